@@ -1,0 +1,22 @@
+# One image for every service; docker-compose.yml says which binary runs.
+FROM rust:1-trixie AS build
+WORKDIR /src
+COPY . .
+# The caches are not part of the image: crates and what was compiled from them survive a changed source.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target,sharing=locked \
+    CARGO_PROFILE_RELEASE_STRIP=symbols cargo build --release --locked --workspace --bins \
+ && mkdir /out && cd target/release && cp capstan capstan-scheduler capstan-worker capstan-api /out/
+
+FROM debian:trixie-slim
+LABEL org.opencontainers.image.title="capstan" \
+      org.opencontainers.image.description="A background-job fleet over RabbitMQ and Redis" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin capstan
+# Trusted authorities, which the slim image does not have: an action may speak TLS.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY examples/demo /etc/capstan
+COPY --from=build /out/ /usr/local/bin/
+USER 10001:10001
+WORKDIR /home/capstan
+CMD ["capstan", "--help"]

@@ -1,0 +1,109 @@
+//! What the API counts, and the middleware that counts it. Labels are bounded: routes by their
+//! pattern, methods by the known ones.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::Response;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use shared::job::Status;
+
+use crate::app::App;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    method: &'static str,
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InStatus {
+    status: &'static str,
+}
+
+type Seconds = Family<Route, Histogram, fn() -> Histogram>;
+
+/// The counters. Clones count together.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    requests: Family<Answered, Counter>,
+    seconds: Seconds,
+    submitted: Counter,
+    jobs: Family<InStatus, Gauge>,
+}
+
+impl Metrics {
+    /// Makes the counters and names them in the registry.
+    pub(crate) fn new(registry: &mut Registry) -> Metrics {
+        let metrics = Metrics {
+            requests: Family::default(),
+            // From half a millisecond to eight seconds.
+            seconds: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(0.0005, 2.0, 15))
+            }),
+            submitted: Counter::default(),
+            jobs: Family::default(),
+        };
+        let registry = registry.sub_registry_with_prefix("capstan");
+        let requests = metrics.requests.clone();
+        registry.register("api_requests", "requests by route, method and status code", requests);
+        let seconds = metrics.seconds.clone();
+        let help = "time from a request to the begin of its answer";
+        registry.register_with_unit("api_request", help, Unit::Seconds, seconds);
+        let submitted = metrics.submitted.clone();
+        registry.register("api_submitted_jobs", "jobs that were answered 202", submitted);
+        registry.register("jobs", "jobs in the store by status", metrics.jobs.clone());
+        metrics
+    }
+
+    /// So many jobs were answered 202.
+    pub(crate) fn submitted(&self, jobs: usize) {
+        self.submitted.inc_by(jobs as u64);
+    }
+
+    /// So many jobs are in each status.
+    pub(crate) fn jobs(&self, counts: &[(Status, u64)]) {
+        for (status, count) in counts {
+            let gauge = self.jobs.get_or_create(&InStatus { status: status.as_str() });
+            gauge.set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// Counts a request and its answer.
+pub(crate) async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or("none", MatchedPath::as_str).to_owned();
+    let method = known_method(request.method());
+    let begin = Instant::now();
+    let response = next.run(request).await;
+    let elapsed = begin.elapsed();
+    let status = response.status().as_u16();
+    let elapsed_ms = elapsed.as_millis() as u64;
+    tracing::debug!(method, route, status, elapsed_ms, "answered");
+    let metrics = &app.metrics;
+    let labels = Route { method, route: route.clone() };
+    metrics.seconds.get_or_create(&labels).observe(elapsed.as_secs_f64());
+    metrics.requests.get_or_create(&Answered { method, route, status }).inc();
+    response
+}
+
+fn known_method(method: &Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
+}

@@ -1,0 +1,219 @@
+//! What clients are shown of a job, field by field as the contract names them.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use shared::capacity::CapacityMap;
+use shared::job::{self, ActionName, JobId, Priority, Span, Status, Timestamp, Token};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object as Schema, ObjectBuilder, Type};
+
+use crate::waiting::{CODES, Reason};
+
+/// A job.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+    "retryFromID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+    "workerID": "f97ebb52f0f6", "status": "done",
+    "scheduledAt": "2026-11-20T16:54:34.717Z", "lastUpdated": "2026-11-20T16:58:34.727Z",
+    "action": "update_db", "retriesLeft": 0, "retriesTotal": 0, "capacityMap": null,
+    "parameters": null, "deadline": "", "stopTimeout": "5s", "number": 7,
+    "createdAt": "2026-11-20T16:54:34.717Z", "startedAt": "2026-11-20T16:54:34.719Z",
+    "finishedAt": "2026-11-20T16:58:34.727Z", "priority": "normal", "scheduledBy": "unknown",
+    "comment": null, "ticketRef": null, "attempt": 1, "crashes": 0, "result": null,
+    "exception": null, "progress": null, "followUpID": null, "fencingToken": 12,
+}))]
+pub(super) struct Job {
+    /// Its name everywhere.
+    #[schema(value_type = String, format = Uuid)]
+    id: JobId,
+    /// The job that it retries; its own id when it is no retry.
+    #[serde(rename = "retryFromID")]
+    #[schema(value_type = String, format = Uuid)]
+    retry_from_id: JobId,
+    /// The worker that claimed it; empty when none has.
+    #[serde(rename = "workerID")]
+    worker_id: String,
+    /// Where it is in its life.
+    #[schema(schema_with = status)]
+    status: Status,
+    /// When it is, or was, due.
+    #[schema(value_type = String, format = DateTime)]
+    scheduled_at: Timestamp,
+    /// When its status last changed.
+    #[schema(value_type = String, format = DateTime)]
+    last_updated: Timestamp,
+    /// What to do.
+    #[schema(value_type = String)]
+    action: ActionName,
+    /// How often it is tried again if it fails.
+    retries_left: u32,
+    /// How often in all, from the first one on.
+    retries_total: u32,
+    /// The units that it was asked to need; `null` when none were given.
+    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    capacity_map: Option<CapacityMap>,
+    /// What to do it with; `null` when nothing was given.
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Map<String, Value>>,
+    /// From its start to SIGTERM; empty is none.
+    #[schema(value_type = String)]
+    deadline: Span,
+    /// From SIGTERM to SIGKILL; empty is the worker's default.
+    #[schema(value_type = String)]
+    stop_timeout: Span,
+    /// Its place in the order of submission, from 1.
+    number: u64,
+    /// When it was submitted.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it was claimed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    finished_at: Option<Timestamp>,
+    /// `high`, `normal` or `low`.
+    #[schema(schema_with = priority)]
+    priority: Priority,
+    /// Who asked.
+    scheduled_by: Option<String>,
+    /// A remark.
+    comment: Option<String>,
+    /// A ticket.
+    ticket_ref: Option<String>,
+    /// Which run this is, from 1.
+    attempt: u32,
+    /// Deaths of workers in a row that led to it.
+    crashes: u32,
+    /// What the action answered.
+    result: Option<Value>,
+    /// Why it ended in an error.
+    exception: Option<Exception>,
+    /// How far it is, as its action last said.
+    progress: Option<Value>,
+    /// The job that carries on after this one ended badly.
+    #[serde(rename = "followUpID")]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    follow_up_id: Option<JobId>,
+    /// The number of its claim; a later claim of any job has a larger one.
+    #[schema(value_type = Option<u64>)]
+    fencing_token: Option<Token>,
+}
+
+/// A job, and why it waits.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct JobInDetail {
+    #[serde(flatten)]
+    job: Job,
+    /// Why it waits; `null` when it does not.
+    waiting_for: Option<WaitingFor>,
+}
+
+/// Why a job waits.
+#[derive(Debug, Serialize, ToSchema)]
+struct WaitingFor {
+    /// `due`: not yet; `capacity`, `action`: no live worker could run it; `queue`: others go first.
+    #[schema(schema_with = code)]
+    code: &'static str,
+    /// One sentence for people.
+    #[schema(example = "no live worker offers gpu=4")]
+    message: String,
+}
+
+/// Why a job ended in an error.
+#[derive(Debug, Serialize, ToSchema)]
+struct Exception {
+    /// A word to tell cases apart.
+    #[serde(rename = "type")]
+    #[schema(example = "ExitCode")]
+    kind: String,
+    /// One sentence for people.
+    message: String,
+    /// More, where there is more.
+    detail: Option<Value>,
+}
+
+/// A list of jobs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Jobs {
+    pub(super) jobs: Vec<Job>,
+}
+
+impl From<job::Job> for Job {
+    fn from(job: job::Job) -> Job {
+        Job {
+            id: job.id,
+            retry_from_id: job.retry_from,
+            worker_id: job.worker.map(String::from).unwrap_or_default(),
+            status: job.status,
+            scheduled_at: job.scheduled_at,
+            last_updated: job.last_updated,
+            action: job.spec.action,
+            retries_left: job.retries_left,
+            retries_total: job.spec.retries,
+            capacity_map: job.spec.capacity_map,
+            parameters: job.spec.parameters,
+            deadline: job.spec.deadline,
+            stop_timeout: job.spec.stop_timeout,
+            number: job.number,
+            created_at: job.created_at,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+            priority: job.spec.priority,
+            scheduled_by: job.spec.scheduled_by,
+            comment: job.spec.comment,
+            ticket_ref: job.spec.ticket_ref,
+            attempt: job.attempt,
+            crashes: job.crashes,
+            result: job.result,
+            exception: job.exception.map(Exception::from),
+            progress: job.progress,
+            follow_up_id: job.follow_up,
+            fencing_token: job.token,
+        }
+    }
+}
+
+impl From<job::Exception> for Exception {
+    fn from(exception: job::Exception) -> Exception {
+        let job::Exception { kind, message, detail } = exception;
+        Exception { kind, message, detail }
+    }
+}
+
+impl JobInDetail {
+    pub(super) fn new(job: job::Job, reason: Option<Reason>) -> JobInDetail {
+        let waiting_for = reason.map(|Reason { code, message }| WaitingFor { code, message });
+        JobInDetail { job: job.into(), waiting_for }
+    }
+}
+
+impl FromIterator<job::Job> for Jobs {
+    fn from_iter<I: IntoIterator<Item = job::Job>>(jobs: I) -> Jobs {
+        Jobs { jobs: jobs.into_iter().map(Job::from).collect() }
+    }
+}
+
+fn words(words: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words))
+}
+
+fn status() -> Schema {
+    words(Status::ALL.map(Status::as_str)).build()
+}
+
+fn code() -> Schema {
+    words(CODES).build()
+}
+
+/// The schema of a priority.
+pub(super) fn priority() -> Schema {
+    let default = Some(json!(Priority::default().as_str()));
+    words(Priority::ALL.map(Priority::as_str)).default(default).build()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The JSON of jobs, field by field.
+
+use super::*;
+use expect_test::expect;
+use shared::capacity::Class;
+use shared::job::Spec;
+
+fn bare() -> job::Job {
+    let id: JobId = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap();
+    let at = Timestamp::from_ms(1_487_294_987_771);
+    job::Job {
+        id,
+        number: 7,
+        status: Status::Waiting,
+        spec: serde_json::from_value(json!({"action": "gc"})).unwrap(),
+        class: Class::of(None).unwrap(),
+        retry_from: id,
+        follow_up: None,
+        retries_left: 0,
+        attempt: 1,
+        crashes: 0,
+        worker: None,
+        token: None,
+        scheduled_at: at,
+        created_at: at,
+        last_updated: at,
+        started_at: None,
+        finished_at: None,
+        result: None,
+        exception: None,
+        progress: None,
+    }
+}
+
+fn full() -> job::Job {
+    let spec: Spec = serde_json::from_value(json!({
+        "action": "scan", "parameters": {"a": [1]}, "capacityMap": {"scan": 1}, "retries": 2,
+        "deadline": "15m", "stopTimeout": "5s", "priority": "high", "scheduledBy": "unknown",
+        "comment": "c", "ticketRef": "t",
+    }))
+    .unwrap();
+    let other: JobId = "a261713a-9514-43f9-a7e5-50e7a9fa1d48".parse().unwrap();
+    job::Job {
+        status: Status::Error,
+        spec,
+        retry_from: other,
+        follow_up: Some(other),
+        retries_left: 1,
+        attempt: 2,
+        crashes: 1,
+        worker: Some("f97ebb52f0f6".parse().unwrap()),
+        token: Some(Token(12)),
+        started_at: Some(Timestamp::from_ms(1_487_294_988_000)),
+        finished_at: Some(Timestamp::from_ms(1_487_294_989_001)),
+        result: Some(json!(5)),
+        exception: Some(job::Exception::new("ExitCode", "it exited with 1")),
+        progress: Some(json!({"percent": 50})),
+        ..bare()
+    }
+}
+
+#[test]
+fn a_new_job_has_every_field_and_null_where_nothing_was_given() {
+    let text = serde_json::to_string_pretty(&Job::from(bare())).unwrap();
+    expect![[r#"
+        {
+          "id": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+          "retryFromID": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+          "workerID": "",
+          "status": "waiting",
+          "scheduledAt": "2017-02-17T01:29:47.771Z",
+          "lastUpdated": "2017-02-17T01:29:47.771Z",
+          "action": "gc",
+          "retriesLeft": 0,
+          "retriesTotal": 0,
+          "capacityMap": null,
+          "parameters": null,
+          "deadline": "",
+          "stopTimeout": "",
+          "number": 7,
+          "createdAt": "2017-02-17T01:29:47.771Z",
+          "startedAt": null,
+          "finishedAt": null,
+          "priority": "normal",
+          "scheduledBy": null,
+          "comment": null,
+          "ticketRef": null,
+          "attempt": 1,
+          "crashes": 0,
+          "result": null,
+          "exception": null,
+          "progress": null,
+          "followUpID": null,
+          "fencingToken": null
+        }"#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn a_retry_that_failed_shows_all_of_its_life() {
+    let text = serde_json::to_string_pretty(&Job::from(full())).unwrap();
+    expect![[r#"
+        {
+          "id": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+          "retryFromID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+          "workerID": "f97ebb52f0f6",
+          "status": "error",
+          "scheduledAt": "2017-02-17T01:29:47.771Z",
+          "lastUpdated": "2017-02-17T01:29:47.771Z",
+          "action": "scan",
+          "retriesLeft": 1,
+          "retriesTotal": 2,
+          "capacityMap": {
+            "scan": 1
+          },
+          "parameters": {
+            "a": [
+              1
+            ]
+          },
+          "deadline": "15m",
+          "stopTimeout": "5s",
+          "number": 7,
+          "createdAt": "2017-02-17T01:29:47.771Z",
+          "startedAt": "2017-02-17T01:29:48Z",
+          "finishedAt": "2017-02-17T01:29:49.001Z",
+          "priority": "high",
+          "scheduledBy": "unknown",
+          "comment": "c",
+          "ticketRef": "t",
+          "attempt": 2,
+          "crashes": 1,
+          "result": 5,
+          "exception": {
+            "type": "ExitCode",
+            "message": "it exited with 1",
+            "detail": null
+          },
+          "progress": {
+            "percent": 50
+          },
+          "followUpID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+          "fencingToken": 12
+        }"#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn maps_that_were_given_empty_stay_empty() {
+    let mut job = bare();
+    job.spec.capacity_map = Some(CapacityMap::default());
+    job.spec.parameters = Some(Map::new());
+    let json = json!(Job::from(job));
+    assert_eq!((&json["capacityMap"], &json["parameters"]), (&json!({}), &json!({})));
+}
+
+#[test]
+fn only_a_job_in_detail_says_why_it_waits() {
+    let reason = Reason { code: "queue", message: "3 ahead of it".to_owned() };
+    let json = json!(JobInDetail::new(bare(), Some(reason)));
+    assert_eq!(json["waitingFor"], json!({"code": "queue", "message": "3 ahead of it"}));
+    assert_eq!(json!(JobInDetail::new(bare(), None)).get("waitingFor"), Some(&Value::Null));
+    assert_eq!(json!(Job::from(bare())).get("waitingFor"), None);
+}

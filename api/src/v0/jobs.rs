@@ -1,0 +1,132 @@
+//! Submitting, listing and showing jobs.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+
+use super::docs::{Away, BadBody, BadQuery, NoJob, TooLarge, TooManyQueues, WrongType};
+use super::job::{Job, JobInDetail, Jobs};
+use super::list::wanted;
+use super::path::OfJob;
+use super::query::NoQuery;
+use super::submission::{BatchSubmission, JobSubmission};
+use super::{Refusal, body};
+use crate::app::App;
+use crate::error::Error;
+use crate::waiting;
+
+const BODY_BYTES: usize = 1024 * 1024;
+const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// Lists jobs, the one that is due last first.
+#[utoipa::path(
+    get, path = "/jobs", operation_id = "ListJobs", tag = "jobs",
+    params(
+        ("action" = Option<String>, Query, example = "any",
+            description = "only jobs of this action; `any` is all"),
+        ("worker" = Option<String>, Query, example = "any",
+            description = "only jobs that this worker claimed; `any` is all"),
+        ("running" = Option<String>, Query, example = "any",
+            description = "`true`: only running ones; `false`: only others; `any`: all. \
+                Also `t`, `1`, `f`, `0`, in either case"),
+        ("start" = Option<i32>, Query, minimum = 0, example = 0,
+            description = "from which place of the list on; 0 unless given"),
+        ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 10,
+            description = "how many at most; 10 unless given"),
+        ("status" = Option<String>, Query, example = "error,worker_dead",
+            description = "only jobs in one of these statuses, with commas between"),
+        ("since" = Option<String>, Query, example = "2026-11-20T16:30:00Z",
+            description = "only jobs due at this moment or later, as RFC 3339"),
+        ("until" = Option<String>, Query, example = "2026-11-20T17:30:00Z",
+            description = "only jobs due at this moment or earlier, as RFC 3339"),
+    ),
+    responses(
+        (status = 200, body = Jobs, description = "a page of the list",
+            headers(("X-Total-Count" = u64, description = "how many jobs match in all"))),
+        BadQuery, Away,
+    ),
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    RawQuery(raw): RawQuery,
+) -> Result<([(&'static str, String); 1], Json<Jobs>), Refusal> {
+    let wanted = wanted(raw.as_deref())?;
+    let (jobs, total) = match wanted.filter {
+        Some(filter) => {
+            let page = app.store.jobs(&filter, wanted.start, wanted.limit).await?;
+            (page.jobs, page.total)
+        }
+        None => (Vec::new(), 0),
+    };
+    Ok(([("x-total-count", total.to_string())], Json(jobs.into_iter().collect())))
+}
+
+/// Submits a job. An action that no live worker knows is taken too: workers come and go.
+#[utoipa::path(
+    post, path = "/jobs", operation_id = "CreateJob", tag = "jobs",
+    request_body(content = JobSubmission, description = "at most 1 MiB"),
+    responses(
+        (status = 202, body = Job, description = "it is recorded and waits to be claimed"),
+        BadBody, TooManyQueues, TooLarge, WrongType, Away,
+    ),
+)]
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    request: Request,
+) -> Result<(StatusCode, Json<Job>), Refusal> {
+    refuse_later_headers(request.headers())?;
+    let submission: JobSubmission = body::read(request, BODY_BYTES).await?;
+    let job = app.submissions.one(submission.draft()?).await?;
+    app.metrics.submitted(1);
+    Ok((StatusCode::ACCEPTED, Json(job.into())))
+}
+
+/// Submits many jobs: all of them, or none when one is refused; the error names its `index`.
+#[utoipa::path(
+    post, path = "/jobs/batch", operation_id = "CreateJobs", tag = "jobs",
+    request_body(content = BatchSubmission, description = "at most 10 MiB"),
+    responses(
+        (status = 202, body = Jobs, description = "they are recorded, in this order"),
+        BadBody, TooManyQueues, TooLarge, WrongType, Away,
+    ),
+)]
+pub(super) async fn submit_batch(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    request: Request,
+) -> Result<(StatusCode, Json<Jobs>), Refusal> {
+    refuse_later_headers(request.headers())?;
+    let batch: BatchSubmission = body::read(request, BATCH_BODY_BYTES).await?;
+    let drafts = batch.drafts()?;
+    let jobs = if drafts.is_empty() { Vec::new() } else { app.submissions.all(drafts).await? };
+    app.metrics.submitted(jobs.len());
+    Ok((StatusCode::ACCEPTED, Json(jobs.into_iter().collect())))
+}
+
+/// Shows a job, and why it waits if it does.
+#[utoipa::path(
+    get, path = "/jobs/{id}", operation_id = "GetJob", tag = "jobs",
+    params(("id" = String, Path, description = "the job's id", format = Uuid,
+            example = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b")),
+    responses((status = 200, body = JobInDetail, description = "the job"), BadQuery, NoJob, Away),
+)]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    OfJob(id): OfJob,
+    _: NoQuery,
+) -> Result<Json<JobInDetail>, Refusal> {
+    let job = app.store.job(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
+    let reason = waiting::reason(&app.store, &job).await?;
+    Ok(Json(JobInDetail::new(job, reason)))
+}
+
+/// Who sends a key relies on it, so it is not overlooked while it means nothing yet.
+fn refuse_later_headers(headers: &HeaderMap) -> Result<(), Error> {
+    if headers.contains_key("idempotency-key") {
+        return Err(Error::invalid("Idempotency-Key", "this header is not known yet"));
+    }
+    Ok(())
+}

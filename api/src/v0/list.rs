@@ -1,0 +1,152 @@
+//! Which jobs a list asks for: the query of GET /jobs as a filter of the store.
+
+use shared::job::Status;
+use shared::store::Filter;
+
+use super::query::Query;
+use crate::error::Error;
+
+const KNOWN: [&str; 8] =
+    ["action", "worker", "running", "start", "limit", "status", "since", "until"];
+const DEFAULT_LIMIT: u32 = 10;
+const MOST: u32 = 1000;
+// Redis counts places in a list with signed numbers of this size.
+const LAST_START: u32 = i32::MAX as u32;
+
+/// A page of a list.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Which jobs; `None` when no job can match.
+    pub(super) filter: Option<Filter>,
+    /// From which on.
+    pub(super) start: usize,
+    /// How many at most.
+    pub(super) limit: usize,
+}
+
+/// Reads the query of a list.
+pub(super) fn wanted(raw: Option<&str>) -> Result<Wanted, Error> {
+    let query = Query::read(raw, &KNOWN)?;
+    let statuses = statuses(&query)?;
+    let filter = Filter {
+        action: query.value_unless_any("action")?,
+        worker: query.value_unless_any("worker")?,
+        statuses: statuses.clone().unwrap_or_default(),
+        since: query.value("since")?,
+        until: query.value("until")?,
+    };
+    let none_can_match = statuses.is_some_and(|statuses| statuses.is_empty());
+    Ok(Wanted {
+        filter: (!none_can_match).then_some(filter),
+        start: query.number("start", LAST_START)?.unwrap_or(0) as usize,
+        limit: query.number("limit", MOST)?.unwrap_or(DEFAULT_LIMIT) as usize,
+    })
+}
+
+/// The statuses that `running` and `status` leave together; `None` when neither says anything.
+fn statuses(query: &Query) -> Result<Option<Vec<Status>>, Error> {
+    let running =
+        if query.text("running") == Some("any") { None } else { query.switch("running")? };
+    let named = query.text("status").map(|list| list.split(',').map(str::parse).collect());
+    let named: Option<Vec<Status>> = named
+        .transpose()
+        .map_err(|error: shared::job::NoStatus| Error::invalid("status", error))?;
+    if running.is_none() && named.is_none() {
+        return Ok(None);
+    }
+    let wanted = |status: &Status| {
+        running.is_none_or(|running| status.is_running() == running)
+            && named.as_ref().map_or(*status != Status::Deleted, |named| named.contains(status))
+    };
+    Ok(Some(Status::ALL.into_iter().filter(wanted).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(queries: &[&str], expected: &Expect) {
+        let read = |raw: &&str| match wanted(Some(raw)) {
+            Err(error) => format!("{error}\n"),
+            Ok(Wanted { filter: None, .. }) => "nothing\n".to_owned(),
+            Ok(Wanted { filter: Some(filter), start, limit }) => {
+                let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
+                let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+                format!(
+                    "{start}+{limit} action {} worker {} from {} to {} status [{}]\n",
+                    text(filter.action.map(|action| action.to_string())),
+                    text(filter.worker.map(|worker| worker.to_string())),
+                    text(filter.since.map(|at| at.to_string())),
+                    text(filter.until.map(|at| at.to_string())),
+                    statuses.join(" "),
+                )
+            }
+        };
+        expected.assert_eq(&queries.iter().map(read).collect::<String>());
+    }
+
+    #[test]
+    fn a_query_reads_as_a_filter() {
+        check(
+            &[
+                "",
+                "action=any&worker=any&running=any",
+                "action=&worker=&running=&start=&limit=",
+                "action=gc&worker=0123456789ab&start=3&limit=1000",
+                "running=t",
+                "running=F",
+                "status=done,error",
+                "status=deleted",
+                "status=done,running,done&running=true",
+                "status=done&running=true",
+                "since=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00%2B01:00",
+            ],
+            &expect![[r#"
+                0+10 action - worker - from - to - status []
+                0+10 action - worker - from - to - status []
+                0+10 action - worker - from - to - status []
+                3+1000 action gc worker 0123456789ab from - to - status []
+                0+10 action - worker - from - to - status [running cancel_request]
+                0+10 action - worker - from - to - status [waiting done error cancel worker_dead worker_shutdown worker_resurrection]
+                0+10 action - worker - from - to - status [done error]
+                0+10 action - worker - from - to - status [deleted]
+                0+10 action - worker - from - to - status [running]
+                nothing
+                0+10 action - worker - from 2026-01-01T00:00:00Z to 2026-01-01T23:00:00Z status []
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_wrong_query_is_refused_by_name() {
+        check(
+            &[
+                "limit=1001",
+                "start=4294967296",
+                "running=maybe",
+                "status=done,",
+                "status=finished",
+                "since=yesterday",
+                "action=a%20b",
+                "worker=me",
+                "parent=1",
+                "sort=action",
+                "limits=1",
+            ],
+            &expect![[r#"
+                limit: "1001" is no whole number from 0 to 1000
+                start: "4294967296" is no whole number from 0 to 2147483647
+                running: "maybe" is neither true nor false
+                status: "" is no status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
+                status: "finished" is no status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
+                since: "yesterday" is no time: it must be RFC 3339, like 2026-11-20T16:30:00Z
+                action: "a b" is no action name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -
+                worker: "me" is no worker id: it must be 12 hexadecimal digits
+                parent: unknown query parameter; there are: action, worker, running, start, limit, status, since, until
+                sort: unknown query parameter; did you mean start? there are: action, worker, running, start, limit, status, since, until
+                limits: unknown query parameter; did you mean limit? there are: action, worker, running, start, limit, status, since, until
+            "#]],
+        );
+    }
+}

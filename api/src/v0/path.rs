@@ -1,0 +1,46 @@
+//! Ids in paths. A text that cannot be an id names nothing that is there: 404, whatever bytes it is
+//! made of.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use shared::job::{JobId, WorkerId};
+
+use super::Refusal;
+use crate::app::App;
+use crate::error::Error;
+
+/// The job that the path names.
+pub(super) struct OfJob(pub(super) JobId);
+
+/// The worker that the path names.
+pub(super) struct OfWorker(pub(super) WorkerId);
+
+impl FromRequestParts<Arc<App>> for OfJob {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let text = segment(parts, app).await;
+        Ok(OfJob(text.parse().map_err(|_| Error::NoSuchJob(short(&text)))?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OfWorker {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let text = segment(parts, app).await;
+        Ok(OfWorker(text.parse().map_err(|_| Error::NoSuchWorker(short(&text)))?))
+    }
+}
+
+/// The segment of the path; empty when it is no text at all.
+async fn segment(parts: &mut Parts, app: &Arc<App>) -> String {
+    let path = Path::<String>::from_request_parts(parts, app).await;
+    path.map(|Path(text)| text).unwrap_or_default()
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(64).collect()
+}

@@ -1,0 +1,175 @@
+//! The one place where an error becomes an answer of the v0 surface: status, code, message, detail.
+//!
+//! Two codes are not in the contract's list: NO_SUCH_ROUTE for a path that nothing is served under,
+//! and the reference's INTERNAL_ERROR. A 413 says INVALID_PARAMETERS and names the limit in its
+//! detail.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use shared::store::StoreError;
+use utoipa::ToSchema;
+
+use crate::error::{Error, Place};
+
+/// An error on its way to a client.
+#[derive(Debug)]
+pub(crate) struct Refusal(Error);
+
+/// What every error answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Errors {
+    /// What was wrong; one entry.
+    errors: Vec<OneError>,
+}
+
+/// What was wrong.
+#[derive(Debug, Serialize, ToSchema)]
+struct OneError {
+    /// A word to tell cases apart.
+    code: &'static str,
+    /// One sentence for people.
+    message: String,
+    /// What the message says, for programs: `field`, `index` of the job in its batch, `limitBytes`,
+    /// …
+    detail: Map<String, Value>,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal(error)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        Refusal(error.into())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, errors) = answer(&self.0);
+        let mut response = (status, Json(errors)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, 1.into());
+        }
+        response
+    }
+}
+
+/// The status and the body for an error.
+pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
+    let (status, code) = match error {
+        Error::NoSuchJob(_) => (StatusCode::NOT_FOUND, "NO_SUCH_JOB"),
+        Error::NoSuchWorker(_) => (StatusCode::NOT_FOUND, "NO_SUCH_WORKER"),
+        Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ROUTE"),
+        Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
+        Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+        Error::Json(_) => (StatusCode::BAD_REQUEST, "INVALID_JSON"),
+        Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID_PARAMETERS"),
+        Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "INVALID_PARAMETERS"),
+        Error::TooManyQueues(_) => (StatusCode::CONFLICT, "CONFLICT"),
+        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+        Error::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+    };
+    let one = OneError { code, message: error.to_string(), detail: detail(error) };
+    (status, Errors { errors: vec![one] })
+}
+
+fn detail(error: &Error) -> Map<String, Value> {
+    let mut detail = Map::new();
+    let mut say = |name: &str, value: Value| detail.insert(name.to_owned(), value);
+    match error {
+        Error::NoSuchJob(id) | Error::NoSuchWorker(id) => {
+            say("id", json!(id));
+        }
+        Error::NoSuchRoute(route) => {
+            say("route", json!(route));
+        }
+        Error::NotAllowed { method, route } => {
+            say("method", json!(method));
+            say("route", json!(route));
+        }
+        Error::MediaType(found) => {
+            say("contentType", json!(found));
+        }
+        Error::Invalid { place, .. } => say_place(say, place),
+        Error::TooLarge { place, limit_bytes } => {
+            say("limitBytes", json!(limit_bytes));
+            say_place(say, place);
+        }
+        Error::TooManyQueues(queue) => {
+            say("queue", json!(queue));
+        }
+        Error::Json(_) | Error::Unavailable(_) | Error::Broken => {}
+    }
+    detail
+}
+
+fn say_place(mut say: impl FnMut(&str, Value) -> Option<Value>, place: &Place) {
+    say("field", json!(place.field));
+    if let Some(index) = place.index {
+        say("index", json!(index));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn every_error_has_the_shape_of_the_surface() {
+        let (method, route) = ("PUT".to_owned(), "/x".to_owned());
+        let errors = [
+            Error::NoSuchJob("x".to_owned()),
+            Error::NoSuchWorker("x".to_owned()),
+            Error::NoSuchRoute("/x".to_owned()),
+            Error::NotAllowed { method, route },
+            Error::MediaType("text/xml".to_owned()),
+            Error::Json("end of file".to_owned()),
+            Error::invalid("retries", "is too many").in_job(7),
+            Error::TooLarge { place: Place::field("parameters"), limit_bytes: 65536 },
+            Error::TooManyQueues("a=1.normal".to_owned()),
+            Error::Unavailable("the store does not answer"),
+            Error::Broken,
+        ];
+        let text = |error: &Error| {
+            let (status, Errors { errors }) = answer(error);
+            let OneError { code, message, detail } = &errors[0];
+            let detail = json!(detail);
+            format!("{} {code} {detail}\n  {message}\n", status.as_u16())
+        };
+        expect![[r#"
+            404 NO_SUCH_JOB {"id":"x"}
+              there is no job "x"
+            404 NO_SUCH_WORKER {"id":"x"}
+              there is no worker "x"
+            404 NO_SUCH_ROUTE {"route":"/x"}
+              there is no route "/x"
+            405 NOT_ALLOWED {"method":"PUT","route":"/x"}
+              /x does not take PUT
+            415 UNSUPPORTED_MEDIA_TYPE {"contentType":"text/xml"}
+              the body must be application/json, and not "text/xml"
+            400 INVALID_JSON {}
+              the body is no JSON: end of file
+            400 INVALID_PARAMETERS {"field":"retries","index":7}
+              jobs[7].retries: is too many
+            413 INVALID_PARAMETERS {"field":"parameters","limitBytes":65536}
+              parameters: more than 65536 bytes, which is the limit
+            409 CONFLICT {"queue":"a=1.normal"}
+              queue "a=1.normal" would be one more than this namespace may have: use fewer kinds of capacity maps
+            503 UNAVAILABLE {}
+              the store does not answer; try again in a second
+            500 INTERNAL_ERROR {}
+              something is wrong inside of Capstan; its log says more
+        "#]]
+        .assert_eq(&errors.iter().map(text).collect::<String>());
+        let shape = json!(answer(&errors[0]).1);
+        expect![[r#"{"errors":[{"code":"NO_SUCH_JOB","detail":{"id":"x"},"message":"there is no job \"x\""}]}"#]].assert_eq(&shape.to_string());
+    }
+}

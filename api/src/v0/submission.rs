@@ -1,0 +1,155 @@
+//! What clients send to have jobs done, and the draft that becomes of it. Whatever is wrong is
+//! refused here, by name, before anything is written.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shared::capacity::CapacityMap;
+use shared::job::{ActionName, Priority, Span, Spec, Timestamp};
+use utoipa::ToSchema;
+
+use super::body::Object;
+use crate::error::{Error, Place};
+use crate::submit::Draft;
+
+/// How many jobs a batch may have.
+pub(super) const MOST_JOBS: usize = 10_000;
+const MOST_RETRIES: u32 = 100;
+const PARAMETERS_BYTES: usize = 64 * 1024;
+/// Readers of JSON give up at a depth of 128, and a list of jobs is some levels deep itself.
+const PARAMETERS_DEPTH: usize = 64;
+const COMMENT_CHARACTERS: usize = 255;
+const TICKET_CHARACTERS: usize = 32;
+/// Who asked, as long as nobody can say who they are.
+const UNKNOWN: &str = "unknown";
+
+/// A job to be done. Only `action` is required; `null` is the same as nothing. A field that is not
+/// listed here is refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({
+    "action": "sleep", "parameters": {"seconds": 60}, "retries": 2, "capacityMap": {"scan": 1},
+    "deadline": "15m", "stopTimeout": "30s", "scheduledAt": "", "priority": "normal",
+    "comment": "before the release", "ticketRef": "OPS-17",
+}))]
+pub(super) struct JobSubmission {
+    /// What to do: 1 to 64 characters of A-Z a-z 0-9 _ . -
+    #[schema(value_type = String, required, nullable = false, min_length = 1, max_length = 64)]
+    action: Option<ActionName>,
+    /// What to do it with: names and any JSON values; at most 64 KiB, and 64 levels deep.
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Map<String, Value>>,
+    /// How often to try again when it fails; 0, or what the action says, unless given.
+    #[schema(maximum = 100)]
+    retries: Option<u32>,
+    /// Whole units that it needs, by type; `default: 1`, or what the action says, unless given.
+    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    capacity_map: Option<CapacityMap>,
+    /// From its start to SIGTERM, like `90s` or `1h30m`; none when empty.
+    #[schema(value_type = Option<String>)]
+    deadline: Option<Span>,
+    /// From SIGTERM to SIGKILL; the worker's default when empty.
+    #[schema(value_type = Option<String>)]
+    stop_timeout: Option<Span>,
+    /// Not before this moment, as RFC 3339; now when empty.
+    #[schema(value_type = Option<String>)]
+    scheduled_at: Option<String>,
+    /// `high`, `normal` or `low`.
+    #[schema(schema_with = super::job::priority)]
+    priority: Option<Priority>,
+    /// A remark, for people.
+    #[schema(max_length = 255)]
+    comment: Option<String>,
+    /// A ticket, for people.
+    #[schema(max_length = 32)]
+    ticket_ref: Option<String>,
+}
+
+/// Jobs to be done: all of them, or none when one of them is refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"jobs": [
+    {"action": "sleep", "parameters": {"seconds": 1}}, {"action": "noop", "priority": "low"},
+]}))]
+pub(super) struct BatchSubmission {
+    /// At most 10,000.
+    #[schema(value_type = Vec<JobSubmission>, max_items = 10000)]
+    jobs: Option<Vec<Object<JobSubmission>>>,
+}
+
+impl JobSubmission {
+    /// Checks all that can be checked without the store.
+    pub(super) fn draft(self) -> Result<Draft, Error> {
+        let action = self.action.ok_or_else(|| Error::invalid("action", "it is required"))?;
+        if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
+            let why = format!("it must be a whole number from 0 to {MOST_RETRIES}");
+            return Err(Error::invalid("retries", why));
+        }
+        let at = self.scheduled_at.filter(|text| !text.is_empty());
+        let at = at.map(|text| text.parse::<Timestamp>()).transpose();
+        let spec = Spec {
+            action,
+            parameters: self.parameters.map(checked_parameters).transpose()?,
+            capacity_map: self.capacity_map,
+            deadline: self.deadline.unwrap_or_default(),
+            stop_timeout: self.stop_timeout.unwrap_or_default(),
+            priority: self.priority.unwrap_or_default(),
+            retries: 0,
+            scheduled_by: Some(UNKNOWN.to_owned()),
+            comment: checked_text("comment", self.comment, COMMENT_CHARACTERS)?,
+            ticket_ref: checked_text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
+        };
+        let scheduled_at = at.map_err(|error| Error::invalid("scheduledAt", error))?;
+        Ok(Draft { spec, retries: self.retries, scheduled_at })
+    }
+}
+
+impl BatchSubmission {
+    /// Checks all of them; an error names the first one that is refused.
+    pub(super) fn drafts(self) -> Result<Vec<Draft>, Error> {
+        let jobs = self.jobs.ok_or_else(|| Error::invalid("jobs", "it is required"))?;
+        if jobs.len() > MOST_JOBS {
+            let why = format!("{} are more than the {MOST_JOBS} of one batch", jobs.len());
+            return Err(Error::invalid("jobs", why));
+        }
+        let drafts = jobs.into_iter().enumerate();
+        drafts.map(|(at, job)| job.0.draft().map_err(|error| error.in_job(at))).collect()
+    }
+}
+
+fn checked_parameters(parameters: Map<String, Value>) -> Result<Map<String, Value>, Error> {
+    let too_large = || {
+        let place = Place::field("parameters");
+        Error::TooLarge { place, limit_bytes: PARAMETERS_BYTES }
+    };
+    let bytes = serde_json::to_vec(&parameters).map_err(|_| too_large())?.len();
+    if bytes > PARAMETERS_BYTES {
+        return Err(too_large());
+    }
+    if parameters.values().any(|value| is_deeper_than(value, PARAMETERS_DEPTH)) {
+        let why = format!("it is more than {PARAMETERS_DEPTH} levels deep");
+        return Err(Error::invalid("parameters", why));
+    }
+    Ok(parameters)
+}
+
+fn is_deeper_than(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(values) => {
+            levels == 0 || values.iter().any(|value| is_deeper_than(value, levels - 1))
+        }
+        Value::Object(values) => {
+            levels == 0 || values.values().any(|value| is_deeper_than(value, levels - 1))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn checked_text(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, Error> {
+    if text.as_ref().is_some_and(|text| text.chars().count() > most) {
+        return Err(Error::invalid(field, format!("it is longer than {most} characters")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! What becomes of bodies, right and wrong, as tables.
+
+use super::*;
+use crate::v0::body::parse;
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+fn check(bodies: &[&str], expected: &Expect) {
+    let read = |body: &&str| {
+        let draft = parse::<JobSubmission>(body.as_bytes()).and_then(JobSubmission::draft);
+        match draft {
+            Ok(Draft { spec, retries, scheduled_at }) => {
+                let spec = serde_json::to_string(&spec).unwrap();
+                let at = scheduled_at.map(|at| at.to_string());
+                format!("{spec}\n  retries {retries:?} at {at:?}\n")
+            }
+            Err(error) => format!("{error}\n"),
+        }
+    };
+    expected.assert_eq(&bodies.iter().map(read).collect::<String>());
+}
+
+#[test]
+fn what_is_asked_is_kept_as_it_was_asked() {
+    check(
+        &[
+            r#"{"action":"noop"}"#,
+            r#"{"action":"noop","parameters":null,"retries":null,"capacityMap":null,
+                "deadline":"","stopTimeout":"","scheduledAt":"","priority":null,
+                "comment":null,"ticketRef":null}"#,
+            r#"{"action":"noop","parameters":{},"capacityMap":{}}"#,
+            r#"{"action":"a.b-c","parameters":{"a":[1,{"b":null}]},"retries":100,
+                "capacityMap":{"scan":1,"cpu":0},"deadline":"1h30m","stopTimeout":"5s",
+                "scheduledAt":"2026-11-20T17:30:00.5+01:00","priority":"high",
+                "comment":"c","ticketRef":"t"}"#,
+        ],
+        &expect![[r#"
+            {"action":"noop","scheduledBy":"unknown"}
+              retries None at None
+            {"action":"noop","scheduledBy":"unknown"}
+              retries None at None
+            {"action":"noop","parameters":{},"capacityMap":{},"scheduledBy":"unknown"}
+              retries None at None
+            {"action":"a.b-c","parameters":{"a":[1,{"b":null}]},"capacityMap":{"cpu":0,"scan":1},"deadline":"1h30m","stopTimeout":"5s","priority":"high","scheduledBy":"unknown","comment":"c","ticketRef":"t"}
+              retries Some(100) at Some("2026-11-20T16:30:00.500Z")
+        "#]],
+    );
+}
+
+#[test]
+fn a_wrong_field_is_refused_by_name() {
+    check(
+        &[
+            "{}",
+            r#"{"action":null}"#,
+            r#"{"action":5}"#,
+            r#"{"action":"a b"}"#,
+            r#"{"action":"a","action":"b"}"#,
+            r#"{"action":"a","retries":101}"#,
+            r#"{"action":"a","retries":-1}"#,
+            r#"{"action":"a","retries":"3"}"#,
+            r#"{"action":"a","retries":1.5}"#,
+            r#"{"action":"a","retries":99999999999999999999}"#,
+            r#"{"action":"a","parameters":[1]}"#,
+            r#"{"action":"a","capacityMap":{"scan":"1"}}"#,
+            r#"{"action":"a","capacityMap":{"scan":-1}}"#,
+            r#"{"action":"a","capacityMap":{"s n":1}}"#,
+            r#"{"action":"a","deadline":"soon"}"#,
+            r#"{"action":"a","stopTimeout":5}"#,
+            r#"{"action":"a","scheduledAt":"tomorrow"}"#,
+            r#"{"action":"a","priority":"urgent"}"#,
+            r#"["noop"]"#,
+            "null",
+        ],
+        &expect![[r#"
+            action: it is required
+            action: it is required
+            action: invalid type: integer `5`, expected a string
+            action: "a b" is no action name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -
+            action: the field is given twice
+            retries: it must be a whole number from 0 to 100
+            retries: invalid value: integer `-1`, expected a whole number from 0 on
+            retries: invalid type: string "3", expected a whole number from 0 on
+            retries: invalid type: floating point `1.5`, expected a whole number from 0 on
+            retries: invalid type: floating point `1e+20`, expected a whole number from 0 on
+            parameters: invalid type: array, expected an object
+            capacityMap.scan: invalid type: string "1", expected a whole number
+            capacityMap: units of "scan" must be a whole number from 0 to 1000000
+            capacityMap: capacity type "s n" must be 1 to 32 characters of A-Z a-z 0-9 _ . -
+            deadline: "soon" is no duration: write it like 90s, 15m or 1h30m, up to 8760h
+            stopTimeout: invalid type: integer `5`, expected a string
+            scheduledAt: "tomorrow" is no time: it must be RFC 3339, like 2026-11-20T16:30:00Z
+            priority: unknown variant `urgent`, expected one of `high`, `normal`, `low`
+            body: invalid type: array, expected an object
+            body: invalid type: null, expected an object
+        "#]],
+    );
+}
+
+#[test]
+fn a_field_that_is_not_known_is_refused_with_those_that_are() {
+    check(
+        &[
+            r#"{"action":"a","retrys":1}"#,
+            r#"{"action":"a","locks":["x"]}"#,
+            r#"{"action":"a","scheduledBy":"me"}"#,
+            r#"{"action":"a","x`, expected `y":1}"#,
+        ],
+        &expect![[r#"
+            retrys: unknown field; did you mean retries? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, comment, ticketRef
+            locks: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, comment, ticketRef
+            scheduledBy: unknown field; did you mean scheduledAt? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, comment, ticketRef
+            x`, expected `y: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, comment, ticketRef
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_too_long_too_large_or_too_deep_is_refused() {
+    let deep = format!("{}1{}", "[".repeat(65), "]".repeat(65));
+    let deep = format!(r#"{{"action":"a","parameters":{{"a":{deep}}}}}"#);
+    let large = json!({"action": "a", "parameters": {"a": "x".repeat(PARAMETERS_BYTES)}});
+    check(
+        &[
+            &json!({"action": "a", "comment": "ü".repeat(256)}).to_string(),
+            &json!({"action": "a", "ticketRef": "t".repeat(33)}).to_string(),
+            &large.to_string(),
+            &deep,
+        ],
+        &expect![[r#"
+            comment: it is longer than 255 characters
+            ticketRef: it is longer than 32 characters
+            parameters: more than 65536 bytes, which is the limit
+            parameters: it is more than 64 levels deep
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_no_json_is_refused_as_that() {
+    check(
+        &[
+            "",
+            "{",
+            r#"{"action":"a"} x"#,
+            r#"{"action":"\ud800"}"#,
+            r#"{"action":"a","parameters":{"a":1e999}}"#,
+            &format!(r#"{{"parameters":{{"a":{}"#, "[".repeat(200)),
+        ],
+        &expect![[r#"
+            the body is no JSON: EOF while parsing a value at line 1 column 0
+            the body is no JSON: EOF while parsing an object at line 1 column 1
+            the body is no JSON: trailing characters at line 1 column 16
+            the body is no JSON: unexpected end of hex escape at line 1 column 18
+            the body is no JSON: number out of range at line 1 column 37
+            the body is no JSON: recursion limit exceeded at line 1 column 145
+        "#]],
+    );
+}
+
+#[test]
+fn an_error_in_a_batch_names_the_job() {
+    let many = json!({"jobs": vec![json!({"action": "a"}); MOST_JOBS + 1]}).to_string();
+    let bodies = [
+        r#"{"jobs":[]}"#,
+        r#"{"jobs":[{"action":"a"},{"action":"b"}]}"#,
+        "{}",
+        "[]",
+        r#"{"job":[]}"#,
+        r#"{"jobs":{}}"#,
+        r#"{"jobs":[{"action":"a"},{}]}"#,
+        r#"{"jobs":[{"action":"a"},["b"]]}"#,
+        r#"{"jobs":[{"action":"a","capacityMap":{"s":true}}]}"#,
+        r#"{"jobs":[{"action":"a"},{"action":"a","retry":1}]}"#,
+        &many,
+    ];
+    let read = |body: &str| {
+        let batch = parse::<BatchSubmission>(body.as_bytes());
+        match batch.and_then(BatchSubmission::drafts) {
+            Ok(drafts) => format!("{} jobs\n", drafts.len()),
+            Err(error) => format!("{error}\n"),
+        }
+    };
+    expect![[r#"
+        0 jobs
+        2 jobs
+        jobs: it is required
+        body: invalid type: array, expected an object
+        job: unknown field; did you mean jobs? there are: jobs
+        jobs: invalid type: object, expected an array
+        jobs[1].action: it is required
+        jobs[1]: invalid type: array, expected an object
+        jobs[0].capacityMap.s: invalid type: boolean `true`, expected a whole number
+        jobs[1].retry: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, comment, ticketRef
+        jobs: 10001 are more than the 10000 of one batch
+    "#]].assert_eq(&bodies.into_iter().map(read).collect::<String>());
+}

@@ -1,0 +1,109 @@
+//! Listing and showing workers, and what clients are shown of one.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use shared::capacity::CapacityMap;
+use shared::job::{JobId, Timestamp, WorkerId};
+use shared::store;
+use utoipa::ToSchema;
+
+use super::Refusal;
+use super::docs::{Away, BadQuery, NoWorker};
+use super::path::OfWorker;
+use super::query::NoQuery;
+use crate::app::App;
+use crate::error::Error;
+
+/// A worker.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "f97ebb52f0f6", "status": "running", "capacityMap": {"default": 16, "scan": 1},
+    "heartbeatExpiration": "2026-11-20T16:54:39Z", "name": "host-1", "free": {"default": 16},
+    "actions": ["noop", "sleep"], "startedAt": "2026-11-20T16:00:00Z", "version": "0.1.0",
+    "jobs": ["a261713a-9514-43f9-a7e5-50e7a9fa1d48"],
+}))]
+pub(super) struct Worker {
+    /// 12 hexadecimal digits, random for each process.
+    #[schema(value_type = String, example = "f97ebb52f0f6")]
+    id: WorkerId,
+    /// `running`, `dead` or `shutdown`; who is gone stays listed for a day.
+    #[schema(example = "running")]
+    status: &'static str,
+    /// The units that it offers, by type.
+    #[schema(value_type = BTreeMap<String, u32>, example = json!({"default": 16, "scan": 1}))]
+    capacity_map: CapacityMap,
+    /// Until when its jobs are its own.
+    #[schema(value_type = String, format = DateTime)]
+    heartbeat_expiration: Timestamp,
+    /// A name for people.
+    name: String,
+    /// What of its units was free when it was last heard of.
+    #[schema(value_type = BTreeMap<String, u32>)]
+    free: CapacityMap,
+    /// The actions that it knows.
+    actions: Vec<String>,
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    /// The version of its program.
+    version: String,
+    /// The jobs that it runs.
+    #[schema(value_type = Vec<String>)]
+    jobs: Vec<JobId>,
+}
+
+/// A list of workers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Workers {
+    workers: Vec<Worker>,
+}
+
+/// Lists the workers that live, or lived within a day.
+#[utoipa::path(
+    get, path = "/workers", operation_id = "ListWorkers", tag = "workers",
+    responses((status = 200, body = Workers, description = "the workers"), BadQuery, Away),
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+) -> Result<Json<Workers>, Refusal> {
+    let workers = app.store.workers().await?;
+    Ok(Json(Workers { workers: workers.into_iter().map(Worker::from).collect() }))
+}
+
+/// Shows a worker.
+#[utoipa::path(
+    get, path = "/workers/{id}", operation_id = "GetWorker", tag = "workers",
+    params(("id" = String, Path, description = "the worker's id", example = "f97ebb52f0f6")),
+    responses((status = 200, body = Worker, description = "the worker"), BadQuery, NoWorker, Away),
+)]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    OfWorker(id): OfWorker,
+    _: NoQuery,
+) -> Result<Json<Worker>, Refusal> {
+    let worker = app.store.worker(&id).await?;
+    let worker = worker.ok_or_else(|| Error::NoSuchWorker(id.to_string()))?;
+    Ok(Json(worker.into()))
+}
+
+impl From<store::Worker> for Worker {
+    fn from(worker: store::Worker) -> Worker {
+        Worker {
+            id: worker.id,
+            status: worker.status.as_str(),
+            capacity_map: worker.capacity_map,
+            heartbeat_expiration: worker.heartbeat_expiration,
+            name: worker.name,
+            free: worker.free,
+            actions: worker.actions,
+            started_at: worker.started_at,
+            version: worker.version,
+            jobs: worker.jobs,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Why a job waits, from what the store says now. It decides nothing: it only looks, and may be
+//! outdated the moment after.
+
+use shared::capacity::Class;
+use shared::job::{ActionName, Job, Status};
+use shared::store::{Place, Store, StoreError, Worker, WorkerStatus};
+
+/// Why a job waits, as a code and for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reason {
+    /// `due`, `capacity`, `action` or `queue`.
+    pub(crate) code: &'static str,
+    /// One sentence.
+    pub(crate) message: String,
+}
+
+/// Every code there is.
+pub(crate) const CODES: [&str; 4] = ["due", "capacity", "action", "queue"];
+
+/// Why the job waits; `None` when it does not, or not any more.
+pub(crate) async fn reason(store: &Store, job: &Job) -> Result<Option<Reason>, StoreError> {
+    if job.status != Status::Waiting {
+        return Ok(None);
+    }
+    match store.place(job).await? {
+        Place::Nowhere => Ok(None),
+        Place::Due => {
+            Ok(Some(Reason { code: "due", message: format!("due at {}", job.scheduled_at) }))
+        }
+        Place::Ready(ahead) => {
+            let workers = store.workers().await?;
+            Ok(Some(of_ready(&job.class, &job.spec.action, ahead, &workers)))
+        }
+    }
+}
+
+/// Why a job waits that could be run at once: nobody can, or others go before it.
+fn of_ready(class: &Class, action: &ActionName, ahead: u64, workers: &[Worker]) -> Reason {
+    let need = class.need();
+    let live = || workers.iter().filter(|worker| worker.status == WorkerStatus::Running);
+    let fits = |worker: &&Worker| worker.capacity_map.fits(&need) > 0;
+    let knows = |worker: &&Worker| worker.actions.iter().any(|name| name == action.as_str());
+    if !live().any(|worker| fits(&worker)) {
+        return Reason { code: "capacity", message: format!("no live worker offers {need}") };
+    }
+    if !live().any(|worker| knows(&worker)) {
+        return Reason { code: "action", message: format!("no live worker knows action {action}") };
+    }
+    if !live().filter(fits).any(|worker| knows(&worker)) {
+        let message = format!("no live worker that offers {need} knows action {action}");
+        return Reason { code: "action", message };
+    }
+    Reason { code: "queue", message: format!("{ahead} ahead of it") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use shared::capacity::CapacityMap;
+    use shared::job::{Timestamp, WorkerId};
+
+    fn worker(status: WorkerStatus, map: &str, actions: &str) -> Worker {
+        let capacity_map: CapacityMap = map.parse().unwrap();
+        Worker {
+            id: WorkerId::random(),
+            status,
+            name: String::new(),
+            version: String::new(),
+            free: CapacityMap::default(),
+            capacity_map,
+            actions: actions.split(',').map(Into::into).collect(),
+            started_at: Timestamp::from_ms(0),
+            heartbeat_expiration: Timestamp::from_ms(0),
+            jobs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_ready_job_waits_for_the_first_thing_that_nobody_has() {
+        use WorkerStatus::{Dead, Running};
+        let fleets: [&[(WorkerStatus, &str, &str)]; 6] = [
+            &[],
+            &[(Running, "cpu=8,gpu=3", "train")],
+            &[(Dead, "gpu=4", "train"), (Running, "gpu=2", "train")],
+            &[(Running, "gpu=4", "noop"), (Dead, "gpu=4", "train")],
+            &[(Running, "gpu=4", "noop"), (Running, "cpu=1", "train")],
+            &[(Running, "gpu=8", "noop,train")],
+        ];
+        let need: CapacityMap = "gpu=4".parse().unwrap();
+        let class = Class::of(Some(&need)).unwrap();
+        let action: ActionName = "train".parse().unwrap();
+        let reasons = fleets.map(|fleet| {
+            let workers: Vec<_> = fleet.iter().map(|(s, m, a)| worker(*s, m, a)).collect();
+            let Reason { code, message } = of_ready(&class, &action, 3, &workers);
+            format!("{code}: {message}\n")
+        });
+        expect![[r#"
+            capacity: no live worker offers gpu=4
+            capacity: no live worker offers gpu=4
+            capacity: no live worker offers gpu=4
+            action: no live worker knows action train
+            action: no live worker that offers gpu=4 knows action train
+            queue: 3 ahead of it
+        "#]]
+        .assert_eq(&reasons.concat());
+    }
+}

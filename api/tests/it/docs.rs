@@ -1,0 +1,202 @@
+//! The OpenAPI document: it has every route that is served, and says all of each.
+
+use expect_test::expect;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use crate::house::{House, house, send};
+
+struct Operation {
+    path: String,
+    method: Method,
+    spec: Value,
+}
+
+impl Operation {
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// A path that can be asked for.
+    fn concrete(&self) -> String {
+        let id = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
+        let id = if self.path.contains("worker") { "0123456789ab" } else { id };
+        self.path.replace("{id}", id)
+    }
+}
+
+async fn document(house: &House) -> Value {
+    let answer = house.get("/docs.json").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    answer.json()
+}
+
+fn operations(document: &Value) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, spec) in methods.as_object().unwrap() {
+            let method = method.to_uppercase().parse().unwrap();
+            operations.push(Operation { path: path.clone(), method, spec: spec.clone() });
+        }
+    }
+    operations
+}
+
+#[tokio::test]
+async fn the_document_names_its_version_and_every_route() {
+    house(async |house| {
+        let document = document(house).await;
+        assert_eq!(document["info"]["version"], "2.9.0");
+        let mut names: Vec<String> = operations(&document).iter().map(Operation::name).collect();
+        names.sort();
+        expect![[r#"
+            GET /api/v0/docs.json
+            GET /api/v0/jobs
+            GET /api/v0/jobs/{id}
+            GET /api/v0/jobs/{id}/logs
+            GET /api/v0/workers
+            GET /api/v0/workers/{id}
+            POST /api/v0/jobs
+            POST /api/v0/jobs/batch"#]]
+        .assert_eq(&names.join("\n"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_route_of_the_document_is_served_and_no_other_method() {
+    house(async |house| {
+        let document = document(house).await;
+        let operations = operations(&document);
+        for operation in &operations {
+            let path = operation.concrete();
+            for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                let url = format!("{}{path}", house.url);
+                let answer = send(house.client.request(method.clone(), url)).await;
+                let documented =
+                    operations.iter().any(|one| one.path == operation.path && one.method == method);
+                assert_eq!(answer.status != 405, documented, "{method} {path}: {answer:?}");
+                assert!(!answer.text.contains("NO_SUCH_ROUTE"), "{method} {path}: {answer:?}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_route_takes_a_trailing_slash_and_no_parameter_that_is_not_described() {
+    house(async |house| {
+        for operation in operations(&document(house).await) {
+            let url = format!("{}{}", house.url, operation.concrete());
+            let ask = async |url: String| {
+                let request = house.client.request(operation.method.clone(), url);
+                send(request.body("{}")).await
+            };
+            let (bare, slashed) = (ask(url.clone()).await, ask(format!("{url}/")).await);
+            assert_eq!(bare.status, slashed.status, "{}", operation.name());
+            assert_eq!(bare.text, slashed.text, "{}", operation.name());
+            let refused = ask(format!("{url}/?nonsense=1")).await;
+            assert_eq!(refused.code(), "400 INVALID_PARAMETERS", "{}", operation.name());
+            let detail = &refused.json()["errors"][0]["detail"];
+            assert_eq!(*detail, json!({"field": "nonsense"}), "{}", operation.name());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_operation_is_described_with_its_parameters_bodies_examples_and_errors() {
+    house(async |house| {
+        let document = document(house).await;
+        for operation in operations(&document) {
+            let (name, spec) = (operation.name(), &operation.spec);
+            for field in ["operationId", "summary", "tags"] {
+                assert!(spec.get(field).is_some(), "{name} has no {field}");
+            }
+            let parameters = spec["parameters"].as_array().cloned().unwrap_or_default();
+            for parameter in &parameters {
+                for field in ["name", "in", "description", "schema", "example"] {
+                    assert!(parameter.get(field).is_some(), "{name}: {parameter} has no {field}");
+                }
+            }
+            let in_path = parameters.iter().filter(|one| one["in"] == "path").count();
+            assert_eq!(in_path, operation.path.matches('{').count(), "{name}");
+            if operation.method == Method::POST {
+                let body = &spec["requestBody"]["content"]["application/json"];
+                let schema = resolved(&document, &body["schema"]);
+                assert!(schema.get("example").is_some(), "{name} has no example of its body");
+            }
+            errors_are_described(&document, &operation);
+        }
+        every_reference_leads_somewhere(&document, &document);
+        every_field_is_described(&document);
+    })
+    .await;
+}
+
+fn errors_are_described(document: &Value, operation: &Operation) {
+    let name = operation.name();
+    let responses = operation.spec["responses"].as_object().unwrap();
+    let mut expected = vec!["400"];
+    if !name.contains("docs.json") {
+        expected.extend(["500", "503"]);
+    }
+    if operation.path.contains('{') {
+        expected.push("404");
+    }
+    if operation.method == Method::POST {
+        expected.extend(["409", "413", "415"]);
+    }
+    for status in expected {
+        let response = responses.get(status).unwrap_or_else(|| panic!("{name} has no {status}"));
+        let content = &response["content"]["application/json"];
+        assert!(resolved(document, &content["schema"])["properties"]["errors"].is_object());
+        for example in content["examples"].as_object().unwrap().values() {
+            assert!(example["value"]["errors"][0]["code"].is_string(), "{name} {status}");
+        }
+    }
+    assert!(responses.keys().any(|status| status.starts_with('2')), "{name}");
+}
+
+fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(&reference[1..]).unwrap(),
+        None => schema,
+    }
+}
+
+fn every_reference_leads_somewhere(document: &Value, value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
+                assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+            }
+            fields.values().for_each(|value| every_reference_leads_somewhere(document, value));
+        }
+        Value::Array(values) => {
+            values.iter().for_each(|value| every_reference_leads_somewhere(document, value));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn every_field_is_described(document: &Value) {
+    let schemas: &Map<String, Value> = document["components"]["schemas"].as_object().unwrap();
+    for name in ["JobInDetail", "LogLine", "Errors"] {
+        assert!(schemas.contains_key(name), "there is no schema {name}");
+    }
+    // An example that lacks a field, or has one too many, would be a lie.
+    for name in ["Job", "JobSubmission", "BatchSubmission", "Worker"] {
+        let mut fields: Vec<_> = schemas[name]["properties"].as_object().unwrap().keys().collect();
+        let mut shown: Vec<_> = schemas[name]["example"].as_object().unwrap().keys().collect();
+        fields.sort();
+        shown.sort();
+        assert_eq!(fields, shown, "{name}");
+    }
+    let job = schemas["Job"]["properties"].as_object().unwrap();
+    let shown = ["id", "retryFromID", "workerID", "capacityMap", "followUpID", "fencingToken"];
+    assert!(shown.iter().all(|field| job.contains_key(*field)), "{job:?}");
+    assert_eq!(schemas["JobSubmission"]["required"], json!(["action"]));
+    assert_eq!(schemas["JobSubmission"]["additionalProperties"], json!(false));
+}

@@ -1,0 +1,68 @@
+//! What a worker does to the store, done by hand.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::capacity::CapacityMap;
+use shared::job::{Exception, JobId, Outcome, Token, WorkerId};
+use shared::store::{
+    Appended, Beat, ClaimAnswer, ClaimRequest, Claims, Finish, Finished, Line, Pulse, Source,
+};
+
+use crate::house::House;
+
+impl House {
+    /// A worker that offers this and knows these actions.
+    pub(crate) async fn worker(&self, map: &str, actions: &[&str]) -> WorkerId {
+        let capacity_map: CapacityMap = map.parse().unwrap();
+        let worker = WorkerId::random();
+        let beat = Beat {
+            worker: worker.clone(),
+            lease: Duration::from_secs(60),
+            name: "hand".to_owned(),
+            version: "1.2.3".to_owned(),
+            free: capacity_map.clone(),
+            capacity_map,
+            actions: actions.iter().map(|name| name.parse().unwrap()).collect(),
+            running: Vec::new(),
+        };
+        assert!(matches!(self.store.beat(&beat).await.unwrap(), Pulse::Alive(..)));
+        worker
+    }
+
+    /// Claims a job.
+    pub(crate) async fn claim(&self, worker: &WorkerId, id: JobId) -> Token {
+        let requests = [ClaimRequest { max: 1, ids: vec![id] }];
+        let claims = self.store.claim(worker, &requests).await.unwrap();
+        let Claims::Answered(answers) = &claims else { panic!("{claims:?}") };
+        match &answers[0][0] {
+            ClaimAnswer::Claimed(claimed) => claimed.token,
+            refused @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_)) => panic!("{refused:?}"),
+        }
+    }
+
+    /// Adds lines to the log of a job.
+    pub(crate) async fn log(&self, id: JobId, token: Token, first: u64, lines: &[&str]) {
+        let line = |text: &&str| Line { source: Source::Stdout, text: (*text).to_owned() };
+        let lines: Vec<Line> = lines.iter().map(line).collect();
+        assert_eq!(self.store.log(id, token, first, &lines).await.unwrap(), Appended::All);
+    }
+
+    /// Ends the run of a job well.
+    pub(crate) async fn finish(&self, id: JobId, token: Token, result: Option<Value>) {
+        self.end(id, token, Outcome::Done(result)).await;
+    }
+
+    /// Ends the run of a job in an error.
+    pub(crate) async fn fail(&self, id: JobId, token: Token) {
+        let exception = Exception::new("ExitCode", "it exited with 1");
+        self.end(id, token, Outcome::Error(exception)).await;
+    }
+
+    async fn end(&self, id: JobId, token: Token, outcome: Outcome) {
+        let follow_up = JobId::random();
+        let end = Finish { id, token, outcome, follow_up, jitter: 0.0 };
+        let ended = self.store.finish(&[end]).await.unwrap();
+        assert!(matches!(ended[0], Finished::Recorded(_)), "{ended:?}");
+    }
+}

@@ -1,0 +1,91 @@
+//! One job as its clients see it through its life, and why it waits.
+
+use serde_json::{Value, json};
+use shared::job::JobId;
+
+use crate::house::{House, house};
+
+async fn show(house: &House, id: JobId) -> Value {
+    let answer = house.get(&format!("/jobs/{id}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()
+}
+
+#[tokio::test]
+async fn a_job_is_shown_in_every_part_of_its_life() {
+    house(async |house| {
+        let worker = house.worker("default=16", &["noop"]).await;
+        let id = house.submit(&json!({"action": "noop"})).await;
+        let job = show(house, id).await;
+        assert_eq!((&job["status"], &job["workerID"]), (&json!("waiting"), &json!("")));
+
+        let token = house.claim(&worker, id).await;
+        house.store.progress(id, token, &json!({"percent": 50})).await.unwrap();
+        let job = show(house, id).await;
+        assert_eq!((&job["status"], &job["workerID"]), (&json!("running"), &json!(worker)));
+        assert_eq!(job["fencingToken"], json!(token));
+        assert_eq!(job["progress"], json!({"percent": 50}));
+        assert!(job["startedAt"].is_string());
+
+        house.finish(id, token, Some(json!({"answer": 42}))).await;
+        let job = show(house, id).await;
+        assert_eq!((&job["status"], &job["result"]), (&json!("done"), &json!({"answer": 42})));
+        assert!(job["finishedAt"].is_string());
+        assert_eq!(job["waitingFor"], Value::Null);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_names_the_job_it_retries_and_that_one_names_it() {
+    house(async |house| {
+        let worker = house.worker("default=16", &["noop"]).await;
+        let id = house.submit(&json!({"action": "noop", "retries": 2})).await;
+        let token = house.claim(&worker, id).await;
+        house.fail(id, token).await;
+        let failed = show(house, id).await;
+        assert_eq!(failed["status"], "error");
+        let exception = json!({"type": "ExitCode", "message": "it exited with 1", "detail": null});
+        assert_eq!(failed["exception"], exception);
+        let follow_up = failed["followUpID"].as_str().unwrap().parse().unwrap();
+        let retry = show(house, follow_up).await;
+        assert_eq!(retry["retryFromID"], json!(id));
+        let retries = (&retry["retriesLeft"], &retry["retriesTotal"], &retry["attempt"]);
+        assert_eq!(retries, (&json!(1), &json!(2), &json!(2)));
+        assert_eq!(retry["waitingFor"]["code"], "due", "a retry is due after a back-off");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_waits_says_why() {
+    house(async |house| {
+        let check = async |id: JobId, code: &str, message: &str| {
+            let job = show(house, id).await;
+            assert_eq!(job["waitingFor"], json!({"code": code, "message": message}));
+        };
+        let later = json!({"action": "noop", "scheduledAt": "2100-01-01T00:00:00.5Z"});
+        let later = house.submit(&later).await;
+        check(later, "due", "due at 2100-01-01T00:00:00.500Z").await;
+
+        let large = json!({"action": "train", "capacityMap": {"gpu": 4, "cpu": 1}});
+        let large = house.submit(&large).await;
+        check(large, "capacity", "no live worker offers cpu=1,gpu=4").await;
+        house.worker("cpu=8,gpu=8,default=16", &["noop"]).await;
+        check(large, "action", "no live worker knows action train").await;
+
+        let first = house.submit(&json!({"action": "noop"})).await;
+        let second = house.submit(&json!({"action": "noop"})).await;
+        let low = house.submit(&json!({"action": "noop", "priority": "low"})).await;
+        check(first, "queue", "0 ahead of it").await;
+        let high = house.submit(&json!({"action": "noop", "priority": "high"})).await;
+        let both = [show(house, first).await, show(house, second).await];
+        let mut messages = both.map(|job| job["waitingFor"]["message"].to_string());
+        messages.sort();
+        // Of two that were offered in the same millisecond either may be before the other.
+        assert_eq!(messages, ["\"1 ahead of it\"", "\"2 ahead of it\""]);
+        check(high, "queue", "0 ahead of it").await;
+        check(low, "queue", "3 ahead of it").await;
+    })
+    .await;
+}

@@ -1,0 +1,186 @@
+//! Logs: whole, in part, and as they come.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::job::{JobId, Token};
+
+use crate::house::{House, PATIENCE, house, send};
+
+async fn running_job(house: &House) -> (JobId, Token) {
+    let worker = house.worker("default=16", &["noop"]).await;
+    let id = house.submit(&json!({"action": "noop"})).await;
+    (id, house.claim(&worker, id).await)
+}
+
+/// Reads a stream to the end of what was sent so far: until it has `count` lines of text.
+async fn read_lines(response: &mut reqwest::Response, text: &mut String, count: usize) {
+    while text.lines().count() < count {
+        let chunk = tokio::time::timeout(PATIENCE, response.chunk()).await;
+        let chunk = chunk.unwrap_or_else(|_| panic!("no more came after {text:?}"));
+        let chunk = chunk.unwrap().unwrap_or_else(|| panic!("it ended after {text:?}"));
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_log_is_an_array_of_its_lines() {
+    house(async |house| {
+        let (id, token) = running_job(house).await;
+        let path = format!("/jobs/{id}/logs");
+        let answer = house.get(&path).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, "[]"));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+
+        house.log(id, token, 0, &["a", "b \"quoted\"", ""]).await;
+        let lines = house.get(&path).await.json();
+        let line = &lines[1];
+        assert_eq!((&line["data"], &line["lineNum"]), (&json!("b \"quoted\""), &json!(1)));
+        assert_eq!(line["source"], "stdout");
+        assert!(line["at"].as_str().unwrap().ends_with('Z'));
+        assert_eq!(lines.as_array().unwrap().len(), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_long_log_comes_whole_or_from_any_line_on() {
+    house(async |house| {
+        let (id, token) = running_job(house).await;
+        let texts: Vec<String> = (0..2_500).map(|at| format!("line {at}")).collect();
+        for (at, some) in texts.chunks(500).enumerate() {
+            let some: Vec<&str> = some.iter().map(String::as_str).collect();
+            house.log(id, token, at as u64 * 500, &some).await;
+        }
+        let cases = [
+            ("", 0..2_500),
+            ("offset=0&limit=0", 0..2_500),
+            ("stream=false&limit=", 0..2_500),
+            ("limit=1000", 0..1_000),
+            ("limit=1001", 0..1_001),
+            ("offset=999&limit=1002", 999..2_001),
+            ("offset=2499", 2_499..2_500),
+            ("offset=2500", 2_500..2_500),
+            ("offset=2147483647&limit=2147483647", 0..0),
+        ];
+        for (query, expected) in cases {
+            let lines = house.get(&format!("/jobs/{id}/logs?{query}")).await.json();
+            let lines = lines.as_array().unwrap();
+            assert_eq!(lines.len(), expected.len(), "{query}");
+            for (line, at) in lines.iter().zip(expected) {
+                assert_eq!((&line["lineNum"], &line["data"]), (&json!(at), &json!(texts[at])));
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_brings_lines_as_they_come_and_ends_with_the_job() {
+    house(async |house| {
+        let (id, token) = running_job(house).await;
+        house.log(id, token, 0, &["first"]).await;
+        let url = house.at(&format!("/jobs/{id}/logs/?stream=t"));
+        let mut response = house.client.get(url).send().await.unwrap();
+        assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+        let mut text = String::new();
+        read_lines(&mut response, &mut text, 1).await;
+        house.log(id, token, 1, &["second", "third"]).await;
+        read_lines(&mut response, &mut text, 3).await;
+        house.log(id, token, 3, &["last"]).await;
+        house.finish(id, token, None).await;
+        while let Some(chunk) = response.chunk().await.unwrap() {
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines: Vec<String> =
+            lines.map(|line| format!("{} {}", line["lineNum"], line["data"])).collect();
+        assert_eq!(lines, ["0 \"first\"", "1 \"second\"", "2 \"third\"", "3 \"last\""]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_waits_for_a_job_that_has_not_begun() {
+    house(async |house| {
+        let worker = house.worker("default=16", &["noop"]).await;
+        let id = house.submit(&json!({"action": "noop"})).await;
+        let url = house.at(&format!("/jobs/{id}/logs?stream=1"));
+        let mut response = house.client.get(url).send().await.unwrap();
+        let nothing = tokio::time::timeout(Duration::from_millis(250), response.chunk()).await;
+        assert!(nothing.is_err(), "nothing is sent, and nothing has ended: {nothing:?}");
+        let token = house.claim(&worker, id).await;
+        house.log(id, token, 0, &["begun"]).await;
+        let mut text = String::new();
+        read_lines(&mut response, &mut text, 1).await;
+        assert!(text.contains("begun"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_of_events_numbers_its_lines_and_says_how_the_job_ended() {
+    house(async |house| {
+        let (id, token) = running_job(house).await;
+        let texts: Vec<String> = (0..1_200).map(|at| at.to_string()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        house.log(id, token, 0, &texts).await;
+        house.finish(id, token, None).await;
+        let events = async |query: &str, last: Option<&str>| {
+            let url = house.at(&format!("/jobs/{id}/logs?stream=true{query}"));
+            let request = house.client.get(url).header("accept", "text/html, text/event-stream");
+            let request = last.into_iter().fold(request, |r, id| r.header("last-event-id", id));
+            send(request).await
+        };
+        let answer = events("", None).await;
+        assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+        let all: Vec<&str> = answer.text.split_terminator("\n\n").collect();
+        assert_eq!(all.len(), 1_201);
+        for (at, event) in all[..1_200].iter().enumerate() {
+            let start = format!("id: {at}\ndata: {{\"data\":\"{at}\",\"lineNum\":{at},");
+            assert!(event.starts_with(&start), "{event}");
+        }
+        assert_eq!(all[1_200], "event: end\ndata: {\"status\":\"done\"}");
+
+        let rest = events("", Some("1197")).await.text;
+        assert!(rest.starts_with("id: 1198\n"), "{rest}");
+        let part = events("&offset=5&limit=2", Some("nonsense")).await.text;
+        assert!(part.starts_with("id: 5\n") && part.matches("id: ").count() == 2, "{part}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn streams_end_when_the_service_does() {
+    house(async |house| {
+        let (id, token) = running_job(house).await;
+        house.log(id, token, 0, &["only"]).await;
+        let url = house.at(&format!("/jobs/{id}/logs?stream=true"));
+        let mut response = house.client.get(url).send().await.unwrap();
+        let mut text = String::new();
+        read_lines(&mut response, &mut text, 1).await;
+        house.shutdown.cancel();
+        let end = tokio::time::timeout(Duration::from_secs(5), response.chunk()).await;
+        assert!(matches!(end, Ok(Ok(None))), "{end:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_so_many_logs_are_followed_at_once() {
+    house(async |house| {
+        let (id, _) = running_job(house).await;
+        let url = house.at(&format!("/jobs/{id}/logs?stream=true"));
+        let mut following = Vec::new();
+        for _ in 0..256 {
+            let response = house.client.get(&url).send().await.unwrap();
+            assert_eq!(response.status(), 200);
+            following.push(response);
+        }
+        let answer = send(house.client.get(&url)).await;
+        assert_eq!(answer.code(), "503 UNAVAILABLE");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(house.get(&format!("/jobs/{id}/logs")).await.status, 200);
+    })
+    .await;
+}

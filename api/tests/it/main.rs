@@ -1,0 +1,17 @@
+//! The API as its clients meet it: a really bound server over a real Redis, each test in a
+//! namespace of its own. Redis is the one of CAPSTAN_TEST_REDIS_URL; without it the tests fail, they do not
+//! skip.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+
+mod away;
+mod docs;
+mod fleet;
+mod house;
+mod jobs;
+mod list;
+mod logs;
+mod proxy;
+mod refusals;
+mod service;
+mod submit;
+mod workers;

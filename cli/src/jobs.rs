@@ -1,0 +1,39 @@
+//! `capstan jobs`: one file for each of its commands.
+
+mod list;
+mod logs;
+mod parameters;
+mod show;
+mod submit;
+pub(crate) mod wait;
+
+use clap::Subcommand;
+
+use crate::api::Api;
+use crate::failure::{Ending, Failure};
+
+/// What `jobs` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsCommand {
+    /// Submit a job and print its id
+    Submit(submit::SubmitArguments),
+    /// List jobs, the last scheduled first
+    List(list::ListArguments),
+    /// Show all that is known of a job
+    Show(show::ShowArguments),
+    /// Print a job's log
+    Logs(logs::LogsArguments),
+    /// Wait until jobs are over, retries included; exits 0 only if all of them ended as done
+    Wait(wait::WaitArguments),
+}
+
+/// Does it.
+pub(crate) async fn run(api: &Api, command: JobsCommand) -> Result<Ending, Failure> {
+    match command {
+        JobsCommand::Submit(arguments) => submit::run(api, &arguments).await,
+        JobsCommand::List(arguments) => list::run(api, &arguments).await,
+        JobsCommand::Show(arguments) => show::run(api, &arguments).await,
+        JobsCommand::Logs(arguments) => logs::run(api, &arguments).await,
+        JobsCommand::Wait(arguments) => wait::run(api, &arguments).await,
+    }
+}

@@ -1,0 +1,224 @@
+//! `capstan jobs submit`.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::capacity::CapacityMap;
+use shared::job::{ActionName, JobId, Priority, Span, Timestamp};
+
+use super::parameters::{Parameter, Parameters, joined};
+use super::wait;
+use crate::api::Api;
+use crate::failure::{Ending, Failure};
+use crate::out;
+use crate::wire::Job;
+
+/// What `jobs submit` is told.
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArguments {
+    /// What to do
+    action: ActionName,
+
+    /// A parameter: key=value is a text, key:=json any JSON value. May be repeated
+    #[arg(short, long = "parameter", value_name = "KEY=VALUE")]
+    parameter: Vec<Parameter>,
+
+    /// All parameters at once, a JSON object
+    #[arg(long, value_name = "JSON")]
+    parameters: Option<Parameters>,
+
+    /// What the job needs while it runs, like scan=1,cpu=2
+    #[arg(long, value_name = "TYPE=UNITS,…")]
+    capacity: Option<CapacityMap>,
+
+    /// How often it is tried again when it fails
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+
+    /// How long a run may take, like 15m or 1h30m; then it is stopped
+    #[arg(long, value_name = "DURATION")]
+    deadline: Option<Span>,
+
+    /// How long it has between being asked to stop and being killed
+    #[arg(long, value_name = "DURATION")]
+    stop_timeout: Option<Span>,
+
+    /// When to run it, RFC 3339, like 2026-11-20T16:30:00Z; now unless given
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+
+    /// high, normal or low
+    #[arg(long)]
+    priority: Option<Priority>,
+
+    /// A remark, at most 255 characters
+    #[arg(long)]
+    comment: Option<String>,
+
+    /// A ticket, at most 32 characters
+    #[arg(long)]
+    ticket: Option<String>,
+
+    /// Print the job as JSON instead of its id; with --wait as it is at the end
+    #[arg(long)]
+    json: bool,
+
+    /// Wait until it is over, retries included; exits 0 only if it ended as done
+    #[arg(long)]
+    wait: bool,
+
+    /// How long to wait at most, like 60s; without it as long as it takes
+    #[arg(
+        long,
+        requires = "wait",
+        value_name = "DURATION",
+        value_parser = shared::config::duration
+    )]
+    timeout: Option<Duration>,
+}
+
+/// What is sent. What was not given is left to the API and to the action's defaults.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Submission<'a> {
+    action: &'a ActionName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity_map: Option<&'a CapacityMap>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retries: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<&'a Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_timeout: Option<&'a Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<Priority>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket_ref: Option<&'a str>,
+}
+
+impl SubmitArguments {
+    fn submission(&self) -> Result<Submission<'_>, Failure> {
+        let parameters = joined(self.parameters.clone(), &self.parameter);
+        Ok(Submission {
+            action: &self.action,
+            parameters: parameters.map_err(Failure::Usage)?,
+            capacity_map: self.capacity.as_ref(),
+            retries: self.retries,
+            deadline: self.deadline.as_ref(),
+            stop_timeout: self.stop_timeout.as_ref(),
+            scheduled_at: self.at,
+            priority: self.priority,
+            comment: self.comment.as_deref(),
+            ticket_ref: self.ticket.as_deref(),
+        })
+    }
+}
+
+/// Submits the job and, if told so, waits for its end.
+pub(crate) async fn run(api: &Api, arguments: &SubmitArguments) -> Result<Ending, Failure> {
+    let submission = arguments.submission()?;
+    let document: Value = api.post("/jobs", &submission).await?;
+    let id = id_in(&document)?;
+    if !arguments.json {
+        out::say(id)?;
+    } else if !arguments.wait {
+        out::say_json(&document)?;
+    }
+    if !arguments.wait {
+        return Ok(Ending::Well);
+    }
+    let ended = wait::until_over(api, &[id], arguments.timeout).await?;
+    for one in &ended {
+        if arguments.json {
+            out::say_json(&api.get::<Value>(&format!("/jobs/{}", one.job.id)).await?)?;
+        } else {
+            out::note(one);
+        }
+    }
+    Ok(wait::ending(&ended))
+}
+
+/// The id of a job that the API answered.
+fn id_in(document: &Value) -> Result<JobId, Failure> {
+    let job = Job::deserialize(document);
+    job.map(|job| job.id)
+        .map_err(|error| Failure::Away(format!("the API's answer cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+    use crate::jobs::JobsCommand;
+    use clap::Parser;
+    use expect_test::expect;
+
+    fn parsed(line: &[&str]) -> Result<SubmitArguments, clap::Error> {
+        let line = ["capstan", "jobs", "submit"].iter().chain(line);
+        let command = Arguments::try_parse_from(line)?.command;
+        let Command::Jobs(JobsCommand::Submit(arguments)) = command else { panic!("{command:?}") };
+        Ok(arguments)
+    }
+
+    fn sent(line: &[&str]) -> String {
+        let arguments = parsed(line).unwrap();
+        serde_json::to_string_pretty(&arguments.submission().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn only_what_was_given_is_sent() {
+        assert_eq!(sent(&["sleep"]), "{\n  \"action\": \"sleep\"\n}");
+        let line = "backup -p host=db-1 -p level:=2 --capacity scan=1,cpu=2 --retries 3 --deadline \
+                    1h30m --stop-timeout 10s --at 2026-11-20T17:30:00+01:00 --priority high \
+                    --comment weekly --ticket T-1";
+        let line: Vec<&str> = line.split_whitespace().collect();
+        expect![[r#"
+            {
+              "action": "backup",
+              "parameters": {
+                "host": "db-1",
+                "level": 2
+              },
+              "capacityMap": {
+                "cpu": 2,
+                "scan": 1
+              },
+              "retries": 3,
+              "deadline": "1h30m",
+              "stopTimeout": "10s",
+              "scheduledAt": "2026-11-20T16:30:00Z",
+              "priority": "high",
+              "comment": "weekly",
+              "ticketRef": "T-1"
+            }"#]]
+        .assert_eq(&sent(&line));
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_before_anything_is_sent() {
+        let lines: [&[&str]; 9] = [
+            &[],
+            &["a b"],
+            &["sleep", "-p", "x"],
+            &["sleep", "--parameters", "[]"],
+            &["sleep", "--capacity", "scan"],
+            &["sleep", "--retries", "-1"],
+            &["sleep", "--deadline", "5"],
+            &["sleep", "--at", "tomorrow"],
+            &["sleep", "--timeout", "5s"],
+        ];
+        for line in lines {
+            assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line:?}");
+        }
+        let twice = parsed(&["sleep", "--parameters", r#"{"a":1}"#, "-p", "a=1"]).unwrap();
+        assert_eq!(twice.submission().unwrap_err().code(), 2);
+    }
+}

@@ -1,0 +1,59 @@
+//! `capstan`, the command line. It knows Capstan through the HTTP API only, except for `bench`,
+//! which measures the bare broker too.
+
+mod api;
+mod arguments;
+mod bench;
+mod demo;
+mod failure;
+mod health;
+mod jobs;
+mod out;
+mod wire;
+mod workers;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use api::Api;
+use arguments::{Arguments, Command};
+use failure::{Ending, Failure};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help that nobody reads to its end is no failure.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(failure::USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let ended = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(Failure::Other(error.into())),
+    };
+    match ended {
+        Ok(ending) => ExitCode::from(ending.code()),
+        Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out::note(format!("capstan: {failure}"));
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<Ending, Failure> {
+    let api = Api::new(&arguments.api)?;
+    match arguments.command {
+        Command::Jobs(command) => jobs::run(&api, command).await,
+        Command::Workers(arguments) => workers::run(&api, arguments).await,
+        Command::Health(arguments) => health::run(arguments).await,
+        Command::Demo(arguments) => demo::run(&api, &arguments).await,
+        Command::Bench(arguments) => bench::run(&api, arguments).await,
+    }
+}

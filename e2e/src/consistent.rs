@@ -1,0 +1,88 @@
+//! The invariant behind every list and count: indexes, leases and records say the same at every moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::job::Status;
+use shared::store::{Dumped, Store};
+
+type World = BTreeMap<String, Dumped>;
+
+/// Fails with what disagrees, if anything does.
+pub async fn assert_consistent(store: &Store) {
+    let world = store.dump().await.expect("the store can be dumped");
+    let wrong = disagreements(&world);
+    assert!(wrong.is_empty(), "the store disagrees with itself:\n{}", wrong.join("\n"));
+}
+
+/// What disagrees in this state of the store.
+#[must_use]
+pub fn disagreements(world: &World) -> Vec<String> {
+    let jobs: BTreeMap<&str, &BTreeMap<String, String>> = world
+        .iter()
+        .filter_map(|(key, value)| {
+            let Dumped::Hash(fields) = value else { return None };
+            Some((key.strip_prefix("job:")?, fields))
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    let mut check = |index: String, expected: BTreeSet<&str>| {
+        let found = members(world, &index);
+        for id in expected.symmetric_difference(&found) {
+            let place = if found.contains(id) { "should not be" } else { "is missing" };
+            wrong.push(format!("{id} {place} in {index}"));
+        }
+    };
+    let having = |field: &str, value: &str| -> BTreeSet<&str> {
+        let of = jobs.iter().filter(|(_, job)| job.get(field).is_some_and(|found| found == value));
+        of.map(|(id, _)| *id).collect()
+    };
+    check("jobs".into(), jobs.keys().copied().collect());
+    check("jobs:number".into(), jobs.keys().copied().collect());
+    for status in Status::ALL {
+        check(format!("jobs:status:{status}"), having("status", status.as_str()));
+    }
+    for action in values(&jobs, "action") {
+        check(format!("jobs:action:{action}"), having("action", &action));
+    }
+    for worker in values(&jobs, "workerID") {
+        check(format!("jobs:worker:{worker}"), having("workerID", &worker));
+        let held = having("workerID", &worker).into_iter().filter(|id| runs(jobs[id]));
+        check(format!("held:{worker}"), held.collect());
+    }
+    let due = members(world, "due");
+    for class in values(&jobs, "class") {
+        for priority in ["high", "normal", "low"] {
+            let of_queue = jobs.iter().filter(|(id, job)| {
+                let is = |field: &str, value: &str| job.get(field).is_some_and(|f| f == value);
+                is("class", &class)
+                    && is("priority", priority)
+                    && is("status", "waiting")
+                    && !due.contains(*id)
+            });
+            check(format!("ready:{class}.{priority}"), of_queue.map(|(id, _)| *id).collect());
+        }
+    }
+    for id in jobs.keys().filter(|id| !world.contains_key(&format!("spec:{id}"))) {
+        wrong.push(format!("{id} has no spec"));
+    }
+    for id in due.iter().filter(|id| jobs.get(*id).is_none_or(|job| job["status"] != "waiting")) {
+        wrong.push(format!("{id} is due later but does not wait"));
+    }
+    wrong
+}
+
+fn runs(job: &BTreeMap<String, String>) -> bool {
+    job.get("status").is_some_and(|status| status == "running" || status == "cancel_request")
+}
+
+fn members<'a>(world: &'a World, key: &str) -> BTreeSet<&'a str> {
+    match world.get(key) {
+        Some(Dumped::Sorted(members)) => members.keys().map(String::as_str).collect(),
+        Some(Dumped::Set(members)) => members.iter().map(String::as_str).collect(),
+        Some(Dumped::Text(_) | Dumped::Hash(_) | Dumped::Stream(_)) | None => BTreeSet::new(),
+    }
+}
+
+fn values(jobs: &BTreeMap<&str, &BTreeMap<String, String>>, field: &str) -> BTreeSet<String> {
+    jobs.values().filter_map(|job| job.get(field).cloned()).collect()
+}

@@ -1,0 +1,84 @@
+//! A line between the services and a server that can be cut and held, so that outages are real to the services
+//! and no production code has a hook for them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// How the line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// All goes through.
+    Open,
+    /// Connections are ended, new ones too.
+    Cut,
+}
+
+/// A TCP proxy in front of one server.
+pub struct Proxy {
+    address: SocketAddr,
+    line: Arc<watch::Sender<Line>>,
+    task: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// A proxy in front of `server`, `host:port`.
+    pub async fn new(server: String) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        let line = Arc::new(watch::Sender::new(Line::Open));
+        let watched = Arc::clone(&line);
+        #[expect(clippy::disallowed_methods, reason = "the proxy owns the task and aborts it")]
+        let task = tokio::spawn(serve(listener, server, watched));
+        Proxy { address, line, task }
+    }
+
+    /// Where the proxy listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Cuts every connection, and every new one until [`Proxy::mend`].
+    pub fn cut(&self) {
+        self.line.send_replace(Line::Cut);
+    }
+
+    /// Lets everything through again.
+    pub fn mend(&self) {
+        self.line.send_replace(Line::Open);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, server: String, line: Arc<watch::Sender<Line>>) {
+    let mut pairs = JoinSet::new();
+    loop {
+        let Ok((client, _)) = listener.accept().await else { return };
+        let (server, mut line) = (server.clone(), line.subscribe());
+        pairs.spawn(async move {
+            if *line.borrow_and_update() == Line::Cut {
+                return;
+            }
+            let Ok(upstream) = TcpStream::connect(server).await else { return };
+            carry(client, upstream, line).await;
+        });
+        while pairs.try_join_next().is_some() {}
+    }
+}
+
+async fn carry(mut client: TcpStream, mut upstream: TcpStream, mut line: watch::Receiver<Line>) {
+    let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
+        _ = line.wait_for(|line| *line == Line::Cut) => {}
+    }
+}

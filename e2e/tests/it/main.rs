@@ -1,0 +1,8 @@
+//! Whole-system tests: services of one house, looked at from outside.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod capacity;
+mod outage;
+mod road;
+mod stop;

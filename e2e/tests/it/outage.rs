@@ -1,0 +1,159 @@
+//! The broker loses what it holds, or is cut off: nothing is lost, and nobody needs a restart.
+
+use std::time::Duration;
+
+use e2e::{House, assert_consistent, job, jobs};
+use shared::job::Status;
+use shared::queue::QueueName;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_whose_offers_the_broker_lost_are_offered_again() {
+    let house = House::new().await;
+    let scheduler = house.scheduler();
+    let batch = jobs(50, "noop", "scan=1");
+    house.store().submit(&batch).await.unwrap();
+    let queue = QueueName::of(&batch[0]);
+    let broker = house.broker().await;
+    house
+        .eventually("they are offered", async || {
+            broker.depth(&queue).await.unwrap().unwrap_or(0) > 0
+                && house
+                    .store()
+                    .dump()
+                    .await
+                    .unwrap()
+                    .get("outbox")
+                    .is_none_or(|outbox| *outbox == shared::store::Dumped::Stream(Vec::new()))
+        })
+        .await;
+    broker.delete(&queue).await.unwrap();
+    let worker = house.worker("scan=2");
+    house
+        .eventually("all jobs are done", async || {
+            house.store().counts().await.unwrap().contains(&(Status::Done, 50))
+        })
+        .await;
+    assert_consistent(house.store()).await;
+    worker.stop().await;
+    scheduler.stop().await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_deleted_under_load_comes_back_with_its_jobs() {
+    let house = House::new().await;
+    let (scheduler, worker) = (house.scheduler(), house.worker("scan=2"));
+    let queue = QueueName::of(&job("noop", "scan=1"));
+    let broker = house.broker().await;
+    for _ in 0..10 {
+        house.store().submit(&jobs(50, "noop", "scan=1")).await.unwrap();
+        broker.delete(&queue).await.unwrap();
+    }
+    house
+        .eventually("all jobs are done", async || {
+            house.store().counts().await.unwrap().contains(&(Status::Done, 500))
+        })
+        .await;
+    assert_consistent(house.store()).await;
+    worker.stop().await;
+    scheduler.stop().await;
+    house.close().await;
+}
+
+/// Cuts a line under load three times, for a second each: all jobs are done afterwards, by the same processes.
+async fn a_line_that_is_cut_under_load(house: &House, proxy: &e2e::Proxy, flag: &str) {
+    let schedulers = [house.scheduler_with(&[flag]), house.scheduler_with(&[flag])];
+    let workers = ["scan=2", "scan=3"].map(|capacity| {
+        house.worker_with(&[flag, "--lease=5s", &format!("--capacity={capacity}")])
+    });
+    for _ in 0..3 {
+        house.store().submit(&jobs(200, "noop", "scan=1")).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        proxy.cut();
+        house.store().submit(&jobs(50, "noop", "scan=1")).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        proxy.mend();
+    }
+    house
+        .eventually("every job, or its follow-up, is done", async || {
+            let counts: std::collections::HashMap<_, _> =
+                house.store().counts().await.unwrap().into_iter().collect();
+            counts[&Status::Done] == 750 && counts[&Status::Running] + counts[&Status::Waiting] == 0
+        })
+        .await;
+    assert_consistent(house.store()).await;
+    for service in workers.into_iter().chain(schedulers) {
+        service.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rabbitmq_cut_off_under_load_loses_nothing_and_needs_no_restart() {
+    let house = House::new().await;
+    let (proxy, flag) = house.amqp_proxy().await;
+    a_line_that_is_cut_under_load(&house, &proxy, &flag).await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_cut_off_under_load_loses_nothing_and_needs_no_restart() {
+    let house = House::new().await;
+    let (proxy, flag) = house.redis_proxy().await;
+    a_line_that_is_cut_under_load(&house, &proxy, &flag).await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_started_before_the_broker_and_the_store_wait_for_them() {
+    let house = House::new().await;
+    let ((redis, redis_flag), (amqp, amqp_flag)) =
+        (house.redis_proxy().await, house.amqp_proxy().await);
+    redis.cut();
+    amqp.cut();
+    let scheduler = house.scheduler_with(&[&redis_flag, &amqp_flag]);
+    let worker = house.worker_with(&[&redis_flag, &amqp_flag, "--capacity=scan=1"]);
+    house.store().submit(&jobs(5, "noop", "scan=1")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    redis.mend();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    amqp.mend();
+    house
+        .eventually("all jobs are done", async || {
+            house.store().counts().await.unwrap().contains(&(Status::Done, 5))
+        })
+        .await;
+    worker.stop().await;
+    scheduler.stop().await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_away_for_longer_than_the_lease_stops_nothing_that_runs() {
+    let house = House::new().await;
+    let (proxy, flag) = house.redis_proxy().await;
+    let scheduler = house.scheduler_with(&[&flag]);
+    let worker = house.worker_with(&[&flag, "--lease=1s", "--capacity=scan=1"]);
+    let mut long = job("sleep", "scan=1");
+    long.spec.parameters = serde_json::json!({"seconds": 4}).as_object().cloned();
+    house.store().submit(std::slice::from_ref(&long)).await.unwrap();
+    let read = async || house.store().job(long.id).await.unwrap().unwrap();
+    house.eventually("it runs", async || read().await.status == Status::Running).await;
+    // Offered while the store is away, so that a claim is under way when it comes back.
+    house.store().submit(&jobs(20, "noop", "")).await.unwrap();
+    proxy.cut();
+    house.store().submit(&jobs(20, "noop", "")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    proxy.mend();
+    house.eventually("it ends", async || read().await.status.is_final()).await;
+    let ended = read().await;
+    assert_eq!((ended.status, ended.attempt), (Status::Done, 1));
+    house
+        .eventually("all jobs are done", async || {
+            house.store().counts().await.unwrap().contains(&(Status::Done, 41))
+        })
+        .await;
+    assert_consistent(house.store()).await;
+    worker.stop().await;
+    scheduler.stop().await;
+    house.close().await;
+}

@@ -1,0 +1,24 @@
+//! `capstan-scheduler`: one scheduler in one process.
+
+use clap::Parser;
+use shared::telemetry::{shutdown_on_signals, start_logging};
+use tokio_util::sync::CancellationToken;
+
+/// Publishes jobs that are ready, moves those that are due, ends those that are lost.
+#[derive(Parser)]
+#[command(name = "capstan-scheduler", version)]
+struct Cli {
+    #[command(flatten)]
+    config: scheduler::Config,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Cli::parse().config;
+    start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
+    let shutdown = CancellationToken::new();
+    tokio::select! {
+        outcome = scheduler::run(config, shutdown.clone()) => outcome,
+        never = shutdown_on_signals(shutdown.clone()) => never?,
+    }
+}

@@ -1,0 +1,38 @@
+//! What a scheduler counts.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+/// Counters since the start of the process. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Meters {
+    /// Offers that the broker has confirmed.
+    pub offers: Counter,
+    /// Jobs in those offers.
+    pub offered_jobs: Counter,
+    /// Jobs whose time had come.
+    pub due_jobs: Counter,
+    /// Jobs ended because their worker's lease had.
+    pub expired_jobs: Counter,
+    /// Jobs offered again because their offers seemed lost.
+    pub reoffered_jobs: Counter,
+}
+
+impl Meters {
+    /// Counters that the registry shows.
+    #[must_use]
+    pub fn registered(registry: &mut Registry) -> Meters {
+        let meters = Meters::default();
+        let all = [
+            ("offers", "Offers confirmed by the broker", &meters.offers),
+            ("offered_jobs", "Jobs in confirmed offers", &meters.offered_jobs),
+            ("due_jobs", "Jobs whose time had come", &meters.due_jobs),
+            ("expired_jobs", "Jobs ended with their worker's lease", &meters.expired_jobs),
+            ("reoffered_jobs", "Jobs offered again", &meters.reoffered_jobs),
+        ];
+        for (name, help, counter) in all {
+            registry.register(name, help, counter.clone());
+        }
+        meters
+    }
+}

@@ -1,0 +1,190 @@
+//! Ends the jobs of workers whose lease has ended, finds offers that the broker has lost, and finishes batches
+//! whose submitter has died.
+
+use std::time::{Duration, Instant};
+
+use shared::broker::Broker;
+use shared::store::{Expired, Reoffer, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Meters, Service};
+
+const PERIOD: Duration = Duration::from_secs(1);
+/// A job that was offered so long ago, while the broker's queue is empty, has lost its offer.
+const LOST_AFTER: Duration = Duration::from_secs(5);
+
+/// One reaper. Remembers only when it last looked, so that its own absence is not held against the workers.
+pub struct Reaper {
+    store: Store,
+    meters: Meters,
+    lease: Duration,
+    looked: Instant,
+    away: bool,
+    patient_until: Instant,
+}
+
+impl Reaper {
+    /// A reaper of this store. `lease` is how long it lets workers come back after a pause of its own; it has
+    /// just begun to look, so that pause is now.
+    #[must_use]
+    pub fn new(store: Store, lease: Duration, meters: Meters) -> Reaper {
+        let now = Instant::now();
+        Reaper { store, meters, lease, looked: now, away: false, patient_until: now + lease }
+    }
+
+    /// Ends leases that have ended. After a pause (of this process, or of Redis) it waits one whole lease
+    /// first: the workers could not beat either.
+    pub async fn expire(&mut self) -> Result<u64, StoreError> {
+        let now = Instant::now();
+        let ended = self.store.ended_leases().await.inspect_err(|_| self.away = true)?;
+        if std::mem::take(&mut self.away) || now.duration_since(self.looked) > PERIOD * 3 {
+            self.patient_until = now + self.lease;
+        }
+        self.looked = Instant::now();
+        if now < self.patient_until {
+            return Ok(0);
+        }
+        let mut expired = 0;
+        for worker in ended {
+            tracing::warn!(worker.id = %worker, "a worker's lease has ended");
+            while let Expired::Ended(some, left) = self.store.expire(&worker).await? {
+                expired += some;
+                if left == 0 {
+                    break;
+                }
+            }
+        }
+        self.meters.expired_jobs.inc_by(expired);
+        Ok(expired)
+    }
+}
+
+/// Offers jobs again that Redis says are offered while their queue is empty; returns how many.
+pub async fn find_lost_offers(store: &Store, broker: &Broker) -> anyhow::Result<u64> {
+    let (mut reoffered, mut failed) = (0, None);
+    for queue in store.queues().await? {
+        // A queue that cannot be looked at must not hide the others.
+        match broker.depth(&queue.name).await {
+            Ok(None | Some(0)) => {}
+            Ok(Some(_)) => continue,
+            Err(error) => {
+                failed = failed.or(Some(error));
+                continue;
+            }
+        }
+        let which = Reoffer { queue: queue.name, age: LOST_AFTER };
+        loop {
+            let some = store.reoffer(&which).await?;
+            reoffered += some;
+            if some == 0 {
+                break;
+            }
+        }
+    }
+    match failed {
+        Some(error) if reoffered == 0 => Err(error.into()),
+        _ => Ok(reoffered),
+    }
+}
+
+/// Runs the reaper until shutdown. Its looks do not wait for each other: a broker that hangs must not keep
+/// leases from ending.
+pub(crate) async fn run(service: Service, shutdown: CancellationToken) -> anyhow::Result<()> {
+    tokio::join!(
+        watch_leases(&service, &shutdown),
+        watch_offers(&service, &shutdown),
+        watch_batches(&service, &shutdown),
+    );
+    Ok(())
+}
+
+async fn watch_leases(service: &Service, shutdown: &CancellationToken) {
+    let meters = service.meters.clone();
+    let mut reaper = Reaper::new(service.store.clone(), service.config.lease, meters);
+    let mut watch = Watch::new("leases", service);
+    loop {
+        watch.looked(reaper.expire().await.map_err(Into::into));
+        if !watch.wait(shutdown).await {
+            return;
+        }
+    }
+}
+
+async fn watch_offers(service: &Service, shutdown: &CancellationToken) {
+    let mut watch = Watch::new("offers", service);
+    let mut broker = None;
+    loop {
+        let reoffered = look_for_offers(service, &mut broker).await;
+        service.meters.reoffered_jobs.inc_by(*reoffered.as_ref().unwrap_or(&0));
+        watch.looked(reoffered);
+        if !watch.wait(shutdown).await {
+            break;
+        }
+    }
+    if let Some(broker) = broker {
+        broker.close().await;
+    }
+}
+
+async fn watch_batches(service: &Service, shutdown: &CancellationToken) {
+    let mut watch = Watch::new("batches", service);
+    loop {
+        watch.looked(service.store.finish_batches(LOST_AFTER).await.map_err(Into::into));
+        if !watch.wait(shutdown).await {
+            return;
+        }
+    }
+}
+
+async fn look_for_offers(service: &Service, kept: &mut Option<Broker>) -> anyhow::Result<u64> {
+    let broker = match kept.take().filter(Broker::is_connected) {
+        Some(connected) => connected,
+        None => {
+            let name = format!("capstan-scheduler {} reaper", service.name);
+            let namespace = &service.config.store.namespace;
+            Broker::connect(&service.config.broker, namespace, &name).await?
+        }
+    };
+    let reoffered = find_lost_offers(&service.store, &broker).await?;
+    *kept = Some(broker);
+    Ok(reoffered)
+}
+
+/// One of the reaper's two looks: how it goes, for the log and the health.
+struct Watch<'a> {
+    part: &'static str,
+    service: &'a Service,
+    failing: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(part: &'static str, service: &'a Service) -> Watch<'a> {
+        Watch { part, service, failing: false }
+    }
+
+    fn looked(&mut self, outcome: anyhow::Result<u64>) {
+        match outcome {
+            Ok(moved) => {
+                self.failing = false;
+                self.service.health.progress(self.part);
+                if moved > 0 {
+                    tracing::info!(count = moved, "reaper: lost {} were found", self.part);
+                }
+            }
+            Err(error) => {
+                self.service.health.trouble(self.part, &error);
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(%error, "reaper: cannot look for lost {}", self.part);
+                }
+            }
+        }
+    }
+
+    /// Waits one period; false when shutdown came first.
+    async fn wait(&self, shutdown: &CancellationToken) -> bool {
+        tokio::select! {
+            () = shutdown.cancelled() => false,
+            () = tokio::time::sleep(PERIOD) => true,
+        }
+    }
+}

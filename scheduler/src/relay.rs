@@ -1,0 +1,232 @@
+//! Outbox to RabbitMQ. An entry is removed only after the broker has confirmed its offer; what is cut in
+//! between is published again, by this relay or another, and the second offer is refused at the claim.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use shared::broker::{Broker, MOST_IDS, Offer, Publisher};
+use shared::queue::QueueName;
+use shared::store::{Entry, Outbox, Ready, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Meters, Service};
+
+/// How many entries one round takes: enough to fill large offers, little enough to hold in memory.
+const ROUND: usize = 2048;
+/// Into how many offers a round splits the jobs of one queue, so that few jobs spread over many workers and
+/// many jobs travel together.
+const SPREAD: usize = 32;
+/// An entry that a relay has had for so long without removing it is taken over.
+const LEFT_BEHIND: Duration = Duration::from_secs(10);
+/// A relay unseen for so long is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
+
+/// One relay: its connections, and the entries it has in hand.
+pub struct Relay {
+    outbox: Outbox,
+    publisher: Publisher,
+    in_hand: Vec<Entry>,
+    looked_behind: Instant,
+    store: Store,
+    told: BTreeSet<QueueName>,
+    meters: Meters,
+}
+
+impl Relay {
+    /// A relay on these connections. `in_hand` is what an earlier one took and did not get published.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        outbox: Outbox,
+        publisher: Publisher,
+        in_hand: Vec<Entry>,
+        meters: Meters,
+    ) -> Relay {
+        let (looked_behind, told) = (Instant::now(), BTreeSet::new());
+        Relay { outbox, publisher, in_hand, looked_behind, store, told, meters }
+    }
+
+    /// One round: takes entries, publishes them, removes them. Waits up to `wait` for the first.
+    /// Returns how many jobs were offered.
+    pub async fn once(&mut self, wait: Duration) -> anyhow::Result<usize> {
+        if self.in_hand.is_empty() && self.looked_behind.elapsed() > LEFT_BEHIND / 2 {
+            self.in_hand = self.outbox.left_behind(ROUND, LEFT_BEHIND).await?;
+            self.outbox.forget_dead_relays(FORGOTTEN).await?;
+            self.looked_behind = Instant::now();
+        }
+        if self.in_hand.is_empty() {
+            self.in_hand = self.outbox.fresh(ROUND, wait).await?;
+        }
+        let offers = offers_of(&self.in_hand);
+        self.publisher.publish(&offers).await?;
+        self.tell_of_new_queues(&offers).await?;
+        self.outbox.remove(&self.in_hand).await?;
+        let jobs = offers.iter().map(|(_, offer)| offer.jobs.len()).sum::<usize>();
+        self.meters.offers.inc_by(offers.len() as u64);
+        self.meters.offered_jobs.inc_by(jobs as u64);
+        self.in_hand.clear();
+        anyhow::ensure!(self.publisher.broker().is_connected(), "rabbitmq has gone away");
+        Ok(jobs)
+    }
+
+    async fn tell_of_new_queues(&mut self, offers: &[(QueueName, Offer)]) -> anyhow::Result<()> {
+        let new = offers.iter().map(|(queue, _)| queue).filter(|queue| !self.told.contains(*queue));
+        let new: BTreeSet<QueueName> = new.cloned().collect();
+        if !new.is_empty() {
+            let names: Vec<QueueName> = new.into_iter().collect();
+            self.store.queues_declared(&names).await?;
+            self.told.extend(names);
+        }
+        Ok(())
+    }
+
+    /// Gives back what it has in hand, for the next relay of this process.
+    #[must_use]
+    pub fn into_in_hand(self) -> Vec<Entry> {
+        self.in_hand
+    }
+}
+
+/// Groups ready jobs by queue into offers, in the order in which they became ready.
+fn offers_of(entries: &[Entry]) -> Vec<(QueueName, Offer)> {
+    let mut queues: BTreeMap<QueueName, Vec<&Ready>> = BTreeMap::new();
+    for ready in entries.iter().filter_map(|entry| entry.ready.as_ref()) {
+        queues.entry(ready.queue.clone()).or_default().push(ready);
+    }
+    let mut offers = Vec::new();
+    for (queue, jobs) in queues {
+        let size = jobs.len().div_ceil(SPREAD).clamp(1, MOST_IDS);
+        for some in jobs.chunks(size) {
+            let first = some.iter().map(|ready| ready.scheduled_at).min();
+            let ids = some.iter().map(|ready| ready.id).collect();
+            offers.extend(first.map(|at| (queue.clone(), Offer::new(at, ids))));
+        }
+    }
+    offers
+}
+
+/// Runs the relay until shutdown: connects, goes round, and after any error starts over.
+pub(crate) async fn run(service: Service, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut in_hand = Vec::new();
+    let mut quiet = false;
+    while !shutdown.is_cancelled() {
+        let connected = tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            connected = connect(&service, std::mem::take(&mut in_hand)) => connected,
+        };
+        let mut relay = match connected {
+            Ok(relay) => relay,
+            Err((error, kept)) => {
+                in_hand = kept;
+                service.health.trouble("relay", &error);
+                if !std::mem::replace(&mut quiet, true) {
+                    tracing::warn!(%error, "relay: waiting for rabbitmq and redis");
+                }
+                pause(&shutdown).await;
+                continue;
+            }
+        };
+        quiet = false;
+        tracing::info!("relay: connected");
+        let error = go_round(&service, &mut relay, &shutdown).await;
+        if let Some(error) = error {
+            service.health.trouble("relay", &error);
+            tracing::warn!(%error, "relay: starting over");
+            pause(&shutdown).await;
+        }
+        relay.publisher.broker().close().await;
+        in_hand = relay.into_in_hand();
+    }
+    Ok(())
+}
+
+async fn go_round(
+    service: &Service,
+    relay: &mut Relay,
+    shutdown: &CancellationToken,
+) -> Option<anyhow::Error> {
+    loop {
+        // A round is not cut in the middle: what it has published it removes.
+        match relay.once(Duration::from_secs(1)).await {
+            Ok(_) => service.health.progress("relay"),
+            Err(error) => return Some(error),
+        }
+        if shutdown.is_cancelled() {
+            return None;
+        }
+    }
+}
+
+async fn connect(
+    service: &Service,
+    in_hand: Vec<Entry>,
+) -> Result<Relay, (anyhow::Error, Vec<Entry>)> {
+    let connecting = async {
+        let name = format!("capstan-scheduler {} relay", service.name);
+        let namespace = &service.config.store.namespace;
+        let broker = Broker::connect(&service.config.broker, namespace, &name).await?;
+        let publisher = Publisher::new(broker).await?;
+        let outbox = Outbox::open(service.store.clone(), service.name.clone()).await?;
+        anyhow::Ok((outbox, publisher))
+    };
+    match connecting.await {
+        Ok((outbox, publisher)) => {
+            let store = service.store.clone();
+            Ok(Relay::new(store, outbox, publisher, in_hand, service.meters.clone()))
+        }
+        Err(error) => Err((error, in_hand)),
+    }
+}
+
+async fn pause(shutdown: &CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = tokio::time::sleep(Duration::from_millis(500)) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::job::{JobId, Timestamp};
+
+    fn entries(class: &str, count: usize) -> Vec<Entry> {
+        let entry = |index: usize| Entry {
+            place: format!("{index}-0"),
+            ready: Some(Ready {
+                id: JobId::random(),
+                queue: format!("{class}.normal").parse().unwrap(),
+                scheduled_at: Timestamp::from_ms(1_000 + index as i64),
+            }),
+        };
+        (0..count).map(entry).collect()
+    }
+
+    #[test]
+    fn few_jobs_spread_and_many_travel_together() {
+        for (jobs, offers, largest) in [(1, 1, 1), (32, 32, 1), (33, 17, 2), (2048, 32, 64)] {
+            let made = offers_of(&entries("scan=1", jobs));
+            assert_eq!(made.len(), offers, "{jobs} jobs");
+            assert_eq!(made.iter().map(|(_, offer)| offer.jobs.len()).max(), Some(largest));
+        }
+    }
+
+    #[test]
+    fn offers_keep_the_order_and_never_mix_queues() {
+        let mut all = entries("scan=1", 100);
+        all.extend(entries("cpu=2", 70));
+        all.push(Entry { place: "x".into(), ready: None });
+        let made = offers_of(&all);
+        for class in ["cpu=2", "scan=1"] {
+            let of_class = made.iter().filter(|(queue, _)| queue.class.as_str() == class);
+            let ids: Vec<JobId> = of_class.flat_map(|(_, offer)| offer.jobs.clone()).collect();
+            let ready = all.iter().filter_map(|entry| entry.ready.as_ref());
+            let wanted: Vec<JobId> = ready
+                .filter(|ready| ready.queue.class.as_str() == class)
+                .map(|ready| ready.id)
+                .collect();
+            assert_eq!(ids, wanted);
+        }
+        assert!(offers_of(&[]).is_empty());
+    }
+}

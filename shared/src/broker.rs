@@ -1,0 +1,185 @@
+//! RabbitMQ carries offers: it decides who works next, and holds nothing that matters. The only module that
+//! knows AMQP. No recovery happens here: any error ends the connection, and its owner starts over.
+
+mod consume;
+mod offer;
+mod publish;
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::uri::AMQPUri;
+use lapin::{Connection, ConnectionProperties};
+
+pub use consume::{Consumer, Delivery, Receipt};
+pub use offer::{BadOffer, MOST_IDS, Offer};
+pub use publish::Publisher;
+
+use crate::config::{BrokerConfig, QueueType};
+use crate::queue::QueueName;
+
+/// RabbitMQ is away, or refused.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The URL cannot be read. Never shows the URL: it has a password.
+    #[error("the AMQP URL cannot be read: {0}")]
+    Url(String),
+    /// RabbitMQ refused, or the connection is gone.
+    #[error("rabbitmq: {0}")]
+    Amqp(#[from] lapin::Error),
+    /// No answer in time.
+    #[error("rabbitmq did not answer within {}s while we tried to {}", limit.as_secs(), tried)]
+    Late {
+        /// What was tried.
+        tried: &'static str,
+        /// How long.
+        limit: Duration,
+    },
+    /// The broker gave back, or refused, what was published.
+    #[error("rabbitmq did not take an offer for queue {0}")]
+    NotTaken(String),
+}
+
+/// Every call to the broker ends within this time.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// Both sides tell each other so often that they live, so that a cut line is noticed in twice this time.
+const HEARTBEAT_S: u16 = 10;
+/// How often a message may be returned before a quorum queue drops it: never. RabbitMQ 4 drops it after 20 times
+/// unless told otherwise; -1 means "no limit" to 4.x only, 3.10 takes it and drops a message at its first return.
+const DELIVERY_LIMIT: i32 = i32::MAX;
+
+/// One connection. Publishing and consuming each have their own: a blocked connection writes nothing, acks
+/// included.
+pub struct Broker {
+    connection: Connection,
+    namespace: String,
+    queue_type: QueueType,
+    declared: Mutex<HashSet<QueueName>>,
+}
+
+impl Broker {
+    /// Connects; `name` is what the broker shows of us.
+    pub async fn connect(
+        config: &BrokerConfig,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Broker, BrokerError> {
+        let mut uri: AMQPUri = config.amqp_url.parse().map_err(BrokerError::Url)?;
+        uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+        uri.query.connection_timeout.get_or_insert(CALL_LIMIT.as_millis() as u64);
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let connection = limited("connect", Connection::connect_uri(uri, properties)).await?;
+        let namespace = namespace.to_owned();
+        let queue_type = config.queue_type;
+        Ok(Broker { connection, namespace, queue_type, declared: Mutex::default() })
+    }
+
+    /// False when the connection is gone.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection.status().connected()
+    }
+
+    /// Closes the connection; what was not acked goes to other workers.
+    pub async fn close(&self) {
+        // When it cannot be closed it is gone already, which is what was wanted.
+        let _ = limited("close", self.connection.close(200, "bye".into())).await;
+    }
+
+    /// How many offers a queue has ready; `None` when there is no such queue.
+    pub async fn depth(&self, queue: &QueueName) -> Result<Option<u32>, BrokerError> {
+        let channel = limited("open a channel", self.connection.create_channel()).await?;
+        let options = QueueDeclareOptions::durable().passive();
+        let name = self.full_name(queue);
+        let asked = channel.queue_declare(name.into(), options, FieldTable::default());
+        match limited("look at a queue", asked).await {
+            Ok(found) => {
+                let _ = channel.close(200, "bye".into()).await;
+                Ok(Some(found.message_count()))
+            }
+            Err(BrokerError::Amqp(error)) if is(&error, &AMQPSoftError::NOTFOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a queue with what is in it. For benches and test houses.
+    pub async fn delete(&self, queue: &QueueName) -> Result<(), BrokerError> {
+        let channel = limited("open a channel", self.connection.create_channel()).await?;
+        let name = self.full_name(queue);
+        let deleted = channel.queue_delete(name.into(), QueueDeleteOptions::default());
+        limited("delete a queue", deleted).await?;
+        let _ = channel.close(200, "bye".into()).await;
+        Ok(())
+    }
+
+    fn full_name(&self, queue: &QueueName) -> String {
+        format!("{}.{queue}", self.namespace)
+    }
+
+    /// Makes sure that a queue is there, once on a connection: when one is deleted later, its use fails, and with
+    /// it the connection.
+    async fn declare(&self, queue: &QueueName) -> Result<(), BrokerError> {
+        let declared = || self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        if !declared().contains(queue) {
+            self.declare_anew(queue).await?;
+            declared().insert(queue.clone());
+        }
+        Ok(())
+    }
+
+    /// The arguments are the least that work from RabbitMQ 3.10 to 4.x; all else is left to policies.
+    async fn declare_anew(&self, queue: &QueueName) -> Result<(), BrokerError> {
+        let name = self.full_name(queue);
+        let mut refused = None;
+        for (options, arguments) in self.declarations() {
+            let channel = limited("open a channel", self.connection.create_channel()).await?;
+            let declared = channel.queue_declare(name.clone().into(), options, arguments);
+            match limited("declare a queue", declared).await {
+                Ok(_) => {
+                    let _ = channel.close(200, "bye".into()).await;
+                    return Ok(());
+                }
+                Err(BrokerError::Amqp(error)) if is(&error, &AMQPSoftError::PRECONDITIONFAILED) => {
+                    refused = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        refused.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// The ways to declare a queue, best first; one that was made with other arguments is taken as it is.
+    fn declarations(&self) -> [(QueueDeclareOptions, FieldTable); 2] {
+        let mut arguments = FieldTable::default();
+        let kind = match self.queue_type {
+            QueueType::Classic => "classic",
+            QueueType::Quorum => {
+                let limit = AMQPValue::LongInt(DELIVERY_LIMIT);
+                arguments.insert("x-delivery-limit".into(), limit);
+                "quorum"
+            }
+        };
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
+        let as_it_is = (QueueDeclareOptions::durable().passive(), FieldTable::default());
+        [(QueueDeclareOptions::durable(), arguments), as_it_is]
+    }
+}
+
+fn is(error: &lapin::Error, soft: &AMQPSoftError) -> bool {
+    let lapin::ErrorKind::ProtocolError(error) = error.kind() else { return false };
+    matches!(error.kind(), AMQPErrorKind::Soft(kind) if kind == soft)
+}
+
+async fn limited<T>(
+    tried: &'static str,
+    call: impl Future<Output = Result<T, lapin::Error>>,
+) -> Result<T, BrokerError> {
+    match tokio::time::timeout(CALL_LIMIT, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(BrokerError::Late { tried, limit: CALL_LIMIT }),
+    }
+}

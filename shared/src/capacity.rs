@@ -1,0 +1,333 @@
+//! What a worker offers and what a job needs, in whole units by type. Pure: values in, values out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The type that every worker has and that a job needs when it names none.
+pub const DEFAULT_TYPE: &str = "default";
+
+/// Units of [`DEFAULT_TYPE`] that a worker offers unless it is configured.
+pub const DEFAULT_UNITS: u32 = 16;
+
+const MAX_TYPE_LENGTH: usize = 32;
+const MAX_TYPES: usize = 16;
+const MAX_UNITS: u32 = 1_000_000;
+// A queue's name holds the class, and AMQP ends names at 255 bytes.
+const MAX_CLASS_LENGTH: usize = 160;
+
+/// Why a capacity map or a class was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CapacityError {
+    /// The type's name has other characters than a name may have, or too many.
+    #[error("capacity type {0:?} must be 1 to 32 characters of A-Z a-z 0-9 _ . -")]
+    Type(String),
+    /// The units are not a whole number from 0 to 1,000,000.
+    #[error("units of {0:?} must be a whole number from 0 to 1000000")]
+    Units(String),
+    /// An entry of the text form is not `type=units`.
+    #[error("{0:?} is not of the form type=units")]
+    Entry(String),
+    /// The same type stands twice in the text form.
+    #[error("capacity type {0:?} is given twice")]
+    Twice(String),
+    /// More types than one map may name.
+    #[error("a capacity map names at most {MAX_TYPES} types")]
+    TooMany,
+    /// The canonical form is too long for a queue's name.
+    #[error("a capacity map is at most {MAX_CLASS_LENGTH} characters in the form a=1+b=2")]
+    TooLong,
+}
+
+/// Whole units by type, `{"scan": 1, "cpu": 2}`. Every name and number in it is valid.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, i64>", into = "BTreeMap<String, u32>")]
+pub struct CapacityMap(BTreeMap<String, u32>);
+
+impl CapacityMap {
+    /// Units of one type; 0 for a type that is not in the map.
+    #[must_use]
+    pub fn units(&self, name: &str) -> u32 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    /// The types and their units, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.0.iter().map(|(name, units)| (name.as_str(), *units))
+    }
+
+    /// How many times `need` fits into this map, for every type at once.
+    #[must_use]
+    pub fn fits(&self, need: &CapacityMap) -> u32 {
+        let times = need.iter().filter(|(_, units)| *units > 0);
+        times.map(|(name, units)| self.units(name) / units).min().unwrap_or(u32::MAX)
+    }
+
+    /// Takes `need` out, `times` over. False, and nothing taken, when it does not fit.
+    pub fn take(&mut self, need: &CapacityMap, times: u32) -> bool {
+        if times > 0 && self.fits(need) < times {
+            return false;
+        }
+        for (name, units) in need.iter() {
+            if let Some(have) = self.0.get_mut(name) {
+                *have -= units * times;
+            }
+        }
+        true
+    }
+
+    /// Puts `need` back, `times` over.
+    pub fn give(&mut self, need: &CapacityMap, times: u32) {
+        for (name, units) in need.iter() {
+            *self.0.entry(name.to_owned()).or_default() += units * times;
+        }
+    }
+
+    /// The part of this map that is left when `reserved` is set aside, as far as it reaches.
+    #[must_use]
+    pub fn without(&self, reserved: &CapacityMap) -> CapacityMap {
+        let left = self
+            .iter()
+            .map(|(name, units)| (name.to_owned(), units.saturating_sub(reserved.units(name))));
+        CapacityMap(left.collect())
+    }
+
+    /// True when both maps need some of the same type.
+    #[must_use]
+    pub fn shares_a_type_with(&self, other: &CapacityMap) -> bool {
+        self.iter().any(|(name, units)| units > 0 && other.units(name) > 0)
+    }
+
+    /// The map of a worker: as configured, with the `default` type that every worker has.
+    #[must_use]
+    pub fn with_default(mut self) -> CapacityMap {
+        self.0.entry(DEFAULT_TYPE.to_owned()).or_insert(DEFAULT_UNITS);
+        self
+    }
+}
+
+impl TryFrom<BTreeMap<String, i64>> for CapacityMap {
+    type Error = CapacityError;
+
+    fn try_from(raw: BTreeMap<String, i64>) -> Result<Self, CapacityError> {
+        if raw.len() > MAX_TYPES {
+            return Err(CapacityError::TooMany);
+        }
+        let mut map = BTreeMap::new();
+        for (name, units) in raw {
+            let units = u32::try_from(units).ok().filter(|units| *units <= MAX_UNITS);
+            let units = units.ok_or_else(|| CapacityError::Units(name.clone()))?;
+            map.insert(valid_type(&name)?, units);
+        }
+        Ok(CapacityMap(map))
+    }
+}
+
+impl From<CapacityMap> for BTreeMap<String, u32> {
+    fn from(map: CapacityMap) -> Self {
+        map.0
+    }
+}
+
+/// `scan=1,cpu=2`, as settings give it; the empty text is the empty map.
+impl FromStr for CapacityMap {
+    type Err = CapacityError;
+
+    fn from_str(text: &str) -> Result<Self, CapacityError> {
+        parse(text, ',')
+    }
+}
+
+impl fmt::Display for CapacityMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_joined(f, &self.0, ",")
+    }
+}
+
+/// The canonical form of what a job needs: `scan=1`, `cpu=2+scan=1`, `default=1`. One queue each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Class(String);
+
+impl Class {
+    /// The class of a job with this need; none, or one without units, is of class `default=1`.
+    pub fn of(need: Option<&CapacityMap>) -> Result<Class, CapacityError> {
+        let need = need.map(|map| map.0.iter().filter(|(_, units)| **units > 0));
+        let need: Vec<_> = need.into_iter().flatten().map(|(n, u)| format!("{n}={u}")).collect();
+        if need.is_empty() {
+            return Ok(Class(format!("{DEFAULT_TYPE}=1")));
+        }
+        let text = need.join("+");
+        if text.len() > MAX_CLASS_LENGTH { Err(CapacityError::TooLong) } else { Ok(Class(text)) }
+    }
+
+    /// The canonical text, which is also part of the queue's name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What a job of this class takes from a worker.
+    #[must_use]
+    pub fn need(&self) -> CapacityMap {
+        // A `Class` is only ever made from a valid map.
+        parse(&self.0, '+').unwrap_or_default()
+    }
+}
+
+impl TryFrom<String> for Class {
+    type Error = CapacityError;
+
+    fn try_from(text: String) -> Result<Self, CapacityError> {
+        let class = Class::of(Some(&parse(&text, '+')?))?;
+        if class.0 == text { Ok(class) } else { Err(CapacityError::Entry(text)) }
+    }
+}
+
+impl From<Class> for String {
+    fn from(class: Class) -> Self {
+        class.0
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn parse(text: &str, between: char) -> Result<CapacityMap, CapacityError> {
+    let mut raw = BTreeMap::new();
+    for entry in text.split(between).map(str::trim).filter(|entry| !entry.is_empty()) {
+        let pair = entry.split_once('=').ok_or_else(|| CapacityError::Entry(entry.to_owned()))?;
+        let (name, units) = (pair.0.trim().to_owned(), pair.1.trim());
+        let units: u32 = units.parse().map_err(|_| CapacityError::Units(name.clone()))?;
+        if raw.insert(name.clone(), i64::from(units)).is_some() {
+            return Err(CapacityError::Twice(name));
+        }
+    }
+    CapacityMap::try_from(raw)
+}
+
+fn valid_type(name: &str) -> Result<String, CapacityError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if name.is_empty() || name.len() > MAX_TYPE_LENGTH || !name.chars().all(plain) {
+        return Err(CapacityError::Type(name.chars().take(64).collect()));
+    }
+    Ok(name.to_owned())
+}
+
+fn write_joined(
+    f: &mut fmt::Formatter<'_>,
+    map: &BTreeMap<String, u32>,
+    between: &str,
+) -> fmt::Result {
+    for (index, (name, units)) in map.iter().enumerate() {
+        let before = if index == 0 { "" } else { between };
+        write!(f, "{before}{name}={units}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+
+    fn map(text: &str) -> CapacityMap {
+        text.parse().unwrap()
+    }
+
+    fn check_refused(text: &str, expected: &Expect) {
+        expected.assert_eq(&text.parse::<CapacityMap>().unwrap_err().to_string());
+    }
+
+    #[test]
+    fn a_class_is_sorted_and_leaves_out_what_is_not_needed() {
+        let cases = [
+            ("", "default=1"),
+            ("scan=0", "default=1"),
+            ("scan=1,cpu=2", "cpu=2+scan=1"),
+            (" scan = 1 , other=0", "scan=1"),
+            ("default=3", "default=3"),
+        ];
+        for (text, class) in cases {
+            assert_eq!(Class::of(Some(&map(text))).unwrap().as_str(), class, "{text}");
+        }
+        assert_eq!(Class::of(None).unwrap().as_str(), "default=1");
+    }
+
+    #[test]
+    fn a_class_that_is_not_canonical_is_no_class() {
+        for text in ["scan=1+cpu=2", "scan=01", "scan=0", "", "scan"] {
+            assert!(Class::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_what_is_wrong() {
+        check_refused("scan", &expect![[r#""scan" is not of the form type=units"#]]);
+        check_refused(
+            "s c=1",
+            &expect![[r#"capacity type "s c" must be 1 to 32 characters of A-Z a-z 0-9 _ . -"#]],
+        );
+        check_refused(
+            "scan=-1",
+            &expect![[r#"units of "scan" must be a whole number from 0 to 1000000"#]],
+        );
+        check_refused(
+            "scan=1000001",
+            &expect![[r#"units of "scan" must be a whole number from 0 to 1000000"#]],
+        );
+        check_refused("a=1,a=2", &expect![[r#"capacity type "a" is given twice"#]]);
+        let json = serde_json::from_str::<CapacityMap>(r#"{"a":1.5}"#);
+        assert!(json.is_err());
+    }
+
+    #[test]
+    fn fits_counts_for_every_type_at_once() {
+        let cases = [
+            ("cpu=4,scan=1", "cpu=2", 2),
+            ("cpu=4,scan=1", "cpu=1,scan=1", 1),
+            ("cpu=4", "gpu=1", 0),
+            ("cpu=4", "cpu=5", 0),
+        ];
+        for (have, need, times) in cases {
+            assert_eq!(map(have).fits(&map(need)), times, "{need} in {have}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_and_given_back_leaves_the_map_as_it_was(
+            have in prop::collection::btree_map("[a-d]", 0i64..20, 0..4),
+            need in prop::collection::btree_map("[a-d]", 0i64..5, 0..3),
+            times in 0u32..5,
+        ) {
+            let before = CapacityMap::try_from(have).unwrap();
+            let need = CapacityMap::try_from(need).unwrap();
+            let mut after = before.clone();
+            if after.take(&need, times) {
+                prop_assert!(times == 0 || before.fits(&need) >= times);
+                after.give(&need, times);
+                for (name, units) in before.iter() {
+                    prop_assert_eq!(after.units(name), units);
+                }
+            } else {
+                prop_assert_eq!(after, before);
+            }
+        }
+
+        #[test]
+        fn a_class_reads_back_as_itself(
+            need in prop::collection::btree_map("[a-zA-Z0-9_.-]{1,8}", 0i64..1_000_000, 0..6),
+        ) {
+            let class = Class::of(Some(&CapacityMap::try_from(need).unwrap())).unwrap();
+            prop_assert_eq!(&Class::try_from(class.as_str().to_owned()).unwrap(), &class);
+            prop_assert_eq!(Class::of(Some(&class.need())).unwrap(), class);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What two services of Capstan must agree on.
+//!
+//! `job` and `capacity` are pure. `store` is the only place that knows Redis, `broker` the only one that
+//! knows AMQP, `config` the only one that reads the environment.
+
+pub mod broker;
+pub mod capacity;
+pub mod config;
+pub mod group;
+pub mod job;
+pub mod queue;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,33 @@
+-- beat: a worker renews its lease and its record, and hears what became of its jobs.
+-- One script, so that a renewed lease and the answer about its jobs are of the same moment.
+-- KEYS[1]  root    string  the namespace
+-- ARGV[1]  worker  string  who beats
+-- ARGV[2]  lease   int     how long the lease is, ms
+-- ARGV[3]  count   int     how many of the next arguments are the record: name, value, …
+-- ARGV[4…] the record, then per running job: id, token
+-- Answers  {'alive', heartbeatExpiration, {word, id}…}  word is 'cancel' (stop it) or 'lost' (no longer yours)
+--          {'dead'}                                     declared dead or shut down: this id is not used again
+
+local worker, lease, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local status = call('HGET', key_worker(worker), 'status')
+if status == 'dead' or status == 'shutdown' then return { 'dead' } end
+
+local now = now_ms()
+local expiration = now + lease
+if not status then
+  call('HSET', key_worker(worker), 'status', 'running', 'startedAt', now)
+  call('XADD', root .. 'events', 'MAXLEN', '~', 10000, '*', 'worker', worker, 'status', 'running')
+end
+call('HSET', key_worker(worker), 'heartbeatExpiration', expiration, unpack(ARGV, 4, 3 + count))
+call('ZADD', root .. 'leases', expiration, worker)
+call('ZADD', root .. 'workers', expiration, worker)
+local answers = { 'alive', text(expiration) }
+for i = 4 + count, #ARGV, 2 do
+  local job = call('HMGET', key_job(ARGV[i]), 'status', 'token')
+  if job[2] ~= ARGV[i + 1] or (job[1] ~= 'running' and job[1] ~= 'cancel_request') then
+    answers[#answers + 1] = { 'lost', ARGV[i] }
+  elseif job[1] == 'cancel_request' then
+    answers[#answers + 1] = { 'cancel', ARGV[i] }
+  end
+end
+return answers

@@ -1,0 +1,53 @@
+-- claim: waiting -> running, for a worker whose lease is good.
+-- One script, so that at most one worker has a job: the lease, the token and the indexes change together. Asking
+-- again for a job that this worker has already (the answer was lost) gives the same token and changes nothing.
+-- KEYS[1]  root    string  the namespace
+-- ARGV[1]  worker  string  who claims
+-- ARGV[2…] per request: max (how many to claim at most), count, then `count` job ids, tried in this order
+-- Answers  {'claims', {answer…}…}  per request, an answer for each id that was tried, in order:
+--            {'claimed', token, number, attempt, spec}  it is yours
+--            {'gone'}                                   no such job
+--            {'refused', status}                        not waiting, or not due yet: the offer is stale
+--          {'lease_late'}          its lease has ended but nobody has said so yet: beat first; nothing is written
+--          {'lease_lost'}          the worker is unknown, dead, or has left; nothing is written
+
+local worker = ARGV[1]
+local now = now_ms()
+local moment = text(now)
+local lease = call('HMGET', key_worker(worker), 'status', 'heartbeatExpiration')
+if not lease[1] or lease[1] == 'dead' or lease[1] == 'shutdown' then return { 'lease_lost' } end
+if tonumber(lease[2]) <= now then return { 'lease_late' } end
+
+local function claim(id)
+  local job = record(id)
+  if not job then return { 'gone' } end
+  local mine = (job.status == 'running' or job.status == 'cancel_request') and job.worker == worker
+  if not mine and (job.status ~= 'waiting' or tonumber(job.scheduledAt) > now) then
+    return { 'refused', job.status }
+  end
+  if not mine then
+    job.token = text(call('INCR', root .. 'token'))
+    move(id, job, 'running', worker, job.token)
+    call('HSET', key_job(id), 'status', 'running', 'workerID', worker, 'token', job.token,
+      'startedAt', moment, 'lastUpdated', moment)
+    call('ZREM', key_ready(job.class, job.priority), id)
+    call('ZADD', key_jobs_of(worker), job.scheduledAt, id)
+    call('SADD', key_held(worker), id)
+  end
+  return { 'claimed', job.token, job.number, text(job.attempt), call('GET', key_spec(id)) }
+end
+
+local answers, i = { 'claims' }, 2
+while i < #ARGV do
+  local max, last = tonumber(ARGV[i]), i + 1 + tonumber(ARGV[i + 1])
+  local tried = {}
+  for j = i + 2, last do
+    if max == 0 then break end
+    local answer = claim(ARGV[j])
+    tried[#tried + 1] = answer
+    if answer[1] == 'claimed' then max = max - 1 end
+  end
+  answers[#answers + 1] = tried
+  i = last + 1
+end
+return answers

@@ -1,0 +1,41 @@
+-- expire: running -> worker_dead, cancel_request -> cancel, for the jobs of a worker whose lease has ended.
+-- One script, so that the end of a job and the follow-up that carries it on are one step. A worker with more jobs
+-- than ids were given stays listed and is asked for again; the last job takes its lease away.
+-- KEYS[1]  root     string  the namespace
+-- ARGV[1]  worker   string  whose lease
+-- ARGV[2]  crashes  int     how many deaths in a row a job survives
+-- ARGV[3…] ids for follow-ups, at least one; as many jobs are ended at most
+-- Answers  {'alive'}                   the lease is good, or there is none; nothing is written
+--          {'expired', ended, left}    how many jobs were ended, how many are still held
+
+local worker, most = ARGV[1], tonumber(ARGV[2])
+local now = now_ms()
+local expiration = tonumber(call('ZSCORE', root .. 'leases', worker))
+if not expiration or expiration > now then return { 'alive' } end
+
+local function expire(id, new_id)
+  local job = record(id)
+  if not job or job.worker ~= worker then return call('SREM', key_held(worker), id) end
+  if job.status == 'cancel_request' then return end_run(id, job, 'cancel', {}, now) end
+  local fields = {
+    'exception', '{"type":"WorkerDead","message":"the lease of worker ' .. worker .. ' ended"}',
+  }
+  if job.crashes < most then
+    fields[3], fields[4] = 'followUpID', new_id
+    local changes = { retriesLeft = job.retriesLeft, crashes = job.crashes + 1, delay_ms = 0 }
+    follow_up(id, job, new_id, changes, now)
+  end
+  end_run(id, job, 'worker_dead', fields, now)
+end
+
+if call('HGET', key_worker(worker), 'status') ~= 'dead' then
+  call('HSET', key_worker(worker), 'status', 'dead')
+  call('XADD', root .. 'events', 'MAXLEN', '~', 10000, '*', 'worker', worker, 'status', 'dead')
+end
+local held = call('SRANDMEMBER', key_held(worker), #ARGV - 2)
+for i, id in ipairs(held) do
+  expire(id, ARGV[2 + i])
+end
+local left = call('SCARD', key_held(worker))
+if left == 0 then call('ZREM', root .. 'leases', worker) end
+return { 'expired', text(#held), text(left) }

@@ -1,0 +1,59 @@
+-- finish: running | cancel_request -> done | error | cancel | worker_shutdown, with its token.
+-- One script, so that the end, the freed lease and the follow-up job are one step: a retry is never lost or doubled.
+-- KEYS[1]  root    string  the namespace
+-- ARGV[1]  base    int     first back-off of a retry, ms
+-- ARGV[2]  max     int     longest back-off of a retry, ms
+-- ARGV[3…] per job: id, token, outcome ('done', 'error', 'cancel', 'shutdown'), result as JSON or '', exception as
+--          JSON or '', id for a follow-up, jitter from 0 to 1
+-- Answers  per job, in order:
+--            {'finished', status}  recorded as this status
+--            {'already', status}   this claim had ended it before; nothing is written
+--            {'stale'}             the token is not the job's; nothing is written
+--            {'gone'}              no such job
+--            {'refused', status}   the outcome does not lead anywhere from this status
+
+local base, longest = tonumber(ARGV[1]), tonumber(ARGV[2])
+local now = now_ms()
+local leads = {
+  running = { done = 'done', error = 'error', shutdown = 'worker_shutdown' },
+  cancel_request = { done = 'done', error = 'error', cancel = 'cancel', shutdown = 'cancel' },
+}
+
+local function changes_for(status, job, jitter)
+  if status == 'error' and job.retriesLeft > 0 then
+    local delay = math.min(longest, base * 2 ^ math.min(job.attempt - 1, 30))
+    return { retriesLeft = job.retriesLeft - 1, crashes = 0, delay_ms = math.floor(delay * (0.5 + jitter / 2)) }
+  elseif status == 'worker_shutdown' then
+    return { retriesLeft = job.retriesLeft, crashes = job.crashes, delay_ms = 0 }
+  end
+end
+
+local function finish(id, token, outcome, result, exception, new_id, jitter)
+  local job = record(id)
+  if not job then return { 'gone' } end
+  if job.token ~= token then return { 'stale' } end
+  if not leads[job.status] then return { 'already', job.status } end
+  local to = leads[job.status][outcome]
+  if not to then return { 'refused', job.status } end
+
+  local fields = {}
+  local function add(name, value)
+    if value ~= '' then fields[#fields + 1] = name; fields[#fields + 1] = value end
+  end
+  add('result', result)
+  add('exception', exception)
+  local changes = changes_for(to, job, jitter)
+  if changes then
+    add('followUpID', new_id)
+    follow_up(id, job, new_id, changes, now)
+  end
+  end_run(id, job, to, fields, now)
+  return { 'finished', to }
+end
+
+local answers = {}
+for i = 3, #ARGV, 7 do
+  answers[#answers + 1] = finish(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5],
+    tonumber(ARGV[i + 6]))
+end
+return answers

@@ -1,0 +1,154 @@
+//! The names of the keys that plain reads use. The scripts make the same names in `prelude.lua`; the test
+//! `keys_are_the_same_in_rust_and_lua` compares the two.
+
+use crate::job::{ActionName, JobId, Status, WorkerId};
+use crate::queue::QueueName;
+
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    root: String,
+}
+
+impl Keys {
+    pub(super) fn new(namespace: &str) -> Keys {
+        Keys { root: format!("{{{namespace}}}:") }
+    }
+
+    /// `{namespace}:`, which every key begins with; the braces make it the hash tag of a cluster.
+    pub(super) fn root(&self) -> &str {
+        &self.root
+    }
+
+    pub(super) fn pattern(&self) -> String {
+        format!("{}*", self.root)
+    }
+
+    fn named(&self, rest: impl std::fmt::Display) -> String {
+        format!("{}{rest}", self.root)
+    }
+
+    pub(super) fn job(&self, id: JobId) -> String {
+        self.named(format_args!("job:{id}"))
+    }
+
+    pub(super) fn spec(&self, id: JobId) -> String {
+        self.named(format_args!("spec:{id}"))
+    }
+
+    pub(super) fn log(&self, id: JobId) -> String {
+        self.named(format_args!("log:{id}"))
+    }
+
+    pub(super) fn jobs(&self) -> String {
+        self.named("jobs")
+    }
+
+    pub(super) fn status(&self, status: Status) -> String {
+        self.named(format_args!("jobs:status:{status}"))
+    }
+
+    pub(super) fn action(&self, action: &ActionName) -> String {
+        self.named(format_args!("jobs:action:{action}"))
+    }
+
+    pub(super) fn jobs_of(&self, worker: &WorkerId) -> String {
+        self.named(format_args!("jobs:worker:{worker}"))
+    }
+
+    pub(super) fn ready(&self, queue: &QueueName) -> String {
+        self.named(format_args!("ready:{queue}"))
+    }
+
+    pub(super) fn worker(&self, worker: &str) -> String {
+        self.named(format_args!("worker:{worker}"))
+    }
+
+    pub(super) fn held(&self, worker: &WorkerId) -> String {
+        self.named(format_args!("held:{worker}"))
+    }
+
+    pub(super) fn workers(&self) -> String {
+        self.named("workers")
+    }
+
+    pub(super) fn leases(&self) -> String {
+        self.named("leases")
+    }
+
+    pub(super) fn queues(&self) -> String {
+        self.named("queues")
+    }
+
+    pub(super) fn declared(&self) -> String {
+        self.named("declared")
+    }
+
+    pub(super) fn actions(&self) -> String {
+        self.named("actions")
+    }
+
+    pub(super) fn due(&self) -> String {
+        self.named("due")
+    }
+
+    pub(super) fn batch(&self, id: &str) -> String {
+        self.named(format_args!("batch:{id}"))
+    }
+
+    pub(super) fn batches(&self) -> String {
+        self.named("batches")
+    }
+
+    pub(super) fn outbox(&self) -> String {
+        self.named("outbox")
+    }
+
+    pub(super) fn events(&self) -> String {
+        self.named("events")
+    }
+
+    pub(super) fn hints(&self) -> String {
+        self.named("hints")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_the_same_in_rust_and_lua() {
+        let keys = Keys::new("ns");
+        let lua = include_str!("prelude.lua");
+        let id = JobId::random();
+        let action: ActionName = "a".parse().unwrap();
+        let worker: WorkerId = "0123456789ab".parse().unwrap();
+        let pairs = [
+            ("key_job(id)", keys.job(id)),
+            ("key_spec(id)", keys.spec(id)),
+            ("key_log(id)", keys.log(id)),
+            ("key_status(status)", keys.status(Status::Done)),
+            ("key_action(action)", keys.action(&action)),
+            ("key_jobs_of(worker)", keys.jobs_of(&worker)),
+            ("key_ready(class, priority)", keys.ready(&"c=1.high".parse().unwrap())),
+            ("key_worker(worker)", keys.worker(worker.as_str())),
+            ("key_held(worker)", keys.held(&worker)),
+        ];
+        for (function, name) in pairs {
+            let line =
+                lua.lines().find(|line| line.starts_with(&format!("local function {function}")));
+            let made = line.and_then(|line| line.split_once("return ")).unwrap().1;
+            let made = made.trim_end_matches(" end").split(" .. ").map(|part| match part {
+                "root" => "{ns}:".to_owned(),
+                "id" => id.to_string(),
+                "status" => "done".to_owned(),
+                "action" => "a".to_owned(),
+                "worker" => worker.to_string(),
+                "class" => "c=1".to_owned(),
+                "priority" => "high".to_owned(),
+                literal => literal.trim_matches('\'').to_owned(),
+            });
+            assert_eq!(made.collect::<String>(), name, "{function}");
+        }
+    }
+}

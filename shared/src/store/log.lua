@@ -1,0 +1,36 @@
+-- log: a running job's lines are put behind those it has, with its token.
+-- One script, so that lines are numbered without a gap and a repeated call (its answer was lost) adds nothing twice.
+-- An entry's id in the stream is its line number plus one: a stream has no entry 0.
+-- KEYS[1]  root   string  the namespace
+-- ARGV[1]  id     string  the job
+-- ARGV[2]  token  int     of the claim
+-- ARGV[3]  first  int     number of the first of these lines
+-- ARGV[4]  limit  int     how many bytes a log may have; what is over is cut, and a last line says so
+-- ARGV[5…] per line: source ('stdout', 'stderr', 'capstan'), text
+-- Answers  {'ok'}     all are there
+--          {'cut'}    the log has reached its limit
+--          {'stale'}  the token is not the job's, or the run is over; nothing is written
+
+local id, first, limit = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local job = call('HMGET', key_job(id), 'status', 'token', 'logLines', 'logBytes', 'logCut')
+if job[2] ~= ARGV[2] or (job[1] ~= 'running' and job[1] ~= 'cancel_request') then return { 'stale' } end
+if job[5] then return { 'cut' } end
+
+-- A line costs something even when it is empty.
+local overhead = 16
+local now = now_ms()
+local lines, bytes = tonumber(job[3] or 0), tonumber(job[4] or 0)
+local function add(source, text)
+  lines, bytes = lines + 1, bytes + #text + overhead
+  call('XADD', key_log(id), lines .. '-0', 'at', now, 'source', source, 'text', text)
+end
+for i = 5 + 2 * math.max(0, lines - first), #ARGV, 2 do
+  if bytes + #ARGV[i + 1] + overhead > limit then
+    add('capstan', 'the log is cut here: it has reached its limit of ' .. limit .. ' bytes')
+    call('HSET', key_job(id), 'logLines', lines, 'logBytes', bytes, 'logCut', 1)
+    return { 'cut' }
+  end
+  add(ARGV[i], ARGV[i + 1])
+end
+call('HSET', key_job(id), 'logLines', lines, 'logBytes', bytes)
+return { 'ok' }

@@ -1,0 +1,115 @@
+-- prelude: joined in front of every script: the clock, the keys, and the moves that more than one script makes.
+-- KEYS[1] root string the namespace's hash tag, `{ns}:`; every key of the namespace begins with it, so that
+-- all of them are in one cluster slot. Key names are made here and, for plain reads, in keys.rs; a test compares.
+
+local root = KEYS[1]
+local call = redis.call
+
+local function now_ms()
+  local time = call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- A whole number as text: tostring would write one of 15 digits as 2.5e+14, and a number that is given to several
+-- commands is written out for each of them.
+local function text(number) return string.format('%.0f', number) end
+
+local function key_job(id) return root .. 'job:' .. id end
+local function key_spec(id) return root .. 'spec:' .. id end
+local function key_log(id) return root .. 'log:' .. id end
+local function key_status(status) return root .. 'jobs:status:' .. status end
+local function key_action(action) return root .. 'jobs:action:' .. action end
+local function key_jobs_of(worker) return root .. 'jobs:worker:' .. worker end
+local function key_ready(class, priority) return root .. 'ready:' .. class .. '.' .. priority end
+local function key_worker(worker) return root .. 'worker:' .. worker end
+local function key_held(worker) return root .. 'held:' .. worker end
+
+-- Every change of a job is told once, in the step that makes it.
+local function emit(id, number, action, status, worker, token)
+  call('XADD', root .. 'events', 'MAXLEN', '~', 10000, '*', 'job', id, 'number', number,
+    'action', action, 'status', status, 'worker', worker, 'token', token)
+end
+
+-- Those of these queues that no job has used before.
+local function fresh_queues(queues)
+  local fresh = {}
+  for _, queue in ipairs(queues) do
+    if call('SISMEMBER', root .. 'queues', queue) == 0 then fresh[#fresh + 1] = queue end
+  end
+  return fresh
+end
+
+-- Counts queues in; the relay declares them, and tells the workers then.
+local function add_queues(fresh)
+  if #fresh > 0 then call('SADD', root .. 'queues', unpack(fresh)) end
+end
+
+-- The one door to RabbitMQ: the relay publishes what stands in the outbox.
+local function offer(id, job, now)
+  call('ZADD', key_ready(job.class, job.priority), text(now), id)
+  call('XADD', root .. 'outbox', '*', 'job', id, 'class', job.class, 'priority', job.priority,
+    'scheduledAt', job.scheduledAt)
+end
+
+-- Writes a waiting job with all its indexes; `job` has the fields of its hash (scheduledAt as text), `spec` is what was asked.
+local function create(id, job, spec, now)
+  local number = text(call('INCR', root .. 'number'))
+  local at, moment = job.scheduledAt, text(now)
+  local fields = { 'number', number, 'status', 'waiting', 'createdAt', moment, 'lastUpdated', moment }
+  for name, value in pairs(job) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  call('HSET', key_job(id), unpack(fields))
+  call('SET', key_spec(id), spec)
+  call('ZADD', root .. 'jobs', at, id)
+  call('ZADD', root .. 'jobs:number', number, id)
+  call('ZADD', key_status('waiting'), at, id)
+  call('ZADD', key_action(job.action), at, id)
+  emit(id, number, job.action, 'waiting', '', '')
+  if tonumber(at) > now then
+    call('ZADD', root .. 'due', at, id)
+  else
+    offer(id, job, now)
+  end
+  return number
+end
+
+-- The fields of a record that a move needs, by name; nil when there is no such job.
+local function record(id)
+  local values = call('HMGET', key_job(id), 'status', 'token', 'number', 'action', 'class', 'priority',
+    'scheduledAt', 'workerID', 'attempt', 'retriesLeft', 'crashes')
+  if not values[1] then return nil end
+  return {
+    status = values[1], token = values[2], number = values[3], action = values[4], class = values[5],
+    priority = values[6], scheduledAt = values[7], worker = values[8],
+    attempt = tonumber(values[9] or 1), retriesLeft = tonumber(values[10] or 0),
+    crashes = tonumber(values[11] or 0),
+  }
+end
+
+-- Moves a job between the indexes by status and tells it.
+local function move(id, job, to, worker, token)
+  call('ZREM', key_status(job.status), id)
+  call('ZADD', key_status(to), job.scheduledAt, id)
+  emit(id, job.number, job.action, to, worker, token)
+end
+
+-- A retry is a new job that names the one it carries on from; written in the step that ends the old one.
+local function follow_up(id, job, new_id, changes, now)
+  local fields = {
+    action = job.action, class = job.class, priority = job.priority, retryFromID = id,
+    attempt = job.attempt + 1, scheduledAt = text(now + changes.delay_ms),
+  }
+  if changes.retriesLeft > 0 then fields.retriesLeft = changes.retriesLeft end
+  if changes.crashes > 0 then fields.crashes = changes.crashes end
+  create(new_id, fields, call('GET', key_spec(id)), now)
+end
+
+-- Ends a run: out of the worker's hands, with whatever `fields` (name, value, …) say about the end.
+local function end_run(id, job, to, fields, now)
+  move(id, job, to, job.worker, job.token)
+  local moment = text(now)
+  call('HSET', key_job(id), 'status', to, 'lastUpdated', moment, 'finishedAt', moment, unpack(fields))
+  call('SREM', key_held(job.worker), id)
+end

@@ -1,0 +1,73 @@
+//! The scripts: compiled in, joined with the prelude, called by one function. Knows no script's meaning.
+
+use std::sync::LazyLock;
+
+use redis::{Script, ScriptInvocation};
+
+use super::answer::Answer;
+use super::{Store, StoreError};
+
+/// One script and its verb.
+pub(super) struct Verb {
+    pub(super) name: &'static str,
+    script: Script,
+}
+
+macro_rules! verbs {
+    ($($name:ident $flags:literal)*) => {
+        /// Every script of the store.
+        pub(super) struct Scripts {
+            $(pub(super) $name: Verb,)*
+        }
+
+        static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
+            $($name: Verb {
+                name: stringify!($name),
+                script: Script::new(concat!(
+                    "#!lua", $flags, "\n",
+                    include_str!("prelude.lua"),
+                    include_str!(concat!(stringify!($name), ".lua")),
+                )),
+            },)*
+        });
+    };
+}
+
+// What ends or renews work is allowed when Redis is full: it is how space comes free again, and running jobs
+// must not lose their leases, or wait with their ends for a line of their (bounded) logs. What adds work is refused
+// then, before it writes anything.
+verbs! {
+    submit ""
+    keep_batch ""
+    claim ""
+    due ""
+    reoffer ""
+    log " flags=allow-oom"
+    progress " flags=allow-oom"
+    finish " flags=allow-oom"
+    beat " flags=allow-oom"
+    leave " flags=allow-oom"
+    expire " flags=allow-oom"
+}
+
+impl Scripts {
+    pub(super) fn all() -> &'static Scripts {
+        &SCRIPTS
+    }
+}
+
+impl Store {
+    /// Calls a script: root as its key, then what `arguments` adds.
+    pub(super) async fn call(
+        &self,
+        verb: &'static Verb,
+        arguments: impl FnOnce(&mut ScriptInvocation<'_>),
+    ) -> Result<Answer, StoreError> {
+        let mut connection = self.connection.clone();
+        let mut invocation = verb.script.prepare_invoke();
+        invocation.key(self.keys.root());
+        arguments(&mut invocation);
+        let value: redis::Value = invocation.invoke_async(&mut connection).await?;
+        Ok(Answer::new(verb.name, value))
+    }
+}

@@ -1,0 +1,147 @@
+//! The two steps that begin a run: submit and claim.
+
+use super::answer::{Answer, read, unknown};
+use super::{Store, StoreError};
+use crate::job::{Claimed, JobId, NewJob, Status, Timestamp, Token, WorkerId};
+
+/// How many queues a namespace may have.
+pub(super) const MAX_QUEUES: u32 = 256;
+
+/// A job that the store has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// False when a job with this id was there before; it is unchanged.
+    pub created: bool,
+    /// Its number.
+    pub number: u64,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// When it is due.
+    pub scheduled_at: Timestamp,
+}
+
+/// A worker asks for jobs of one offer.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// How many it has room for.
+    pub max: u32,
+    /// The ids of the offer, tried in this order until `max` are claimed.
+    pub ids: Vec<JobId>,
+}
+
+/// What became of one id of an offer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClaimAnswer {
+    /// It is this worker's now, or was already.
+    Claimed(Box<Claimed>),
+    /// There is no such job (any more).
+    Gone,
+    /// It is not waiting, or not due: the offer is stale.
+    Refused(Status),
+}
+
+/// What became of a list of requests.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claims {
+    /// Per request, an answer for each id that was tried, in order.
+    Answered(Vec<Vec<ClaimAnswer>>),
+    /// This worker's lease has ended, but a beat may still renew it.
+    LeaseLate,
+    /// This worker may not claim: it has no lease, and gets none under this id.
+    LeaseLost,
+}
+
+impl Store {
+    /// Submits jobs in one step. A job whose id is known already is left as it is.
+    pub async fn submit(&self, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
+        let answer = self.call(&self.scripts.submit, |call| {
+            call.arg(MAX_QUEUES);
+            for job in jobs {
+                let spec = serde_json::to_string(&job.spec).unwrap_or_default();
+                let at = job.scheduled_at.map(|at| at.ms().to_string()).unwrap_or_default();
+                call.arg(job.id.to_string()).arg(job.spec.action.as_str());
+                call.arg(job.class.as_str()).arg(job.spec.priority.as_str());
+                call.arg(at).arg(job.spec.retries).arg(spec);
+            }
+        });
+        let mut parts = answer.await?.parts()?.into_iter();
+        let word = parts.next().map(Answer::word).transpose()?;
+        match word.as_deref() {
+            Some("submitted") => parts.map(|part| submitted(&part.words()?)).collect(),
+            Some("too_many_queues") => {
+                let queue = parts.next().map(Answer::word).transpose()?;
+                Err(StoreError::TooManyQueues(queue.unwrap_or_default()))
+            }
+            other => Err(unknown("submit", &[format!("{other:?}")])),
+        }
+    }
+
+    /// Claims jobs for a worker, several requests in one step.
+    pub async fn claim(
+        &self,
+        worker: &WorkerId,
+        requests: &[ClaimRequest],
+    ) -> Result<Claims, StoreError> {
+        let answer = self.call(&self.scripts.claim, |call| {
+            call.arg(worker.as_str());
+            for request in requests {
+                call.arg(request.max).arg(request.ids.len());
+                for id in &request.ids {
+                    call.arg(id.to_string());
+                }
+            }
+        });
+        let mut parts = answer.await?.parts()?.into_iter();
+        match parts.next().map(Answer::word).transpose()?.as_deref() {
+            Some("lease_lost") => Ok(Claims::LeaseLost),
+            Some("lease_late") => Ok(Claims::LeaseLate),
+            Some("claims") => {
+                let lists = parts.zip(requests).map(|(part, request)| {
+                    let tried = part.parts()?.into_iter().zip(&request.ids);
+                    tried.map(|(answer, id)| claim_answer(*id, &answer.words()?)).collect()
+                });
+                Ok(Claims::Answered(lists.collect::<Result<_, StoreError>>()?))
+            }
+            other => Err(unknown("claim", &[format!("{other:?}")])),
+        }
+    }
+}
+
+fn submitted(words: &[String]) -> Result<Submitted, StoreError> {
+    let created = match words.first().map(String::as_str) {
+        Some("created") => true,
+        Some("known") => false,
+        _ => return Err(unknown("submit", words)),
+    };
+    let [_, number, created_at, scheduled_at] = words else {
+        return Err(unknown("submit", words));
+    };
+    Ok(Submitted {
+        created,
+        number: read("submit", number)?,
+        created_at: Timestamp::from_ms(read("submit", created_at)?),
+        scheduled_at: Timestamp::from_ms(read("submit", scheduled_at)?),
+    })
+}
+
+fn claim_answer(id: JobId, words: &[String]) -> Result<ClaimAnswer, StoreError> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["gone"] => Ok(ClaimAnswer::Gone),
+        ["refused", status] => Ok(ClaimAnswer::Refused(read("claim", status)?)),
+        ["claimed", token, number, attempt, spec] => {
+            let spec = serde_json::from_str(spec).map_err(|error| StoreError::Record {
+                key: format!("spec of {id}"),
+                why: error.to_string(),
+            })?;
+            Ok(ClaimAnswer::Claimed(Box::new(Claimed {
+                id,
+                number: read("claim", number)?,
+                token: Token(read("claim", token)?),
+                attempt: read("claim", attempt)?,
+                spec,
+            })))
+        }
+        _ => Err(StoreError::Answer { script: "claim", answer: format!("{words:?}") }),
+    }
+}

@@ -1,0 +1,53 @@
+//! Hints: a push that says where to look. Losing one costs a period, never a job.
+
+use futures_util::StreamExt;
+
+use super::{CALL_LIMIT, Store, StoreError};
+use crate::queue::QueueName;
+
+/// What has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// There is a new queue.
+    Queues,
+    /// A word of a newer version; it is no reason to do anything.
+    Other(String),
+}
+
+/// A subscription to hints, on a connection of its own.
+pub struct Hints(redis::aio::PubSub);
+
+impl Store {
+    /// Tells the workers that these queues are there. Only after the broker has them whole: RabbitMQ 3.10 ends the
+    /// connection of a consumer that comes while a queue is still being made.
+    pub async fn queues_declared(&self, queues: &[QueueName]) -> Result<(), StoreError> {
+        let names: Vec<String> = queues.iter().map(ToString::to_string).collect();
+        let mut pipe = redis::pipe();
+        pipe.sadd(self.keys.declared(), names).ignore();
+        pipe.publish(self.keys.hints(), "queues").ignore();
+        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
+    }
+
+    /// Subscribes to the namespace's hints.
+    pub async fn hints(&self) -> Result<Hints, StoreError> {
+        let subscribing = async {
+            let mut subscription = self.client.get_async_pubsub().await?;
+            subscription.subscribe(self.keys.hints()).await?;
+            Ok(Hints(subscription))
+        };
+        let late = || std::io::Error::from(std::io::ErrorKind::TimedOut);
+        match tokio::time::timeout(CALL_LIMIT, subscribing).await {
+            Ok(subscribed) => subscribed,
+            Err(_) => Err(redis::RedisError::from(late()).into()),
+        }
+    }
+}
+
+impl Hints {
+    /// The next hint; `None` when the connection is gone and one must subscribe again.
+    pub async fn next(&mut self) -> Option<Hint> {
+        let message = self.0.on_message().next().await?;
+        let word: String = message.get_payload().ok()?;
+        Some(if word == "queues" { Hint::Queues } else { Hint::Other(word) })
+    }
+}

@@ -1,0 +1,120 @@
+//! finish: every outcome, the follow-ups, and what it refuses.
+
+use e2e::{House, assert_consistent, job};
+use serde_json::json;
+use shared::job::{JobId, Outcome, Status, Token};
+use shared::store::{Finish, Finished};
+
+use crate::world::{claim, claimed, dump, end, failed, finish, status, submit, worker};
+
+#[tokio::test]
+async fn a_run_that_finished_well_is_done_with_its_result() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let id = submit(&house, &job("noop", "scan=1")).await;
+    let run = claimed(&house, &worker, id).await;
+    let outcome = Outcome::Done(Some(json!({"answer": 42})));
+    assert_eq!(
+        finish(&house, &end(id, run.token, outcome)).await,
+        Finished::Recorded(Status::Done)
+    );
+    let read = house.store().job(id).await.unwrap().unwrap();
+    assert_eq!(read.result, Some(json!({"answer": 42})));
+    assert!(read.finished_at.is_some() && read.follow_up.is_none());
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_end_told_twice_is_recorded_once() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let mut retried = job("noop", "scan=1");
+    retried.spec.retries = 3;
+    let id = submit(&house, &retried).await;
+    let run = claimed(&house, &worker, id).await;
+    let told = end(id, run.token, failed());
+    assert_eq!(finish(&house, &told).await, Finished::Recorded(Status::Error));
+    let before = dump(&house).await;
+    assert_eq!(finish(&house, &told).await, Finished::Already(Status::Error));
+    assert_eq!(dump(&house).await, before);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_failed_run_with_retries_left_is_followed_by_a_new_job_after_a_back_off() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let mut retried = job("noop", "scan=1");
+    retried.spec.retries = 1;
+    let id = submit(&house, &retried).await;
+    let run = claimed(&house, &worker, id).await;
+    let told = end(id, run.token, failed());
+    finish(&house, &told).await;
+    let failed_job = house.store().job(id).await.unwrap().unwrap();
+    assert_eq!(failed_job.follow_up, Some(told.follow_up));
+    assert_eq!(failed_job.exception.unwrap().kind, "Test");
+    let follow_up = house.store().job(told.follow_up).await.unwrap().unwrap();
+    assert_eq!((follow_up.status, follow_up.retry_from), (Status::Waiting, id));
+    assert_eq!((follow_up.retries_left, follow_up.attempt), (0, 2));
+    assert_eq!(follow_up.spec, retried.spec);
+    let back_off = follow_up.scheduled_at.ms() - failed_job.finished_at.unwrap().ms();
+    assert_eq!(back_off, 1_000, "the whole back-off, because the jitter is 1");
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_shuts_down_passes_its_job_on_at_once() {
+    let house = House::new().await;
+    let (first, second) = (worker(&house).await, worker(&house).await);
+    let id = submit(&house, &job("noop", "scan=1")).await;
+    let run = claimed(&house, &first, id).await;
+    let told = end(id, run.token, Outcome::Shutdown);
+    assert_eq!(finish(&house, &told).await, Finished::Recorded(Status::WorkerShutdown));
+    let again = claimed(&house, &second, told.follow_up).await;
+    assert_eq!(again.attempt, 2);
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_stale_token_changes_nothing() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let id = submit(&house, &job("noop", "scan=1")).await;
+    let before = dump(&house).await;
+    assert_eq!(finish(&house, &end(id, Token(7), failed())).await, Finished::Stale);
+    assert_eq!(dump(&house).await, before, "it was never claimed");
+    let run = claimed(&house, &worker, id).await;
+    let before = dump(&house).await;
+    let stale = Token(run.token.0 - 1);
+    assert_eq!(finish(&house, &end(id, stale, failed())).await, Finished::Stale);
+    assert_eq!(finish(&house, &end(JobId::random(), run.token, failed())).await, Finished::Gone);
+    let refused = end(id, run.token, Outcome::Cancel);
+    assert_eq!(finish(&house, &refused).await, Finished::Refused(Status::Running), "nobody asked");
+    assert_eq!(dump(&house).await, before);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn many_ends_are_recorded_in_one_call_each_by_itself() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let ids = [submit(&house, &job("noop", "")).await, submit(&house, &job("noop", "")).await];
+    let runs = [claimed(&house, &worker, ids[0]).await, claimed(&house, &worker, ids[1]).await];
+    let ends: Vec<Finish> = vec![
+        end(ids[0], runs[0].token, Outcome::Done(None)),
+        end(JobId::random(), Token(1), failed()),
+        end(ids[1], runs[1].token, failed()),
+    ];
+    let answers = house.store().finish(&ends).await.unwrap();
+    assert_eq!(
+        answers,
+        [Finished::Recorded(Status::Done), Finished::Gone, Finished::Recorded(Status::Error)]
+    );
+    assert_eq!(status(&house, ids[1]).await, Status::Error);
+    let claim_of_done = claim(&house, &worker, ids[0]).await;
+    assert_eq!(claim_of_done, shared::store::ClaimAnswer::Refused(Status::Done));
+    house.close().await;
+}

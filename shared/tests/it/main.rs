@@ -1,0 +1,13 @@
+//! The store's scripts and the broker, on a real Redis and a real RabbitMQ: what each promises, what it refuses,
+//! and that a refusal changes nothing.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod broker;
+mod finishing;
+mod leases;
+mod listing;
+mod log;
+mod outbox;
+mod starting;
+mod world;

@@ -1,0 +1,199 @@
+//! submit, claim, due.
+
+use e2e::{House, assert_consistent, job, jobs};
+use shared::job::{Status, Timestamp, WorkerId};
+use shared::queue::QueueName;
+use shared::store::{ClaimAnswer, ClaimRequest, Claims, StoreError};
+
+use crate::world::{claim, claimed, dump, end, finish, status, submit, worker};
+use shared::job::Outcome;
+use shared::store::Finished;
+
+#[tokio::test]
+async fn a_submitted_job_waits_in_every_index_and_in_the_outbox() {
+    let house = House::new().await;
+    let batch = jobs(3, "noop", "scan=1");
+    let submitted = house.store().submit(&batch).await.unwrap();
+    assert!(submitted.iter().all(|one| one.created));
+    let numbers: Vec<u64> = submitted.iter().map(|one| one.number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let read = house.store().job(batch[0].id).await.unwrap().unwrap();
+    assert_eq!((read.status, read.retry_from, read.attempt), (Status::Waiting, batch[0].id, 1));
+    assert_eq!(read.spec, batch[0].spec);
+    assert_eq!(house.store().ready_count(&QueueName::of(&batch[0])).await.unwrap(), 3);
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_job_submitted_again_is_the_same_job_and_nothing_changes() {
+    let house = House::new().await;
+    let one = job("noop", "scan=1");
+    let first = house.store().submit(std::slice::from_ref(&one)).await.unwrap().remove(0);
+    let before = dump(&house).await;
+    let again = house.store().submit(std::slice::from_ref(&one)).await.unwrap().remove(0);
+    assert!(!again.created);
+    assert_eq!((again.number, again.created_at), (first.number, first.created_at));
+    assert_eq!(dump(&house).await, before);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_queue_too_many_is_refused_and_nothing_of_the_batch_is_written() {
+    let house = House::new().await;
+    let many: Vec<_> = (0..256).map(|index| job("noop", &format!("type{index}=1"))).collect();
+    house.store().submit(&many).await.unwrap();
+    let before = dump(&house).await;
+    let batch = [job("noop", "type1=1"), job("noop", "onemore=1")];
+    let refused = house.store().submit(&batch).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::TooManyQueues(queue) if queue == "onemore=1.normal"),
+        "{refused}"
+    );
+    assert!(!refused.is_unavailable());
+    assert_eq!(dump(&house).await, before);
+    // 256 queues that nobody made would be deleted one by one.
+    house.store().remove_namespace().await.unwrap();
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_claim_gives_the_job_to_one_worker_with_a_larger_token_each_time() {
+    let house = House::new().await;
+    let (first, second) = (worker(&house).await, worker(&house).await);
+    let (one, two) = (job("noop", "scan=1"), job("noop", "scan=1"));
+    submit(&house, &one).await;
+    submit(&house, &two).await;
+    let run = claimed(&house, &first, one.id).await;
+    assert_eq!((run.id, run.attempt, &run.spec), (one.id, 1, &one.spec));
+    let other = claimed(&house, &second, two.id).await;
+    assert!(other.token > run.token);
+    let before = dump(&house).await;
+    assert_eq!(claim(&house, &second, one.id).await, ClaimAnswer::Refused(Status::Running));
+    assert_eq!(dump(&house).await, before, "a refused claim changes nothing");
+    let again = claimed(&house, &first, one.id).await;
+    assert_eq!(again, run, "a claim whose answer was lost is answered again");
+    assert_eq!(dump(&house).await, before);
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn of_many_candidates_as_many_are_claimed_as_asked_for() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let batch = jobs(5, "noop", "scan=1");
+    house.store().submit(&batch).await.unwrap();
+    let done = claimed(&house, &worker, batch[0].id).await;
+    assert_eq!(
+        finish(&house, &end(done.id, done.token, Outcome::Done(None))).await,
+        Finished::Recorded(Status::Done)
+    );
+    let unknown = job("noop", "").id;
+    let ids = vec![unknown, batch[0].id, batch[1].id, batch[2].id, batch[3].id];
+    let requests = [ClaimRequest { max: 2, ids }, ClaimRequest { max: 1, ids: vec![batch[4].id] }];
+    let Claims::Answered(lists) = house.store().claim(&worker, &requests).await.unwrap() else {
+        panic!("the lease is good")
+    };
+    let words: Vec<Vec<&str>> = lists.iter().map(|list| list.iter().map(word).collect()).collect();
+    assert_eq!(words, [vec!["gone", "refused", "claimed", "claimed"], vec!["claimed"]]);
+    assert_eq!(status(&house, batch[3].id).await, Status::Waiting, "the third was not come to");
+    house.close().await;
+}
+
+fn word(answer: &ClaimAnswer) -> &'static str {
+    match answer {
+        ClaimAnswer::Claimed(_) => "claimed",
+        ClaimAnswer::Gone => "gone",
+        ClaimAnswer::Refused(_) => "refused",
+    }
+}
+
+#[tokio::test]
+async fn a_worker_without_a_lease_claims_nothing() {
+    let house = House::new().await;
+    let one = job("noop", "scan=1");
+    submit(&house, &one).await;
+    let before = dump(&house).await;
+    let request = [ClaimRequest { max: 1, ids: vec![one.id] }];
+    let stranger = WorkerId::random();
+    assert_eq!(house.store().claim(&stranger, &request).await.unwrap(), Claims::LeaseLost);
+    assert_eq!(dump(&house).await, before);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_job_due_later_is_offered_when_its_time_has_come_and_claimed_not_before() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let mut later = job("noop", "scan=1");
+    later.scheduled_at = Some(Timestamp::from_ms(253_402_300_000_000));
+    let mut past = job("noop", "scan=1");
+    past.scheduled_at = Some(Timestamp::from_ms(1_000));
+    submit(&house, &later).await;
+    submit(&house, &past).await;
+    let queue = QueueName::of(&later);
+    let ready = || house.store().ready_count(&queue);
+    assert_eq!(ready().await.unwrap(), 1, "what was due in the past is due now");
+    assert_eq!(claim(&house, &worker, later.id).await, ClaimAnswer::Refused(Status::Waiting));
+    let due = house.store().due().await.unwrap();
+    assert_eq!(due.moved, 0);
+    assert!(due.next.is_some());
+
+    let mut soon = job("noop", "scan=1");
+    let now = house.store().job(past.id).await.unwrap().unwrap().created_at;
+    soon.scheduled_at = Some(Timestamp::from_ms(now.ms() + 150));
+    submit(&house, &soon).await;
+    house.eventually("it is moved", async || house.store().due().await.unwrap().moved == 1).await;
+    assert_eq!(ready().await.unwrap(), 2);
+    claimed(&house, &worker, soon.id).await;
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_large_batch_is_all_there_or_not_at_all() {
+    let house = House::new().await;
+    let batch = jobs(250, "noop", "scan=1");
+    let submitted = house.store().submit_batch(uuid::Uuid::new_v4(), &batch).await.unwrap();
+    assert_eq!((submitted.len(), submitted[249].number), (250, 250));
+    assert_consistent(house.store()).await;
+    let before = dump(&house).await;
+    assert!(
+        !before.keys().any(|key| key.starts_with("batch")),
+        "nothing of the batch itself is left"
+    );
+
+    // There is room for 255 more.
+    let mut refused: Vec<_> =
+        (0..300).map(|index| job("noop", &format!("type{index}=1"))).collect();
+    refused.push(job("noop", "scan=1"));
+    assert!(matches!(
+        house.store().submit_batch(uuid::Uuid::new_v4(), &refused).await,
+        Err(StoreError::TooManyQueues(_))
+    ));
+    assert_eq!(dump(&house).await, before);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_batch_whose_submitter_died_half_way_is_finished_once() {
+    let house = House::new().await;
+    let batch = jobs(1_000, "noop", "scan=1");
+    let submitting = house.store().submit_batch(uuid::Uuid::new_v4(), &batch);
+    let died = tokio::time::timeout(std::time::Duration::from_millis(10), submitting).await;
+    let waiting = async || house.store().counts().await.unwrap()[0].1;
+    if died.is_err() {
+        assert!(waiting().await < 1_000, "it died half way");
+        house
+            .eventually("a scheduler finds it", async || {
+                house.store().finish_batches(std::time::Duration::from_millis(5)).await.unwrap()
+                    == 1
+            })
+            .await;
+    }
+    assert_eq!(waiting().await, 1_000);
+    assert_eq!(house.store().finish_batches(std::time::Duration::ZERO).await.unwrap(), 0);
+    assert_consistent(house.store()).await;
+    house.close().await;
+}

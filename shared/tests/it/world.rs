@@ -1,0 +1,73 @@
+//! Short words for what these tests do again and again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use e2e::House;
+use shared::job::{Claimed, Exception, JobId, NewJob, Outcome, Status, Token, WorkerId};
+use shared::store::{Beat, ClaimAnswer, ClaimRequest, Claims, Dumped, Finish, Finished, Pulse};
+
+/// A beat of a worker with a lease of this length.
+pub(crate) fn beat(worker: &WorkerId, lease: Duration) -> Beat {
+    Beat {
+        worker: worker.clone(),
+        lease,
+        name: "test".into(),
+        version: "1".into(),
+        capacity_map: "scan=1".parse().unwrap(),
+        free: "scan=1".parse().unwrap(),
+        actions: vec!["noop".parse().unwrap()],
+        running: Vec::new(),
+    }
+}
+
+/// A worker with a lease of a minute.
+pub(crate) async fn worker(house: &House) -> WorkerId {
+    let id = WorkerId::random();
+    let pulse = house.store().beat(&beat(&id, Duration::from_secs(60))).await.unwrap();
+    assert!(matches!(pulse, Pulse::Alive(_, _)));
+    id
+}
+
+pub(crate) async fn submit(house: &House, job: &NewJob) -> JobId {
+    house.store().submit(std::slice::from_ref(job)).await.unwrap();
+    job.id
+}
+
+pub(crate) async fn claim(house: &House, worker: &WorkerId, id: JobId) -> ClaimAnswer {
+    let request = ClaimRequest { max: 1, ids: vec![id] };
+    match house.store().claim(worker, &[request]).await.unwrap() {
+        Claims::Answered(mut lists) => lists.remove(0).remove(0),
+        Claims::LeaseLost | Claims::LeaseLate => panic!("the lease of {worker} is lost"),
+    }
+}
+
+/// Claims a job that is there to be claimed.
+pub(crate) async fn claimed(house: &House, worker: &WorkerId, id: JobId) -> Claimed {
+    match claim(house, worker, id).await {
+        ClaimAnswer::Claimed(job) => *job,
+        other @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_)) => {
+            panic!("{id} was not claimed: {other:?}")
+        }
+    }
+}
+
+pub(crate) fn end(id: JobId, token: Token, outcome: Outcome) -> Finish {
+    Finish { id, token, outcome, follow_up: JobId::random(), jitter: 1.0 }
+}
+
+pub(crate) async fn finish(house: &House, end: &Finish) -> Finished {
+    house.store().finish(std::slice::from_ref(end)).await.unwrap().remove(0)
+}
+
+pub(crate) fn failed() -> Outcome {
+    Outcome::Error(Exception::new("Test", "it failed"))
+}
+
+pub(crate) async fn status(house: &House, id: JobId) -> Status {
+    house.store().job(id).await.unwrap().unwrap().status
+}
+
+pub(crate) async fn dump(house: &House) -> BTreeMap<String, Dumped> {
+    house.store().dump().await.unwrap()
+}

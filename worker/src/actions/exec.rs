@@ -1,0 +1,277 @@
+//! An action that runs a command: no shell, a process group of its own, output line by line into the log.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde_json::{Map, Value, json};
+use shared::job::Exception;
+use shared::store::{ActionDefaults, Source};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+use super::{Action, Context, Ended, Log};
+use crate::board::asked_to_stop;
+use crate::journal::LINE_BYTES;
+
+/// After the command has ended and its group was killed, its output is read for so long at most: a process that
+/// left the group may hold the pipe open for ever.
+const DRAIN: Duration = Duration::from_secs(2);
+/// What a command gets of the worker's environment; all else may hold secrets.
+const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+
+/// A command with places for parameters.
+#[derive(Debug)]
+pub(super) struct Exec {
+    program: String,
+    arguments: Vec<Argument>,
+    environment: BTreeMap<String, String>,
+    directory: Option<PathBuf>,
+    defaults: ActionDefaults,
+}
+
+#[derive(Debug)]
+enum Argument {
+    Literal(String),
+    Parameter(String),
+}
+
+impl Exec {
+    pub(super) fn new(
+        argv: &[String],
+        environment: BTreeMap<String, String>,
+        directory: Option<PathBuf>,
+        defaults: ActionDefaults,
+    ) -> Result<Exec, String> {
+        let mut arguments = argv.iter().map(|argument| Argument::parse(argument));
+        let program = match arguments.next().ok_or("argv is empty")?? {
+            Argument::Literal(program) if !program.is_empty() => program,
+            Argument::Literal(_) => return Err("the command is empty".to_owned()),
+            Argument::Parameter(_) => {
+                return Err("the command itself cannot be a parameter".to_owned());
+            }
+        };
+        let arguments = arguments.collect::<Result<_, String>>()?;
+        Ok(Exec { program, arguments, environment, directory, defaults })
+    }
+
+    fn command(&self, context: &Context) -> Result<Command, Exception> {
+        let mut command = Command::new(&self.program);
+        for argument in &self.arguments {
+            command.arg(argument.filled(context.job.spec.parameters.as_ref())?);
+        }
+        command.env_clear();
+        for name in INHERITED {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        command.env("JOB_ID", context.job.id.to_string());
+        command.env("JOB_NUMBER", context.job.number.to_string());
+        command.env("JOB_ACTION", context.job.spec.action.as_str());
+        command.env("JOB_ATTEMPT", context.job.attempt.to_string());
+        command.env("JOB_TOKEN", context.job.token.to_string());
+        command.envs(&self.environment);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0).kill_on_drop(true);
+        Ok(command)
+    }
+
+    async fn run(&self, mut context: Context) -> Ended {
+        let mut command = self.command(&context)?;
+        let mut child = command.spawn().map_err(|error| {
+            Exception::new("CannotStart", format!("cannot start {}: {error}", self.program))
+        })?;
+        let group = Group::of(&child);
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let log = context.log.clone();
+        let reading = async {
+            tokio::join!(
+                copy_lines(stdout, Source::Stdout, &log),
+                copy_lines(stderr, Source::Stderr, &log)
+            )
+        };
+        tokio::pin!(reading);
+        let mut read_all = false;
+        let ended = {
+            let ending = end_of(&mut child, &group, &mut context);
+            tokio::pin!(ending);
+            loop {
+                tokio::select! {
+                    ended = &mut ending => break ended,
+                    _ = &mut reading, if !read_all => read_all = true,
+                }
+            }
+        };
+        // What the command has left running must not outlive the job.
+        group.signal(Signal::SIGKILL);
+        if !read_all && tokio::time::timeout(DRAIN, &mut reading).await.is_err() {
+            let told =
+                "a process that left the job's group still holds its output, which is cut here";
+            log.line(Source::Capstan, told).await;
+        }
+        let status = ended.map_err(|error| {
+            Exception::new("CannotWait", format!("cannot wait for {}: {error}", self.program))
+        })?;
+        ended_as(status)
+    }
+}
+
+impl Action for Exec {
+    fn defaults(&self) -> ActionDefaults {
+        self.defaults.clone()
+    }
+
+    fn run(&self, context: Context) -> BoxFuture<'_, Ended> {
+        Exec::run(self, context).boxed()
+    }
+}
+
+impl Argument {
+    fn parse(text: &str) -> Result<Argument, String> {
+        let name = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        match name.map(str::trim) {
+            Some(name) if !name.is_empty() && !name.contains(['{', '}']) => {
+                Ok(Argument::Parameter(name.to_owned()))
+            }
+            None if !text.contains("{{") => Ok(Argument::Literal(text.to_owned())),
+            Some(_) | None => Err(format!(
+                "argument {text:?} mixes a parameter with other text; a parameter is a whole argument"
+            )),
+        }
+    }
+
+    fn filled(&self, parameters: Option<&Map<String, Value>>) -> Result<String, Exception> {
+        let name = match self {
+            Argument::Literal(text) => return Ok(text.clone()),
+            Argument::Parameter(name) => name,
+        };
+        let value = parameters.and_then(|parameters| parameters.get(name)).ok_or_else(|| {
+            Exception::new("MissingParameter", format!("parameter {name} is missing"))
+        })?;
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                value.to_string()
+            }
+        };
+        if text.contains('\0') {
+            let message = format!("parameter {name} has a NUL character, which no argument can");
+            return Err(Exception::new("BadParameter", message));
+        }
+        Ok(text)
+    }
+}
+
+/// The process group of a job: the command and whatever it starts.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Group {
+        // The command was made the leader of a group of its own, so their numbers are the same.
+        Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // A group that is gone already is what was wanted.
+            let _ = killpg(group, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+    }
+}
+
+/// Waits for the command; asked to stop, sends SIGTERM to its group and, when time is up, SIGKILL.
+async fn end_of(
+    child: &mut Child,
+    group: &Group,
+    context: &mut Context,
+) -> std::io::Result<ExitStatus> {
+    tokio::select! {
+        status = child.wait() => return status,
+        () = asked_to_stop(&mut context.signal) => {}
+    }
+    group.signal(Signal::SIGTERM);
+    if let Ok(status) = tokio::time::timeout(context.stop_timeout, child.wait()).await {
+        return status;
+    }
+    context.log.line(Source::Capstan, "the command did not end on SIGTERM, sending SIGKILL").await;
+    group.signal(Signal::SIGKILL);
+    child.wait().await
+}
+
+fn ended_as(status: ExitStatus) -> Ended {
+    use std::os::unix::process::ExitStatusExt;
+    if status.success() {
+        return Ok(None);
+    }
+    let mut exception = match (status.code(), status.signal()) {
+        (Some(code), _) => Exception::new("ExitCode", format!("exit status {code}")),
+        (None, Some(signal)) => {
+            let name = Signal::try_from(signal).map_or("an unknown signal", Signal::as_str);
+            Exception::new("Signal", format!("killed by {name}"))
+        }
+        (None, None) => Exception::new("Unknown", status.to_string()),
+    };
+    exception.detail = Some(json!({"code": status.code(), "signal": status.signal()}));
+    Err(exception)
+}
+
+async fn copy_lines(output: Option<impl AsyncRead + Unpin>, source: Source, log: &Log) {
+    let Some(output) = output else { return };
+    let mut reader = BufReader::with_capacity(LINE_BYTES, output);
+    let mut line = Vec::new();
+    while let Ok(available) = reader.fill_buf().await {
+        if available.is_empty() {
+            break;
+        }
+        let room = LINE_BYTES - line.len();
+        let some = &available[..available.len().min(room)];
+        let (used, ended) = match some.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (end + 1, true),
+            None => (some.len(), false),
+        };
+        line.extend_from_slice(&some[..used - usize::from(ended)]);
+        reader.consume(used);
+        if ended || line.len() == LINE_BYTES {
+            log.line(source, String::from_utf8_lossy(&line)).await;
+            line.clear();
+        }
+    }
+    if !line.is_empty() {
+        log.line(source, String::from_utf8_lossy(&line)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_one_argument_whatever_is_in_it() {
+        let parameters =
+            json!({"a": "x; rm -rf \"$HOME\"\n", "n": 1.5, "o": {"k": [1]}, "z": null});
+        let filled = |text: &str| Argument::parse(text).unwrap().filled(parameters.as_object());
+        assert_eq!(filled("{{a}}").unwrap(), "x; rm -rf \"$HOME\"\n");
+        assert_eq!(filled("{{ n }}").unwrap(), "1.5");
+        assert_eq!(filled("{{o}}").unwrap(), r#"{"k":[1]}"#);
+        assert_eq!(filled("{{z}}").unwrap(), "");
+        assert_eq!(filled("plain {text}").unwrap(), "plain {text}");
+        assert_eq!(filled("{{none}}").unwrap_err().kind, "MissingParameter");
+        let nul = json!({"a": "x\0y"});
+        let argument = Argument::parse("{{a}}").unwrap();
+        assert_eq!(argument.filled(nul.as_object()).unwrap_err().kind, "BadParameter");
+    }
+}

@@ -1,0 +1,125 @@
+//! One run of one job: from the claim to the recorded end. Whatever the action does, also a panic, ends here.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use shared::job::{Claimed, Exception, JobId, Outcome};
+use shared::store::{Finish, Finished};
+use uuid::Uuid;
+
+use crate::actions::{Context, Ended};
+use crate::board::{Stop, StopSignal, asked_to_stop};
+use crate::journal::log_of;
+use crate::recorder::Recorder;
+use crate::{Life, Service};
+
+/// From SIGTERM to SIGKILL, unless the job says otherwise.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// What an action that is no process gets beyond its stop timeout before it is dropped.
+const DROP_AFTER: Duration = Duration::from_secs(2);
+
+/// Runs a claimed job and records how it ended. Returns when that is recorded, or the claim is lost.
+pub(crate) async fn run(
+    service: Arc<Service>,
+    life: Life,
+    recorder: Recorder,
+    job: Claimed,
+    signal: StopSignal,
+) {
+    let (id, token, action) = (job.id, job.token, job.spec.action.clone());
+    let began = Instant::now();
+    tracing::debug!(job.id = %id, job.action = %action, %token, "job started");
+    let outcome = perform(&service, &life, job, signal).await;
+    if let Some(outcome) = outcome {
+        let end = Finish { id, token, outcome, follow_up: JobId::random(), jitter: jitter() };
+        let recorded = recorder.ends.ask(end).await.ok().flatten();
+        let elapsed_ms = began.elapsed().as_millis() as u64;
+        match recorded {
+            Some(Finished::Recorded(status) | Finished::Already(status)) => {
+                tracing::debug!(job.id = %id, job.action = %action, %status, elapsed_ms, "job ended");
+            }
+            other => {
+                let answer = format!("{other:?}");
+                tracing::warn!(job.id = %id, %token, answer, "the end of a job was not recorded");
+            }
+        }
+    } else {
+        tracing::warn!(job.id = %id, %token, "job stopped: the claim on it is lost");
+    }
+    life.board.remove(id);
+}
+
+/// Runs the action with its log and its deadline; `None` when the claim was lost.
+async fn perform(
+    service: &Arc<Service>,
+    life: &Life,
+    job: Claimed,
+    signal: StopSignal,
+) -> Option<Outcome> {
+    let id = job.id;
+    let deadline = job.spec.deadline.duration();
+    let stop_timeout = job.spec.stop_timeout.duration().unwrap_or(STOP_TIMEOUT);
+    let (log, writer) = log_of(id, job.token);
+    let Some(action) = service.actions.get(&job.spec.action) else {
+        let message = format!("this worker does not know the action {}", job.spec.action);
+        return Some(Outcome::Error(Exception::new("NoSuchAction", message)));
+    };
+    let mut watched = signal.clone();
+    let context = Context { job, log, stop_timeout, signal: signal.clone() };
+    let running = AssertUnwindSafe(action.run(context)).catch_unwind();
+    let bounded = async {
+        tokio::pin!(running);
+        tokio::select! {
+            ended = &mut running => return ended.unwrap_or_else(|panic| Err(panicked(&*panic))),
+            () = passed(deadline) => life.board.stop(id, Stop::Deadline),
+            () = asked_to_stop(&mut watched) => {}
+        }
+        match tokio::time::timeout(stop_timeout + DROP_AFTER, &mut running).await {
+            Ok(ended) => ended.unwrap_or_else(|panic| Err(panicked(&*panic))),
+            Err(_) => Err(Exception::new("Stopped", "the action did not stop when asked to")),
+        }
+    };
+    let (ended, ()) = tokio::join!(bounded, writer.run(service, life));
+    outcome_of(ended, *signal.borrow(), deadline)
+}
+
+/// What an action's own end means, given what it was asked for. An action that finished well before it was
+/// stopped keeps that end.
+fn outcome_of(ended: Ended, stop: Option<Stop>, deadline: Option<Duration>) -> Option<Outcome> {
+    match (stop, ended) {
+        (Some(Stop::Lost), _) => None,
+        (Some(Stop::Deadline), ended) => {
+            let limit = deadline.unwrap_or_default().as_secs_f64();
+            let mut exception = Exception::new(
+                "DeadlineExceeded",
+                format!("the job ran past its deadline of {limit}s and was stopped"),
+            );
+            exception.detail = ended.err().map(|error| serde_json::json!({"end": error.message}));
+            Some(Outcome::Error(exception))
+        }
+        (None | Some(Stop::Cancel | Stop::Shutdown), Ok(result)) => Some(Outcome::Done(result)),
+        (Some(Stop::Cancel), Err(_)) => Some(Outcome::Cancel),
+        (Some(Stop::Shutdown), Err(_)) => Some(Outcome::Shutdown),
+        (None, Err(exception)) => Some(Outcome::Error(exception)),
+    }
+}
+
+async fn passed(deadline: Option<Duration>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Exception {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Exception::new("Panic", text.unwrap_or_else(|| "the action panicked".to_owned()))
+}
+
+/// A random number from 0 to 1.
+fn jitter() -> f64 {
+    (Uuid::new_v4().as_u128() & 0xFFFF_FFFF) as f64 / f64::from(u32::MAX)
+}

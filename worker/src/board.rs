@@ -1,0 +1,89 @@
+//! The jobs that run here now: what the heart reports, and where it delivers what it hears.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shared::job::{JobId, Token};
+use tokio::sync::watch;
+
+/// Why a running job is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody asked for it.
+    Cancel,
+    /// It ran past its deadline.
+    Deadline,
+    /// The worker shuts down.
+    Shutdown,
+    /// The claim is lost: another run may have begun elsewhere.
+    Lost,
+}
+
+/// Says whether and why a job is to stop. The first reason stays, but for [`Stop::Lost`], which ends all talk.
+pub type StopSignal = watch::Receiver<Option<Stop>>;
+
+/// Returns when the action is to stop.
+pub(crate) async fn asked_to_stop(signal: &mut StopSignal) {
+    if signal.wait_for(Option::is_some).await.is_err() {
+        // Off the board means that the run is over: nobody can ask any more.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Every running job of one life. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Board(Arc<Mutex<HashMap<JobId, Entry>>>);
+
+struct Entry {
+    token: Token,
+    stop: watch::Sender<Option<Stop>>,
+}
+
+impl Board {
+    /// Puts a job on the board.
+    pub(crate) fn add(&self, id: JobId, token: Token) -> StopSignal {
+        let (stop, signal) = watch::channel(None);
+        self.lock().insert(id, Entry { token, stop });
+        signal
+    }
+
+    /// Takes a job off.
+    pub(crate) fn remove(&self, id: JobId) {
+        self.lock().remove(&id);
+    }
+
+    /// Asks a job to stop.
+    pub(crate) fn stop(&self, id: JobId, why: Stop) {
+        if let Some(entry) = self.lock().get(&id) {
+            entry.tell(why);
+        }
+    }
+
+    /// Asks every job to stop.
+    pub(crate) fn stop_all(&self, why: Stop) {
+        for entry in self.lock().values() {
+            entry.tell(why);
+        }
+    }
+
+    /// What runs, as a beat reports it.
+    pub(crate) fn running(&self) -> Vec<(JobId, Token)> {
+        self.lock().iter().map(|(id, entry)| (*id, entry.token)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn tell(&self, why: Stop) {
+        self.stop.send_if_modified(|told| {
+            let first = told.is_none() || (why == Stop::Lost && *told != Some(Stop::Lost));
+            if first {
+                *told = Some(why);
+            }
+            first
+        });
+    }
+}

@@ -1,0 +1,179 @@
+//! The worker: consumes offers of the classes it has capacity for, claims jobs, runs them, and records how they
+//! end. Stateless: what it knows dies with it, and the lease in the store says so.
+
+pub mod actions;
+mod attempt;
+mod board;
+mod desk;
+mod heart;
+mod intake;
+mod journal;
+mod meters;
+mod recorder;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use prometheus_client::registry::Registry;
+use shared::capacity::CapacityMap;
+use shared::config::{BrokerConfig, StoreConfig, TelemetryConfig, duration};
+use shared::job::WorkerId;
+use shared::store::Store;
+use shared::telemetry::{Admin, Health, serve_admin};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use actions::Actions;
+use board::Board;
+use meters::Meters;
+
+/// The settings of a worker.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    #[command(flatten)]
+    /// The store.
+    pub store: StoreConfig,
+    #[command(flatten)]
+    /// The broker.
+    pub broker: BrokerConfig,
+    #[command(flatten)]
+    /// Logs, health, metrics.
+    pub telemetry: TelemetryConfig,
+
+    /// What it offers, whole units by type; `default` is added with 16 units unless given
+    #[arg(long, env = "CAPSTAN_CAPACITY", default_value = "scan=1,scanCheck=1")]
+    pub capacity: CapacityMap,
+
+    /// The TOML file that declares actions which run commands
+    #[arg(long, env = "CAPSTAN_ACTIONS")]
+    pub actions: Option<PathBuf>,
+
+    /// A name for people; the worker's identity is random
+    #[arg(long, env = "CAPSTAN_NAME", default_value = "")]
+    pub name: String,
+
+    /// How long its jobs stay its own without a heartbeat; it sends five in that time
+    #[arg(long, env = "CAPSTAN_LEASE", default_value = "5s", value_parser = lease)]
+    pub lease: Duration,
+
+    /// How long an offer is held for which there is no room, before its queue is paused
+    #[arg(long, env = "CAPSTAN_OFFER_HOLD", default_value = "250ms", value_parser = duration)]
+    pub offer_hold: Duration,
+
+    /// How long running jobs may go on after a shutdown was asked for
+    #[arg(long, env = "CAPSTAN_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration)]
+    pub shutdown_grace: Duration,
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = duration(text)?;
+    let bounds = Duration::from_millis(500)..=Duration::from_secs(3600);
+    if bounds.contains(&lease) { Ok(lease) } else { Err("it must be from 500ms to 1h".to_owned()) }
+}
+
+/// Why one life of a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was asked to stop, and has.
+    Shutdown,
+    /// Its lease is lost; what it ran was stopped. It may live again under another id.
+    LeaseLost,
+}
+
+/// Runs a worker until `shutdown`. Waits for the store and the broker, in any order.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let actions = Actions::load(config.actions.as_deref())?;
+    let store = Store::new(&config.store)?;
+    let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_worker"));
+    let meters = Meters::registered(&mut registry);
+    for part in ["heart", "intake"] {
+        health.expect(part, Duration::from_secs(15));
+    }
+    let admin = Admin { health: health.clone(), registry: Arc::new(registry) };
+    let address = config.telemetry.admin_address();
+    let service = Arc::new(Service {
+        total: config.capacity.clone().with_default(),
+        config,
+        store,
+        actions,
+        health,
+        meters,
+    });
+
+    let mut tasks = JoinSet::new();
+    // Health is answered until the very end, also while running jobs have their grace.
+    let served = CancellationToken::new();
+    let serving = serve_admin(address, admin, served.clone());
+    tasks.spawn(async move { Ok(serving.await?) });
+    let living = served.clone().drop_guard();
+    tasks.spawn(async move {
+        let _living = living;
+        if service.store.wait_until_ready(&shutdown).await {
+            while live(&service, &shutdown).await? == End::LeaseLost {
+                tracing::warn!("worker: the lease was lost, beginning anew under another id");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+        Ok(())
+    });
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.unwrap_or_else(|error| Err(error.into()));
+        if ended.is_err() {
+            outcome = outcome.and(ended);
+            tasks.abort_all();
+        }
+    }
+    outcome
+}
+
+/// One life under one identity: from the first beat until shutdown, or until the lease is lost.
+/// The order at the end: the intake closes, attempts run to their grace, the heart stops last.
+async fn live(service: &Arc<Service>, shutdown: &CancellationToken) -> anyhow::Result<End> {
+    let id = WorkerId::random();
+    let life = Life { id: id.clone(), board: Board::default(), lost: CancellationToken::new() };
+    let mut heart = heart::Heart::new(Arc::clone(service), life.clone());
+    if !heart.first_beat(shutdown).await {
+        return Ok(End::Shutdown);
+    }
+    let capacity = service.total.to_string();
+    tracing::info!(worker.id = %id, capacity, "worker started");
+    let stop_heart = CancellationToken::new();
+    let free = heart.free();
+    let beating = heart.run(stop_heart.clone());
+    let working = async {
+        let end = intake::run(Arc::clone(service), life.clone(), free, shutdown.clone()).await;
+        stop_heart.cancel();
+        end
+    };
+    let (end, ()) = tokio::join!(working, beating);
+    if end? == End::LeaseLost {
+        return Ok(End::LeaseLost);
+    }
+    match service.store.leave(&id).await {
+        Ok(left) => tracing::info!(worker.id = %id, ?left, "worker stopped"),
+        Err(error) => tracing::warn!(worker.id = %id, %error, "worker stopped without saying so"),
+    }
+    Ok(End::Shutdown)
+}
+
+/// What every part of the worker is given.
+pub(crate) struct Service {
+    pub(crate) config: Config,
+    pub(crate) total: CapacityMap,
+    pub(crate) store: Store,
+    pub(crate) actions: Actions,
+    pub(crate) health: Health,
+    pub(crate) meters: Meters,
+}
+
+/// One life of the worker. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Life {
+    pub(crate) id: WorkerId,
+    pub(crate) board: Board,
+    /// The lease is lost: nothing that this life does counts any more.
+    pub(crate) lost: CancellationToken,
+}

@@ -1,0 +1,24 @@
+//! `capstan-worker`: one worker in one process.
+
+use clap::Parser;
+use shared::telemetry::{shutdown_on_signals, start_logging};
+use tokio_util::sync::CancellationToken;
+
+/// Runs jobs within its capacity.
+#[derive(Parser)]
+#[command(name = "capstan-worker", version)]
+struct Cli {
+    #[command(flatten)]
+    config: worker::Config,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Cli::parse().config;
+    start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
+    let shutdown = CancellationToken::new();
+    tokio::select! {
+        outcome = worker::run(config, shutdown.clone()) => outcome,
+        never = shutdown_on_signals(shutdown.clone()) => never?,
+    }
+}
