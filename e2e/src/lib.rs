@@ -94,6 +94,14 @@ impl House {
         broker.expect("RabbitMQ answers")
     }
 
+    /// Runs `rabbitmqctl` against the house's broker; every namespace of the tests shares it.
+    pub async fn rabbitmqctl(&self, arguments: &[&str]) {
+        let program = service_url("CAPSTAN_TEST_RABBITMQCTL");
+        let output = tokio::process::Command::new(program).args(arguments).output().await;
+        let output = output.expect("rabbitmqctl can be run");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Waits until `condition` holds; fails with the state of the whole house when it does not in time.
     pub async fn eventually<Asking>(&self, what: &str, mut condition: impl FnMut() -> Asking)
     where

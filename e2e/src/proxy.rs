@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// How the line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
-    /// All goes through.
-    Open,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Line {
     /// Connections are ended, new ones too.
-    Cut,
+    cut: bool,
+    /// How often the connections of the time were hung.
+    hangs: u32,
 }
 
 /// A TCP proxy in front of one server.
@@ -29,7 +29,7 @@ impl Proxy {
     pub async fn new(server: String) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it has an address");
-        let line = Arc::new(watch::Sender::new(Line::Open));
+        let line = Arc::new(watch::Sender::new(Line::default()));
         let watched = Arc::clone(&line);
         #[expect(clippy::disallowed_methods, reason = "the proxy owns the task and aborts it")]
         let task = tokio::spawn(serve(listener, server, watched));
@@ -44,12 +44,18 @@ impl Proxy {
 
     /// Cuts every connection, and every new one until [`Proxy::mend`].
     pub fn cut(&self) {
-        self.line.send_replace(Line::Cut);
+        self.line.send_modify(|line| line.cut = true);
     }
 
     /// Lets everything through again.
     pub fn mend(&self) {
-        self.line.send_replace(Line::Open);
+        self.line.send_modify(|line| line.cut = false);
+    }
+
+    /// From now on the connections that are open carry nothing, and nobody is told: as when the machine at the other
+    /// end has vanished. New ones are as ever.
+    pub fn hang(&self) {
+        self.line.send_modify(|line| line.hangs += 1);
     }
 }
 
@@ -65,7 +71,7 @@ async fn serve(listener: TcpListener, server: String, line: Arc<watch::Sender<Li
         let Ok((client, _)) = listener.accept().await else { return };
         let (server, mut line) = (server.clone(), line.subscribe());
         pairs.spawn(async move {
-            if *line.borrow_and_update() == Line::Cut {
+            if line.borrow_and_update().cut {
                 return;
             }
             let Ok(upstream) = TcpStream::connect(server).await else { return };
@@ -75,10 +81,17 @@ async fn serve(listener: TcpListener, server: String, line: Arc<watch::Sender<Li
     }
 }
 
-async fn carry(mut client: TcpStream, mut upstream: TcpStream, mut line: watch::Receiver<Line>) {
+async fn carry(mut client: TcpStream, mut upstream: TcpStream, line: watch::Receiver<Line>) {
     let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
+    let hangs = line.borrow().hangs;
+    let changed = line.clone();
     tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
-        _ = line.wait_for(|line| *line == Line::Cut) => {}
+        _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => return,
+        () = until(changed, |line| line.cut || line.hangs != hangs) => {}
     }
+    until(line, |line| line.cut).await;
+}
+
+async fn until(mut line: watch::Receiver<Line>, condition: impl FnMut(&Line) -> bool) {
+    let _ = line.wait_for(condition).await;
 }

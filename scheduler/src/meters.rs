@@ -16,6 +16,8 @@ pub struct Meters {
     pub expired_jobs: Counter,
     /// Jobs offered again because their offers seemed lost.
     pub reoffered_jobs: Counter,
+    /// How often a queue was left alone because the broker refused it again.
+    pub refused_queues: Counter,
 }
 
 impl Meters {
@@ -29,6 +31,7 @@ impl Meters {
             ("due_jobs", "Jobs whose time had come", &meters.due_jobs),
             ("expired_jobs", "Jobs ended with their worker's lease", &meters.expired_jobs),
             ("reoffered_jobs", "Jobs offered again", &meters.reoffered_jobs),
+            ("refused_queues", "Refusals of queues by the broker", &meters.refused_queues),
         ];
         for (name, help, counter) in all {
             registry.register(name, help, counter.clone());

@@ -65,8 +65,16 @@ pub async fn find_lost_offers(store: &Store, broker: &Broker) -> anyhow::Result<
     for queue in store.queues().await? {
         // A queue that cannot be looked at must not hide the others.
         match broker.depth(&queue.name).await {
-            Ok(None | Some(0)) => {}
+            Ok(Some(0)) => {}
             Ok(Some(_)) => continue,
+            // What cannot be made needs no offers yet.
+            Ok(None) => {
+                let refused = broker.declare(&[queue.name.clone()].into()).await;
+                if let Some(error) = refused.into_values().next() {
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+            }
             Err(error) => {
                 failed = failed.or(Some(error));
                 continue;

@@ -1,15 +1,18 @@
 //! Outbox to RabbitMQ. An entry is removed only after the broker has confirmed its offer; what is cut in
 //! between is published again, by this relay or another, and the second offer is refused at the claim.
 
+mod refused;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use shared::broker::{Broker, MOST_IDS, Offer, Publisher};
+use shared::broker::{Broker, BrokerError, MOST_IDS, Offer, Publisher};
 use shared::queue::QueueName;
 use shared::store::{Entry, Outbox, Ready, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Meters, Service};
+use refused::{Refused, Verdict};
 
 /// How many entries one round takes: enough to fill large offers, little enough to hold in memory.
 const ROUND: usize = 2048;
@@ -21,34 +24,39 @@ const LEFT_BEHIND: Duration = Duration::from_secs(10);
 /// A relay unseen for so long is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
-/// One relay: its connections, and the entries it has in hand.
+/// One relay, and the entries it has in hand; it outlives its connections to the broker.
 pub struct Relay {
-    outbox: Outbox,
-    publisher: Publisher,
-    in_hand: Vec<Entry>,
-    looked_behind: Instant,
     store: Store,
+    outbox: Outbox,
+    in_hand: Vec<Entry>,
+    refused: Refused,
+    looked_behind: Instant,
     told: BTreeSet<QueueName>,
     meters: Meters,
 }
 
 impl Relay {
-    /// A relay on these connections. `in_hand` is what an earlier one took and did not get published.
+    /// A relay of this outbox.
     #[must_use]
-    pub fn new(
-        store: Store,
-        outbox: Outbox,
-        publisher: Publisher,
-        in_hand: Vec<Entry>,
-        meters: Meters,
-    ) -> Relay {
-        let (looked_behind, told) = (Instant::now(), BTreeSet::new());
-        Relay { outbox, publisher, in_hand, looked_behind, store, told, meters }
+    pub fn new(store: Store, outbox: Outbox, meters: Meters) -> Relay {
+        Relay {
+            store,
+            outbox,
+            in_hand: Vec::new(),
+            refused: Refused::default(),
+            looked_behind: Instant::now(),
+            told: BTreeSet::new(),
+            meters,
+        }
     }
 
     /// One round: takes entries, publishes them, removes them. Waits up to `wait` for the first.
-    /// Returns how many jobs were offered.
-    pub async fn once(&mut self, wait: Duration) -> anyhow::Result<usize> {
+    /// Returns how many jobs were offered. After an error the entries stay in hand, for a new publisher.
+    pub async fn once(
+        &mut self,
+        publisher: &mut Publisher,
+        wait: Duration,
+    ) -> anyhow::Result<usize> {
         if self.in_hand.is_empty() && self.looked_behind.elapsed() > LEFT_BEHIND / 2 {
             self.in_hand = self.outbox.left_behind(ROUND, LEFT_BEHIND).await?;
             self.outbox.forget_dead_relays(FORGOTTEN).await?;
@@ -57,16 +65,46 @@ impl Relay {
         if self.in_hand.is_empty() {
             self.in_hand = self.outbox.fresh(ROUND, wait).await?;
         }
-        let offers = offers_of(&self.in_hand);
-        self.publisher.publish(&offers).await?;
+        let mut offers = offers_of(&self.in_hand);
+        let now = Instant::now();
+        offers.retain(|(queue, _)| !self.refused.is_left_alone(queue, now));
+        let failed = publisher.publish(&offers).await?;
+        let retry = self.judge(&offers, &failed);
+        offers.retain(|(queue, _)| !failed.contains_key(queue));
         self.tell_of_new_queues(&offers).await?;
-        self.outbox.remove(&self.in_hand).await?;
+        let over = |entry: &&Entry| !entry.ready.as_ref().is_some_and(|of| retry.contains(&of.queue));
+        self.outbox.remove(self.in_hand.iter().filter(over)).await?;
+        self.in_hand.retain(|entry| !over(&entry));
         let jobs = offers.iter().map(|(_, offer)| offer.jobs.len()).sum::<usize>();
         self.meters.offers.inc_by(offers.len() as u64);
         self.meters.offered_jobs.inc_by(jobs as u64);
-        self.in_hand.clear();
-        anyhow::ensure!(self.publisher.broker().is_connected(), "rabbitmq has gone away");
+        anyhow::ensure!(publisher.broker().is_connected(), "rabbitmq has gone away");
         Ok(jobs)
+    }
+
+    /// Remembers who refused; returns the queues to try again at once. What the others were offered is let go:
+    /// their jobs wait on, and are offered again when the reaper finds them.
+    fn judge(
+        &mut self,
+        offers: &[(QueueName, Offer)],
+        failed: &BTreeMap<QueueName, BrokerError>,
+    ) -> BTreeSet<QueueName> {
+        let mut retry = BTreeSet::new();
+        for (queue, _) in offers.iter().filter(|(queue, _)| !failed.contains_key(queue)) {
+            self.refused.taken(queue);
+        }
+        for (queue, error) in failed {
+            self.told.remove(queue);
+            match self.refused.refused(queue, Instant::now()) {
+                Verdict::Retry => drop(retry.insert(queue.clone())),
+                Verdict::LetGo(alone) => {
+                    self.meters.refused_queues.inc();
+                    let seconds = alone.as_secs();
+                    tracing::error!(%queue, %error, seconds, "rabbitmq refuses a queue, its jobs wait");
+                }
+            }
+        }
+        retry
     }
 
     async fn tell_of_new_queues(&mut self, offers: &[(QueueName, Offer)]) -> anyhow::Result<()> {
@@ -78,12 +116,6 @@ impl Relay {
             self.told.extend(names);
         }
         Ok(())
-    }
-
-    /// Gives back what it has in hand, for the next relay of this process.
-    #[must_use]
-    pub fn into_in_hand(self) -> Vec<Entry> {
-        self.in_hand
     }
 }
 
@@ -107,17 +139,17 @@ fn offers_of(entries: &[Entry]) -> Vec<(QueueName, Offer)> {
 
 /// Runs the relay until shutdown: connects, goes round, and after any error starts over.
 pub(crate) async fn run(service: Service, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let mut in_hand = Vec::new();
+    let outbox = Outbox::new(service.store.clone(), service.name.clone())?;
+    let mut relay = Relay::new(service.store.clone(), outbox, service.meters.clone());
     let mut quiet = false;
     while !shutdown.is_cancelled() {
         let connected = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
-            connected = connect(&service, std::mem::take(&mut in_hand)) => connected,
+            connected = connect(&service, &mut relay) => connected,
         };
-        let mut relay = match connected {
-            Ok(relay) => relay,
-            Err((error, kept)) => {
-                in_hand = kept;
+        let mut publisher = match connected {
+            Ok(publisher) => publisher,
+            Err(error) => {
                 service.health.trouble("relay", &error);
                 if !std::mem::replace(&mut quiet, true) {
                     tracing::warn!(%error, "relay: waiting for rabbitmq and redis");
@@ -128,14 +160,13 @@ pub(crate) async fn run(service: Service, shutdown: CancellationToken) -> anyhow
         };
         quiet = false;
         tracing::info!("relay: connected");
-        let error = go_round(&service, &mut relay, &shutdown).await;
+        let error = go_round(&service, &mut relay, &mut publisher, &shutdown).await;
         if let Some(error) = error {
             service.health.trouble("relay", &error);
             tracing::warn!(%error, "relay: starting over");
             pause(&shutdown).await;
         }
-        relay.publisher.broker().close().await;
-        in_hand = relay.into_in_hand();
+        publisher.broker().close().await;
     }
     Ok(())
 }
@@ -143,11 +174,12 @@ pub(crate) async fn run(service: Service, shutdown: CancellationToken) -> anyhow
 async fn go_round(
     service: &Service,
     relay: &mut Relay,
+    publisher: &mut Publisher,
     shutdown: &CancellationToken,
 ) -> Option<anyhow::Error> {
     loop {
         // A round is not cut in the middle: what it has published it removes.
-        match relay.once(Duration::from_secs(1)).await {
+        match relay.once(publisher, Duration::from_secs(1)).await {
             Ok(_) => service.health.progress("relay"),
             Err(error) => return Some(error),
         }
@@ -157,25 +189,14 @@ async fn go_round(
     }
 }
 
-async fn connect(
-    service: &Service,
-    in_hand: Vec<Entry>,
-) -> Result<Relay, (anyhow::Error, Vec<Entry>)> {
-    let connecting = async {
-        let name = format!("capstan-scheduler {} relay", service.name);
-        let namespace = &service.config.store.namespace;
-        let broker = Broker::connect(&service.config.broker, namespace, &name).await?;
-        let publisher = Publisher::new(broker).await?;
-        let outbox = Outbox::open(service.store.clone(), service.name.clone()).await?;
-        anyhow::Ok((outbox, publisher))
-    };
-    match connecting.await {
-        Ok((outbox, publisher)) => {
-            let store = service.store.clone();
-            Ok(Relay::new(store, outbox, publisher, in_hand, service.meters.clone()))
-        }
-        Err(error) => Err((error, in_hand)),
-    }
+async fn connect(service: &Service, relay: &mut Relay) -> anyhow::Result<Publisher> {
+    relay.outbox.make_group().await?;
+    let name = format!("capstan-scheduler {} relay", service.name);
+    let namespace = &service.config.store.namespace;
+    let broker = Broker::connect(&service.config.broker, namespace, &name).await?;
+    // Another connection may be to another broker, that has lost the queues.
+    relay.told.clear();
+    Ok(Publisher::new(broker).await?)
 }
 
 async fn pause(shutdown: &CancellationToken) {

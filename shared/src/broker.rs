@@ -5,7 +5,7 @@ mod consume;
 mod offer;
 mod publish;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub enum BrokerError {
     },
     /// The broker gave back, or refused, what was published.
     #[error("rabbitmq did not take an offer for queue {0}")]
-    NotTaken(String),
+    NotTaken(QueueName),
 }
 
 /// Every call to the broker ends within this time.
@@ -56,9 +56,21 @@ const DELIVERY_LIMIT: i32 = i32::MAX;
 /// included.
 pub struct Broker {
     connection: Connection,
+    uri: AMQPUri,
+    name: String,
     namespace: String,
     queue_type: QueueType,
     declared: Mutex<HashSet<QueueName>>,
+}
+
+impl BrokerError {
+    /// True when the broker refused this one thing, and the connection goes on.
+    #[must_use]
+    pub fn is_soft(&self) -> bool {
+        let BrokerError::Amqp(error) = self else { return false };
+        let lapin::ErrorKind::ProtocolError(error) = error.kind() else { return false };
+        matches!(error.kind(), AMQPErrorKind::Soft(_))
+    }
 }
 
 impl Broker {
@@ -71,11 +83,10 @@ impl Broker {
         let mut uri: AMQPUri = config.amqp_url.parse().map_err(BrokerError::Url)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         uri.query.connection_timeout.get_or_insert(CALL_LIMIT.as_millis() as u64);
-        let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let connection = limited("connect", Connection::connect_uri(uri, properties)).await?;
-        let namespace = namespace.to_owned();
+        let connection = open(&uri, name).await?;
+        let (name, namespace) = (name.to_owned(), namespace.to_owned());
         let queue_type = config.queue_type;
-        Ok(Broker { connection, namespace, queue_type, declared: Mutex::default() })
+        Ok(Broker { connection, uri, name, namespace, queue_type, declared: Mutex::default() })
     }
 
     /// False when the connection is gone.
@@ -101,7 +112,10 @@ impl Broker {
                 let _ = channel.close(200, "bye".into()).await;
                 Ok(Some(found.message_count()))
             }
-            Err(BrokerError::Amqp(error)) if is(&error, &AMQPSoftError::NOTFOUND) => Ok(None),
+            Err(BrokerError::Amqp(error)) if is(&error, &AMQPSoftError::NOTFOUND) => {
+                self.declared(|declared| declared.remove(queue));
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -120,23 +134,59 @@ impl Broker {
         format!("{}.{queue}", self.namespace)
     }
 
-    /// Makes sure that a queue is there, once on a connection: when one is deleted later, its use fails, and with
-    /// it the connection.
-    async fn declare(&self, queue: &QueueName) -> Result<(), BrokerError> {
-        let declared = || self.declared.lock().unwrap_or_else(PoisonError::into_inner);
-        if !declared().contains(queue) {
-            self.declare_anew(queue).await?;
-            declared().insert(queue.clone());
+    /// Makes sure that queues are there; returns those that cannot be made, and why. RabbitMQ ends the whole
+    /// connection when it fails to make a queue, so they are made on one of their own: one queue that cannot be
+    /// made must not hinder the others.
+    pub async fn declare(&self, queues: &BTreeSet<QueueName>) -> BTreeMap<QueueName, BrokerError> {
+        let mut failed = BTreeMap::new();
+        let mut apart = None;
+        for queue in queues {
+            if self.is_declared(queue) {
+                continue;
+            }
+            match self.declare_apart(queue, &mut apart).await {
+                Ok(()) => self.declared(|declared| declared.extend([queue.clone()])),
+                Err(error) => drop(failed.insert(queue.clone(), error)),
+            }
         }
-        Ok(())
+        if let Some(connection) = apart {
+            let _ = limited("close", connection.close(200, "bye".into())).await;
+        }
+        failed
+    }
+
+    fn is_declared(&self, queue: &QueueName) -> bool {
+        self.declared(|declared| declared.contains(queue))
+    }
+
+    /// What is known to be there on this connection. A queue that is deleted later is forgotten at its next use.
+    fn declared<T>(&self, look: impl FnOnce(&mut HashSet<QueueName>) -> T) -> T {
+        look(&mut self.declared.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn declare_apart(
+        &self,
+        queue: &QueueName,
+        apart: &mut Option<Connection>,
+    ) -> Result<(), BrokerError> {
+        let usable = apart.take().filter(|connection| connection.status().connected());
+        let connection = match usable {
+            Some(connection) => connection,
+            None => open(&self.uri, &format!("{} (declaring)", self.name)).await?,
+        };
+        self.declare_on(apart.insert(connection), queue).await
     }
 
     /// The arguments are the least that work from RabbitMQ 3.10 to 4.x; all else is left to policies.
-    async fn declare_anew(&self, queue: &QueueName) -> Result<(), BrokerError> {
+    async fn declare_on(
+        &self,
+        connection: &Connection,
+        queue: &QueueName,
+    ) -> Result<(), BrokerError> {
         let name = self.full_name(queue);
         let mut refused = None;
         for (options, arguments) in self.declarations() {
-            let channel = limited("open a channel", self.connection.create_channel()).await?;
+            let channel = limited("open a channel", connection.create_channel()).await?;
             let declared = channel.queue_declare(name.clone().into(), options, arguments);
             match limited("declare a queue", declared).await {
                 Ok(_) => {
@@ -167,6 +217,11 @@ impl Broker {
         let as_it_is = (QueueDeclareOptions::durable().passive(), FieldTable::default());
         [(QueueDeclareOptions::durable(), arguments), as_it_is]
     }
+}
+
+async fn open(uri: &AMQPUri, name: &str) -> Result<Connection, BrokerError> {
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    limited("connect", Connection::connect_uri(uri.clone(), properties)).await
 }
 
 fn is(error: &lapin::Error, soft: &AMQPSoftError) -> bool {

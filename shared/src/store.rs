@@ -3,6 +3,7 @@
 
 mod answer;
 mod batch;
+mod connection;
 mod defaults;
 mod dump;
 mod finish;
@@ -18,7 +19,6 @@ mod wake;
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio_util::sync::CancellationToken;
 
 pub use defaults::ActionDefaults;
@@ -32,6 +32,7 @@ pub use start::{ClaimAnswer, ClaimRequest, Claims, Submitted};
 pub use text::{Appended, Line, Source};
 pub use wake::{Hint, Hints};
 
+use connection::Connection;
 use keys::Keys;
 use script::Scripts;
 
@@ -78,7 +79,7 @@ impl StoreError {
 #[derive(Clone)]
 pub struct Store {
     client: redis::Client,
-    connection: ConnectionManager,
+    connection: Connection,
     keys: Keys,
     scripts: &'static Scripts,
 }
@@ -89,13 +90,8 @@ const CALL_LIMIT: Duration = Duration::from_secs(3);
 impl Store {
     /// Makes a handle without connecting: the first call does. Must be called inside a runtime.
     pub fn new(config: &StoreConfig) -> Result<Store, StoreError> {
-        let client = redis::Client::open(config.redis_url.as_str())?;
-        let settings = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_max_delay(Duration::from_millis(200))
-            .set_connection_timeout(Some(CALL_LIMIT))
-            .set_response_timeout(Some(CALL_LIMIT));
-        let connection = ConnectionManager::new_lazy_with_config(client.clone(), settings)?;
+        let client = connection::client(&config.redis_url)?;
+        let connection = Connection::new(client.clone(), CALL_LIMIT)?;
         let keys = Keys::new(&config.namespace);
         Ok(Store { client, connection, keys, scripts: Scripts::all() })
     }

@@ -144,13 +144,16 @@ impl Lane<'_> {
         let at = Timestamp::from_ms(chrono::Utc::now().timestamp_millis());
         let offer = || (self.queue.clone(), Offer::new(at, vec![JobId::random(); ids]));
         let batch: Vec<(QueueName, Offer)> = std::iter::repeat_with(offer).take(batch).collect();
+        let failed = self.incoming.declare(&[self.queue.clone()].into()).await;
+        failed.into_values().next().map_or(Ok(()), Err)?;
         let mut consumer = self.incoming.consume(self.queue, PREFETCH).await?;
         let began = Instant::now();
         let publish = async {
             let mut left = offers as usize;
             while left > 0 {
                 let some = &batch[..left.min(batch.len())];
-                self.publisher.publish(some).await?;
+                let failed = self.publisher.publish(some).await?;
+                failed.into_values().next().map_or(Ok(()), Err)?;
                 left -= some.len();
             }
             Ok::<(), BrokerError>(())
@@ -159,7 +162,7 @@ impl Lane<'_> {
             for _ in 0..offers {
                 match consumer.next().await {
                     Some(delivery) => delivery?.receipt.ack().await,
-                    None => return Err(BrokerError::NotTaken(self.queue.to_string())),
+                    None => return Err(BrokerError::NotTaken(self.queue.clone())),
                 }
             }
             Ok(())

@@ -45,15 +45,17 @@ async fn a_queue_deleted_under_load_comes_back_with_its_jobs() {
     let (scheduler, worker) = (house.scheduler(), house.worker("scan=2"));
     let queue = QueueName::of(&job("noop", "scan=1"));
     let broker = house.broker().await;
-    for _ in 0..10 {
-        house.store().submit(&jobs(50, "noop", "scan=1")).await.unwrap();
+    let done = async || {
+        let counts = house.store().counts().await.unwrap().into_iter();
+        counts.filter(|(status, _)| *status == Status::Done).map(|(_, count)| count).sum::<u64>()
+    };
+    for round in 0..10 {
+        house.store().submit(&jobs(300, "noop", "scan=1")).await.unwrap();
+        // Only one that works is deleted: RabbitMQ cannot make a queue any more that was deleted while it was made.
+        house.eventually("jobs are done", async || done().await > round * 300).await;
         broker.delete(&queue).await.unwrap();
     }
-    house
-        .eventually("all jobs are done", async || {
-            house.store().counts().await.unwrap().contains(&(Status::Done, 500))
-        })
-        .await;
+    house.eventually("all jobs are done", async || done().await == 3_000).await;
     assert_consistent(house.store()).await;
     worker.stop().await;
     scheduler.stop().await;
@@ -100,6 +102,71 @@ async fn redis_cut_off_under_load_loses_nothing_and_needs_no_restart() {
     let house = House::new().await;
     let (proxy, flag) = house.redis_proxy().await;
     a_line_that_is_cut_under_load(&house, &proxy, &flag).await;
+    house.close().await;
+}
+
+/// The connections stay open and carry nothing any more, as when the other machine has vanished.
+async fn connections_that_hang_under_load(house: &House, proxy: &e2e::Proxy, flag: &str) {
+    let scheduler = house.scheduler_with(&[flag, "--lease=5s"]);
+    let worker = house.worker_with(&[flag, "--lease=5s", "--capacity=scan=2"]);
+    house.store().submit(&jobs(300, "noop", "scan=1")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    proxy.hang();
+    house.store().submit(&jobs(50, "noop", "scan=1")).await.unwrap();
+    house
+        .eventually("every job, or its follow-up, is done", async || {
+            let counts: std::collections::HashMap<_, _> =
+                house.store().counts().await.unwrap().into_iter().collect();
+            counts[&Status::Done] == 350 && counts[&Status::Running] + counts[&Status::Waiting] == 0
+        })
+        .await;
+    assert_consistent(house.store()).await;
+    proxy.cut();
+    proxy.mend();
+    worker.stop().await;
+    scheduler.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_to_redis_that_hang_are_replaced() {
+    let house = House::new().await;
+    let (proxy, flag) = house.redis_proxy().await;
+    connections_that_hang_under_load(&house, &proxy, &flag).await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_to_rabbitmq_that_hang_are_replaced() {
+    let house = House::new().await;
+    let (proxy, flag) = house.amqp_proxy().await;
+    connections_that_hang_under_load(&house, &proxy, &flag).await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_the_broker_refuses_hinders_no_other() {
+    let house = House::new().await;
+    let scheduler = house.scheduler();
+    let namespace = house.store_config().namespace.clone();
+    let pattern = format!("^{namespace}\\.scan=1\\.");
+    let full = r#"{"max-length":1,"overflow":"reject-publish"}"#;
+    let policy = ["set_policy", "--apply-to", "queues", &namespace, &pattern, full];
+    house.rabbitmqctl(&policy).await;
+    house.store().submit(&jobs(200, "noop", "scan=1")).await.unwrap();
+    let worker = house.worker("cpu=2");
+    let done = async |count| house.store().counts().await.unwrap().contains(&(Status::Done, count));
+    for round in 1..=3 {
+        house.store().submit(&jobs(100, "noop", "cpu=1")).await.unwrap();
+        house.store().submit(&jobs(10, "noop", "scan=1")).await.unwrap();
+        house.eventually("the others are done", async || done(round * 100).await).await;
+    }
+    house.rabbitmqctl(&["clear_policy", &namespace]).await;
+    let scanner = house.worker("scan=2");
+    house.eventually("all are done", async || done(530).await).await;
+    assert_consistent(house.store()).await;
+    for service in [worker, scanner, scheduler] {
+        service.stop().await;
+    }
     house.close().await;
 }
 

@@ -42,9 +42,9 @@ impl Receipt {
 }
 
 impl Broker {
-    /// Begins to consume a queue, which is made if it is not there.
+    /// Begins to consume a queue, which must be there: to consume one that somebody else is still making ends the
+    /// whole connection in RabbitMQ 3.10.
     pub async fn consume(&self, queue: &QueueName, prefetch: u16) -> Result<Consumer, BrokerError> {
-        self.declare(queue).await?;
         let channel = limited("open a channel", self.connection.create_channel()).await?;
         let qos = channel.basic_qos(prefetch, BasicQosOptions { global: false });
         limited("set the prefetch", qos).await?;

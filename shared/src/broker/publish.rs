@@ -1,5 +1,7 @@
 //! Offers out: with confirms, `mandatory`, persistent, and never more unconfirmed than one batch.
 
+use std::collections::BTreeMap;
+
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
 
@@ -17,9 +19,7 @@ pub struct Publisher {
 impl Publisher {
     /// Takes a connection to publish on.
     pub async fn new(broker: Broker) -> Result<Publisher, BrokerError> {
-        let channel = limited("open a channel", broker.connection.create_channel()).await?;
-        let options = ConfirmSelectOptions::default();
-        limited("ask for confirms", channel.confirm_select(options)).await?;
+        let channel = open(&broker).await?;
         Ok(Publisher { broker, channel })
     }
 
@@ -29,14 +29,17 @@ impl Publisher {
         &self.broker
     }
 
-    /// Publishes offers and waits until the broker has all of them. After an error nothing is known of any of
-    /// them: publish them again on a new connection, an offer too many is harmless.
-    pub async fn publish(&mut self, offers: &[(QueueName, Offer)]) -> Result<(), BrokerError> {
-        for (queue, _) in offers {
-            self.broker.declare(queue).await?;
-        }
+    /// Publishes offers and waits until the broker has them. Returns the queues that did not take all of theirs,
+    /// and why. After an error nothing is known of any of them: publish them again on a new connection, an offer
+    /// too many is harmless.
+    pub async fn publish(
+        &mut self,
+        offers: &[(QueueName, Offer)],
+    ) -> Result<BTreeMap<QueueName, BrokerError>, BrokerError> {
+        let queues = offers.iter().map(|(queue, _)| queue.clone()).collect();
+        let mut failed = self.broker.declare(&queues).await;
         let mut confirms = Vec::with_capacity(offers.len());
-        for (queue, offer) in offers {
+        for (queue, offer) in offers.iter().filter(|(queue, _)| !failed.contains_key(queue)) {
             let (name, body) = (self.broker.full_name(queue), offer.encode());
             let sent = self.channel.basic_publish(
                 "".into(),
@@ -49,14 +52,30 @@ impl Publisher {
             );
             confirms.push((queue, limited("publish", sent).await?));
         }
+        let mut nacked = false;
         for (queue, confirm) in confirms {
-            match limited("have an offer confirmed", confirm).await? {
+            let confirmation = limited("have an offer confirmed", confirm).await?;
+            nacked |= matches!(confirmation, Confirmation::Nack(_));
+            match confirmation {
                 Confirmation::Ack(None) => {}
                 Confirmation::Ack(Some(_)) | Confirmation::Nack(_) | Confirmation::NotRequested => {
-                    return Err(BrokerError::NotTaken(queue.to_string()));
+                    self.broker.declared(|declared| declared.remove(queue));
+                    failed.insert(queue.clone(), BrokerError::NotTaken(queue.clone()));
                 }
             }
         }
-        Ok(())
+        if nacked {
+            // A channel of RabbitMQ 3.10 that was once told that a quorum queue is full goes on saying so for ever.
+            let _ = limited("close a channel", self.channel.close(200, "bye".into())).await;
+            self.channel = open(&self.broker).await?;
+        }
+        Ok(failed)
     }
+}
+
+async fn open(broker: &Broker) -> Result<Channel, BrokerError> {
+    let channel = limited("open a channel", broker.connection.create_channel()).await?;
+    let options = ConfirmSelectOptions::default();
+    limited("ask for confirms", channel.confirm_select(options)).await?;
+    Ok(channel)
 }

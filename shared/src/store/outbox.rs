@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::streams::{StreamAutoClaimReply, StreamId, StreamReadReply};
 
+use super::connection::Connection;
 use super::{CALL_LIMIT, Store, StoreError};
 use crate::capacity::Class;
 use crate::job::{JobId, Timestamp};
@@ -36,25 +36,26 @@ pub struct Ready {
 /// One relay's hands on the outbox; has a connection of its own, because its reads block.
 pub struct Outbox {
     store: Store,
-    reader: ConnectionManager,
+    reader: Connection,
     consumer: String,
 }
 
 impl Outbox {
-    /// Opens the outbox for a relay with this name, and makes the group if nobody has.
-    pub async fn open(store: Store, consumer: String) -> Result<Outbox, StoreError> {
-        let settings = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_connection_timeout(Some(CALL_LIMIT))
-            .set_response_timeout(Some(CALL_LIMIT + Duration::from_secs(2)));
-        let mut reader = ConnectionManager::new_lazy_with_config(store.client.clone(), settings)?;
-        let mut command = redis::cmd("XGROUP");
-        command.arg("CREATE").arg(store.keys.outbox()).arg(GROUP).arg(0).arg("MKSTREAM");
-        match command.exec_async(&mut reader).await {
-            Err(error) if error.code() == Some("BUSYGROUP") => {}
-            other => other?,
-        }
+    /// The outbox for a relay with this name.
+    pub fn new(store: Store, consumer: String) -> Result<Outbox, StoreError> {
+        let limit = CALL_LIMIT + Duration::from_secs(2);
+        let reader = Connection::new(store.client.clone(), limit)?;
         Ok(Outbox { store, reader, consumer })
+    }
+
+    /// Makes the group of relays if nobody has. Comes before everything else, and again after an error.
+    pub async fn make_group(&mut self) -> Result<(), StoreError> {
+        let mut command = redis::cmd("XGROUP");
+        command.arg("CREATE").arg(self.store.keys.outbox()).arg(GROUP).arg(0).arg("MKSTREAM");
+        match command.exec_async(&mut self.reader).await {
+            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     /// Entries that no relay has seen, at most `count`; waits up to `wait` for the first.
@@ -82,11 +83,14 @@ impl Outbox {
     }
 
     /// Removes entries that are published.
-    pub async fn remove(&self, entries: &[Entry]) -> Result<(), StoreError> {
-        if entries.is_empty() {
+    pub async fn remove(
+        &self,
+        entries: impl Iterator<Item = &Entry>,
+    ) -> Result<(), StoreError> {
+        let places: Vec<&str> = entries.map(|entry| entry.place.as_str()).collect();
+        if places.is_empty() {
             return Ok(());
         }
-        let places: Vec<&str> = entries.iter().map(|entry| entry.place.as_str()).collect();
         let outbox = self.store.keys.outbox();
         let mut pipe = redis::pipe();
         pipe.atomic();

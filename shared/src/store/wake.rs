@@ -1,9 +1,14 @@
 //! Hints: a push that says where to look. Losing one costs a period, never a job.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 
 use super::{CALL_LIMIT, Store, StoreError};
 use crate::queue::QueueName;
+
+/// After so long without a hint a subscription is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// What has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +51,19 @@ impl Store {
 impl Hints {
     /// The next hint; `None` when the connection is gone and one must subscribe again.
     pub async fn next(&mut self) -> Option<Hint> {
-        let message = self.0.on_message().next().await?;
-        let word: String = message.get_payload().ok()?;
-        Some(if word == "queues" { Hint::Queues } else { Hint::Other(word) })
+        loop {
+            let next = tokio::time::timeout(SILENCE, self.0.on_message().next()).await;
+            match next {
+                Ok(message) => {
+                    let word: String = message?.get_payload().ok()?;
+                    return Some(if word == "queues" { Hint::Queues } else { Hint::Other(word) });
+                }
+                // Nobody said anything, or nobody is there: a question tells.
+                Err(_) => {
+                    let asked = tokio::time::timeout(CALL_LIMIT, self.0.ping::<redis::Value>());
+                    asked.await.ok()?.ok()?;
+                }
+            }
+        }
     }
 }

@@ -69,8 +69,10 @@ async fn a_publisher_whose_queue_was_deleted_says_so() {
     let mut publisher = Publisher::new(house.broker().await).await.unwrap();
     publisher.publish(&[(queue.clone(), offer())]).await.unwrap();
     publisher.broker().delete(&queue).await.unwrap();
-    let refused = publisher.publish(&[(queue.clone(), offer())]).await.unwrap_err();
-    assert_eq!(refused.to_string(), "rabbitmq did not take an offer for queue scan=3.normal");
+    let failed = publisher.publish(&[(queue.clone(), offer())]).await.unwrap();
+    assert_eq!(failed[&queue].to_string(), "rabbitmq did not take an offer for queue scan=3.normal");
+    assert!(publisher.publish(&[(queue.clone(), offer())]).await.unwrap().is_empty());
+    publisher.broker().delete(&queue).await.unwrap();
     house.close().await;
 }
 
@@ -79,6 +81,8 @@ async fn a_consumer_whose_queue_was_deleted_ends() {
     let house = House::new().await;
     let queue = queue("scan=4");
     let broker = house.broker().await;
+    assert!(broker.consume(&queue, 1).await.err().unwrap().is_soft());
+    assert!(broker.declare(&[queue.clone()].into()).await.is_empty());
     let mut consumer = broker.consume(&queue, 1).await.unwrap();
     house.broker().await.delete(&queue).await.unwrap();
     assert!(consumer.next().await.is_none());

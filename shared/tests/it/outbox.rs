@@ -14,18 +14,20 @@ const NO_TIME: Duration = Duration::from_millis(1);
 async fn each_entry_goes_to_one_relay_and_to_another_when_that_one_leaves_it() {
     let house = House::new().await;
     house.store().submit(&jobs(10, "noop", "scan=1")).await.unwrap();
-    let mut first = Outbox::open(house.store().clone(), "first".into()).await.unwrap();
-    let mut second = Outbox::open(house.store().clone(), "second".into()).await.unwrap();
+    let mut first = Outbox::new(house.store().clone(), "first".into()).unwrap();
+    let mut second = Outbox::new(house.store().clone(), "second".into()).unwrap();
+    first.make_group().await.unwrap();
+    second.make_group().await.unwrap();
     let some = first.fresh(6, NO_TIME).await.unwrap();
     let others = second.fresh(100, NO_TIME).await.unwrap();
     assert_eq!((some.len(), others.len()), (6, 4));
     assert!(some.iter().all(|entry| !others.contains(entry)));
-    second.remove(&others).await.unwrap();
+    second.remove(others.iter()).await.unwrap();
     assert_eq!(second.left_behind(100, Duration::from_secs(60)).await.unwrap(), []);
     tokio::time::sleep(Duration::from_millis(2)).await;
     let taken_over = second.left_behind(100, NO_TIME).await.unwrap();
     assert_eq!(taken_over, some);
-    second.remove(&taken_over).await.unwrap();
+    second.remove(taken_over.iter()).await.unwrap();
     assert_eq!(first.fresh(100, NO_TIME).await.unwrap(), []);
     assert_eq!(second.forget_dead_relays(Duration::ZERO).await.unwrap(), 1);
     house.close().await;
@@ -35,7 +37,8 @@ async fn each_entry_goes_to_one_relay_and_to_another_when_that_one_leaves_it() {
 async fn only_old_offers_of_waiting_jobs_are_offered_again() {
     let house = House::new().await;
     let worker = worker(&house).await;
-    let mut outbox = Outbox::open(house.store().clone(), "relay".into()).await.unwrap();
+    let mut outbox = Outbox::new(house.store().clone(), "relay".into()).unwrap();
+    outbox.make_group().await.unwrap();
     let (lost, running) = (job("noop", "scan=1"), job("noop", "scan=1"));
     submit(&house, &lost).await;
     submit(&house, &running).await;
@@ -49,7 +52,7 @@ async fn only_old_offers_of_waiting_jobs_are_offered_again() {
     );
     assert_eq!(dump(&house).await, before);
     let published = outbox.fresh(100, NO_TIME).await.unwrap();
-    outbox.remove(&published).await.unwrap();
+    outbox.remove(published.iter()).await.unwrap();
     claimed(&house, &worker, running.id).await;
     assert_eq!(house.store().reoffer(&which(Duration::from_secs(60))).await.unwrap(), 0, "not old");
     tokio::time::sleep(Duration::from_millis(2)).await;

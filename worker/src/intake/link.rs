@@ -16,7 +16,7 @@ use crate::Service;
 
 /// Deliveries between the consumers and the intake; a consumer waits when it is full, its prefetch bounds it too.
 const DELIVERIES: usize = 64;
-/// Between two tries to connect.
+/// Between two tries to connect, or to consume a queue.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// What the intake is told.
@@ -119,7 +119,15 @@ impl Link {
         let sender = self.sender.clone();
         self.tasks.spawn(async move {
             let deliver = |delivery| sender.send((queue.clone(), generation, delivery));
-            let outcome = consume(&broker, &queue, prefetch, stop, deliver).await;
+            let outcome = match consume(&broker, &queue, prefetch, stop.clone(), deliver).await {
+                Err(error) if error.is_soft() => {
+                    // This one queue: most often it is not there, and whoever publishes makes it anew.
+                    tracing::debug!(%queue, %error, "intake: a queue cannot be consumed now");
+                    let _ = stop.run_until_cancelled(tokio::time::sleep(AGAIN)).await;
+                    Ok(())
+                }
+                outcome => outcome,
+            };
             Task::Consumed(queue, generation, outcome)
         });
     }

@@ -1,8 +1,7 @@
 //! Lists of jobs by filter, newest `scheduledAt` first. One index serves a filter by one thing; several at
 //! once walk the narrowest index in small reads, so that Redis is never held up.
 
-use redis::aio::ConnectionManager;
-
+use super::super::connection::Connection;
 use super::{Store, StoreError};
 use crate::job::{ActionName, Job, JobId, Status, Timestamp, WorkerId};
 
@@ -68,7 +67,7 @@ struct List<'a> {
 type Ids = (Vec<JobId>, u64);
 
 impl List<'_> {
-    fn connection(&self) -> ConnectionManager {
+    fn connection(&self) -> Connection {
         self.store.connection.clone()
     }
 
