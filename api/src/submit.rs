@@ -50,7 +50,8 @@ impl Draft {
         }
         let need = spec.capacity_map.as_ref().or(defaults.capacity_map.as_ref());
         let class = Class::of(need).map_err(|error| Error::invalid("capacityMap", error))?;
-        Ok(NewJob { id: JobId::random(), class, scheduled_at: self.scheduled_at, spec: self.spec })
+        let (id, scheduled_at) = (JobId::random(), self.scheduled_at);
+        Ok(NewJob { id, class, scheduled_at, once: false, spec: self.spec })
     }
 }
 
@@ -248,6 +249,7 @@ fn record(job: NewJob, submitted: &Submitted) -> Job {
         result: None,
         exception: None,
         progress: None,
+        cancelled: None,
         spec: job.spec,
     }
 }

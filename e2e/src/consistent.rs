@@ -17,12 +17,14 @@ pub async fn assert_consistent(store: &Store) {
 /// What disagrees in this state of the store.
 #[must_use]
 pub fn disagreements(world: &World) -> Vec<String> {
+    // A tombstone is in no index.
     let jobs: BTreeMap<&str, &BTreeMap<String, String>> = world
         .iter()
         .filter_map(|(key, value)| {
             let Dumped::Hash(fields) = value else { return None };
             Some((key.strip_prefix("job:")?, fields))
         })
+        .filter(|(_, job)| job.get("status").is_none_or(|status| status != "deleted"))
         .collect();
     let mut wrong = Vec::new();
     let mut check = |index: String, expected: BTreeSet<&str>| {
@@ -62,6 +64,45 @@ pub fn disagreements(world: &World) -> Vec<String> {
             check(format!("ready:{class}.{priority}"), of_queue.map(|(id, _)| *id).collect());
         }
     }
+    let expiring = jobs
+        .iter()
+        .filter(|(_, job)| job.contains_key("expiresAt") && job["status"] == "waiting")
+        .map(|(id, _)| *id);
+    check("expiring".into(), expiring.collect());
+    for (key, value) in world {
+        let Some(unique) = key.strip_prefix("unique:") else { continue };
+        let Dumped::Text(holder) = value else { continue };
+        let has_it = |job: &&BTreeMap<String, String>| {
+            !is_over(job) && job.get("uniqueKey").is_some_and(|key| key == unique)
+        };
+        if jobs.get(holder.as_str()).copied().filter(has_it).is_none() {
+            wrong.push(format!("unique key {unique} is held by {holder}, which does not have it"));
+        }
+    }
+    for (id, job) in jobs.iter().filter(|(_, job)| !is_over(job)) {
+        let Some(unique) = job.get("uniqueKey") else { continue };
+        let holder = Dumped::Text((*id).to_owned());
+        if world.get(&format!("unique:{unique}")) != Some(&holder) {
+            wrong.push(format!("{id} does not hold its unique key {unique}"));
+        }
+    }
+    for (id, job) in &jobs {
+        let Some(next) = job.get("followUpID") else { continue };
+        let follows = jobs.get(next.as_str()).and_then(|next| next.get("retryFromID"));
+        // It may have been deleted, or have left the history.
+        if follows.is_some_and(|from| from != id) {
+            wrong.push(format!("{id} names {next} as its follow-up, which follows another"));
+        }
+        if !is_over(job) {
+            wrong.push(format!("{id} has a follow-up and is not over"));
+        }
+    }
+    for id in world.keys().filter_map(|key| key.strip_prefix("spec:").or(key.strip_prefix("log:")))
+    {
+        if !jobs.contains_key(id) {
+            wrong.push(format!("{id} has a spec or a log and no record"));
+        }
+    }
     for id in jobs.keys().filter(|id| !world.contains_key(&format!("spec:{id}"))) {
         wrong.push(format!("{id} has no spec"));
     }
@@ -69,6 +110,10 @@ pub fn disagreements(world: &World) -> Vec<String> {
         wrong.push(format!("{id} is due later but does not wait"));
     }
     wrong
+}
+
+fn is_over(job: &BTreeMap<String, String>) -> bool {
+    !runs(job) && job.get("status").is_none_or(|status| status != "waiting")
 }
 
 fn runs(job: &BTreeMap<String, String>) -> bool {

@@ -54,7 +54,7 @@ impl House {
         let mut all = vec!["--lease=2s"];
         all.extend(flags);
         let config: worker::Config = self.config(&all);
-        serve(|shutdown| worker::run(config, shutdown))
+        serve(|asked| worker::run(config, worker::Shutdown { asked, ..Default::default() }))
     }
 
     /// Settings of a service of this house, from flags; the last one of a kind counts.

@@ -13,7 +13,7 @@ pub fn job(action: &str, capacity: &str) -> NewJob {
     let spec = serde_json::json!({"action": action, "capacityMap": capacity});
     let spec: Spec = serde_json::from_value(spec).expect("a spec");
     let class = Class::of(spec.capacity_map.as_ref()).expect("a class");
-    NewJob { id: JobId::random(), class, scheduled_at: None, spec }
+    NewJob { id: JobId::random(), class, scheduled_at: None, once: false, spec }
 }
 
 /// So many jobs of this action that need this capacity.

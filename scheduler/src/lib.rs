@@ -45,7 +45,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let store = Store::new(&config.store)?;
     let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_scheduler"));
     let meters = Meters::registered(&mut registry);
-    for part in ["relay", "ticker", "leases", "offers", "batches"] {
+    for part in ["relay", "ticker", "leases", "offers", "batches", "history"] {
         health.expect(part, Duration::from_secs(15));
     }
     let admin = Admin { health: health.clone(), registry: Arc::new(registry) };

@@ -17,8 +17,9 @@ async fn main() -> anyhow::Result<()> {
     let config = Cli::parse().config;
     start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
     let shutdown = CancellationToken::new();
+    let signals = [shutdown.clone()];
     tokio::select! {
-        outcome = scheduler::run(config, shutdown.clone()) => outcome,
-        never = shutdown_on_signals(shutdown.clone()) => never?,
+        outcome = scheduler::run(config, shutdown) => outcome,
+        never = shutdown_on_signals(&signals) => never?,
     }
 }

@@ -12,6 +12,10 @@ pub struct Meters {
     pub offered_jobs: Counter,
     /// Jobs whose time had come.
     pub due_jobs: Counter,
+    /// Jobs ended because they were not started in time.
+    pub lapsed_jobs: Counter,
+    /// Jobs that left the history.
+    pub trimmed_jobs: Counter,
     /// Jobs ended because their worker's lease had.
     pub expired_jobs: Counter,
     /// Jobs offered again because their offers seemed lost.
@@ -29,6 +33,8 @@ impl Meters {
             ("offers", "Offers confirmed by the broker", &meters.offers),
             ("offered_jobs", "Jobs in confirmed offers", &meters.offered_jobs),
             ("due_jobs", "Jobs whose time had come", &meters.due_jobs),
+            ("lapsed_jobs", "Jobs not started before they expired", &meters.lapsed_jobs),
+            ("trimmed_jobs", "Jobs that left the history", &meters.trimmed_jobs),
             ("expired_jobs", "Jobs ended with their worker's lease", &meters.expired_jobs),
             ("reoffered_jobs", "Jobs offered again", &meters.reoffered_jobs),
             ("refused_queues", "Refusals of queues by the broker", &meters.refused_queues),

@@ -1,10 +1,10 @@
-//! Ends the jobs of workers whose lease has ended, finds offers that the broker has lost, and finishes batches
-//! whose submitter has died.
+//! Ends the jobs of workers whose lease has ended, finds offers that the broker has lost, finishes batches whose
+//! submitter has died, and removes history that is not kept.
 
 use std::time::{Duration, Instant};
 
 use shared::broker::Broker;
-use shared::store::{Expired, Reoffer, Store, StoreError};
+use shared::store::{Expired, Reoffer, Store, StoreError, Trimmed};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Meters, Service};
@@ -12,6 +12,14 @@ use crate::{Meters, Service};
 const PERIOD: Duration = Duration::from_secs(1);
 /// A job that was offered so long ago, while the broker's queue is empty, has lost its offer.
 const LOST_AFTER: Duration = Duration::from_secs(5);
+
+/// A job that was offered so long before the last one of its queue that was claimed has lost its offer: a queue keeps
+/// its order, but for what workers return.
+const BEHIND: Duration = Duration::from_secs(30);
+/// How often the history is trimmed.
+const TRIM_PERIOD: Duration = Duration::from_secs(5);
+/// Between two steps of it, so that it never holds up what runs.
+const TRIM_PAUSE: Duration = Duration::from_millis(20);
 
 /// One reaper. Remembers only when it last looked, so that its own absence is not held against the workers.
 pub struct Reaper {
@@ -59,14 +67,15 @@ impl Reaper {
     }
 }
 
-/// Offers jobs again that Redis says are offered while their queue is empty; returns how many.
+/// Offers jobs again that Redis says are offered while their queue is empty, or has come far past them; returns how
+/// many.
 pub async fn find_lost_offers(store: &Store, broker: &Broker) -> anyhow::Result<u64> {
     let (mut reoffered, mut failed) = (0, None);
     for queue in store.queues().await? {
         // A queue that cannot be looked at must not hide the others.
-        match broker.depth(&queue.name).await {
-            Ok(Some(0)) => {}
-            Ok(Some(_)) => continue,
+        let behind = match broker.depth(&queue.name).await {
+            Ok(Some(0)) => None,
+            Ok(Some(_)) => Some(BEHIND),
             // What cannot be made needs no offers yet.
             Ok(None) => {
                 let refused = broker.declare(&[queue.name.clone()].into()).await;
@@ -74,13 +83,14 @@ pub async fn find_lost_offers(store: &Store, broker: &Broker) -> anyhow::Result<
                     failed = failed.or(Some(error));
                     continue;
                 }
+                None
             }
             Err(error) => {
                 failed = failed.or(Some(error));
                 continue;
             }
-        }
-        let which = Reoffer { queue: queue.name, age: LOST_AFTER };
+        };
+        let which = Reoffer { queue: queue.name, age: LOST_AFTER, behind };
         loop {
             let some = store.reoffer(&which).await?;
             reoffered += some;
@@ -102,6 +112,7 @@ pub(crate) async fn run(service: Service, shutdown: CancellationToken) -> anyhow
         watch_leases(&service, &shutdown),
         watch_offers(&service, &shutdown),
         watch_batches(&service, &shutdown),
+        watch_history(&service, &shutdown),
     );
     Ok(())
 }
@@ -112,7 +123,7 @@ async fn watch_leases(service: &Service, shutdown: &CancellationToken) {
     let mut watch = Watch::new("leases", service);
     loop {
         watch.looked(reaper.expire().await.map_err(Into::into));
-        if !watch.wait(shutdown).await {
+        if !watch.wait(PERIOD, shutdown).await {
             return;
         }
     }
@@ -125,7 +136,7 @@ async fn watch_offers(service: &Service, shutdown: &CancellationToken) {
         let reoffered = look_for_offers(service, &mut broker).await;
         service.meters.reoffered_jobs.inc_by(*reoffered.as_ref().unwrap_or(&0));
         watch.looked(reoffered);
-        if !watch.wait(shutdown).await {
+        if !watch.wait(PERIOD, shutdown).await {
             break;
         }
     }
@@ -138,9 +149,37 @@ async fn watch_batches(service: &Service, shutdown: &CancellationToken) {
     let mut watch = Watch::new("batches", service);
     loop {
         watch.looked(service.store.finish_batches(LOST_AFTER).await.map_err(Into::into));
-        if !watch.wait(shutdown).await {
+        if !watch.wait(PERIOD, shutdown).await {
             return;
         }
+    }
+}
+
+async fn watch_history(service: &Service, shutdown: &CancellationToken) {
+    let mut watch = Watch::new("history", service);
+    loop {
+        let trimming = shutdown.run_until_cancelled(trim_history(service));
+        let Some(trimmed) = trimming.await else { return };
+        watch.looked(trimmed.map(|_| 0));
+        if !watch.wait(TRIM_PERIOD, shutdown).await {
+            return;
+        }
+    }
+}
+
+/// Removes what the settings do not keep; returns how many jobs.
+async fn trim_history(service: &Service) -> anyhow::Result<u64> {
+    let mut jobs = 0;
+    loop {
+        let settings = service.store.settings().await?;
+        let trimmed = service.store.trim(&settings).await?;
+        service.meters.trimmed_jobs.inc_by(trimmed.jobs);
+        jobs += trimmed.jobs;
+        if trimmed == Trimmed::default() {
+            return Ok(jobs);
+        }
+        service.health.progress("history");
+        tokio::time::sleep(TRIM_PAUSE).await;
     }
 }
 
@@ -158,7 +197,7 @@ async fn look_for_offers(service: &Service, kept: &mut Option<Broker>) -> anyhow
     Ok(reoffered)
 }
 
-/// One of the reaper's two looks: how it goes, for the log and the health.
+/// One of the reaper's looks: how it goes, for the log and the health.
 struct Watch<'a> {
     part: &'static str,
     service: &'a Service,
@@ -189,10 +228,10 @@ impl<'a> Watch<'a> {
     }
 
     /// Waits one period; false when shutdown came first.
-    async fn wait(&self, shutdown: &CancellationToken) -> bool {
+    async fn wait(&self, period: Duration, shutdown: &CancellationToken) -> bool {
         tokio::select! {
             () = shutdown.cancelled() => false,
-            () = tokio::time::sleep(PERIOD) => true,
+            () = tokio::time::sleep(period) => true,
         }
     }
 }

@@ -72,7 +72,8 @@ impl Relay {
         let retry = self.judge(&offers, &failed);
         offers.retain(|(queue, _)| !failed.contains_key(queue));
         self.tell_of_new_queues(&offers).await?;
-        let over = |entry: &&Entry| !entry.ready.as_ref().is_some_and(|of| retry.contains(&of.queue));
+        let over =
+            |entry: &&Entry| !entry.ready.as_ref().is_some_and(|of| retry.contains(&of.queue));
         self.outbox.remove(self.in_hand.iter().filter(over)).await?;
         self.in_hand.retain(|entry| !over(&entry));
         let jobs = offers.iter().map(|(_, offer)| offer.jobs.len()).sum::<usize>();

@@ -1,4 +1,5 @@
-//! Moves jobs whose time has come to the outbox. Two tickers at once move each job once.
+//! Moves jobs whose time has come to the outbox, and ends those whose time is over. Two tickers at once move each
+//! job once.
 
 use std::time::Duration;
 
@@ -23,15 +24,23 @@ impl Ticker {
         Ticker { store, meters }
     }
 
-    /// Moves all that is due; returns how many, and how long nothing else will be.
+    /// Moves all that is due, ends what has expired; returns how many, and how long nothing else will be.
     pub async fn once(&self) -> Result<(u64, Option<Duration>), StoreError> {
         let mut moved = 0;
         loop {
             let due = self.store.due().await?;
             self.meters.due_jobs.inc_by(due.moved);
             moved += due.moved;
-            if due.moved == 0 || due.next.is_none_or(|next| !next.is_zero()) {
-                return Ok((moved, due.next));
+            let has_expired = due.expiring.is_some_and(|expiring| expiring.is_zero());
+            if has_expired {
+                let lapsed = self.store.lapse().await?;
+                self.meters.lapsed_jobs.inc_by(lapsed);
+                moved += lapsed;
+            }
+            let more = due.moved > 0 && due.next.is_some_and(|next| next.is_zero());
+            if !more && !has_expired {
+                let next = [due.next, due.expiring].into_iter().flatten().min();
+                return Ok((moved, next));
             }
         }
     }

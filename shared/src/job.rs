@@ -37,6 +37,21 @@ pub struct Spec {
     /// How often it may be tried again in all.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u32,
+    /// While a job with this key is not over, no other is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_key: Option<String>,
+    /// When it has not been started by then, it ends as an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// How long a retry waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
+    /// What happens when its worker is lost.
+    #[serde(default, skip_serializing_if = "OnWorkerLost::is_retry")]
+    pub on_worker_lost: OnWorkerLost,
+    /// Its worker stops it at the end of the lease, without waiting to be told that the lease is lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict_lease: bool,
     /// Who asked, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_by: Option<String>,
@@ -48,9 +63,63 @@ pub struct Spec {
     pub ticket_ref: Option<String>,
 }
 
+impl Spec {
+    /// An action, with nothing said beyond its name.
+    #[must_use]
+    pub fn of(action: ActionName) -> Spec {
+        Spec {
+            action,
+            parameters: None,
+            capacity_map: None,
+            deadline: Span::default(),
+            stop_timeout: Span::default(),
+            priority: Priority::default(),
+            retries: 0,
+            unique_key: None,
+            expires_at: None,
+            backoff: None,
+            on_worker_lost: OnWorkerLost::default(),
+            strict_lease: false,
+            scheduled_by: None,
+            comment: None,
+            ticket_ref: None,
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+/// How long a retry waits: `base`, twice that for the next one, and so on, never more than `max`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Backoff {
+    /// Before the first retry; empty is 1s.
+    #[serde(default, skip_serializing_if = "Span::is_none")]
+    pub base: Span,
+    /// The longest; empty is 5m.
+    #[serde(default, skip_serializing_if = "Span::is_none")]
+    pub max: Span,
+}
+
+/// What happens to a job when its worker is lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnWorkerLost {
+    /// A follow-up carries on elsewhere.
+    #[default]
+    Retry,
+    /// Nothing does: it must not run twice.
+    Fail,
+}
+
+impl OnWorkerLost {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    fn is_retry(&self) -> bool {
+        *self == OnWorkerLost::Retry
+    }
 }
 
 /// A job that is about to be submitted.
@@ -62,6 +131,9 @@ pub struct NewJob {
     pub class: Class,
     /// Not before this moment; `None` is now.
     pub scheduled_at: Option<Timestamp>,
+    /// The id must not be used again within a day, even when its job is gone by then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// What is asked.
     pub spec: Spec,
 }
@@ -109,6 +181,17 @@ pub struct Job {
     pub exception: Option<Exception>,
     /// How far it is, as the action last said.
     pub progress: Option<Value>,
+    /// Who asked for its end, and why; empty texts when they did not say.
+    pub cancelled: Option<Cancelled>,
+}
+
+/// Who asked for the end of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cancelled {
+    /// Who; empty when unknown.
+    pub by: String,
+    /// Why; empty when nothing was said.
+    pub reason: String,
 }
 
 /// What the claim gives the worker: all that a run needs.
@@ -157,4 +240,6 @@ pub enum Outcome {
     Cancel,
     /// Its worker stopped before it was over.
     Shutdown,
+    /// Its worker had lost it, came back, and has stopped it.
+    Resurrected,
 }

@@ -144,8 +144,9 @@ async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }
 
-/// Cancels `shutdown` at SIGTERM or SIGINT. Never returns but with the error that it cannot listen for them.
-pub async fn shutdown_on_signals<T>(shutdown: CancellationToken) -> std::io::Result<T> {
+/// Cancels the first of `steps` at SIGTERM or SIGINT, the next one at the next. Never returns but with the error that
+/// it cannot listen for them.
+pub async fn shutdown_on_signals<T>(steps: &[CancellationToken]) -> std::io::Result<T> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -154,6 +155,8 @@ pub async fn shutdown_on_signals<T>(shutdown: CancellationToken) -> std::io::Res
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        shutdown.cancel();
+        if let Some(next) = steps.iter().find(|step| !step.is_cancelled()) {
+            next.cancel();
+        }
     }
 }

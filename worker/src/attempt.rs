@@ -10,13 +10,15 @@ use shared::store::{Finish, Finished};
 use uuid::Uuid;
 
 use crate::actions::{Context, Ended};
-use crate::board::{Stop, StopSignal, asked_to_stop};
+use crate::board::{Stop, StopSignal, asked_to_end_now, asked_to_stop};
 use crate::journal::log_of;
 use crate::recorder::Recorder;
 use crate::{Life, Service};
 
 /// From SIGTERM to SIGKILL, unless the job says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a stopped job's resurrection is told.
+const RESURRECTIONS: u32 = 10;
 /// What an action that is no process gets beyond its stop timeout before it is dropped.
 const DROP_AFTER: Duration = Duration::from_secs(2);
 
@@ -32,39 +34,51 @@ pub(crate) async fn run(
     let began = Instant::now();
     tracing::debug!(job.id = %id, job.action = %action, %token, "job started");
     let outcome = perform(&service, &life, job, signal).await;
-    if let Some(outcome) = outcome {
-        let end = Finish { id, token, outcome, follow_up: JobId::random(), jitter: jitter() };
-        let recorded = recorder.ends.ask(end).await.ok().flatten();
-        let elapsed_ms = began.elapsed().as_millis() as u64;
-        match recorded {
-            Some(Finished::Recorded(status) | Finished::Already(status)) => {
-                tracing::debug!(job.id = %id, job.action = %action, %status, elapsed_ms, "job ended");
-            }
-            other => {
-                let answer = format!("{other:?}");
-                tracing::warn!(job.id = %id, %token, answer, "the end of a job was not recorded");
-            }
-        }
-    } else {
+    let resurrected = outcome == Outcome::Resurrected;
+    let end = Finish { id, token, outcome, follow_up: JobId::random(), jitter: jitter() };
+    let recorded = if resurrected {
         tracing::warn!(job.id = %id, %token, "job stopped: the claim on it is lost");
+        resurrect(&service, &end).await
+    } else {
+        recorder.ends.ask(end).await.ok().flatten()
+    };
+    let elapsed_ms = began.elapsed().as_millis() as u64;
+    match recorded {
+        Some(Finished::Recorded(status) | Finished::Already(status)) => {
+            tracing::debug!(job.id = %id, job.action = %action, %status, elapsed_ms, "job ended");
+        }
+        other => {
+            let answer = format!("{other:?}");
+            tracing::warn!(job.id = %id, %token, answer, "the end of a job was not recorded");
+        }
     }
     life.board.remove(id);
 }
 
-/// Runs the action with its log and its deadline; `None` when the claim was lost.
-async fn perform(
-    service: &Arc<Service>,
-    life: &Life,
-    job: Claimed,
-    signal: StopSignal,
-) -> Option<Outcome> {
+/// Says that a job that was declared dead has been stopped. Nothing depends on it, so it is not tried for ever.
+async fn resurrect(service: &Service, end: &Finish) -> Option<Finished> {
+    for _ in 0..RESURRECTIONS {
+        if let Ok(mut answers) = service.store.finish(std::slice::from_ref(end)).await {
+            match answers.pop() {
+                // The lease has ended, but no reaper has said so yet.
+                Some(Finished::Refused(_)) => {}
+                answer => return answer,
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    None
+}
+
+/// Runs the action with its log and its deadline.
+async fn perform(service: &Arc<Service>, life: &Life, job: Claimed, signal: StopSignal) -> Outcome {
     let id = job.id;
     let deadline = job.spec.deadline.duration();
     let stop_timeout = job.spec.stop_timeout.duration().unwrap_or(STOP_TIMEOUT);
     let (log, writer) = log_of(id, job.token);
     let Some(action) = service.actions.get(&job.spec.action) else {
         let message = format!("this worker does not know the action {}", job.spec.action);
-        return Some(Outcome::Error(Exception::new("NoSuchAction", message)));
+        return Outcome::Error(Exception::new("NoSuchAction", message));
     };
     let mut watched = signal.clone();
     let context = Context { job, log, stop_timeout, signal: signal.clone() };
@@ -76,9 +90,16 @@ async fn perform(
             () = passed(deadline) => life.board.stop(id, Stop::Deadline),
             () = asked_to_stop(&mut watched) => {}
         }
-        match tokio::time::timeout(stop_timeout + DROP_AFTER, &mut running).await {
-            Ok(ended) => ended.unwrap_or_else(|panic| Err(panicked(&*panic))),
-            Err(_) => Err(Exception::new("Stopped", "the action did not stop when asked to")),
+        let too_long = async {
+            tokio::select! {
+                () = asked_to_end_now(&mut watched) => {}
+                () = tokio::time::sleep(stop_timeout) => {}
+            }
+            tokio::time::sleep(DROP_AFTER).await;
+        };
+        tokio::select! {
+            ended = &mut running => ended.unwrap_or_else(|panic| Err(panicked(&*panic))),
+            () = too_long => Err(Exception::new("Stopped", "the action did not stop when asked to")),
         }
     };
     let (ended, ()) = tokio::join!(bounded, writer.run(service, life));
@@ -87,9 +108,9 @@ async fn perform(
 
 /// What an action's own end means, given what it was asked for. An action that finished well before it was
 /// stopped keeps that end.
-fn outcome_of(ended: Ended, stop: Option<Stop>, deadline: Option<Duration>) -> Option<Outcome> {
+fn outcome_of(ended: Ended, stop: Option<Stop>, deadline: Option<Duration>) -> Outcome {
     match (stop, ended) {
-        (Some(Stop::Lost), _) => None,
+        (Some(Stop::Lost | Stop::Overdue), _) => Outcome::Resurrected,
         (Some(Stop::Deadline), ended) => {
             let limit = deadline.unwrap_or_default().as_secs_f64();
             let mut exception = Exception::new(
@@ -97,12 +118,12 @@ fn outcome_of(ended: Ended, stop: Option<Stop>, deadline: Option<Duration>) -> O
                 format!("the job ran past its deadline of {limit}s and was stopped"),
             );
             exception.detail = ended.err().map(|error| serde_json::json!({"end": error.message}));
-            Some(Outcome::Error(exception))
+            Outcome::Error(exception)
         }
-        (None | Some(Stop::Cancel | Stop::Shutdown), Ok(result)) => Some(Outcome::Done(result)),
-        (Some(Stop::Cancel), Err(_)) => Some(Outcome::Cancel),
-        (Some(Stop::Shutdown), Err(_)) => Some(Outcome::Shutdown),
-        (None, Err(exception)) => Some(Outcome::Error(exception)),
+        (None | Some(Stop::Cancel | Stop::Shutdown), Ok(result)) => Outcome::Done(result),
+        (Some(Stop::Cancel), Err(_)) => Outcome::Cancel,
+        (Some(Stop::Shutdown), Err(_)) => Outcome::Shutdown,
+        (None, Err(exception)) => Outcome::Error(exception),
     }
 }
 

@@ -17,10 +17,28 @@ pub enum Stop {
     Shutdown,
     /// The claim is lost: another run may have begun elsewhere.
     Lost,
+    /// The lease has ended, and the job must not run a moment longer.
+    Overdue,
 }
 
-/// Says whether and why a job is to stop. The first reason stays, but for [`Stop::Lost`], which ends all talk.
+impl Stop {
+    /// True when nothing that this run says counts any more.
+    #[must_use]
+    pub fn ends_all_talk(self) -> bool {
+        matches!(self, Stop::Lost | Stop::Overdue)
+    }
+}
+
+/// Says whether and why a job is to stop. The first reason stays, but for those that end all talk.
 pub type StopSignal = watch::Receiver<Option<Stop>>;
+
+/// Returns when the action is to stop at once, without time to end by itself.
+pub(crate) async fn asked_to_end_now(signal: &mut StopSignal) {
+    let overdue = |told: &Option<Stop>| *told == Some(Stop::Overdue);
+    if signal.wait_for(overdue).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
 
 /// Returns when the action is to stop.
 pub(crate) async fn asked_to_stop(signal: &mut StopSignal) {
@@ -36,14 +54,15 @@ pub(crate) struct Board(Arc<Mutex<HashMap<JobId, Entry>>>);
 
 struct Entry {
     token: Token,
+    strict: bool,
     stop: watch::Sender<Option<Stop>>,
 }
 
 impl Board {
     /// Puts a job on the board.
-    pub(crate) fn add(&self, id: JobId, token: Token) -> StopSignal {
+    pub(crate) fn add(&self, id: JobId, token: Token, strict: bool) -> StopSignal {
         let (stop, signal) = watch::channel(None);
-        self.lock().insert(id, Entry { token, stop });
+        self.lock().insert(id, Entry { token, strict, stop });
         signal
     }
 
@@ -66,6 +85,13 @@ impl Board {
         }
     }
 
+    /// Stops every job that must not outlive the lease.
+    pub(crate) fn stop_strict(&self) {
+        for entry in self.lock().values().filter(|entry| entry.strict) {
+            entry.tell(Stop::Overdue);
+        }
+    }
+
     /// What runs, as a beat reports it.
     pub(crate) fn running(&self) -> Vec<(JobId, Token)> {
         self.lock().iter().map(|(id, entry)| (*id, entry.token)).collect()
@@ -79,11 +105,11 @@ impl Board {
 impl Entry {
     fn tell(&self, why: Stop) {
         self.stop.send_if_modified(|told| {
-            let first = told.is_none() || (why == Stop::Lost && *told != Some(Stop::Lost));
-            if first {
+            let news = told.is_none_or(|told| !told.ends_all_talk() && why.ends_all_talk());
+            if news {
                 *told = Some(why);
             }
-            first
+            news
         });
     }
 }

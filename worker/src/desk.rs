@@ -67,8 +67,10 @@ pub(crate) struct Claim {
 /// The state behind the decisions.
 pub(crate) struct Desk {
     total: CapacityMap,
-    free: CapacityMap,
+    // What runs and what is being claimed need so much. More than `total` after that was made smaller.
+    taken: CapacityMap,
     hold: Duration,
+    queues: Vec<QueueName>,
     lines: BTreeMap<QueueName, Line>,
     // Jobs in a claim under way: a second offer of one of them waits for its answer.
     claiming: HashSet<JobId>,
@@ -76,6 +78,7 @@ pub(crate) struct Desk {
     running: HashSet<JobId>,
     gathering: Option<QueueName>,
     connected: bool,
+    draining: bool,
     closed: bool,
     next_key: OfferKey,
 }
@@ -85,14 +88,16 @@ impl Desk {
     #[must_use]
     pub(crate) fn new(total: CapacityMap, hold: Duration) -> Desk {
         Desk {
-            free: total.clone(),
+            taken: CapacityMap::default(),
             total,
             hold,
+            queues: Vec::new(),
             lines: BTreeMap::new(),
             claiming: HashSet::new(),
             running: HashSet::new(),
             gathering: None,
             connected: false,
+            draining: false,
             closed: false,
             next_key: 0,
         }
@@ -100,8 +105,8 @@ impl Desk {
 
     /// What is free now.
     #[must_use]
-    pub(crate) fn free(&self) -> &CapacityMap {
-        &self.free
+    pub(crate) fn free(&self) -> CapacityMap {
+        self.total.without(&self.taken)
     }
 
     /// The queue whose need is being gathered.
@@ -112,7 +117,23 @@ impl Desk {
 
     /// These queues exist; those whose jobs fit this worker get a line.
     pub(crate) fn discovered(&mut self, queues: &[QueueName]) {
-        for queue in queues.iter().filter(|queue| self.total.fits(&queue.class.need()) > 0) {
+        self.queues = queues.to_vec();
+        self.open_lines();
+    }
+
+    /// The worker offers this from now on. What runs goes on, also when it is more.
+    pub(crate) fn set_total(&mut self, total: CapacityMap) {
+        self.total = total;
+        self.open_lines();
+    }
+
+    /// While draining nothing is claimed.
+    pub(crate) fn set_draining(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
+    fn open_lines(&mut self) {
+        for queue in self.queues.iter().filter(|queue| self.total.fits(&queue.class.need()) > 0) {
             let line = || Line::new(queue.class.need());
             self.lines.entry(queue.clone()).or_insert_with(line);
         }
@@ -152,8 +173,9 @@ impl Desk {
                 self.running.insert(*id);
             }
         }
+        let need = claim.queue.class.need();
+        self.taken.take(&need, claim.max.saturating_sub(claimed));
         let Some(line) = self.lines.get_mut(&claim.queue) else { return };
-        self.free.give(&line.need, claim.max.saturating_sub(claimed));
         if let Some(held) = line.held.iter_mut().find(|held| held.key == claim.offer) {
             held.claiming = false;
             let dealt_with = &claim.ids[..tried.len().min(claim.ids.len())];
@@ -170,9 +192,7 @@ impl Desk {
     /// A run is over, and recorded.
     pub(crate) fn ended(&mut self, id: JobId, queue: &QueueName) {
         self.running.remove(&id);
-        if let Some(line) = self.lines.get(queue) {
-            self.free.give(&line.need, 1);
-        }
+        self.taken.take(&queue.class.need(), 1);
     }
 
     /// A queue's consumer has ended by itself; it is resumed when its jobs fit.
@@ -211,10 +231,11 @@ impl Desk {
     /// What is to be done now.
     pub(crate) fn moves(&mut self, now: Instant) -> Vec<Move> {
         let mut moves = Vec::new();
-        if self.closed {
+        if self.closed || self.draining {
             self.pause_all(&mut moves);
             return moves;
         }
+        self.close_lines_that_never_fit(&mut moves);
         self.admit(&mut moves);
         self.ack_used_up(&mut moves);
         self.pause_what_waits(now, &mut moves);
@@ -228,8 +249,8 @@ impl Desk {
     fn free_for(&self, queue: &QueueName) -> CapacityMap {
         let gathered = self.gathering.as_ref().filter(|gathering| *gathering != queue);
         match gathered.and_then(|gathering| self.lines.get(gathering)) {
-            Some(line) => self.free.without(&line.need),
-            None => self.free.clone(),
+            Some(line) => self.free().without(&line.need),
+            None => self.free(),
         }
     }
 
@@ -256,7 +277,7 @@ impl Desk {
             held.claiming = true;
             let need = line.need.clone();
             self.claiming.extend(ids.iter().copied());
-            self.free.take(&need, max);
+            self.taken.give(&need, max);
             self.pass_over(&queue, &need, max);
             moves.push(Move::Claim(Claim { offer: key, queue, ids, max }));
         }
@@ -347,6 +368,19 @@ impl Desk {
                 }
             }
         }
+    }
+
+    /// The worker was made smaller than what these queues' jobs need.
+    fn close_lines_that_never_fit(&mut self, moves: &mut Vec<Move>) {
+        let total = &self.total;
+        self.lines.retain(|queue, line| {
+            let fits = total.fits(&line.need) > 0;
+            if !fits && line.consuming {
+                moves.push(Move::Pause(queue.clone()));
+            }
+            fits
+        });
+        self.gathering = self.gathering.take().filter(|queue| self.lines.contains_key(queue));
     }
 
     fn pause_all(&mut self, moves: &mut Vec<Move>) {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::capacity::CapacityMap;
-use shared::store::{Beat, Pulse, StoreError, Verdict};
+use shared::store::{Beat, Pulse, Steer, StoreError, Verdict};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Stop;
-use crate::{Life, Service};
+use crate::{Life, Orders, Service};
 
 /// One life's heart.
 pub(crate) struct Heart {
@@ -20,7 +20,7 @@ pub(crate) struct Heart {
 
 impl Heart {
     pub(crate) fn new(service: Arc<Service>, life: Life) -> Heart {
-        let (free, _) = watch::channel(service.total.clone());
+        let (free, _) = watch::channel(life.orders.borrow().total.clone());
         Heart { service, life, free }
     }
 
@@ -46,7 +46,18 @@ impl Heart {
 
     async fn register(&self) -> Result<(), StoreError> {
         self.service.store.announce(&self.service.actions.defaults()).await?;
-        self.beat().await
+        let inherited = self.life.orders.borrow().clone();
+        self.beat().await?;
+        // What an operator wanted of an earlier life of this process holds for this one too.
+        if inherited.total != self.service.total {
+            let wanted = Steer::Capacity(inherited.total.clone());
+            self.service.store.steer(&self.life.id, &wanted).await?;
+        }
+        if inherited.drain {
+            self.service.store.steer(&self.life.id, &Steer::Drain).await?;
+        }
+        self.life.orders.send_replace(inherited);
+        Ok(())
     }
 
     /// Beats until `stop`, or until the lease is lost.
@@ -54,14 +65,30 @@ impl Heart {
         let mut ticks = tokio::time::interval(self.service.config.lease / 5);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut failing = false;
+        let mut lease_ends = tokio::time::Instant::now() + self.service.config.lease;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.life.lost.cancelled() => return,
+                () = tokio::time::sleep_until(lease_ends) => {
+                    // Nobody has told us, and nobody may be able to: what must not outlive the lease ends now.
+                    self.life.board.stop_strict();
+                    lease_ends += self.service.config.lease;
+                    continue;
+                }
                 _ = ticks.tick() => {}
+                () = self.life.beat_now.notified() => ticks.reset(),
             }
-            match self.beat().await {
-                Ok(()) => failing = false,
+            let asked = tokio::time::Instant::now();
+            let answered = tokio::select! {
+                answered = self.beat() => answered,
+                () = tokio::time::sleep_until(lease_ends) => continue,
+            };
+            match answered {
+                Ok(()) => {
+                    failing = false;
+                    lease_ends = asked + self.service.config.lease;
+                }
                 Err(error) => {
                     self.service.health.trouble("heart", &error);
                     if !std::mem::replace(&mut failing, true) {
@@ -79,14 +106,26 @@ impl Heart {
             lease: config.lease,
             name: config.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            capacity_map: self.service.total.clone(),
+            capacity_map: self.life.orders.borrow().total.clone(),
             free: self.free.borrow().clone(),
             actions: self.service.actions.names(),
             running: self.life.board.running(),
         };
         match self.service.store.beat(&beat).await? {
-            Pulse::Alive(_, verdicts) => {
-                for (id, verdict) in verdicts {
+            Pulse::Alive(orders) => {
+                let total = orders.wanted.map(CapacityMap::with_default);
+                let total = total.unwrap_or_else(|| self.service.total.clone());
+                let wanted = Orders { total, drain: orders.drain };
+                self.life.orders.send_if_modified(|told| {
+                    let news = *told != wanted;
+                    *told = wanted;
+                    // The store shows what this worker offers: it hears of the change at once.
+                    if news {
+                        self.life.beat_now.notify_one();
+                    }
+                    news
+                });
+                for (id, verdict) in orders.verdicts {
                     match verdict {
                         Verdict::Cancel => self.life.board.stop(id, Stop::Cancel),
                         Verdict::Lost => self.life.board.stop(id, Stop::Lost),

@@ -11,15 +11,14 @@ use shared::broker::{Delivery, Receipt};
 use shared::capacity::CapacityMap;
 use shared::job::{Claimed, JobId};
 use shared::queue::QueueName;
-use shared::store::{ClaimAnswer, ClaimRequest, Store};
+use shared::store::{ClaimAnswer, ClaimRequest, Hint, Store};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio_util::sync::CancellationToken;
 
 use crate::board::Stop;
 use crate::desk::{Claim, Desk, Move, OfferKey};
 use crate::recorder::{ClaimReply, Recorder};
-use crate::{End, Life, Service, attempt};
+use crate::{End, Life, Service, Shutdown, attempt};
 use link::{Happened, Link};
 
 /// How often the store is asked for queues when no hint comes, and whether anybody waits for what is gathered.
@@ -34,7 +33,7 @@ pub(crate) async fn run(
     service: Arc<Service>,
     life: Life,
     free: watch::Sender<CapacityMap>,
-    shutdown: CancellationToken,
+    stop: Shutdown,
 ) -> anyhow::Result<End> {
     let (recorder, drivers) = Recorder::new();
     let (discovered, queues) = watch::channel(Vec::new());
@@ -42,9 +41,12 @@ pub(crate) async fn run(
     let (serving_claims, serving_ends) = drivers.serve(Arc::clone(&service), life.clone());
     beside.spawn(serving_claims);
     beside.spawn(serving_ends);
-    beside.spawn(discover(service.store.clone(), discovered));
+    beside.spawn(discover(service.store.clone(), life.clone(), discovered));
+    let orders = life.orders.borrow().clone();
+    let mut desk = Desk::new(orders.total, service.config.offer_hold);
+    desk.set_draining(orders.drain);
     let mut intake = Intake {
-        desk: Desk::new(service.total.clone(), service.config.offer_hold),
+        desk,
         link: Link::new(Arc::clone(&service), &life.id),
         service,
         life,
@@ -55,7 +57,7 @@ pub(crate) async fn run(
         claims: JoinSet::new(),
         attempts: JoinSet::new(),
     };
-    let end = intake.work(&shutdown, queues).await;
+    let end = intake.work(&stop, queues).await;
     intake.link.close().await;
     drop(intake);
     // What runs beside ends when nobody can ask, or listens, any more.
@@ -63,12 +65,14 @@ pub(crate) async fn run(
     Ok(end)
 }
 
-/// Tells which queues there are: at a hint, and every period.
-async fn discover(store: Store, discovered: watch::Sender<Vec<QueueName>>) {
+/// Tells which queues there are, at a hint and every period, and the heart when it shall beat.
+async fn discover(store: Store, life: Life, discovered: watch::Sender<Vec<QueueName>>) {
     let mut hints = None;
     while !discovered.is_closed() {
         if hints.is_none() {
-            hints = store.hints().await.ok();
+            hints = store.hints(&life.id).await.ok();
+            // What was told while nobody listened is heard with the next beat.
+            life.beat_now.notify_one();
         }
         if let Ok(queues) = store.declared_queues().await {
             discovered.send_if_modified(|known| {
@@ -84,7 +88,12 @@ async fn discover(store: Store, discovered: watch::Sender<Vec<QueueName>>) {
             }
         };
         let gone = tokio::select! {
-            hint = hint => hint.is_none(),
+            hint = hint => {
+                if hint == Some(Hint::Beat) {
+                    life.beat_now.notify_one();
+                }
+                hint.is_none()
+            }
             () = tokio::time::sleep(PERIOD) => false,
             () = discovered.closed() => return,
         };
@@ -111,12 +120,9 @@ struct Intake {
 }
 
 impl Intake {
-    async fn work(
-        &mut self,
-        shutdown: &CancellationToken,
-        mut queues: watch::Receiver<Vec<QueueName>>,
-    ) -> End {
+    async fn work(&mut self, stop: &Shutdown, mut queues: watch::Receiver<Vec<QueueName>>) -> End {
         let life = self.life.clone();
+        let mut orders = life.orders.subscribe();
         let mut period = tokio::time::interval(PERIOD);
         let (mut grace, mut give_up, mut stopping, mut lost) = (None, None, false, false);
         loop {
@@ -139,13 +145,21 @@ impl Intake {
                 Ok(()) = queues.changed() => {
                     self.desk.discovered(&queues.borrow_and_update());
                 }
+                Ok(()) = orders.changed() => {
+                    let orders = orders.borrow_and_update().clone();
+                    self.desk.set_total(orders.total);
+                    self.desk.set_draining(orders.drain);
+                }
                 () = at(due) => {}
                 _ = period.tick() => self.look_around().await,
-                () = shutdown.cancelled(), if !stopping && !lost => {
+                () = stop.asked.cancelled(), if !stopping && !lost => {
                     tracing::info!(running = self.attempts.len(), "worker stopping");
                     stopping = true;
                     self.desk.close();
                     grace = Some(tokio::time::Instant::now() + self.service.config.shutdown_grace);
+                }
+                () = stop.hurry.cancelled(), if grace.is_some() => {
+                    grace = Some(tokio::time::Instant::now());
                 }
                 () = at(give_up) => {
                     tracing::error!("the store does not take what ended, leaving it to the reaper");
@@ -191,10 +205,9 @@ impl Intake {
             }
         }
         self.free.send_if_modified(|told| {
-            let news = told != self.desk.free();
-            if news {
-                told.clone_from(self.desk.free());
-            }
+            let free = self.desk.free();
+            let news = *told != free;
+            *told = free;
             news
         });
     }
@@ -262,7 +275,7 @@ impl Intake {
     fn start(&mut self, job: Claimed, queue: QueueName) {
         self.service.meters.claimed.inc();
         self.service.meters.running.inc();
-        let signal = self.life.board.add(job.id, job.token);
+        let signal = self.life.board.add(job.id, job.token, job.spec.strict_lease);
         if let Some(why) = self.told {
             self.life.board.stop(job.id, why);
         }

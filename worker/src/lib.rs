@@ -22,6 +22,7 @@ use shared::config::{BrokerConfig, StoreConfig, TelemetryConfig, duration};
 use shared::job::WorkerId;
 use shared::store::Store;
 use shared::telemetry::{Admin, Health, serve_admin};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +74,15 @@ fn lease(text: &str) -> Result<Duration, String> {
     if bounds.contains(&lease) { Ok(lease) } else { Err("it must be from 500ms to 1h".to_owned()) }
 }
 
+/// How a worker is asked to stop. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    /// Claim nothing more; what runs has its grace.
+    pub asked: CancellationToken,
+    /// The grace is over.
+    pub hurry: CancellationToken,
+}
+
 /// Why one life of a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -83,7 +93,7 @@ pub(crate) enum End {
 }
 
 /// Runs a worker until `shutdown`. Waits for the store and the broker, in any order.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let actions = Actions::load(config.actions.as_deref())?;
     let store = Store::new(&config.store)?;
     let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_worker"));
@@ -110,8 +120,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let living = served.clone().drop_guard();
     tasks.spawn(async move {
         let _living = living;
-        if service.store.wait_until_ready(&shutdown).await {
-            while live(&service, &shutdown).await? == End::LeaseLost {
+        if service.store.wait_until_ready(&shutdown.asked).await {
+            let orders = Orders { total: service.total.clone(), drain: false };
+            let orders = Arc::new(watch::Sender::new(orders));
+            while live(&service, &orders, &shutdown).await? == End::LeaseLost {
                 tracing::warn!("worker: the lease was lost, beginning anew under another id");
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
@@ -131,11 +143,21 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
 /// One life under one identity: from the first beat until shutdown, or until the lease is lost.
 /// The order at the end: the intake closes, attempts run to their grace, the heart stops last.
-async fn live(service: &Arc<Service>, shutdown: &CancellationToken) -> anyhow::Result<End> {
+async fn live(
+    service: &Arc<Service>,
+    orders: &Arc<watch::Sender<Orders>>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<End> {
     let id = WorkerId::random();
-    let life = Life { id: id.clone(), board: Board::default(), lost: CancellationToken::new() };
+    let life = Life {
+        id: id.clone(),
+        board: Board::default(),
+        lost: CancellationToken::new(),
+        orders: Arc::clone(orders),
+        beat_now: Arc::new(Notify::new()),
+    };
     let mut heart = heart::Heart::new(Arc::clone(service), life.clone());
-    if !heart.first_beat(shutdown).await {
+    if !heart.first_beat(&shutdown.asked).await {
         return Ok(End::Shutdown);
     }
     let capacity = service.total.to_string();
@@ -176,4 +198,17 @@ pub(crate) struct Life {
     pub(crate) board: Board,
     /// The lease is lost: nothing that this life does counts any more.
     pub(crate) lost: CancellationToken,
+    /// What operators want of this process; it outlives its lives.
+    pub(crate) orders: Arc<watch::Sender<Orders>>,
+    /// Somebody has something to say to this worker.
+    pub(crate) beat_now: Arc<Notify>,
+}
+
+/// What operators want of a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Orders {
+    /// To offer this.
+    pub(crate) total: CapacityMap,
+    /// To claim nothing.
+    pub(crate) drain: bool,
 }

@@ -2,7 +2,6 @@
 
 use clap::Parser;
 use shared::telemetry::{shutdown_on_signals, start_logging};
-use tokio_util::sync::CancellationToken;
 
 /// Runs jobs within its capacity.
 #[derive(Parser)]
@@ -16,9 +15,10 @@ struct Cli {
 async fn main() -> anyhow::Result<()> {
     let config = Cli::parse().config;
     start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
-    let shutdown = CancellationToken::new();
+    let shutdown = worker::Shutdown::default();
+    let signals = [shutdown.asked.clone(), shutdown.hurry.clone()];
     tokio::select! {
-        outcome = worker::run(config, shutdown.clone()) => outcome,
-        never = shutdown_on_signals(shutdown.clone()) => never?,
+        outcome = worker::run(config, shutdown) => outcome,
+        never = shutdown_on_signals(&signals) => never?,
     }
 }

@@ -87,7 +87,6 @@ impl JobSubmission {
         let at = self.scheduled_at.filter(|text| !text.is_empty());
         let at = at.map(|text| text.parse::<Timestamp>()).transpose();
         let spec = Spec {
-            action,
             parameters: self.parameters.map(checked_parameters).transpose()?,
             capacity_map: self.capacity_map,
             deadline: self.deadline.unwrap_or_default(),
@@ -97,6 +96,7 @@ impl JobSubmission {
             scheduled_by: Some(UNKNOWN.to_owned()),
             comment: checked_text("comment", self.comment, COMMENT_CHARACTERS)?,
             ticket_ref: checked_text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
+            ..Spec::of(action)
         };
         let scheduled_at = at.map_err(|error| Error::invalid("scheduledAt", error))?;
         Ok(Draft { spec, retries: self.retries, scheduled_at })

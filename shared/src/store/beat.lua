@@ -5,8 +5,10 @@
 -- ARGV[2]  lease   int     how long the lease is, ms
 -- ARGV[3]  count   int     how many of the next arguments are the record: name, value, …
 -- ARGV[4…] the record, then per running job: id, token
--- Answers  {'alive', heartbeatExpiration, {word, id}…}  word is 'cancel' (stop it) or 'lost' (no longer yours)
---          {'dead'}                                     declared dead or shut down: this id is not used again
+-- Answers  {'alive', heartbeatExpiration, drain, map, {word, id}…}
+--            drain is '1' while it shall claim nothing, or ''; map is the capacity map that an operator wants, as JSON,
+--            or ''; word is 'cancel' (stop it) or 'lost' (no longer yours)
+--          {'dead'}  declared dead or shut down: this id is not used again
 
 local worker, lease, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local status = call('HGET', key_worker(worker), 'status')
@@ -21,7 +23,8 @@ end
 call('HSET', key_worker(worker), 'heartbeatExpiration', expiration, unpack(ARGV, 4, 3 + count))
 call('ZADD', root .. 'leases', expiration, worker)
 call('ZADD', root .. 'workers', expiration, worker)
-local answers = { 'alive', text(expiration) }
+local wanted = call('HMGET', key_worker(worker), 'drain', 'wantedMap')
+local answers = { 'alive', text(expiration), wanted[1] or '', wanted[2] or '' }
 for i = 4 + count, #ARGV, 2 do
   local job = call('HMGET', key_job(ARGV[i]), 'status', 'token')
   if job[2] ~= ARGV[i + 1] or (job[1] ~= 'running' and job[1] ~= 'cancel_request') then

@@ -7,7 +7,7 @@
 -- Answers  {'claims', {answer…}…}  per request, an answer for each id that was tried, in order:
 --            {'claimed', token, number, attempt, spec}  it is yours
 --            {'gone'}                                   no such job
---            {'refused', status}                        not waiting, or not due yet: the offer is stale
+--            {'refused', status}                        not waiting, not due yet, or expired: the offer is stale
 --          {'lease_late'}          its lease has ended but nobody has said so yet: beat first; nothing is written
 --          {'lease_lost'}          the worker is unknown, dead, or has left; nothing is written
 
@@ -18,11 +18,15 @@ local lease = call('HMGET', key_worker(worker), 'status', 'heartbeatExpiration')
 if not lease[1] or lease[1] == 'dead' or lease[1] == 'shutdown' then return { 'lease_lost' } end
 if tonumber(lease[2]) <= now then return { 'lease_late' } end
 
+-- How far along each queue the claims have come: what was offered long before that and still waits was lost.
+local reached = {}
+
 local function claim(id)
   local job = record(id)
   if not job then return { 'gone' } end
-  local mine = (job.status == 'running' or job.status == 'cancel_request') and job.worker == worker
-  if not mine and (job.status ~= 'waiting' or tonumber(job.scheduledAt) > now) then
+  local mine = is_running(job) and job.worker == worker
+  local expired = job.expiresAt and tonumber(job.expiresAt) <= now
+  if not mine and (job.status ~= 'waiting' or tonumber(job.scheduledAt) > now or expired) then
     return { 'refused', job.status }
   end
   if not mine then
@@ -30,7 +34,10 @@ local function claim(id)
     move(id, job, 'running', worker, job.token)
     call('HSET', key_job(id), 'status', 'running', 'workerID', worker, 'token', job.token,
       'startedAt', moment, 'lastUpdated', moment)
-    call('ZREM', key_ready(job.class, job.priority), id)
+    local ready, queue = key_ready(job.class, job.priority), job.class .. '.' .. job.priority
+    reached[queue] = math.max(reached[queue] or 0, tonumber(call('ZSCORE', ready, id) or 0))
+    call('ZREM', ready, id)
+    if job.expiresAt then call('ZREM', root .. 'expiring', id) end
     call('ZADD', key_jobs_of(worker), job.scheduledAt, id)
     call('SADD', key_held(worker), id)
   end
@@ -49,5 +56,10 @@ while i < #ARGV do
   end
   answers[#answers + 1] = tried
   i = last + 1
+end
+for queue, offered in pairs(reached) do
+  if offered > tonumber(call('HGET', root .. 'reached', queue) or 0) then
+    call('HSET', root .. 'reached', queue, text(offered))
+  end
 end
 return answers

@@ -20,10 +20,8 @@ pub(super) fn client(url: &str) -> RedisResult<Client> {
         .with_time(UNHEARD)
         .with_interval(Duration::from_secs(2))
         .with_retries(3);
-    let settings = TcpSettings::default()
-        .set_nodelay(true)
-        .set_keepalive(probes)
-        .set_user_timeout(UNHEARD);
+    let settings =
+        TcpSettings::default().set_nodelay(true).set_keepalive(probes).set_user_timeout(UNHEARD);
     Client::open(url.into_connection_info()?.set_tcp_settings(settings))
 }
 

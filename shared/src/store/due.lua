@@ -2,7 +2,8 @@
 -- One script, so that a job is either due later or on its way, never both or neither.
 -- KEYS[1]  root  string  the namespace
 -- ARGV[1]  max   int     how many to move at most
--- Answers  {'moved', count, wait}  wait is how many ms until the next one is due, -1 when none is
+-- Answers  {'moved', count, wait, expiring}  how many ms until the next one is due, and until the next one that waits
+--                                            expires; -1 when there is none
 
 local now = now_ms()
 local ids = call('ZRANGE', root .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
@@ -11,6 +12,8 @@ for _, id in ipairs(ids) do
   local job = record(id)
   if job and job.status == 'waiting' then offer(id, job, now) end
 end
-local following = call('ZRANGE', root .. 'due', 0, 0, 'WITHSCORES')
-local wait = following[2] and math.max(0, following[2] - now) or -1
-return { 'moved', text(#ids), text(wait) }
+local function until_first_of(key)
+  local first = call('ZRANGE', root .. key, 0, 0, 'WITHSCORES')[2]
+  return text(first and math.max(0, first - now) or -1)
+end
+return { 'moved', text(#ids), until_first_of('due'), until_first_of('expiring') }

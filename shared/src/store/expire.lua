@@ -20,7 +20,7 @@ local function expire(id, new_id)
   local fields = {
     'exception', '{"type":"WorkerDead","message":"the lease of worker ' .. worker .. ' ended"}',
   }
-  if job.crashes < most then
+  if job.crashes < most and call('HGET', key_job(id), 'onWorkerLost') ~= 'fail' then
     fields[3], fields[4] = 'followUpID', new_id
     local changes = { retriesLeft = job.retriesLeft, crashes = job.crashes + 1, delay_ms = 0 }
     follow_up(id, job, new_id, changes, now)

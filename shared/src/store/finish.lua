@@ -1,9 +1,10 @@
--- finish: running | cancel_request -> done | error | cancel | worker_shutdown, with its token.
+-- finish: running | cancel_request -> done | error | cancel | worker_shutdown, with its token;
+-- worker_dead -> worker_resurrection, when the worker came back and has stopped it.
 -- One script, so that the end, the freed lease and the follow-up job are one step: a retry is never lost or doubled.
 -- KEYS[1]  root    string  the namespace
--- ARGV[1]  base    int     first back-off of a retry, ms
--- ARGV[2]  max     int     longest back-off of a retry, ms
--- ARGV[3…] per job: id, token, outcome ('done', 'error', 'cancel', 'shutdown'), result as JSON or '', exception as
+-- ARGV[1]  base    int     first back-off of a retry, ms, unless the job says otherwise
+-- ARGV[2]  max     int     longest back-off of a retry, ms, unless the job says otherwise
+-- ARGV[3…] per job: id, token, outcome ('done', 'error', 'cancel', 'shutdown', 'resurrect'), result as JSON or '', exception as
 --          JSON or '', id for a follow-up, jitter from 0 to 1
 -- Answers  per job, in order:
 --            {'finished', status}  recorded as this status
@@ -17,11 +18,15 @@ local now = now_ms()
 local leads = {
   running = { done = 'done', error = 'error', shutdown = 'worker_shutdown' },
   cancel_request = { done = 'done', error = 'error', cancel = 'cancel', shutdown = 'cancel' },
+  worker_dead = { resurrect = 'worker_resurrection' },
 }
 
-local function changes_for(status, job, jitter)
+local function changes_for(id, status, job, jitter)
+  if job.status == 'cancel_request' then return nil end   -- somebody wants it to end
   if status == 'error' and job.retriesLeft > 0 then
-    local delay = math.min(longest, base * 2 ^ math.min(job.attempt - 1, 30))
+    local own = call('HMGET', key_job(id), 'backoffBase', 'backoffMax')
+    local first, most = tonumber(own[1] or base), tonumber(own[2] or longest)
+    local delay = math.min(most, first * 2 ^ math.min(job.attempt - 1, 30))
     return { retriesLeft = job.retriesLeft - 1, crashes = 0, delay_ms = math.floor(delay * (0.5 + jitter / 2)) }
   elseif status == 'worker_shutdown' then
     return { retriesLeft = job.retriesLeft, crashes = job.crashes, delay_ms = 0 }
@@ -32,9 +37,13 @@ local function finish(id, token, outcome, result, exception, new_id, jitter)
   local job = record(id)
   if not job then return { 'gone' } end
   if job.token ~= token then return { 'stale' } end
-  if not leads[job.status] then return { 'already', job.status } end
-  local to = leads[job.status][outcome]
-  if not to then return { 'refused', job.status } end
+  local to = leads[job.status] and leads[job.status][outcome]
+  if not to then return { is_running(job) and 'refused' or 'already', job.status } end
+  if to == 'worker_resurrection' then
+    call('HSET', key_job(id), 'status', to, 'lastUpdated', text(now))
+    move(id, job, to, job.worker, job.token)
+    return { 'finished', to }
+  end
 
   local fields = {}
   local function add(name, value)
@@ -42,7 +51,7 @@ local function finish(id, token, outcome, result, exception, new_id, jitter)
   end
   add('result', result)
   add('exception', exception)
-  local changes = changes_for(to, job, jitter)
+  local changes = changes_for(id, to, job, jitter)
   if changes then
     add('followUpID', new_id)
     follow_up(id, job, new_id, changes, now)

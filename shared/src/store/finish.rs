@@ -67,6 +67,7 @@ fn words_of(outcome: &Outcome) -> (&'static str, String, String) {
         }
         Outcome::Cancel => ("cancel", String::new(), String::new()),
         Outcome::Shutdown => ("shutdown", String::new(), String::new()),
+        Outcome::Resurrected => ("resurrect", String::new(), String::new()),
     }
 }
 

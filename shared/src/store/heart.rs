@@ -36,10 +36,23 @@ pub struct Beat {
 /// What a worker hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pulse {
-    /// Its lease is good until then; and what became of some of its jobs.
-    Alive(Timestamp, Vec<(JobId, Verdict)>),
+    /// Its lease is good.
+    Alive(Orders),
     /// It was declared dead, or had left; it must begin anew under another id.
     Dead,
+}
+
+/// What a living worker hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orders {
+    /// Until when its lease is good.
+    pub until: Timestamp,
+    /// It shall claim nothing.
+    pub drain: bool,
+    /// The capacity map that an operator wants it to offer.
+    pub wanted: Option<CapacityMap>,
+    /// What became of some of its jobs.
+    pub verdicts: Vec<(JobId, Verdict)>,
 }
 
 /// What became of a running job.
@@ -96,8 +109,13 @@ impl Store {
             Some("dead") => Ok(Pulse::Dead),
             Some("alive") => {
                 let until = read("beat", &next_word()?.unwrap_or_default())?;
+                let drain = !next_word()?.unwrap_or_default().is_empty();
+                let wanted = next_word()?.unwrap_or_default();
+                let wanted = if wanted.is_empty() { None } else { Some(map(&wanted)?) };
                 let verdicts = parts.map(|part| verdict(&part.words()?));
-                Ok(Pulse::Alive(Timestamp::from_ms(until), verdicts.collect::<Result<_, _>>()?))
+                let verdicts = verdicts.collect::<Result<_, _>>()?;
+                let until = Timestamp::from_ms(until);
+                Ok(Pulse::Alive(Orders { until, drain, wanted, verdicts }))
             }
             other => Err(unknown("beat", &[format!("{other:?}")])),
         }
@@ -144,6 +162,10 @@ impl Store {
             _ => Err(unknown("expire", &words)),
         }
     }
+}
+
+fn map(json: &str) -> Result<CapacityMap, StoreError> {
+    serde_json::from_str(json).map_err(|_| unknown("beat", &[json.to_owned()]))
 }
 
 fn verdict(words: &[String]) -> Result<(JobId, Verdict), StoreError> {

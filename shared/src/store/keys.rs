@@ -110,6 +110,14 @@ impl Keys {
     pub(super) fn hints(&self) -> String {
         self.named("hints")
     }
+
+    pub(super) fn hints_of(&self, worker: &WorkerId) -> String {
+        self.named(format_args!("hints:{worker}"))
+    }
+
+    pub(super) fn settings(&self) -> String {
+        self.named("settings")
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub struct Due {
     pub moved: u64,
     /// How long until the next one; `None` when none is known.
     pub next: Option<Duration>,
+    /// How long until the next waiting job expires; `None` when none is known.
+    pub expiring: Option<Duration>,
 }
 
 /// Which jobs of one queue to offer again.
@@ -22,6 +24,9 @@ pub struct Reoffer {
     pub queue: QueueName,
     /// Only jobs last offered at least this long ago.
     pub age: Duration,
+    /// Only jobs offered so long before the last one that was claimed; `None` is all of them, because the broker's
+    /// queue is empty.
+    pub behind: Option<Duration>,
 }
 
 /// How many jobs one call moves: a script blocks Redis.
@@ -35,12 +40,27 @@ impl Store {
         });
         let words = answer.await?.words()?;
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["moved", count, wait] => {
-                let wait: i64 = read("due", wait)?;
-                let next = u64::try_from(wait).ok().map(Duration::from_millis);
-                Ok(Due { moved: read("due", count)?, next })
+            ["moved", count, next, expiring] => {
+                let wait = |word: &str| {
+                    let ms: i64 = read("due", word)?;
+                    Ok::<_, StoreError>(u64::try_from(ms).ok().map(Duration::from_millis))
+                };
+                let (next, expiring) = (wait(next)?, wait(expiring)?);
+                Ok(Due { moved: read("due", count)?, next, expiring })
             }
             _ => Err(unknown("due", &words)),
+        }
+    }
+
+    /// Ends jobs that were not started before they expired; returns how many. Call again while it ends some.
+    pub async fn lapse(&self) -> Result<u64, StoreError> {
+        let answer = self.call(&self.scripts.lapse, |call| {
+            call.arg(MOST_PER_CALL);
+        });
+        let words = answer.await?.words()?;
+        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["lapsed", count] => read("lapse", count),
+            _ => Err(unknown("lapse", &words)),
         }
     }
 
@@ -48,7 +68,9 @@ impl Store {
     pub async fn reoffer(&self, which: &Reoffer) -> Result<u64, StoreError> {
         let answer = self.call(&self.scripts.reoffer, |call| {
             call.arg(which.queue.class.as_str()).arg(which.queue.priority.as_str());
-            call.arg(which.age.as_millis() as u64).arg(MOST_PER_CALL);
+            let behind = which.behind.map(|behind| behind.as_millis().to_string());
+            call.arg(which.age.as_millis() as u64).arg(behind.unwrap_or_default());
+            call.arg(MOST_PER_CALL);
         });
         let words = answer.await?.words()?;
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {

@@ -83,10 +83,7 @@ impl Outbox {
     }
 
     /// Removes entries that are published.
-    pub async fn remove(
-        &self,
-        entries: impl Iterator<Item = &Entry>,
-    ) -> Result<(), StoreError> {
+    pub async fn remove(&self, entries: impl Iterator<Item = &Entry>) -> Result<(), StoreError> {
         let places: Vec<&str> = entries.map(|entry| entry.place.as_str()).collect();
         if places.is_empty() {
             return Ok(());

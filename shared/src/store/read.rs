@@ -11,6 +11,7 @@ use redis::streams::StreamRangeReply;
 
 pub use glance::Place;
 pub use list::{Filter, JobPage};
+pub(super) use workers::LISTED;
 pub use workers::{Queue, Worker, WorkerStatus};
 
 use super::{Store, StoreError};

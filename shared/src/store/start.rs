@@ -2,7 +2,9 @@
 
 use super::answer::{Answer, read, unknown};
 use super::{Store, StoreError};
-use crate::job::{Claimed, JobId, NewJob, Status, Timestamp, Token, WorkerId};
+use crate::job::{
+    Claimed, JobId, NewJob, OnWorkerLost, Span, Spec, Status, Timestamp, Token, WorkerId,
+};
 
 /// How many queues a namespace may have.
 pub(super) const MAX_QUEUES: u32 = 256;
@@ -10,14 +12,29 @@ pub(super) const MAX_QUEUES: u32 = 256;
 /// A job that the store has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submitted {
-    /// False when a job with this id was there before; it is unchanged.
-    pub created: bool,
+    /// What became of it.
+    pub word: Submission,
+    /// The job: the one that was asked for, or the one that has its unique key.
+    pub id: JobId,
     /// Its number.
     pub number: u64,
     /// When it was submitted.
     pub created_at: Timestamp,
     /// When it is due.
     pub scheduled_at: Timestamp,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submission {
+    /// It is a new job.
+    Created,
+    /// A job with this id was there before; it is unchanged.
+    Known,
+    /// Another job has its unique key and is not over; nothing was made.
+    Taken,
+    /// The id was used within a day, and its job is gone. Times and number are 0.
+    Spent,
 }
 
 /// A worker asks for jobs of one offer.
@@ -62,6 +79,9 @@ impl Store {
                 call.arg(job.id.to_string()).arg(job.spec.action.as_str());
                 call.arg(job.class.as_str()).arg(job.spec.priority.as_str());
                 call.arg(at).arg(job.spec.retries).arg(spec);
+                call.arg(if job.once { "once" } else { "" });
+                let further = further(&job.spec);
+                call.arg(2 * further.len()).arg(&further[..]);
             }
         });
         let mut parts = answer.await?.parts()?.into_iter();
@@ -107,17 +127,33 @@ impl Store {
     }
 }
 
+/// What scripts must know of a spec beyond what every job has, by the names of the record's fields.
+fn further(spec: &Spec) -> Vec<(&'static str, String)> {
+    let ms = |span: &Span| span.duration().map(|span| span.as_millis().to_string());
+    let backoff = spec.backoff.as_ref();
+    let fail = spec.on_worker_lost == OnWorkerLost::Fail;
+    let all = [
+        ("uniqueKey", spec.unique_key.clone()),
+        ("expiresAt", spec.expires_at.map(|at| at.ms().to_string())),
+        ("onWorkerLost", fail.then(|| "fail".to_owned())),
+        ("backoffBase", backoff.and_then(|backoff| ms(&backoff.base))),
+        ("backoffMax", backoff.and_then(|backoff| ms(&backoff.max))),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
 fn submitted(words: &[String]) -> Result<Submitted, StoreError> {
-    let created = match words.first().map(String::as_str) {
-        Some("created") => true,
-        Some("known") => false,
+    let texts: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (word, number, created_at, scheduled_at, id) = match texts[..] {
+        ["created", number, created, due, id] => (Submission::Created, number, created, due, id),
+        ["known", number, created, due, id] => (Submission::Known, number, created, due, id),
+        ["taken", number, created, due, id] => (Submission::Taken, number, created, due, id),
+        ["spent", id] => (Submission::Spent, "0", "0", "0", id),
         _ => return Err(unknown("submit", words)),
     };
-    let [_, number, created_at, scheduled_at] = words else {
-        return Err(unknown("submit", words));
-    };
     Ok(Submitted {
-        created,
+        word,
+        id: read("submit", id)?,
         number: read("submit", number)?,
         created_at: Timestamp::from_ms(read("submit", created_at)?),
         scheduled_at: Timestamp::from_ms(read("submit", scheduled_at)?),

@@ -1,19 +1,33 @@
--- submit: nothing -> waiting, unless the id is known already.
--- One script, because a job must never be in an index, or answered 202, without being on its way.
+-- submit: nothing -> waiting, unless the id is known already, or its unique key is taken.
+-- One script, because a job must never be in an index, or answered 202, without being on its way; and of two with the
+-- same unique key one must be first.
 -- KEYS[1]  root     string  the namespace
 -- ARGV[1]  limit    int     how many queues a namespace may have
--- ARGV[2…] per job: id, action, class, priority, scheduledAt in ms or '' for now, retries, spec as JSON
--- Answers  {'submitted', {word, number, createdAt, scheduledAt}…}  word is 'created' or 'known'; in the order asked
---          {'too_many_queues', queue}                              nothing is written
+-- ARGV[2…] per job: id, action, class, priority, scheduledAt in ms or '' for now, retries, spec as JSON,
+--          'once' when the id must not be used again within a day even if its record is gone, or '',
+--          count (of the next arguments), further fields of the record: name, value, …
+-- Answers  {'submitted', {word, number, createdAt, scheduledAt, id}…}  in the order asked; word is
+--            'created'
+--            'known'   there is a record with this id already
+--            'taken'   a job that is not over has the unique key; what follows is its
+--            'spent'   the id was used within a day and its record is gone; only the id follows
+--          {'too_many_queues', queue}                                  nothing is written
 
 local limit = tonumber(ARGV[1])
+local jobs, i = {}, 2
 local seen, queues = {}, {}
-for i = 2, #ARGV, 7 do
-  local queue = ARGV[i + 2] .. '.' .. ARGV[i + 3]
+while i < #ARGV do
+  local job = { action = ARGV[i + 1], class = ARGV[i + 2], priority = ARGV[i + 3], scheduledAt = ARGV[i + 4] }
+  if ARGV[i + 5] ~= '0' then job.retriesLeft = ARGV[i + 5] end
+  local last = i + 8 + tonumber(ARGV[i + 8])
+  for j = i + 9, last, 2 do job[ARGV[j]] = ARGV[j + 1] end
+  jobs[#jobs + 1] = { id = ARGV[i], fields = job, spec = ARGV[i + 6], once = ARGV[i + 7] == 'once' }
+  local queue = job.class .. '.' .. job.priority
   if not seen[queue] then
     seen[queue] = true
     queues[#queues + 1] = queue
   end
+  i = last + 1
 end
 local fresh = fresh_queues(queues)
 if #fresh > 0 and call('SCARD', root .. 'queues') + #fresh > limit then
@@ -23,17 +37,24 @@ end
 add_queues(fresh)
 local now = now_ms()
 local answers = { 'submitted' }
-for i = 2, #ARGV, 7 do
-  local id = ARGV[i]
+local function answer(word, id)
   local known = call('HMGET', key_job(id), 'number', 'createdAt', 'scheduledAt')
-  if known[1] then
-    answers[#answers + 1] = { 'known', known[1], known[2], known[3] }
-  else
-    local at = ARGV[i + 4] ~= '' and ARGV[i + 4] or text(now)
-    local job = { action = ARGV[i + 1], class = ARGV[i + 2], priority = ARGV[i + 3], scheduledAt = at }
-    if ARGV[i + 5] ~= '0' then job.retriesLeft = ARGV[i + 5] end
-    local number = create(id, job, ARGV[i + 6], now)
-    answers[#answers + 1] = { 'created', number, text(now), at }
-  end
+  if not known[1] then return false end
+  answers[#answers + 1] = { word, known[1], known[2], known[3], id }
+  return true
 end
+local function submit(job)
+  if answer('known', job.id) then return end
+  if job.once and not call('SET', key_once(job.id), 1, 'NX', 'EX', 86400) then
+    answers[#answers + 1] = { 'spent', job.id }
+    return
+  end
+  local unique = job.fields.uniqueKey
+  local holder = unique and call('GET', key_unique(unique))
+  if holder and answer('taken', holder) then return end
+  if job.fields.scheduledAt == '' then job.fields.scheduledAt = text(now) end
+  local number = create(job.id, job.fields, job.spec, now)
+  answers[#answers + 1] = { 'created', number, text(now), job.fields.scheduledAt, job.id }
+end
+for _, job in ipairs(jobs) do submit(job) end
 return answers

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 
 use super::{CALL_LIMIT, Store, StoreError};
+use crate::job::WorkerId;
 use crate::queue::QueueName;
 
 /// After so long without a hint a subscription is asked whether it is still there.
@@ -15,6 +16,8 @@ const SILENCE: Duration = Duration::from_secs(5);
 pub enum Hint {
     /// There is a new queue.
     Queues,
+    /// There is something to hear for this worker: it shall beat now.
+    Beat,
     /// A word of a newer version; it is no reason to do anything.
     Other(String),
 }
@@ -33,11 +36,12 @@ impl Store {
         Ok(pipe.exec_async(&mut self.connection.clone()).await?)
     }
 
-    /// Subscribes to the namespace's hints.
-    pub async fn hints(&self) -> Result<Hints, StoreError> {
+    /// Subscribes to the namespace's hints and to those for one worker.
+    pub async fn hints(&self, worker: &WorkerId) -> Result<Hints, StoreError> {
         let subscribing = async {
             let mut subscription = self.client.get_async_pubsub().await?;
-            subscription.subscribe(self.keys.hints()).await?;
+            let channels = [self.keys.hints(), self.keys.hints_of(worker)];
+            subscription.subscribe(&channels[..]).await?;
             Ok(Hints(subscription))
         };
         let late = || std::io::Error::from(std::io::ErrorKind::TimedOut);
@@ -56,7 +60,11 @@ impl Hints {
             match next {
                 Ok(message) => {
                     let word: String = message?.get_payload().ok()?;
-                    return Some(if word == "queues" { Hint::Queues } else { Hint::Other(word) });
+                    return Some(match word.as_str() {
+                        "queues" => Hint::Queues,
+                        "beat" => Hint::Beat,
+                        _ => Hint::Other(word),
+                    });
                 }
                 // Nobody said anything, or nobody is there: a question tells.
                 Err(_) => {

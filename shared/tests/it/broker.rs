@@ -70,7 +70,10 @@ async fn a_publisher_whose_queue_was_deleted_says_so() {
     publisher.publish(&[(queue.clone(), offer())]).await.unwrap();
     publisher.broker().delete(&queue).await.unwrap();
     let failed = publisher.publish(&[(queue.clone(), offer())]).await.unwrap();
-    assert_eq!(failed[&queue].to_string(), "rabbitmq did not take an offer for queue scan=3.normal");
+    assert_eq!(
+        failed[&queue].to_string(),
+        "rabbitmq did not take an offer for queue scan=3.normal"
+    );
     assert!(publisher.publish(&[(queue.clone(), offer())]).await.unwrap().is_empty());
     publisher.broker().delete(&queue).await.unwrap();
     house.close().await;

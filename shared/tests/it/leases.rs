@@ -38,7 +38,8 @@ async fn a_beat_renews_the_lease_and_tells_what_became_of_each_job() {
     let mut told = beat(&id, Duration::from_secs(60));
     told.running =
         vec![(mine, run.token), (ended, ended_run.token), (mine, Token(run.token.0 + 1))];
-    let Pulse::Alive(until, verdicts) = house.store().beat(&told).await.unwrap() else { panic!() };
+    let Pulse::Alive(orders) = house.store().beat(&told).await.unwrap() else { panic!() };
+    let (until, verdicts) = (orders.until, orders.verdicts);
     assert_eq!(verdicts, [(ended, Verdict::Lost), (mine, Verdict::Lost)]);
     let read = house.store().worker(&id).await.unwrap().unwrap();
     assert_eq!((read.status, read.heartbeat_expiration), (WorkerStatus::Running, until));
@@ -59,7 +60,8 @@ async fn a_worker_whose_lease_ended_unnoticed_beats_first_and_claims_then() {
     assert_eq!(dump(&house).await, before);
     let mut told = beat(&id, Duration::from_secs(60));
     told.running = vec![(held.id, tokens[0])];
-    let Pulse::Alive(_, verdicts) = house.store().beat(&told).await.unwrap() else { panic!() };
+    let Pulse::Alive(orders) = house.store().beat(&told).await.unwrap() else { panic!() };
+    let verdicts = orders.verdicts;
     assert_eq!(verdicts, [], "what it ran is still its own");
     claimed(&house, &id, next).await;
     house.close().await;

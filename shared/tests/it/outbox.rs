@@ -42,7 +42,7 @@ async fn only_old_offers_of_waiting_jobs_are_offered_again() {
     let (lost, running) = (job("noop", "scan=1"), job("noop", "scan=1"));
     submit(&house, &lost).await;
     submit(&house, &running).await;
-    let which = |age| Reoffer { queue: QueueName::of(&lost), age };
+    let which = |age| Reoffer { queue: QueueName::of(&lost), age, behind: None };
     let before = dump(&house).await;
     tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(

@@ -3,7 +3,7 @@
 use e2e::{House, assert_consistent, job, jobs};
 use shared::job::{Status, Timestamp, WorkerId};
 use shared::queue::QueueName;
-use shared::store::{ClaimAnswer, ClaimRequest, Claims, StoreError};
+use shared::store::{ClaimAnswer, ClaimRequest, Claims, StoreError, Submission};
 
 use crate::world::{claim, claimed, dump, end, finish, status, submit, worker};
 use shared::job::Outcome;
@@ -14,7 +14,7 @@ async fn a_submitted_job_waits_in_every_index_and_in_the_outbox() {
     let house = House::new().await;
     let batch = jobs(3, "noop", "scan=1");
     let submitted = house.store().submit(&batch).await.unwrap();
-    assert!(submitted.iter().all(|one| one.created));
+    assert!(submitted.iter().all(|one| one.word == Submission::Created));
     let numbers: Vec<u64> = submitted.iter().map(|one| one.number).collect();
     assert_eq!(numbers, [1, 2, 3]);
     let read = house.store().job(batch[0].id).await.unwrap().unwrap();
@@ -32,7 +32,7 @@ async fn a_job_submitted_again_is_the_same_job_and_nothing_changes() {
     let first = house.store().submit(std::slice::from_ref(&one)).await.unwrap().remove(0);
     let before = dump(&house).await;
     let again = house.store().submit(std::slice::from_ref(&one)).await.unwrap().remove(0);
-    assert!(!again.created);
+    assert_eq!(again.word, Submission::Known);
     assert_eq!((again.number, again.created_at), (first.number, first.created_at));
     assert_eq!(dump(&house).await, before);
     house.close().await;

@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 use super::{Action, Context, Ended, Log};
-use crate::board::asked_to_stop;
+use crate::board::{asked_to_end_now, asked_to_stop};
 use crate::journal::LINE_BYTES;
 
 /// After the command has ended and its group was killed, its output is read for so long at most: a process that
@@ -204,10 +204,15 @@ async fn end_of(
         () = asked_to_stop(&mut context.signal) => {}
     }
     group.signal(Signal::SIGTERM);
-    if let Ok(status) = tokio::time::timeout(context.stop_timeout, child.wait()).await {
-        return status;
+    tokio::select! {
+        status = child.wait() => return status,
+        () = asked_to_end_now(&mut context.signal) => {}
+        () = tokio::time::sleep(context.stop_timeout) => {}
     }
-    context.log.line(Source::Capstan, "the command did not end on SIGTERM, sending SIGKILL").await;
+    context
+        .log
+        .line(Source::Capstan, "the command did not end on SIGTERM in time, sending SIGKILL")
+        .await;
     group.signal(Signal::SIGKILL);
     child.wait().await
 }

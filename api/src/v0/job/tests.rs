@@ -29,6 +29,7 @@ fn bare() -> job::Job {
         result: None,
         exception: None,
         progress: None,
+        cancelled: None,
     }
 }
 

@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::StoreError;
 use crate::capacity::Class;
-use crate::job::{Job, JobId, Spec, Timestamp, Token};
+use crate::job::{Cancelled, Job, JobId, Spec, Timestamp, Token};
 
 /// Reads the hash and the spec of one job; `None` when the hash is empty: there is no such job.
 pub(super) fn job(id: JobId, pair: &[Value]) -> Result<Option<Job>, StoreError> {
@@ -17,9 +17,14 @@ pub(super) fn job(id: JobId, pair: &[Value]) -> Result<Option<Job>, StoreError> 
     if fields.is_empty() {
         return Ok(None);
     }
-    let spec: String = redis::from_redis_value_ref(spec).map_err(|error| wrong(id, error))?;
-    let spec: Spec = serde_json::from_str(&spec).map_err(|error| wrong(id, error))?;
+    let spec: Option<String> =
+        redis::from_redis_value_ref(spec).map_err(|error| wrong(id, error))?;
     let fields = Fields { id, fields };
+    let spec = match spec {
+        Some(spec) => serde_json::from_str(&spec).map_err(|error| wrong(id, error))?,
+        // A tombstone has none.
+        None => Spec::of(fields.must("action")?),
+    };
     Ok(Some(Job {
         id,
         number: fields.must("number")?,
@@ -40,6 +45,7 @@ pub(super) fn job(id: JobId, pair: &[Value]) -> Result<Option<Job>, StoreError> 
         result: fields.json("result")?,
         exception: fields.json("exception")?,
         progress: fields.json("progress")?,
+        cancelled: fields.cancelled(),
         spec,
     }))
 }
@@ -62,6 +68,13 @@ impl Fields {
 
     fn time(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.may(name)?.map(Timestamp::from_ms))
+    }
+
+    fn cancelled(&self) -> Option<Cancelled> {
+        let text = |name: &str| self.fields.get(name).cloned();
+        let (by, reason) = (text("cancelBy"), text("cancelReason"));
+        (by.is_some() || reason.is_some())
+            .then(|| Cancelled { by: by.unwrap_or_default(), reason: reason.unwrap_or_default() })
     }
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {

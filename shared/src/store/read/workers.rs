@@ -13,6 +13,8 @@ use crate::queue::QueueName;
 pub enum WorkerStatus {
     /// It beats.
     Running,
+    /// It beats, and claims nothing, because somebody asked for that.
+    Draining,
     /// Its lease ended.
     Dead,
     /// It left.
@@ -25,6 +27,7 @@ impl WorkerStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             WorkerStatus::Running => "running",
+            WorkerStatus::Draining => "draining",
             WorkerStatus::Dead => "dead",
             WorkerStatus::Shutdown => "shutdown",
         }
@@ -68,7 +71,7 @@ pub struct Queue {
 }
 
 /// A worker that is gone stays listed for so long.
-const LISTED: Duration = Duration::from_secs(24 * 3600);
+pub(in crate::store) const LISTED: Duration = Duration::from_secs(24 * 3600);
 
 impl Store {
     /// Every worker that lives, or was there within a day; the last to beat first.
@@ -101,6 +104,7 @@ impl Store {
         let mut jobs: Vec<JobId> = jobs.iter().filter_map(|id| id.parse().ok()).collect();
         jobs.sort();
         let status = match text("status").as_str() {
+            "running" if !text("drain").is_empty() => WorkerStatus::Draining,
             "running" => WorkerStatus::Running,
             "shutdown" => WorkerStatus::Shutdown,
             "dead" => WorkerStatus::Dead,
