@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub use consistent::{assert_consistent, disagreements};
 pub use proxy::Proxy;
 pub use services::{Service, serve};
-pub use world::{job, jobs};
+pub use world::{beat, job, jobs};
 
 /// How long anything may take in a test before it is a failure.
 pub const LIMIT: Duration = Duration::from_secs(100);

@@ -1,10 +1,11 @@
 //! What tests put into a house, and how they look at it: as text.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use shared::capacity::{CapacityMap, Class};
-use shared::job::{JobId, NewJob, Spec, Status};
-use shared::store::{Filter, Store};
+use shared::job::{JobId, NewJob, Spec, Status, WorkerId};
+use shared::store::{Beat, Filter, Store};
 
 /// A job of this action that needs this capacity (`scan=1`; the empty text is none), without parameters.
 #[must_use]
@@ -20,6 +21,22 @@ pub fn job(action: &str, capacity: &str) -> NewJob {
 #[must_use]
 pub fn jobs(count: usize, action: &str, capacity: &str) -> Vec<NewJob> {
     (0..count).map(|_| job(action, capacity)).collect()
+}
+
+/// A beat of a worker with a lease of this length, for tests that play its part.
+#[must_use]
+pub fn beat(worker: &WorkerId, lease: Duration) -> Beat {
+    let capacity: CapacityMap = "scan=1".parse().expect("a capacity map");
+    Beat {
+        worker: worker.clone(),
+        lease,
+        name: "test".into(),
+        version: "1".into(),
+        free: capacity.clone(),
+        capacity_map: capacity,
+        actions: vec!["noop".parse().expect("a name")],
+        running: Vec::new(),
+    }
 }
 
 /// Counts by status, the workers, the queues, and the first jobs that are not over.

@@ -68,14 +68,19 @@ impl Reaper {
 }
 
 /// Offers jobs again that Redis says are offered while their queue is empty, or has come far past them; returns how
-/// many.
-pub async fn find_lost_offers(store: &Store, broker: &Broker) -> anyhow::Result<u64> {
+/// many. Only what was offered at least `age` ago, and `behind` before what the queue has come to.
+pub async fn find_lost_offers(
+    store: &Store,
+    broker: &Broker,
+    age: Duration,
+    behind: Duration,
+) -> anyhow::Result<u64> {
     let (mut reoffered, mut failed) = (0, None);
     for queue in store.queues().await? {
         // A queue that cannot be looked at must not hide the others.
-        let behind = match broker.depth(&queue.name).await {
+        let came_past = match broker.depth(&queue.name).await {
             Ok(Some(0)) => None,
-            Ok(Some(_)) => Some(BEHIND),
+            Ok(Some(_)) => Some(behind),
             // What cannot be made needs no offers yet.
             Ok(None) => {
                 let refused = broker.declare(&[queue.name.clone()].into()).await;
@@ -90,7 +95,7 @@ pub async fn find_lost_offers(store: &Store, broker: &Broker) -> anyhow::Result<
                 continue;
             }
         };
-        let which = Reoffer { queue: queue.name, age: LOST_AFTER, behind };
+        let which = Reoffer { queue: queue.name, age, behind: came_past };
         loop {
             let some = store.reoffer(&which).await?;
             reoffered += some;
@@ -192,7 +197,7 @@ async fn look_for_offers(service: &Service, kept: &mut Option<Broker>) -> anyhow
             Broker::connect(&service.config.broker, namespace, &name).await?
         }
     };
-    let reoffered = find_lost_offers(&service.store, &broker).await?;
+    let reoffered = find_lost_offers(&service.store, &broker, LOST_AFTER, BEHIND).await?;
     *kept = Some(broker);
     Ok(reoffered)
 }

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod capacity;
+mod life;
+mod lost;
 mod outage;
 mod road;
 mod stop;
+mod world;

@@ -4,21 +4,9 @@ use std::time::Duration;
 
 use e2e::{House, assert_consistent, job, jobs};
 use serde_json::json;
-use shared::job::{JobId, NewJob, Status, Timestamp};
+use shared::job::{JobId, Status, Timestamp};
 
-async fn ended(house: &House, id: JobId) -> shared::job::Job {
-    house
-        .eventually("the job ends", async || {
-            house.store().job(id).await.unwrap().is_some_and(|job| job.status.is_final())
-        })
-        .await;
-    house.store().job(id).await.unwrap().unwrap()
-}
-
-fn with(mut job: NewJob, parameters: &serde_json::Value) -> NewJob {
-    job.spec.parameters = parameters.as_object().cloned();
-    job
-}
+use crate::world::{ended, no_process_in_group, with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_published_claimed_run_and_recorded() {
@@ -127,16 +115,6 @@ async fn a_command_runs_without_a_shell_and_its_output_becomes_the_log() {
     scheduler.stop().await;
     std::fs::remove_file(actions).unwrap();
     house.close().await;
-}
-
-fn no_process_in_group(group: &str) -> bool {
-    let living = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
-        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-        // State, parent, group; a zombie that nobody has reaped yet runs nothing.
-        (fields[2] == group && fields[0] != "Z").then_some(stat)
-    });
-    living.count() == 0
 }
 
 #[tokio::test(flavor = "multi_thread")]
