@@ -80,6 +80,7 @@ impl Exec {
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
+        die_with_the_worker(&mut command);
         Ok(command)
     }
 
@@ -167,6 +168,17 @@ impl Argument {
             return Err(Exception::new("BadParameter", message));
         }
         Ok(text)
+    }
+}
+
+/// A worker that is killed cannot stop its commands, and their jobs go on elsewhere: the kernel kills them. What they
+/// have started themselves it does not reach; a container ends that.
+#[expect(unsafe_code, reason = "the one call between fork and exec is safe to make there")]
+fn die_with_the_worker(command: &mut Command) {
+    let die_too = || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into);
+    // SAFETY: prctl is a bare system call: it allocates nothing and takes no lock that the parent could have held.
+    unsafe {
+        command.pre_exec(die_too);
     }
 }
 
