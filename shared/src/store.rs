@@ -3,6 +3,7 @@
 
 mod answer;
 mod batch;
+mod connection;
 mod defaults;
 mod dump;
 mod finish;
@@ -18,7 +19,7 @@ mod wake;
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::ConnectionManagerConfig;
 use tokio_util::sync::CancellationToken;
 
 pub use defaults::ActionDefaults;
@@ -32,6 +33,7 @@ pub use start::{ClaimAnswer, ClaimRequest, Claims, Submitted};
 pub use text::{Appended, Line, Source};
 pub use wake::{Hint, Hints};
 
+use connection::Connection;
 use keys::Keys;
 use script::Scripts;
 
@@ -78,7 +80,7 @@ impl StoreError {
 #[derive(Clone)]
 pub struct Store {
     client: redis::Client,
-    connection: ConnectionManager,
+    connection: Connection,
     keys: Keys,
     scripts: &'static Scripts,
 }
@@ -95,7 +97,7 @@ impl Store {
             .set_max_delay(Duration::from_millis(200))
             .set_connection_timeout(Some(CALL_LIMIT))
             .set_response_timeout(Some(CALL_LIMIT));
-        let connection = ConnectionManager::new_lazy_with_config(client.clone(), settings)?;
+        let connection = Connection::new(client.clone(), settings)?;
         let keys = Keys::new(&config.namespace);
         Ok(Store { client, connection, keys, scripts: Scripts::all() })
     }

@@ -1,10 +1,9 @@
 //! Lists of jobs by filter, newest `scheduledAt` first. One index serves a filter by one thing; several at
 //! once walk the narrowest index in small reads, so that Redis is never held up.
 
-use redis::aio::ConnectionManager;
-
 use super::{Store, StoreError};
 use crate::job::{ActionName, Job, JobId, Status, Timestamp, WorkerId};
+use crate::store::connection::Connection;
 
 /// Which jobs; what is not given filters nothing.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +67,7 @@ struct List<'a> {
 type Ids = (Vec<JobId>, u64);
 
 impl List<'_> {
-    fn connection(&self) -> ConnectionManager {
+    fn connection(&self) -> Connection {
         self.store.connection.clone()
     }
 
