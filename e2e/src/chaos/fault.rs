@@ -10,6 +10,7 @@ use shared::broker::Broker;
 use shared::config::{BrokerConfig, QueueType};
 use shared::queue::QueueName;
 use shared::store::Store;
+use tokio::sync::Mutex;
 
 use crate::fleet::{Fleet, Member, Places, Role};
 use crate::history::History;
@@ -60,6 +61,8 @@ pub(crate) struct Hand<'a> {
     /// Straight to Redis, past every line.
     pub(crate) store: &'a Store,
     pub(crate) namespace: &'a str,
+    /// Taken while something is done to lines: to one at a time, or mending one fault would mend another.
+    pub(crate) lines: Mutex<()>,
 }
 
 impl Fault {
@@ -117,6 +120,7 @@ impl Fault {
                 fleet.kill(fleet.named("rabbitmq")?, down, wiping, history).await
             }
             Fault::Line { who, to, how, ms } => {
+                let _alone = hand.lines.lock().await;
                 let of_whom = |member: &&Member| who.is_none_or(|who| who == member.name);
                 let lines = fleet.all().filter(of_whom).filter_map(|member| to.line_of(member));
                 let lines: Vec<&Proxy> = lines.collect();

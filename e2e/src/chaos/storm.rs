@@ -9,6 +9,7 @@ use clap::Args;
 use futures_util::future::try_join_all;
 use shared::config::StoreConfig;
 use shared::store::Store;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::evidence::Evidence;
@@ -57,6 +58,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         history: &history,
         store: &store,
         namespace: NAMESPACE,
+        lines: Mutex::new(()),
     };
 
     start(&hand).await?;

@@ -41,11 +41,8 @@ pub(super) fn judge(evidence: &Evidence, findings: &mut Findings) -> Overlaps {
         let ended = by_job.get(&job.id).and_then(|runs| runs[0].end.as_ref());
         let how = ended.map(|(_, how)| how.as_str());
         let exit = job.exception.as_ref().is_some_and(|exception| exception.kind == "ExitCode");
-        let expected = match job.status {
-            Status::Done => Some("well"),
-            Status::Error if exit => Some("badly"),
-            _ => None,
-        };
+        let expected = (job.status == Status::Done).then_some("well");
+        let expected = expected.or((job.status == Status::Error && exit).then_some("badly"));
         if expected.is_some() && how != expected {
             findings.add(RAN, format!("{} is {}, its run ended {how:?}", job.id, job.status));
         }
