@@ -93,6 +93,15 @@ impl Fault {
         })
     }
 
+    /// Whether it breaks one worker at most, so that what that one ran can go on elsewhere at once.
+    pub(crate) fn is_of_a_worker(&self) -> bool {
+        match self {
+            Fault::Kill { who, .. } | Fault::Freeze { who, .. } => who.starts_with("worker"),
+            Fault::Line { who, .. } => who.is_some_and(|who| who.starts_with("worker")),
+            Fault::Roll { .. } | Fault::Purge | Fault::Delete | Fault::Wipe { .. } => false,
+        }
+    }
+
     /// Does it and undoes it.
     pub(crate) async fn carry_out(&self, hand: &Hand<'_>) -> anyhow::Result<()> {
         let (fleet, history) = (hand.fleet, hand.history);

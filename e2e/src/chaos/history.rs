@@ -27,6 +27,7 @@ struct Inner {
     log: File,
     losses: Vec<Loss>,
     faults: Vec<&'static str>,
+    disturbances: Vec<(i64, i64)>,
     violations: Vec<Violation>,
 }
 
@@ -43,6 +44,7 @@ impl History {
             log: File::create(log)?,
             losses: Vec::new(),
             faults: Vec::new(),
+            disturbances: Vec::new(),
             violations: Vec::new(),
         };
         Ok(History { began_us: now_us(), inner: Mutex::new(inner) })
@@ -71,6 +73,16 @@ impl History {
         let what = what.to_string();
         self.note(format!("VIOLATED {invariant}: {what}"));
         self.lock().violations.push(Violation { invariant, what });
+    }
+
+    /// Something other than a worker was broken from then until now.
+    pub(crate) fn disturbed_since(&self, began_us: i64) {
+        self.lock().disturbances.push((began_us, now_us()));
+    }
+
+    /// Whether nothing but workers was broken between these moments.
+    pub(crate) fn is_undisturbed(&self, from_us: i64, until_us: i64) -> bool {
+        !self.lock().disturbances.iter().any(|(from, until)| *from < until_us && from_us < *until)
     }
 
     pub(crate) fn losses(&self) -> Vec<Loss> {

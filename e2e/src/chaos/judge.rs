@@ -8,14 +8,13 @@ mod runs;
 use crate::evidence::Evidence;
 use crate::history::{History, Violation};
 
-pub(crate) use runs::Overlaps;
+pub(crate) use runs::{Overlaps, Recoveries};
 
 /// What was found: violations, and numbers for the report.
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<Violation>,
     pub(crate) overlaps: Overlaps,
-    /// How long jobs of a lost worker did not run, ms, sorted.
-    pub(crate) recoveries_ms: Vec<i64>,
+    pub(crate) recoveries: Recoveries,
     pub(crate) chains: usize,
     pub(crate) follow_ups: usize,
 }
@@ -41,7 +40,7 @@ pub(crate) fn judge(evidence: &Evidence, history: &History) -> Verdict {
     Verdict {
         violations: findings.0,
         overlaps,
-        recoveries_ms: runs::recoveries(evidence, &history.losses()),
+        recoveries: runs::recoveries(evidence, history),
         chains,
         follow_ups: evidence.jobs.len() - chains,
     }

@@ -1,10 +1,13 @@
 //! What is asked of the fleet while faults go on: a list of kinds of jobs, each with how often it comes, what it
-//! looks like, and how it may end. A new feature is a new line of [`KINDS`].
+//! looks like, what is asked of it later, and how it may end. A new feature is a new line of [`KINDS`].
+
+use std::ops::Range;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
+use reqwest::Method;
 use serde_json::{Value, json};
 use shared::job::Status;
 
@@ -17,35 +20,66 @@ pub(crate) struct Kind {
     weight: u32,
     /// Makes the submissions of one request; several go as a batch.
     pub(crate) make: fn(&mut ChaCha8Rng) -> Vec<Value>,
+    /// What is asked of each such job later: to read it, to cancel it, to retry it.
+    pub(crate) then: &'static [Then],
     /// How a chain of such a job may end. That its worker died once too often is always possible.
     pub(crate) ends: &'static [Status],
     /// The type of the exception that it ends with, if it must be a certain one.
     pub(crate) exception: Option<&'static str>,
 }
 
+/// A call about a job, some time after it was acknowledged. What it answers with 202 is an acknowledged job too.
+pub(crate) struct Then {
+    pub(crate) after_ms: Range<u64>,
+    pub(crate) method: Method,
+    /// Behind `/jobs/{id}`.
+    pub(crate) path: &'static str,
+    /// What it may be answered, beside that the service is away.
+    pub(crate) answers: &'static [u16],
+}
+
+/// Lists that are read now and then: whatever is broken, they answer 200 or that the service is away.
+pub(crate) const LOOKS: [&str; 5] = [
+    "/jobs?limit=50",
+    "/jobs?status=running,waiting&limit=10",
+    "/jobs?action=trace&worker=any&running=true&limit=1000",
+    "/workers",
+    "/docs.json",
+];
+
+const NOTHING: &[Then] = &[];
+const READ: &[Then] = &[
+    Then { after_ms: 0..300, method: Method::GET, path: "/logs", answers: &[200] },
+    Then { after_ms: 0..9_000, method: Method::GET, path: "", answers: &[200] },
+];
 const WELL: &[Status] = &[Status::Done];
 const BADLY: &[Status] = &[Status::Error];
 
 /// All kinds.
 pub(crate) const KINDS: &[Kind] = &[
-    Kind { name: "plain", weight: 20, make: plain, ends: WELL, exception: None },
-    Kind { name: "capacity", weight: 35, make: needy, ends: WELL, exception: None },
-    Kind { name: "long", weight: 5, make: long, ends: WELL, exception: None },
-    Kind { name: "delayed", weight: 10, make: delayed, ends: WELL, exception: None },
-    Kind { name: "fails once", weight: 6, make: fails_once, ends: WELL, exception: None },
-    Kind { name: "fails", weight: 4, make: fails, ends: BADLY, exception: Some("ExitCode") },
-    Kind { name: "late", weight: 4, make: late, ends: BADLY, exception: Some("DeadlineExceeded") },
-    Kind {
-        name: "stubborn",
-        weight: 3,
-        make: stubborn,
-        ends: BADLY,
-        exception: Some("DeadlineExceeded"),
-    },
-    Kind { name: "batch", weight: 3, make: batch, ends: WELL, exception: None },
-    Kind { name: "large batch", weight: 1, make: large_batch, ends: WELL, exception: None },
-    Kind { name: "built in", weight: 9, make: built_in, ends: WELL, exception: None },
+    kind("plain", 20, plain, NOTHING, WELL, None),
+    kind("capacity", 35, needy, NOTHING, WELL, None),
+    kind("long", 10, long, READ, WELL, None),
+    kind("delayed", 10, delayed, NOTHING, WELL, None),
+    kind("fails once", 6, fails_once, READ, WELL, None),
+    kind("fails", 4, fails, NOTHING, BADLY, Some("ExitCode")),
+    kind("late", 4, late, NOTHING, BADLY, Some("DeadlineExceeded")),
+    kind("stubborn", 3, stubborn, NOTHING, BADLY, Some("DeadlineExceeded")),
+    kind("batch", 3, batch, NOTHING, WELL, None),
+    kind("large batch", 1, large_batch, NOTHING, WELL, None),
+    kind("built in", 9, built_in, NOTHING, WELL, None),
 ];
+
+const fn kind(
+    name: &'static str,
+    weight: u32,
+    make: fn(&mut ChaCha8Rng) -> Vec<Value>,
+    then: &'static [Then],
+    ends: &'static [Status],
+    exception: Option<&'static str>,
+) -> Kind {
+    Kind { name, weight, make, then, ends, exception }
+}
 
 /// What a job may need. Few, because each is a queue of each band; each fits on two workers at least.
 const NEEDS: [&[(&str, u32)]; 7] = [
@@ -97,8 +131,9 @@ fn needy(dice: &mut ChaCha8Rng) -> Vec<Value> {
 }
 
 fn long(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    let job = job("well", dice.random_range(2_000..5_000));
-    vec![with(job, &json!({"capacityMap": {"cpu": 1}}))]
+    // Some longer than the lease: what a lost worker leaves running then overlaps with what carries it on.
+    let job = job("well", dice.random_range(2_000..8_000));
+    vec![if dice.random_bool(0.5) { with(job, &json!({"capacityMap": {"cpu": 1}})) } else { job }]
 }
 
 fn delayed(dice: &mut ChaCha8Rng) -> Vec<Value> {

@@ -72,12 +72,20 @@ const CARDS: [Card; 15] = [
 const BEYOND_THE_LEASE_MS: std::ops::Range<u64> = 6_000..10_000;
 const SHORT_MS: std::ops::Range<u64> = 300..7_000;
 
+/// The fleet works a while before the first fault, which comes alone: how long it takes to recover from the death
+/// of a worker is measured without anything else being broken.
+const QUIET: Duration = Duration::from_secs(5);
+/// The lease, and some.
+const UNDISTURBED: Duration = Duration::from_secs(7);
+
 /// The plan of a seed.
 pub(crate) fn of(arguments: &Arguments) -> Vec<Planned> {
     let mut dice = ChaCha8Rng::seed_from_u64(arguments.seed);
     let length = Duration::from_secs_f64(arguments.minutes * 60.0);
-    let (mut plan, mut deck) = (Vec::new(), Vec::new());
-    let mut storm = Duration::from_secs(3);
+    let first = pick(&mut Vec::new(), &mut dice, |role| role == Role::Worker);
+    let alone = Fault::Kill { who: first, down_ms: 500 };
+    let (mut plan, mut deck) = (vec![Planned { at: QUIET, fault: alone }], Vec::new());
+    let mut storm = QUIET + UNDISTURBED;
     while storm < length.saturating_sub(Duration::from_secs(6)) {
         let mut end = storm;
         let mut taken: Vec<&'static str> = Vec::new();

@@ -72,7 +72,9 @@ impl Report<'_> {
         let overlaps = verdict.overlaps;
         let text = format!("{}, the longest {} ms", overlaps.count, overlaps.longest_ms);
         row("overlaps after a lost lease".into(), text);
-        row("lost worker → its job runs elsewhere".into(), recovery(&verdict.recoveries_ms));
+        let recoveries = &verdict.recoveries;
+        row("lost worker → its jobs run elsewhere".into(), recovery(&recoveries.all_ms));
+        row("  with nothing else broken".into(), recovery(&recoveries.undisturbed_ms));
         let drained = self.drained.map(|time| format!("{:.1} s", time.as_secs_f64()));
         row("healed → drained".into(), drained.unwrap_or_else(|| "never".into()));
         row("violations".into(), verdict.violations.len().to_string());
@@ -81,7 +83,7 @@ impl Report<'_> {
 }
 
 fn recovery(sorted_ms: &[i64]) -> String {
-    let [.., worst] = sorted_ms else { return "no job was lost so".to_owned() };
+    let [.., worst] = sorted_ms else { return "none".to_owned() };
     let median = sorted_ms[sorted_ms.len() / 2];
     format!("{} jobs: median {median} ms, worst {worst} ms", sorted_ms.len())
 }

@@ -18,7 +18,7 @@ use crate::fleet::{Fleet, Places, Role};
 use crate::history::History;
 use crate::plan::Planned;
 use crate::report::Report;
-use crate::{judge, load, plan, settle, trace, watch};
+use crate::{history, judge, load, plan, settle, trace, watch};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -112,7 +112,11 @@ async fn faults(hand: &Hand<'_>, asked: &plan::Arguments) -> anyhow::Result<()> 
         tokio::time::sleep(*at).await;
         hand.history.note(fault);
         hand.history.fault(fault.kind());
+        let began_us = history::now_us();
         fault.carry_out(hand).await.with_context(|| format!("while trying to {fault}"))?;
+        if !fault.is_of_a_worker() {
+            hand.history.disturbed_since(began_us);
+        }
         hand.history.note(format!("  over: {fault}"));
         anyhow::Ok(())
     });

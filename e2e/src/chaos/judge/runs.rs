@@ -6,7 +6,7 @@ use shared::job::{Job, JobId, Status};
 
 use super::Findings;
 use crate::evidence::Evidence;
-use crate::history::Loss;
+use crate::history::History;
 use crate::trace::{ACTION, LOG_LINES, Run};
 
 const ONE_RUN: &str = "2: at most one run per job id and token";
@@ -109,13 +109,21 @@ fn overlaps(
 }
 
 /// From the loss of a worker until each job that it ran then ran elsewhere, ms, sorted.
-pub(super) fn recoveries(evidence: &Evidence, losses: &[Loss]) -> Vec<i64> {
+#[derive(Debug, Default)]
+pub(crate) struct Recoveries {
+    /// All of them.
+    pub(crate) all_ms: Vec<i64>,
+    /// Those while nothing but workers was broken.
+    pub(crate) undisturbed_ms: Vec<i64>,
+}
+
+pub(super) fn recoveries(evidence: &Evidence, history: &History) -> Recoveries {
     let mut starts: HashMap<JobId, i64> = HashMap::new();
     for run in &evidence.runs {
         starts.entry(run.id).or_insert(run.start_us);
     }
-    let mut recoveries = Vec::new();
-    for loss in losses {
+    let mut recoveries = Recoveries::default();
+    for loss in history.losses() {
         let held = evidence.runs.iter().filter(|run| {
             let ended = run.end.as_ref().is_some_and(|(end, _)| *end < loss.at_us);
             run.worker_pid == loss.pid && run.start_us < loss.at_us && !ended
@@ -123,12 +131,18 @@ pub(super) fn recoveries(evidence: &Evidence, losses: &[Loss]) -> Vec<i64> {
         for run in held {
             let Some(job) = evidence.jobs.get(&run.id) else { continue };
             let again = evidence.chain(job.id).into_iter().skip(1);
-            let again = again.filter_map(|job| starts.get(&job.id)).min();
-            if job.status == Status::WorkerDead {
-                recoveries.extend(again.map(|start| (start - loss.at_us) / 1000));
+            let again = again.filter_map(|job| starts.get(&job.id)).min().copied();
+            let Some(start_us) = again.filter(|_| job.status == Status::WorkerDead) else {
+                continue;
+            };
+            let ms = (start_us - loss.at_us) / 1000;
+            recoveries.all_ms.push(ms);
+            if history.is_undisturbed(loss.at_us, start_us) {
+                recoveries.undisturbed_ms.push(ms);
             }
         }
     }
-    recoveries.sort_unstable();
+    recoveries.all_ms.sort_unstable();
+    recoveries.undisturbed_ms.sort_unstable();
     recoveries
 }
