@@ -153,13 +153,8 @@ pub fn service_url(variable: &str) -> String {
 }
 
 async fn proxied(flag: &str, url: &str) -> (Proxy, String) {
-    let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    let rest = &url[after_scheme..];
-    let start = after_scheme + rest.find('@').map_or(0, |at| at + 1);
-    let end = url[start..].find('/').map_or(url.len(), |at| start + at);
-    let proxy = Proxy::new(url[start..end].to_owned()).await;
-    let flag = format!("{flag}={}{}{}", &url[..start], proxy.address(), &url[end..]);
-    (proxy, flag)
+    let (proxy, url) = Proxy::before(url).await;
+    (proxy, format!("{flag}={url}"))
 }
 
 /// A token that is cancelled when it is dropped with its guard: a service lives as long as its handle.

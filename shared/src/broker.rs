@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
@@ -126,6 +126,16 @@ impl Broker {
         let name = self.full_name(queue);
         let deleted = channel.queue_delete(name.into(), QueueDeleteOptions::default());
         limited("delete a queue", deleted).await?;
+        let _ = channel.close(200, "bye".into()).await;
+        Ok(())
+    }
+
+    /// Throws away what a queue has ready. For faults.
+    pub async fn purge(&self, queue: &QueueName) -> Result<(), BrokerError> {
+        let channel = limited("open a channel", self.connection.create_channel()).await?;
+        let purged =
+            channel.queue_purge(self.full_name(queue).into(), QueuePurgeOptions::default());
+        limited("purge a queue", purged).await?;
         let _ = channel.close(200, "bye".into()).await;
         Ok(())
     }

@@ -74,12 +74,16 @@ async fn discover(store: Store, life: Life, discovered: watch::Sender<Vec<QueueN
             // What was told while nobody listened is heard with the next beat.
             life.beat_now.notify_one();
         }
-        if let Ok(queues) = store.declared_queues().await {
-            discovered.send_if_modified(|known| {
-                let news = *known != queues;
-                *known = queues;
-                news
-            });
+        match store.declared_queues().await {
+            Ok(queues) => {
+                discovered.send_if_modified(|known| {
+                    let news = *known != queues;
+                    *known = queues;
+                    news
+                });
+            }
+            // The subscription may be as dead and nobody would tell: whoever only listens hears no silence.
+            Err(_) => hints = None,
         }
         let hint = async {
             match &mut hints {

@@ -1,0 +1,47 @@
+//! What must always hold, judged from outside. One file per question; each adds what it finds to one list.
+
+mod capacity;
+mod chains;
+mod leftovers;
+mod runs;
+
+use crate::evidence::Evidence;
+use crate::history::{History, Violation};
+
+pub(crate) use runs::{Overlaps, Recoveries};
+
+/// What was found: violations, and numbers for the report.
+pub(crate) struct Verdict {
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) overlaps: Overlaps,
+    pub(crate) recoveries: Recoveries,
+    pub(crate) chains: usize,
+    pub(crate) follow_ups: usize,
+}
+
+/// Collects violations.
+struct Findings(Vec<Violation>);
+
+impl Findings {
+    fn add(&mut self, invariant: &'static str, what: impl std::fmt::Display) {
+        self.0.push(Violation { invariant, what: what.to_string() });
+    }
+}
+
+/// Judges.
+pub(crate) fn judge(evidence: &Evidence, history: &History) -> Verdict {
+    let mut findings = Findings(history.violations());
+    chains::judge(evidence, &mut findings);
+    let overlaps = runs::judge(evidence, &mut findings);
+    capacity::by_events(evidence, &mut findings);
+    capacity::by_runs(evidence, &mut findings);
+    leftovers::judge(evidence, &mut findings);
+    let chains = evidence.firsts().count();
+    Verdict {
+        violations: findings.0,
+        overlaps,
+        recoveries: runs::recoveries(evidence, history),
+        chains,
+        follow_ups: evidence.jobs.len() - chains,
+    }
+}
