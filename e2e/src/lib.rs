@@ -5,6 +5,7 @@
 
 mod consistent;
 mod proxy;
+mod redis;
 mod services;
 mod world;
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use consistent::{assert_consistent, disagreements};
 pub use proxy::Proxy;
+pub use redis::Redis;
 pub use services::{Service, serve};
 pub use world::{beat, job, jobs};
 
@@ -43,6 +45,11 @@ struct Settings {
 impl House {
     /// An empty house. Fails the test when Redis or RabbitMQ is not there.
     pub async fn new() -> House {
+        House::on(&service_url("CAPSTAN_TEST_REDIS_URL")).await
+    }
+
+    /// An empty house on a Redis of its own.
+    pub async fn on(redis_url: &str) -> House {
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_env("CAPSTAN_TEST_LOG"))
             .with_test_writer()
@@ -50,7 +57,7 @@ impl House {
         let namespace = format!("test-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let settings = Settings::parse_from([
             "house",
-            &format!("--redis-url={}", service_url("CAPSTAN_TEST_REDIS_URL")),
+            &format!("--redis-url={redis_url}"),
             &format!("--amqp-url={}", service_url("CAPSTAN_TEST_AMQP_URL")),
             &format!("--namespace={namespace}"),
         ]);
