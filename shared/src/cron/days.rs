@@ -1,5 +1,6 @@
-//! Which days a line means. The two day fields are joined as Unix cron joins them: when both are restricted a day
-//! that either means is one; when one of them begins with a star, a day must suit both.
+//! Which days a line means. The two day fields are joined as Unix cron joins them: when both are restricted, a day
+//! that either means is one; when one of them is a star, the other decides. (Vixie cron takes a star with a step for
+//! a star too; croner and croniter do not, and croniter calls it the cron bug. We follow the manual, not the bug.)
 
 use chrono::{Datelike, NaiveDate};
 
@@ -19,7 +20,7 @@ impl Days {
 
     /// Either of the two is enough.
     pub(super) fn either(&self) -> bool {
-        !self.of_month.starred && !self.of_week.starred
+        !self.of_month.is_star() && !self.of_week.is_star()
     }
 
     /// The line means this day.

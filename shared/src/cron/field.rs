@@ -116,12 +116,17 @@ pub(super) struct Field {
     pub(super) text: String,
     pub(super) values: Set,
     pub(super) specials: Vec<Special>,
-    /// It begins with a star (or question mark): Unix cron calls it unrestricted then, with a step too.
+    /// It begins with a star (or question mark).
     pub(super) starred: bool,
 }
 
 impl Field {
-    /// Every value that the kind has.
+    /// It is a star without a step: it restricts nothing.
+    pub(super) fn is_star(&self) -> bool {
+        matches!(self.text.as_str(), "*" | "?" | "*/1" | "?/1")
+    }
+
+    /// It allows every value that the kind has.
     pub(super) fn is_all(&self) -> bool {
         let (least, largest) = self.kind.bounds();
         let largest = if self.kind == Kind::DaysOfWeek { 6 } else { largest };

@@ -78,16 +78,14 @@ fn unit(field: &Field) -> String {
 
 fn days(calendar: &Calendar) -> String {
     let [_, _, hours, of_month, _, of_week] = &calendar.fields;
-    let no_specials = of_month.specials.is_empty() && of_week.specials.is_empty();
-    match (of_month.is_all(), of_week.is_all()) {
-        (true, true) if no_specials && hours.is_all() => String::new(),
-        (true, true) if no_specials => " every day".to_owned(),
-        (_, true) if of_week.starred => format!(" on {}", days_of_month(of_month)),
-        (true, _) if of_month.starred => format!(" on {}", days_of_week(of_week)),
-        _ if calendar.days.either() => {
+    match (of_month.is_star(), of_week.is_star()) {
+        (true, true) if hours.is_all() => String::new(),
+        (true, true) => " every day".to_owned(),
+        (false, true) => format!(" on {}", days_of_month(of_month)),
+        (true, false) => format!(" on {}", days_of_week(of_week)),
+        (false, false) => {
             format!(" on {}, and on {}", days_of_month(of_month), days_of_week(of_week))
         }
-        _ => format!(" on {} if it is a {}", days_of_month(of_month), days_of_week(of_week)),
     }
 }
 

@@ -54,14 +54,18 @@ fn weekdays_are_those_of_unix() {
 }
 
 #[test]
-fn two_restricted_day_fields_are_joined_by_or_and_a_star_by_and() {
+fn two_restricted_day_fields_are_joined_by_or_and_a_star_leaves_it_to_the_other() {
     let found = next("0 0 0 13 * FRI", "UTC", "2026-11-01T00:00:00Z", 4);
     let expected = ["2026-11-06", "2026-11-13", "2026-11-20", "2026-11-27"];
     assert_eq!(found, expected.map(|day| format!("{day}T00:00:00Z")));
-    // As Vixie cron does: */2 is a star, so the days must be odd and Mondays.
-    let found = next("0 0 0 */2 * MON", "UTC", "2026-11-01T00:00:00Z", 3);
-    let expected = ["2026-11-09", "2026-11-23", "2026-12-07"];
+    // A star with a step is a restriction, as the manual has it, and not a star, as Vixie cron has it.
+    let found = next("0 0 0 */10 * MON", "UTC", "2026-11-01T00:00:00Z", 5);
+    let expected = ["2026-11-02", "2026-11-09", "2026-11-11", "2026-11-16", "2026-11-21"];
     assert_eq!(found, expected.map(|day| format!("{day}T00:00:00Z")));
+    assert_eq!(
+        next("0 0 0 * * MON", "UTC", "2026-11-01T00:00:00Z", 9),
+        next("0 0 0 */1 * MON", "UTC", "2026-11-01T00:00:00Z", 9)
+    );
 }
 
 #[test]

@@ -12,11 +12,7 @@ fn a_line_is_told_in_words() {
         ("@every 90s", "every 90 seconds, counted from 1970-01-01T00:00:00Z"),
         ("0 8,20 * * 1-5", "at 08:00:00 and 20:00:00 on Monday to Friday"),
         ("0 0 1,15 * MON", "at 00:00:00 on the 1st and 15th, and on Monday"),
-        (
-            "0 0 */2 * MON",
-            "at 00:00:00 on the 1st, 3rd, 5th, 7th, 9th, 11th, 13th, 15th, 17th, \
-            19th, 21st, 23rd, 25th, 27th, 29th and 31st if it is a Monday",
-        ),
+        ("0 0 1-10/3 * MON", "at 00:00:00 on the 1st, 4th, 7th and 10th, and on Monday"),
         ("0 0 L JAN,JUL ?", "at 00:00:00 on the last day of the month in January and July"),
         ("0 0 15W * *", "at 00:00:00 on the day from Monday to Friday nearest to the 15th"),
         (
