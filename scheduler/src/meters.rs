@@ -12,6 +12,10 @@ pub struct Meters {
     pub offered_jobs: Counter,
     /// Jobs whose time had come.
     pub due_jobs: Counter,
+    /// Jobs made by crons.
+    pub cron_jobs: Counter,
+    /// Ticks of crons that got no job.
+    pub skipped_ticks: Counter,
     /// Jobs ended because their worker's lease had.
     pub expired_jobs: Counter,
     /// Jobs offered again because their offers seemed lost.
@@ -27,6 +31,8 @@ impl Meters {
             ("offers", "Offers confirmed by the broker", &meters.offers),
             ("offered_jobs", "Jobs in confirmed offers", &meters.offered_jobs),
             ("due_jobs", "Jobs whose time had come", &meters.due_jobs),
+            ("cron_jobs", "Jobs made by crons", &meters.cron_jobs),
+            ("skipped_ticks", "Ticks of crons that got no job", &meters.skipped_ticks),
             ("expired_jobs", "Jobs ended with their worker's lease", &meters.expired_jobs),
             ("reoffered_jobs", "Jobs offered again", &meters.reoffered_jobs),
         ];

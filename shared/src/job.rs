@@ -12,6 +12,7 @@ pub use span::{Span, SpanError};
 pub use state::{Event, NoStatus, Status};
 
 use crate::capacity::{CapacityMap, Class};
+use crate::cron::Firing;
 
 /// What was asked for. Written once, when the job is submitted, and never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Spec {
     /// A ticket, for people; at most 32 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket_ref: Option<String>,
+    /// The cron that made it, and for which tick.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron: Option<Firing>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

@@ -3,9 +3,11 @@
 
 mod answer;
 mod batch;
+mod crons;
 mod defaults;
 mod dump;
 mod finish;
+mod fire;
 mod heart;
 mod keys;
 mod loops;
@@ -21,9 +23,11 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio_util::sync::CancellationToken;
 
+pub use crons::{Cron, CronSet, MAX_CRONS, SetCron, Skip};
 pub use defaults::ActionDefaults;
 pub use dump::Dumped;
 pub use finish::{Finish, Finished};
+pub use fire::{DueCron, DueCrons, Fired};
 pub use heart::{Beat, Expired, Left, Pulse, Verdict};
 pub use loops::{Due, Reoffer};
 pub use outbox::{Entry, Outbox, Ready};

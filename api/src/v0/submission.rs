@@ -97,6 +97,7 @@ impl JobSubmission {
             scheduled_by: Some(UNKNOWN.to_owned()),
             comment: checked_text("comment", self.comment, COMMENT_CHARACTERS)?,
             ticket_ref: checked_text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
+            cron: None,
         };
         let scheduled_at = at.map_err(|error| Error::invalid("scheduledAt", error))?;
         Ok(Draft { spec, retries: self.retries, scheduled_at })

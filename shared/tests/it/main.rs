@@ -5,6 +5,7 @@
 
 mod broker;
 mod cron_oracle;
+mod crons;
 mod finishing;
 mod leases;
 mod listing;
