@@ -7,6 +7,8 @@ use std::str::FromStr;
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::job::Timestamp;
+
 /// A time zone by its IANA name; UTC unless said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -34,6 +36,13 @@ impl Default for Zone {
 }
 
 impl Zone {
+    /// What the wall shows at a moment, with its distance from UTC.
+    #[must_use]
+    pub fn show(self, at: Timestamp) -> String {
+        let at = DateTime::from_timestamp_millis(at.ms()).unwrap_or_default();
+        at.with_timezone(&self.0).format("%a %Y-%m-%d %H:%M:%S %:z").to_string()
+    }
+
     /// The wall's time at a moment.
     pub(super) fn wall(self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.0).naive_local()
