@@ -70,6 +70,7 @@ mod tests {
             2026-03-28T01:30:00Z  Sat 2026-03-28 02:30:00 +01:00
             2026-03-29T01:00:00Z  Sun 2026-03-29 03:00:00 +02:00
             2026-03-30T00:30:00Z  Mon 2026-03-30 02:30:00 +02:00
-        "#]].assert_eq(&(explained(&arguments, now) + "\n"));
+        "#]]
+        .assert_eq(&(explained(&arguments, now) + "\n"));
     }
 }
