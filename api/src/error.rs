@@ -14,6 +14,9 @@ pub(crate) enum Error {
     /// No worker has this id, or the text cannot be one.
     #[error("there is no worker {0:?}")]
     NoSuchWorker(String),
+    /// No cron has this name, or the text cannot be one.
+    #[error("there is no cron {0:?}")]
+    NoSuchCron(String),
     /// Nothing is served under this path.
     #[error("there is no route {0:?}")]
     NoSuchRoute(String),
@@ -52,6 +55,9 @@ pub(crate) enum Error {
         "queue {0:?} would be one more than this namespace may have: use fewer kinds of capacity maps"
     )]
     TooManyQueues(String),
+    /// The namespace has as many crons as it may have.
+    #[error("this namespace has {max} crons already, and may not have more", max = shared::store::MAX_CRONS)]
+    TooManyCrons,
     /// It may be done when it is asked again.
     #[error("{0}; try again in a second")]
     Unavailable(&'static str),

@@ -2,6 +2,8 @@
 //! it does.
 
 mod body;
+mod cron;
+mod crons;
 mod docs;
 mod job;
 mod jobs;
@@ -32,6 +34,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(logs::show))
         .routes(routes!(workers::list))
         .routes(routes!(workers::show))
+        .routes(routes!(crons::list, crons::set))
+        .routes(routes!(crons::show, crons::delete))
+        .routes(routes!(crons::run))
+        .routes(routes!(crons::pause))
+        .routes(routes!(crons::resume))
+        .routes(routes!(crons::next))
         .routes(routes!(docs::show));
     OpenApiRouter::with_openapi(docs::begin()).nest("/api/v0", routes)
 }

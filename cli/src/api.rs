@@ -84,6 +84,18 @@ impl Api {
         self.send(request.timeout(CALL_LIMIT)).await
     }
 
+    /// Posts nothing: the path says it all.
+    pub(crate) async fn act<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let request = self.http.post(format!("{}{path}", self.base)).timeout(CALL_LIMIT);
+        read(self.send(request).await?).await
+    }
+
+    /// Deletes what stands at a path.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        let request = self.http.delete(format!("{}{path}", self.base)).timeout(CALL_LIMIT);
+        self.send(request).await.map(drop)
+    }
+
     /// An answer without end; its parts come as they are made.
     pub(crate) async fn stream(&self, path: &str, query: &Query<'_>) -> Result<Response, Failure> {
         self.send(self.ask(path, query)).await

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use reqwest::Url;
 
 use crate::bench::BenchArguments;
+use crate::crons::CronsCommand;
 use crate::demo::DemoArguments;
 use crate::health::HealthArguments;
 use crate::jobs::JobsCommand;
@@ -45,6 +46,9 @@ pub(crate) enum Command {
     /// Submit jobs, look at them, read their logs, wait for their end
     #[command(subcommand, after_help = EXIT_CODES)]
     Jobs(JobsCommand),
+    /// Set crons, see when they fire and what they did, run and pause them
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Crons(CronsCommand),
     /// List the workers
     #[command(after_help = EXIT_CODES)]
     Workers(WorkersArguments),

@@ -1,6 +1,7 @@
 //! `capstan demo`: on a real fleet, and through the API alone, that jobs run where and when they
 //! should. It reports and judges; each part is a file of its own that says what it looks for.
 
+mod crons;
 mod digests;
 mod files;
 mod three_jobs;
@@ -61,7 +62,8 @@ pub(crate) async fn run(api: &Api, arguments: &DemoArguments) -> Result<Ending, 
         let scanner = scanner(api, deadline).await?;
         let stage = Stage { api, deadline, count: arguments.count as usize, scanner };
         add(&mut total, three_jobs::play(&stage).await?)?;
-        add(&mut total, digests::play(&stage).await?)
+        add(&mut total, digests::play(&stage).await?)?;
+        add(&mut total, crons::play(&stage).await?)
     };
     match played.await {
         Ok(()) => {}

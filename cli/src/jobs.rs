@@ -2,8 +2,8 @@
 
 mod list;
 mod logs;
-mod parameters;
-mod show;
+pub(crate) mod parameters;
+pub(crate) mod show;
 mod submit;
 pub(crate) mod wait;
 

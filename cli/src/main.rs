@@ -4,6 +4,7 @@
 mod api;
 mod arguments;
 mod bench;
+mod crons;
 mod demo;
 mod failure;
 mod health;
@@ -51,6 +52,7 @@ async fn run(arguments: Arguments) -> Result<Ending, Failure> {
     let api = Api::new(&arguments.api)?;
     match arguments.command {
         Command::Jobs(command) => jobs::run(&api, command).await,
+        Command::Crons(command) => crons::run(&api, command).await,
         Command::Workers(arguments) => workers::run(&api, arguments).await,
         Command::Health(arguments) => health::run(arguments).await,
         Command::Demo(arguments) => demo::run(&api, &arguments).await,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use shared::job::{JobId, Status, Timestamp};
 
 /// Units by type; `None` on the wire is null.
@@ -83,6 +83,43 @@ pub(crate) struct Worker {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Workers {
     pub(crate) workers: Vec<Worker>,
+}
+
+/// A cron.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Cron {
+    pub(crate) name: String,
+    pub(crate) action: String,
+    pub(crate) schedule: String,
+    #[serde(default)]
+    pub(crate) time_zone: String,
+    #[serde(default, deserialize_with = "none_when_empty")]
+    pub(crate) next_run: Option<Timestamp>,
+    #[serde(default, deserialize_with = "none_when_empty")]
+    pub(crate) last_run: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) paused: bool,
+    #[serde(default)]
+    pub(crate) declared: bool,
+    #[serde(default)]
+    pub(crate) fired: u64,
+    #[serde(default)]
+    pub(crate) skipped: u64,
+    #[serde(default)]
+    pub(crate) last_skip: Option<Map<String, Value>>,
+}
+
+/// A page of crons.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Crons {
+    pub(crate) crons: Vec<Cron>,
+}
+
+/// The next ticks of a cron.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NextTicks {
+    pub(crate) next: Vec<Timestamp>,
 }
 
 /// A line of a job's log.

@@ -1,6 +1,8 @@
-//! The scheduler: three loops that take no input and may run on many machines at once. The relay publishes what
-//! stands in the outbox, the ticker moves what is due to it, the reaper ends what is lost.
+//! The scheduler: loops that take no input and may run on many machines at once. The relay publishes what stands in
+//! the outbox, the ticker moves what is due to it, crons are fired, the reaper ends what is lost.
 
+mod crons;
+mod declared;
 mod meters;
 mod reaper;
 mod relay;
@@ -17,6 +19,8 @@ use shared::telemetry::{Admin, Health, serve_admin};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use crons::{Crons, Firings};
+pub use declared::{DeclaredError, apply as apply_declared, read as read_declared};
 pub use meters::Meters;
 pub use reaper::{Reaper, find_lost_offers};
 pub use relay::Relay;
@@ -37,15 +41,21 @@ pub struct Config {
     /// The workers' lease; after a pause of its own, the reaper grants one whole lease before it ends any
     #[arg(long, env = "CAPSTAN_LEASE", default_value = "5s", value_parser = duration)]
     pub lease: Duration,
+    /// A TOML file of crons, applied at the start; declared ones that are not in it any more are deleted
+    #[arg(long, env = "CAPSTAN_CRONS", value_name = "FILE")]
+    pub crons: Option<std::path::PathBuf>,
 }
 
 /// Runs a scheduler until `shutdown`. Waits for the store and the broker, in any order.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    // The empty text is what an unset variable gives in Compose.
+    let file = config.crons.as_deref().filter(|path| !path.as_os_str().is_empty());
+    let declared = file.map(declared::read).transpose()?;
     let name = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
     let store = Store::new(&config.store)?;
     let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_scheduler"));
     let meters = Meters::registered(&mut registry);
-    for part in ["relay", "ticker", "leases", "offers", "batches", "history"] {
+    for part in ["relay", "ticker", "crons", "leases", "offers", "batches", "history"] {
         health.expect(part, Duration::from_secs(15));
     }
     let admin = Admin { health: health.clone(), registry: Arc::new(registry) };
@@ -59,6 +69,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let service = Service { config, store, health, meters, name };
         tasks.spawn(relay::run(service.clone(), shutdown.clone()));
         tasks.spawn(ticker::run(service.clone(), shutdown.clone()));
+        tasks.spawn(crons::run(service.clone(), shutdown.clone()));
+        if let Some(declared) = declared {
+            let (store, shutdown) = (service.store.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                declared::apply_persistently(&store, &declared, &shutdown).await;
+                Ok(())
+            });
+        }
         tasks.spawn(reaper::run(service, shutdown.clone()));
     }
     // A loop ends by itself only when it cannot go on: then the others end too.

@@ -16,6 +16,10 @@ pub struct Meters {
     pub lapsed_jobs: Counter,
     /// Jobs that left the history.
     pub trimmed_jobs: Counter,
+    /// Jobs made by crons.
+    pub cron_jobs: Counter,
+    /// Ticks of crons that got no job.
+    pub skipped_ticks: Counter,
     /// Jobs ended because their worker's lease had.
     pub expired_jobs: Counter,
     /// Jobs offered again because their offers seemed lost.
@@ -35,6 +39,8 @@ impl Meters {
             ("due_jobs", "Jobs whose time had come", &meters.due_jobs),
             ("lapsed_jobs", "Jobs not started before they expired", &meters.lapsed_jobs),
             ("trimmed_jobs", "Jobs that left the history", &meters.trimmed_jobs),
+            ("cron_jobs", "Jobs made by crons", &meters.cron_jobs),
+            ("skipped_ticks", "Ticks of crons that got no job", &meters.skipped_ticks),
             ("expired_jobs", "Jobs ended with their worker's lease", &meters.expired_jobs),
             ("reoffered_jobs", "Jobs offered again", &meters.reoffered_jobs),
             ("refused_queues", "Refusals of queues by the broker", &meters.refused_queues),

@@ -70,8 +70,13 @@ impl Relay {
         offers.retain(|(queue, _)| !self.refused.is_left_alone(queue, now));
         let failed = publisher.publish(&offers).await?;
         let retry = self.judge(&offers, &failed);
+        // A queue that takes nothing now may hold what it took earlier: it must be consumed all the same.
+        let is_made = |queue: &QueueName| {
+            failed.get(queue).is_none_or(|error| matches!(error, BrokerError::NotTaken(_)))
+        };
+        let made = offers.iter().map(|(queue, _)| queue).filter(|queue| is_made(queue)).cloned();
+        self.tell_of_new_queues(made.collect()).await?;
         offers.retain(|(queue, _)| !failed.contains_key(queue));
-        self.tell_of_new_queues(&offers).await?;
         let over =
             |entry: &&Entry| !entry.ready.as_ref().is_some_and(|of| retry.contains(&of.queue));
         self.outbox.remove(self.in_hand.iter().filter(over)).await?;
@@ -108,13 +113,11 @@ impl Relay {
         retry
     }
 
-    async fn tell_of_new_queues(&mut self, offers: &[(QueueName, Offer)]) -> anyhow::Result<()> {
-        let new = offers.iter().map(|(queue, _)| queue).filter(|queue| !self.told.contains(*queue));
-        let new: BTreeSet<QueueName> = new.cloned().collect();
+    async fn tell_of_new_queues(&mut self, made: BTreeSet<QueueName>) -> anyhow::Result<()> {
+        let new: Vec<QueueName> = made.difference(&self.told).cloned().collect();
         if !new.is_empty() {
-            let names: Vec<QueueName> = new.into_iter().collect();
-            self.store.queues_declared(&names).await?;
-            self.told.extend(names);
+            self.store.queues_declared(&new).await?;
+            self.told.extend(new);
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ pub use span::{Span, SpanError};
 pub use state::{Event, NoStatus, Status};
 
 use crate::capacity::{CapacityMap, Class};
+use crate::cron::Firing;
 
 /// What was asked for. Written once, when the job is submitted, and never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +62,9 @@ pub struct Spec {
     /// A ticket, for people; at most 32 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket_ref: Option<String>,
+    /// The cron that made it, and for which tick.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron: Option<Firing>,
 }
 
 impl Spec {
@@ -83,6 +87,7 @@ impl Spec {
             scheduled_by: None,
             comment: None,
             ticket_ref: None,
+            cron: None,
         }
     }
 }

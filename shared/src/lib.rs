@@ -1,11 +1,12 @@
 //! What two services of Capstan must agree on.
 //!
-//! `job` and `capacity` are pure. `store` is the only place that knows Redis, `broker` the only one that
+//! `job`, `capacity` and `cron` are pure. `store` is the only place that knows Redis, `broker` the only one that
 //! knows AMQP, `config` the only one that reads the environment.
 
 pub mod broker;
 pub mod capacity;
 pub mod config;
+pub mod cron;
 pub mod group;
 pub mod job;
 pub mod queue;

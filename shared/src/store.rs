@@ -4,9 +4,11 @@
 mod answer;
 mod batch;
 mod connection;
+mod crons;
 mod defaults;
 mod dump;
 mod finish;
+mod fire;
 mod heart;
 mod history;
 mod keys;
@@ -23,9 +25,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use crons::{Cron, CronSet, MAX_CRONS, SetCron, Skip};
 pub use defaults::ActionDefaults;
 pub use dump::Dumped;
 pub use finish::{Finish, Finished};
+pub use fire::{DueCron, DueCrons, Fired};
 pub use heart::{Beat, Expired, Left, Orders, Pulse, Verdict};
 pub use history::{Settings, Trimmed};
 pub use loops::{Due, Reoffer};

@@ -82,6 +82,10 @@ refusals! {
     TooManyQueues: Error::TooManyQueues("gpu=4.normal".to_owned());
     /// No such job.
     NoJob: Error::NoSuchJob("1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".to_owned());
+    /// No such cron.
+    NoCron: Error::NoSuchCron("gc".to_owned());
+    /// One cron too many.
+    TooManyCrons: Error::TooManyCrons;
     /// No such worker.
     NoWorker: Error::NoSuchWorker("f97ebb52f0f6".to_owned());
     /// The store does not answer, or holds what it should not.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use shared::capacity::CapacityMap;
+use shared::cron::{self, CronName};
 use shared::job::{self, ActionName, JobId, Priority, Span, Status, Timestamp, Token};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object as Schema, ObjectBuilder, Type};
@@ -21,7 +22,7 @@ use crate::waiting::{CODES, Reason};
     "parameters": null, "deadline": "", "stopTimeout": "5s", "number": 7,
     "createdAt": "2026-11-20T16:54:34.717Z", "startedAt": "2026-11-20T16:54:34.719Z",
     "finishedAt": "2026-11-20T16:58:34.727Z", "priority": "normal", "scheduledBy": "unknown",
-    "comment": null, "ticketRef": null, "attempt": 1, "crashes": 0, "result": null,
+    "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0, "result": null,
     "exception": null, "progress": null, "followUpID": null, "fencingToken": 12,
 }))]
 pub(super) struct Job {
@@ -83,6 +84,11 @@ pub(super) struct Job {
     comment: Option<String>,
     /// A ticket.
     ticket_ref: Option<String>,
+    /// The cron that made it; `null` when none did.
+    #[schema(value_type = Option<String>)]
+    cron: Option<CronName>,
+    /// Which tick of the cron it is for.
+    firing: Option<Firing>,
     /// Which run this is, from 1.
     attempt: u32,
     /// Deaths of workers in a row that led to it.
@@ -136,6 +142,22 @@ struct Exception {
     detail: Option<Value>,
 }
 
+/// Which tick of its cron a job is for.
+#[derive(Debug, Serialize, ToSchema)]
+struct Firing {
+    /// Its name, `<cron>@<tick>`.
+    #[schema(example = "gc@2018-04-28T01:00:00Z")]
+    name: String,
+    /// The moment that the line names; when it was asked for, of one that was.
+    #[schema(value_type = String, format = DateTime)]
+    tick: Timestamp,
+    /// `tick`: its time had come; `run`: somebody asked for it.
+    #[schema(example = "tick")]
+    cause: &'static str,
+    /// How many earlier ticks it stands for, or were left out before it, because nobody was there for them.
+    missed: u64,
+}
+
 /// A list of jobs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Jobs {
@@ -166,6 +188,8 @@ impl From<job::Job> for Job {
             scheduled_by: job.spec.scheduled_by,
             comment: job.spec.comment,
             ticket_ref: job.spec.ticket_ref,
+            cron: job.spec.cron.as_ref().map(|firing| firing.cron.clone()),
+            firing: job.spec.cron.map(Firing::from),
             attempt: job.attempt,
             crashes: job.crashes,
             result: job.result,
@@ -181,6 +205,13 @@ impl From<job::Exception> for Exception {
     fn from(exception: job::Exception) -> Exception {
         let job::Exception { kind, message, detail } = exception;
         Exception { kind, message, detail }
+    }
+}
+
+impl From<cron::Firing> for Firing {
+    fn from(firing: cron::Firing) -> Firing {
+        let (tick, cause, missed) = (firing.tick, firing.cause.as_str(), firing.missed);
+        Firing { name: firing.to_string(), tick, cause, missed }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use shared::cron::CronName;
 use shared::job::{JobId, WorkerId};
 
 use super::Refusal;
@@ -16,6 +17,9 @@ pub(super) struct OfJob(pub(super) JobId);
 
 /// The worker that the path names.
 pub(super) struct OfWorker(pub(super) WorkerId);
+
+/// The cron that the path names.
+pub(super) struct OfCron(pub(super) CronName);
 
 impl FromRequestParts<Arc<App>> for OfJob {
     type Rejection = Refusal;
@@ -32,6 +36,15 @@ impl FromRequestParts<Arc<App>> for OfWorker {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         let text = segment(parts, app).await;
         Ok(OfWorker(text.parse().map_err(|_| Error::NoSuchWorker(short(&text)))?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OfCron {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let text = segment(parts, app).await;
+        Ok(OfCron(text.parse().map_err(|_| Error::NoSuchCron(short(&text)))?))
     }
 }
 

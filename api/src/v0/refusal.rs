@@ -66,12 +66,14 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
     let (status, code) = match error {
         Error::NoSuchJob(_) => (StatusCode::NOT_FOUND, "NO_SUCH_JOB"),
         Error::NoSuchWorker(_) => (StatusCode::NOT_FOUND, "NO_SUCH_WORKER"),
+        Error::NoSuchCron(_) => (StatusCode::NOT_FOUND, "NO_SUCH_CRON"),
         Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ROUTE"),
         Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
         Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
         Error::Json(_) => (StatusCode::BAD_REQUEST, "INVALID_JSON"),
         Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID_PARAMETERS"),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "INVALID_PARAMETERS"),
+        Error::TooManyCrons => (StatusCode::CONFLICT, "CONFLICT"),
         Error::TooManyQueues(_) => (StatusCode::CONFLICT, "CONFLICT"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
         Error::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
@@ -86,6 +88,9 @@ fn detail(error: &Error) -> Map<String, Value> {
     match error {
         Error::NoSuchJob(id) | Error::NoSuchWorker(id) => {
             say("id", json!(id));
+        }
+        Error::NoSuchCron(name) => {
+            say("name", json!(name));
         }
         Error::NoSuchRoute(route) => {
             say("route", json!(route));
@@ -105,7 +110,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::TooManyQueues(queue) => {
             say("queue", json!(queue));
         }
-        Error::Json(_) | Error::Unavailable(_) | Error::Broken => {}
+        Error::Json(_) | Error::TooManyCrons | Error::Unavailable(_) | Error::Broken => {}
     }
     detail
 }
@@ -128,6 +133,7 @@ mod tests {
         let errors = [
             Error::NoSuchJob("x".to_owned()),
             Error::NoSuchWorker("x".to_owned()),
+            Error::NoSuchCron("x".to_owned()),
             Error::NoSuchRoute("/x".to_owned()),
             Error::NotAllowed { method, route },
             Error::MediaType("text/xml".to_owned()),
@@ -135,6 +141,7 @@ mod tests {
             Error::invalid("retries", "is too many").in_job(7),
             Error::TooLarge { place: Place::field("parameters"), limit_bytes: 65536 },
             Error::TooManyQueues("a=1.normal".to_owned()),
+            Error::TooManyCrons,
             Error::Unavailable("the store does not answer"),
             Error::Broken,
         ];
@@ -149,6 +156,8 @@ mod tests {
               there is no job "x"
             404 NO_SUCH_WORKER {"id":"x"}
               there is no worker "x"
+            404 NO_SUCH_CRON {"name":"x"}
+              there is no cron "x"
             404 NO_SUCH_ROUTE {"route":"/x"}
               there is no route "/x"
             405 NOT_ALLOWED {"method":"PUT","route":"/x"}
@@ -163,6 +172,8 @@ mod tests {
               parameters: more than 65536 bytes, which is the limit
             409 CONFLICT {"queue":"a=1.normal"}
               queue "a=1.normal" would be one more than this namespace may have: use fewer kinds of capacity maps
+            409 CONFLICT {}
+              this namespace has 200000 crons already, and may not have more
             503 UNAVAILABLE {}
               the store does not answer; try again in a second
             500 INTERNAL_ERROR {}

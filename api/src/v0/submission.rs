@@ -13,7 +13,7 @@ use crate::submit::Draft;
 
 /// How many jobs a batch may have.
 pub(super) const MOST_JOBS: usize = 10_000;
-const MOST_RETRIES: u32 = 100;
+pub(super) const MOST_RETRIES: u32 = 100;
 const PARAMETERS_BYTES: usize = 64 * 1024;
 /// Readers of JSON give up at a depth of 128, and a list of jobs is some levels deep itself.
 const PARAMETERS_DEPTH: usize = 64;
@@ -116,7 +116,9 @@ impl BatchSubmission {
     }
 }
 
-fn checked_parameters(parameters: Map<String, Value>) -> Result<Map<String, Value>, Error> {
+pub(super) fn checked_parameters(
+    parameters: Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
     let too_large = || {
         let place = Place::field("parameters");
         Error::TooLarge { place, limit_bytes: PARAMETERS_BYTES }

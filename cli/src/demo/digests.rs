@@ -105,7 +105,7 @@ fn why_wrong(one: &Ended, log: &[LogLine], expected: &str) -> Option<String> {
 }
 
 /// 64 hexadecimal digits, two blanks, a path.
-fn is_digest_line(line: &str) -> bool {
+pub(super) fn is_digest_line(line: &str) -> bool {
     line.split_once("  ").is_some_and(|(digest, _)| {
         digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
     })

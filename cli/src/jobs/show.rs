@@ -43,15 +43,15 @@ pub(crate) async fn run(api: &Api, arguments: &ShowArguments) -> Result<Ending, 
     if arguments.json {
         out::say_json(&job)?;
     } else {
-        out::say(lines(&job))?;
+        out::say(lines(&job, &ORDER))?;
     }
     Ok(Ending::Well)
 }
 
-/// One field a line; fields that say nothing are left out.
-fn lines(job: &Map<String, Value>) -> String {
-    let first = ORDER.iter().filter_map(|name| job.get_key_value(*name));
-    let rest = job.iter().filter(|(name, _)| !ORDER.contains(&name.as_str()));
+/// One field a line, those of `order` first; fields that say nothing are left out.
+pub(crate) fn lines(job: &Map<String, Value>, order: &[&str]) -> String {
+    let first = order.iter().filter_map(|name| job.get_key_value(*name));
+    let rest = job.iter().filter(|(name, _)| !order.contains(&name.as_str()));
     let rows = first.chain(rest).map(|(name, value)| (name, out::plain(value)));
     let rows = rows.filter(|(_, text)| !text.is_empty());
     rows.map(|(name, text)| format!("{name:<16} {text}")).collect::<Vec<_>>().join("\n")
@@ -79,6 +79,6 @@ mod tests {
             parameters       {"seconds":3}
             attempt          1
         "#]]
-        .assert_eq(&(lines(&job) + "\n"));
+        .assert_eq(&(lines(&job, &ORDER) + "\n"));
     }
 }

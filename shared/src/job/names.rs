@@ -18,6 +18,18 @@ impl JobId {
     pub fn random() -> JobId {
         JobId(Uuid::new_v4())
     }
+
+    /// The id that follows from what the job is made of: the same for whoever makes it.
+    #[must_use]
+    pub fn derived(from: Uuid, text: &str) -> JobId {
+        JobId(Uuid::new_v5(&from, text.as_bytes()))
+    }
+
+    /// Bits of it that are as good as random.
+    #[must_use]
+    pub fn bits(self) -> u64 {
+        self.0.as_u64_pair().1 & (u64::MAX >> 2)
+    }
 }
 
 impl fmt::Display for JobId {
@@ -54,6 +66,9 @@ pub enum NameError {
     /// Not the name of an action.
     #[error("{0:?} is no action name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -")]
     Action(String),
+    /// Not the name of a cron.
+    #[error("{0:?} is no name of a cron: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -")]
+    Cron(String),
     /// Not the id of a worker.
     #[error("{0:?} is no worker id: it must be 12 hexadecimal digits")]
     Worker(String),

@@ -1,6 +1,7 @@
 //! The names of the keys that plain reads use. The scripts make the same names in `prelude.lua`; the test
 //! `keys_are_the_same_in_rust_and_lua` compares the two.
 
+use crate::cron::CronName;
 use crate::job::{ActionName, JobId, Status, WorkerId};
 use crate::queue::QueueName;
 
@@ -91,6 +92,18 @@ impl Keys {
         self.named("due")
     }
 
+    pub(super) fn cron(&self, name: &CronName) -> String {
+        self.named(format_args!("cron:{name}"))
+    }
+
+    pub(super) fn cron_held(&self, name: &CronName) -> String {
+        self.named(format_args!("cron_held:{name}"))
+    }
+
+    pub(super) fn cron_names(&self) -> String {
+        self.named("cron_names")
+    }
+
     pub(super) fn batch(&self, id: &str) -> String {
         self.named(format_args!("batch:{id}"))
     }
@@ -127,7 +140,8 @@ mod tests {
     #[test]
     fn keys_are_the_same_in_rust_and_lua() {
         let keys = Keys::new("ns");
-        let lua = include_str!("prelude.lua");
+        let lua = concat!(include_str!("prelude.lua"), include_str!("cron_prelude.lua"));
+        let name: CronName = "n".parse().unwrap();
         let id = JobId::random();
         let action: ActionName = "a".parse().unwrap();
         let worker: WorkerId = "0123456789ab".parse().unwrap();
@@ -141,6 +155,8 @@ mod tests {
             ("key_ready(class, priority)", keys.ready(&"c=1.high".parse().unwrap())),
             ("key_worker(worker)", keys.worker(worker.as_str())),
             ("key_held(worker)", keys.held(&worker)),
+            ("key_cron(name)", keys.cron(&name)),
+            ("key_cron_held(name)", keys.cron_held(&name)),
         ];
         for (function, name) in pairs {
             let line =
@@ -152,6 +168,7 @@ mod tests {
                 "status" => "done".to_owned(),
                 "action" => "a".to_owned(),
                 "worker" => worker.to_string(),
+                "name" => "n".to_owned(),
                 "class" => "c=1".to_owned(),
                 "priority" => "high".to_owned(),
                 literal => literal.trim_matches('\'').to_owned(),

@@ -54,7 +54,7 @@ local function offer(id, job, now)
 end
 
 -- What a job keeps beyond its first record: it is handed on to the job that carries it on.
-local lasting = { 'uniqueKey', 'onWorkerLost', 'backoffBase', 'backoffMax', 'cron' }
+local lasting = { 'uniqueKey', 'onWorkerLost', 'backoffBase', 'backoffMax' }
 
 -- Writes a waiting job with all its indexes; `job` has the fields of its hash (scheduledAt as text), `spec` is what was asked.
 local function create(id, job, spec, now)

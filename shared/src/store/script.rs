@@ -14,7 +14,7 @@ pub(super) struct Verb {
 }
 
 macro_rules! verbs {
-    ($($name:ident $flags:literal)*) => {
+    ($($name:ident $flags:literal $(+ $more:literal)?)*) => {
         /// Every script of the store.
         pub(super) struct Scripts {
             $(pub(super) $name: Verb,)*
@@ -26,6 +26,7 @@ macro_rules! verbs {
                 script: Script::new(concat!(
                     "#!lua", $flags, "\n",
                     include_str!("prelude.lua"),
+                    $(include_str!($more),)?
                     include_str!(concat!(stringify!($name), ".lua")),
                 )),
             },)*
@@ -48,6 +49,11 @@ verbs! {
     lapse " flags=allow-oom"
     steer " flags=allow-oom"
     trim " flags=allow-oom"
+    due_crons " flags=allow-oom" + "cron_prelude.lua"
+    fire "" + "cron_prelude.lua"
+    set_cron "" + "cron_prelude.lua"
+    delete_cron " flags=allow-oom" + "cron_prelude.lua"
+    run_cron "" + "cron_prelude.lua"
     log " flags=allow-oom"
     progress " flags=allow-oom"
     finish " flags=allow-oom"

@@ -4,6 +4,8 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod broker;
+mod cron_oracle;
+mod crons;
 mod finishing;
 mod leases;
 mod listing;

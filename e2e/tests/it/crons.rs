@@ -1,0 +1,230 @@
+//! Crons in a whole house: each tick has its job, whoever dies; what a policy leaves out is said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use e2e::{House, assert_consistent};
+use serde_json::{Value, json};
+use shared::cron::CronName;
+use shared::job::{Job, Status};
+use shared::store::{Cron, Filter, SetCron};
+
+async fn set(house: &House, name: &str, spec: Value) {
+    let mut all = json!({"action": "noop", "schedule": "* * * * * *", "misfire": "all"});
+    all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    let spec = serde_json::from_value(all).unwrap();
+    let name = name.parse().unwrap();
+    let wanted = SetCron { name, spec, paused: None, declared: false };
+    house.store().set_cron(&wanted).await.unwrap();
+}
+
+async fn cron(house: &House, name: &str) -> Cron {
+    house.store().cron(&name.parse::<CronName>().unwrap()).await.unwrap().unwrap()
+}
+
+/// All jobs of the house.
+async fn all_jobs(house: &House) -> Vec<Job> {
+    house.store().jobs(&Filter::default(), 0, 10_000).await.unwrap().jobs
+}
+
+/// The seconds for which each cron has a job; fails when one has two, or one that is early.
+fn ticks(jobs: &[Job]) -> BTreeMap<String, BTreeSet<i64>> {
+    let mut ticks: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for job in jobs {
+        let firing = job.spec.cron.as_ref().unwrap();
+        assert_eq!(job.scheduled_at, firing.tick, "{firing}");
+        assert!(job.created_at >= firing.tick, "{firing} came early");
+        let of_cron = ticks.entry(firing.cron.to_string()).or_default();
+        assert!(of_cron.insert(firing.tick.ms() / 1000), "{firing} has two jobs");
+    }
+    ticks
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_tick_has_one_job_whichever_schedulers_die_and_when_redis_goes_away() {
+    let house = House::new().await;
+    let (proxy, flag) = house.redis_proxy().await;
+    for index in 0..20 {
+        set(&house, &format!("c{index}"), json!({})).await;
+    }
+    let mut schedulers: Vec<_> = (0..4).map(|_| house.scheduler_with(&[&flag])).collect();
+    let worker = house.worker("default=64");
+    for round in 0..6 {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let victim = schedulers.remove(0);
+        if round % 2 == 0 {
+            victim.kill().await;
+        } else {
+            victim.stop().await;
+        }
+        schedulers.push(house.scheduler_with(&[&flag]));
+        if round == 3 {
+            proxy.cut();
+            tokio::time::sleep(Duration::from_millis(1_300)).await;
+            proxy.mend();
+        }
+    }
+    house
+        .eventually("each has fired ten times", async || {
+            let (crons, _) = house.store().crons(0, 100).await.unwrap();
+            crons.iter().all(|cron| cron.fired >= 10)
+        })
+        .await;
+    let (crons, _) = house.store().crons(0, 100).await.unwrap();
+    for cron in &crons {
+        house.store().delete_cron(&cron.name).await.unwrap();
+    }
+    house
+        .eventually("all jobs are done", async || {
+            let counts: BTreeMap<_, _> = house
+                .store()
+                .counts()
+                .await
+                .unwrap()
+                .into_iter()
+                .map(|(s, n)| (s.as_str(), n))
+                .collect();
+            counts["done"] > 0 && counts["waiting"] + counts["running"] == 0
+        })
+        .await;
+    let found = ticks(&all_jobs(&house).await);
+    assert_eq!(found.len(), 20);
+    for (cron, ticks) in found {
+        let (first, last) = (ticks.first().unwrap(), ticks.last().unwrap());
+        assert_eq!(ticks.len() as i64, last - first + 1, "{cron} has missed a tick");
+    }
+    assert_consistent(house.store()).await;
+    worker.stop().await;
+    for scheduler in schedulers {
+        scheduler.stop().await;
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticks_that_nobody_was_there_for_are_treated_as_the_policy_says() {
+    let house = House::new().await;
+    for misfire in ["skip", "once", "all"] {
+        set(&house, misfire, json!({"misfire": misfire})).await;
+    }
+    let first = cron(&house, "skip").await.next_run.unwrap();
+    house
+        .eventually("seven seconds are over", async || {
+            house.store().now().await.unwrap().ms() - first.ms() > 7_000
+        })
+        .await;
+    let scheduler = house.scheduler();
+    house
+        .eventually("all have fired", async || {
+            let (crons, _) = house.store().crons(0, 10).await.unwrap();
+            crons.iter().all(|cron| cron.fired > 0)
+        })
+        .await;
+    scheduler.stop().await;
+    let jobs = all_jobs(&house).await;
+    let of = |name: &str| -> Vec<&Job> {
+        let made_by = |job: &&Job| job.spec.cron.as_ref().is_some_and(|f| f.cron.as_str() == name);
+        jobs.iter().filter(made_by).collect()
+    };
+    let found = ticks(&jobs);
+    let whole = |name: &str| {
+        let ticks = &found[name];
+        ticks.len() as i64 == ticks.last().unwrap() - ticks.first().unwrap() + 1
+    };
+    assert!(whole("all") && found["all"].contains(&(first.ms() / 1000)));
+    let oldest = of("once").into_iter().min_by_key(|job| job.scheduled_at).unwrap();
+    let missed = oldest.spec.cron.as_ref().unwrap().missed as i64;
+    assert_eq!(oldest.scheduled_at.ms() - first.ms(), missed * 1000, "it stands for the others");
+    assert!(missed >= 7);
+    let skipping = cron(&house, "skip").await;
+    let skip = skipping.last_skip.unwrap();
+    assert_eq!((skip.reason.as_str(), skip.count), ("missed", skipping.skipped));
+    let after = found["skip"].first().unwrap() * 1000;
+    assert_eq!(after - first.ms(), skipping.skipped as i64 * 1000, "the rest fires on time");
+    assert!(skipping.skipped >= 5);
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queueing_cron_runs_its_jobs_one_after_another_and_a_replacing_one_only_the_last() {
+    let house = House::new().await;
+    let long = json!({"action": "sleep", "parameters": {"seconds": 1.5}});
+    for overlap in ["queue", "replace"] {
+        let mut spec = long.clone();
+        spec["overlap"] = json!(overlap);
+        set(&house, overlap, spec).await;
+    }
+    let (scheduler, worker) = (house.scheduler(), house.worker("default=16"));
+    house
+        .eventually("three have run", async || {
+            let (crons, _) = house.store().crons(0, 10).await.unwrap();
+            crons.iter().all(|cron| cron.fired >= 3)
+        })
+        .await;
+    for name in ["queue", "replace"] {
+        house.store().delete_cron(&name.parse().unwrap()).await.unwrap();
+    }
+    house
+        .eventually("all jobs are over", async || {
+            let counts = house.store().counts().await.unwrap();
+            counts.iter().all(|(status, count)| status.is_final() || *count == 0)
+        })
+        .await;
+    let mut runs: BTreeMap<String, Vec<Job>> = BTreeMap::new();
+    for job in all_jobs(&house).await {
+        let name = job.spec.cron.as_ref().unwrap().cron.to_string();
+        runs.entry(name).or_default().push(job);
+    }
+    for (name, jobs) in &mut runs {
+        jobs.sort_by_key(|job| job.scheduled_at);
+        for pair in jobs.windows(2) {
+            assert!(
+                pair[0].finished_at <= pair[1].started_at.or(pair[1].finished_at),
+                "{name}: {pair:#?}"
+            );
+        }
+    }
+    assert!(runs["queue"].iter().all(|job| job.status == Status::Done));
+    assert!(runs["replace"].iter().any(|job| job.status == Status::Cancel));
+    assert_consistent(house.store()).await;
+    worker.stop().await;
+    scheduler.stop().await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn declared_crons_are_those_of_the_file_and_others_are_left_alone() {
+    let house = House::new().await;
+    let folder = std::env::temp_dir().join(format!("capstan-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("crons.toml");
+    std::fs::write(&path, "[crons.a]\nschedule = '@daily'\n[crons.b]\nschedule = '@daily'\n")
+        .unwrap();
+    set(&house, "mine", json!({"schedule": "@daily"})).await;
+    let flag = format!("--crons={}", path.display());
+    let names = async || -> Vec<(String, bool)> {
+        let (crons, _) = house.store().crons(0, 10).await.unwrap();
+        crons.into_iter().map(|cron| (cron.name.to_string(), cron.declared)).collect()
+    };
+    let named = |names: &[(&str, bool)]| -> Vec<(String, bool)> {
+        names.iter().map(|(name, declared)| ((*name).to_owned(), *declared)).collect()
+    };
+    let scheduler = house.scheduler_with(&[&flag]);
+    let all = named(&[("a", true), ("b", true), ("mine", false)]);
+    house.eventually("they are there", async || names().await == all).await;
+    let before = cron(&house, "a").await;
+    scheduler.stop().await;
+
+    std::fs::write(&path, "[crons.a]\nschedule = '@daily'\n[crons.mine]\nschedule = '@hourly'\n")
+        .unwrap();
+    let schedulers = [house.scheduler_with(&[&flag]), house.scheduler_with(&[&flag])];
+    let all = named(&[("a", true), ("mine", true)]);
+    house.eventually("the file has changed", async || names().await == all).await;
+    assert_eq!(cron(&house, "a").await, before, "what did not change stays as it was");
+    for scheduler in schedulers {
+        scheduler.stop().await;
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+    house.close().await;
+}

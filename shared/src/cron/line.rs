@@ -1,0 +1,291 @@
+//! The line: read, refused with what is wrong, and walked from one firing to the next.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use cron::Schedule;
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use super::days::Days;
+use super::field::{Field, KINDS, Set};
+use super::zone::{Wall, Zone, later};
+use crate::job::{Span, Timestamp};
+
+/// When a cron fires.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CronLine {
+    text: String,
+    pub(super) when: When,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum When {
+    /// So many seconds apart, counted from the beginning of 1970.
+    Every(i64),
+    /// By the calendar.
+    Calendar(Box<Calendar>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Calendar {
+    pub(super) fields: [Field; 6],
+    pub(super) days: Days,
+    engines: Vec<Schedule>,
+}
+
+/// A line is wrong: where, what, and how it could be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct LineError {
+    field: Option<Kind>,
+    why: String,
+}
+
+impl LineError {
+    pub(super) fn new(field: Option<Kind>, why: String) -> LineError {
+        LineError { field, why }
+    }
+
+    fn line(why: impl fmt::Display) -> LineError {
+        LineError::new(None, format!("{why}; write it like 0 30 3 * * * (03:30:00 on every day)"))
+    }
+
+    /// The field that is wrong; `None` when it is the whole line.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        self.field.map(Kind::name)
+    }
+}
+
+/// No line is longer.
+const MOST_CHARACTERS: usize = 255;
+const SHORT_FORMS: [(&str, &str); 7] = [
+    ("@yearly", "0 0 0 1 1 *"),
+    ("@annually", "0 0 0 1 1 *"),
+    ("@monthly", "0 0 0 1 * *"),
+    ("@weekly", "0 0 0 * * 0"),
+    ("@daily", "0 0 0 * * *"),
+    ("@midnight", "0 0 0 * * *"),
+    ("@hourly", "0 0 * * * *"),
+];
+
+impl CronLine {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The first firing after a moment; `None` when there is none until the end of the year 2100.
+    #[must_use]
+    pub fn next(&self, after: Timestamp, zone: Zone) -> Option<Timestamp> {
+        let after = DateTime::from_timestamp(after.ms().div_euclid(1000), 0)?;
+        let next = match &self.when {
+            When::Every(seconds) => {
+                let next = (after.timestamp().div_euclid(*seconds) + 1) * seconds;
+                DateTime::from_timestamp(next, 0)
+            }
+            When::Calendar(calendar) if calendar.is_fixed() => calendar.next_fixed(after, zone),
+            When::Calendar(calendar) => calendar.next_repeated(after, zone),
+        };
+        next.map(|next| Timestamp::from_ms(next.timestamp_millis()))
+    }
+
+    fn read(text: &str) -> Result<When, LineError> {
+        if text.chars().count() > MOST_CHARACTERS {
+            return Err(LineError::line(format!("it is longer than {MOST_CHARACTERS} characters")));
+        }
+        if text.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(LineError::line("it has a character that cannot be printed"));
+        }
+        let short: String = text.chars().take(60).collect();
+        let lower = text.trim().to_ascii_lowercase();
+        if let Some(span) = lower.strip_prefix("@every") {
+            return every(span.trim()).map(When::Every);
+        }
+        let long = SHORT_FORMS.iter().find(|(name, _)| *name == lower).map(|(_, long)| *long);
+        if lower.starts_with('@') && long.is_none() {
+            let names = SHORT_FORMS.map(|(name, _)| name).join(", ");
+            let why = format!("there is no {short:?}: there are {names} and @every 90s");
+            return Err(LineError::line(why));
+        }
+        let mut parts: Vec<&str> = long.unwrap_or(text).split_whitespace().collect();
+        match parts.len() {
+            6 => {}
+            5 => parts.insert(0, "0"),
+            7 => return Err(LineError::line("it has seven fields, and years are not known")),
+            count => {
+                let order = "seconds, minutes, hours, day of month, month, day of week";
+                let why =
+                    format!("{short:?} has {count} fields and must have six ({order}) or five");
+                return Err(LineError::line(format!("{why} (without seconds)")));
+            }
+        }
+        let calendar = Calendar::new(&parts)?;
+        // From 1970 to 2100 every calendar comes by.
+        let begin = NaiveDateTime::default();
+        if calendar.next_on_wall(begin).is_none() {
+            let why = format!("{short:?} can never fire: no month has such a day");
+            return Err(LineError::line(why));
+        }
+        Ok(When::Calendar(Box::new(calendar)))
+    }
+}
+
+fn every(text: &str) -> Result<i64, LineError> {
+    let wrong = |why: String| LineError::new(None, format!("{why}; write it like @every 90s"));
+    let span: Span =
+        text.parse().map_err(|_| wrong(format!("@every {text:?} is no length of time")))?;
+    match span.duration() {
+        Some(span) if span.subsec_nanos() == 0 => Ok(span.as_secs() as i64),
+        Some(_) => Err(wrong(format!("@every {text:?} is not a whole number of seconds"))),
+        None => Err(wrong("@every must be followed by a length of time".to_owned())),
+    }
+}
+
+impl Calendar {
+    fn new(parts: &[&str]) -> Result<Calendar, LineError> {
+        let mut read = Vec::with_capacity(6);
+        for (kind, text) in KINDS.into_iter().zip(parts) {
+            read.push(Field::read(kind, text)?);
+        }
+        let fields: [Field; 6] =
+            read.try_into().map_err(|_| LineError::line("it must have six fields"))?;
+        let [seconds, minutes, hours, of_month, months, of_week] = &fields;
+        let days = Days::new(of_month.clone(), of_week.clone());
+        let mut engines = Vec::new();
+        for (of_month, of_week) in days.for_the_engine() {
+            if of_month.is_empty() || of_week.is_empty() {
+                continue;
+            }
+            let text = format!(
+                "{} {} {} {} {} {}",
+                list(seconds.values, 60),
+                list(minutes.values, 60),
+                list(hours.values, 24),
+                list(of_month, 31),
+                list(months.values, 12),
+                weekdays(of_week)
+            );
+            // What was read above is a line that the engine takes; if not, it must be said.
+            let engine = text.parse().map_err(|error| LineError::line(format!("{error}")))?;
+            engines.push(engine);
+        }
+        Ok(Calendar { fields, days, engines })
+    }
+
+    /// Unix cron's distinction: a line that names its second, minute and hour means times of the day, each of which
+    /// is to come once a day; a line with a star among them means an interval, which knows nothing of days.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.fields[..3].iter().all(|field| !field.starred)
+    }
+
+    /// The first time after this on a wall whose clock is never changed.
+    fn next_on_wall(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        self.engines.iter().filter_map(|engine| self.next_of(engine, after)).min()
+    }
+
+    fn next_of(&self, engine: &Schedule, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        let mut after = after;
+        loop {
+            let found = engine.after(&after.and_utc()).next()?.naive_utc();
+            if self.days.include(found.date()) {
+                return Some(found);
+            }
+            after = later(found.date().succ_opt()?.and_hms_opt(0, 0, 0)?, -1);
+        }
+    }
+
+    /// Each time of the day comes once: after the gap that it falls into, in the first pass of an overlap.
+    fn next_fixed(&self, after: DateTime<Utc>, zone: Zone) -> Option<DateTime<Utc>> {
+        let mut wall = zone.wall(after);
+        loop {
+            wall = self.next_on_wall(wall)?;
+            let at = match zone.moments(wall) {
+                Wall::Once(at) | Wall::Twice(at, _) => at,
+                Wall::Never => zone.after_gap(wall)?.0,
+            };
+            if at > after {
+                return Some(at);
+            }
+        }
+    }
+
+    /// Whatever the wall shows, as often as it shows it.
+    fn next_repeated(&self, after: DateTime<Utc>, zone: Zone) -> Option<DateTime<Utc>> {
+        let wall = zone.wall(after);
+        let mut candidate = self.next_on_wall(wall)?;
+        if let Wall::Twice(early, late) = zone.moments(wall) {
+            let here = |at: DateTime<Utc>, pass: DateTime<Utc>| (at - pass).abs() < late - early;
+            if early == after {
+                // In the first pass: what is left of it comes first, then the second from its beginning.
+                match zone.moments(candidate) {
+                    Wall::Twice(at, _) if here(at, early) => return Some(at),
+                    Wall::Once(_) | Wall::Twice(_, _) | Wall::Never => {}
+                }
+                let again = self.next_on_wall(later(zone.second_pass(early, late), -1))?;
+                candidate = candidate.min(again);
+            }
+            match zone.moments(candidate) {
+                Wall::Twice(_, at) if here(at, late) => return Some(at),
+                Wall::Once(_) | Wall::Twice(_, _) | Wall::Never => {}
+            }
+        }
+        loop {
+            match zone.moments(candidate) {
+                Wall::Once(at) | Wall::Twice(at, _) => return Some(at),
+                Wall::Never => {
+                    let (_, end) = zone.after_gap(candidate)?;
+                    candidate = self.next_on_wall(later(end, -1))?;
+                }
+            }
+        }
+    }
+}
+
+/// Values as the engine reads them: all of them are a star.
+fn list(values: Set, all: usize) -> String {
+    let values: Vec<String> = values.values().map(|value| value.to_string()).collect();
+    if values.len() == all { "*".to_owned() } else { values.join(",") }
+}
+
+/// The engine counts weekdays from 1, Sunday.
+fn weekdays(values: Set) -> String {
+    let mut from_one = Set::default();
+    values.values().for_each(|value| from_one.add(value + 1));
+    list(from_one, 7)
+}
+
+impl FromStr for CronLine {
+    type Err = LineError;
+
+    fn from_str(text: &str) -> Result<CronLine, LineError> {
+        Ok(CronLine { when: CronLine::read(text)?, text: text.to_owned() })
+    }
+}
+
+impl TryFrom<String> for CronLine {
+    type Error = LineError;
+
+    fn try_from(text: String) -> Result<CronLine, LineError> {
+        text.parse()
+    }
+}
+
+impl From<CronLine> for String {
+    fn from(line: CronLine) -> String {
+        line.text
+    }
+}
+
+impl fmt::Display for CronLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests;
