@@ -195,6 +195,7 @@ async fn go_round(
 
 async fn connect(service: &Service, relay: &mut Relay) -> anyhow::Result<Publisher> {
     relay.outbox.make_group().await?;
+    relay.in_hand = relay.outbox.mine(ROUND).await?;
     let name = format!("capstan-scheduler {} relay", service.name);
     let namespace = &service.config.store.namespace;
     let broker = Broker::connect(&service.config.broker, namespace, &name).await?;

@@ -38,7 +38,7 @@ pub(crate) async fn run(
     let end = Finish { id, token, outcome, follow_up: JobId::random(), jitter: jitter() };
     let recorded = if resurrected {
         tracing::warn!(job.id = %id, %token, "job stopped: the claim on it is lost");
-        resurrect(&service, &end).await
+        resurrect(&service, &life, end).await
     } else {
         recorder.ends.ask(end).await.ok().flatten()
     };
@@ -55,16 +55,22 @@ pub(crate) async fn run(
     life.board.remove(id);
 }
 
-/// Says that a job that was declared dead has been stopped. Nothing depends on it, so it is not tried for ever.
-async fn resurrect(service: &Service, end: &Finish) -> Option<Finished> {
-    for _ in 0..RESURRECTIONS {
-        if let Ok(mut answers) = service.store.finish(std::slice::from_ref(end)).await {
-            match answers.pop() {
-                // The lease has ended, but no reaper has said so yet.
-                Some(Finished::Refused(_)) => {}
-                answer => return answer,
+/// Says that a job whose lease had ended has been stopped. When nobody has noticed that end, and the lease is good
+/// again, the job is given up like at a shutdown. Nothing depends on it once the life is lost: then it is not tried
+/// for ever.
+async fn resurrect(service: &Service, life: &Life, mut end: Finish) -> Option<Finished> {
+    let mut tries = 0;
+    while tries < RESURRECTIONS || !life.lost.is_cancelled() {
+        let answered = service.store.finish(std::slice::from_ref(&end)).await;
+        match answered.ok().and_then(|mut answers| answers.pop()) {
+            Some(Finished::Refused(_)) if end.outcome == Outcome::Resurrected => {
+                end.outcome = Outcome::Shutdown;
+                continue;
             }
+            Some(answer) => return Some(answer),
+            None => {}
         }
+        tries += 1;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     None

@@ -84,6 +84,36 @@ async fn a_strict_job_is_stopped_at_the_end_of_its_lease_without_being_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_strict_job_stopped_in_an_outage_that_nobody_else_noticed_is_carried_on() {
+    let house = House::new().await;
+    let (file, actions) = long();
+    let (proxy, through) = house.redis_proxy().await;
+    // Without a scheduler nobody declares the worker dead; this one only publishes, before the outage.
+    let scheduler = house.scheduler();
+    let worker = house.worker_with(&["--capacity=scan=1", "--lease=1s", &actions, &through]);
+    let mut strict = job("long", "scan=1");
+    strict.spec.strict_lease = true;
+    house.store().submit(std::slice::from_ref(&strict)).await.unwrap();
+    let group = group_of(&house, strict.id).await;
+    scheduler.stop().await;
+    proxy.cut();
+    house.eventually("its process ends", async || no_process_in_group(&group)).await;
+    proxy.mend();
+    let given_up = async || look(house.store(), strict.id).await.status == Status::WorkerShutdown;
+    house.eventually("the worker gives it up", given_up).await;
+    let scheduler = house.scheduler();
+    let next = look(house.store(), strict.id).await.follow_up.unwrap();
+    group_of(&house, next).await;
+    assert_consistent(house.store()).await;
+    house.store().delete(next).await.unwrap();
+    ended(&house, next).await;
+    worker.stop().await;
+    scheduler.stop().await;
+    std::fs::remove_file(file).unwrap();
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_offer_lost_in_the_middle_of_a_backlog_is_found() {
     let house = House::new().await;
     let scheduler = house.scheduler();

@@ -28,7 +28,7 @@ local function changes_for(id, status, job, jitter)
     local first, most = tonumber(own[1] or base), tonumber(own[2] or longest)
     local delay = math.min(most, first * 2 ^ math.min(job.attempt - 1, 30))
     return { retriesLeft = job.retriesLeft - 1, crashes = 0, delay_ms = math.floor(delay * (0.5 + jitter / 2)) }
-  elseif status == 'worker_shutdown' then
+  elseif status == 'worker_shutdown' and call('HGET', key_job(id), 'onWorkerLost') ~= 'fail' then
     return { retriesLeft = job.retriesLeft, crashes = job.crashes, delay_ms = 0 }
   end
 end

@@ -69,6 +69,17 @@ impl Outbox {
         Ok(streams.into_iter().flat_map(|stream| stream.ids).map(entry).collect())
     }
 
+    /// Entries that this relay has seen and not removed, also those whose delivery it never heard of because the
+    /// connection was lost.
+    pub async fn mine(&mut self, count: usize) -> Result<Vec<Entry>, StoreError> {
+        let mut command = redis::cmd("XREADGROUP");
+        command.arg("GROUP").arg(GROUP).arg(&self.consumer).arg("COUNT").arg(count);
+        command.arg("STREAMS").arg(self.store.keys.outbox()).arg("0");
+        let reply: Option<StreamReadReply> = command.query_async(&mut self.reader).await?;
+        let streams = reply.map(|reply| reply.keys).unwrap_or_default();
+        Ok(streams.into_iter().flat_map(|stream| stream.ids).map(entry).collect())
+    }
+
     /// Entries that some relay has seen and not removed for `idle`: it died, or its publish failed.
     pub async fn left_behind(
         &mut self,

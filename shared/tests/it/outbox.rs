@@ -22,7 +22,9 @@ async fn each_entry_goes_to_one_relay_and_to_another_when_that_one_leaves_it() {
     let others = second.fresh(100, NO_TIME).await.unwrap();
     assert_eq!((some.len(), others.len()), (6, 4));
     assert!(some.iter().all(|entry| !others.contains(entry)));
+    assert_eq!(first.mine(100).await.unwrap(), some, "it may not have heard the answer");
     second.remove(others.iter()).await.unwrap();
+    assert_eq!(second.mine(100).await.unwrap(), []);
     assert_eq!(second.left_behind(100, Duration::from_secs(60)).await.unwrap(), []);
     tokio::time::sleep(Duration::from_millis(2)).await;
     let taken_over = second.left_behind(100, NO_TIME).await.unwrap();
