@@ -4,6 +4,8 @@ mod capacity;
 mod chains;
 mod leftovers;
 mod runs;
+#[cfg(test)]
+mod tests;
 
 use crate::evidence::Evidence;
 use crate::history::{History, Violation};

@@ -72,9 +72,9 @@ const CARDS: [Card; 15] = [
 const BEYOND_THE_LEASE_MS: std::ops::Range<u64> = 6_000..10_000;
 const SHORT_MS: std::ops::Range<u64> = 300..7_000;
 
-/// The fleet works a while before the first fault, which comes alone: how long it takes to recover from the death
-/// of a worker is measured without anything else being broken.
-const QUIET: Duration = Duration::from_secs(5);
+/// The fleet works a while before the first fault, the death of two workers: how long it takes to recover from that
+/// is measured while nothing else is broken.
+const QUIET: Duration = Duration::from_secs(7);
 /// The lease, and some.
 const UNDISTURBED: Duration = Duration::from_secs(7);
 
@@ -82,9 +82,11 @@ const UNDISTURBED: Duration = Duration::from_secs(7);
 pub(crate) fn of(arguments: &Arguments) -> Vec<Planned> {
     let mut dice = ChaCha8Rng::seed_from_u64(arguments.seed);
     let length = Duration::from_secs_f64(arguments.minutes * 60.0);
-    let first = pick(&mut Vec::new(), &mut dice, |role| role == Role::Worker);
-    let alone = Fault::Kill { who: first, down_ms: 500 };
-    let (mut plan, mut deck) = (vec![Planned { at: QUIET, fault: alone }], Vec::new());
+    let (mut plan, mut deck, mut killed) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let who = pick(&mut killed, &mut dice, |role| role == Role::Worker);
+        plan.push(Planned { at: QUIET, fault: Fault::Kill { who, down_ms: 500 } });
+    }
     let mut storm = QUIET + UNDISTURBED;
     while storm < length.saturating_sub(Duration::from_secs(6)) {
         let mut end = storm;
