@@ -2,22 +2,28 @@
 //! drivers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use shared::store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::submit::Submissions;
 
 /// How many logs are followed at once at most: each asks the store ten times a second.
 pub(crate) const MOST_STREAMS: usize = 256;
+/// An answer begins within this time, whatever the store does.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// What handlers work with.
 pub(crate) struct App {
     /// The truth about jobs.
     pub(crate) store: Store,
+    /// Whose jobs these are: the prefix of every key of the store.
+    pub(crate) namespace: String,
     /// The way into it.
     pub(crate) submissions: Submissions,
     /// What is counted.
@@ -28,4 +34,13 @@ pub(crate) struct App {
     pub(crate) docs: Bytes,
     /// Ends what would otherwise go on for ever.
     pub(crate) shutdown: CancellationToken,
+}
+
+/// Gives up on a store that answers late, or calls that are many: each has a limit of its own, but
+/// one that waits for a new connection first, or the sum of several, may take longer.
+pub(crate) async fn in_time<T, E: From<Error>>(
+    asking: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let late = |_| E::from(Error::Unavailable("the store does not answer"));
+    tokio::time::timeout(ANSWER_LIMIT, asking).await.map_err(late)?
 }

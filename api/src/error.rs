@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use shared::job::{JobId, Status, WorkerId};
 use shared::store::StoreError;
 
 /// Why a request was not done.
@@ -58,6 +59,41 @@ pub(crate) enum Error {
     /// The namespace has as many crons as it may have.
     #[error("this namespace has {max} crons already, and may not have more", max = shared::store::MAX_CRONS)]
     TooManyCrons,
+    /// The job of an idempotency key was made within a day, and is gone.
+    #[error("{place}: the job that was made with it is not kept any more")]
+    Spent {
+        /// The header, perhaps for one job of a batch.
+        place: Place,
+        /// The job.
+        id: JobId,
+    },
+    /// A job that cannot be tried again, because it is not over, or deleted.
+    #[error("job {id} is {status}: only a job that is over and not deleted can be tried again")]
+    NotOver {
+        /// The job.
+        id: JobId,
+        /// What it is.
+        status: Status,
+    },
+    /// A job that cannot be tried again, because it was.
+    #[error("job {id} is carried on by job {follow_up} already")]
+    Followed {
+        /// The job.
+        id: JobId,
+        /// The one that carries on.
+        follow_up: JobId,
+    },
+    /// A job that cannot be tried again now, because another does the same.
+    #[error("job {holder}, which is not over, has the unique key of job {id}")]
+    KeyTaken {
+        /// The job.
+        id: JobId,
+        /// The one that has the key.
+        holder: JobId,
+    },
+    /// A worker that can be told nothing any more.
+    #[error("worker {0} is dead or has shut down")]
+    WorkerOver(WorkerId),
     /// It may be done when it is asked again.
     #[error("{0}; try again in a second")]
     Unavailable(&'static str),
@@ -100,7 +136,10 @@ impl Error {
 
     /// The same error, said of the `index`-th job of a batch.
     pub(crate) fn in_job(mut self, index: usize) -> Error {
-        if let Error::Invalid { place, .. } | Error::TooLarge { place, .. } = &mut self {
+        if let Error::Invalid { place, .. }
+        | Error::TooLarge { place, .. }
+        | Error::Spent { place, .. } = &mut self
+        {
             place.index = Some(index);
         }
         self

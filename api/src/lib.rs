@@ -2,6 +2,7 @@
 //! decides nothing about a job's life and never speaks AMQP.
 
 mod app;
+mod cancelling;
 mod error;
 mod metrics;
 mod server;

@@ -65,6 +65,7 @@ pub(crate) async fn serve(
     let (router, docs) = v0::routes().split_for_parts();
     let app = App {
         store,
+        namespace: config.store.namespace,
         submissions,
         metrics,
         streams: Arc::new(Semaphore::new(MOST_STREAMS)),
@@ -212,6 +213,7 @@ mod tests {
         Arc::new(App {
             submissions: Submissions::start(&store, tasks),
             store,
+            namespace: "unused".to_owned(),
             metrics: Metrics::new(&mut Registry::default()),
             streams: Arc::new(Semaphore::new(1)),
             docs: "{}".into(),

@@ -1,18 +1,26 @@
 //! The way of a submission into the store, by drivers that `run` owns. Submissions that come at the
 //! same time go as one call; a batch is kept whole in the store before its first job is submitted.
 
+mod admitted;
+mod draft;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use shared::capacity::Class;
 use shared::group::{Driver, Group, group};
-use shared::job::{ActionName, Job, JobId, NewJob, Spec, Status, Timestamp};
+use shared::job::{ActionName, NewJob};
 use shared::store::{ActionDefaults, Store, StoreError, Submitted};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
+pub(crate) use admitted::{Admission, Admitted};
+pub(crate) use draft::{Draft, DraftBatch, Key};
+
+use admitted::admitted;
+
+use crate::app::in_time;
 use crate::error::Error;
 
 /// How many single submissions one call carries at most.
@@ -25,48 +33,18 @@ const BATCH_PATIENCE: Duration = Duration::from_secs(5);
 const IN_LINE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A job as the client asked for it, before what its action has by default is filled in.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Draft {
-    /// What is asked; its `retries` are not set yet.
-    pub(crate) spec: Spec,
-    /// Retries, if the client said any.
-    pub(crate) retries: Option<u32>,
-    /// Not before this moment; `None` is now.
-    pub(crate) scheduled_at: Option<Timestamp>,
-}
-
-impl Draft {
-    /// The job to submit. What the client said wins; `capacityMap` stays as it was given, the class
-    /// follows the default.
-    fn fill(mut self, defaults: &ActionDefaults) -> Result<NewJob, Error> {
-        let spec = &mut self.spec;
-        spec.retries = self.retries.or(defaults.retries).unwrap_or(0);
-        if spec.deadline.is_none() {
-            spec.deadline = defaults.deadline.clone();
-        }
-        if spec.stop_timeout.is_none() {
-            spec.stop_timeout = defaults.stop_timeout.clone();
-        }
-        let need = spec.capacity_map.as_ref().or(defaults.capacity_map.as_ref());
-        let class = Class::of(need).map_err(|error| Error::invalid("capacityMap", error))?;
-        let (id, scheduled_at) = (JobId::random(), self.scheduled_at);
-        Ok(NewJob { id, class, scheduled_at, once: false, spec: self.spec })
-    }
-}
-
 struct Asked<Request> {
     until: Instant,
     request: Request,
 }
 
-type Single = Result<Job, Error>;
-type Batch = Result<Vec<Job>, Error>;
+type Single = Result<Admitted, Error>;
+type Batch = Result<Vec<Admitted>, Error>;
 
 /// Where submissions are put in. The drivers end when it is dropped.
 pub(crate) struct Submissions {
     singles: Group<Asked<Draft>, Single>,
-    batches: Group<Asked<Vec<Draft>>, Batch>,
+    batches: Group<Asked<DraftBatch>, Batch>,
 }
 
 impl Submissions {
@@ -88,18 +66,19 @@ impl Submissions {
     /// Submits one job.
     pub(crate) async fn one(&self, draft: Draft) -> Single {
         let asked = Asked { until: Instant::now() + IN_LINE, request: draft };
-        self.singles.ask(asked).await.unwrap_or(Err(SHUTTING_DOWN))
+        in_time(async { self.singles.ask(asked).await.unwrap_or(Err(SHUTTING_DOWN)) }).await
     }
 
     /// Submits jobs in their order; an error names the one that it is about.
-    pub(crate) async fn all(&self, drafts: Vec<Draft>) -> Batch {
-        let asked = Asked { until: Instant::now() + IN_LINE, request: drafts };
+    pub(crate) async fn all(&self, batch: DraftBatch) -> Batch {
+        let asked = Asked { until: Instant::now() + IN_LINE, request: batch };
         self.batches.ask(asked).await.unwrap_or(Err(SHUTTING_DOWN))
     }
 }
 
 const SHUTTING_DOWN: Error = Error::Unavailable("the service is shutting down");
-const IN_LINE_TOO_LONG: Error = Error::Unavailable("the store does not answer");
+const NO_ANSWER: Error = Error::Unavailable("the store does not answer");
+const BROKEN: Single = Err(Error::Broken);
 
 /// Serves what has not stood in line for too long.
 async fn drive<Request, Reply, Serving, E>(
@@ -123,11 +102,7 @@ where
                 };
                 let mut served = served.into_iter();
                 let answer = |in_time: bool| in_time.then(|| served.next()).flatten();
-                in_time
-                    .into_iter()
-                    .map(answer)
-                    .map(|a| a.unwrap_or(Err(IN_LINE_TOO_LONG)))
-                    .collect()
+                in_time.into_iter().map(answer).map(|a| a.unwrap_or(Err(NO_ANSWER))).collect()
             }
         })
         .await;
@@ -144,17 +119,14 @@ async fn singly(store: Store, drafts: Vec<Draft>) -> Vec<Single> {
         drafts.into_iter().map(|draft| fill(draft, &defaults)).collect();
     let jobs: Vec<NewJob> = filled.iter().filter_map(|job| job.as_ref().ok()).cloned().collect();
     let together = submit_few(&store, &jobs).await;
-    let mut answers = match together {
+    let answers = match together {
         Ok(submitted) => submitted.into_iter().map(Ok).collect(),
         // One of them needs a class too many; the others must not suffer for it.
         Err(Error::TooManyQueues(_)) if jobs.len() > 1 => one_by_one(&store, &jobs).await,
         Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
-    }
-    .into_iter();
-    let answer = |job: Result<NewJob, Error>| {
-        let job = job?;
-        answers.next().unwrap_or(Err(Error::Broken)).map(|submitted| record(job, &submitted))
     };
+    let mut singles = admitted(&store, jobs.into_iter().zip(answers).collect()).await.into_iter();
+    let answer = |job: Result<NewJob, Error>| job.and_then(|_| singles.next().unwrap_or(BROKEN));
     filled.into_iter().map(answer).collect()
 }
 
@@ -167,25 +139,28 @@ async fn one_by_one(store: &Store, jobs: &[NewJob]) -> Vec<Result<Submitted, Err
     answers
 }
 
-async fn whole(store: Store, batches: Vec<Vec<Draft>>) -> Vec<Batch> {
+async fn whole(store: Store, batches: Vec<DraftBatch>) -> Vec<Batch> {
     let mut answers = Vec::with_capacity(batches.len());
-    for drafts in batches {
-        answers.push(one_whole(&store, drafts).await);
+    for batch in batches {
+        answers.push(one_whole(&store, batch).await);
     }
     answers
 }
 
-async fn one_whole(store: &Store, drafts: Vec<Draft>) -> Batch {
+async fn one_whole(store: &Store, batch: DraftBatch) -> Batch {
     let until = Instant::now() + BATCH_PATIENCE;
-    let defaults = persistently(until, || store.action_defaults()).await?;
-    let filled = drafts
+    let defaults = timeout_at(until, persistently(until, || store.action_defaults()));
+    let defaults = defaults.await.unwrap_or(Err(NO_ANSWER))?;
+    let filled = batch
+        .drafts
         .into_iter()
         .enumerate()
         .map(|(index, draft)| fill(draft, &defaults).map_err(|error| error.in_job(index)));
     let jobs = filled.collect::<Result<Vec<NewJob>, Error>>()?;
-    let submitted = submit_batch(store, &jobs).await?;
-    let both = jobs.into_iter().zip(submitted);
-    Ok(both.map(|(job, submitted)| record(job, &submitted)).collect())
+    let submitted = submit_batch(store, batch.id, &jobs).await?;
+    let both = jobs.into_iter().zip(submitted.into_iter().map(Ok)).collect();
+    let answers = admitted(store, both).await.into_iter().enumerate();
+    answers.map(|(index, answer)| answer.map_err(|error| error.in_job(index))).collect()
 }
 
 /// Submits the jobs of one call. It may be repeated, because a job that is known is left as it is.
@@ -195,8 +170,8 @@ async fn submit_few(store: &Store, jobs: &[NewJob]) -> Result<Vec<Submitted>, Er
 }
 
 /// Submits a batch, all or none. It may be repeated too, under the same id.
-async fn submit_batch(store: &Store, jobs: &[NewJob]) -> Result<Vec<Submitted>, Error> {
-    let (until, id) = (Instant::now() + BATCH_PATIENCE, Uuid::new_v4());
+async fn submit_batch(store: &Store, id: Uuid, jobs: &[NewJob]) -> Result<Vec<Submitted>, Error> {
+    let until = Instant::now() + BATCH_PATIENCE;
     whole_answer(jobs, persistently(until, || store.submit_batch(id, jobs)).await?)
 }
 
@@ -224,32 +199,5 @@ fn fill(draft: Draft, defaults: &HashMap<ActionName, ActionDefaults>) -> Result<
     match defaults.get(&draft.spec.action) {
         Some(defaults) => draft.fill(defaults),
         None => draft.fill(&ActionDefaults::default()),
-    }
-}
-
-/// The record that the store has made of a new job.
-fn record(job: NewJob, submitted: &Submitted) -> Job {
-    Job {
-        id: job.id,
-        number: submitted.number,
-        status: Status::Waiting,
-        class: job.class,
-        retry_from: job.id,
-        follow_up: None,
-        retries_left: job.spec.retries,
-        attempt: 1,
-        crashes: 0,
-        worker: None,
-        token: None,
-        scheduled_at: submitted.scheduled_at,
-        created_at: submitted.created_at,
-        last_updated: submitted.created_at,
-        started_at: None,
-        finished_at: None,
-        result: None,
-        exception: None,
-        progress: None,
-        cancelled: None,
-        spec: job.spec,
     }
 }

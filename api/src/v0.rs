@@ -2,44 +2,67 @@
 //! it does.
 
 mod body;
+mod commands;
 mod cron;
 mod crons;
 mod docs;
 mod job;
 mod jobs;
+mod key;
 mod list;
 mod logs;
 mod path;
 mod query;
 mod refusal;
+mod settings;
+mod steering;
 mod submission;
 mod tail;
 mod workers;
 
 use std::sync::Arc;
 
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use refusal::Refusal;
 
-use crate::app::App;
+use crate::app::{App, in_time};
 
 /// Every route of the surface, with the document that describes each: both come from the same list.
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
-    let routes = OpenApiRouter::new()
-        .routes(routes!(jobs::list, jobs::submit))
-        .routes(routes!(jobs::submit_batch))
-        .routes(routes!(jobs::show))
+    let brief = OpenApiRouter::new()
+        .routes(routes!(jobs::show, commands::delete))
+        .routes(routes!(commands::cancel))
+        .routes(routes!(commands::cancel_many))
+        .routes(routes!(commands::retry))
         .routes(routes!(logs::show))
         .routes(routes!(workers::list))
         .routes(routes!(workers::show))
-        .routes(routes!(crons::list, crons::set))
         .routes(routes!(crons::show, crons::delete))
         .routes(routes!(crons::run))
         .routes(routes!(crons::pause))
         .routes(routes!(crons::resume))
         .routes(routes!(crons::next))
-        .routes(routes!(docs::show));
+        .routes(routes!(steering::drain))
+        .routes(routes!(steering::resume))
+        .route_layer(middleware::from_fn(brief));
+    // These wait for a body first, or for a list that may be long, and mind the time themselves.
+    let routes = OpenApiRouter::new()
+        .routes(routes!(jobs::list, jobs::submit))
+        .routes(routes!(jobs::submit_batch))
+        .routes(routes!(crons::list, crons::set))
+        .routes(routes!(steering::capacity))
+        .routes(routes!(settings::show, settings::change))
+        .routes(routes!(docs::show))
+        .merge(brief);
     OpenApiRouter::with_openapi(docs::begin()).nest("/api/v0", routes)
+}
+
+/// Answers within the time that the store may take.
+async fn brief(request: Request, next: Next) -> Result<Response, Refusal> {
+    in_time(async { Ok(next.run(request).await) }).await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,6 +73,45 @@ impl Api {
         read(self.post_text(path, body).await?).await
     }
 
+    /// Submits a document, perhaps under an idempotency key. True when it made something; false when
+    /// what is answered was there.
+    pub(crate) async fn submit(
+        &self,
+        path: &str,
+        document: &impl Serialize,
+        key: Option<&HeaderValue>,
+    ) -> Result<(Value, bool), Failure> {
+        let mut request = self.http.post(format!("{}{path}", self.base)).json(document);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let response = self.send(request.timeout(CALL_LIMIT)).await?;
+        let made = response.status() == StatusCode::ACCEPTED;
+        Ok((read(response).await?, made))
+    }
+
+    /// Posts nothing to a path and reads the answer.
+    pub(crate) async fn ask_for<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Query<'_>,
+    ) -> Result<T, Failure> {
+        let request = self.http.post(format!("{}{path}", self.base)).query(query);
+        read(self.send(request.timeout(CALL_LIMIT)).await?).await
+    }
+
+    /// Posts nothing to a path whose answer says nothing but that it is done.
+    pub(crate) async fn command(&self, path: &str) -> Result<(), Failure> {
+        let request = self.http.post(format!("{}{path}", self.base));
+        self.send(request.timeout(CALL_LIMIT)).await.map(drop)
+    }
+
+    /// Deletes what is at a path.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        let request = self.http.delete(format!("{}{path}", self.base));
+        self.send(request.timeout(CALL_LIMIT)).await.map(drop)
+    }
+
     /// Posts JSON that is text already. The answer's body is still to be read.
     pub(crate) async fn post_text(
         &self,
@@ -82,18 +121,6 @@ impl Api {
         let request = self.http.post(format!("{}{path}", self.base));
         let request = request.header(CONTENT_TYPE, "application/json").body(body);
         self.send(request.timeout(CALL_LIMIT)).await
-    }
-
-    /// Posts nothing: the path says it all.
-    pub(crate) async fn act<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let request = self.http.post(format!("{}{path}", self.base)).timeout(CALL_LIMIT);
-        read(self.send(request).await?).await
-    }
-
-    /// Deletes what stands at a path.
-    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
-        let request = self.http.delete(format!("{}{path}", self.base)).timeout(CALL_LIMIT);
-        self.send(request).await.map(drop)
     }
 
     /// An answer without end; its parts come as they are made.

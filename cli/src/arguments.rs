@@ -9,6 +9,7 @@ use crate::crons::CronsCommand;
 use crate::demo::DemoArguments;
 use crate::health::HealthArguments;
 use crate::jobs::JobsCommand;
+use crate::settings::SettingsCommand;
 use crate::workers::WorkersArguments;
 
 const EXIT_CODES: &str = "\
@@ -43,15 +44,18 @@ pub(crate) struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Submit jobs, look at them, read their logs, wait for their end
+    /// Submit jobs, look at them, read their logs, wait for their end, cancel, delete, retry them
     #[command(subcommand, after_help = EXIT_CODES)]
     Jobs(JobsCommand),
     /// Set crons, see when they fire and what they did, run and pause them
     #[command(subcommand, after_help = EXIT_CODES)]
     Crons(CronsCommand),
-    /// List the workers
+    /// List the workers; drain them, resume them, change what they offer
     #[command(after_help = EXIT_CODES)]
     Workers(WorkersArguments),
+    /// Show and change how much of what is over is kept
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Settings(SettingsCommand),
     /// Ask a health address; exits 0 when it answers 2xx, otherwise prints why not and exits 1
     Health(HealthArguments),
     /// Show on a fleet that `./dev up` started that jobs run where and when they should

@@ -83,8 +83,10 @@ pub(crate) async fn run(api: &Api, command: CronsCommand) -> Result<Ending, Fail
         CronsCommand::Show(one) => show(&api.get(&one.path("")).await?, one.json)?,
         CronsCommand::Delete(one) => api.delete(&one.path("")).await?,
         CronsCommand::Run(one) => run_now(api, &one).await?,
-        CronsCommand::Pause(one) => show(&api.act(&one.path("/pause")).await?, one.json)?,
-        CronsCommand::Resume(one) => show(&api.act(&one.path("/resume")).await?, one.json)?,
+        CronsCommand::Pause(one) => show(&api.ask_for(&one.path("/pause"), &[]).await?, one.json)?,
+        CronsCommand::Resume(one) => {
+            show(&api.ask_for(&one.path("/resume"), &[]).await?, one.json)?
+        }
         CronsCommand::Next(arguments) => {
             let path = format!("/crons/{}/next", arguments.name);
             let query = [("count", arguments.count.to_string())];
@@ -105,7 +107,7 @@ impl OneCron {
 }
 
 async fn run_now(api: &Api, one: &OneCron) -> Result<(), Failure> {
-    let answer: Value = api.act(&one.path("/run")).await?;
+    let answer: Value = api.ask_for(&one.path("/run"), &[]).await?;
     if one.json {
         return out::say_json(&answer);
     }

@@ -1,8 +1,13 @@
 //! `capstan jobs`: one file for each of its commands.
 
+mod cancel;
+mod delete;
+mod filters;
 mod list;
 mod logs;
 pub(crate) mod parameters;
+mod retry;
+mod rules;
 pub(crate) mod show;
 mod submit;
 pub(crate) mod wait;
@@ -16,7 +21,7 @@ use crate::failure::{Ending, Failure};
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
     /// Submit a job and print its id
-    Submit(submit::SubmitArguments),
+    Submit(Box<submit::SubmitArguments>),
     /// List jobs, the last scheduled first
     List(list::ListArguments),
     /// Show all that is known of a job
@@ -25,6 +30,12 @@ pub(crate) enum JobsCommand {
     Logs(logs::LogsArguments),
     /// Wait until jobs are over, retries included; exits 0 only if all of them ended as done
     Wait(wait::WaitArguments),
+    /// Cancel jobs: the ones named, or all that match
+    Cancel(cancel::CancelArguments),
+    /// Delete jobs with their logs; one that runs is cancelled first
+    Delete(delete::DeleteArguments),
+    /// Try jobs again that are over, and print the ids of the new ones
+    Retry(retry::RetryArguments),
 }
 
 /// Does it.
@@ -35,5 +46,8 @@ pub(crate) async fn run(api: &Api, command: JobsCommand) -> Result<Ending, Failu
         JobsCommand::Show(arguments) => show::run(api, &arguments).await,
         JobsCommand::Logs(arguments) => logs::run(api, &arguments).await,
         JobsCommand::Wait(arguments) => wait::run(api, &arguments).await,
+        JobsCommand::Cancel(arguments) => cancel::run(api, &arguments).await,
+        JobsCommand::Delete(arguments) => delete::run(api, &arguments).await,
+        JobsCommand::Retry(arguments) => retry::run(api, &arguments).await,
     }
 }

@@ -6,10 +6,12 @@ mod arguments;
 mod bench;
 mod crons;
 mod demo;
+mod each;
 mod failure;
 mod health;
 mod jobs;
 mod out;
+mod settings;
 mod wire;
 mod workers;
 
@@ -54,6 +56,7 @@ async fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Jobs(command) => jobs::run(&api, command).await,
         Command::Crons(command) => crons::run(&api, command).await,
         Command::Workers(arguments) => workers::run(&api, arguments).await,
+        Command::Settings(command) => settings::run(&api, command).await,
         Command::Health(arguments) => health::run(arguments).await,
         Command::Demo(arguments) => demo::run(&api, &arguments).await,
         Command::Bench(arguments) => bench::run(&api, arguments).await,

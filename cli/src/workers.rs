@@ -1,23 +1,72 @@
 //! `capstan workers`.
 
-use clap::Args;
-use serde_json::Value;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use shared::capacity::CapacityMap;
+use shared::job::WorkerId;
 
 use crate::api::Api;
+use crate::each::each;
 use crate::failure::{Ending, Failure};
 use crate::out;
 use crate::wire::{Worker, Workers, units_text};
 
 /// What `workers` is told.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct WorkersArguments {
+    #[command(subcommand)]
+    command: Option<WorkersCommand>,
+
     /// Print the API's answer, JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Lists the workers.
+/// What `workers` can do beside listing them.
+#[derive(Debug, Subcommand)]
+enum WorkersCommand {
+    /// Have workers take no more jobs; what they run goes on
+    Drain {
+        /// The workers
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<WorkerId>,
+    },
+    /// Have workers that drain take jobs again
+    Resume {
+        /// The workers
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<WorkerId>,
+    },
+    /// Change what a worker offers; what it runs goes on
+    Capacity {
+        /// The worker
+        id: WorkerId,
+        /// All that it shall offer, like scan=2,cpu=8; `default` is 16 unless given
+        #[arg(value_name = "TYPE=UNITS,…")]
+        map: CapacityMap,
+    },
+}
+
+/// Lists the workers, or tells them something.
 pub(crate) async fn run(api: &Api, arguments: WorkersArguments) -> Result<Ending, Failure> {
+    let tell = async |ids: Vec<WorkerId>, what: &str| {
+        let ids: Vec<&WorkerId> = ids.iter().collect();
+        each(&ids, async |id| api.command(&format!("/workers/{id}/{what}")).await).await
+    };
+    match arguments.command {
+        Some(WorkersCommand::Drain { ids }) => tell(ids, "drain").await,
+        Some(WorkersCommand::Resume { ids }) => tell(ids, "resume").await,
+        Some(WorkersCommand::Capacity { id, map }) => {
+            let body = json!({"capacityMap": map}).to_string();
+            api.post_text(&format!("/workers/{id}/capacity"), body).await?;
+            Ok(Ending::Well)
+        }
+        None => list(api, &arguments).await,
+    }
+}
+
+async fn list(api: &Api, arguments: &WorkersArguments) -> Result<Ending, Failure> {
     if arguments.json {
         out::say_json(&api.get::<Value>("/workers").await?)?;
     } else {
@@ -53,6 +102,26 @@ mod tests {
     use super::*;
     use expect_test::expect;
     use serde_json::json;
+
+    #[test]
+    fn workers_are_listed_unless_something_is_said_to_them() {
+        use crate::arguments::Arguments;
+        use clap::Parser;
+        for line in [
+            "",
+            "--json",
+            "drain 0000000000aa 0000000000bb",
+            "resume 0000000000aa",
+            "capacity 0000000000aa scan=2,cpu=8",
+        ] {
+            let line = ["capstan", "workers"].into_iter().chain(line.split_whitespace());
+            assert!(Arguments::try_parse_from(line.clone()).is_ok(), "{line:?}");
+        }
+        for line in ["drain", "drain me", "capacity 0000000000aa", "capacity 0000000000aa scan"] {
+            let line = ["capstan", "workers"].into_iter().chain(line.split_whitespace());
+            assert!(Arguments::try_parse_from(line.clone()).is_err(), "{line:?}");
+        }
+    }
 
     #[test]
     fn a_worker_is_one_row() {

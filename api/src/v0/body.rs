@@ -117,7 +117,7 @@ fn refused(mut place: Place, error: &serde_json::Error) -> Error {
 
 fn in_words_of_json(text: &str) -> &str {
     match text {
-        "u32" => "a whole number from 0 on",
+        "u32" | "u64" => "a whole number from 0 on",
         "i64" => "a whole number",
         "a map" => "an object",
         "a sequence" => "an array",

@@ -107,7 +107,7 @@ pub(super) async fn delete(
 #[utoipa::path(
     post, path = "/crons/{name}/run", operation_id = "RunCron", tag = "crons",
     params(("name" = String, Path, description = "the cron's name", example = "gc")),
-    responses((status = 202, body = Job, description = "the job"), BadQuery, NoCron, super::docs::TooManyQueues, Away),
+    responses((status = 202, body = Job, description = "the job"), BadQuery, NoCron, super::docs::Conflicts, Away),
 )]
 pub(super) async fn run(
     State(app): State<Arc<App>>,

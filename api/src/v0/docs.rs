@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::json;
+use shared::job::{JobId, Status, WorkerId};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::{
@@ -78,8 +79,17 @@ refusals! {
         Error::TooLarge { place: Place::field("parameters"), limit_bytes: 64 * 1024 };
     /// A body of another type.
     WrongType: Error::MediaType("text/xml".to_owned());
-    /// One kind of capacity too many.
-    TooManyQueues: Error::TooManyQueues("gpu=4.normal".to_owned());
+    /// One kind of capacity too many, or a key whose job is gone.
+    Conflicts: Error::TooManyQueues("gpu=4.normal".to_owned()),
+        Error::Spent { place: Place::field("Idempotency-Key"), id: some_job() };
+    /// A job that cannot be tried again.
+    NoRetry: Error::Followed { id: some_job(), follow_up: other_job() },
+        Error::NotOver { id: some_job(), status: Status::Running },
+        Error::KeyTaken { id: some_job(), holder: other_job() };
+    /// Everything would be cancelled.
+    NoFilter: Error::invalid("all", "without any filter every job is cancelled");
+    /// A worker that is gone.
+    WorkerOver: Error::WorkerOver(some_worker());
     /// No such job.
     NoJob: Error::NoSuchJob("1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".to_owned());
     /// No such cron.
@@ -90,6 +100,19 @@ refusals! {
     NoWorker: Error::NoSuchWorker("f97ebb52f0f6".to_owned());
     /// The store does not answer, or holds what it should not.
     Away: Error::Unavailable("the store does not answer"), Error::Broken;
+}
+
+/// A job for examples.
+fn some_job() -> JobId {
+    "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap_or_else(|_| JobId::random())
+}
+
+fn other_job() -> JobId {
+    "a261713a-9514-43f9-a7e5-50e7a9fa1d48".parse().unwrap_or_else(|_| JobId::random())
+}
+
+fn some_worker() -> WorkerId {
+    "f97ebb52f0f6".parse().unwrap_or_else(|_| WorkerId::random())
 }
 
 /// A response for each status that these errors have, with each of them as an example.

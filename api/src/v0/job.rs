@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use shared::capacity::CapacityMap;
 use shared::cron::{self, CronName};
-use shared::job::{self, ActionName, JobId, Priority, Span, Status, Timestamp, Token};
+use shared::job::{
+    self, ActionName, JobId, OnWorkerLost, Priority, Span, Status, Timestamp, Token,
+};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object as Schema, ObjectBuilder, Type};
 
@@ -24,6 +26,8 @@ use crate::waiting::{CODES, Reason};
     "finishedAt": "2026-11-20T16:58:34.727Z", "priority": "normal", "scheduledBy": "unknown",
     "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0, "result": null,
     "exception": null, "progress": null, "followUpID": null, "fencingToken": 12,
+    "uniqueKey": null, "expiresAt": null, "backoff": {"base": "2s", "max": "1m"},
+    "onWorkerLost": "retry", "strictLease": false, "cancelBy": null, "cancelReason": null,
 }))]
 pub(super) struct Job {
     /// Its name everywhere.
@@ -106,6 +110,34 @@ pub(super) struct Job {
     /// The number of its claim; a later claim of any job has a larger one.
     #[schema(value_type = Option<u64>)]
     fencing_token: Option<Token>,
+    /// While it is not over, no other job with this key is made.
+    unique_key: Option<String>,
+    /// It ends as `error` when it has not been started by then.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// How long its retries wait, if that was said.
+    backoff: Option<Backoff>,
+    /// `retry`: another job carries on when its worker dies; `fail`: none does.
+    #[schema(schema_with = on_worker_lost)]
+    on_worker_lost: OnWorkerLost,
+    /// Its worker stops it at the end of its lease, without waiting to be told that it is lost.
+    strict_lease: bool,
+    /// Who asked for its end.
+    cancel_by: Option<String>,
+    /// Why.
+    cancel_reason: Option<String>,
+}
+
+/// How long retries wait: `base`, twice that for the next one, and so on, never more than `max`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"base": "2s", "max": "1m"}))]
+pub(super) struct Backoff {
+    /// Before the first retry, like `2s`; empty is 1s.
+    #[schema(value_type = String)]
+    base: Span,
+    /// The longest; empty is 5m.
+    #[schema(value_type = String)]
+    max: Span,
 }
 
 /// A job, and why it waits.
@@ -121,7 +153,8 @@ pub(super) struct JobInDetail {
 /// Why a job waits.
 #[derive(Debug, Serialize, ToSchema)]
 struct WaitingFor {
-    /// `due`: not yet; `capacity`, `action`: no live worker could run it; `queue`: others go first.
+    /// `due`: not yet; `capacity`, `action`: no live worker could run it; `draining`: who could
+    /// takes no jobs now; `queue`: others go first.
     #[schema(schema_with = code)]
     code: &'static str,
     /// One sentence for people.
@@ -166,6 +199,8 @@ pub(super) struct Jobs {
 
 impl From<job::Job> for Job {
     fn from(job: job::Job) -> Job {
+        let cancelled = job.cancelled.unwrap_or_default();
+        let said = |text: String| Some(text).filter(|text| !text.is_empty());
         Job {
             id: job.id,
             retry_from_id: job.retry_from,
@@ -197,6 +232,13 @@ impl From<job::Job> for Job {
             progress: job.progress,
             follow_up_id: job.follow_up,
             fencing_token: job.token,
+            unique_key: job.spec.unique_key,
+            expires_at: job.spec.expires_at,
+            backoff: job.spec.backoff.map(|job::Backoff { base, max }| Backoff { base, max }),
+            on_worker_lost: job.spec.on_worker_lost,
+            strict_lease: job.spec.strict_lease,
+            cancel_by: said(cancelled.by),
+            cancel_reason: said(cancelled.reason),
         }
     }
 }
@@ -244,6 +286,11 @@ fn code() -> Schema {
 pub(super) fn priority() -> Schema {
     let default = Some(json!(Priority::default().as_str()));
     words(Priority::ALL.map(Priority::as_str)).default(default).build()
+}
+
+/// The schema of what happens when a worker is lost.
+pub(super) fn on_worker_lost() -> Schema {
+    words(["retry", "fail"]).default(Some(json!("retry"))).build()
 }
 
 #[cfg(test)]

@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use uuid::Uuid;
 
-use super::docs::{Away, BadBody, BadQuery, NoJob, TooLarge, TooManyQueues, WrongType};
+use super::docs::{Away, BadBody, BadQuery, Conflicts, NoJob, TooLarge, WrongType};
 use super::job::{Job, JobInDetail, Jobs};
+use super::key::OfKey;
 use super::list::wanted;
 use super::path::OfJob;
 use super::query::NoQuery;
 use super::submission::{BatchSubmission, JobSubmission};
 use super::{Refusal, body};
-use crate::app::App;
+use crate::app::{App, in_time};
 use crate::error::Error;
+use crate::submit::{Admission, Admitted, DraftBatch};
 use crate::waiting;
 
 const BODY_BYTES: usize = 1024 * 1024;
@@ -53,6 +56,8 @@ pub(super) async fn list(
     RawQuery(raw): RawQuery,
 ) -> Result<([(&'static str, String); 1], Json<Jobs>), Refusal> {
     let wanted = wanted(raw.as_deref())?;
+    // A list by several filters reads many pages of a long history: each has its limit, all have not.
+    in_time(async { Ok::<_, Refusal>(app.store.ping().await?) }).await?;
     let (jobs, total) = match wanted.filter {
         Some(filter) => {
             let page = app.store.jobs(&filter, wanted.start, wanted.limit).await?;
@@ -66,44 +71,68 @@ pub(super) async fn list(
 /// Submits a job. An action that no live worker knows is taken too: workers come and go.
 #[utoipa::path(
     post, path = "/jobs", operation_id = "CreateJob", tag = "jobs",
+    params(("Idempotency-Key" = Option<String>, Header, example = "order-17",
+        description = "1 to 255 printable ASCII characters. A repeat within a day makes no job: it \
+            answers the first one as it is now, whatever its body says")),
     request_body(content = JobSubmission, description = "at most 1 MiB"),
     responses(
-        (status = 202, body = Job, description = "it is recorded and waits to be claimed"),
-        BadBody, TooManyQueues, TooLarge, WrongType, Away,
+        (status = 202, body = Job, description = "it is recorded and waits to be claimed; or it \
+            was, under the same Idempotency-Key"),
+        (status = 200, body = Job, description = "none is made: this job has the `uniqueKey`"),
+        BadBody, Conflicts, TooLarge, WrongType, Away,
     ),
 )]
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
+    OfKey(key): OfKey,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
-    refuse_later_headers(request.headers())?;
     let submission: JobSubmission = body::read(request, BODY_BYTES).await?;
-    let job = app.submissions.one(submission.draft()?).await?;
-    app.metrics.submitted(1);
-    Ok((StatusCode::ACCEPTED, Json(job.into())))
+    let mut draft = submission.draft()?;
+    draft.keyed = key.map(|key| key.job()).transpose()?;
+    let Admitted { job, how } = app.submissions.one(draft).await?;
+    app.metrics.submitted(usize::from(how == Admission::Made));
+    let status = match how {
+        Admission::Made | Admission::Repeated => StatusCode::ACCEPTED,
+        Admission::Taken => StatusCode::OK,
+    };
+    Ok((status, Json(job.into())))
 }
 
-/// Submits many jobs: all of them, or none when one is refused; the error names its `index`.
+/// Submits many jobs: all of them, or none when one is refused; the error names its `index`. Where a
+/// `uniqueKey` is taken, the job that has it is answered in that place.
 #[utoipa::path(
     post, path = "/jobs/batch", operation_id = "CreateJobs", tag = "jobs",
+    params(("Idempotency-Key" = Option<String>, Header, example = "orders-of-monday",
+        description = "1 to 255 printable ASCII characters. A repeat within a day answers in each \
+            place the job that the first one made there, as it is now, whatever its body says; \
+            places that the first one did not have are made")),
     request_body(content = BatchSubmission, description = "at most 10 MiB"),
     responses(
         (status = 202, body = Jobs, description = "they are recorded, in this order"),
-        BadBody, TooManyQueues, TooLarge, WrongType, Away,
+        BadBody, Conflicts, TooLarge, WrongType, Away,
     ),
 )]
 pub(super) async fn submit_batch(
     State(app): State<Arc<App>>,
+    OfKey(key): OfKey,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Jobs>), Refusal> {
-    refuse_later_headers(request.headers())?;
     let batch: BatchSubmission = body::read(request, BATCH_BODY_BYTES).await?;
-    let drafts = batch.drafts()?;
-    let jobs = if drafts.is_empty() { Vec::new() } else { app.submissions.all(drafts).await? };
-    app.metrics.submitted(jobs.len());
-    Ok((StatusCode::ACCEPTED, Json(jobs.into_iter().collect())))
+    let mut drafts = batch.drafts()?;
+    if let Some(key) = &key {
+        for (index, draft) in drafts.iter_mut().enumerate() {
+            draft.keyed = Some(key.job_of_batch(index)?);
+        }
+    }
+    let id = key.map_or_else(Uuid::new_v4, |key| key.batch());
+    let batch = DraftBatch { id, drafts };
+    let none = batch.drafts.is_empty();
+    let jobs = if none { Vec::new() } else { app.submissions.all(batch).await? };
+    app.metrics.submitted(jobs.iter().filter(|one| one.how == Admission::Made).count());
+    Ok((StatusCode::ACCEPTED, Json(jobs.into_iter().map(|one| one.job).collect())))
 }
 
 /// Shows a job, and why it waits if it does.
@@ -121,12 +150,4 @@ pub(super) async fn show(
     let job = app.store.job(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
     let reason = waiting::reason(&app.store, &job).await?;
     Ok(Json(JobInDetail::new(job, reason)))
-}
-
-/// Who sends a key relies on it, so it is not overlooked while it means nothing yet.
-fn refuse_later_headers(headers: &HeaderMap) -> Result<(), Error> {
-    if headers.contains_key("idempotency-key") {
-        return Err(Error::invalid("Idempotency-Key", "this header is not known yet"));
-    }
-    Ok(())
 }

@@ -8,6 +8,8 @@ use crate::error::Error;
 
 const KNOWN: [&str; 8] =
     ["action", "worker", "running", "start", "limit", "status", "since", "until"];
+const KNOWN_TO_CANCEL: [&str; 7] =
+    ["action", "worker", "running", "status", "since", "until", "all"];
 const DEFAULT_LIMIT: u32 = 10;
 const MOST: u32 = 1000;
 // Redis counts places in a list with signed numbers of this size.
@@ -28,18 +30,39 @@ pub(super) struct Wanted {
 pub(super) fn wanted(raw: Option<&str>) -> Result<Wanted, Error> {
     let query = Query::read(raw, &KNOWN)?;
     let statuses = statuses(&query)?;
-    let filter = Filter {
-        action: query.value_unless_any("action")?,
-        worker: query.value_unless_any("worker")?,
-        statuses: statuses.clone().unwrap_or_default(),
-        since: query.value("since")?,
-        until: query.value("until")?,
-    };
-    let none_can_match = statuses.is_some_and(|statuses| statuses.is_empty());
+    let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
+    let filter = filter(&query, statuses.unwrap_or_default())?;
     Ok(Wanted {
         filter: (!none_can_match).then_some(filter),
         start: query.number("start", LAST_START)?.unwrap_or(0) as usize,
         limit: query.number("limit", MOST)?.unwrap_or(DEFAULT_LIMIT) as usize,
+    })
+}
+
+/// Reads which jobs are to be cancelled; `None` when none can match. To name all needs a word.
+pub(super) fn to_cancel(raw: Option<&str>) -> Result<Option<Filter>, Error> {
+    let query = Query::read(raw, &KNOWN_TO_CANCEL)?;
+    let statuses = statuses(&query)?;
+    let filter = filter(&query, Vec::new())?;
+    let Filter { action, worker, since, until, statuses: _ } = &filter;
+    let narrowed = action.is_some() || worker.is_some() || since.is_some() || until.is_some();
+    if !narrowed && statuses.is_none() && query.switch("all")? != Some(true) {
+        let why = "without any filter every job is cancelled: say all=true if that is meant";
+        return Err(Error::invalid("all", why));
+    }
+    let can_be = [Status::Waiting, Status::Running].into_iter();
+    let wanted = |status: &Status| statuses.as_ref().is_none_or(|named| named.contains(status));
+    let statuses: Vec<Status> = can_be.filter(wanted).collect();
+    Ok((!statuses.is_empty()).then_some(Filter { statuses, ..filter }))
+}
+
+fn filter(query: &Query, statuses: Vec<Status>) -> Result<Filter, Error> {
+    Ok(Filter {
+        action: query.value_unless_any("action")?,
+        worker: query.value_unless_any("worker")?,
+        statuses,
+        since: query.value("since")?,
+        until: query.value("until")?,
     })
 }
 
@@ -116,6 +139,48 @@ mod tests {
                 0+10 action - worker - from 2026-01-01T00:00:00Z to 2026-01-01T23:00:00Z status []
             "#]],
         );
+    }
+
+    #[test]
+    fn only_what_waits_or_runs_is_cancelled_and_all_of_it_only_by_that_word() {
+        let queries = [
+            "",
+            "action=any&worker=&running=any",
+            "all=false",
+            "all=maybe",
+            "all=true",
+            "all=t&action=gc",
+            "action=gc",
+            "running=true",
+            "running=false",
+            "status=waiting,done",
+            "status=done",
+            "since=2026-01-01T00:00:00Z",
+            "limit=5",
+        ];
+        let read = |raw: &str| match to_cancel(Some(raw)) {
+            Err(error) => format!("{error}\n"),
+            Ok(None) => "nothing\n".to_owned(),
+            Ok(Some(filter)) => {
+                let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
+                format!("{} of {:?}\n", statuses.join(" "), filter.action.map(String::from))
+            }
+        };
+        expect![[r#"
+            all: without any filter every job is cancelled: say all=true if that is meant
+            all: without any filter every job is cancelled: say all=true if that is meant
+            all: without any filter every job is cancelled: say all=true if that is meant
+            all: "maybe" is neither true nor false
+            waiting running of None
+            waiting running of Some("gc")
+            waiting running of Some("gc")
+            running of None
+            waiting of None
+            waiting of None
+            nothing
+            waiting running of None
+            limit: unknown query parameter; there are: action, worker, running, status, since, until, all
+        "#]].assert_eq(&queries.map(read).concat());
     }
 
     #[test]

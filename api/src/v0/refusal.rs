@@ -73,8 +73,13 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         Error::Json(_) => (StatusCode::BAD_REQUEST, "INVALID_JSON"),
         Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID_PARAMETERS"),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "INVALID_PARAMETERS"),
-        Error::TooManyCrons => (StatusCode::CONFLICT, "CONFLICT"),
-        Error::TooManyQueues(_) => (StatusCode::CONFLICT, "CONFLICT"),
+        Error::TooManyCrons
+        | Error::TooManyQueues(_)
+        | Error::Spent { .. }
+        | Error::NotOver { .. }
+        | Error::Followed { .. }
+        | Error::KeyTaken { .. }
+        | Error::WorkerOver(_) => (StatusCode::CONFLICT, "CONFLICT"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
         Error::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
     };
@@ -110,6 +115,25 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::TooManyQueues(queue) => {
             say("queue", json!(queue));
         }
+        Error::Spent { place, id } => {
+            say("id", json!(id));
+            say_place(say, place);
+        }
+        Error::NotOver { id, status } => {
+            say("id", json!(id));
+            say("status", json!(status));
+        }
+        Error::Followed { id, follow_up } => {
+            say("id", json!(id));
+            say("followUpID", json!(follow_up));
+        }
+        Error::KeyTaken { id, holder } => {
+            say("id", json!(id));
+            say("holderID", json!(holder));
+        }
+        Error::WorkerOver(id) => {
+            say("id", json!(id));
+        }
         Error::Json(_) | Error::TooManyCrons | Error::Unavailable(_) | Error::Broken => {}
     }
     detail
@@ -126,10 +150,12 @@ fn say_place(mut say: impl FnMut(&str, Value) -> Option<Value>, place: &Place) {
 mod tests {
     use super::*;
     use expect_test::expect;
+    use shared::job::{JobId, Status};
 
     #[test]
     fn every_error_has_the_shape_of_the_surface() {
         let (method, route) = ("PUT".to_owned(), "/x".to_owned());
+        let id: JobId = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap();
         let errors = [
             Error::NoSuchJob("x".to_owned()),
             Error::NoSuchWorker("x".to_owned()),
@@ -142,6 +168,11 @@ mod tests {
             Error::TooLarge { place: Place::field("parameters"), limit_bytes: 65536 },
             Error::TooManyQueues("a=1.normal".to_owned()),
             Error::TooManyCrons,
+            Error::Spent { place: Place::field("Idempotency-Key"), id }.in_job(2),
+            Error::NotOver { id, status: Status::Running },
+            Error::Followed { id, follow_up: id },
+            Error::KeyTaken { id, holder: id },
+            Error::WorkerOver("f97ebb52f0f6".parse().unwrap()),
             Error::Unavailable("the store does not answer"),
             Error::Broken,
         ];
@@ -174,6 +205,16 @@ mod tests {
               queue "a=1.normal" would be one more than this namespace may have: use fewer kinds of capacity maps
             409 CONFLICT {}
               this namespace has 200000 crons already, and may not have more
+            409 CONFLICT {"field":"Idempotency-Key","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","index":2}
+              jobs[2].Idempotency-Key: the job that was made with it is not kept any more
+            409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"running"}
+              job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is running: only a job that is over and not deleted can be tried again
+            409 CONFLICT {"followUpID":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}
+              job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is carried on by job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b already
+            409 CONFLICT {"holderID":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}
+              job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b, which is not over, has the unique key of job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
+            409 CONFLICT {"id":"f97ebb52f0f6"}
+              worker f97ebb52f0f6 is dead or has shut down
             503 UNAVAILABLE {}
               the store does not answer; try again in a second
             500 INTERNAL_ERROR {}

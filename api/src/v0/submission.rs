@@ -1,13 +1,16 @@
 //! What clients send to have jobs done, and the draft that becomes of it. Whatever is wrong is
 //! refused here, by name, before anything is written.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::capacity::CapacityMap;
-use shared::job::{ActionName, Priority, Span, Spec, Timestamp};
+use shared::job::{self, ActionName, OnWorkerLost, Priority, Span, Spec, Timestamp};
 use utoipa::ToSchema;
 
 use super::body::Object;
+use super::job::Backoff;
 use crate::error::{Error, Place};
 use crate::submit::Draft;
 
@@ -19,8 +22,9 @@ const PARAMETERS_BYTES: usize = 64 * 1024;
 const PARAMETERS_DEPTH: usize = 64;
 const COMMENT_CHARACTERS: usize = 255;
 const TICKET_CHARACTERS: usize = 32;
+const UNIQUE_KEY_CHARACTERS: usize = 255;
 /// Who asked, as long as nobody can say who they are.
-const UNKNOWN: &str = "unknown";
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// A job to be done. Only `action` is required; `null` is the same as nothing. A field that is not
 /// listed here is refused.
@@ -29,6 +33,8 @@ const UNKNOWN: &str = "unknown";
 #[schema(example = json!({
     "action": "sleep", "parameters": {"seconds": 60}, "retries": 2, "capacityMap": {"scan": 1},
     "deadline": "15m", "stopTimeout": "30s", "scheduledAt": "", "priority": "normal",
+    "uniqueKey": "nightly scan", "expiresAt": "2100-01-01T00:00:00Z",
+    "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "retry", "strictLease": false,
     "comment": "before the release", "ticketRef": "OPS-17",
 }))]
 pub(super) struct JobSubmission {
@@ -56,6 +62,23 @@ pub(super) struct JobSubmission {
     /// `high`, `normal` or `low`.
     #[schema(schema_with = super::job::priority)]
     priority: Option<Priority>,
+    /// While a job with this key is not over no other is made: that one is answered, with 200.
+    #[schema(min_length = 1, max_length = 255)]
+    unique_key: Option<String>,
+    /// A job that was not started by this moment ends as `error`; RFC 3339, after `scheduledAt`.
+    #[schema(value_type = Option<String>)]
+    expires_at: Option<String>,
+    /// How long retries wait: `base`, twice that, and so on, up to `max`; less a random part of up
+    /// to a half. `base` is 1s and `max` 5m unless given.
+    #[schema(value_type = Option<Backoff>)]
+    backoff: Option<Object<job::Backoff>>,
+    /// What happens when its worker dies: `retry` carries it on elsewhere, up to three times in a
+    /// row; `fail` does not, for what must not run twice.
+    #[schema(schema_with = super::job::on_worker_lost)]
+    on_worker_lost: Option<OnWorkerLost>,
+    /// Its worker stops it at the end of its lease, without waiting to be told that it is lost;
+    /// `false` unless given.
+    strict_lease: Option<bool>,
     /// A remark, for people.
     #[schema(max_length = 255)]
     comment: Option<String>,
@@ -84,8 +107,10 @@ impl JobSubmission {
             let why = format!("it must be a whole number from 0 to {MOST_RETRIES}");
             return Err(Error::invalid("retries", why));
         }
-        let at = self.scheduled_at.filter(|text| !text.is_empty());
-        let at = at.map(|text| text.parse::<Timestamp>()).transpose();
+        let unique_key = checked_text("uniqueKey", self.unique_key, UNIQUE_KEY_CHARACTERS)?;
+        if unique_key.as_ref().is_some_and(String::is_empty) {
+            return Err(Error::invalid("uniqueKey", "it is empty"));
+        }
         let spec = Spec {
             parameters: self.parameters.map(checked_parameters).transpose()?,
             capacity_map: self.capacity_map,
@@ -93,13 +118,21 @@ impl JobSubmission {
             stop_timeout: self.stop_timeout.unwrap_or_default(),
             priority: self.priority.unwrap_or_default(),
             retries: 0,
+            unique_key,
+            expires_at: moment("expiresAt", self.expires_at)?,
+            backoff: self.backoff.map(|backoff| checked_backoff(backoff.0)).transpose()?,
+            on_worker_lost: self.on_worker_lost.unwrap_or_default(),
+            strict_lease: self.strict_lease.unwrap_or_default(),
             scheduled_by: Some(UNKNOWN.to_owned()),
             comment: checked_text("comment", self.comment, COMMENT_CHARACTERS)?,
             ticket_ref: checked_text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
             ..Spec::of(action)
         };
-        let scheduled_at = at.map_err(|error| Error::invalid("scheduledAt", error))?;
-        Ok(Draft { spec, retries: self.retries, scheduled_at })
+        let scheduled_at = moment("scheduledAt", self.scheduled_at)?;
+        if spec.expires_at.is_some_and(|expires| scheduled_at.is_some_and(|at| expires <= at)) {
+            return Err(Error::invalid("expiresAt", "it must be after scheduledAt"));
+        }
+        Ok(Draft { spec, retries: self.retries, scheduled_at, keyed: None })
     }
 }
 
@@ -144,6 +177,22 @@ fn is_deeper_than(value: &Value, levels: usize) -> bool {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+/// A moment; the empty text is none, as the reference has it.
+fn moment(field: &str, text: Option<String>) -> Result<Option<Timestamp>, Error> {
+    let moment = text.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
+    moment.map_err(|error| Error::invalid(field, error))
+}
+
+fn checked_backoff(backoff: job::Backoff) -> Result<job::Backoff, Error> {
+    const LONGEST: Duration = Duration::from_secs(5 * 60);
+    let longest = backoff.max.duration().unwrap_or(LONGEST);
+    if backoff.base.duration().is_some_and(|base| base > longest) {
+        let why = "it must not be longer than max, which is 5m unless given";
+        return Err(Error::invalid("backoff.base", why));
+    }
+    Ok(backoff)
 }
 
 fn checked_text(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, Error> {

@@ -30,7 +30,8 @@ pub(super) struct Worker {
     /// 12 hexadecimal digits, random for each process.
     #[schema(value_type = String, example = "f97ebb52f0f6")]
     id: WorkerId,
-    /// `running`, `dead` or `shutdown`; who is gone stays listed for a day.
+    /// `running`; `draining`: it takes no jobs; `dead` or `shutdown`: it is gone, and stays listed
+    /// for a day.
     #[schema(example = "running")]
     status: &'static str,
     /// The units that it offers, by type.

@@ -14,8 +14,14 @@ use crate::house::House;
 impl House {
     /// A worker that offers this and knows these actions.
     pub(crate) async fn worker(&self, map: &str, actions: &[&str]) -> WorkerId {
-        let capacity_map: CapacityMap = map.parse().unwrap();
         let worker = WorkerId::random();
+        assert!(matches!(self.beat(&worker, map, actions).await, Pulse::Alive(..)));
+        worker
+    }
+
+    /// The beat of such a worker.
+    pub(crate) async fn beat(&self, worker: &WorkerId, map: &str, actions: &[&str]) -> Pulse {
+        let capacity_map: CapacityMap = map.parse().unwrap();
         let beat = Beat {
             worker: worker.clone(),
             lease: Duration::from_secs(60),
@@ -26,8 +32,7 @@ impl House {
             actions: actions.iter().map(|name| name.parse().unwrap()).collect(),
             running: Vec::new(),
         };
-        assert!(matches!(self.store.beat(&beat).await.unwrap(), Pulse::Alive(..)));
-        worker
+        self.store.beat(&beat).await.unwrap()
     }
 
     /// Claims a job.

@@ -118,6 +118,23 @@ impl House {
         send(self.client.post(self.at(path)).json(body)).await
     }
 
+    /// Posts nothing to a path of the v0 surface.
+    pub(crate) async fn command(&self, path: &str) -> Answer {
+        send(self.client.post(self.at(path))).await
+    }
+
+    /// Deletes what is at a path of the v0 surface.
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        send(self.client.delete(self.at(path))).await
+    }
+
+    /// A job as it is shown.
+    pub(crate) async fn show(&self, id: JobId) -> Value {
+        let answer = self.get(&format!("/jobs/{id}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+
     /// Where a path of the v0 surface is.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}/api/v0{path}", self.url)
@@ -129,6 +146,11 @@ impl House {
         assert_eq!(answer.status, 202, "{}", answer.text);
         answer.json()["id"].as_str().unwrap().parse().unwrap()
     }
+}
+
+/// The id of a job that was answered.
+pub(crate) fn id_of(job: &Value) -> JobId {
+    job["id"].as_str().unwrap().parse().unwrap()
 }
 
 /// Sends a request and reads all of the answer.

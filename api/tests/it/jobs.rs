@@ -3,32 +3,26 @@
 use serde_json::{Value, json};
 use shared::job::JobId;
 
-use crate::house::{House, house};
-
-async fn show(house: &House, id: JobId) -> Value {
-    let answer = house.get(&format!("/jobs/{id}")).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    answer.json()
-}
+use crate::house::house;
 
 #[tokio::test]
 async fn a_job_is_shown_in_every_part_of_its_life() {
     house(async |house| {
         let worker = house.worker("default=16", &["noop"]).await;
         let id = house.submit(&json!({"action": "noop"})).await;
-        let job = show(house, id).await;
+        let job = house.show(id).await;
         assert_eq!((&job["status"], &job["workerID"]), (&json!("waiting"), &json!("")));
 
         let token = house.claim(&worker, id).await;
         house.store.progress(id, token, &json!({"percent": 50})).await.unwrap();
-        let job = show(house, id).await;
+        let job = house.show(id).await;
         assert_eq!((&job["status"], &job["workerID"]), (&json!("running"), &json!(worker)));
         assert_eq!(job["fencingToken"], json!(token));
         assert_eq!(job["progress"], json!({"percent": 50}));
         assert!(job["startedAt"].is_string());
 
         house.finish(id, token, Some(json!({"answer": 42}))).await;
-        let job = show(house, id).await;
+        let job = house.show(id).await;
         assert_eq!((&job["status"], &job["result"]), (&json!("done"), &json!({"answer": 42})));
         assert!(job["finishedAt"].is_string());
         assert_eq!(job["waitingFor"], Value::Null);
@@ -43,16 +37,20 @@ async fn a_retry_names_the_job_it_retries_and_that_one_names_it() {
         let id = house.submit(&json!({"action": "noop", "retries": 2})).await;
         let token = house.claim(&worker, id).await;
         house.fail(id, token).await;
-        let failed = show(house, id).await;
+        let failed = house.show(id).await;
         assert_eq!(failed["status"], "error");
         let exception = json!({"type": "ExitCode", "message": "it exited with 1", "detail": null});
         assert_eq!(failed["exception"], exception);
         let follow_up = failed["followUpID"].as_str().unwrap().parse().unwrap();
-        let retry = show(house, follow_up).await;
+        let retry = house.show(follow_up).await;
         assert_eq!(retry["retryFromID"], json!(id));
         let retries = (&retry["retriesLeft"], &retry["retriesTotal"], &retry["attempt"]);
         assert_eq!(retries, (&json!(1), &json!(2), &json!(2)));
-        assert_eq!(retry["waitingFor"]["code"], "due", "a retry is due after a back-off");
+        let reason = &retry["waitingFor"];
+        assert_eq!(reason["code"], "due", "a retry is due after a back-off");
+        let at = retry["scheduledAt"].as_str().unwrap();
+        let message = format!("due at {at}, after a back-off: it is attempt 2");
+        assert_eq!(reason["message"], message);
     })
     .await;
 }
@@ -61,12 +59,17 @@ async fn a_retry_names_the_job_it_retries_and_that_one_names_it() {
 async fn a_job_that_waits_says_why() {
     house(async |house| {
         let check = async |id: JobId, code: &str, message: &str| {
-            let job = show(house, id).await;
+            let job = house.show(id).await;
             assert_eq!(job["waitingFor"], json!({"code": code, "message": message}));
         };
         let later = json!({"action": "noop", "scheduledAt": "2100-01-01T00:00:00.5Z"});
         let later = house.submit(&later).await;
         check(later, "due", "due at 2100-01-01T00:00:00.500Z").await;
+        let expiring = json!({"action": "noop", "capacityMap": {"tpu": 1},
+            "expiresAt": "2100-01-01T00:00:00Z"});
+        let expiring = house.submit(&expiring).await;
+        let message = "no live worker offers tpu=1; it expires at 2100-01-01T00:00:00Z";
+        check(expiring, "capacity", message).await;
 
         let large = json!({"action": "train", "capacityMap": {"gpu": 4, "cpu": 1}});
         let large = house.submit(&large).await;
@@ -79,7 +82,7 @@ async fn a_job_that_waits_says_why() {
         let low = house.submit(&json!({"action": "noop", "priority": "low"})).await;
         check(first, "queue", "0 ahead of it").await;
         let high = house.submit(&json!({"action": "noop", "priority": "high"})).await;
-        let both = [show(house, first).await, show(house, second).await];
+        let both = [house.show(first).await, house.show(second).await];
         let mut messages = both.map(|job| job["waitingFor"]["message"].to_string());
         messages.sort();
         // Of two that were offered in the same millisecond either may be before the other.

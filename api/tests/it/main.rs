@@ -4,15 +4,20 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod away;
+mod commands;
 mod crons;
 mod docs;
 mod fleet;
 mod house;
 mod jobs;
+mod keys;
 mod list;
 mod logs;
+mod many;
 mod proxy;
+mod redis;
 mod refusals;
 mod service;
+mod settings;
 mod submit;
 mod workers;

@@ -1,6 +1,7 @@
 //! Everything that is refused, and that each refusal has the shape of the surface.
 
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::json;
 use shared::job::JobId;
 
@@ -47,17 +48,7 @@ async fn a_field_that_is_wrong_or_not_known_is_named() {
             let expected = format!("400 INVALID_PARAMETERS {message}");
             assert_eq!(post(house, "/jobs", JSON, body).await, expected);
         }
-        let later = [
-            "uniqueKey",
-            "locks",
-            "dependsOn",
-            "expiresAt",
-            "backoff",
-            "onWorkerLost",
-            "strictLease",
-            "scheduledBy",
-            "Idempotency-Key",
-        ];
+        let later = ["locks", "dependsOn", "scheduledBy", "Idempotency-Key"];
         for field in later {
             let answer = house.post("/jobs", &json!({"action": "noop", (field): null})).await;
             assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{field}");
@@ -68,12 +59,62 @@ async fn a_field_that_is_wrong_or_not_known_is_named() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_is_refused_as_long_as_it_would_mean_nothing() {
+async fn an_idempotency_key_that_is_none_is_refused_by_the_name_of_the_header() {
     house(async |house| {
+        let long = "x".repeat(256);
         for path in ["/jobs", "/jobs/batch"] {
+            for key in ["".as_bytes(), long.as_bytes(), "ü".as_bytes(), b"a\tb", b"\xff"] {
+                let request = house.client.post(house.at(path)).json(&json!({"action": "noop"}));
+                let key = HeaderValue::from_bytes(key).unwrap();
+                let answer = send(request.header("Idempotency-Key", key)).await;
+                assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{path}");
+                let detail = &answer.json()["errors"][0]["detail"];
+                assert_eq!(*detail, json!({"field": "Idempotency-Key"}), "{path}");
+            }
             let request = house.client.post(house.at(path)).json(&json!({"action": "noop"}));
-            let answer = send(request.header("Idempotency-Key", "x")).await;
-            assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{path}");
+            let request = request.header("Idempotency-Key", "a").header("Idempotency-Key", "b");
+            let message = "400 INVALID_PARAMETERS Idempotency-Key: the header is given twice";
+            assert_eq!(send(request).await.refusal(), message);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_for_nothing_is_a_404_and_one_that_is_wrong_names_what() {
+    house(async |house| {
+        let unknown = JobId::random();
+        for id in [unknown.to_string().as_str(), "no-uuid", "%ff", "batch"] {
+            for command in ["cancel", "retry"] {
+                let answer = house.command(&format!("/jobs/{id}/{command}")).await;
+                assert_eq!(answer.code(), "404 NO_SUCH_JOB", "{id} {command}");
+            }
+            assert_eq!(house.delete(&format!("/jobs/{id}")).await.status / 100, 4, "{id}");
+            for command in ["drain", "resume", "capacity"] {
+                let path = format!("/workers/{id}/{command}");
+                let answer = house.post(&path, &json!({"capacityMap": {}})).await;
+                assert_eq!(answer.code(), "404 NO_SUCH_WORKER", "{id} {command}");
+            }
+        }
+        assert_eq!(house.delete(&format!("/jobs/{unknown}")).await.code(), "404 NO_SUCH_JOB");
+        let cases = [
+            ("/workers/0123456789ab/capacity", "{}", "capacityMap"),
+            ("/workers/0123456789ab/capacity", r#"{"capacityMap":null}"#, "capacityMap"),
+            ("/workers/0123456789ab/capacity", r#"{"capacityMap":{"a b":1}}"#, "capacityMap"),
+            ("/workers/0123456789ab/capacity", r#"{"capacityMap":{},"x":1}"#, "x"),
+            ("/meta/settings", r#"{"jobHistoryToKeep":-1}"#, "jobHistoryToKeep"),
+            ("/meta/settings", r#"{"jobHistoryMaxAge":"2 months"}"#, "jobHistoryMaxAge"),
+            ("/meta/settings", r#"{"scanningEnabled":true}"#, "scanningEnabled"),
+            ("/jobs/cancel", "", "all"),
+            ("/jobs/cancel?all=false", "", "all"),
+            ("/jobs/cancel?status=finished", "", "status"),
+            ("/jobs/cancel?limit=1", "", "limit"),
+        ];
+        for (path, body, field) in cases {
+            let answer = send(house.client.post(house.at(path)).body(body)).await;
+            assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{path} {body}");
+            let detail = &answer.json()["errors"][0]["detail"];
+            assert_eq!(*detail, json!({"field": field}), "{path} {body}");
         }
     })
     .await;
@@ -152,7 +193,11 @@ async fn a_method_that_a_route_does_not_take_is_a_405_that_names_those_it_takes(
             ("/jobs", "PUT", "GET,HEAD,POST"),
             ("/jobs", "DELETE", "GET,HEAD,POST"),
             ("/jobs/batch", "GET", "POST"),
-            ("/jobs/1", "POST", "GET,HEAD"),
+            ("/jobs/1", "POST", "GET,HEAD,DELETE"),
+            ("/jobs/cancel", "GET", "POST"),
+            ("/jobs/1/cancel", "DELETE", "POST"),
+            ("/workers/1/drain", "GET", "POST"),
+            ("/meta/settings", "PUT", "GET,HEAD,POST"),
             ("/workers", "PATCH", "GET,HEAD"),
             ("/docs.json", "POST", "GET,HEAD"),
             ("/jobs", "NONSENSE", "GET,HEAD,POST"),

@@ -20,7 +20,8 @@ async fn a_job_is_answered_as_it_was_asked_and_is_in_the_store() {
             "action": "scan", "parameters": {"a": [1, {"b": null}]}, "retries": 2,
             "capacityMap": {"scan": 1}, "deadline": "15m", "stopTimeout": "5s",
             "scheduledAt": "2100-01-01T00:00:00Z", "priority": "high", "comment": "c",
-            "ticketRef": "t",
+            "ticketRef": "t", "uniqueKey": "u", "expiresAt": "2100-01-01T00:00:01Z",
+            "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "fail", "strictLease": true,
         });
         let answer = house.post("/jobs", &asked).await;
         assert_eq!(answer.status, 202);

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::job::{ActionName, Status, Timestamp, WorkerId};
 
+use super::filters::Filters;
 use crate::api::{Api, Page};
 use crate::failure::{Ending, Failure};
 use crate::out;
@@ -13,30 +13,8 @@ use crate::wire::{Job, Jobs, units_text};
 /// What `jobs list` is told.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// Only of this action
-    #[arg(long)]
-    action: Option<ActionName>,
-
-    /// Only what this worker claimed
-    #[arg(long, value_name = "ID")]
-    worker: Option<WorkerId>,
-
-    /// Only jobs that run; with =false only jobs that do not
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true")]
-    running: Option<bool>,
-
-    /// Only in these statuses, like waiting,error
-    #[arg(long, value_delimiter = ',', value_name = "STATUS,…")]
-    status: Vec<Status>,
-
-    /// Only due at this time or later, RFC 3339
-    #[arg(long, value_name = "TIME")]
-    since: Option<Timestamp>,
-
-    /// Only due at this time or earlier, RFC 3339
-    #[arg(long, value_name = "TIME")]
-    until: Option<Timestamp>,
+    #[command(flatten)]
+    filters: Filters,
 
     /// Leave out so many
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -53,18 +31,9 @@ pub(crate) struct ListArguments {
 
 impl ListArguments {
     fn query(&self) -> Vec<(&'static str, String)> {
-        let statuses: Vec<&str> = self.status.iter().map(|status| status.as_str()).collect();
-        let given = [
-            ("action", self.action.as_ref().map(ToString::to_string)),
-            ("worker", self.worker.as_ref().map(ToString::to_string)),
-            ("running", self.running.map(|running| running.to_string())),
-            ("status", Some(statuses.join(",")).filter(|text| !text.is_empty())),
-            ("since", self.since.map(|time| time.to_string())),
-            ("until", self.until.map(|time| time.to_string())),
-            ("start", Some(self.start.to_string())),
-            ("limit", Some(self.limit.to_string())),
-        ];
-        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        let mut query = self.filters.query();
+        query.extend([("start", self.start.to_string()), ("limit", self.limit.to_string())]);
+        query
     }
 }
 

@@ -9,6 +9,7 @@ use shared::capacity::CapacityMap;
 use shared::job::{ActionName, JobId, Priority, Span, Timestamp};
 
 use super::parameters::{Parameter, Parameters, joined};
+use super::rules::{Rules, SentRules};
 use super::wait;
 use crate::api::Api;
 use crate::failure::{Ending, Failure};
@@ -61,6 +62,9 @@ pub(crate) struct SubmitArguments {
     #[arg(long)]
     ticket: Option<String>,
 
+    #[command(flatten)]
+    rules: Rules,
+
     /// Print the job as JSON instead of its id; with --wait as it is at the end
     #[arg(long)]
     json: bool,
@@ -102,6 +106,8 @@ struct Submission<'a> {
     comment: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ticket_ref: Option<&'a str>,
+    #[serde(flatten)]
+    rules: SentRules<'a>,
 }
 
 impl SubmitArguments {
@@ -118,6 +124,7 @@ impl SubmitArguments {
             priority: self.priority,
             comment: self.comment.as_deref(),
             ticket_ref: self.ticket.as_deref(),
+            rules: self.rules.sent(self.at),
         })
     }
 }
@@ -125,8 +132,12 @@ impl SubmitArguments {
 /// Submits the job and, if told so, waits for its end.
 pub(crate) async fn run(api: &Api, arguments: &SubmitArguments) -> Result<Ending, Failure> {
     let submission = arguments.submission()?;
-    let document: Value = api.post("/jobs", &submission).await?;
+    let key = arguments.rules.idempotency_key.as_ref();
+    let (document, made) = api.submit("/jobs", &submission, key).await?;
     let id = id_in(&document)?;
+    if !made {
+        out::note("no job was made: this one has the unique key, and is not over");
+    }
     if !arguments.json {
         out::say(id)?;
     } else if !arguments.wait {
@@ -165,7 +176,7 @@ mod tests {
         let line = ["capstan", "jobs", "submit"].iter().chain(line);
         let command = Arguments::try_parse_from(line)?.command;
         let Command::Jobs(JobsCommand::Submit(arguments)) = command else { panic!("{command:?}") };
-        Ok(arguments)
+        Ok(*arguments)
     }
 
     fn sent(line: &[&str]) -> String {
@@ -178,7 +189,8 @@ mod tests {
         assert_eq!(sent(&["sleep"]), "{\n  \"action\": \"sleep\"\n}");
         let line = "backup -p host=db-1 -p level:=2 --capacity scan=1,cpu=2 --retries 3 --deadline \
                     1h30m --stop-timeout 10s --at 2026-11-20T17:30:00+01:00 --priority high \
-                    --comment weekly --ticket T-1";
+                    --comment weekly --ticket T-1 --unique-key host --expires-in 10m \
+                    --backoff-base 2s --backoff-max 1m --on-worker-lost fail --strict-lease";
         let line: Vec<&str> = line.split_whitespace().collect();
         expect![[r#"
             {
@@ -197,14 +209,22 @@ mod tests {
               "scheduledAt": "2026-11-20T16:30:00Z",
               "priority": "high",
               "comment": "weekly",
-              "ticketRef": "T-1"
+              "ticketRef": "T-1",
+              "uniqueKey": "host",
+              "expiresAt": "2026-11-20T16:40:00Z",
+              "backoff": {
+                "base": "2s",
+                "max": "1m"
+              },
+              "onWorkerLost": "fail",
+              "strictLease": true
             }"#]]
         .assert_eq(&sent(&line));
     }
 
     #[test]
     fn a_wrong_value_is_refused_before_anything_is_sent() {
-        let lines: [&[&str]; 9] = [
+        let lines: [&[&str]; 13] = [
             &[],
             &["a b"],
             &["sleep", "-p", "x"],
@@ -214,6 +234,10 @@ mod tests {
             &["sleep", "--deadline", "5"],
             &["sleep", "--at", "tomorrow"],
             &["sleep", "--timeout", "5s"],
+            &["sleep", "--expires-in", "5"],
+            &["sleep", "--expires-in", "5s", "--expires-at", "2100-01-01T00:00:00Z"],
+            &["sleep", "--on-worker-lost", "forget"],
+            &["sleep", "--idempotency-key", "a\nb"],
         ];
         for line in lines {
             assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line:?}");

@@ -21,6 +21,8 @@ pub struct Settings {
     pub job_history_to_keep: u64,
     /// They stay for so long after their end; none is no limit.
     pub job_history_max_age: Span,
+    /// Kept for the reference's clients; nothing follows from it.
+    pub scanning_deadline: u64,
 }
 
 impl Default for Settings {
@@ -29,6 +31,7 @@ impl Default for Settings {
             job_history_compaction_enabled: true,
             job_history_to_keep: 1_000_000,
             job_history_max_age: "720h".parse().unwrap_or_default(),
+            scanning_deadline: 0,
         }
     }
 }

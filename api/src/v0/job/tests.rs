@@ -3,7 +3,7 @@
 use super::*;
 use expect_test::expect;
 use shared::capacity::Class;
-use shared::job::Spec;
+use shared::job::{Cancelled, Spec};
 
 fn bare() -> job::Job {
     let id: JobId = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap();
@@ -37,7 +37,8 @@ fn full() -> job::Job {
     let spec: Spec = serde_json::from_value(json!({
         "action": "scan", "parameters": {"a": [1]}, "capacityMap": {"scan": 1}, "retries": 2,
         "deadline": "15m", "stopTimeout": "5s", "priority": "high", "scheduledBy": "unknown",
-        "comment": "c", "ticketRef": "t",
+        "comment": "c", "ticketRef": "t", "uniqueKey": "u", "expiresAt": "2017-03-01T00:00:00Z",
+        "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "fail", "strictLease": true,
     }))
     .unwrap();
     let other: JobId = "a261713a-9514-43f9-a7e5-50e7a9fa1d48".parse().unwrap();
@@ -56,6 +57,7 @@ fn full() -> job::Job {
         result: Some(json!(5)),
         exception: Some(job::Exception::new("ExitCode", "it exited with 1")),
         progress: Some(json!({"percent": 50})),
+        cancelled: Some(Cancelled { by: "me".to_owned(), reason: String::new() }),
         ..bare()
     }
 }
@@ -94,7 +96,14 @@ fn a_new_job_has_every_field_and_null_where_nothing_was_given() {
           "exception": null,
           "progress": null,
           "followUpID": null,
-          "fencingToken": null
+          "fencingToken": null,
+          "uniqueKey": null,
+          "expiresAt": null,
+          "backoff": null,
+          "onWorkerLost": "retry",
+          "strictLease": false,
+          "cancelBy": null,
+          "cancelReason": null
         }"#]]
     .assert_eq(&text);
 }
@@ -145,7 +154,17 @@ fn a_retry_that_failed_shows_all_of_its_life() {
             "percent": 50
           },
           "followUpID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
-          "fencingToken": 12
+          "fencingToken": 12,
+          "uniqueKey": "u",
+          "expiresAt": "2017-03-01T00:00:00Z",
+          "backoff": {
+            "base": "2s",
+            "max": "1m"
+          },
+          "onWorkerLost": "fail",
+          "strictLease": true,
+          "cancelBy": "me",
+          "cancelReason": null
         }"#]]
     .assert_eq(&text);
 }

@@ -9,7 +9,7 @@ fn check(bodies: &[&str], expected: &Expect) {
     let read = |body: &&str| {
         let draft = parse::<JobSubmission>(body.as_bytes()).and_then(JobSubmission::draft);
         match draft {
-            Ok(Draft { spec, retries, scheduled_at }) => {
+            Ok(Draft { spec, retries, scheduled_at, keyed: _ }) => {
                 let spec = serde_json::to_string(&spec).unwrap();
                 let at = scheduled_at.map(|at| at.to_string());
                 format!("{spec}\n  retries {retries:?} at {at:?}\n")
@@ -33,6 +33,10 @@ fn what_is_asked_is_kept_as_it_was_asked() {
                 "capacityMap":{"scan":1,"cpu":0},"deadline":"1h30m","stopTimeout":"5s",
                 "scheduledAt":"2026-11-20T17:30:00.5+01:00","priority":"high",
                 "comment":"c","ticketRef":"t"}"#,
+            r#"{"action":"a","uniqueKey":"ü {x}","expiresAt":"2026-11-20T17:30:00Z",
+                "backoff":{"base":"1s","max":"1s"},"onWorkerLost":"fail","strictLease":true}"#,
+            r#"{"action":"a","uniqueKey":null,"expiresAt":"","backoff":{},
+                "onWorkerLost":"retry","strictLease":false}"#,
         ],
         &expect![[r#"
             {"action":"noop","scheduledBy":"unknown"}
@@ -43,6 +47,10 @@ fn what_is_asked_is_kept_as_it_was_asked() {
               retries None at None
             {"action":"a.b-c","parameters":{"a":[1,{"b":null}]},"capacityMap":{"cpu":0,"scan":1},"deadline":"1h30m","stopTimeout":"5s","priority":"high","scheduledBy":"unknown","comment":"c","ticketRef":"t"}
               retries Some(100) at Some("2026-11-20T16:30:00.500Z")
+            {"action":"a","uniqueKey":"ü {x}","expiresAt":"2026-11-20T17:30:00Z","backoff":{"base":"1s","max":"1s"},"onWorkerLost":"fail","strictLease":true,"scheduledBy":"unknown"}
+              retries None at None
+            {"action":"a","backoff":{},"scheduledBy":"unknown"}
+              retries None at None
         "#]],
     );
 }
@@ -69,6 +77,18 @@ fn a_wrong_field_is_refused_by_name() {
             r#"{"action":"a","stopTimeout":5}"#,
             r#"{"action":"a","scheduledAt":"tomorrow"}"#,
             r#"{"action":"a","priority":"urgent"}"#,
+            r#"{"action":"a","uniqueKey":""}"#,
+            r#"{"action":"a","uniqueKey":5}"#,
+            r#"{"action":"a","expiresAt":"soon"}"#,
+            r#"{"action":"a","scheduledAt":"2026-01-01T00:00:00Z","expiresAt":"2026-01-01T00:00:00Z"}"#,
+            r#"{"action":"a","backoff":"1s"}"#,
+            r#"{"action":"a","backoff":["1s","2s"]}"#,
+            r#"{"action":"a","backoff":{"base":"soon"}}"#,
+            r#"{"action":"a","backoff":{"base":"2s","max":"1s"}}"#,
+            r#"{"action":"a","backoff":{"base":"10m"}}"#,
+            r#"{"action":"a","backoff":{"bass":"1s"}}"#,
+            r#"{"action":"a","onWorkerLost":"forget"}"#,
+            r#"{"action":"a","strictLease":"yes"}"#,
             r#"["noop"]"#,
             "null",
         ],
@@ -91,6 +111,18 @@ fn a_wrong_field_is_refused_by_name() {
             stopTimeout: invalid type: integer `5`, expected a string
             scheduledAt: "tomorrow" is no time: it must be RFC 3339, like 2026-11-20T16:30:00Z
             priority: unknown variant `urgent`, expected one of `high`, `normal`, `low`
+            uniqueKey: it is empty
+            uniqueKey: invalid type: integer `5`, expected a string
+            expiresAt: "soon" is no time: it must be RFC 3339, like 2026-11-20T16:30:00Z
+            expiresAt: it must be after scheduledAt
+            backoff: invalid type: string "1s", expected an object
+            backoff: invalid type: array, expected an object
+            backoff.base: "soon" is no duration: write it like 90s, 15m or 1h30m, up to 8760h
+            backoff.base: it must not be longer than max, which is 5m unless given
+            backoff.base: it must not be longer than max, which is 5m unless given
+            backoff.bass: unknown field; there are: base, max
+            onWorkerLost: unknown variant `forget`, expected `retry` or `fail`
+            strictLease: invalid type: string "yes", expected a boolean
             body: invalid type: array, expected an object
             body: invalid type: null, expected an object
         "#]],
@@ -107,10 +139,10 @@ fn a_field_that_is_not_known_is_refused_with_those_that_are() {
             r#"{"action":"a","x`, expected `y":1}"#,
         ],
         &expect![[r#"
-            retrys: unknown field; did you mean retries? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, comment, ticketRef
-            locks: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, comment, ticketRef
-            scheduledBy: unknown field; did you mean scheduledAt? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, comment, ticketRef
-            x`, expected `y: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, comment, ticketRef
+            retrys: unknown field; did you mean retries? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, comment, ticketRef
+            locks: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, comment, ticketRef
+            scheduledBy: unknown field; did you mean scheduledAt? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, comment, ticketRef
+            x`, expected `y: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, comment, ticketRef
         "#]],
     );
 }
@@ -124,12 +156,14 @@ fn what_is_too_long_too_large_or_too_deep_is_refused() {
         &[
             &json!({"action": "a", "comment": "ü".repeat(256)}).to_string(),
             &json!({"action": "a", "ticketRef": "t".repeat(33)}).to_string(),
+            &json!({"action": "a", "uniqueKey": "ü".repeat(256)}).to_string(),
             &large.to_string(),
             &deep,
         ],
         &expect![[r#"
             comment: it is longer than 255 characters
             ticketRef: it is longer than 32 characters
+            uniqueKey: it is longer than 255 characters
             parameters: more than 65536 bytes, which is the limit
             parameters: it is more than 64 levels deep
         "#]],
@@ -191,7 +225,7 @@ fn an_error_in_a_batch_names_the_job() {
         jobs[1].action: it is required
         jobs[1]: invalid type: array, expected an object
         jobs[0].capacityMap.s: invalid type: boolean `true`, expected a whole number
-        jobs[1].retry: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, comment, ticketRef
+        jobs[1].retry: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, comment, ticketRef
         jobs: 10001 are more than the 10000 of one batch
     "#]].assert_eq(&bodies.into_iter().map(read).collect::<String>());
 }

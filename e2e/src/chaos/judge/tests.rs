@@ -39,6 +39,7 @@ fn job(number: u64, status: Status) -> Job {
         result: None,
         exception: None,
         progress: None,
+        cancelled: None,
     }
 }
 

@@ -40,22 +40,28 @@ impl Store {
         start: usize,
         limit: usize,
     ) -> Result<JobPage, StoreError> {
-        let list = List { store: self, filter };
-        let (ids, total) = match (&filter.action, &filter.worker, &filter.statuses[..]) {
-            (None, None, []) => list.page_of(self.keys.jobs(), start, limit).await?,
-            (None, None, [one]) => list.page_of(self.keys.status(*one), start, limit).await?,
-            (None, None, several) => list.merged(several, start, limit).await?,
-            (Some(action), None, []) => {
-                list.page_of(self.keys.action(action), start, limit).await?
-            }
-            (None, Some(worker), []) => {
-                list.page_of(self.keys.jobs_of(worker), start, limit).await?
-            }
-            (Some(_), Some(_), _) | (Some(_), None, _) | (None, Some(_), _) => {
-                list.walked(start, limit).await?
-            }
-        };
+        let (ids, total) = self.job_ids(filter, start, limit).await?;
         Ok(JobPage { jobs: self.jobs_by_id(&ids).await?, total })
+    }
+
+    /// The ids of a page, and how many jobs the filter matches in all.
+    pub async fn job_ids(
+        &self,
+        filter: &Filter,
+        start: usize,
+        limit: usize,
+    ) -> Result<(Vec<JobId>, u64), StoreError> {
+        let list = List { store: self, filter };
+        match (&filter.action, &filter.worker, &filter.statuses[..]) {
+            (None, None, []) => list.page_of(self.keys.jobs(), start, limit).await,
+            (None, None, [one]) => list.page_of(self.keys.status(*one), start, limit).await,
+            (None, None, several) => list.merged(several, start, limit).await,
+            (Some(action), None, []) => list.page_of(self.keys.action(action), start, limit).await,
+            (None, Some(worker), []) => list.page_of(self.keys.jobs_of(worker), start, limit).await,
+            (Some(_), Some(_), _) | (Some(_), None, _) | (None, Some(_), _) => {
+                list.walked(start, limit).await
+            }
+        }
     }
 }
 

@@ -1,0 +1,122 @@
+//! The settings of the namespace, by the names that the reference has for them. Of its many settings
+//! only those that concern jobs are known here; others are refused by name.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::job::Span;
+use shared::store;
+use utoipa::ToSchema;
+
+use super::docs::{Away, BadBody, BadQuery, TooLarge, WrongType};
+use super::query::NoQuery;
+use super::{Refusal, body};
+use crate::app::{App, in_time};
+
+const BODY_BYTES: usize = 64 * 1024;
+
+/// How much of what is over is kept.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "jobHistoryCompactionEnabled": true, "jobHistoryToKeep": 1_000_000,
+    "jobHistoryMaxAge": "720h", "scanningDeadline": 0,
+}))]
+pub(super) struct Settings {
+    /// Whether jobs that are over are removed at all, with their logs.
+    job_history_compaction_enabled: bool,
+    /// So many of them stay; 0 is no limit.
+    job_history_to_keep: u64,
+    /// They stay for so long after their end, like `720h`; empty is no limit.
+    #[schema(value_type = String)]
+    job_history_max_age: Span,
+    /// Kept for clients of the reference; nothing follows from it.
+    scanning_deadline: u64,
+}
+
+/// Settings to be changed; what is not given, or `null`, stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({
+    "jobHistoryCompactionEnabled": true, "jobHistoryToKeep": 100_000,
+    "jobHistoryMaxAge": "1440h", "scanningDeadline": 0,
+}))]
+pub(super) struct Changes {
+    /// Whether jobs that are over are removed at all, with their logs.
+    job_history_compaction_enabled: Option<bool>,
+    /// So many of them stay; 0 is no limit.
+    job_history_to_keep: Option<u64>,
+    /// They stay for so long after their end, up to `8760h`; empty is no limit.
+    #[schema(value_type = Option<String>)]
+    job_history_max_age: Option<Span>,
+    /// Kept for clients of the reference; nothing follows from it.
+    scanning_deadline: Option<u64>,
+}
+
+/// Shows the settings.
+#[utoipa::path(
+    get, path = "/meta/settings", operation_id = "GetSettings", tag = "meta",
+    responses((status = 200, body = Settings, description = "the settings"), BadQuery, Away),
+)]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+) -> Result<Json<Settings>, Refusal> {
+    let reading = async { Ok::<_, Refusal>(app.store.settings().await?) };
+    Ok(Json(in_time(reading).await?.into()))
+}
+
+/// Changes some of the settings.
+#[utoipa::path(
+    post, path = "/meta/settings", operation_id = "UpdateSettings", tag = "meta",
+    request_body(content = Changes, description = "at most 64 KiB"),
+    responses(
+        (status = 202, body = Settings, description = "all of them, as they are now"),
+        BadQuery, BadBody, TooLarge, WrongType, Away,
+    ),
+)]
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    request: Request,
+) -> Result<(StatusCode, Json<Settings>), Refusal> {
+    let changes: Changes = body::read(request, BODY_BYTES).await?;
+    let changing = async {
+        let changed = changes.of(app.store.settings().await?);
+        app.store.set_settings(&changed).await?;
+        Ok::<_, Refusal>(changed)
+    };
+    Ok((StatusCode::ACCEPTED, Json(in_time(changing).await?.into())))
+}
+
+impl Changes {
+    fn of(self, before: store::Settings) -> store::Settings {
+        let Changes {
+            job_history_compaction_enabled: enabled,
+            job_history_to_keep: keep,
+            job_history_max_age: age,
+            scanning_deadline: deadline,
+        } = self;
+        store::Settings {
+            job_history_compaction_enabled: enabled
+                .unwrap_or(before.job_history_compaction_enabled),
+            job_history_to_keep: keep.unwrap_or(before.job_history_to_keep),
+            job_history_max_age: age.unwrap_or(before.job_history_max_age),
+            scanning_deadline: deadline.unwrap_or(before.scanning_deadline),
+        }
+    }
+}
+
+impl From<store::Settings> for Settings {
+    fn from(settings: store::Settings) -> Settings {
+        Settings {
+            job_history_compaction_enabled: settings.job_history_compaction_enabled,
+            job_history_to_keep: settings.job_history_to_keep,
+            job_history_max_age: settings.job_history_max_age,
+            scanning_deadline: settings.scanning_deadline,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Cancelling many jobs at once, by filter.
+
+use serde_json::json;
+use shared::job::Status;
+use shared::store::Filter;
+
+use crate::house::{House, house};
+
+async fn cancelled(house: &House, query: &str) -> u64 {
+    let answer = house.command(&format!("/jobs/cancel?{query}")).await;
+    assert_eq!(answer.status, 202, "{query}: {}", answer.text);
+    let json = answer.json();
+    assert_eq!(json["left"], 0, "{query}");
+    json["cancelled"].as_u64().unwrap()
+}
+
+async fn count(house: &House, status: Status) -> u64 {
+    let filter = Filter { statuses: vec![status], ..Filter::default() };
+    house.store.jobs(&filter, 0, 0).await.unwrap().total
+}
+
+#[tokio::test]
+async fn what_matches_and_is_not_over_is_cancelled_and_counted_once() {
+    house(async |house| {
+        let worker = house.worker("default=16", &["gc", "scan"]).await;
+        let mut ids = Vec::new();
+        for at in 1..=6 {
+            let action = if at % 2 == 0 { "gc" } else { "scan" };
+            let at = format!("2020-01-0{at}T00:00:00Z");
+            ids.push(house.submit(&json!({"action": action, "scheduledAt": at})).await);
+        }
+        let later = json!({"action": "later", "scheduledAt": "2100-01-01T00:00:00Z"});
+        house.submit(&later).await;
+        let done = house.claim(&worker, ids[0]).await;
+        house.finish(ids[0], done, None).await;
+        house.claim(&worker, ids[1]).await;
+
+        assert_eq!(cancelled(house, "status=done").await, 0);
+        assert_eq!(cancelled(house, "action=none").await, 0);
+        assert_eq!(
+            cancelled(house, "since=2020-01-06T00:00:00Z&until=2021-01-01T00:00:00Z").await,
+            1
+        );
+        assert_eq!(cancelled(house, "action=scan&status=waiting,done,error").await, 2);
+        assert_eq!(cancelled(house, &format!("worker={worker}&running=true")).await, 1);
+        assert_eq!(cancelled(house, &format!("worker={worker}")).await, 0);
+        assert_eq!(cancelled(house, "all=true").await, 2);
+        assert_eq!(cancelled(house, "all=true").await, 0);
+        assert_eq!(count(house, Status::CancelRequest).await, 1);
+        assert_eq!(count(house, Status::Cancel).await, 5);
+        assert_eq!(house.show(ids[0]).await["status"], "done");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn more_jobs_than_one_read_brings_are_all_cancelled() {
+    house(async |house| {
+        let jobs = json!({"jobs": vec![json!({"action": "noop"}); 6_000]});
+        assert_eq!(house.post("/jobs/batch", &jobs).await.status, 202);
+        let mut all = 0;
+        loop {
+            let answer = house.command("/jobs/cancel?action=noop").await.json();
+            all += answer["cancelled"].as_u64().unwrap();
+            // A slow machine may need a second request.
+            if answer["left"] == 0 {
+                break;
+            }
+        }
+        assert_eq!((all, count(house, Status::Cancel).await), (6_000, 6_000));
+    })
+    .await;
+}
