@@ -20,7 +20,7 @@ pub(crate) enum CronsCommand {
     /// List crons by name
     List(ListArguments),
     /// Make a cron, or change the one of that name
-    Set(set::SetArguments),
+    Set(Box<set::SetArguments>),
     /// Show all that is known of a cron
     Show(OneCron),
     /// Delete a cron; jobs that it made go on
@@ -116,9 +116,9 @@ async fn run_now(api: &Api, one: &OneCron) -> Result<(), Failure> {
 
 /// One field a line.
 fn show(answer: &Value, json: bool) -> Result<(), Failure> {
-    match answer {
-        Value::Object(cron) if !json => out::say(lines(cron, &ORDER)),
-        other => out::say_json(other),
+    match answer.as_object().filter(|_| !json) {
+        Some(cron) => out::say(lines(cron, &ORDER)),
+        None => out::say_json(answer),
     }
 }
 

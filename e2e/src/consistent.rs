@@ -51,6 +51,9 @@ pub fn disagreements(world: &World) -> Vec<String> {
         let held = having("workerID", &worker).into_iter().filter(|id| runs(jobs[id]));
         check(format!("held:{worker}"), held.collect());
     }
+    let crons = world.keys().filter_map(|key| key.strip_prefix("cron:"));
+    check("cron_names".into(), crons.collect());
+    check("crons".into(), firing_crons(world));
     let due = members(world, "due");
     for class in values(&jobs, "class") {
         for priority in ["high", "normal", "low"] {
@@ -114,6 +117,20 @@ pub fn disagreements(world: &World) -> Vec<String> {
 
 fn is_over(job: &BTreeMap<String, String>) -> bool {
     !runs(job) && job.get("status").is_none_or(|status| status != "waiting")
+}
+
+/// Crons that are to be looked at: not paused, and with a tick to come or a firing that is held.
+fn firing_crons(world: &World) -> BTreeSet<&str> {
+    let fires = |name: &str, cron: &BTreeMap<String, String>| {
+        let has_next = cron.get("nextRun").is_some_and(|next| !next.is_empty());
+        let held = world.contains_key(&format!("cron_held:{name}"));
+        cron.get("paused").is_some_and(|paused| paused == "0") && (has_next || held)
+    };
+    let crons = world.iter().filter_map(|(key, value)| match value {
+        Dumped::Hash(cron) => Some((key.strip_prefix("cron:")?, cron)),
+        Dumped::Text(_) | Dumped::Set(_) | Dumped::Sorted(_) | Dumped::Stream(_) => None,
+    });
+    crons.filter(|(name, cron)| fires(name, cron)).map(|(name, _)| name).collect()
 }
 
 fn runs(job: &BTreeMap<String, String>) -> bool {

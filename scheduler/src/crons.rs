@@ -21,7 +21,7 @@ pub struct Crons {
 }
 
 /// What one look has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Firings {
     /// How many jobs were made.
     pub made: u64,
@@ -29,6 +29,8 @@ pub struct Firings {
     pub skipped: u64,
     /// How long nothing else will be due, as far as is known.
     pub next: Option<Duration>,
+    /// A cron that is due and cannot be read, if there is one.
+    pub unreadable: Option<String>,
 }
 
 impl Crons {
@@ -44,6 +46,7 @@ impl Crons {
         loop {
             let seen = self.store.due_crons(MOST_PER_STEP).await?;
             firings.next = seen.next;
+            firings.unreadable = seen.unreadable;
             if seen.crons.is_empty() {
                 return Ok(firings);
             }
@@ -75,6 +78,13 @@ pub(crate) async fn run(service: Service, shutdown: CancellationToken) -> anyhow
     let mut failing = false;
     loop {
         let wait = match crons.once().await {
+            Ok(Firings { unreadable: Some(error), .. }) => {
+                service.health.progress("crons");
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(error, "crons: one that is due cannot be read");
+                }
+                PERIOD
+            }
             Ok(firings) => {
                 failing = false;
                 service.health.progress("crons");

@@ -92,6 +92,9 @@ impl Entry {
     }
 }
 
+/// How many crons are looked at at once.
+const PAGE: usize = 1000;
+
 /// Makes the store's declared crons those of the file: one that is not in it any more is deleted, one that was not
 /// declared is left alone. Returns how many were changed.
 pub async fn apply(store: &Store, wanted: &[SetCron]) -> Result<u64, StoreError> {
@@ -101,11 +104,10 @@ pub async fn apply(store: &Store, wanted: &[SetCron]) -> Result<u64, StoreError>
             CronSet::Created | CronSet::Changed => changed += 1,
             CronSet::Same => {}
             CronSet::TooMany => {
-                tracing::error!(cron.name = %cron.name, "no room for one more cron")
+                tracing::error!(cron.name = %cron.name, "no room for one more cron");
             }
         }
     }
-    const PAGE: usize = 1000;
     let (mut start, mut gone) = (0, Vec::new());
     loop {
         let (page, _) = store.crons(start, PAGE).await?;

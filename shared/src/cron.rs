@@ -4,6 +4,7 @@
 //! calendar; what it does otherwise is set right here: it numbers weekdays from 1, Unix from 0; it joins the two day
 //! fields with "and", Unix with "or"; it knows no `L`, `W` or `#`; it skips what falls into a gap of the clock.
 
+mod calendar;
 mod days;
 mod field;
 mod firing;

@@ -12,6 +12,8 @@ use crate::house::{House, eventually, free_address, house, house_over, send};
 use crate::proxy::Proxy;
 use crate::redis::Redis;
 
+const CRON: &str = "some-cron";
+
 /// Every route that asks the store something, as method, path and body.
 fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
     let noop = r#"{"action": "noop"}"#;
@@ -32,11 +34,23 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("POST", "/workers/0123456789ab/capacity", r#"{"capacityMap": {"scan": 1}}"#),
         ("POST", "/workers/0123456789ab/drain", ""),
         ("POST", "/workers/0123456789ab/resume", ""),
+        ("GET", "/crons", ""),
+        ("POST", "/crons", r#"{"action": "noop", "schedule": "@hourly"}"#),
+        ("GET", "/crons/{name}", ""),
+        ("DELETE", "/crons/{name}", ""),
+        ("POST", "/crons/{name}/run", ""),
+        ("POST", "/crons/{name}/pause", ""),
+        ("POST", "/crons/{name}/resume", ""),
+        ("GET", "/crons/{name}/next", ""),
         ("GET", "/meta/settings", ""),
         ("POST", "/meta/settings", r#"{"jobHistoryToKeep": 1}"#),
     ];
     let whole = |(method, path, body): (&str, &str, _)| {
-        (method.parse().unwrap(), path.replace("{id}", &id.to_string()), body)
+        (
+            method.parse().unwrap(),
+            path.replace("{id}", &id.to_string()).replace("{name}", CRON),
+            body,
+        )
     };
     routes.into_iter().map(whole).collect()
 }
@@ -69,7 +83,11 @@ async fn every_route_is_asked_by_these_tests() {
                 let path = path.split('?').next().unwrap_or_default();
                 let parts = path.split('/').map(|part| {
                     let id = part.parse::<JobId>().is_ok() || part.parse::<WorkerId>().is_ok();
-                    if id { "{id}" } else { part }
+                    match part {
+                        CRON => "{name}",
+                        _ if id => "{id}",
+                        part => part,
+                    }
                 });
                 format!("{method} /api/v0{}", parts.collect::<Vec<_>>().join("/"))
             })

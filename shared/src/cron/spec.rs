@@ -18,7 +18,7 @@ pub struct CronName(String);
 
 /// A cron as somebody wants it. Two that are equal fire alike.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct CronSpec {
     /// What to do.
     pub action: ActionName,

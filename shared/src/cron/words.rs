@@ -1,7 +1,8 @@
 //! A line in words, for people.
 
+use super::calendar::Calendar;
 use super::field::{Field, Kind, Set, Special};
-use super::line::{Calendar, CronLine, When};
+use super::line::{CronLine, When};
 
 const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];

@@ -28,6 +28,8 @@ pub struct DueCrons {
     pub next: Option<Duration>,
     /// Those that are due.
     pub crons: Vec<DueCron>,
+    /// The first of those that are due and cannot be read: another version's, perhaps. It must not keep the others.
+    pub unreadable: Option<String>,
 }
 
 /// A cron that is due, as it was seen.
@@ -72,10 +74,18 @@ impl Store {
             return Err(unknown("due_crons", &[kind]));
         }
         let wait: i64 = read("due_crons", &wait)?;
+        let (mut crons, mut unreadable) = (Vec::new(), None);
+        for part in parts {
+            match due_cron(&part.words()?) {
+                Ok(cron) => crons.push(cron),
+                Err(error) => unreadable = unreadable.or(Some(error.to_string())),
+            }
+        }
         Ok(DueCrons {
             now: Timestamp::from_ms(read("due_crons", &now)?),
             next: u64::try_from(wait).ok().map(Duration::from_millis),
-            crons: parts.map(|part| due_cron(&part.words()?)).collect::<Result<_, _>>()?,
+            crons,
+            unreadable,
         })
     }
 
