@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::job::Cancelled;
+use shared::job::{Cancelled, Status};
 use shared::store::{Cancelling, Filter, Store};
 use tokio::time::Instant;
 
@@ -12,11 +12,11 @@ use crate::error::Error;
 const ROUND: usize = 5_000;
 /// How many jobs one call of the store cancels.
 const TOGETHER: usize = 100;
-/// So long one request goes on.
+/// So long one request goes on cancelling; what it reads comes on top.
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// How far it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Swept {
     /// Jobs that were cancelled, or asked to stop.
     pub(crate) cancelled: u64,
@@ -24,25 +24,44 @@ pub(crate) struct Swept {
     pub(crate) left: u64,
 }
 
-/// Cancels what matches. Each job is cancelled by itself: what fails half way has cancelled some,
-/// and may be done again.
+/// Cancels what matches the filter in its statuses. Each job is cancelled by itself: what fails half
+/// way has cancelled some, and may be done again.
 pub(crate) async fn sweep(store: &Store, filter: &Filter, why: &Cancelled) -> Result<Swept, Error> {
     let until = Instant::now() + LIMIT;
-    let mut cancelled = 0;
+    let mut swept = Swept::default();
+    // One status at a time: what waits is often little beside a long history of the same action.
+    for status in &filter.statuses {
+        let filter = in_status(filter, *status);
+        sweep_one(store, &filter, why, until, &mut swept).await?;
+    }
+    Ok(swept)
+}
+
+fn in_status(filter: &Filter, status: Status) -> Filter {
+    Filter { statuses: vec![status], ..filter.clone() }
+}
+
+async fn sweep_one(
+    store: &Store,
+    filter: &Filter,
+    why: &Cancelled,
+    until: Instant,
+    swept: &mut Swept,
+) -> Result<(), Error> {
     loop {
         // What was cancelled matches no more, so the next ones stand at the beginning.
-        let (ids, total) = store.job_ids(filter, 0, ROUND).await?;
+        let (ids, mut left) = store.job_ids(filter, 0, ROUND).await?;
         if ids.is_empty() {
-            return Ok(Swept { cancelled, left: 0 });
+            return Ok(());
         }
-        let mut left = total;
         for some in ids.chunks(TOGETHER) {
             if Instant::now() > until {
-                return Ok(Swept { cancelled, left });
+                swept.left += left;
+                return Ok(());
             }
             let answers = store.cancel(some, why).await?;
             let asked = answers.iter().filter(|one| matches!(one, Cancelling::Asked(_)));
-            cancelled += asked.count() as u64;
+            swept.cancelled += asked.count() as u64;
             left = left.saturating_sub(some.len() as u64);
         }
     }

@@ -111,7 +111,7 @@ pub(super) async fn retry(
 pub(super) struct ManyCancelled {
     /// So many jobs were cancelled, or asked to stop.
     cancelled: u64,
-    /// So many still matched after three seconds, when it ended: ask again.
+    /// So many still matched when it ended, after three seconds: ask again.
     left: u64,
 }
 
@@ -146,9 +146,11 @@ pub(super) async fn cancel_many(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
 ) -> Result<(StatusCode, Json<ManyCancelled>), Refusal> {
-    let Swept { cancelled, left } = match to_cancel(raw.as_deref())? {
+    let wanted = to_cancel(raw.as_deref())?;
+    app.reach_store().await?;
+    let Swept { cancelled, left } = match wanted {
         Some(filter) => sweep(&app.store, &filter, &by_request()).await?,
-        None => Swept { cancelled: 0, left: 0 },
+        None => Swept::default(),
     };
     Ok((StatusCode::ACCEPTED, Json(ManyCancelled { cancelled, left })))
 }

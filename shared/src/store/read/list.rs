@@ -133,8 +133,13 @@ impl List<'_> {
         let keys = &self.store.keys;
         let by_action = self.filter.action.as_ref().map(|action| keys.action(action));
         let by_worker = self.filter.worker.as_ref().map(|worker| keys.jobs_of(worker));
+        // Several statuses are several indexes, which would have to be merged.
+        let by_status = match self.filter.statuses[..] {
+            [one] => Some(keys.status(one)),
+            _ => None,
+        };
         let mut narrowest: Option<(u64, String)> = None;
-        for index in by_action.into_iter().chain(by_worker) {
+        for index in by_action.into_iter().chain(by_worker).chain(by_status) {
             let count = self.count(&index).await?;
             if narrowest.as_ref().is_none_or(|(least, _)| count < *least) {
                 narrowest = Some((count, index));
