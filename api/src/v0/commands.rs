@@ -107,12 +107,12 @@ pub(super) async fn retry(
 
 /// What became of cancelling many.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"cancelled": 17, "left": 0}))]
+#[schema(example = json!({"cancelled": 17, "more": false}))]
 pub(super) struct ManyCancelled {
     /// So many jobs were cancelled, or asked to stop.
     cancelled: u64,
-    /// So many still matched when it ended, after three seconds: ask again.
-    left: u64,
+    /// It ended after three seconds, and perhaps there are more: ask again.
+    more: bool,
 }
 
 /// Cancels every job that matches and waits or runs, each by itself. Without any filter it is
@@ -148,11 +148,11 @@ pub(super) async fn cancel_many(
 ) -> Result<(StatusCode, Json<ManyCancelled>), Refusal> {
     let wanted = to_cancel(raw.as_deref())?;
     app.reach_store().await?;
-    let Swept { cancelled, left } = match wanted {
+    let Swept { cancelled, more } = match wanted {
         Some(filter) => sweep(&app.store, &filter, &by_request()).await?,
         None => Swept::default(),
     };
-    Ok((StatusCode::ACCEPTED, Json(ManyCancelled { cancelled, left })))
+    Ok((StatusCode::ACCEPTED, Json(ManyCancelled { cancelled, more })))
 }
 
 fn no_such(id: JobId) -> Error {
