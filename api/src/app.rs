@@ -36,6 +36,14 @@ pub(crate) struct App {
     pub(crate) shutdown: CancellationToken,
 }
 
+impl App {
+    /// Finds out in time whether the store answers. For what reads many pages of a long history:
+    /// each read has a limit of its own, and all together have none.
+    pub(crate) async fn reach_store(&self) -> Result<(), Error> {
+        in_time(async { Ok(self.store.ping().await?) }).await
+    }
+}
+
 /// Gives up on a store that answers late, or calls that are many: each has a limit of its own, but
 /// one that waits for a new connection first, or the sum of several, may take longer.
 pub(crate) async fn in_time<T, E: From<Error>>(

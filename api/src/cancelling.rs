@@ -2,48 +2,72 @@
 
 use std::time::Duration;
 
-use shared::job::Cancelled;
-use shared::store::{Cancelling, Filter, Store};
+use shared::job::{Cancelled, Status};
+use shared::store::{Cancelling, Filter, Store, StoreError};
 use tokio::time::Instant;
 
-use crate::error::Error;
-
-/// How many ids one read of the list brings.
-const ROUND: usize = 5_000;
 /// How many jobs one call of the store cancels.
 const TOGETHER: usize = 100;
-/// So long one request goes on.
+/// So long one request goes on, unless it has found nothing by then.
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// How far it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Swept {
     /// Jobs that were cancelled, or asked to stop.
     pub(crate) cancelled: u64,
-    /// Jobs that still match, when the time was over.
-    pub(crate) left: u64,
+    /// The time was over before the end.
+    pub(crate) more: bool,
 }
 
-/// Cancels what matches. Each job is cancelled by itself: what fails half way has cancelled some,
-/// and may be done again.
-pub(crate) async fn sweep(store: &Store, filter: &Filter, why: &Cancelled) -> Result<Swept, Error> {
+/// Cancels what matches the filter in its statuses. Each job is cancelled by itself: what fails half
+/// way has cancelled some, and may be done again.
+pub(crate) async fn sweep(
+    store: &Store,
+    filter: &Filter,
+    why: &Cancelled,
+) -> Result<Swept, StoreError> {
     let until = Instant::now() + LIMIT;
-    let mut cancelled = 0;
-    loop {
-        // What was cancelled matches no more, so the next ones stand at the beginning.
-        let (ids, total) = store.job_ids(filter, 0, ROUND).await?;
-        if ids.is_empty() {
-            return Ok(Swept { cancelled, left: 0 });
+    let mut swept = Swept::default();
+    for status in &filter.statuses {
+        loop {
+            let before = swept.cancelled;
+            pass(store, (filter, *status), why, until, &mut swept).await?;
+            // What others took out of the index meanwhile moved its places: perhaps some were missed.
+            if swept.more || swept.cancelled == before {
+                break;
+            }
         }
-        let mut left = total;
+    }
+    Ok(swept)
+}
+
+/// Goes once through what is in the status. Not through an index by action or worker: those keep
+/// what is long over, and here what was cancelled is out of the way of the next request.
+async fn pass(
+    store: &Store,
+    (filter, status): (&Filter, Status),
+    why: &Cancelled,
+    until: Instant,
+    swept: &mut Swept,
+) -> Result<(), StoreError> {
+    let mut at = 0;
+    loop {
+        let (passed, ids) = store.step(filter, status, at).await?;
+        if passed == 0 {
+            return Ok(());
+        }
         for some in ids.chunks(TOGETHER) {
-            if Instant::now() > until {
-                return Ok(Swept { cancelled, left });
+            // Only after some progress, so that asking again comes to an end.
+            if Instant::now() > until && swept.cancelled > 0 {
+                swept.more = true;
+                return Ok(());
             }
             let answers = store.cancel(some, why).await?;
             let asked = answers.iter().filter(|one| matches!(one, Cancelling::Asked(_)));
-            cancelled += asked.count() as u64;
-            left = left.saturating_sub(some.len() as u64);
+            swept.cancelled += asked.count() as u64;
         }
+        // Those that matched are in the status no more.
+        at += passed - ids.len();
     }
 }

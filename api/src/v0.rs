@@ -37,7 +37,6 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     let brief = OpenApiRouter::new()
         .routes(routes!(jobs::show, commands::delete))
         .routes(routes!(commands::cancel))
-        .routes(routes!(commands::cancel_many))
         .routes(routes!(commands::retry))
         .routes(routes!(logs::show))
         .routes(routes!(workers::list))
@@ -50,11 +49,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(steering::drain))
         .routes(routes!(steering::resume))
         .route_layer(middleware::from_fn(brief));
-    // These wait for a body first, or for a list that may be long, and mind the time themselves.
+    // These wait for a body first, or go through a long history, and mind the time themselves.
     let routes = OpenApiRouter::new()
         .routes(routes!(jobs::list, jobs::submit))
         .routes(routes!(jobs::submit_batch))
         .routes(routes!(crons::list, crons::set))
+        .routes(routes!(commands::cancel_many))
         .routes(routes!(steering::capacity))
         .routes(routes!(settings::show, settings::change))
         .routes(routes!(docs::show))

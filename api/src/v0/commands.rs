@@ -107,12 +107,12 @@ pub(super) async fn retry(
 
 /// What became of cancelling many.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"cancelled": 17, "left": 0}))]
+#[schema(example = json!({"cancelled": 17, "more": false}))]
 pub(super) struct ManyCancelled {
     /// So many jobs were cancelled, or asked to stop.
     cancelled: u64,
-    /// So many still matched after three seconds, when it ended: ask again.
-    left: u64,
+    /// It ended after three seconds, and perhaps there are more: ask again.
+    more: bool,
 }
 
 /// Cancels every job that matches and waits or runs, each by itself. Without any filter it is
@@ -146,11 +146,13 @@ pub(super) async fn cancel_many(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
 ) -> Result<(StatusCode, Json<ManyCancelled>), Refusal> {
-    let Swept { cancelled, left } = match to_cancel(raw.as_deref())? {
+    let wanted = to_cancel(raw.as_deref())?;
+    app.reach_store().await?;
+    let Swept { cancelled, more } = match wanted {
         Some(filter) => sweep(&app.store, &filter, &by_request()).await?,
-        None => Swept { cancelled: 0, left: 0 },
+        None => Swept::default(),
     };
-    Ok((StatusCode::ACCEPTED, Json(ManyCancelled { cancelled, left })))
+    Ok((StatusCode::ACCEPTED, Json(ManyCancelled { cancelled, more })))
 }
 
 fn no_such(id: JobId) -> Error {

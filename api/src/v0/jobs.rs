@@ -15,7 +15,7 @@ use super::path::OfJob;
 use super::query::NoQuery;
 use super::submission::{BatchSubmission, JobSubmission};
 use super::{Refusal, body};
-use crate::app::{App, in_time};
+use crate::app::App;
 use crate::error::Error;
 use crate::submit::{Admission, Admitted, DraftBatch};
 use crate::waiting;
@@ -56,8 +56,7 @@ pub(super) async fn list(
     RawQuery(raw): RawQuery,
 ) -> Result<([(&'static str, String); 1], Json<Jobs>), Refusal> {
     let wanted = wanted(raw.as_deref())?;
-    // A list by several filters reads many pages of a long history: each has its limit, all have not.
-    in_time(async { Ok::<_, Refusal>(app.store.ping().await?) }).await?;
+    app.reach_store().await?;
     let (jobs, total) = match wanted.filter {
         Some(filter) => {
             let page = app.store.jobs(&filter, wanted.start, wanted.limit).await?;

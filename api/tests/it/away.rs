@@ -156,7 +156,7 @@ async fn a_full_redis_takes_nothing_new_and_lets_everything_end() {
         }
         assert_eq!(house.command(&format!("/jobs/{waits}/cancel")).await.status, 204);
         let many = house.command("/jobs/cancel?action=other").await;
-        assert_eq!((many.status, many.json()), (202, json!({"cancelled": 1, "left": 0})));
+        assert_eq!((many.status, many.json()), (202, json!({"cancelled": 1, "more": false})));
         assert_eq!(house.show(other).await["status"], "cancel");
         assert_eq!(house.delete(&format!("/jobs/{over}")).await.status, 204);
         assert_eq!(house.show(over).await["status"], "deleted");

@@ -33,9 +33,9 @@ pub(crate) struct CancelArguments {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Cancelled {
     cancelled: u64,
-    /// Those that still matched when the API's time was over.
+    /// The API's time was over before the end.
     #[serde(default, skip_serializing)]
-    left: u64,
+    more: bool,
 }
 
 impl CancelArguments {
@@ -66,8 +66,7 @@ pub(crate) async fn run(api: &Api, arguments: &CancelArguments) -> Result<Ending
     loop {
         let some: Cancelled = api.ask_for("/jobs/cancel", &query).await?;
         all.cancelled += some.cancelled;
-        // Where nothing moves, going on would not end.
-        if some.left == 0 || some.cancelled == 0 {
+        if !some.more {
             break;
         }
     }

@@ -40,28 +40,41 @@ impl Store {
         start: usize,
         limit: usize,
     ) -> Result<JobPage, StoreError> {
-        let (ids, total) = self.job_ids(filter, start, limit).await?;
+        let list = List { store: self, filter };
+        let (ids, total) = match (&filter.action, &filter.worker, &filter.statuses[..]) {
+            (None, None, []) => list.page_of(self.keys.jobs(), start, limit).await?,
+            (None, None, [one]) => list.page_of(self.keys.status(*one), start, limit).await?,
+            (None, None, several) => list.merged(several, start, limit).await?,
+            (Some(action), None, []) => {
+                list.page_of(self.keys.action(action), start, limit).await?
+            }
+            (None, Some(worker), []) => {
+                list.page_of(self.keys.jobs_of(worker), start, limit).await?
+            }
+            (Some(_), Some(_), _) | (Some(_), None, _) | (None, Some(_), _) => {
+                list.walked(start, limit).await?
+            }
+        };
         Ok(JobPage { jobs: self.jobs_by_id(&ids).await?, total })
     }
 
-    /// The ids of a page, and how many jobs the filter matches in all.
-    pub async fn job_ids(
+    /// One step of a walk over the jobs that are in a status: how many there are from the `at`-th on, up to a few
+    /// hundred, and those of them that match the rest of the filter. For a walk that takes what it finds out of the
+    /// status; what others take out meanwhile may make it miss some.
+    pub async fn step(
         &self,
         filter: &Filter,
-        start: usize,
-        limit: usize,
-    ) -> Result<(Vec<JobId>, u64), StoreError> {
+        status: Status,
+        at: usize,
+    ) -> Result<(usize, Vec<JobId>), StoreError> {
+        let filter = &Filter { statuses: vec![status], ..filter.clone() };
         let list = List { store: self, filter };
-        match (&filter.action, &filter.worker, &filter.statuses[..]) {
-            (None, None, []) => list.page_of(self.keys.jobs(), start, limit).await,
-            (None, None, [one]) => list.page_of(self.keys.status(*one), start, limit).await,
-            (None, None, several) => list.merged(several, start, limit).await,
-            (Some(action), None, []) => list.page_of(self.keys.action(action), start, limit).await,
-            (None, Some(worker), []) => list.page_of(self.keys.jobs_of(worker), start, limit).await,
-            (Some(_), Some(_), _) | (Some(_), None, _) | (None, Some(_), _) => {
-                list.walked(start, limit).await
-            }
+        let found = list.range(&self.keys.status(status), at, STEP).await?;
+        let ids: Vec<JobId> = found.iter().filter_map(|(id, _)| id.parse().ok()).collect();
+        if ids.is_empty() || (filter.action.is_none() && filter.worker.is_none()) {
+            return Ok((found.len(), ids));
         }
+        Ok((found.len(), list.matching(&ids).await?))
     }
 }
 
