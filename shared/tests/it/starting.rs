@@ -197,3 +197,20 @@ async fn a_batch_whose_submitter_died_half_way_is_finished_once() {
     assert_consistent(house.store()).await;
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_submission_that_is_kept_out_by_a_unique_key_does_not_spend_its_id() {
+    let house = House::new().await;
+    let (mut first, mut second) = (job("noop", ""), job("noop", ""));
+    first.spec.unique_key = Some("one".into());
+    second.spec.unique_key = Some("one".into());
+    second.once = true;
+    submit(&house, &first).await;
+    let before = dump(&house).await;
+    let answer = house.store().submit(std::slice::from_ref(&second)).await.unwrap();
+    assert_eq!((answer[0].word, answer[0].id), (Submission::Taken, first.id));
+    let again = house.store().submit(std::slice::from_ref(&second)).await.unwrap();
+    assert_eq!(again, answer, "whose answer was lost hears the same");
+    assert_eq!(dump(&house).await, before);
+    house.close().await;
+}
