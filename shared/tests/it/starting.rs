@@ -199,6 +199,25 @@ async fn a_batch_whose_submitter_died_half_way_is_finished_once() {
 }
 
 #[tokio::test]
+async fn a_due_job_that_is_claimed_before_it_was_moved_to_the_outbox_is_not_due_any_more() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let mut soon = job("noop", "scan=1");
+    let first = submit(&house, &job("noop", "scan=1")).await;
+    let now = house.store().job(first).await.unwrap().unwrap().created_at;
+    soon.scheduled_at = Some(Timestamp::from_ms(now.ms() + 50));
+    submit(&house, &soon).await;
+    house
+        .eventually("its time comes", async || {
+            matches!(claim(&house, &worker, soon.id).await, ClaimAnswer::Claimed(_))
+        })
+        .await;
+    assert_consistent(house.store()).await;
+    assert_eq!(house.store().due().await.unwrap().next, None);
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_submission_that_is_kept_out_by_a_unique_key_does_not_spend_its_id() {
     let house = House::new().await;
     let (mut first, mut second) = (job("noop", ""), job("noop", ""));
