@@ -8,6 +8,7 @@ mod finishing;
 mod leases;
 mod listing;
 mod log;
+mod model;
 mod outbox;
 mod starting;
 mod world;
