@@ -5,10 +5,12 @@
 
 mod broker;
 mod finishing;
+mod history;
 mod leases;
 mod listing;
 mod log;
 mod model;
 mod outbox;
 mod starting;
+mod stopping;
 mod world;
