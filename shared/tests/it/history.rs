@@ -225,7 +225,8 @@ async fn ten_thousand_jobs_whose_time_is_over_leave_an_almost_empty_store() {
         token: 1 keys, 1 in all
         worker: 1 keys, 8 in all
         workers: 1 keys, 1 in all
-    "#]].assert_eq(&kinds(&dump(&house).await));
+    "#]]
+    .assert_eq(&kinds(&dump(&house).await));
     assert_consistent(house.store()).await;
     house.close().await;
 }

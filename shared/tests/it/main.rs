@@ -11,6 +11,7 @@ mod listing;
 mod log;
 mod model;
 mod outbox;
+mod same;
 mod starting;
 mod stopping;
 mod world;
