@@ -9,6 +9,7 @@ mod history;
 mod leases;
 mod listing;
 mod log;
+mod lost;
 mod model;
 mod outbox;
 mod same;

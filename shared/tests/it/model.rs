@@ -6,6 +6,8 @@
 
 mod chance;
 mod dice;
+mod ends;
+mod leases;
 mod moves;
 mod state;
 mod step;
@@ -25,7 +27,7 @@ use step::{Repeated, Step, moment};
 use tokio::task::JoinSet;
 
 /// How many histories there are, unless `CAPSTAN_TEST_HISTORIES` asks for more.
-const HISTORIES: u64 = 60;
+const HISTORIES: u64 = 50;
 /// How many steps each has.
 const STEPS: usize = 80;
 /// How many are made side by side.
