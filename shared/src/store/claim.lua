@@ -35,8 +35,13 @@ local function claim(id)
     call('HSET', key_job(id), 'status', 'running', 'workerID', worker, 'token', job.token,
       'startedAt', moment, 'lastUpdated', moment)
     local ready, queue = key_ready(job.class, job.priority), job.class .. '.' .. job.priority
-    reached[queue] = math.max(reached[queue] or 0, tonumber(call('ZSCORE', ready, id) or 0))
-    call('ZREM', ready, id)
+    local offered = call('ZSCORE', ready, id)
+    if offered then
+      reached[queue] = math.max(reached[queue] or 0, tonumber(offered))
+      call('ZREM', ready, id)
+    else
+      call('ZREM', root .. 'due', id)   -- its time has come, and nobody has moved it yet
+    end
     if job.expiresAt then call('ZREM', root .. 'expiring', id) end
     call('ZADD', key_jobs_of(worker), job.scheduledAt, id)
     call('SADD', key_held(worker), id)

@@ -1,5 +1,5 @@
-//! Everything that a namespace holds, as values: what tests compare before and after. It reads key by key and
-//! is not for a store in use.
+//! Everything that a namespace holds, as values: what tests compare before and after. It is read in
+//! steps and is not for a store in use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,36 +26,45 @@ impl Store {
     /// Every key of the namespace, without the namespace in its name, with its value.
     pub async fn dump(&self) -> Result<BTreeMap<String, Dumped>, StoreError> {
         let mut all = BTreeMap::new();
-        for key in self.keys_of_namespace().await? {
-            let name = key.trim_start_matches(self.keys.root()).to_owned();
-            all.insert(name, self.dump_key(&key).await?);
+        for some in self.keys_of_namespace().await?.chunks(500) {
+            for (key, value) in some.iter().zip(self.dump_keys(some).await?) {
+                all.insert(key.trim_start_matches(self.keys.root()).to_owned(), value);
+            }
         }
         Ok(all)
     }
 
-    async fn dump_key(&self, key: &str) -> Result<Dumped, StoreError> {
+    async fn dump_keys(&self, keys: &[String]) -> Result<Vec<Dumped>, StoreError> {
         let mut connection = self.connection.clone();
-        let mut ask = async |command: &str, arguments: &[&str]| {
-            redis::cmd(command).arg(key).arg(arguments).query_async(&mut connection).await
-        };
-        let kind: redis::Value = ask("TYPE", &[]).await?;
-        let kind: String = redis::from_redis_value(kind).map_err(redis::RedisError::from)?;
-        let value: redis::Value = match kind.as_str() {
-            "hash" => ask("HGETALL", &[]).await?,
-            "set" => ask("SMEMBERS", &[]).await?,
-            "zset" => ask("ZRANGE", &["0", "-1", "WITHSCORES"]).await?,
-            "stream" => ask("XRANGE", &["-", "+"]).await?,
-            _ => ask("GET", &[]).await?,
-        };
-        let dumped = match kind.as_str() {
-            "hash" => redis::from_redis_value(value).map(Dumped::Hash),
-            "set" => redis::from_redis_value(value).map(Dumped::Set),
-            "zset" => redis::from_redis_value(value).map(Dumped::Sorted),
-            "stream" => redis::from_redis_value(value).map(stream),
-            _ => redis::from_redis_value(value).map(Dumped::Text),
-        };
-        Ok(dumped.map_err(redis::RedisError::from)?)
+        let mut pipe = redis::pipe();
+        for key in keys {
+            pipe.cmd("TYPE").arg(key);
+        }
+        let kinds: Vec<String> = pipe.query_async(&mut connection).await?;
+        let mut pipe = redis::pipe();
+        for (key, kind) in keys.iter().zip(&kinds) {
+            match kind.as_str() {
+                "hash" => pipe.cmd("HGETALL").arg(key),
+                "set" => pipe.cmd("SMEMBERS").arg(key),
+                "zset" => pipe.cmd("ZRANGE").arg(key).arg(0).arg(-1).arg("WITHSCORES"),
+                "stream" => pipe.cmd("XRANGE").arg(key).arg("-").arg("+"),
+                _ => pipe.cmd("GET").arg(key),
+            };
+        }
+        let values: Vec<redis::Value> = pipe.query_async(&mut connection).await?;
+        kinds.iter().zip(values).map(|(kind, value)| dumped(kind, value)).collect()
     }
+}
+
+fn dumped(kind: &str, value: redis::Value) -> Result<Dumped, StoreError> {
+    let dumped = match kind {
+        "hash" => redis::from_redis_value(value).map(Dumped::Hash),
+        "set" => redis::from_redis_value(value).map(Dumped::Set),
+        "zset" => redis::from_redis_value(value).map(Dumped::Sorted),
+        "stream" => redis::from_redis_value(value).map(stream),
+        _ => redis::from_redis_value(value).map(Dumped::Text),
+    };
+    Ok(dumped.map_err(redis::RedisError::from)?)
 }
 
 fn stream(reply: StreamRangeReply) -> Dumped {

@@ -45,14 +45,14 @@ local function answer(word, id)
 end
 local function submit(job)
   if answer('known', job.id) then return end
-  local unique = job.fields.uniqueKey
-  local holder = unique and call('GET', key_unique(unique))
-  if holder and answer('taken', holder) then return end
-  -- Last of the checks: an id under which nothing was made is not used.
-  if job.once and not call('SET', key_once(job.id), 1, 'NX', 'EX', 86400) then
+  if job.once and call('EXISTS', key_once(job.id)) == 1 then
     answers[#answers + 1] = { 'spent', job.id }
     return
   end
+  local unique = job.fields.uniqueKey
+  local holder = unique and call('GET', key_unique(unique))
+  if holder and answer('taken', holder) then return end
+  if job.once then call('SET', key_once(job.id), 1, 'EX', 86400) end
   if job.fields.scheduledAt == '' then job.fields.scheduledAt = text(now) end
   local number = create(job.id, job.fields, job.spec, now)
   answers[#answers + 1] = { 'created', number, text(now), job.fields.scheduledAt, job.id }

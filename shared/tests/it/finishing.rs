@@ -2,7 +2,7 @@
 
 use e2e::{House, assert_consistent, job};
 use serde_json::json;
-use shared::job::{JobId, Outcome, Status, Token};
+use shared::job::{Backoff, JobId, Outcome, Status, Token};
 use shared::store::{Finish, Finished};
 
 use crate::world::{claim, claimed, dump, end, failed, finish, status, submit, worker};
@@ -116,5 +116,46 @@ async fn many_ends_are_recorded_in_one_call_each_by_itself() {
     assert_eq!(status(&house, ids[1]).await, Status::Error);
     let claim_of_done = claim(&house, &worker, ids[0]).await;
     assert_eq!(claim_of_done, shared::store::ClaimAnswer::Refused(Status::Done));
+    house.close().await;
+}
+
+/// How long the follow-up of a failed run waits, when that run was this attempt: earlier ones were shut down.
+async fn back_off_ms(house: &House, backoff: &Backoff, attempt: u32, jitter: f64) -> i64 {
+    let worker = worker(house).await;
+    let mut one = job("noop", "scan=1");
+    (one.spec.retries, one.spec.backoff) = (1, Some(backoff.clone()));
+    let mut id = submit(house, &one).await;
+    for _ in 1..attempt {
+        let run = claimed(house, &worker, id).await;
+        let told = end(id, run.token, Outcome::Shutdown);
+        finish(house, &told).await;
+        id = told.follow_up;
+    }
+    let run = claimed(house, &worker, id).await;
+    assert_eq!(run.attempt, attempt);
+    let told = Finish { jitter, ..end(id, run.token, failed()) };
+    finish(house, &told).await;
+    let ended = house.store().job(id).await.unwrap().unwrap();
+    let next = house.store().job(told.follow_up).await.unwrap().unwrap();
+    next.scheduled_at.ms() - ended.finished_at.unwrap().ms()
+}
+
+#[tokio::test]
+async fn a_back_off_doubles_from_the_jobs_own_base_up_to_its_own_longest() {
+    let house = House::new().await;
+    for (base, max, jitter, waits_ms) in [
+        ("1h", "3h", 1.0, [3_600_000, 7_200_000, 10_800_000, 10_800_000]),
+        ("1h", "3h", 0.0, [1_800_000, 3_600_000, 5_400_000, 5_400_000]),
+        ("", "3s", 1.0, [1_000, 2_000, 3_000, 3_000]),
+        ("1h", "2s", 1.0, [2_000; 4]),
+        ("2h", "", 0.5, [225_000; 4]),
+    ] {
+        let backoff = Backoff { base: base.parse().unwrap(), max: max.parse().unwrap() };
+        for (attempt, wait_ms) in (1..).zip(waits_ms) {
+            let waits = back_off_ms(&house, &backoff, attempt, jitter).await;
+            assert_eq!(waits, wait_ms, "attempt {attempt} of {backoff:?}");
+        }
+    }
+    assert_consistent(house.store()).await;
     house.close().await;
 }

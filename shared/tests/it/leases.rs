@@ -154,3 +154,14 @@ async fn a_job_that_kills_its_workers_does_not_go_on_for_ever() {
     assert_consistent(house.store()).await;
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_worker_that_leaves_twice_leaves_once() {
+    let house = House::new().await;
+    let id = worker(&house).await;
+    assert_eq!(house.store().leave(&id).await.unwrap(), Left::Done);
+    let before = dump(&house).await;
+    assert_eq!(house.store().leave(&id).await.unwrap(), Left::Done, "the answer was lost");
+    assert_eq!(dump(&house).await, before, "nobody is told again");
+    house.close().await;
+}

@@ -65,3 +65,39 @@ async fn only_old_offers_of_waiting_jobs_are_offered_again() {
     assert_consistent(house.store()).await;
     house.close().await;
 }
+
+#[tokio::test]
+async fn an_offer_lost_in_a_backlog_is_found_when_later_ones_are_claimed() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let mut outbox = Outbox::new(house.store().clone(), "relay".into()).unwrap();
+    outbox.make_group().await.unwrap();
+    let batch = jobs(3, "noop", "scan=1");
+    let which = |behind_ms| Reoffer {
+        queue: QueueName::of(&batch[0]),
+        age: NO_TIME,
+        behind: Some(Duration::from_millis(behind_ms)),
+    };
+    for job in &batch {
+        submit(&house, job).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let published = outbox.fresh(100, NO_TIME).await.unwrap();
+    outbox.remove(published.iter()).await.unwrap();
+    let before = dump(&house).await;
+    assert_eq!(house.store().reoffer(&which(0)).await.unwrap(), 0, "none of the queue was claimed");
+    assert_eq!(dump(&house).await, before);
+
+    claimed(&house, &worker, batch[1].id).await;
+    let before = dump(&house).await;
+    assert_eq!(house.store().reoffer(&which(3_600_000)).await.unwrap(), 0, "not so far behind");
+    let other = Reoffer { queue: "scan=1.high".parse().unwrap(), ..which(0) };
+    assert_eq!(house.store().reoffer(&other).await.unwrap(), 0, "another queue");
+    assert_eq!(dump(&house).await, before);
+    assert_eq!(house.store().reoffer(&which(0)).await.unwrap(), 1);
+    let again = outbox.fresh(100, NO_TIME).await.unwrap();
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].ready.as_ref().unwrap().id, batch[0].id, "the third may still be coming");
+    assert_consistent(house.store()).await;
+    house.close().await;
+}

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use e2e::House;
 use shared::job::{Claimed, Exception, JobId, NewJob, Outcome, Status, Token, WorkerId};
-use shared::store::{Beat, ClaimAnswer, ClaimRequest, Claims, Dumped, Finish, Finished, Pulse};
+use shared::store::{
+    Beat, ClaimAnswer, ClaimRequest, Claims, Dumped, Expired, Finish, Finished, Pulse,
+};
 
 /// A beat of a worker with a lease of this length.
 pub(crate) fn beat(worker: &WorkerId, lease: Duration) -> Beat {
@@ -70,4 +72,11 @@ pub(crate) async fn status(house: &House, id: JobId) -> Status {
 
 pub(crate) async fn dump(house: &House) -> BTreeMap<String, Dumped> {
     house.store().dump().await.unwrap()
+}
+
+/// Ends a worker's lease, and its jobs with it.
+pub(crate) async fn lose(house: &House, worker: &WorkerId) {
+    house.store().beat(&beat(worker, Duration::from_millis(1))).await.unwrap();
+    let ended = async || house.store().expire(worker).await.unwrap() != Expired::Alive;
+    house.eventually("its lease ends", ended).await;
 }
