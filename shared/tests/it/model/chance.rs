@@ -330,6 +330,7 @@ impl Chance {
             job_history_compaction_enabled: true,
             job_history_to_keep: self.dice.one(&[0, 3, 8]),
             job_history_max_age: age.parse().unwrap(),
+            scanning_deadline: 0,
         }
     }
 }

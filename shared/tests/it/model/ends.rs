@@ -49,7 +49,7 @@ impl Model {
     fn carry_on(&mut self, end: &Finish, to: Status) {
         let job = &self.jobs[&end.id];
         let (left, crashes) = (job.retries_left, job.crashes);
-        if to == Status::WorkerShutdown {
+        if to == Status::WorkerShutdown && !job.fails_with_its_worker {
             self.follow(end.id, end.follow_up, (left, crashes), 0);
         } else if to == Status::Error && left > 0 {
             let base = job.backoff_base_ms.unwrap_or(1_000) as f64;
