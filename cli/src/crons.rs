@@ -85,7 +85,7 @@ pub(crate) async fn run(api: &Api, command: CronsCommand) -> Result<Ending, Fail
         CronsCommand::Run(one) => run_now(api, &one).await?,
         CronsCommand::Pause(one) => show(&api.ask_for(&one.path("/pause"), &[]).await?, one.json)?,
         CronsCommand::Resume(one) => {
-            show(&api.ask_for(&one.path("/resume"), &[]).await?, one.json)?
+            show(&api.ask_for(&one.path("/resume"), &[]).await?, one.json)?;
         }
         CronsCommand::Next(arguments) => {
             let path = format!("/crons/{}/next", arguments.name);

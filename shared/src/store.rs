@@ -31,7 +31,7 @@ pub use dump::Dumped;
 pub use finish::{Finish, Finished};
 pub use fire::{DueCron, DueCrons, Fired};
 pub use heart::{Beat, Expired, Left, Orders, Pulse, Verdict};
-pub use history::{Settings, Trimmed};
+pub use history::{Settings, SettingsChanges, Trimmed};
 pub use loops::{Due, Reoffer};
 pub use outbox::{Entry, Outbox, Ready};
 pub use read::{Change, Filter, JobPage, LogLine, Place, Queue, Worker, WorkerStatus};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use serde_json::Value;
 use shared::job::{Claimed, Exception, JobId, Outcome};
 use shared::store::{Finish, Finished};
 use uuid::Uuid;
@@ -17,6 +18,8 @@ use crate::{Life, Service};
 
 /// From SIGTERM to SIGKILL, unless the job says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many bytes a result may have, as JSON.
+const RESULT_BYTES: usize = 64 * 1024;
 /// How often a stopped job's resurrection is told.
 const RESURRECTIONS: u32 = 10;
 /// What an action that is no process gets beyond its stop timeout before it is dropped.
@@ -109,7 +112,7 @@ async fn perform(service: &Arc<Service>, life: &Life, job: Claimed, signal: Stop
         }
     };
     let (ended, ()) = tokio::join!(bounded, writer.run(service, life));
-    outcome_of(ended, *signal.borrow(), deadline)
+    outcome_of(ended.and_then(not_too_large), *signal.borrow(), deadline)
 }
 
 /// What an action's own end means, given what it was asked for. An action that finished well before it was
@@ -133,6 +136,17 @@ fn outcome_of(ended: Ended, stop: Option<Stop>, deadline: Option<Duration>) -> O
     }
 }
 
+/// A result is kept with its job, so it is bounded like parameters are.
+fn not_too_large(result: Option<Value>) -> Ended {
+    let bytes = result.as_ref().map_or(0, |result| result.to_string().len());
+    if bytes <= RESULT_BYTES {
+        return Ok(result);
+    }
+    let message =
+        format!("the result has {bytes} bytes, more than the {RESULT_BYTES} that are kept");
+    Err(Exception::new("ResultTooLarge", message))
+}
+
 async fn passed(deadline: Option<Duration>) {
     match deadline {
         Some(deadline) => tokio::time::sleep(deadline).await,
@@ -149,4 +163,18 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Exception {
 /// A random number from 0 to 1.
 fn jitter() -> f64 {
     (Uuid::new_v4().as_u128() & 0xFFFF_FFFF) as f64 / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_that_is_too_large_is_an_error() {
+        let text = |bytes: usize| Some(Value::String("x".repeat(bytes)));
+        assert_eq!(not_too_large(text(RESULT_BYTES - 2)), Ok(text(RESULT_BYTES - 2)));
+        let refused = not_too_large(text(RESULT_BYTES - 1)).unwrap_err();
+        assert_eq!(refused.kind, "ResultTooLarge");
+        assert_eq!(not_too_large(None), Ok(None));
+    }
 }

@@ -85,27 +85,20 @@ pub(super) async fn change(
 ) -> Result<(StatusCode, Json<Settings>), Refusal> {
     let changes: Changes = body::read(request, BODY_BYTES).await?;
     let changing = async {
-        let changed = changes.of(app.store.settings().await?);
-        app.store.set_settings(&changed).await?;
+        app.store.change_settings(&changes.into()).await?;
+        let changed = app.store.settings().await?;
         Ok::<_, Refusal>(changed)
     };
     Ok((StatusCode::ACCEPTED, Json(in_time(changing).await?.into())))
 }
 
-impl Changes {
-    fn of(self, before: store::Settings) -> store::Settings {
-        let Changes {
-            job_history_compaction_enabled: enabled,
-            job_history_to_keep: keep,
-            job_history_max_age: age,
-            scanning_deadline: deadline,
-        } = self;
-        store::Settings {
-            job_history_compaction_enabled: enabled
-                .unwrap_or(before.job_history_compaction_enabled),
-            job_history_to_keep: keep.unwrap_or(before.job_history_to_keep),
-            job_history_max_age: age.unwrap_or(before.job_history_max_age),
-            scanning_deadline: deadline.unwrap_or(before.scanning_deadline),
+impl From<Changes> for store::SettingsChanges {
+    fn from(changes: Changes) -> store::SettingsChanges {
+        store::SettingsChanges {
+            job_history_compaction_enabled: changes.job_history_compaction_enabled,
+            job_history_to_keep: changes.job_history_to_keep,
+            job_history_max_age: changes.job_history_max_age,
+            scanning_deadline: changes.scanning_deadline,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! How much of what is over is kept: the settings, by the names that the reference has for them, and what
 //! removes the rest.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::answer::{read, unknown};
 use super::read::LISTED;
@@ -36,6 +39,24 @@ impl Default for Settings {
     }
 }
 
+/// What to change of the settings; what is not given stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingsChanges {
+    /// Whether jobs that are over are removed at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_history_compaction_enabled: Option<bool>,
+    /// So many of them stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_history_to_keep: Option<u64>,
+    /// They stay for so long after their end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_history_max_age: Option<Span>,
+    /// For clients of the reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scanning_deadline: Option<u64>,
+}
+
 /// What was removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Trimmed {
@@ -48,21 +69,31 @@ pub struct Trimmed {
 impl Store {
     /// The settings; what nobody has set is as it is by default.
     pub async fn settings(&self) -> Result<Settings, StoreError> {
-        let mut command = redis::cmd("GET");
+        let mut command = redis::cmd("HGETALL");
         command.arg(self.keys.settings());
-        let found: Option<String> = command.query_async(&mut self.connection.clone()).await?;
-        let Some(json) = found else { return Ok(Settings::default()) };
-        serde_json::from_str(&json).map_err(|error| StoreError::Record {
+        let found: HashMap<String, String> =
+            command.query_async(&mut self.connection.clone()).await?;
+        let read = |(name, json): (String, String)| Ok((name, serde_json::from_str(&json)?));
+        let values: Result<Map<String, Value>, serde_json::Error> =
+            found.into_iter().map(read).collect();
+        let settings = values.and_then(|values| serde_json::from_value(Value::Object(values)));
+        settings.map_err(|error| StoreError::Record {
             key: self.keys.settings(),
             why: error.to_string(),
         })
     }
 
-    /// Replaces the settings.
-    pub async fn set_settings(&self, settings: &Settings) -> Result<(), StoreError> {
-        let mut command = redis::cmd("SET");
-        let json = serde_json::to_string(settings).unwrap_or_default();
-        command.arg(self.keys.settings()).arg(json);
+    /// Changes some of the settings. Each is a field of its own, so that two changes at once lose nothing.
+    pub async fn change_settings(&self, changes: &SettingsChanges) -> Result<(), StoreError> {
+        let Ok(Value::Object(fields)) = serde_json::to_value(changes) else { return Ok(()) };
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let mut command = redis::cmd("HSET");
+        command.arg(self.keys.settings());
+        for (name, value) in fields {
+            command.arg(name).arg(value.to_string());
+        }
         Ok(command.exec_async(&mut self.connection.clone()).await?)
     }
 

@@ -32,7 +32,7 @@ pub(super) enum Happened {
 }
 
 enum Task {
-    Connected(Result<Broker, BrokerError>),
+    Connected(Result<Arc<Broker>, BrokerError>),
     Closed,
     Consumed(QueueName, u64, Result<(), BrokerError>),
 }
@@ -157,16 +157,17 @@ impl Link {
         self.tasks.spawn(async move {
             tokio::time::sleep(after).await;
             let config = &service.config;
-            Task::Connected(Broker::connect(&config.broker, &config.store.namespace, &name).await)
+            let namespace = &config.store.namespace;
+            Task::Connected(Broker::connect(&config.broker, namespace, &name).await.map(Arc::new))
         });
     }
 
-    fn connected(&mut self, outcome: Result<Broker, BrokerError>) -> Option<Happened> {
+    fn connected(&mut self, outcome: Result<Arc<Broker>, BrokerError>) -> Option<Happened> {
         match outcome {
             Ok(broker) => {
                 tracing::info!("intake: connected to rabbitmq");
                 self.trouble = None;
-                self.broker = Some(Arc::new(broker));
+                self.broker = Some(broker);
                 Some(Happened::Connected)
             }
             Err(error) => {
