@@ -29,6 +29,9 @@ struct Arguments {
     /// Crons, each of which fires each second
     #[arg(long, default_value_t = 1000)]
     crons: usize,
+    /// Crons beside them that fire once a year: what is not due must cost nothing
+    #[arg(long, default_value_t = 0)]
+    idle: usize,
     /// How long they fire
     #[arg(long, default_value_t = 300)]
     seconds: u64,
@@ -125,8 +128,10 @@ async fn play(run: &mut Run) -> anyhow::Result<()> {
     }
     let worker = |_| run.start("capstan-worker", &["--capacity=default=256"]);
     let workers = (0..run.arguments.workers).map(worker).collect::<anyhow::Result<Vec<_>>>()?;
-    set(&store, run.arguments.crons).await?;
-    println!("{} crons are set", run.arguments.crons);
+    set(&store, "yearly", "0 0 0 1 1 *", run.arguments.idle).await?;
+    set(&store, "every-second", "* * * * * *", run.arguments.crons).await?;
+    println!("{} crons are set, and {} idle ones", run.arguments.crons, run.arguments.idle);
+    let before = cpu_seconds(redis.id()).zip(cpu_seconds(schedulers[0].id()));
 
     let (began, length) = (Instant::now(), Duration::from_secs(run.arguments.seconds));
     let mut restart = run.arguments.restart_redis;
@@ -144,6 +149,13 @@ async fn play(run: &mut Run) -> anyhow::Result<()> {
         }
     }
     until(async || is_on_time(&store).await).await?;
+    let after = cpu_seconds(redis.id()).zip(cpu_seconds(schedulers[0].id()));
+    if let Some(((redis_before, before), (redis_after, after))) = before.zip(after) {
+        let (redis, one) = (redis_after - redis_before, after - before);
+        println!(
+            "processor: redis {redis:.2} s, the first scheduler {one:.2} s (if none was exchanged)"
+        );
+    }
     for scheduler in &mut schedulers {
         scheduler.kill().await?;
     }
@@ -160,13 +172,13 @@ async fn play(run: &mut Run) -> anyhow::Result<()> {
 }
 
 /// Sets them, many at once, so that all begin at about the same tick.
-async fn set(store: &Store, crons: usize) -> anyhow::Result<()> {
+async fn set(store: &Store, name: &str, schedule: &str, crons: usize) -> anyhow::Result<()> {
     let spec = serde_json::json!({
-        "action": "noop", "schedule": "* * * * * *", "misfire": "all", "overlap": "allow",
+        "action": "noop", "schedule": schedule, "misfire": "all", "overlap": "allow",
     });
     let spec: CronSpec = serde_json::from_value(spec)?;
     let wanted = |index: usize| {
-        let (name, spec) = (format!("every-second-{index:05}").parse()?, spec.clone());
+        let (name, spec) = (format!("{name}-{index:06}").parse()?, spec.clone());
         Ok::<_, anyhow::Error>(SetCron { name, spec, paused: None, declared: false })
     };
     let all = (0..crons).map(wanted).collect::<Result<Vec<_>, _>>()?;
@@ -174,6 +186,14 @@ async fn set(store: &Store, crons: usize) -> anyhow::Result<()> {
         try_join_all(some.iter().map(|cron| store.set_cron(cron))).await?;
     }
     Ok(())
+}
+
+/// What a process has used of the processors so far, of a hundred ticks a second.
+fn cpu_seconds(pid: Option<u32>) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid?)).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    Some(ticks / 100.0)
 }
 
 /// No cron is behind its time.
