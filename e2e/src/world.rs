@@ -34,7 +34,7 @@ pub fn beat(worker: &WorkerId, lease: Duration) -> Beat {
         version: "1".into(),
         free: capacity.clone(),
         capacity_map: capacity,
-        actions: vec!["noop".parse().expect("a name")],
+        actions: ["noop", "sleep", "false"].map(|name| name.parse().expect("a name")).into(),
         running: Vec::new(),
     }
 }

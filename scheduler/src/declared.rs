@@ -55,6 +55,11 @@ struct Entry {
     paused: Option<bool>,
 }
 
+/// As many as a submitted job may have.
+const MOST_RETRIES: u32 = 100;
+/// As JSON, as for a submitted job.
+const PARAMETERS_BYTES: usize = 64 * 1024;
+
 /// Reads the crons of a file.
 pub fn read(path: &Path) -> Result<Vec<SetCron>, DeclaredError> {
     let text = std::fs::read_to_string(path);
@@ -70,6 +75,13 @@ fn parse(text: &str) -> Result<Vec<SetCron>, String> {
 impl Entry {
     fn cron(self, name: CronName) -> Result<SetCron, String> {
         Class::of(self.capacity.as_ref()).map_err(|error| format!("{name}: capacity: {error}"))?;
+        if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
+            return Err(format!("{name}: retries: more than {MOST_RETRIES}"));
+        }
+        let bytes = self.parameters.as_ref().and_then(|all| serde_json::to_vec(all).ok());
+        if bytes.is_some_and(|bytes| bytes.len() > PARAMETERS_BYTES) {
+            return Err(format!("{name}: parameters: more than {PARAMETERS_BYTES} bytes"));
+        }
         let action = match self.action {
             Some(action) => action,
             None => name.as_str().parse().map_err(|error| format!("{name}: {error}"))?,

@@ -21,6 +21,8 @@ mod stop;
 mod text;
 mod wake;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -90,6 +92,8 @@ pub struct Store {
     connection: Connection,
     keys: Keys,
     scripts: &'static Scripts,
+    // Claims so far, which tells a late one from the last.
+    claims: Arc<AtomicU64>,
 }
 
 /// Every call ends within this time, so that nobody hangs on a store that is away.
@@ -101,7 +105,8 @@ impl Store {
         let client = connection::client(&config.redis_url)?;
         let connection = Connection::new(client.clone(), CALL_LIMIT)?;
         let keys = Keys::new(&config.namespace);
-        Ok(Store { client, connection, keys, scripts: Scripts::all() })
+        let claims = Arc::default();
+        Ok(Store { client, connection, keys, scripts: Scripts::all(), claims })
     }
 
     /// Waits until Redis answers, saying so while it does not; then says loudly whether it can lose jobs.

@@ -91,11 +91,11 @@ async fn perform(service: &Arc<Service>, life: &Life, job: Claimed, signal: Stop
     };
     let mut watched = signal.clone();
     let context = Context { job, log, stop_timeout, signal: signal.clone() };
-    let running = AssertUnwindSafe(action.run(context)).catch_unwind();
-    let bounded = async {
+    let running = caught(action.run(context));
+    let to_the_end = async {
         tokio::pin!(running);
         tokio::select! {
-            ended = &mut running => return ended.unwrap_or_else(|panic| Err(panicked(&*panic))),
+            ended = &mut running => return ended,
             () = passed(deadline) => life.board.stop(id, Stop::Deadline),
             () = asked_to_stop(&mut watched) => {}
         }
@@ -107,12 +107,18 @@ async fn perform(service: &Arc<Service>, life: &Life, job: Claimed, signal: Stop
             tokio::time::sleep(DROP_AFTER).await;
         };
         tokio::select! {
-            ended = &mut running => ended.unwrap_or_else(|panic| Err(panicked(&*panic))),
+            ended = &mut running => ended,
             () = too_long => Err(Exception::new("Stopped", "the action did not stop when asked to")),
         }
     };
-    let (ended, ()) = tokio::join!(bounded, writer.run(service, life));
-    outcome_of(ended.and_then(not_too_large), *signal.borrow(), deadline)
+    let bounded = async {
+        let ended = to_the_end.await;
+        life.board.over(id);
+        // What it was asked counts as of now: the log may take long, and all kinds of things may be asked meanwhile.
+        (ended, *signal.borrow())
+    };
+    let ((ended, asked), ()) = tokio::join!(bounded, writer.run(service, life));
+    outcome_of(ended.and_then(not_too_large), asked, deadline)
 }
 
 /// What an action's own end means, given what it was asked for. An action that finished well before it was
@@ -154,6 +160,12 @@ async fn passed(deadline: Option<Duration>) {
     }
 }
 
+/// Runs an action; its panic is an error of its job, and ends nothing else.
+async fn caught(running: impl Future<Output = Ended>) -> Ended {
+    let ended = AssertUnwindSafe(running).catch_unwind().await;
+    ended.unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Exception {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -168,6 +180,13 @@ fn jitter() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    #[expect(clippy::panic, reason = "that is what is tested")]
+    async fn a_panic_of_an_action_is_an_error_of_its_job() {
+        let ended = caught(async { panic!("no {}", "luck") }).await.unwrap_err();
+        assert_eq!((ended.kind.as_str(), ended.message.as_str()), ("Panic", "no luck"));
+    }
 
     #[test]
     fn a_result_that_is_too_large_is_an_error() {

@@ -55,6 +55,7 @@ pub(crate) struct Board(Arc<Mutex<HashMap<JobId, Entry>>>);
 struct Entry {
     token: Token,
     strict: bool,
+    over: bool,
     stop: watch::Sender<Option<Stop>>,
 }
 
@@ -62,13 +63,25 @@ impl Board {
     /// Puts a job on the board.
     pub(crate) fn add(&self, id: JobId, token: Token, strict: bool) -> StopSignal {
         let (stop, signal) = watch::channel(None);
-        self.lock().insert(id, Entry { token, strict, stop });
+        self.lock().insert(id, Entry { token, strict, over: false, stop });
         signal
     }
 
     /// Takes a job off.
     pub(crate) fn remove(&self, id: JobId) {
         self.lock().remove(&id);
+    }
+
+    /// The job's action has ended; its end is still to be recorded.
+    pub(crate) fn over(&self, id: JobId) {
+        if let Some(entry) = self.lock().get_mut(&id) {
+            entry.over = true;
+        }
+    }
+
+    /// True when no action runs any more.
+    pub(crate) fn all_over(&self) -> bool {
+        self.lock().values().all(|entry| entry.over)
     }
 
     /// Asks a job to stop.

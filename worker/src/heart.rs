@@ -32,8 +32,9 @@ impl Heart {
     /// Beats until the first beat is recorded: without a lease nothing can be claimed. False when shutdown
     /// came first.
     pub(crate) async fn first_beat(&mut self, shutdown: &CancellationToken) -> bool {
+        let inherited = self.life.orders.borrow().clone();
         loop {
-            match self.register().await {
+            match self.register(&inherited).await {
                 Ok(()) => return true,
                 Err(error) => tracing::warn!(%error, "heart: cannot register the worker"),
             }
@@ -44,9 +45,8 @@ impl Heart {
         }
     }
 
-    async fn register(&self) -> Result<(), StoreError> {
+    async fn register(&self, inherited: &Orders) -> Result<(), StoreError> {
         self.service.store.announce(&self.service.actions.defaults()).await?;
-        let inherited = self.life.orders.borrow().clone();
         self.beat().await?;
         // What an operator wanted of an earlier life of this process holds for this one too.
         if inherited.total != self.service.total {
@@ -56,11 +56,12 @@ impl Heart {
         if inherited.drain {
             self.service.store.steer(&self.life.id, &Steer::Drain).await?;
         }
-        self.life.orders.send_replace(inherited);
+        self.life.orders.send_replace(inherited.clone());
         Ok(())
     }
 
-    /// Beats until `stop`, or until the lease is lost.
+    /// Beats until `stop`, or until the store says that the lease is over. A life that ends for another reason beats on
+    /// while it stops what it runs, so that nothing of it begins elsewhere before that.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(self.service.config.lease / 5);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -69,7 +70,6 @@ impl Heart {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.life.lost.cancelled() => return,
                 () = tokio::time::sleep_until(lease_ends) => {
                     // Nobody has told us, and nobody may be able to: what must not outlive the lease ends now.
                     self.life.board.stop_strict();
@@ -85,10 +85,11 @@ impl Heart {
                 () = tokio::time::sleep_until(lease_ends) => continue,
             };
             match answered {
-                Ok(()) => {
+                Ok(true) => {
                     failing = false;
                     lease_ends = asked + self.service.config.lease;
                 }
+                Ok(false) => return,
                 Err(error) => {
                     self.service.health.trouble("heart", &error);
                     if !std::mem::replace(&mut failing, true) {
@@ -99,7 +100,8 @@ impl Heart {
         }
     }
 
-    async fn beat(&self) -> Result<(), StoreError> {
+    /// False when this life is over.
+    async fn beat(&self) -> Result<bool, StoreError> {
         let config = &self.service.config;
         let beat = Beat {
             worker: self.life.id.clone(),
@@ -133,8 +135,11 @@ impl Heart {
                 }
                 self.service.health.progress("heart");
             }
-            Pulse::Dead => self.life.lost.cancel(),
+            Pulse::Dead => {
+                self.life.lost.cancel();
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 }

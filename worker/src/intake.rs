@@ -24,8 +24,8 @@ use link::{Happened, Link};
 /// How often the store is asked for queues when no hint comes, and whether anybody waits for what is gathered.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// After the grace, what runs has this long to stop and to be recorded: a store that is away must not keep the
-/// process for ever.
+/// When the last action has ended after the grace, its end has this long to be recorded: a store that is away must not
+/// keep the process for ever.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
 /// Takes in work until shutdown or until the lease is lost; returns when nothing runs any more.
@@ -128,7 +128,8 @@ impl Intake {
         let life = self.life.clone();
         let mut orders = life.orders.subscribe();
         let mut period = tokio::time::interval(PERIOD);
-        let (mut grace, mut give_up, mut stopping, mut lost) = (None, None, false, false);
+        let (mut grace, mut give_up) = (None, None);
+        let (mut stopping, mut hurried, mut lost) = (false, false, false);
         loop {
             self.carry_out(Instant::now()).await;
             if (stopping || lost) && self.claims.is_empty() && self.attempts.is_empty() {
@@ -155,23 +156,31 @@ impl Intake {
                     self.desk.set_draining(orders.drain);
                 }
                 () = at(due) => {}
-                _ = period.tick() => self.look_around().await,
+                _ = period.tick() => {
+                    self.look_around().await;
+                    if stopping && grace.is_none() && give_up.is_none() && life.board.all_over() {
+                        give_up = Some(tokio::time::Instant::now() + GIVE_UP);
+                    }
+                }
                 () = stop.asked.cancelled(), if !stopping && !lost => {
                     tracing::info!(running = self.attempts.len(), "worker stopping");
                     stopping = true;
                     self.desk.close();
                     grace = Some(tokio::time::Instant::now() + self.service.config.shutdown_grace);
                 }
-                () = stop.hurry.cancelled(), if grace.is_some() => {
-                    grace = Some(tokio::time::Instant::now());
+                () = stop.hurry.cancelled(), if stopping && !hurried => {
+                    hurried = true;
+                    if grace.is_some() {
+                        grace = Some(tokio::time::Instant::now());
+                    } else {
+                        self.stop_all(Stop::Overdue);
+                    }
                 }
-                () = at(give_up) => {
+                () = at(give_up), if !lost => {
                     tracing::error!("the store does not take what ended, leaving it to the reaper");
-                    give_up = None;
                     life.lost.cancel();
                 }
                 () = at(grace) => {
-                    give_up = grace.map(|at| at + GIVE_UP);
                     grace = None;
                     self.stop_all(Stop::Shutdown);
                 }

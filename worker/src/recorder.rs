@@ -76,6 +76,7 @@ async fn claim(service: &Service, life: &Life, requests: Vec<ClaimRequest>) -> V
         match answered {
             Some(Claims::Answered(answers)) => replies.extend(answers.into_iter().map(Some)),
             Some(Claims::LeaseLost) => life.lost.cancel(),
+            Some(Claims::Overtaken) => {}
             // The heart is about to renew it, or to hear that it is too late.
             Some(Claims::LeaseLate) => tokio::time::sleep(AGAIN).await,
             None => {}

@@ -131,7 +131,7 @@ async fn a_batch_that_is_repeated_is_the_same_batch_however_large() {
 }
 
 #[tokio::test]
-async fn a_key_under_which_nothing_was_made_is_not_spent() {
+async fn a_key_that_was_answered_with_another_job_is_answered_with_it_again() {
     house(async |house| {
         let unique = json!({"action": "noop", "uniqueKey": "u"});
         let holder = house.submit(&unique).await;
@@ -140,7 +140,9 @@ async fn a_key_under_which_nothing_was_made_is_not_spent() {
             assert_eq!((taken.status, id_of(&taken.json())), (200, holder));
         }
         assert_eq!(house.command(&format!("/jobs/{holder}/cancel")).await.status, 204);
-        let made = keyed(house, "/jobs", "k", &unique).await;
+        let again = keyed(house, "/jobs", "k", &unique).await;
+        assert_eq!((again.status, id_of(&again.json())), (200, holder), "it makes none");
+        let made = keyed(house, "/jobs", "another", &unique).await;
         assert_eq!(made.status, 202, "{}", made.text);
         assert_ne!(id_of(&made.json()), holder);
     })

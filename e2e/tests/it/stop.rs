@@ -84,3 +84,141 @@ async fn a_worker_that_is_stopped_lets_jobs_end_and_passes_on_those_that_take_to
     scheduler.stop().await;
     house.close().await;
 }
+
+fn actions(text: &str) -> (std::path::PathBuf, String) {
+    let file = std::env::temp_dir().join(format!("{}.toml", shared::job::JobId::random()));
+    std::fs::write(&file, text).unwrap();
+    let flag = format!("--actions={}", file.display());
+    (file, flag)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_ends_cleanly_when_it_is_told_to_is_not_done() {
+    let house = House::new().await;
+    let scheduler = house.scheduler();
+    let text =
+        "[actions.tidy]\nargv = ['sh', '-c', 'trap \"exit 0\" TERM; echo up; sleep 60 & wait']";
+    let (file, flag) = actions(text);
+    let flags = ["--capacity=scan=2", "--shutdown-grace=100ms", &flag];
+    let worker = house.worker_with(&flags);
+    let (stopped, cancelled) = (e2e::job("tidy", "scan=1"), e2e::job("tidy", "scan=1"));
+    house.store().submit(&[stopped.clone(), cancelled.clone()]).await.unwrap();
+    for job in [&stopped, &cancelled] {
+        let up = async || !house.store().log_lines(job.id, 0, 1).await.unwrap().is_empty();
+        house.eventually("it is up", up).await;
+    }
+    house.store().cancel(&[cancelled.id], &shared::job::Cancelled::default()).await.unwrap();
+    crate::world::ended(&house, cancelled.id).await;
+    worker.stop().await;
+    let look = async |id| house.store().job(id).await.unwrap().unwrap();
+    assert_eq!(look(cancelled.id).await.status, Status::Cancel);
+    let stopped = look(stopped.id).await;
+    assert_eq!(stopped.status, Status::WorkerShutdown);
+    house.store().cancel(&[stopped.follow_up.unwrap()], &Default::default()).await.unwrap();
+    scheduler.stop().await;
+    std::fs::remove_file(file).unwrap();
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_grace_and_one_after_it_the_jobs() {
+    let house = House::new().await;
+    let scheduler = house.scheduler();
+    let (file, flag) = actions(
+        "[actions.deaf]\nargv = ['sh', '-c', 'trap \"\" TERM; echo up; sleep 60; sleep 60']",
+    );
+    for grace in ["60s", "50ms"] {
+        let grace_flag = format!("--shutdown-grace={grace}");
+        let config = house.config(&["--lease=2s", "--capacity=scan=1", &grace_flag, &flag]);
+        let signals = worker::Shutdown::default();
+        let (asked, hurry) = (signals.asked.clone(), signals.hurry.clone());
+        let worker = e2e::serve(|_| worker::run(config, signals));
+        let mut job = e2e::job("deaf", "scan=1");
+        // Longer than the test may take when nobody hurries.
+        let stop_timeout = if grace == "60s" { "100ms" } else { "200s" };
+        job.spec.stop_timeout = stop_timeout.parse().unwrap();
+        house.store().submit(std::slice::from_ref(&job)).await.unwrap();
+        let up = async || !house.store().log_lines(job.id, 0, 1).await.unwrap().is_empty();
+        house.eventually("it is up", up).await;
+        asked.cancel();
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        hurry.cancel();
+        worker.stop().await;
+        let ended = house.store().job(job.id).await.unwrap().unwrap();
+        assert_eq!(ended.status, Status::WorkerShutdown, "grace {grace}");
+        house.store().cancel(&[ended.follow_up.unwrap()], &Default::default()).await.unwrap();
+    }
+    assert_consistent(house.store()).await;
+    scheduler.stop().await;
+    std::fs::remove_file(file).unwrap();
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_of_all_workers_loses_and_doubles_nothing() {
+    let house = House::new().await;
+    let scheduler = house.scheduler();
+    let mut workers: Vec<_> = (0..3).map(|_| house.worker("scan=4")).collect();
+    house.store().submit(&sleeps(300, 0.05)).await.unwrap();
+    for _ in 0..3 {
+        workers.push(house.worker("scan=4"));
+        workers.remove(0).stop().await;
+    }
+    all_over(&house, 300).await;
+    assert!(all(&house).await.iter().all(|job| job.attempt == 1), "each ended in its grace");
+    for worker in workers {
+        worker.stop().await;
+    }
+    scheduler.stop().await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_waits_for_a_worker_that_knows_its_action() {
+    let house = House::new().await;
+    let scheduler = house.scheduler();
+    let ignorant = house.worker("scan=1");
+    let rare = e2e::job("rare", "scan=1");
+    house.store().submit(std::slice::from_ref(&rare)).await.unwrap();
+    let last = e2e::job("noop", "scan=1");
+    house.store().submit(std::slice::from_ref(&last)).await.unwrap();
+    crate::world::ended(&house, last.id).await;
+    let look = async || house.store().job(rare.id).await.unwrap().unwrap();
+    assert_eq!((look().await.status, look().await.attempt), (Status::Waiting, 1));
+    let (file, flag) = actions("[actions.rare]\nargv = ['true']");
+    let knowing = house.worker_with(&["--capacity=scan=1", &flag]);
+    let ended = crate::world::ended(&house, rare.id).await;
+    assert_eq!((ended.status, ended.attempt), (Status::Done, 1));
+    assert_consistent(house.store()).await;
+    for service in [ignorant, knowing, scheduler] {
+        service.stop().await;
+    }
+    std::fs::remove_file(file).unwrap();
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offers_of_jobs_that_are_not_there_or_too_many_are_thrown_away() {
+    let house = House::new().await;
+    let (scheduler, worker) = (house.scheduler(), house.worker("scan=1"));
+    let first = e2e::job("noop", "scan=1");
+    house.store().submit(std::slice::from_ref(&first)).await.unwrap();
+    crate::world::ended(&house, first.id).await;
+    let queue = shared::queue::QueueName::of(&first);
+    let mut publisher = shared::broker::Publisher::new(house.broker().await).await.unwrap();
+    let at = shared::job::Timestamp::from_ms(1);
+    let strangers = |count| (0..count).map(|_| shared::job::JobId::random()).collect();
+    for ids in [strangers(1), strangers(65), vec![first.id; 3], Vec::new()] {
+        let offer = shared::broker::Offer::new(at, ids);
+        assert!(publisher.publish(&[(queue.clone(), offer)]).await.unwrap().is_empty());
+    }
+    let last = e2e::job("noop", "scan=1");
+    house.store().submit(std::slice::from_ref(&last)).await.unwrap();
+    crate::world::ended(&house, last.id).await;
+    let broker = house.broker().await;
+    house.eventually("none is left", async || broker.depth(&queue).await.unwrap() == Some(0)).await;
+    assert_consistent(house.store()).await;
+    worker.stop().await;
+    scheduler.stop().await;
+    house.close().await;
+}

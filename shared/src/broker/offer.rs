@@ -1,5 +1,7 @@
 //! The message: ids of jobs of one class. A hint, no more; what it says is checked when a job is claimed.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::job::{JobId, Timestamp};
@@ -7,7 +9,7 @@ use crate::job::{JobId, Timestamp};
 /// How many ids one offer carries at most.
 pub const MOST_IDS: usize = 64;
 
-/// The only format so far; a newer one is returned unread.
+/// The only format so far; a newer one is thrown away, and its jobs are offered again when they are found.
 const VERSION: u32 = 1;
 
 /// Jobs of one class that are ready.
@@ -57,10 +59,13 @@ impl Offer {
         if head.v != VERSION {
             return Err(BadOffer::Newer(head.v));
         }
-        let offer: Offer = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let mut offer: Offer = serde_json::from_slice(bytes).map_err(unreadable)?;
         if offer.jobs.len() > MOST_IDS {
             Err(BadOffer::TooLong(offer.jobs.len()))
         } else {
+            // One that is named twice must not be claimed, and run, twice.
+            let mut seen = HashSet::new();
+            offer.jobs.retain(|id| seen.insert(*id));
             Ok(offer)
         }
     }
@@ -77,6 +82,9 @@ mod tests {
         assert_eq!(Offer::decode(br#"{"v":2,"other":1}"#), Err(BadOffer::Newer(2)));
         let long = Offer::new(Timestamp::from_ms(1), vec![JobId::random(); 65]);
         assert_eq!(Offer::decode(&long.encode()), Err(BadOffer::TooLong(65)));
+        let id = JobId::random();
+        let doubled = Offer::new(Timestamp::from_ms(1), vec![id, id]);
+        assert_eq!(Offer::decode(&doubled.encode()).unwrap().jobs, [id]);
         for bytes in
             [&b""[..], b"\xff", b"[]", br#"{"v":1}"#, br#"{"v":1,"scheduledAt":"x","jobs":[]}"#]
         {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
+use tokio::time::Instant;
 
-use super::{Broker, BrokerError, Offer, limited};
+use super::{Broker, BrokerError, CALL_LIMIT, Offer, limited};
 use crate::queue::QueueName;
 
 const PERSISTENT: u8 = 2;
@@ -52,13 +53,24 @@ impl Publisher {
             );
             confirms.push((queue, limited("publish", sent).await?));
         }
-        let mut nacked = false;
+        // A queue that says nothing (its cluster has no leader for it) must not hold up the others.
+        let (mut nacked, until) = (false, Instant::now() + CALL_LIMIT);
         for (queue, confirm) in confirms {
-            let confirmation = limited("have an offer confirmed", confirm).await?;
-            nacked |= matches!(confirmation, Confirmation::Nack(_));
+            let confirmation = match tokio::time::timeout_at(until, confirm).await {
+                Ok(confirmation) => Some(confirmation?),
+                Err(_) if self.broker.is_connected() => None,
+                Err(_) => {
+                    let tried = "have an offer confirmed";
+                    return Err(BrokerError::Late { tried, limit: CALL_LIMIT });
+                }
+            };
+            nacked |= matches!(confirmation, None | Some(Confirmation::Nack(_)));
             match confirmation {
-                Confirmation::Ack(None) => {}
-                Confirmation::Ack(Some(_)) | Confirmation::Nack(_) | Confirmation::NotRequested => {
+                Some(Confirmation::Ack(None)) => {}
+                None
+                | Some(
+                    Confirmation::Ack(Some(_)) | Confirmation::Nack(_) | Confirmation::NotRequested,
+                ) => {
                     self.broker.declared(|declared| declared.remove(queue));
                     failed.insert(queue.clone(), BrokerError::NotTaken(queue.clone()));
                 }

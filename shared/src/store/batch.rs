@@ -87,10 +87,12 @@ impl Store {
     async fn carry_out(&self, id: &str, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
         let mut submitted = Vec::with_capacity(jobs.len());
         for some in jobs.chunks(STEP) {
-            submitted.extend(self.submit(some).await?);
+            let done = submitted.len() + some.len();
+            submitted.extend(self.submit_step(id, done, some).await?);
         }
         let mut pipe = redis::pipe();
         pipe.atomic().del(self.keys.batch(id)).ignore().zrem(self.keys.batches(), id).ignore();
+        pipe.hdel(self.keys.batches_done(), id).ignore();
         pipe.exec_async(&mut self.connection.clone()).await?;
         Ok(submitted)
     }

@@ -3,20 +3,29 @@
 -- again for a job that this worker has already (the answer was lost) gives the same token and changes nothing.
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  worker  string  who claims
--- ARGV[2…] per request: max (how many to claim at most), count, then `count` job ids, tried in this order
+-- ARGV[2]  call    int     rises with each call of this worker: one that was given up and arrives late changes nothing,
+--                         or nobody would know of the jobs that it claimed
+-- ARGV[3…] per request: max (how many to claim at most), count, then `count` job ids, tried in this order
 -- Answers  {'claims', {answer…}…}  per request, an answer for each id that was tried, in order:
 --            {'claimed', token, number, attempt, spec}  it is yours
 --            {'gone'}                                   no such job
---            {'refused', status}                        not waiting, not due yet, or expired: the offer is stale
+--            {'refused', status}                        not waiting, not due yet, expired, or of an action that the
+--                                                       worker does not know: the offer is used up
 --          {'lease_late'}          its lease has ended but nobody has said so yet: beat first; nothing is written
+--          {'overtaken'}           a later call of this worker has come before; nothing is written
 --          {'lease_lost'}          the worker is unknown, dead, or has left; nothing is written
 
 local worker = ARGV[1]
 local now = now_ms()
 local moment = text(now)
-local lease = call('HMGET', key_worker(worker), 'status', 'heartbeatExpiration')
+local lease = call('HMGET', key_worker(worker), 'status', 'heartbeatExpiration', 'actions', 'lastClaim')
 if not lease[1] or lease[1] == 'dead' or lease[1] == 'shutdown' then return { 'lease_lost' } end
 if tonumber(lease[2]) <= now then return { 'lease_late' } end
+if tonumber(lease[4] or 0) >= tonumber(ARGV[2]) then return { 'overtaken' } end
+
+call('HSET', key_worker(worker), 'lastClaim', ARGV[2])
+local knows = {}
+for name in string.gmatch(lease[3] or '', '[^,]+') do knows[name] = true end
 
 -- How far along each queue the claims have come: what was offered long before that and still waits was lost.
 local reached = {}
@@ -27,6 +36,11 @@ local function claim(id)
   local mine = is_running(job) and job.worker == worker
   local expired = job.expiresAt and tonumber(job.expiresAt) <= now
   if not mine and (job.status ~= 'waiting' or tonumber(job.scheduledAt) > now or expired) then
+    return { 'refused', job.status }
+  end
+  if not mine and not knows[job.action] then
+    -- Another worker may know it: for a while it counts as just offered, then the reaper offers it again.
+    call('ZADD', key_ready(job.class, job.priority), 'XX', text(now + 5000), id)
     return { 'refused', job.status }
   end
   if not mine then
@@ -49,7 +63,7 @@ local function claim(id)
   return { 'claimed', job.token, job.number, text(job.attempt), call('GET', key_spec(id)) }
 end
 
-local answers, i = { 'claims' }, 2
+local answers, i = { 'claims' }, 3
 while i < #ARGV do
   local max, last = tonumber(ARGV[i]), i + 1 + tonumber(ARGV[i + 1])
   local tried = {}

@@ -2,8 +2,6 @@
 -- one of them makes. A cron's hash says what it is; `crons` has when each is to be looked at next, `cron_names` all.
 
 local function key_cron(name) return root .. 'cron:' .. name end
--- Its jobs that may not be over yet.
-local function key_cron_jobs(name) return root .. 'cron_jobs:' .. name end
 -- Its firings that wait for an earlier job to be over, `tick:missed`, oldest first.
 local function key_cron_held(name) return root .. 'cron_held:' .. name end
 
@@ -17,6 +15,9 @@ local function living(id)
     id = job[2]
   end
 end
+
+-- So many jobs of a cron are looked at in one step.
+local most_looked_at = 100
 
 -- Which of these jobs of a cron are not over; the others are forgotten.
 local function living_jobs(name, ids)
@@ -32,9 +33,17 @@ local function living_jobs(name, ids)
   return found
 end
 
+-- Jobs of a cron that are not over, at most a hundred; never none while there may be one: of many that are looked at
+-- some may be left for the next look.
+local function some_living(name)
+  local found = living_jobs(name, call('SRANDMEMBER', key_cron_jobs(name), most_looked_at))
+  if #found == 0 and call('SCARD', key_cron_jobs(name)) > 0 then return { false } end
+  return found
+end
+
 -- Asks for the end of a job, if it is not over.
 local function request_cancel(id, now)
-  local job = record(id)
+  local job = id and record(id)
   if job and (job.status == 'waiting' or job.status == 'running') then stop(id, job, {}, now) end
 end
 
@@ -58,7 +67,7 @@ local function make(name, firing, limit, now)
   local fresh = fresh_queues({ firing.class .. '.' .. firing.priority })
   if #fresh > 0 and call('SCARD', root .. 'queues') >= limit then return false end
   add_queues(fresh)
-  local job = { action = firing.action, class = firing.class, priority = firing.priority, scheduledAt = firing.at }
+  local job = { action = firing.action, class = firing.class, priority = firing.priority, scheduledAt = firing.at, cron = name }
   if firing.retries ~= '0' then job.retriesLeft = firing.retries end
   create(firing.id, job, firing.spec, now)
   call('SADD', key_cron_jobs(name), firing.id)

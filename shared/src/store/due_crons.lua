@@ -17,8 +17,7 @@ for _, name in ipairs(names) do
   local cron = call('HMGET', key_cron(name), 'id', 'revision', 'nextRun', 'spec', 'overlap')
   local held = call('ZRANGE', key_cron_held(name), 0, 0)[1] or ''
   if held ~= '' and cron[5] ~= 'allow' then
-    local jobs = living_jobs(name, call('SMEMBERS', key_cron_jobs(name)))
-    if #jobs > 0 then held = '' end
+    if #some_living(name) > 0 then held = '' end
   end
   local next_run = tonumber(cron[3])
   if held ~= '' or (next_run and next_run <= now) then

@@ -31,7 +31,7 @@ local function fire(name, overlap, firing, tally)
     if firing.kind == 'held' and call('ZREM', held, entry) == 0 then return end
     return made()
   end
-  local jobs = living_jobs(name, call('SMEMBERS', key_cron_jobs(name)))
+  local jobs = some_living(name)
   if firing.kind == 'held' then
     if #jobs > 0 or call('ZRANGE', held, 0, 0)[1] ~= entry then return end
     call('ZREM', held, entry)
@@ -39,7 +39,7 @@ local function fire(name, overlap, firing, tally)
   end
   if overlap == 'replace' then
     for _, id in ipairs(jobs) do request_cancel(id, now) end
-    jobs = living_jobs(name, jobs)
+    jobs = some_living(name)
     for _, older in ipairs(call('ZRANGE', held, 0, -1)) do leave_out('replaced', string.match(older, '^%d+')) end
     call('DEL', held)
   end

@@ -112,6 +112,10 @@ impl Keys {
         self.named("batches")
     }
 
+    pub(super) fn batches_done(&self) -> String {
+        self.named("batches:done")
+    }
+
     pub(super) fn outbox(&self) -> String {
         self.named("outbox")
     }

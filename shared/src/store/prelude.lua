@@ -23,6 +23,8 @@ local function key_jobs_of(worker) return root .. 'jobs:worker:' .. worker end
 local function key_ready(class, priority) return root .. 'ready:' .. class .. '.' .. priority end
 local function key_worker(worker) return root .. 'worker:' .. worker end
 local function key_held(worker) return root .. 'held:' .. worker end
+-- A cron's jobs that may not be over yet.
+local function key_cron_jobs(name) return root .. 'cron_jobs:' .. name end
 local function key_unique(key) return root .. 'unique:' .. key end
 local function key_once(id) return root .. 'once:' .. id end
 
@@ -54,7 +56,7 @@ local function offer(id, job, now)
 end
 
 -- What a job keeps beyond its first record: it is handed on to the job that carries it on.
-local lasting = { 'uniqueKey', 'onWorkerLost', 'backoffBase', 'backoffMax' }
+local lasting = { 'uniqueKey', 'onWorkerLost', 'backoffBase', 'backoffMax', 'cron' }
 
 -- Writes a waiting job with all its indexes; `job` has the fields of its hash (scheduledAt as text), `spec` is what was asked.
 local function create(id, job, spec, now)
@@ -115,6 +117,9 @@ local function follow_up(id, job, new_id, changes, now)
   if changes.crashes > 0 then fields.crashes = changes.crashes end
   for i, value in ipairs(call('HMGET', key_job(id), unpack(lasting))) do
     if value then fields[lasting[i]] = value end
+  end
+  if fields.cron and call('SREM', key_cron_jobs(fields.cron), id) == 1 then
+    call('SADD', key_cron_jobs(fields.cron), new_id)
   end
   return create(new_id, fields, call('GET', key_spec(id)), now)
 end

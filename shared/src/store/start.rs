@@ -1,5 +1,7 @@
 //! The two steps that begin a run: submit and claim.
 
+use std::sync::atomic::Ordering;
+
 use super::answer::{Answer, read, unknown};
 use super::{Store, StoreError};
 use crate::job::{
@@ -53,7 +55,7 @@ pub enum ClaimAnswer {
     Claimed(Box<Claimed>),
     /// There is no such job (any more).
     Gone,
-    /// It is not waiting, or not due: the offer is stale.
+    /// It is not waiting, not due, or of an action that the worker does not know.
     Refused(Status),
 }
 
@@ -64,6 +66,8 @@ pub enum Claims {
     Answered(Vec<Vec<ClaimAnswer>>),
     /// This worker's lease has ended, but a beat may still renew it.
     LeaseLate,
+    /// A later call of this worker has come before this one; nothing is claimed.
+    Overtaken,
     /// This worker may not claim: it has no lease, and gets none under this id.
     LeaseLost,
 }
@@ -71,8 +75,19 @@ pub enum Claims {
 impl Store {
     /// Submits jobs in one step. A job whose id is known already is left as it is.
     pub async fn submit(&self, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
+        self.submit_step("", 0, jobs).await
+    }
+
+    /// Submits jobs of a kept batch, of which so many are submitted then; those of a step that was done before are
+    /// not made again.
+    pub(super) async fn submit_step(
+        &self,
+        batch: &str,
+        done: usize,
+        jobs: &[NewJob],
+    ) -> Result<Vec<Submitted>, StoreError> {
         let answer = self.call(&self.scripts.submit, |call| {
-            call.arg(MAX_QUEUES);
+            call.arg(MAX_QUEUES).arg(batch).arg(done);
             for job in jobs {
                 let spec = serde_json::to_string(&job.spec).unwrap_or_default();
                 let at = job.scheduled_at.map(|at| at.ms().to_string()).unwrap_or_default();
@@ -103,7 +118,7 @@ impl Store {
         requests: &[ClaimRequest],
     ) -> Result<Claims, StoreError> {
         let answer = self.call(&self.scripts.claim, |call| {
-            call.arg(worker.as_str());
+            call.arg(worker.as_str()).arg(self.claims.fetch_add(1, Ordering::Relaxed) + 1);
             for request in requests {
                 call.arg(request.max).arg(request.ids.len());
                 for id in &request.ids {
@@ -115,6 +130,7 @@ impl Store {
         match parts.next().map(Answer::word).transpose()?.as_deref() {
             Some("lease_lost") => Ok(Claims::LeaseLost),
             Some("lease_late") => Ok(Claims::LeaseLate),
+            Some("overtaken") => Ok(Claims::Overtaken),
             Some("claims") => {
                 let lists = parts.zip(requests).map(|(part, request)| {
                     let tried = part.parts()?.into_iter().zip(&request.ids);

@@ -3,18 +3,21 @@
 -- same unique key one must be first.
 -- KEYS[1]  root     string  the namespace
 -- ARGV[1]  limit    int     how many queues a namespace may have
--- ARGV[2…] per job: id, action, class, priority, scheduledAt in ms or '' for now, retries, spec as JSON,
+-- ARGV[2]  batch    string  the kept batch that the jobs are of, or ''
+-- ARGV[3]  done     int     how many of its jobs are submitted after this call. What was submitted of it before, or when it is
+--                          not kept any more, is not made again: it may have run and left the history
+-- ARGV[4…] per job: id, action, class, priority, scheduledAt in ms or '' for now, retries, spec as JSON,
 --          'once' when the id must not be used again within a day even if its record is gone, or '',
 --          count (of the next arguments), further fields of the record: name, value, …
 -- Answers  {'submitted', {word, number, createdAt, scheduledAt, id}…}  in the order asked; word is
 --            'created'
 --            'known'   there is a record with this id already
 --            'taken'   a job that is not over has the unique key; what follows is its
---            'spent'   the id was used within a day and its record is gone; only the id follows
+--            'spent'   the id was used and its record is gone; only the id follows
 --          {'too_many_queues', queue}                                  nothing is written
 
 local limit = tonumber(ARGV[1])
-local jobs, i = {}, 2
+local jobs, i = {}, 4
 local seen, queues = {}, {}
 while i < #ARGV do
   local job = { action = ARGV[i + 1], class = ARGV[i + 2], priority = ARGV[i + 3], scheduledAt = ARGV[i + 4] }
@@ -36,6 +39,9 @@ end
 
 add_queues(fresh)
 local now = now_ms()
+local batch, done = ARGV[2], tonumber(ARGV[3])
+local again = batch ~= '' and (call('EXISTS', root .. 'batch:' .. batch) == 0
+  or tonumber(call('HGET', root .. 'batches:done', batch) or 0) >= done)
 local answers = { 'submitted' }
 local function answer(word, id)
   local known = call('HMGET', key_job(id), 'number', 'createdAt', 'scheduledAt')
@@ -45,17 +51,21 @@ local function answer(word, id)
 end
 local function submit(job)
   if answer('known', job.id) then return end
-  if job.once and call('EXISTS', key_once(job.id)) == 1 then
-    answers[#answers + 1] = { 'spent', job.id }
+  local spent = again or job.once and call('GET', key_once(job.id))
+  if spent then
+    if spent == true or not answer('taken', spent) then answers[#answers + 1] = { 'spent', job.id } end
     return
   end
   local unique = job.fields.uniqueKey
   local holder = unique and call('GET', key_unique(unique))
-  if holder and answer('taken', holder) then return end
-  if job.once then call('SET', key_once(job.id), 1, 'EX', 86400) end
+  local taken = holder and answer('taken', holder)
+  -- Whoever asks again with this id is answered the same.
+  if job.once then call('SET', key_once(job.id), taken and holder or job.id, 'EX', 86400) end
+  if taken then return end
   if job.fields.scheduledAt == '' then job.fields.scheduledAt = text(now) end
   local number = create(job.id, job.fields, job.spec, now)
   answers[#answers + 1] = { 'created', number, text(now), job.fields.scheduledAt, job.id }
 end
 for _, job in ipairs(jobs) do submit(job) end
+if batch ~= '' and not again then call('HSET', root .. 'batches:done', batch, done) end
 return answers

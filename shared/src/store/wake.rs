@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::time::Instant;
 
 use super::{CALL_LIMIT, Store, StoreError};
 use crate::job::WorkerId;
@@ -23,7 +24,10 @@ pub enum Hint {
 }
 
 /// A subscription to hints, on a connection of its own.
-pub struct Hints(redis::aio::PubSub);
+pub struct Hints {
+    subscription: redis::aio::PubSub,
+    heard: Instant,
+}
 
 impl Store {
     /// Tells the workers that these queues are there. Only after the broker has them whole: RabbitMQ 3.10 ends the
@@ -42,7 +46,7 @@ impl Store {
             let mut subscription = self.client.get_async_pubsub().await?;
             let channels = [self.keys.hints(), self.keys.hints_of(worker)];
             subscription.subscribe(&channels[..]).await?;
-            Ok(Hints(subscription))
+            Ok(Hints { subscription, heard: Instant::now() })
         };
         let late = || std::io::Error::from(std::io::ErrorKind::TimedOut);
         match tokio::time::timeout(CALL_LIMIT, subscribing).await {
@@ -53,23 +57,26 @@ impl Store {
 }
 
 impl Hints {
-    /// The next hint; `None` when the connection is gone and one must subscribe again.
+    /// The next hint; may be dropped and called again. `None` when the connection is gone and one must subscribe again.
     pub async fn next(&mut self) -> Option<Hint> {
         loop {
-            let next = tokio::time::timeout(SILENCE, self.0.on_message().next()).await;
-            match next {
+            let silence = self.heard + SILENCE;
+            let listening = async { self.subscription.on_message().next().await };
+            match tokio::time::timeout_at(silence, listening).await {
                 Ok(message) => {
                     let word: String = message?.get_payload().ok()?;
+                    self.heard = Instant::now();
                     return Some(match word.as_str() {
                         "queues" => Hint::Queues,
                         "beat" => Hint::Beat,
                         _ => Hint::Other(word),
                     });
                 }
-                // Nobody said anything, or nobody is there: a question tells.
+                // Nobody said anything, or nobody is there: a question tells, which may take several calls.
                 Err(_) => {
-                    let asked = tokio::time::timeout(CALL_LIMIT, self.0.ping::<redis::Value>());
-                    asked.await.ok()?.ok()?;
+                    let asked = self.subscription.ping::<redis::Value>();
+                    tokio::time::timeout_at(silence + CALL_LIMIT, asked).await.ok()?.ok()?;
+                    self.heard = Instant::now();
                 }
             }
         }

@@ -21,6 +21,7 @@ use shared::config::StoreConfig;
 use shared::job::Status;
 use shared::store::{Dumped, Outbox, Store};
 
+use crate::world::dump_of;
 use chance::Chance;
 use state::{Model, World};
 use step::{Repeated, Step, moment};
@@ -202,7 +203,7 @@ impl Drop for History {
 
 /// The store as it is, without streams that are empty: they come and go with their groups.
 async fn world(store: &Store) -> World {
-    let mut world = store.dump().await.unwrap();
+    let mut world = dump_of(store).await;
     world.retain(|_, value| *value != Dumped::Stream(Vec::new()));
     world
 }

@@ -1,7 +1,7 @@
 //! submit, claim, due.
 
 use e2e::{House, assert_consistent, job, jobs};
-use shared::job::{Status, Timestamp, WorkerId};
+use shared::job::{Cancelled, Status, Timestamp, WorkerId};
 use shared::queue::QueueName;
 use shared::store::{ClaimAnswer, ClaimRequest, Claims, StoreError, Submission};
 
@@ -226,18 +226,22 @@ async fn a_due_job_that_is_claimed_before_it_was_moved_to_the_outbox_is_not_due_
 }
 
 #[tokio::test]
-async fn a_submission_that_is_kept_out_by_a_unique_key_does_not_spend_its_id() {
+async fn a_submission_that_is_kept_out_by_a_unique_key_is_answered_the_same_again() {
     let house = House::new().await;
     let (mut first, mut second) = (job("noop", ""), job("noop", ""));
     first.spec.unique_key = Some("one".into());
     second.spec.unique_key = Some("one".into());
     second.once = true;
     submit(&house, &first).await;
-    let before = dump(&house).await;
     let answer = house.store().submit(std::slice::from_ref(&second)).await.unwrap();
     assert_eq!((answer[0].word, answer[0].id), (Submission::Taken, first.id));
+    let before = dump(&house).await;
     let again = house.store().submit(std::slice::from_ref(&second)).await.unwrap();
     assert_eq!(again, answer, "whose answer was lost hears the same");
     assert_eq!(dump(&house).await, before);
+    // The same also when the key is free again: a repeat makes nothing.
+    house.store().cancel(&[first.id], &Cancelled::default()).await.unwrap();
+    let again = house.store().submit(std::slice::from_ref(&second)).await.unwrap();
+    assert_eq!((again[0].word, again[0].id), (Submission::Taken, first.id));
     house.close().await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use e2e::House;
 use shared::job::{Claimed, Exception, JobId, NewJob, Outcome, Status, Token, WorkerId};
 use shared::store::{
-    Beat, ClaimAnswer, ClaimRequest, Claims, Dumped, Expired, Finish, Finished, Pulse,
+    Beat, ClaimAnswer, ClaimRequest, Claims, Dumped, Expired, Finish, Finished, Pulse, Store,
 };
 
 /// A beat of a worker with a lease of this length.
@@ -18,7 +18,7 @@ pub(crate) fn beat(worker: &WorkerId, lease: Duration) -> Beat {
         version: "1".into(),
         capacity_map: "scan=1".parse().unwrap(),
         free: "scan=1".parse().unwrap(),
-        actions: vec!["noop".parse().unwrap()],
+        actions: ["noop", "sleep", "false"].map(|name| name.parse().unwrap()).into(),
         running: Vec::new(),
     }
 }
@@ -40,7 +40,9 @@ pub(crate) async fn claim(house: &House, worker: &WorkerId, id: JobId) -> ClaimA
     let request = ClaimRequest { max: 1, ids: vec![id] };
     match house.store().claim(worker, &[request]).await.unwrap() {
         Claims::Answered(mut lists) => lists.remove(0).remove(0),
-        Claims::LeaseLost | Claims::LeaseLate => panic!("the lease of {worker} is lost"),
+        Claims::LeaseLost | Claims::LeaseLate | Claims::Overtaken => {
+            panic!("the lease of {worker} is lost")
+        }
     }
 }
 
@@ -70,8 +72,20 @@ pub(crate) async fn status(house: &House, id: JobId) -> Status {
     house.store().job(id).await.unwrap().unwrap().status
 }
 
+/// The whole store, but for the number of each worker's last claim, which every call raises.
 pub(crate) async fn dump(house: &House) -> BTreeMap<String, Dumped> {
-    house.store().dump().await.unwrap()
+    dump_of(house.store()).await
+}
+
+/// The same of a store.
+pub(crate) async fn dump_of(store: &Store) -> BTreeMap<String, Dumped> {
+    let mut world = store.dump().await.unwrap();
+    for value in world.values_mut() {
+        if let Dumped::Hash(fields) = value {
+            fields.remove("lastClaim");
+        }
+    }
+    world
 }
 
 /// Ends a worker's lease, and its jobs with it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -14,6 +14,7 @@ use shared::job::Exception;
 use shared::store::{ActionDefaults, Source};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
 
 use super::{Action, Context, Ended, Log};
 use crate::board::{asked_to_end_now, asked_to_stop};
@@ -92,35 +93,35 @@ impl Exec {
         let group = Group::of(&child);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let log = context.log.clone();
+        let over = CancellationToken::new();
         let reading = async {
             tokio::join!(
-                copy_lines(stdout, Source::Stdout, &log),
-                copy_lines(stderr, Source::Stderr, &log)
+                copy_lines(stdout, Source::Stdout, &log, &over),
+                copy_lines(stderr, Source::Stderr, &log, &over)
             )
         };
-        tokio::pin!(reading);
-        let mut read_all = false;
-        let ended = {
-            let ending = end_of(&mut child, &group, &mut context);
-            tokio::pin!(ending);
-            loop {
-                tokio::select! {
-                    ended = &mut ending => break ended,
-                    _ = &mut reading, if !read_all => read_all = true,
-                }
-            }
+        let ending = async {
+            let ended = end_of(&mut child, &group, &mut context).await;
+            // What the command has left running must not outlive the job.
+            group.signal(Signal::SIGKILL);
+            over.cancel();
+            ended
         };
-        // What the command has left running must not outlive the job.
-        group.signal(Signal::SIGKILL);
-        if !read_all && tokio::time::timeout(DRAIN, &mut reading).await.is_err() {
+        let (ended, whole) = tokio::join!(ending, reading);
+        if whole != (true, true) {
             let told =
                 "a process that left the job's group still holds its output, which is cut here";
             log.line(Source::Capstan, told).await;
         }
-        let status = ended.map_err(|error| {
+        let (status, asked) = ended.map_err(|error| {
             Exception::new("CannotWait", format!("cannot wait for {}: {error}", self.program))
         })?;
-        ended_as(status)
+        let ended = ended_as(status);
+        if asked && ended.is_ok() {
+            // It was told to end, and has, cleanly: that does not mean that its work is done.
+            return Err(Exception::new("Stopped", "the command ended when it was asked to"));
+        }
+        ended
     }
 }
 
@@ -205,28 +206,29 @@ impl Drop for Group {
     }
 }
 
-/// Waits for the command; asked to stop, sends SIGTERM to its group and, when time is up, SIGKILL.
+/// Waits for the command; asked to stop, sends SIGTERM to its group and, when time is up, SIGKILL. Returns how it
+/// ended, and whether it had been sent a signal by then.
 async fn end_of(
     child: &mut Child,
     group: &Group,
     context: &mut Context,
-) -> std::io::Result<ExitStatus> {
+) -> std::io::Result<(ExitStatus, bool)> {
     tokio::select! {
-        status = child.wait() => return status,
+        biased;
+        status = child.wait() => return Ok((status?, false)),
         () = asked_to_stop(&mut context.signal) => {}
     }
     group.signal(Signal::SIGTERM);
     tokio::select! {
-        status = child.wait() => return status,
+        status = child.wait() => return Ok((status?, true)),
         () = asked_to_end_now(&mut context.signal) => {}
         () = tokio::time::sleep(context.stop_timeout) => {}
     }
-    context
-        .log
-        .line(Source::Capstan, "the command did not end on SIGTERM in time, sending SIGKILL")
-        .await;
     group.signal(Signal::SIGKILL);
-    child.wait().await
+    let status = child.wait().await?;
+    let told = "the command did not end on SIGTERM in time, it was killed";
+    context.log.line(Source::Capstan, told).await;
+    Ok((status, true))
 }
 
 fn ended_as(status: ExitStatus) -> Ended {
@@ -246,11 +248,30 @@ fn ended_as(status: ExitStatus) -> Ended {
     Err(exception)
 }
 
-async fn copy_lines(output: Option<impl AsyncRead + Unpin>, source: Source, log: &Log) {
-    let Some(output) = output else { return };
+/// Copies output to its end into the log. False when it was cut: after the command is `over`, nobody waits for more
+/// than [`DRAIN`] for what is still to be said. The log takes as long as it takes.
+async fn copy_lines(
+    output: Option<impl AsyncRead + Unpin>,
+    source: Source,
+    log: &Log,
+    over: &CancellationToken,
+) -> bool {
+    let Some(output) = output else { return true };
     let mut reader = BufReader::with_capacity(LINE_BYTES, output);
-    let mut line = Vec::new();
-    while let Ok(available) = reader.fill_buf().await {
+    let (mut line, mut whole, mut patience) = (Vec::new(), true, DRAIN);
+    loop {
+        let began = Instant::now();
+        let available = tokio::select! {
+            biased;
+            read = reader.fill_buf() => read.unwrap_or_default(),
+            () = drained(over, patience) => {
+                whole = false;
+                break;
+            }
+        };
+        if over.is_cancelled() {
+            patience = patience.saturating_sub(began.elapsed());
+        }
         if available.is_empty() {
             break;
         }
@@ -270,6 +291,12 @@ async fn copy_lines(output: Option<impl AsyncRead + Unpin>, source: Source, log:
     if !line.is_empty() {
         log.line(source, String::from_utf8_lossy(&line)).await;
     }
+    whole
+}
+
+async fn drained(over: &CancellationToken, patience: Duration) {
+    over.cancelled().await;
+    tokio::time::sleep(patience).await;
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ impl Chance {
         let mut job = e2e::job(action, capacity);
         job.id = self.id();
         if self.dice.percent(15) {
-            let once: Vec<JobId> = model.once.iter().copied().collect();
+            let once: Vec<JobId> = model.once.keys().copied().collect();
             let again = self.dice.percent(50) && !once.is_empty();
             job.id = if again { self.dice.one(&once) } else { self.job(model, |_| true) };
         }

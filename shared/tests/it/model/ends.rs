@@ -54,7 +54,7 @@ impl Model {
         } else if to == Status::Error && left > 0 {
             let base = job.backoff_base_ms.unwrap_or(1_000) as f64;
             let longest = job.backoff_max_ms.unwrap_or(300_000) as f64;
-            let doubled = base * 2_f64.powi(job.attempt.min(31) as i32 - 1);
+            let doubled = base * 2_f64.powi((job.retries - left).min(30) as i32);
             let delay = (doubled.min(longest) * (0.5 + end.jitter / 2.0)).floor();
             self.follow(end.id, end.follow_up, (left - 1, 0), delay as i64);
         }

@@ -124,13 +124,17 @@ impl Model {
         let holder = job.spec.unique_key.as_ref().and_then(|key| self.holder(key));
         let (word, id) = if self.jobs.contains_key(&job.id) {
             (Submission::Known, job.id)
-        } else if job.once && self.once.contains(&job.id) {
-            (Submission::Spent, job.id)
+        } else if let Some(answered) = self.once.get(&job.id).filter(|_| job.once) {
+            let kept = self.jobs.contains_key(answered);
+            if kept { (Submission::Taken, *answered) } else { (Submission::Spent, job.id) }
         } else if let Some(holder) = holder {
+            if job.once {
+                self.once.insert(job.id, holder);
+            }
             (Submission::Taken, holder)
         } else {
             if job.once {
-                self.once.insert(job.id);
+                self.once.insert(job.id, job.id);
             }
             let mut record = self.fresh(job.spec.action.as_str(), job.class.as_str(), &job.spec);
             record.scheduled_at = job.scheduled_at.map_or(self.now, Timestamp::ms);

@@ -18,8 +18,8 @@ pub(super) struct Model {
     pub(super) token: u64,
     pub(super) jobs: BTreeMap<JobId, Record>,
     pub(super) workers: BTreeMap<WorkerId, WorkerRecord>,
-    /// Ids that are not to be used again.
-    pub(super) once: BTreeSet<JobId>,
+    /// Ids that are not to be used again, and the job that was answered.
+    pub(super) once: BTreeMap<JobId, JobId>,
     pub(super) queues: BTreeSet<String>,
     /// When the last one of a queue to be claimed was offered.
     pub(super) reached: BTreeMap<String, i64>,
@@ -178,8 +178,8 @@ impl Model {
         for queue in &self.queues {
             keys.member("queues".into(), queue);
         }
-        for id in &self.once {
-            keys.text(format!("once:{id}"), "1");
+        for (id, answered) in &self.once {
+            keys.text(format!("once:{id}"), &answered.to_string());
         }
         for (name, count) in [("number", self.number), ("token", self.token)] {
             if count > 0 {
