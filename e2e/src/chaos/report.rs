@@ -75,6 +75,9 @@ impl Report<'_> {
         let recoveries = &verdict.recoveries;
         row("lost worker → its jobs run elsewhere".into(), recovery(&recoveries.all_ms));
         row("  with nothing else broken".into(), recovery(&recoveries.undisturbed_ms));
+        row("cancel → its run is over, in peace".into(), recovery(&verdict.stops_ms));
+        let fired = evidence.firsts().filter(|job| job.spec.cron.is_some()).count();
+        row("firings of crons".into(), fired.to_string());
         let drained = self.drained.map(|time| format!("{:.1} s", time.as_secs_f64()));
         row("healed → drained".into(), drained.unwrap_or_else(|| "never".into()));
         row("violations".into(), verdict.violations.len().to_string());

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::{Places, Role};
 use crate::history::History;
+use crate::trace;
 
 /// How long a process may take to stop when it is asked to: its grace, and what it may wait for a store that is away.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
@@ -111,16 +112,17 @@ fn free_port(port: &mut u16) -> anyhow::Result<u16> {
 pub(super) async fn stop(
     member: &Member,
     child: &mut Option<Child>,
-    history: &History,
+    (history, traced): (&History, &Path),
 ) -> anyhow::Result<()> {
     let Some(mut process) = child.take() else { return Ok(()) };
-    if let Some(pid) = process.id() {
+    let pid = process.id().unwrap_or_default();
+    if pid != 0 {
         kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
     }
     match tokio::time::timeout(STOP_LIMIT, process.wait()).await {
         Ok(status) => {
             let status = status?;
-            if !status.success() {
+            if !status.success() && trace::killed_at(traced, pid).is_none() {
                 let what = format!("{} was asked to stop and ended as {status}", member.name);
                 history.violated("stops when asked", what);
             }
