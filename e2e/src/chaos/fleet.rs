@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 use crate::history::{History, Lost};
 use crate::trace;
 use member::stop;
-pub(crate) use member::{Member, size_of};
+pub(crate) use member::{Member, files_of, size_of};
 
 /// What a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ pub(crate) struct Fleet {
 impl Fleet {
     pub(crate) async fn describe(places: &Places) -> anyhow::Result<Fleet> {
         // Not where `dev` looks for its own.
-        let mut port = 10_000 + (std::process::id() % 9_000) as u16;
+        let mut port = 10_000 + (std::process::id() * 37 % 9_000) as u16;
         let mut members = Vec::new();
         for (name, role, capacity) in MEMBERS {
             members.push(Member::describe(places, name, role, capacity, &mut port).await?);
