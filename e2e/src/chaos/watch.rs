@@ -25,10 +25,12 @@ pub(crate) async fn processes(
     history: &History,
     stop: &CancellationToken,
 ) -> anyhow::Result<Sizes> {
-    let mut sizes = Sizes::new();
+    let (mut sizes, mut known) = (Sizes::new(), Vec::new());
     while !stop.is_cancelled() {
         fleet.look(history)?;
-        for (name, pid) in fleet.pids() {
+        let living = fleet.pids();
+        // One that was started a moment ago may still have our files open.
+        for (name, pid) in living.iter().copied().filter(|one| known.contains(one)) {
             let Some((memory, files)) = fleet::size_of(pid) else { continue };
             let most = sizes.entry(name).or_default();
             if files > FILES && files > most.1 {
@@ -36,6 +38,7 @@ pub(crate) async fn processes(
             }
             *most = (most.0.max(memory), most.1.max(files));
         }
+        known = living;
         tokio::time::sleep(PERIOD * 5).await;
     }
     Ok(sizes)
