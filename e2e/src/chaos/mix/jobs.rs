@@ -52,7 +52,7 @@ pub(super) fn needy(dice: &mut ChaCha8Rng) -> Vec<Value> {
 
 pub(super) fn long(dice: &mut ChaCha8Rng) -> Vec<Value> {
     // Some longer than the lease: what a lost worker leaves running then overlaps with what carries it on.
-    let job = job("well", dice.random_range(2_000..8_000));
+    let job = job("well", dice.random_range(2_000..11_000));
     vec![if dice.random_bool(0.5) { with(job, &json!({"capacityMap": {"cpu": 1}})) } else { job }]
 }
 
@@ -151,7 +151,7 @@ pub(super) fn not_twice(dice: &mut ChaCha8Rng) -> Vec<Value> {
 }
 
 pub(super) fn strict(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    vec![with(job("well", dice.random_range(2_000..9_000)), &json!({"strictLease": true}))]
+    vec![with(job("well", dice.random_range(4_000..12_000)), &json!({"strictLease": true}))]
 }
 
 pub(super) fn kills(_: &mut ChaCha8Rng) -> Vec<Value> {
