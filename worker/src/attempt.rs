@@ -108,8 +108,10 @@ async fn perform(service: &Arc<Service>, life: &Life, job: Claimed, signal: Stop
             () = too_long => Err(Exception::new("Stopped", "the action did not stop when asked to")),
         }
     };
-    let (ended, ()) = tokio::join!(bounded, writer.run(service, life));
-    outcome_of(ended, *signal.borrow(), deadline)
+    // What comes once it has ended does not change how it ended: its log may have to wait for the store.
+    let ending = async { (bounded.await, *signal.borrow()) };
+    let ((ended, stop), ()) = tokio::join!(ending, writer.run(service, life));
+    outcome_of(ended, stop, deadline)
 }
 
 /// What an action's own end means, given what it was asked for. An action that finished well before it was
