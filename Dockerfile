@@ -5,7 +5,7 @@ COPY . .
 # The caches are not part of the image: crates and what was compiled from them survive a changed source.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
-    CARGO_PROFILE_RELEASE_STRIP=symbols cargo build --release --locked --workspace --bins \
+    CARGO_PROFILE_RELEASE_STRIP=symbols cargo build --release --locked --workspace --exclude capstan-e2e --bins \
  && mkdir /out && cd target/release && cp capstan capstan-scheduler capstan-worker capstan-api /out/
 
 FROM debian:trixie-slim

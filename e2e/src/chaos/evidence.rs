@@ -20,6 +20,8 @@ pub(crate) struct Evidence {
     pub(crate) changes: Vec<Change>,
     /// Every record.
     pub(crate) jobs: HashMap<JobId, Job>,
+    /// Which record carries on which: what a deleted one says no more.
+    pub(crate) carried_on: HashMap<JobId, JobId>,
     pub(crate) workers: Vec<Worker>,
     /// The whole store.
     pub(crate) world: BTreeMap<String, Dumped>,
@@ -51,7 +53,8 @@ impl Evidence {
             Some((pid, (name, capacity.clone())))
         });
         let (offered, workers) = (offered.collect(), store.workers().await?);
-        Ok(Evidence { book, runs, changes, jobs, workers, world, sizes, offered })
+        let carried_on = carried_on(&jobs);
+        Ok(Evidence { book, runs, changes, jobs, carried_on, workers, world, sizes, offered })
     }
 
     /// A job and those that carry it on, first to last.
@@ -61,7 +64,8 @@ impl Evidence {
         // A chain that bites its tail must not keep us for ever.
         while let Some(job) = next.filter(|_| chain.len() < 100) {
             chain.push(job);
-            next = job.follow_up.and_then(|id| self.jobs.get(&id));
+            let known = job.follow_up.or(self.carried_on.get(&job.id).copied());
+            next = known.and_then(|id| self.jobs.get(&id));
         }
         chain
     }
@@ -70,4 +74,10 @@ impl Evidence {
     pub(crate) fn firsts(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values().filter(|job| job.retry_from == job.id)
     }
+}
+
+/// By each record, the one that names it as the one that it carries on.
+pub(crate) fn carried_on(jobs: &HashMap<JobId, Job>) -> HashMap<JobId, JobId> {
+    let follow = jobs.values().filter(|job| job.retry_from != job.id);
+    follow.map(|job| (job.retry_from, job.id)).collect()
 }

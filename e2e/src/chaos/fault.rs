@@ -11,9 +11,12 @@ use shared::config::{BrokerConfig, QueueType};
 use shared::queue::QueueName;
 use shared::store::Store;
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::fleet::{Fleet, Member, Places, Role};
 use crate::history::History;
+use crate::mix;
+use crate::operator::{Operator, other_map};
 
 /// A fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,12 @@ pub(crate) enum Fault {
     Delete,
     /// RabbitMQ is killed and loses all that it has, the queues too.
     Wipe { down_ms: u64 },
+    /// It is asked to take no more jobs, and to take them again.
+    Drain { who: &'static str, ms: u64 },
+    /// It is asked to offer something else, and to offer what it did.
+    Offer { who: &'static str, dice: u32, ms: u64 },
+    /// A job kills its worker, and the next one, until nobody carries it on.
+    Killer,
     /// The line of one process, or of all, to a server.
     Line { who: Option<&'static str>, to: Server, how: How, ms: u64 },
 }
@@ -63,6 +72,8 @@ pub(crate) struct Hand<'a> {
     pub(crate) namespace: &'a str,
     /// Taken while something is done to lines: to one at a time, or mending one fault would mend another.
     pub(crate) lines: Mutex<()>,
+    /// What the load is to submit next.
+    pub(crate) wishes: UnboundedSender<&'static str>,
 }
 
 impl Fault {
@@ -77,6 +88,9 @@ impl Fault {
             Fault::Purge => "all queues purged",
             Fault::Delete => "all queues deleted",
             Fault::Wipe { .. } => "RabbitMQ's data wiped",
+            Fault::Drain { .. } => "a worker drained",
+            Fault::Offer { .. } => "a worker's capacity changed",
+            Fault::Killer => "a job that kills its workers",
             Fault::Line { how: How::Cut, .. } => "lines cut",
             Fault::Line { how: How::Slow, .. } => "lines slow",
             Fault::Line { how: How::Hang, .. } => "lines half-open",
@@ -87,9 +101,12 @@ impl Fault {
     pub(crate) fn length(&self) -> Duration {
         Duration::from_millis(match self {
             Fault::Kill { down_ms, .. } | Fault::Wipe { down_ms } => *down_ms,
-            Fault::Freeze { ms, .. } | Fault::Line { ms, .. } => *ms,
+            Fault::Freeze { ms, .. }
+            | Fault::Line { ms, .. }
+            | Fault::Drain { ms, .. }
+            | Fault::Offer { ms, .. } => *ms,
             Fault::Roll { who } => 1_000 * who.len() as u64,
-            Fault::Purge | Fault::Delete => 0,
+            Fault::Purge | Fault::Delete | Fault::Killer => 0,
         })
     }
 
@@ -98,8 +115,14 @@ impl Fault {
         match self {
             Fault::Kill { who, .. } | Fault::Freeze { who, .. } => who.starts_with("worker"),
             Fault::Line { who, .. } => who.is_some_and(|who| who.starts_with("worker")),
+            Fault::Drain { .. } | Fault::Offer { .. } | Fault::Killer => true,
             Fault::Roll { .. } | Fault::Purge | Fault::Delete | Fault::Wipe { .. } => false,
         }
+    }
+
+    /// Whether it breaks something, or only asks for something.
+    pub(crate) fn is_trouble(&self) -> bool {
+        !matches!(self, Fault::Drain { .. } | Fault::Offer { .. })
     }
 
     /// Does it and undoes it.
@@ -127,6 +150,18 @@ impl Fault {
                 let down = Duration::from_millis(*down_ms);
                 let wiping = wipe(&hand.places.run);
                 fleet.kill(fleet.named("rabbitmq")?, down, wiping, history).await
+            }
+            Fault::Drain { who, ms } => {
+                Operator::new(fleet, history)?.drain(who, Duration::from_millis(*ms)).await
+            }
+            Fault::Offer { who, dice, ms } => {
+                let (map, time) = (other_map(who, *dice), Duration::from_millis(*ms));
+                Operator::new(fleet, history)?.offer(who, &map, time).await
+            }
+            Fault::Killer => {
+                // Nobody waits for it when the load has ended.
+                let _ = hand.wishes.send(mix::KILLER);
+                Ok(())
             }
             Fault::Line { who, to, how, ms } => {
                 let _alone = hand.lines.lock().await;
@@ -177,6 +212,11 @@ impl fmt::Display for Fault {
             Fault::Wipe { down_ms } => {
                 write!(out, "kill -9 rabbitmq, wipe its data, back after {down_ms} ms")
             }
+            Fault::Drain { who, ms } => write!(out, "drain {who} for {ms} ms"),
+            Fault::Offer { who, dice, ms } => {
+                write!(out, "have {who} offer {} for {ms} ms", other_map(who, *dice))
+            }
+            Fault::Killer => write!(out, "submit a job that kills its workers"),
             Fault::Line { who, to, how, ms } => {
                 let who = who.unwrap_or("everyone");
                 let how = match how {

@@ -14,9 +14,10 @@ use nix::unistd::Pid;
 use shared::capacity::CapacityMap;
 use tokio::process::{Child, Command};
 
-use crate::history::History;
+use crate::history::{History, Lost};
+use crate::trace;
 use member::stop;
-pub(crate) use member::{Member, size_of};
+pub(crate) use member::{Member, files_of, size_of};
 
 /// What a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,16 +67,19 @@ pub(crate) struct Fleet {
     members: Vec<Member>,
     /// Which process was a life of which worker.
     lives: PlainMutex<BTreeMap<u32, &'static str>>,
+    /// Where jobs write down that they killed their worker.
+    traced: PathBuf,
 }
 
 impl Fleet {
     pub(crate) async fn describe(places: &Places) -> anyhow::Result<Fleet> {
-        let mut port = 20_000 + (std::process::id() % 10_000) as u16;
+        // Not where `dev` looks for its own.
+        let mut port = 10_000 + (std::process::id() * 37 % 9_000) as u16;
         let mut members = Vec::new();
         for (name, role, capacity) in MEMBERS {
             members.push(Member::describe(places, name, role, capacity, &mut port).await?);
         }
-        Ok(Fleet { members, lives: PlainMutex::default() })
+        Ok(Fleet { members, lives: PlainMutex::default(), traced: places.log("trace") })
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Member> {
@@ -113,7 +117,7 @@ impl Fleet {
         let mut child = member.child.lock().await;
         if let Some(child) = child.as_mut() {
             if let (Role::Worker, Some(pid)) = (member.role, child.id()) {
-                history.loss(pid);
+                history.loss(pid, Lost::Killed);
             }
             child.kill().await?;
         }
@@ -125,7 +129,7 @@ impl Fleet {
     /// Asks it to stop, and starts it again when it has.
     pub(crate) async fn restart(&self, member: &Member, history: &History) -> anyhow::Result<()> {
         let mut child = member.child.lock().await;
-        stop(member, &mut child, history).await?;
+        stop(member, &mut child, (history, &self.traced)).await?;
         self.start_in(member, &mut child)
     }
 
@@ -133,7 +137,7 @@ impl Fleet {
     pub(crate) async fn stop(&self, role: Role, history: &History) -> anyhow::Result<()> {
         let asked = self.of(role).map(|member| async move {
             let mut child = member.child.lock().await;
-            stop(member, &mut child, history).await
+            stop(member, &mut child, (history, &self.traced)).await
         });
         futures_util::future::try_join_all(asked).await.map(|_| ())
     }
@@ -149,7 +153,7 @@ impl Fleet {
         let Some(pid) = child.as_ref().and_then(Child::id) else { return Ok(()) };
         let process = Pid::from_raw(i32::try_from(pid)?);
         if member.role == Role::Worker {
-            history.loss(pid);
+            history.loss(pid, Lost::Frozen);
         }
         kill(process, Signal::SIGSTOP)?;
         tokio::time::sleep(time).await;
@@ -162,9 +166,15 @@ impl Fleet {
         for member in &self.members {
             // Somebody does something to it now: what happens to it is that one's doing.
             let Ok(mut child) = member.child.try_lock() else { continue };
+            let pid = child.as_ref().and_then(Child::id).unwrap_or_default();
             if let Some(status) = child.as_mut().map(Child::try_wait).transpose()?.flatten() {
-                history
-                    .violated("no restarts", format!("{} ended by itself: {status}", member.name));
+                if let Some(at_us) = trace::killed_at(&self.traced, pid) {
+                    history.loss_at(at_us, pid, Lost::Killed);
+                    history.note(format!("  a job killed {}", member.name));
+                } else {
+                    let what = format!("{} ended by itself: {status}", member.name);
+                    history.violated("no restarts", what);
+                }
                 self.start_in(member, &mut child)?;
             }
         }

@@ -10,11 +10,24 @@ pub(crate) fn now_us() -> i64 {
     chrono::Utc::now().timestamp_micros()
 }
 
+/// What was broken has no effect any more so long after.
+const HEALED_US: i64 = 5_000_000;
+
 /// An end of a worker's process, or a stop of it that outlives its lease: what it ran must go on elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Loss {
     pub(crate) at_us: i64,
     pub(crate) pid: u32,
+    pub(crate) how: Lost,
+}
+
+/// How a worker was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// Its process is gone, and its commands with it.
+    Killed,
+    /// It stands still while its commands go on.
+    Frozen,
 }
 
 /// All of it. Shared by everything that happens at the same time.
@@ -28,6 +41,7 @@ struct Inner {
     losses: Vec<Loss>,
     faults: Vec<&'static str>,
     disturbances: Vec<(i64, i64)>,
+    troubles: Vec<(i64, i64)>,
     violations: Vec<Violation>,
 }
 
@@ -45,6 +59,7 @@ impl History {
             losses: Vec::new(),
             faults: Vec::new(),
             disturbances: Vec::new(),
+            troubles: Vec::new(),
             violations: Vec::new(),
         };
         Ok(History { began_us: now_us(), inner: Mutex::new(inner) })
@@ -65,8 +80,12 @@ impl History {
         self.lock().faults.push(kind);
     }
 
-    pub(crate) fn loss(&self, pid: u32) {
-        self.lock().losses.push(Loss { at_us: now_us(), pid });
+    pub(crate) fn loss(&self, pid: u32, how: Lost) {
+        self.loss_at(now_us(), pid, how);
+    }
+
+    pub(crate) fn loss_at(&self, at_us: i64, pid: u32, how: Lost) {
+        self.lock().losses.push(Loss { at_us, pid, how });
     }
 
     pub(crate) fn violated(&self, invariant: &'static str, what: impl std::fmt::Display) {
@@ -78,6 +97,22 @@ impl History {
     /// Something other than a worker was broken from then until now.
     pub(crate) fn disturbed_since(&self, began_us: i64) {
         self.lock().disturbances.push((began_us, now_us()));
+    }
+
+    /// Anything at all was broken from then until now.
+    pub(crate) fn troubled_since(&self, began_us: i64) {
+        self.lock().troubles.push((began_us, now_us()));
+    }
+
+    /// Whether nothing was broken between these moments, and what was broken before has had time to heal.
+    pub(crate) fn is_calm(&self, from_us: i64, until_us: i64) -> bool {
+        let inner = self.lock();
+        let broken = inner.troubles.iter();
+        let lost = inner.losses.iter().map(|loss| (loss.at_us, loss.at_us));
+        !broken
+            .copied()
+            .chain(lost)
+            .any(|(from, until)| from < until_us && from_us < until + HEALED_US)
     }
 
     /// Whether nothing but workers was broken between these moments.

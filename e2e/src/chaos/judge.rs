@@ -3,7 +3,9 @@
 mod capacity;
 mod chains;
 mod leftovers;
+mod once;
 mod runs;
+mod stops;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,8 @@ pub(crate) struct Verdict {
     pub(crate) violations: Vec<Violation>,
     pub(crate) overlaps: Overlaps,
     pub(crate) recoveries: Recoveries,
+    /// From a cancel to the end of the run, while nothing was broken, ms, sorted.
+    pub(crate) stops_ms: Vec<i64>,
     pub(crate) chains: usize,
     pub(crate) follow_ups: usize,
 }
@@ -34,15 +38,18 @@ impl Findings {
 pub(crate) fn judge(evidence: &Evidence, history: &History) -> Verdict {
     let mut findings = Findings(history.violations());
     chains::judge(evidence, &mut findings);
-    let overlaps = runs::judge(evidence, &mut findings);
-    capacity::by_events(evidence, &mut findings);
+    let overlaps = runs::judge(evidence, history, &mut findings);
+    capacity::by_events(evidence, history, &mut findings);
     capacity::by_runs(evidence, &mut findings);
+    once::judge(evidence, &mut findings);
+    let stops_ms = stops::judge(evidence, history, &mut findings);
     leftovers::judge(evidence, &mut findings);
     let chains = evidence.firsts().count();
     Verdict {
         violations: findings.0,
         overlaps,
         recoveries: runs::recoveries(evidence, history),
+        stops_ms,
         chains,
         follow_ups: evidence.jobs.len() - chains,
     }

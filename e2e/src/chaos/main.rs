@@ -9,6 +9,7 @@ mod history;
 mod judge;
 mod load;
 mod mix;
+mod operator;
 mod plan;
 mod report;
 mod settle;

@@ -1,173 +1,180 @@
-//! What is asked of the fleet while faults go on: a list of kinds of jobs, each with how often it comes, what it
-//! looks like, what is asked of it later, and how it may end. A new feature is a new line of [`KINDS`].
+//! What is asked of the fleet while faults go on: a list of kinds of jobs, each with how often it comes, how it may
+//! end, and what is asked of it later. A new feature is a new line of [`KINDS`]; what the jobs look like is in `jobs`.
+
+mod jobs;
 
 use std::ops::Range;
 
-use chrono::{SecondsFormat, TimeDelta, Utc};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
-use rand::seq::IndexedRandom;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::job::Status;
-
-use crate::trace::ACTION;
 
 /// A kind of job.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
-    /// How often it comes, beside the others.
+    /// How often it comes, beside the others; 0 when it only comes by wish.
     weight: u32,
     /// Makes the submissions of one request; several go as a batch.
     pub(crate) make: fn(&mut ChaCha8Rng) -> Vec<Value>,
-    /// What is asked of each such job later: to read it, to cancel it, to retry it.
-    pub(crate) then: &'static [Then],
     /// How a chain of such a job may end. That its worker died once too often is always possible.
     pub(crate) ends: &'static [Status],
-    /// The type of the exception that it ends with, if it must be a certain one.
+    /// The type of the exception of one that ends as an error, if it must be a certain one.
     pub(crate) exception: Option<&'static str>,
+    pub(crate) sent: Sent,
+    /// What is asked of each such job later: to read it, to cancel it, to retry it.
+    pub(crate) then: &'static [Then],
+}
+
+/// How a request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Once,
+    /// With an Idempotency-Key: to both APIs at once, then until it is acknowledged, and once more.
+    Keyed,
+    /// With a `uniqueKey` of the jobs: to both APIs at once.
+    Together,
 }
 
 /// A call about a job, some time after it was acknowledged. What it answers with 202 is an acknowledged job too.
 pub(crate) struct Then {
     pub(crate) after_ms: Range<u64>,
     pub(crate) method: Method,
-    /// Behind `/jobs/{id}`.
+    /// With the job's id for `{id}`.
     pub(crate) path: &'static str,
     /// What it may be answered, beside that the service is away.
     pub(crate) answers: &'static [u16],
 }
 
 /// Lists that are read now and then: whatever is broken, they answer 200 or that the service is away.
-pub(crate) const LOOKS: [&str; 5] = [
+pub(crate) const LOOKS: [&str; 8] = [
     "/jobs?limit=50",
     "/jobs?status=running,waiting&limit=10",
+    "/jobs?status=cancel,deleted&limit=10",
     "/jobs?action=trace&worker=any&running=true&limit=1000",
     "/workers",
+    "/crons",
+    "/meta/settings",
     "/docs.json",
 ];
 
-const NOTHING: &[Then] = &[];
+/// The kind that kills its workers, one after the other: a fault, which is asked for by this name.
+pub(crate) const KILLER: &str = "kills its worker";
+/// The kind of the jobs of crons.
+pub(crate) const OF_CRON: &str = "of a cron";
+
 const READ: &[Then] = &[
-    Then { after_ms: 0..300, method: Method::GET, path: "/logs", answers: &[200] },
-    Then { after_ms: 0..9_000, method: Method::GET, path: "", answers: &[200] },
+    then(0..300, Method::GET, "/jobs/{id}/logs", &[200]),
+    then(0..9_000, Method::GET, "/jobs/{id}", &[200]),
 ];
+const CANCEL_AT_ONCE: &[Then] = &[then(0..60, Method::POST, "/jobs/{id}/cancel", &[204])];
+const CANCEL: &[Then] = &[
+    then(300..2_000, Method::POST, "/jobs/{id}/cancel", &[204]),
+    then(0..2_000, Method::POST, "/jobs/{id}/cancel", &[204]),
+];
+const SWEEP: &[Then] = &[then(0..3_000, Method::POST, "/jobs/cancel?action=swept", &[202])];
+const DELETE: &[Then] = &[
+    then(0..2_500, Method::DELETE, "/jobs/{id}", &[204]),
+    then(0..2_000, Method::DELETE, "/jobs/{id}", &[204]),
+];
+// 409: it is not over yet, or it is carried on already.
+const RETRY: &[Then] = &[
+    then(500..3_000, Method::POST, "/jobs/{id}/retry", &[202, 409]),
+    then(0..50, Method::POST, "/jobs/{id}/retry", &[202, 409]),
+    then(0..4_000, Method::POST, "/jobs/{id}/retry", &[202, 409]),
+];
+
 const WELL: &[Status] = &[Status::Done];
 const BADLY: &[Status] = &[Status::Error];
+const IN_TIME: &[Status] = &[Status::Done, Status::Error];
+const CANCELLED: &[Status] = &[Status::Done, Status::Cancel];
+const DELETED: &[Status] = &[Status::Done, Status::Deleted];
+const LOST: &[Status] =
+    &[Status::Done, Status::WorkerDead, Status::WorkerShutdown, Status::WorkerResurrection];
 
 /// All kinds.
 pub(crate) const KINDS: &[Kind] = &[
-    kind("plain", 20, plain, NOTHING, WELL, None),
-    kind("capacity", 35, needy, NOTHING, WELL, None),
-    kind("long", 10, long, READ, WELL, None),
-    kind("delayed", 10, delayed, NOTHING, WELL, None),
-    kind("fails once", 6, fails_once, READ, WELL, None),
-    kind("fails", 4, fails, NOTHING, BADLY, Some("ExitCode")),
-    kind("late", 4, late, NOTHING, BADLY, Some("DeadlineExceeded")),
-    kind("stubborn", 3, stubborn, NOTHING, BADLY, Some("DeadlineExceeded")),
-    kind("batch", 3, batch, NOTHING, WELL, None),
-    kind("large batch", 1, large_batch, NOTHING, WELL, None),
-    kind("built in", 9, built_in, NOTHING, WELL, None),
+    kind("plain", 20, jobs::plain, WELL),
+    kind("capacity", 35, jobs::needy, WELL),
+    kind("long", 10, jobs::long, WELL).then(READ),
+    kind("delayed", 10, jobs::delayed, WELL),
+    kind("fails once", 6, jobs::fails_once, WELL).then(READ),
+    kind("fails", 4, jobs::fails, BADLY).with("ExitCode"),
+    kind("backs off", 3, jobs::backs_off, BADLY).with("ExitCode"),
+    kind("late", 4, jobs::late, BADLY).with("DeadlineExceeded"),
+    kind("stubborn", 3, jobs::stubborn, BADLY).with("DeadlineExceeded"),
+    kind("expires", 5, jobs::expires, IN_TIME).with("Expired"),
+    kind("batch", 3, jobs::batch, WELL),
+    kind("large batch", 1, jobs::large_batch, WELL),
+    kind("built in", 9, jobs::built_in, WELL),
+    kind("cancelled before it is due", 4, jobs::due_later, CANCELLED).then(CANCEL),
+    kind("cancelled as it is offered", 4, jobs::needy, CANCELLED).then(CANCEL_AT_ONCE),
+    kind("cancelled as it runs", 5, jobs::long, CANCELLED).then(CANCEL),
+    kind("cancelled and stubborn", 2, jobs::stubborn_to_the_end, CANCELLED).then(CANCEL),
+    kind("swept", 4, jobs::swept, CANCELLED).then(SWEEP),
+    kind("deleted as it waits", 3, jobs::due_later, DELETED).then(DELETE),
+    kind("deleted as it runs", 3, jobs::long, DELETED).then(DELETE),
+    kind("deleted when over", 3, jobs::plain, DELETED).then(DELETE),
+    kind("retried", 4, jobs::plain, WELL).then(RETRY),
+    kind("fails and is retried", 3, jobs::fails_at_once, BADLY).with("ExitCode").then(RETRY),
+    kind("unique", 6, jobs::unique, WELL).sent(Sent::Together),
+    kind("keyed", 6, jobs::marked, WELL).sent(Sent::Keyed),
+    kind("not twice", 5, jobs::not_twice, LOST),
+    kind("strict", 5, jobs::strict, WELL),
+    kind(KILLER, 0, jobs::kills, &[Status::WorkerDead]),
+    kind(OF_CRON, 0, jobs::plain, WELL),
 ];
 
 const fn kind(
     name: &'static str,
     weight: u32,
     make: fn(&mut ChaCha8Rng) -> Vec<Value>,
-    then: &'static [Then],
     ends: &'static [Status],
-    exception: Option<&'static str>,
 ) -> Kind {
-    Kind { name, weight, make, then, ends, exception }
+    Kind { name, weight, make, ends, exception: None, sent: Sent::Once, then: &[] }
 }
 
-/// What a job may need. Few, because each is a queue of each band; each fits on two workers at least.
-const NEEDS: [&[(&str, u32)]; 7] = [
-    &[("scan", 1)],
-    &[("scan", 2)],
-    &[("cpu", 1)],
-    &[("cpu", 3)],
-    &[("gpu", 1)],
-    &[("cpu", 1), ("scan", 1)],
-    &[("net", 1), ("cpu", 1)],
-];
+const fn then(
+    after_ms: Range<u64>,
+    method: Method,
+    path: &'static str,
+    answers: &'static [u16],
+) -> Then {
+    Then { after_ms, method, path, answers }
+}
+
+impl Kind {
+    const fn then(self, then: &'static [Then]) -> Kind {
+        Kind { then, ..self }
+    }
+
+    const fn with(self, exception: &'static str) -> Kind {
+        Kind { exception: Some(exception), ..self }
+    }
+
+    const fn sent(self, sent: Sent) -> Kind {
+        Kind { sent, ..self }
+    }
+
+    /// How often somebody asks for such a job to be tried again.
+    pub(crate) fn asked_again(&self) -> u32 {
+        self.then.iter().filter(|then| then.path.ends_with("/retry")).count() as u32
+    }
+}
 
 /// The next kind.
 pub(crate) fn next(dice: &mut ChaCha8Rng) -> &'static Kind {
     let mut at = dice.random_range(0..KINDS.iter().map(|kind| kind.weight).sum());
-    KINDS
-        .iter()
-        .find(|kind| {
-            let found = at < kind.weight;
-            at = at.saturating_sub(kind.weight);
-            found
-        })
-        .unwrap_or(&KINDS[0])
+    let found = KINDS.iter().find(|kind| {
+        let found = at < kind.weight;
+        at = at.saturating_sub(kind.weight);
+        found
+    });
+    found.unwrap_or(&KINDS[0])
 }
 
-fn job(how: &str, ms: u64) -> Value {
-    json!({"action": ACTION, "parameters": {"how": how, "ms": ms}, "stopTimeout": "1s"})
-}
-
-fn with(mut job: Value, more: &Value) -> Value {
-    for (name, value) in more.as_object().into_iter().flatten() {
-        job[name] = value.clone();
-    }
-    job
-}
-
-fn plain(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    vec![job("well", dice.random_range(20..400))]
-}
-
-fn needy(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    let need = NEEDS.choose(dice).copied().unwrap_or_default();
-    let need: serde_json::Map<String, Value> =
-        need.iter().map(|(name, units)| ((*name).to_owned(), json!(units))).collect();
-    let bands = ["high", "normal", "normal", "low"];
-    let band = bands.choose(dice).copied().unwrap_or("normal");
-    let job = job("well", dice.random_range(20..500));
-    vec![with(job, &json!({"capacityMap": need, "priority": band}))]
-}
-
-fn long(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    // Some longer than the lease: what a lost worker leaves running then overlaps with what carries it on.
-    let job = job("well", dice.random_range(2_000..8_000));
-    vec![if dice.random_bool(0.5) { with(job, &json!({"capacityMap": {"cpu": 1}})) } else { job }]
-}
-
-fn delayed(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    let at = Utc::now() + TimeDelta::milliseconds(dice.random_range(200..6_000));
-    let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    vec![with(job("well", 20), &json!({"scheduledAt": at}))]
-}
-
-fn fails_once(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    vec![with(job("fail-once", dice.random_range(20..200)), &json!({"retries": 3}))]
-}
-
-fn fails(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    vec![with(job("fail", 20), &json!({"retries": dice.random_range(0..3)}))]
-}
-
-fn late(_: &mut ChaCha8Rng) -> Vec<Value> {
-    vec![with(job("well", 30_000), &json!({"deadline": "400ms"}))]
-}
-
-fn stubborn(_: &mut ChaCha8Rng) -> Vec<Value> {
-    vec![with(job("stubborn", 30_000), &json!({"deadline": "300ms", "stopTimeout": "200ms"}))]
-}
-
-fn batch(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    let count = dice.random_range(2..12);
-    (0..count).map(|_| job("well", dice.random_range(10..60))).collect()
-}
-
-fn large_batch(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    (0..dice.random_range(101..150)).map(|_| json!({"action": "noop"})).collect()
-}
-
-fn built_in(dice: &mut ChaCha8Rng) -> Vec<Value> {
-    let sleep = json!({"action": "sleep", "parameters": {"seconds": "0.1"}});
-    vec![if dice.random_bool(0.5) { sleep } else { json!({"action": "noop"}) }]
+/// The kind of this name.
+pub(crate) fn named(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
 }

@@ -48,9 +48,12 @@ enum Card {
     Slow,
     HangOne,
     HangAll,
+    Drain,
+    Offer,
+    Killer,
 }
 
-const CARDS: [Card; 15] = [
+const CARDS: [Card; 18] = [
     Card::KillWorker,
     Card::KillScheduler,
     Card::KillApi,
@@ -66,6 +69,9 @@ const CARDS: [Card; 15] = [
     Card::Slow,
     Card::HangOne,
     Card::HangAll,
+    Card::Drain,
+    Card::Offer,
+    Card::Killer,
 ];
 
 /// Longer than the lease of 5 s.
@@ -137,6 +143,15 @@ fn draw(card: Card, taken: &mut Vec<&'static str>, dice: &mut ChaCha8Rng) -> Fau
         Card::Purge => Fault::Purge,
         Card::Delete => Fault::Delete,
         Card::Wipe => Fault::Wipe { down_ms: ms(dice) },
+        Card::Drain => {
+            let who = pick(taken, dice, |role| role == Role::Worker);
+            Fault::Drain { who, ms: ms(dice) + 2_000 }
+        }
+        Card::Offer => {
+            let who = pick(taken, dice, |role| role == Role::Worker);
+            Fault::Offer { who, dice: dice.random(), ms: ms(dice) + 2_000 }
+        }
+        Card::Killer => Fault::Killer,
         Card::Cut => line(How::Cut, dice.random_bool(0.5), dice),
         Card::Slow => line(How::Slow, dice.random_bool(0.5), dice),
         Card::HangOne => line(How::Hang, false, dice),
@@ -181,14 +196,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_a_plan_and_two_minutes_hold_every_kind_of_fault() {
-        let plan = |seed| of(&Arguments { seed, minutes: 2.0 });
+    fn a_seed_is_a_plan_and_three_minutes_hold_every_kind_of_fault() {
+        let plan = |seed| of(&Arguments { seed, minutes: 3.0 });
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));
         for seed in 0..50 {
             let kinds: std::collections::BTreeSet<_> =
                 plan(seed).iter().map(|planned| planned.fault.kind()).collect();
-            assert_eq!(kinds.len(), 11, "seed {seed}: {kinds:?}");
+            assert_eq!(kinds.len(), 14, "seed {seed}: {kinds:?}");
         }
     }
 }

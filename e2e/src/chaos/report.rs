@@ -27,6 +27,9 @@ impl Report<'_> {
     pub(crate) fn print(&self, history: &History) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         let table = self.table(history);
+        for line in self.kinds() {
+            history.note(line);
+        }
         writeln!(out, "{table}")?;
         history.note(format!("\n{table}"));
         let mut by_invariant: BTreeMap<&str, Vec<&Violation>> = BTreeMap::new();
@@ -41,6 +44,21 @@ impl Report<'_> {
             }
         }
         Ok(())
+    }
+
+    /// How the chains of each kind of job ended.
+    fn kinds(&self) -> Vec<String> {
+        let mut kinds: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+        for (id, asked) in &self.evidence.book.jobs {
+            let end = self.evidence.chain(*id).last().map_or("none", |job| job.status.as_str());
+            *kinds.entry(asked.kind.name).or_default().entry(end).or_default() += 1;
+        }
+        let shown = |(name, ends): (&str, BTreeMap<&str, usize>)| {
+            let ends: Vec<String> =
+                ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
+            format!("{name}: {}", ends.join(", "))
+        };
+        kinds.into_iter().map(shown).collect()
     }
 
     fn table(&self, history: &History) -> String {
@@ -75,6 +93,9 @@ impl Report<'_> {
         let recoveries = &verdict.recoveries;
         row("lost worker → its jobs run elsewhere".into(), recovery(&recoveries.all_ms));
         row("  with nothing else broken".into(), recovery(&recoveries.undisturbed_ms));
+        row("cancel → its run is over, in peace".into(), recovery(&verdict.stops_ms));
+        let fired = evidence.firsts().filter(|job| job.spec.cron.is_some()).count();
+        row("firings of crons".into(), fired.to_string());
         let drained = self.drained.map(|time| format!("{:.1} s", time.as_secs_f64()));
         row("healed → drained".into(), drained.unwrap_or_else(|| "never".into()));
         row("violations".into(), verdict.violations.len().to_string());

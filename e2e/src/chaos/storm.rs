@@ -10,12 +10,14 @@ use futures_util::future::try_join_all;
 use shared::config::StoreConfig;
 use shared::store::Store;
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use crate::evidence::Evidence;
 use crate::fault::Hand;
 use crate::fleet::{Fleet, Places, Role};
 use crate::history::History;
+use crate::operator::Operator;
 use crate::plan::Planned;
 use crate::report::Report;
 use crate::{history, judge, load, plan, settle, trace, watch};
@@ -52,6 +54,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         StoreConfig { redis_url: places.redis_url.clone(), namespace: NAMESPACE.to_owned() };
     let store = Store::new(&config)?;
     let fleet = Fleet::describe(&places).await?;
+    let (wishes, wished) = unbounded_channel();
     let hand = Hand {
         fleet: &fleet,
         places: &places,
@@ -59,14 +62,22 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         store: &store,
         namespace: NAMESPACE,
         lines: Mutex::new(()),
+        wishes,
     };
 
     start(&hand).await?;
-    let (load_ends, watch_ends) = (CancellationToken::new(), CancellationToken::new());
+    let operator = Operator::new(&fleet, &history)?;
+    operator.prepare().await?;
+    let load_ends = CancellationToken::new();
+    let (load_ended, watch_ends) = (CancellationToken::new(), CancellationToken::new());
+    let orders = load::Orders { seed: asked.seed, rate, wishes: wished };
     let script = async {
         faults(&hand, &asked).await?;
         load_ends.cancel();
         history.note("everything is healed, waiting for the fleet");
+        operator.heal(|_| true).await?;
+        operator.end_crons().await?;
+        load_ended.cancelled().await;
         let drained = settle::drained(&store, &history).await;
         settle::well(&fleet, &store, (&places, NAMESPACE), &history).await?;
         watch_ends.cancel();
@@ -74,7 +85,11 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let (drained, book, sizes, changes) = tokio::try_join!(
         script,
-        load::run(&fleet, &history, (asked.seed, rate), &load_ends),
+        async {
+            let book = load::run(&fleet, &history, orders, &load_ends).await;
+            load_ended.cancel();
+            book
+        },
         watch::processes(&fleet, &history, &watch_ends),
         async { anyhow::Ok(watch::events(&store, &watch_ends).await) },
     )?;
@@ -114,6 +129,9 @@ async fn faults(hand: &Hand<'_>, asked: &plan::Arguments) -> anyhow::Result<()> 
         hand.history.fault(fault.kind());
         let began_us = history::now_us();
         fault.carry_out(hand).await.with_context(|| format!("while trying to {fault}"))?;
+        if fault.is_trouble() {
+            hand.history.troubled_since(began_us);
+        }
         if !fault.is_of_a_worker() {
             hand.history.disturbed_since(began_us);
         }

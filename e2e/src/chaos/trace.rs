@@ -10,11 +10,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use shared::job::{JobId, Token};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use shared::job::{Job, JobId, Token};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The name of the action.
 pub(crate) const ACTION: &str = "trace";
+/// The same under another name, which cancelling by a filter tells from the others.
+pub(crate) const SWEPT: &str = "swept";
 
 /// Lines that every run which is not cut off prints into its job's log.
 pub(crate) const LOG_LINES: u64 = 2;
@@ -30,6 +34,8 @@ enum How {
     FailOnce,
     /// It does not stop when it is asked to.
     Stubborn,
+    /// It kills the worker that runs it.
+    Kill,
 }
 
 #[derive(Debug, Args)]
@@ -49,15 +55,21 @@ pub(crate) struct Arguments {
     attempt: u32,
 }
 
-/// The TOML file that declares the action.
+/// Whether jobs of this action write themselves down.
+pub(crate) fn is_traced(job: &Job) -> bool {
+    matches!(job.spec.action.as_str(), ACTION | SWEPT)
+}
+
+/// The TOML file that declares the actions.
 pub(crate) fn actions_file(program: &Path, trace: &Path, mark: &str) -> String {
-    let (program, trace) = (program.display(), trace.display());
-    format!(
-        "[actions.{ACTION}]\nargv = [{program:?}, 'job', '--how', '{{{{how}}}}', '--ms', '{{{{ms}}}}']\n\
-         environment = {{ CAPSTAN_CHAOS_TRACE = {trace:?}, CAPSTAN_DEV_RUN = {mark:?} }}\n",
-        program = program.to_string(),
-        trace = trace.to_string(),
-    )
+    let (program, trace) = (program.display().to_string(), trace.display().to_string());
+    let action = |name: &str| {
+        format!(
+            "[actions.{name}]\nargv = [{program:?}, 'job', '--how', '{{{{how}}}}', '--ms', '{{{{ms}}}}']\n\
+             environment = {{ CAPSTAN_CHAOS_TRACE = {trace:?}, CAPSTAN_DEV_RUN = {mark:?} }}\n",
+        )
+    };
+    [ACTION, SWEPT].map(action).concat()
 }
 
 /// Does what the job is to do.
@@ -78,8 +90,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    if arguments.how == How::Kill {
+        note(&arguments, "kill", &worker.to_string())?;
+        kill(Pid::from_raw(i32::try_from(worker)?), Signal::SIGKILL)?;
+        std::future::pending::<()>().await;
+    }
     let well = match arguments.how {
-        How::Well | How::Stubborn => true,
+        How::Well | How::Stubborn | How::Kill => true,
         How::Fail => false,
         How::FailOnce => arguments.attempt > 1,
     };
@@ -125,6 +142,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Run>> {
                 let worker_pid = more.parse()?;
                 runs.push(Run { id, token: Token(token), worker_pid, start_us: at, end: None });
             }
+            "kill" => {}
             _ => {
                 let run = open.get(&(id, token)).and_then(|at| runs.get_mut(*at));
                 run.context("a run ended that did not start")?.end = Some((at, more.to_owned()));
@@ -132,4 +150,16 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Run>> {
         }
     }
     Ok(runs)
+}
+
+/// When a job killed this worker, if one did.
+pub(crate) fn killed_at(path: &Path, worker_pid: u32) -> Option<i64> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let kills = text.lines().filter(|line| line.starts_with("kill "));
+    let mut of_it = kills.filter_map(|line| {
+        let (rest, pid) = line.rsplit_once(' ')?;
+        let (_, at) = rest.rsplit_once(' ')?;
+        (pid.parse() == Ok(worker_pid)).then(|| at.parse().ok()).flatten()
+    });
+    of_it.next_back()
 }

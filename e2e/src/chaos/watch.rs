@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::fleet::{self, Fleet};
 use crate::history::History;
 
+/// More open files than this are worth a line in the log.
+const FILES: usize = 150;
 const PERIOD: Duration = Duration::from_millis(100);
 /// Of changes that are read at once; at every period, so that none is trimmed before it is read.
 const CHANGES: u64 = 5_000;
@@ -23,14 +25,20 @@ pub(crate) async fn processes(
     history: &History,
     stop: &CancellationToken,
 ) -> anyhow::Result<Sizes> {
-    let mut sizes = Sizes::new();
+    let (mut sizes, mut known) = (Sizes::new(), Vec::new());
     while !stop.is_cancelled() {
         fleet.look(history)?;
-        for (name, pid) in fleet.pids() {
+        let living = fleet.pids();
+        // One that was started a moment ago may still have our files open.
+        for (name, pid) in living.iter().copied().filter(|one| known.contains(one)) {
             let Some((memory, files)) = fleet::size_of(pid) else { continue };
             let most = sizes.entry(name).or_default();
+            if files > FILES && files > most.1 {
+                history.note(format!("  {name} has open {}", fleet::files_of(pid)));
+            }
             *most = (most.0.max(memory), most.1.max(files));
         }
+        known = living;
         tokio::time::sleep(PERIOD * 5).await;
     }
     Ok(sizes)

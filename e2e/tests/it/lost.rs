@@ -114,6 +114,39 @@ async fn a_strict_job_stopped_in_an_outage_that_nobody_else_noticed_is_carried_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_strict_job_that_ended_in_its_lease_keeps_its_end_through_an_outage() {
+    let house = House::new().await;
+    let (go, file) =
+        [(); 2].map(|()| std::env::temp_dir().join(JobId::random().to_string())).into();
+    let script = format!("echo $$; until [ -e {} ]; do sleep 0.01; done; echo over", go.display());
+    std::fs::write(&file, format!("[actions.brief]\nargv = ['sh', '-c', '{script}']")).unwrap();
+    let actions = format!("--actions={}", file.display());
+    let (proxy, through) = house.redis_proxy().await;
+    // Without a scheduler nobody declares the worker dead; this one only publishes, before the outage.
+    let scheduler = house.scheduler();
+    let worker = house.worker_with(&["--capacity=scan=1", "--lease=1s", &actions, &through]);
+    let mut strict = job("brief", "scan=1");
+    strict.spec.strict_lease = true;
+    house.store().submit(std::slice::from_ref(&strict)).await.unwrap();
+    let group = group_of(&house, strict.id).await;
+    scheduler.stop().await;
+    proxy.cut();
+    std::fs::write(&go, "").unwrap();
+    house.eventually("its process ends", async || no_process_in_group(&group)).await;
+    let over = async || !house.store().ended_leases().await.unwrap().is_empty();
+    house.eventually("the lease is over", over).await;
+    proxy.mend();
+    assert_eq!(ended(&house, strict.id).await.status, Status::Done);
+    assert_eq!(look(house.store(), strict.id).await.follow_up, None, "it ran, and ran well");
+    assert_consistent(house.store()).await;
+    worker.stop().await;
+    for path in [go, file] {
+        std::fs::remove_file(path).unwrap();
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_offer_lost_in_the_middle_of_a_backlog_is_found() {
     let house = House::new().await;
     let scheduler = house.scheduler();

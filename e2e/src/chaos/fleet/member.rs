@@ -1,5 +1,6 @@
 //! One process: where it is, what it is told, and how it is asked to stop.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,9 +14,11 @@ use tokio::sync::Mutex;
 
 use super::{Places, Role};
 use crate::history::History;
+use crate::trace;
 
 /// How long a process may take to stop when it is asked to: its grace, and what it may wait for a store that is away.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
+const LISTENS_WITHIN_MS: u32 = 2_000;
 
 /// A process, whichever of its lives it is in.
 pub(crate) struct Member {
@@ -111,16 +114,18 @@ fn free_port(port: &mut u16) -> anyhow::Result<u16> {
 pub(super) async fn stop(
     member: &Member,
     child: &mut Option<Child>,
-    history: &History,
+    (history, traced): (&History, &Path),
 ) -> anyhow::Result<()> {
     let Some(mut process) = child.take() else { return Ok(()) };
-    if let Some(pid) = process.id() {
+    let pid = process.id().unwrap_or_default();
+    if pid != 0 {
+        until_it_listens(pid).await;
         kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
     }
     match tokio::time::timeout(STOP_LIMIT, process.wait()).await {
         Ok(status) => {
             let status = status?;
-            if !status.success() {
+            if !status.success() && trace::killed_at(traced, pid).is_none() {
                 let what = format!("{} was asked to stop and ended as {status}", member.name);
                 history.violated("stops when asked", what);
             }
@@ -132,6 +137,30 @@ pub(super) async fn stop(
         }
     }
     Ok(())
+}
+
+/// Waits until a process catches SIGTERM: one that has just been started would die of it.
+async fn until_it_listens(pid: u32) {
+    for _ in 0..LISTENS_WITHIN_MS / 10 {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        if mask.is_none_or(|mask| mask & (1 << (Signal::SIGTERM as u32 - 1)) != 0) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What a process has open, so many of each sort.
+pub(crate) fn files_of(pid: u32) -> String {
+    let mut sorts: BTreeMap<String, usize> = BTreeMap::new();
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    for file in files.filter_map(|file| std::fs::read_link(file.path()).ok()) {
+        let name = file.display().to_string();
+        *sorts.entry(name.split(":[").next().unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    format!("{sorts:?}")
 }
 
 /// How much memory a process has, and how many files open; `None` when it is gone.

@@ -1,48 +1,115 @@
-//! No worker ever ran more than it offers, in any type: by the events, and by what ran.
+//! No worker ever ran more than it offers, in any type, and none began anything that was drained: by the events, and
+//! by what ran.
 
 use std::collections::{BTreeMap, HashMap};
 
 use shared::capacity::CapacityMap;
 use shared::job::{Job, JobId, Status};
+use shared::store::Change;
 
 use super::Findings;
 use crate::evidence::Evidence;
+use crate::fleet::MEMBERS;
+use crate::history::History;
 use crate::trace::Run;
 
 const BY_EVENTS: &str = "3: capacity by the events";
 const BY_RUNS: &str = "3: capacity by what ran";
+const DRAINED: &str = "a worker that is drained begins nothing";
 
-pub(super) fn by_events(evidence: &Evidence, findings: &mut Findings) {
-    let mut free: HashMap<&str, CapacityMap> = evidence
-        .workers
-        .iter()
-        .map(|worker| (worker.id.as_str(), worker.capacity_map.clone()))
-        .collect();
+/// How long a worker may take to do as it was told: a second, and some for a busy machine.
+const OBEYED_US: i64 = 2_000_000;
+/// While things are broken: until its line is given up and made again.
+const OBEYED_LATE_US: i64 = 20_000_000;
+
+/// What a worker was told, and what it ran then.
+struct Told {
+    /// What it was to offer, from when on.
+    maps: Vec<(i64, CapacityMap)>,
+    drained_us: Option<i64>,
+    used: BTreeMap<String, u32>,
+}
+
+impl Told {
+    fn new(name: &str) -> Told {
+        let offered = MEMBERS.iter().find(|member| member.0 == name).map_or("", |member| member.2);
+        let map = offered.parse::<CapacityMap>().unwrap_or_default().with_default();
+        Told { maps: vec![(0, map)], drained_us: None, used: BTreeMap::new() }
+    }
+
+    /// The most that it may offer of a type then: what it was told last, and what it has not heard yet.
+    fn units(&self, kind: &str, at_us: i64, patience_us: i64) -> u32 {
+        let ends = self.maps.iter().skip(1).map(|(at, _)| *at).chain([i64::MAX]);
+        let valid =
+            self.maps.iter().zip(ends).filter(|(_, end)| at_us < end.saturating_add(patience_us));
+        valid.map(|((_, map), _)| map.units(kind)).max().unwrap_or(0)
+    }
+
+    fn add(&mut self, need: &CapacityMap, sign: bool) {
+        for (kind, units) in need.iter() {
+            let used = self.used.entry(kind.to_owned()).or_default();
+            *used = if sign { *used + units } else { used.saturating_sub(units) };
+        }
+    }
+}
+
+pub(super) fn by_events(evidence: &Evidence, history: &History, findings: &mut Findings) {
+    let workers = evidence.workers.iter();
+    let mut workers: HashMap<&str, Told> =
+        workers.map(|worker| (worker.id.as_str(), Told::new(&worker.name))).collect();
     let mut running: HashMap<JobId, &str> = HashMap::new();
     let mut starts = 0;
     for change in &evidence.changes {
         let field = |name: &str| change.fields.get(name).map(String::as_str);
-        let (Some(id), Some(status)) = (field("job"), field("status")) else { continue };
-        let (Ok(id), Ok(status)) = (id.parse::<JobId>(), status.parse::<Status>()) else {
+        let at_us = moment_us(change);
+        let Some(job) = field("job") else {
+            let told = field("worker").and_then(|id| workers.get_mut(id));
+            let Some(told) = told else { continue };
+            if let Some(map) = field("wantedMap").and_then(|map| serde_json::from_str(map).ok()) {
+                told.maps.push((at_us, CapacityMap::with_default(map)));
+            }
+            if let Some(drain) = field("drain") {
+                told.drained_us = (drain == "1").then_some(at_us);
+            }
             continue;
         };
-        // A job that was deleted since has taken its class with it.
-        let Some(need) = evidence.jobs.get(&id).map(|job| job.class.need()) else { continue };
+        let (Ok(id), Some(Ok(status))) =
+            (job.parse::<JobId>(), field("status").map(str::parse::<Status>))
+        else {
+            continue;
+        };
+        let Some(job) = evidence.jobs.get(&id) else { continue };
+        let need = job.class.need();
         let runs = matches!(status, Status::Running | Status::CancelRequest);
         match (runs, running.get(&id).copied()) {
             (true, None) => {
-                starts += 1;
+                // A tombstone does not say any more whether its job had begun.
+                starts += usize::from(job.status != Status::Deleted);
                 let worker = field("worker").unwrap_or_default();
                 running.insert(id, worker);
-                if !free.get_mut(worker).is_some_and(|free| free.take(&need, 1)) {
-                    let place = &change.place;
-                    findings.add(BY_EVENTS, format!("{worker} had no room for {id} at {place}"));
+                let Some(told) = workers.get_mut(worker) else {
+                    findings.add(BY_EVENTS, format!("{id} began on {worker}, which is unknown"));
+                    continue;
+                };
+                told.add(&need, true);
+                let calm = history.is_calm(at_us - OBEYED_US, at_us);
+                let patience_us = if calm { OBEYED_US } else { OBEYED_LATE_US };
+                let full = need
+                    .iter()
+                    .any(|(kind, _)| told.used[kind] > told.units(kind, at_us, patience_us));
+                if full {
+                    let (place, used) = (&change.place, &told.used);
+                    let what = format!("{worker} had no room for {id} at {place}: {used:?}");
+                    findings.add(BY_EVENTS, what);
+                }
+                if told.drained_us.is_some_and(|drained| at_us - drained > patience_us) {
+                    findings.add(DRAINED, format!("{worker} began {id} at {}", change.place));
                 }
             }
             (false, Some(worker)) => {
                 running.remove(&id);
-                if let Some(free) = free.get_mut(worker) {
-                    free.give(&need, 1);
+                if let Some(told) = workers.get_mut(worker) {
+                    told.add(&need, false);
                 }
             }
             (true, Some(_)) | (false, None) => {}
@@ -54,7 +121,14 @@ pub(super) fn by_events(evidence: &Evidence, findings: &mut Findings) {
     }
 }
 
+/// When an event was told: its place in the stream is a moment of Redis' clock, which is ours too.
+fn moment_us(change: &Change) -> i64 {
+    let ms = change.place.split('-').next().and_then(|ms| ms.parse::<i64>().ok());
+    ms.unwrap_or(0) * 1000
+}
+
 pub(super) fn by_runs(evidence: &Evidence, findings: &mut Findings) {
+    let most = most_offered(evidence);
     let mut workers: BTreeMap<u32, Vec<(i64, bool, &Job)>> = BTreeMap::new();
     for run in &evidence.runs {
         let Some(job) = evidence.jobs.get(&run.id) else { continue };
@@ -74,7 +148,10 @@ pub(super) fn by_runs(evidence: &Evidence, findings: &mut Findings) {
             for (kind, units) in job.class.need().iter() {
                 let sum = used.entry(kind.to_owned()).or_default();
                 *sum += if starts { i64::from(units) } else { -i64::from(units) };
-                if *sum > i64::from(offered.units(kind)) {
+                let told = most
+                    .get(name)
+                    .map_or(0, |maps| maps.iter().map(|map| map.units(kind)).max().unwrap_or(0));
+                if *sum > i64::from(offered.units(kind).max(told)) {
                     let more = format!("{sum} of {kind}, it offers {offered}");
                     findings.add(
                         BY_RUNS,
@@ -84,6 +161,21 @@ pub(super) fn by_runs(evidence: &Evidence, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// What each worker was ever told to offer, by its name.
+fn most_offered(evidence: &Evidence) -> HashMap<&str, Vec<CapacityMap>> {
+    let names: HashMap<&str, &str> =
+        evidence.workers.iter().map(|of| (of.id.as_str(), of.name.as_str())).collect();
+    let mut most: HashMap<&str, Vec<CapacityMap>> = HashMap::new();
+    for change in &evidence.changes {
+        let map = change.fields.get("wantedMap").and_then(|map| serde_json::from_str(map).ok());
+        let name = change.fields.get("worker").and_then(|id| names.get(id.as_str()));
+        if let (Some(name), Some(map)) = (name, map) {
+            most.entry(name).or_default().push(map);
+        }
+    }
+    most
 }
 
 /// When a run was over at the latest that we know: one that was killed wrote nothing down.

@@ -28,7 +28,10 @@ pub(super) fn judge(evidence: &Evidence, findings: &mut Findings) {
         };
         let kind = key.split(':').next().unwrap_or_default();
         match kind {
-            "ready" | "due" | "held" | "outbox" | "batches" | "batch" if count > 0 => {
+            "ready" | "due" | "held" | "outbox" | "batches" | "batch" | "expiring" | "unique"
+            | "cron_held"
+                if count > 0 =>
+            {
                 findings.add(BOUNDED, format!("{key} has {count} entries after the drain"));
             }
             "events" if count > EVENTS => {

@@ -6,14 +6,18 @@ use shared::job::{Job, JobId, Status};
 
 use super::Findings;
 use crate::evidence::Evidence;
-use crate::history::History;
-use crate::trace::{ACTION, LOG_LINES, Run};
+use crate::history::{History, Lost};
+use crate::trace::{LOG_LINES, Run, is_traced};
 
 const ONE_RUN: &str = "2: at most one run per job id and token";
 const OVERLAP: &str = "2: a job is carried on only after it ended, or its lease was lost";
+const STRICT: &str = "2: a strict job never runs beside what carries it on";
 const RAN: &str = "1: what is recorded is what ran";
 const EARLY: &str = "no job starts before it is due";
 const LOG: &str = "the log of a job is whole";
+
+/// What a busy machine may take to stop a command whose lease is over.
+const STRICT_MS: i64 = 300;
 
 /// Runs of a chain that were alive at the same time: only possible when a lease was lost.
 #[derive(Debug, Default, Clone, Copy)]
@@ -22,7 +26,7 @@ pub(crate) struct Overlaps {
     pub(crate) longest_ms: i64,
 }
 
-pub(super) fn judge(evidence: &Evidence, findings: &mut Findings) -> Overlaps {
+pub(super) fn judge(evidence: &Evidence, history: &History, findings: &mut Findings) -> Overlaps {
     let mut by_job: HashMap<JobId, Vec<&Run>> = HashMap::new();
     for run in &evidence.runs {
         by_job.entry(run.id).or_default().push(run);
@@ -37,7 +41,7 @@ pub(super) fn judge(evidence: &Evidence, findings: &mut Findings) -> Overlaps {
             Some(job) => recorded(job, runs[0], findings),
         }
     }
-    for job in evidence.jobs.values().filter(|job| job.spec.action.as_str() == ACTION) {
+    for job in evidence.jobs.values().filter(|job| is_traced(job)) {
         let ended = by_job.get(&job.id).and_then(|runs| runs[0].end.as_ref());
         let how = ended.map(|(_, how)| how.as_str());
         let exit = job.exception.as_ref().is_some_and(|exception| exception.kind == "ExitCode");
@@ -50,11 +54,12 @@ pub(super) fn judge(evidence: &Evidence, findings: &mut Findings) -> Overlaps {
             whole_log(evidence, job, findings);
         }
     }
-    overlaps(evidence, &by_job, findings)
+    overlaps(evidence, history, &by_job, findings)
 }
 
 fn recorded(job: &Job, run: &Run, findings: &mut Findings) {
-    if job.token != Some(run.token) {
+    // A tombstone has lost its token.
+    if job.token != Some(run.token) && job.status != Status::Deleted {
         let said = job.token;
         findings.add(ONE_RUN, format!("{} ran with token {}, it has {said:?}", job.id, run.token));
     }
@@ -79,10 +84,16 @@ fn whole_log(evidence: &Evidence, job: &Job, findings: &mut Findings) {
 
 fn overlaps(
     evidence: &Evidence,
+    history: &History,
     by_job: &HashMap<JobId, Vec<&Run>>,
     findings: &mut Findings,
 ) -> Overlaps {
     let mut seen = Overlaps::default();
+    let losses = history.losses();
+    // Nobody can stop what the worker started when the worker itself stands still.
+    let frozen = |run: &Run| {
+        losses.iter().any(|loss| loss.pid == run.worker_pid && loss.how == Lost::Frozen)
+    };
     for first in evidence.firsts() {
         let chain = evidence.chain(first.id);
         let runs: Vec<(&Job, &Run)> =
@@ -96,7 +107,12 @@ fn overlaps(
                 }
                 seen.count += 1;
                 seen.longest_ms = seen.longest_ms.max(ms);
-                let lost = matches!(job.status, Status::WorkerDead | Status::WorkerResurrection);
+                let dead = [Status::WorkerDead, Status::WorkerResurrection, Status::Deleted];
+                let lost = dead.contains(&job.status);
+                if job.spec.strict_lease && ms > STRICT_MS && !frozen(run) {
+                    let what = format!("{} ran {ms} ms beside {}", job.id, other.id);
+                    findings.add(STRICT, what);
+                }
                 if !lost {
                     let what =
                         format!("{} ({}) ran {ms} ms beside {}", job.id, job.status, other.id);
