@@ -182,7 +182,6 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    #[expect(clippy::panic, reason = "that is what is tested")]
     async fn a_panic_of_an_action_is_an_error_of_its_job() {
         let ended = caught(async { panic!("no {}", "luck") }).await.unwrap_err();
         assert_eq!((ended.kind.as_str(), ended.message.as_str()), ("Panic", "no luck"));
