@@ -1,6 +1,6 @@
 -- keep_batch: nothing -> kept, as one value that says all that is to be submitted.
 -- One script, so that a large batch is accepted whole or not at all: from here on it is carried out, by who put it in
--- or, when that dies, by a scheduler. Its jobs are then submitted in small steps that do not hold up Redis.
+-- or, when that dies or Redis is away for long, by a scheduler. Whoever hears nothing, or 503, repeats it with its key. Its jobs are then submitted in small steps that do not hold up Redis.
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  id      string  of the batch
 -- ARGV[2]  limit   int     how many queues a namespace may have
