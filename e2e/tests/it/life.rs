@@ -5,7 +5,7 @@ use serde_json::json;
 use shared::job::{Cancelled, JobId, Status, Timestamp};
 use shared::store::{Cancelling, Deleting, Steer, Steered, WorkerStatus};
 
-use crate::world::{ended, look, no_process_in_group, with};
+use crate::world::{Actions, ended, look, no_process_in_group, with};
 
 async fn cancel(house: &House, id: JobId) -> Cancelling {
     house.store().cancel(&[id], &Cancelled::default()).await.unwrap().remove(0)
@@ -14,27 +14,6 @@ async fn cancel(house: &House, id: JobId) -> Cancelling {
 async fn running(house: &House, id: JobId) {
     let runs = async || look(house.store(), id).await.status == Status::Running;
     house.eventually("it runs", runs).await;
-}
-
-/// A file of actions, removed when dropped.
-struct Actions(std::path::PathBuf);
-
-impl Actions {
-    fn new(text: &str) -> Actions {
-        let file = std::env::temp_dir().join(format!("{}.toml", JobId::random()));
-        std::fs::write(&file, text).unwrap();
-        Actions(file)
-    }
-
-    fn flag(&self) -> String {
-        format!("--actions={}", self.0.display())
-    }
-}
-
-impl Drop for Actions {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 const STUBBORN: &str = r#"

@@ -5,14 +5,11 @@ use shared::job::{JobId, OnWorkerLost, Status};
 use shared::queue::QueueName;
 use shared::store::{ClaimRequest, Claims};
 
-use crate::world::{ended, look, no_process_in_group};
+use crate::world::{Actions, ended, look, no_process_in_group};
 
-/// A file with one action, `long`: says its process group, then sleeps.
-fn long() -> (std::path::PathBuf, String) {
-    let file = std::env::temp_dir().join(format!("{}.toml", JobId::random()));
-    std::fs::write(&file, "[actions.long]\nargv = ['sh', '-c', 'echo $$; exec sleep 60']").unwrap();
-    let flag = format!("--actions={}", file.display());
-    (file, flag)
+/// One action, `long`: says its process group, then sleeps.
+fn long() -> Actions {
+    Actions::new("[actions.long]\nargv = ['sh', '-c', 'echo $$; exec sleep 60']")
 }
 
 async fn group_of(house: &House, id: JobId) -> String {
@@ -25,7 +22,8 @@ async fn group_of(house: &House, id: JobId) -> String {
 async fn a_dead_worker_that_comes_back_stops_its_job_and_says_so() {
     let house = House::new().await;
     let scheduler = house.scheduler_with(&["--lease=1s"]);
-    let (file, actions) = long();
+    let file = long();
+    let actions = file.flag();
     let (proxy, through) = house.redis_proxy().await;
     let flags = ["--capacity=scan=1", "--lease=1s", &actions];
     let cut_off = house.worker_with(&[&flags[..], &[&through]].concat());
@@ -51,7 +49,6 @@ async fn a_dead_worker_that_comes_back_stops_its_job_and_says_so() {
     for service in [cut_off, other, scheduler] {
         service.stop().await;
     }
-    std::fs::remove_file(file).unwrap();
     house.close().await;
 }
 
@@ -59,7 +56,8 @@ async fn a_dead_worker_that_comes_back_stops_its_job_and_says_so() {
 async fn a_strict_job_is_stopped_at_the_end_of_its_lease_without_being_told() {
     let house = House::new().await;
     let scheduler = house.scheduler_with(&["--lease=1s"]);
-    let (file, actions) = long();
+    let file = long();
+    let actions = file.flag();
     let (proxy, through) = house.redis_proxy().await;
     let cut_off = house.worker_with(&["--capacity=scan=1", "--lease=1s", &actions, &through]);
     let mut strict = job("long", "scan=1");
@@ -79,14 +77,14 @@ async fn a_strict_job_is_stopped_at_the_end_of_its_lease_without_being_told() {
     for service in [cut_off, scheduler] {
         service.stop().await;
     }
-    std::fs::remove_file(file).unwrap();
     house.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strict_job_stopped_in_an_outage_that_nobody_else_noticed_is_carried_on() {
     let house = House::new().await;
-    let (file, actions) = long();
+    let file = long();
+    let actions = file.flag();
     let (proxy, through) = house.redis_proxy().await;
     // Without a scheduler nobody declares the worker dead; this one only publishes, before the outage.
     let scheduler = house.scheduler();
@@ -109,7 +107,6 @@ async fn a_strict_job_stopped_in_an_outage_that_nobody_else_noticed_is_carried_o
     ended(&house, next).await;
     worker.stop().await;
     scheduler.stop().await;
-    std::fs::remove_file(file).unwrap();
     house.close().await;
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use e2e::{House, assert_consistent, job, jobs};
 use serde_json::json;
-use shared::job::{JobId, Status, Timestamp};
+use shared::job::{Status, Timestamp};
 
-use crate::world::{ended, no_process_in_group, with};
+use crate::world::{Actions, ended, no_process_in_group, with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_published_claimed_run_and_recorded() {
@@ -68,7 +68,6 @@ async fn the_three_jobs_of_the_reference_run_as_it_says() {
 async fn a_command_runs_without_a_shell_and_its_output_becomes_the_log() {
     let house = House::new().await;
     let scheduler = house.scheduler();
-    let actions = std::env::temp_dir().join(format!("{}.toml", JobId::random()));
     let text = r#"
         [actions.say]
         argv = ["printf", "%s\n", "{{text}}"]
@@ -79,9 +78,8 @@ async fn a_command_runs_without_a_shell_and_its_output_becomes_the_log() {
         [actions.slow]
         argv = ["sh", "-c", "trap '' TERM; echo $$; sleep 60 & wait; sleep 60"]
     "#;
-    std::fs::write(&actions, text).unwrap();
-    let worker =
-        house.worker_with(&["--capacity=scan=1", &format!("--actions={}", actions.display())]);
+    let actions = Actions::new(text);
+    let worker = house.worker_with(&["--capacity=scan=1", &actions.flag()]);
     let say = with(job("say", ""), &json!({"text": "$(id) `id` ; \"quoted\"\nsecond"}));
     let (fail, missing) = (job("fail", ""), job("missing", ""));
     let mut slow = job("slow", "");
@@ -113,7 +111,6 @@ async fn a_command_runs_without_a_shell_and_its_output_becomes_the_log() {
     assert!(no_process_in_group(&group), "group {group} outlived its job");
     worker.stop().await;
     scheduler.stop().await;
-    std::fs::remove_file(actions).unwrap();
     house.close().await;
 }
 
@@ -143,10 +140,8 @@ async fn a_job_due_later_starts_then_and_a_failed_one_is_tried_again() {
 async fn a_chatty_command_is_logged_whole_and_in_order() {
     let house = House::new().await;
     let scheduler = house.scheduler();
-    let actions = std::env::temp_dir().join(format!("{}.toml", JobId::random()));
-    std::fs::write(&actions, "[actions.count]\nargv = ['seq', '1', '{{to}}']").unwrap();
-    let worker =
-        house.worker_with(&["--capacity=scan=1", &format!("--actions={}", actions.display())]);
+    let actions = Actions::new("[actions.count]\nargv = ['seq', '1', '{{to}}']");
+    let worker = house.worker_with(&["--capacity=scan=1", &actions.flag()]);
     let count = with(job("count", ""), &json!({"to": 20_000}));
     house.store().submit(std::slice::from_ref(&count)).await.unwrap();
     assert_eq!(ended(&house, count.id).await.status, Status::Done);
@@ -155,6 +150,5 @@ async fn a_chatty_command_is_logged_whole_and_in_order() {
     assert!(read.iter().all(|line| line.text == (line.number + 1).to_string()));
     worker.stop().await;
     scheduler.stop().await;
-    std::fs::remove_file(actions).unwrap();
     house.close().await;
 }

@@ -5,6 +5,8 @@ use serde_json::json;
 use shared::job::{Job, Status};
 use shared::store::{Filter, WorkerStatus};
 
+use crate::world::{Actions, ended};
+
 /// Sleeps for this long.
 fn sleeps(count: usize, seconds: f64) -> Vec<shared::job::NewJob> {
     let mut batch = jobs(count, "sleep", "scan=1");
@@ -85,20 +87,14 @@ async fn a_worker_that_is_stopped_lets_jobs_end_and_passes_on_those_that_take_to
     house.close().await;
 }
 
-fn actions(text: &str) -> (std::path::PathBuf, String) {
-    let file = std::env::temp_dir().join(format!("{}.toml", shared::job::JobId::random()));
-    std::fs::write(&file, text).unwrap();
-    let flag = format!("--actions={}", file.display());
-    (file, flag)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_ends_cleanly_when_it_is_told_to_is_not_done() {
     let house = House::new().await;
     let scheduler = house.scheduler();
     let text =
         "[actions.tidy]\nargv = ['sh', '-c', 'trap \"exit 0\" TERM; echo up; sleep 60 & wait']";
-    let (file, flag) = actions(text);
+    let file = Actions::new(text);
+    let flag = file.flag();
     let flags = ["--capacity=scan=2", "--shutdown-grace=100ms", &flag];
     let worker = house.worker_with(&flags);
     let (stopped, cancelled) = (e2e::job("tidy", "scan=1"), e2e::job("tidy", "scan=1"));
@@ -108,7 +104,7 @@ async fn a_command_that_ends_cleanly_when_it_is_told_to_is_not_done() {
         house.eventually("it is up", up).await;
     }
     house.store().cancel(&[cancelled.id], &shared::job::Cancelled::default()).await.unwrap();
-    crate::world::ended(&house, cancelled.id).await;
+    ended(&house, cancelled.id).await;
     worker.stop().await;
     let look = async |id| house.store().job(id).await.unwrap().unwrap();
     assert_eq!(look(cancelled.id).await.status, Status::Cancel);
@@ -116,7 +112,6 @@ async fn a_command_that_ends_cleanly_when_it_is_told_to_is_not_done() {
     assert_eq!(stopped.status, Status::WorkerShutdown);
     house.store().cancel(&[stopped.follow_up.unwrap()], &Default::default()).await.unwrap();
     scheduler.stop().await;
-    std::fs::remove_file(file).unwrap();
     house.close().await;
 }
 
@@ -124,9 +119,10 @@ async fn a_command_that_ends_cleanly_when_it_is_told_to_is_not_done() {
 async fn a_second_signal_ends_the_grace_and_one_after_it_the_jobs() {
     let house = House::new().await;
     let scheduler = house.scheduler();
-    let (file, flag) = actions(
+    let file = Actions::new(
         "[actions.deaf]\nargv = ['sh', '-c', 'trap \"\" TERM; echo up; sleep 60; sleep 60']",
     );
+    let flag = file.flag();
     for grace in ["60s", "50ms"] {
         let grace_flag = format!("--shutdown-grace={grace}");
         let config = house.config(&["--lease=2s", "--capacity=scan=1", &grace_flag, &flag]);
@@ -150,7 +146,6 @@ async fn a_second_signal_ends_the_grace_and_one_after_it_the_jobs() {
     }
     assert_consistent(house.store()).await;
     scheduler.stop().await;
-    std::fs::remove_file(file).unwrap();
     house.close().await;
 }
 
@@ -182,18 +177,18 @@ async fn a_job_waits_for_a_worker_that_knows_its_action() {
     house.store().submit(std::slice::from_ref(&rare)).await.unwrap();
     let last = e2e::job("noop", "scan=1");
     house.store().submit(std::slice::from_ref(&last)).await.unwrap();
-    crate::world::ended(&house, last.id).await;
+    ended(&house, last.id).await;
     let look = async || house.store().job(rare.id).await.unwrap().unwrap();
     assert_eq!((look().await.status, look().await.attempt), (Status::Waiting, 1));
-    let (file, flag) = actions("[actions.rare]\nargv = ['true']");
+    let file = Actions::new("[actions.rare]\nargv = ['true']");
+    let flag = file.flag();
     let knowing = house.worker_with(&["--capacity=scan=1", &flag]);
-    let ended = crate::world::ended(&house, rare.id).await;
+    let ended = ended(&house, rare.id).await;
     assert_eq!((ended.status, ended.attempt), (Status::Done, 1));
     assert_consistent(house.store()).await;
     for service in [ignorant, knowing, scheduler] {
         service.stop().await;
     }
-    std::fs::remove_file(file).unwrap();
     house.close().await;
 }
 
@@ -203,7 +198,7 @@ async fn offers_of_jobs_that_are_not_there_or_too_many_are_thrown_away() {
     let (scheduler, worker) = (house.scheduler(), house.worker("scan=1"));
     let first = e2e::job("noop", "scan=1");
     house.store().submit(std::slice::from_ref(&first)).await.unwrap();
-    crate::world::ended(&house, first.id).await;
+    ended(&house, first.id).await;
     let queue = shared::queue::QueueName::of(&first);
     let mut publisher = shared::broker::Publisher::new(house.broker().await).await.unwrap();
     let at = shared::job::Timestamp::from_ms(1);
@@ -214,7 +209,7 @@ async fn offers_of_jobs_that_are_not_there_or_too_many_are_thrown_away() {
     }
     let last = e2e::job("noop", "scan=1");
     house.store().submit(std::slice::from_ref(&last)).await.unwrap();
-    crate::world::ended(&house, last.id).await;
+    ended(&house, last.id).await;
     let broker = house.broker().await;
     house.eventually("none is left", async || broker.depth(&queue).await.unwrap() == Some(0)).await;
     assert_consistent(house.store()).await;

@@ -35,3 +35,25 @@ pub(crate) fn no_process_in_group(group: &str) -> bool {
     });
     living.count() == 0
 }
+
+/// A file of actions, removed when dropped.
+pub(crate) struct Actions(std::path::PathBuf);
+
+impl Actions {
+    pub(crate) fn new(text: &str) -> Actions {
+        let file = std::env::temp_dir().join(format!("{}.toml", JobId::random()));
+        std::fs::write(&file, text).unwrap();
+        Actions(file)
+    }
+
+    /// The flag that gives it to a worker.
+    pub(crate) fn flag(&self) -> String {
+        format!("--actions={}", self.0.display())
+    }
+}
+
+impl Drop for Actions {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

@@ -1,5 +1,7 @@
 //! An action that runs a command: no shell, a process group of its own, output line by line into the log.
 
+mod argument;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -9,7 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use shared::job::Exception;
 use shared::store::{ActionDefaults, Source};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Action, Context, Ended, Log};
 use crate::board::{asked_to_end_now, asked_to_stop};
 use crate::journal::LINE_BYTES;
+use argument::Argument;
 
 /// After the command has ended and its group was killed, its output is read for so long at most: a process that
 /// left the group may hold the pipe open for ever.
@@ -34,12 +37,6 @@ pub(super) struct Exec {
     environment: BTreeMap<String, String>,
     directory: Option<PathBuf>,
     defaults: ActionDefaults,
-}
-
-#[derive(Debug)]
-enum Argument {
-    Literal(String),
-    Parameter(String),
 }
 
 impl Exec {
@@ -132,43 +129,6 @@ impl Action for Exec {
 
     fn run(&self, context: Context) -> BoxFuture<'_, Ended> {
         Exec::run(self, context).boxed()
-    }
-}
-
-impl Argument {
-    fn parse(text: &str) -> Result<Argument, String> {
-        let name = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
-        match name.map(str::trim) {
-            Some(name) if !name.is_empty() && !name.contains(['{', '}']) => {
-                Ok(Argument::Parameter(name.to_owned()))
-            }
-            None if !text.contains("{{") => Ok(Argument::Literal(text.to_owned())),
-            Some(_) | None => Err(format!(
-                "argument {text:?} mixes a parameter with other text; a parameter is a whole argument"
-            )),
-        }
-    }
-
-    fn filled(&self, parameters: Option<&Map<String, Value>>) -> Result<String, Exception> {
-        let name = match self {
-            Argument::Literal(text) => return Ok(text.clone()),
-            Argument::Parameter(name) => name,
-        };
-        let value = parameters.and_then(|parameters| parameters.get(name)).ok_or_else(|| {
-            Exception::new("MissingParameter", format!("parameter {name} is missing"))
-        })?;
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Null => String::new(),
-            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                value.to_string()
-            }
-        };
-        if text.contains('\0') {
-            let message = format!("parameter {name} has a NUL character, which no argument can");
-            return Err(Exception::new("BadParameter", message));
-        }
-        Ok(text)
     }
 }
 
@@ -297,25 +257,4 @@ async fn copy_lines(
 async fn drained(over: &CancellationToken, patience: Duration) {
     over.cancelled().await;
     tokio::time::sleep(patience).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_parameter_is_one_argument_whatever_is_in_it() {
-        let parameters =
-            json!({"a": "x; rm -rf \"$HOME\"\n", "n": 1.5, "o": {"k": [1]}, "z": null});
-        let filled = |text: &str| Argument::parse(text).unwrap().filled(parameters.as_object());
-        assert_eq!(filled("{{a}}").unwrap(), "x; rm -rf \"$HOME\"\n");
-        assert_eq!(filled("{{ n }}").unwrap(), "1.5");
-        assert_eq!(filled("{{o}}").unwrap(), r#"{"k":[1]}"#);
-        assert_eq!(filled("{{z}}").unwrap(), "");
-        assert_eq!(filled("plain {text}").unwrap(), "plain {text}");
-        assert_eq!(filled("{{none}}").unwrap_err().kind, "MissingParameter");
-        let nul = json!({"a": "x\0y"});
-        let argument = Argument::parse("{{a}}").unwrap();
-        assert_eq!(argument.filled(nul.as_object()).unwrap_err().kind, "BadParameter");
-    }
 }
