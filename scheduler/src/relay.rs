@@ -70,6 +70,11 @@ impl Relay {
         offers.retain(|(queue, _)| !self.refused.is_left_alone(queue, now));
         let failed = publisher.publish(&offers).await?;
         let retry = self.judge(&offers, &failed);
+        for (queue, error) in failed.iter().filter(|(queue, _)| !retry.contains(*queue)) {
+            if matches!(error, BrokerError::NotTaken(_)) {
+                mend(publisher.broker(), queue).await;
+            }
+        }
         // A queue that takes nothing now may hold what it took earlier: it must be consumed all the same.
         let is_made = |queue: &QueueName| {
             failed.get(queue).is_none_or(|error| matches!(error, BrokerError::NotTaken(_)))
@@ -120,6 +125,17 @@ impl Relay {
             self.told.extend(new);
         }
         Ok(())
+    }
+}
+
+/// Has a queue that refuses offers made anew if it is broken.
+async fn mend(broker: &Broker, queue: &QueueName) {
+    match broker.discard_broken(queue).await {
+        Ok(true) => tracing::warn!(%queue, "a queue was broken, it is made anew"),
+        Ok(false) => {}
+        Err(error) => {
+            tracing::warn!(%queue, %error, "a queue that may be broken cannot be deleted")
+        }
     }
 }
 

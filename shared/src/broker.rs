@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
@@ -71,6 +71,18 @@ impl BrokerError {
         let lapin::ErrorKind::ProtocolError(error) = error.kind() else { return false };
         matches!(error.kind(), AMQPErrorKind::Soft(_))
     }
+
+    /// True when the broker has failed over something that it was asked for, and has ended the whole connection.
+    #[must_use]
+    pub fn is_of_the_broker(&self) -> bool {
+        let error = match self {
+            BrokerError::Amqp(error) => error,
+            BrokerError::Late { .. } => return true,
+            BrokerError::Url(_) | BrokerError::NotTaken(_) => return false,
+        };
+        let lapin::ErrorKind::ProtocolError(error) = error.kind() else { return false };
+        matches!(error.kind(), AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR))
+    }
 }
 
 impl Broker {
@@ -128,6 +140,32 @@ impl Broker {
         limited("delete a queue", deleted).await?;
         let _ = channel.close(200, "bye".into()).await;
         Ok(())
+    }
+
+    /// Deletes a queue that takes nothing and holds nothing: it is not full, it is broken, as RabbitMQ 3.10 leaves one
+    /// that it was making, or deleting, when it was killed. What such a queue may have held is found by the reaper.
+    pub async fn discard_broken(&self, queue: &QueueName) -> Result<bool, BrokerError> {
+        let connection = open(&self.uri, &format!("{} (mending)", self.name)).await?;
+        let channel = limited("open a channel", connection.create_channel()).await?;
+        let (name, options) = (self.full_name(queue), QueueDeclareOptions::durable().passive());
+        let asked = channel.queue_declare(name.clone().into(), options, FieldTable::default());
+        let holds = limited("look at a queue", asked).await.map(|found| found.message_count());
+        let is_broken = match holds {
+            Ok(count) => count == 0,
+            Err(error) if error.is_soft() => false,
+            Err(error) if error.is_of_the_broker() => true,
+            Err(error) => return Err(error),
+        };
+        if is_broken {
+            let connection = open(&self.uri, &format!("{} (mending)", self.name)).await?;
+            let channel = limited("open a channel", connection.create_channel()).await?;
+            let deleted = channel.queue_delete(name.into(), QueueDeleteOptions::default());
+            limited("delete a queue", deleted).await?;
+            let _ = limited("close", connection.close(200, "bye".into())).await;
+            self.declared(|declared| declared.remove(queue));
+        }
+        let _ = limited("close", connection.close(200, "bye".into())).await;
+        Ok(is_broken)
     }
 
     /// Throws away what a queue has ready. For faults.

@@ -62,6 +62,38 @@ async fn a_queue_deleted_under_load_comes_back_with_its_jobs() {
     house.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_broke_in_the_broker_hinders_no_other_and_is_made_anew() {
+    let house = House::new().await;
+    let (scheduler, worker) = (house.scheduler(), house.worker("scan=1,cpu=1"));
+    let done = async |count: u64| {
+        let counts = house.store().counts().await.unwrap();
+        counts.contains(&(Status::Done, count))
+    };
+    house.store().submit(&[job("noop", "scan=1"), job("noop", "cpu=1")]).await.unwrap();
+    house.eventually("both queues are there", async || done(2).await).await;
+    // As a RabbitMQ leaves one that is killed while the queue is deleted and made again.
+    let name =
+        format!("{}.{}", house.store_config().namespace, QueueName::of(&job("noop", "scan=1")));
+    let member = format!("{{binary_to_atom(<<\"%2F_{name}\">>, utf8), node()}}");
+    let broken = format!("ra:force_delete_server(quorum_queues, {member}).");
+    house.rabbitmqctl(&["eval", &broken]).await;
+    let again = house.worker("scan=1,cpu=1");
+    worker.stop().await;
+    house.store().submit(&[job("noop", "scan=1"), job("noop", "cpu=1")]).await.unwrap();
+    house
+        .eventually("the other queue goes on", async || {
+            let counts = house.store().counts().await.unwrap();
+            counts.iter().any(|(status, count)| *status == Status::Done && *count >= 3)
+        })
+        .await;
+    house.eventually("the queue is made anew", async || done(4).await).await;
+    assert_consistent(house.store()).await;
+    again.stop().await;
+    scheduler.stop().await;
+    house.close().await;
+}
+
 /// Cuts a line under load three times, for a second each: all jobs are done afterwards, by the same processes.
 async fn a_line_that_is_cut_under_load(house: &House, proxy: &Proxy, flag: &str) {
     let schedulers = [house.scheduler_with(&[flag]), house.scheduler_with(&[flag])];

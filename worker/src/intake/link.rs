@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use shared::broker::{Broker, BrokerError, Delivery};
+use shared::broker::{Broker, BrokerError, Consumer, Delivery};
 use shared::job::WorkerId;
 use shared::queue::QueueName;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,10 @@ use crate::Service;
 const DELIVERIES: usize = 64;
 /// Between two tries to connect, or to consume a queue.
 const AGAIN: Duration = Duration::from_millis(500);
+/// The longest that a queue is left alone over which the broker has failed.
+const LONGEST: Duration = Duration::from_secs(60);
+/// So long after such a failure queues are begun one at a time, so that the next one tells which it is.
+const CAREFUL: Duration = Duration::from_secs(120);
 
 /// What the intake is told.
 pub(super) enum Happened {
@@ -41,6 +46,14 @@ struct Consuming {
     /// Tells this consumer's deliveries from those of an earlier one of the same queue.
     generation: u64,
     stop: CancellationToken,
+    /// The broker has been asked, and has not answered yet.
+    starting: Arc<AtomicBool>,
+}
+
+/// A queue over which the broker failed: it is left alone, ever longer, or it would end the others' consumers each time.
+struct Suspect {
+    in_a_row: u32,
+    alone_until: Instant,
 }
 
 /// The connection, however it is.
@@ -54,6 +67,9 @@ pub(super) struct Link {
     sender: mpsc::Sender<(QueueName, u64, Delivery)>,
     receiver: mpsc::Receiver<(QueueName, u64, Delivery)>,
     trouble: Option<String>,
+    suspects: HashMap<QueueName, Suspect>,
+    careful_until: Instant,
+    turn: Arc<Mutex<()>>,
 }
 
 impl Link {
@@ -70,6 +86,9 @@ impl Link {
             sender,
             receiver,
             trouble: None,
+            suspects: HashMap::new(),
+            careful_until: Instant::now(),
+            turn: Arc::default(),
         };
         link.connect(Duration::ZERO);
         link
@@ -89,6 +108,7 @@ impl Link {
             tokio::select! {
                 Some((queue, generation, delivery)) = self.receiver.recv() => {
                     if self.is_current(&queue, generation) {
+                        self.suspects.remove(&queue);
                         return Happened::Delivered(queue, delivery);
                     }
                 }
@@ -99,7 +119,7 @@ impl Link {
                         Ok(Task::Consumed(queue, generation, outcome)) => {
                             self.consumed(queue, generation, outcome)
                         }
-                        Err(error) => Some(self.disconnected(&error)),
+                        Err(error) => Some(self.disconnected(&error, false)),
                     };
                     if let Some(happened) = happened {
                         return happened;
@@ -115,11 +135,32 @@ impl Link {
         let Some(broker) = self.broker.clone() else { return };
         self.generation += 1;
         let (generation, stop) = (self.generation, CancellationToken::new());
-        self.consumers.insert(queue.clone(), Consuming { generation, stop: stop.clone() });
+        let starting = Arc::<AtomicBool>::default();
+        let consuming = Consuming { generation, stop: stop.clone(), starting: starting.clone() };
+        self.consumers.insert(queue.clone(), consuming);
         let sender = self.sender.clone();
+        let now = Instant::now();
+        let alone =
+            self.suspects.get(&queue).map(|of| of.alone_until.saturating_duration_since(now));
+        let turn = (now < self.careful_until).then(|| Arc::clone(&self.turn));
         self.tasks.spawn(async move {
             let deliver = |delivery| sender.send((queue.clone(), generation, delivery));
-            let outcome = match consume(&broker, &queue, prefetch, stop.clone(), deliver).await {
+            let waiting = async {
+                tokio::time::sleep(alone.unwrap_or_default()).await;
+                match &turn {
+                    Some(turn) => Some(turn.lock().await),
+                    None => None,
+                }
+            };
+            // What has been asked of the broker is not cut short: somebody must read what it then sends.
+            let begin = async {
+                let Some(_turn) = stop.run_until_cancelled(waiting).await else { return Ok(None) };
+                starting.store(true, Ordering::Relaxed);
+                let consumer = broker.consume(&queue, prefetch).await?;
+                starting.store(false, Ordering::Relaxed);
+                Ok(Some(consumer))
+            };
+            let outcome = match consume(begin, stop.clone(), deliver).await {
                 Err(error) if error.is_soft() => {
                     // This one queue: most often it is not there, and whoever publishes makes it anew.
                     tracing::debug!(%queue, %error, "intake: a queue cannot be consumed now");
@@ -195,11 +236,30 @@ impl Link {
                 self.consumers.remove(&queue);
                 Some(Happened::Dropped(queue))
             }
-            Err(error) => Some(self.disconnected(&error)),
+            Err(error) => Some(self.disconnected(&error, error.is_of_the_broker())),
         }
     }
 
-    fn disconnected(&mut self, error: &dyn std::fmt::Display) -> Happened {
+    /// Finds out over which queue the broker has failed: the only one that was just begun.
+    fn suspect(&mut self) {
+        let now = Instant::now();
+        self.careful_until = now + CAREFUL;
+        let begun = |of: &(&QueueName, &Consuming)| of.1.starting.load(Ordering::Relaxed);
+        let begun: Vec<&QueueName> = self.consumers.iter().filter(begun).map(|of| of.0).collect();
+        let [queue] = begun[..] else { return };
+        let suspect = self.suspects.entry(queue.clone());
+        let suspect = suspect.or_insert(Suspect { in_a_row: 0, alone_until: now });
+        suspect.in_a_row += 1;
+        let alone = AGAIN.saturating_mul(1 << suspect.in_a_row.min(10)).min(LONGEST);
+        suspect.alone_until = now + alone;
+        let seconds = alone.as_secs();
+        tracing::error!(%queue, seconds, "intake: rabbitmq fails over a queue, it is left alone");
+    }
+
+    fn disconnected(&mut self, error: &dyn std::fmt::Display, of_the_broker: bool) -> Happened {
+        if of_the_broker {
+            self.suspect();
+        }
         tracing::warn!(%error, "intake: the connection to rabbitmq is lost, starting over");
         self.trouble = Some(error.to_string());
         for (_, consuming) in self.consumers.drain() {
@@ -223,16 +283,14 @@ impl Link {
 /// Consumes a queue until told to stop, then returns what was not acked. `Ok` before that means that the broker
 /// has ended the consumer.
 async fn consume<Delivering, Error>(
-    broker: &Broker,
-    queue: &QueueName,
-    prefetch: u16,
+    begin: impl Future<Output = Result<Option<Consumer>, BrokerError>>,
     stop: CancellationToken,
     mut deliver: impl FnMut(Delivery) -> Delivering,
 ) -> Result<(), BrokerError>
 where
     Delivering: Future<Output = Result<(), Error>>,
 {
-    let mut consumer = broker.consume(queue, prefetch).await?;
+    let Some(mut consumer) = begin.await? else { return Ok(()) };
     loop {
         let delivery = tokio::select! {
             () = stop.cancelled() => break,
