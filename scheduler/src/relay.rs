@@ -134,7 +134,7 @@ async fn mend(broker: &Broker, queue: &QueueName) {
         Ok(true) => tracing::warn!(%queue, "a queue was broken, it is made anew"),
         Ok(false) => {}
         Err(error) => {
-            tracing::warn!(%queue, %error, "a queue that may be broken cannot be deleted")
+            tracing::warn!(%queue, %error, "a queue that may be broken cannot be deleted");
         }
     }
 }

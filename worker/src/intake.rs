@@ -2,6 +2,7 @@
 //! here needs a lock; what takes time runs beside it, in sets that it owns.
 
 mod link;
+mod suspects;
 
 use std::collections::HashMap;
 use std::sync::Arc;

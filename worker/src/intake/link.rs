@@ -13,16 +13,13 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::suspects::Suspects;
 use crate::Service;
 
 /// Deliveries between the consumers and the intake; a consumer waits when it is full, its prefetch bounds it too.
 const DELIVERIES: usize = 64;
 /// Between two tries to connect, or to consume a queue.
 const AGAIN: Duration = Duration::from_millis(500);
-/// The longest that a queue is left alone over which the broker has failed.
-const LONGEST: Duration = Duration::from_secs(60);
-/// So long after such a failure queues are begun one at a time, so that the next one tells which it is.
-const CAREFUL: Duration = Duration::from_secs(120);
 
 /// What the intake is told.
 pub(super) enum Happened {
@@ -50,12 +47,6 @@ struct Consuming {
     starting: Arc<AtomicBool>,
 }
 
-/// A queue over which the broker failed: it is left alone, ever longer, or it would end the others' consumers each time.
-struct Suspect {
-    in_a_row: u32,
-    alone_until: Instant,
-}
-
 /// The connection, however it is.
 pub(super) struct Link {
     service: Arc<Service>,
@@ -67,8 +58,7 @@ pub(super) struct Link {
     sender: mpsc::Sender<(QueueName, u64, Delivery)>,
     receiver: mpsc::Receiver<(QueueName, u64, Delivery)>,
     trouble: Option<String>,
-    suspects: HashMap<QueueName, Suspect>,
-    careful_until: Instant,
+    suspects: Suspects,
     turn: Arc<Mutex<()>>,
 }
 
@@ -86,8 +76,7 @@ impl Link {
             sender,
             receiver,
             trouble: None,
-            suspects: HashMap::new(),
-            careful_until: Instant::now(),
+            suspects: Suspects::default(),
             turn: Arc::default(),
         };
         link.connect(Duration::ZERO);
@@ -108,7 +97,7 @@ impl Link {
             tokio::select! {
                 Some((queue, generation, delivery)) = self.receiver.recv() => {
                     if self.is_current(&queue, generation) {
-                        self.suspects.remove(&queue);
+                        self.suspects.cleared(&queue);
                         return Happened::Delivered(queue, delivery);
                     }
                 }
@@ -140,13 +129,12 @@ impl Link {
         self.consumers.insert(queue.clone(), consuming);
         let sender = self.sender.clone();
         let now = Instant::now();
-        let alone =
-            self.suspects.get(&queue).map(|of| of.alone_until.saturating_duration_since(now));
-        let turn = (now < self.careful_until).then(|| Arc::clone(&self.turn));
+        let alone = self.suspects.alone(&queue, now);
+        let turn = self.suspects.is_careful(now).then(|| Arc::clone(&self.turn));
         self.tasks.spawn(async move {
             let deliver = |delivery| sender.send((queue.clone(), generation, delivery));
             let waiting = async {
-                tokio::time::sleep(alone.unwrap_or_default()).await;
+                tokio::time::sleep(alone).await;
                 match &turn {
                     Some(turn) => Some(turn.lock().await),
                     None => None,
@@ -242,18 +230,12 @@ impl Link {
 
     /// Finds out over which queue the broker has failed: the only one that was just begun.
     fn suspect(&mut self) {
-        let now = Instant::now();
-        self.careful_until = now + CAREFUL;
         let begun = |of: &(&QueueName, &Consuming)| of.1.starting.load(Ordering::Relaxed);
         let begun: Vec<&QueueName> = self.consumers.iter().filter(begun).map(|of| of.0).collect();
-        let [queue] = begun[..] else { return };
-        let suspect = self.suspects.entry(queue.clone());
-        let suspect = suspect.or_insert(Suspect { in_a_row: 0, alone_until: now });
-        suspect.in_a_row += 1;
-        let alone = AGAIN.saturating_mul(1 << suspect.in_a_row.min(10)).min(LONGEST);
-        suspect.alone_until = now + alone;
-        let seconds = alone.as_secs();
-        tracing::error!(%queue, seconds, "intake: rabbitmq fails over a queue, it is left alone");
+        if let Some(alone) = self.suspects.failed(&begun, Instant::now()) {
+            let (queue, seconds) = (begun[0], alone.as_secs());
+            tracing::error!(%queue, seconds, "intake: rabbitmq fails over a queue, it is left alone");
+        }
     }
 
     fn disconnected(&mut self, error: &dyn std::fmt::Display, of_the_broker: bool) -> Happened {
