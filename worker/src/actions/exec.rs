@@ -136,8 +136,13 @@ impl Action for Exec {
 /// have started themselves it does not reach; a container ends that.
 #[expect(unsafe_code, reason = "the one call between fork and exec is safe to make there")]
 fn die_with_the_worker(command: &mut Command) {
-    let die_too = || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into);
-    // SAFETY: prctl is a bare system call: it allocates nothing and takes no lock that the parent could have held.
+    let worker = Pid::this();
+    let die_too = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // One that died before that was asked for is not told of any more.
+        if Pid::parent() == worker { Ok(()) } else { Err(nix::errno::Errno::ESRCH.into()) }
+    };
+    // SAFETY: both are bare system calls: they allocate nothing and take no lock that the parent could have held.
     unsafe {
         command.pre_exec(die_too);
     }

@@ -22,6 +22,9 @@ const OBEYED_US: i64 = 2_000_000;
 /// While things are broken: until its line is given up and made again.
 const OBEYED_LATE_US: i64 = 20_000_000;
 
+/// The process that inherits those whose parent has died.
+const INIT: u32 = 1;
+
 /// What a worker was told, and what it ran then.
 struct Told {
     /// What it was to offer, from when on.
@@ -132,6 +135,10 @@ pub(super) fn by_runs(evidence: &Evidence, findings: &mut Findings) {
     let mut workers: BTreeMap<u32, Vec<(i64, bool, &Job)>> = BTreeMap::new();
     for run in &evidence.runs {
         let Some(job) = evidence.jobs.get(&run.id) else { continue };
+        // Its worker was killed as it began, and it was killed too before it did anything.
+        if run.worker_pid == INIT && run.end.is_none() {
+            continue;
+        }
         let moments = workers.entry(run.worker_pid).or_default();
         moments.push((run.start_us, true, job));
         moments.push((end_us(run, job), false, job));
