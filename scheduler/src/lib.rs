@@ -42,8 +42,14 @@ pub struct Config {
     #[arg(long, env = "CAPSTAN_LEASE", default_value = "5s", value_parser = duration)]
     pub lease: Duration,
     /// A TOML file of crons, applied at the start; declared ones that are not in it any more are deleted
-    #[arg(long, env = "CAPSTAN_CRONS", value_name = "FILE")]
+    #[arg(long, env = "CAPSTAN_CRONS", value_name = "FILE", value_parser = file_or_none)]
     pub crons: Option<std::path::PathBuf>,
+}
+
+/// The empty text is no file, as for a variable that is set to nothing.
+#[expect(clippy::unnecessary_wraps, reason = "the signature that clap asks for")]
+fn file_or_none(text: &str) -> Result<std::path::PathBuf, std::convert::Infallible> {
+    Ok(text.into())
 }
 
 /// Runs a scheduler until `shutdown`. Waits for the store and the broker, in any order.
@@ -100,4 +106,24 @@ struct Service {
     health: Health,
     meters: Meters,
     name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Config;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    #[test]
+    fn a_file_of_crons_that_is_set_to_nothing_is_no_mistake() {
+        let cli = Cli::try_parse_from(["test", "--crons="]).map_err(|error| error.to_string());
+        let crons = cli.map(|cli| cli.config.crons);
+        assert_eq!(crons, Ok(Some(std::path::PathBuf::new())));
+    }
 }
