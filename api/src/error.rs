@@ -4,7 +4,7 @@
 use std::fmt;
 
 use shared::job::{JobId, Status, WorkerId};
-use shared::store::StoreError;
+use shared::store::{Relation, StoreError};
 
 /// Why a request was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -154,6 +154,17 @@ impl From<StoreError> for Error {
         }
         match error {
             StoreError::TooManyQueues(queue) => Error::TooManyQueues(queue),
+            StoreError::Relation(bad) => Error::Invalid {
+                place: Place {
+                    index: None,
+                    field: match bad.kind {
+                        Relation::UnknownDependency | Relation::ForeignDependency => "dependsOn",
+                        Relation::ParentOver => "parent",
+                    }
+                    .to_owned(),
+                },
+                why: bad.to_string(),
+            },
             StoreError::Redis(_) | StoreError::Answer { .. } | StoreError::Record { .. } => {
                 tracing::error!(%error, "the store holds or says what it never should");
                 Error::Broken

@@ -24,6 +24,11 @@ pub(crate) async fn reason(store: &Store, job: &Job) -> Result<Option<Reason>, S
     }
     match store.place(job).await? {
         Place::Nowhere => Ok(None),
+        Place::Dependent(_)
+        | Place::Awaiting(_)
+        | Place::InLine(_)
+        | Place::Paused(_)
+        | Place::Behind(_) => Ok(None),
         Place::Due => Ok(Some(expiring(job, of_due(job)))),
         Place::Ready(ahead) => {
             let workers = store.workers().await?;

@@ -1,11 +1,15 @@
 //! The invariant behind every list and count: indexes, leases and records say the same at every moment.
 
+mod places;
+mod relations;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::job::Status;
 use shared::store::{Dumped, Store};
 
 type World = BTreeMap<String, Dumped>;
+type Jobs<'a> = BTreeMap<&'a str, &'a BTreeMap<String, String>>;
 
 /// Fails with what disagrees, if anything does.
 pub async fn assert_consistent(store: &Store) {
@@ -18,7 +22,7 @@ pub async fn assert_consistent(store: &Store) {
 #[must_use]
 pub fn disagreements(world: &World) -> Vec<String> {
     // A tombstone is in no index.
-    let jobs: BTreeMap<&str, &BTreeMap<String, String>> = world
+    let jobs: Jobs<'_> = world
         .iter()
         .filter_map(|(key, value)| {
             let Dumped::Hash(fields) = value else { return None };
@@ -55,18 +59,6 @@ pub fn disagreements(world: &World) -> Vec<String> {
     check("cron_names".into(), crons.collect());
     check("crons".into(), firing_crons(world));
     let due = members(world, "due");
-    for class in values(&jobs, "class") {
-        for priority in ["high", "normal", "low"] {
-            let of_queue = jobs.iter().filter(|(id, job)| {
-                let is = |field: &str, value: &str| job.get(field).is_some_and(|f| f == value);
-                is("class", &class)
-                    && is("priority", priority)
-                    && is("status", "waiting")
-                    && !due.contains(*id)
-            });
-            check(format!("ready:{class}.{priority}"), of_queue.map(|(id, _)| *id).collect());
-        }
-    }
     let expiring = jobs
         .iter()
         .filter(|(_, job)| job.contains_key("expiresAt") && job["status"] == "waiting")
@@ -109,6 +101,8 @@ pub fn disagreements(world: &World) -> Vec<String> {
     for id in jobs.keys().filter(|id| !world.contains_key(&format!("spec:{id}"))) {
         wrong.push(format!("{id} has no spec"));
     }
+    wrong.extend(places::disagreements(world, &jobs));
+    wrong.extend(relations::disagreements(world, &jobs));
     for id in due.iter().filter(|id| jobs.get(*id).is_none_or(|job| job["status"] != "waiting")) {
         wrong.push(format!("{id} is due later but does not wait"));
     }
@@ -128,7 +122,11 @@ fn firing_crons(world: &World) -> BTreeSet<&str> {
     };
     let crons = world.iter().filter_map(|(key, value)| match value {
         Dumped::Hash(cron) => Some((key.strip_prefix("cron:")?, cron)),
-        Dumped::Text(_) | Dumped::Set(_) | Dumped::Sorted(_) | Dumped::Stream(_) => None,
+        Dumped::Text(_)
+        | Dumped::Set(_)
+        | Dumped::Sorted(_)
+        | Dumped::List(_)
+        | Dumped::Stream(_) => None,
     });
     crons.filter(|(name, cron)| fires(name, cron)).map(|(name, _)| name).collect()
 }
@@ -141,7 +139,9 @@ fn members<'a>(world: &'a World, key: &str) -> BTreeSet<&'a str> {
     match world.get(key) {
         Some(Dumped::Sorted(members)) => members.keys().map(String::as_str).collect(),
         Some(Dumped::Set(members)) => members.iter().map(String::as_str).collect(),
-        Some(Dumped::Text(_) | Dumped::Hash(_) | Dumped::Stream(_)) | None => BTreeSet::new(),
+        Some(Dumped::Text(_) | Dumped::Hash(_) | Dumped::List(_) | Dumped::Stream(_)) | None => {
+            BTreeSet::new()
+        }
     }
 }
 

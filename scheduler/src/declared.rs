@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use shared::capacity::{CapacityMap, Class};
 use shared::cron::{CronLine, CronName, CronSpec, Misfire, Overlap, Zone};
 use shared::job::{ActionName, Priority, Span};
+use shared::lock::LockPatterns;
 use shared::store::{CronSet, SetCron, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,8 @@ struct Entry {
     stop_timeout: Span,
     #[serde(default)]
     priority: Priority,
+    #[serde(default)]
+    locks: LockPatterns,
     paused: Option<bool>,
 }
 
@@ -86,8 +89,11 @@ impl Entry {
             Some(action) => action,
             None => name.as_str().parse().map_err(|error| format!("{name}: {error}"))?,
         };
+        let locks = self.locks.render(self.parameters.as_ref());
+        let locks = locks.map_err(|error| format!("{name}: locks: {error}"))?;
         let spec = CronSpec {
             action,
+            locks,
             schedule: self.schedule,
             time_zone: self.time_zone,
             misfire: self.misfire,

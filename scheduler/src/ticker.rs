@@ -1,5 +1,5 @@
-//! Moves jobs whose time has come to the outbox, and ends those whose time is over. Two tickers at once move each
-//! job once.
+//! Moves jobs whose time has come to the outbox, ends those whose time is over, and settles what hangs on the ends of
+//! others. Two tickers at once move each job once.
 
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ impl Ticker {
     pub async fn once(&self) -> Result<(u64, Option<Duration>), StoreError> {
         let mut moved = 0;
         loop {
+            let (settled, notes) = self.store.settle().await?;
+            moved += settled;
             let due = self.store.due().await?;
             self.meters.due_jobs.inc_by(due.moved);
             moved += due.moved;
@@ -38,7 +40,7 @@ impl Ticker {
                 moved += lapsed;
             }
             let more = due.moved > 0 && due.next.is_some_and(|next| next.is_zero());
-            if !more && !has_expired {
+            if !more && !has_expired && notes == 0 {
                 let next = [due.next, due.expiring].into_iter().flatten().min();
                 return Ok((moved, next));
             }

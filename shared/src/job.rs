@@ -13,6 +13,7 @@ pub use state::{Event, NoStatus, Status};
 
 use crate::capacity::{CapacityMap, Class};
 use crate::cron::Firing;
+use crate::lock::Locks;
 
 /// What was asked for. Written once, when the job is submitted, and never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +66,39 @@ pub struct Spec {
     /// The cron that made it, and for which tick.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cron: Option<Firing>,
+    /// What it holds while it runs.
+    #[serde(default, skip_serializing_if = "Locks::is_empty")]
+    pub locks: Locks,
+    /// Jobs that have to be over before it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<JobId>,
+    /// How they have to be over.
+    #[serde(default, skip_serializing_if = "When::is_done")]
+    pub when: When,
+    /// The job whose child it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<JobId>,
+    /// Whose share of its queue it is in; who asked, when nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness_key: Option<String>,
+}
+
+/// How the jobs that one depends on have to be over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// All done; if one cannot succeed, neither can this.
+    #[default]
+    Done,
+    /// All over, whatever came of them.
+    Finished,
+}
+
+impl When {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    fn is_done(&self) -> bool {
+        *self == When::Done
+    }
 }
 
 impl Spec {
@@ -88,6 +122,11 @@ impl Spec {
             comment: None,
             ticket_ref: None,
             cron: None,
+            locks: Locks::default(),
+            depends_on: Vec::new(),
+            when: When::default(),
+            parent: None,
+            fairness_key: None,
         }
     }
 }
@@ -186,6 +225,16 @@ pub struct Job {
     pub exception: Option<Exception>,
     /// How far it is, as the action last said.
     pub progress: Option<Value>,
+    /// The first job that depends on it.
+    pub next: Option<JobId>,
+    /// What its children are filed under, once it has some: it, or the job that it carries on.
+    pub family: Option<JobId>,
+    /// It waits for its children.
+    pub awaits: bool,
+    /// How many children did not succeed.
+    pub failed_children: u32,
+    /// What it holds while it runs, and held when it ended: its own locks, and limits of its action and class.
+    pub holds: Locks,
     /// Who asked for its end, and why; empty texts when they did not say.
     pub cancelled: Option<Cancelled>,
 }
@@ -243,6 +292,8 @@ pub enum Outcome {
     Error(Exception),
     /// It was stopped because that had been asked for.
     Cancel,
+    /// It has done its part, with what the action answered, and waits for its children.
+    Await(Option<Value>),
     /// Its worker stopped before it was over.
     Shutdown,
     /// Its worker had lost it, came back, and has stopped it.

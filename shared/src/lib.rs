@@ -1,6 +1,6 @@
 //! What two services of Capstan must agree on.
 //!
-//! `job`, `capacity` and `cron` are pure. `store` is the only place that knows Redis, `broker` the only one that
+//! `job`, `capacity`, `lock` and `cron` are pure. `store` is the only place that knows Redis, `broker` the only one that
 //! knows AMQP, `config` the only one that reads the environment.
 
 pub mod broker;
@@ -9,6 +9,7 @@ pub mod config;
 pub mod cron;
 pub mod group;
 pub mod job;
+pub mod lock;
 pub mod queue;
 pub mod store;
 pub mod telemetry;

@@ -3,6 +3,7 @@
 
 mod answer;
 mod batch;
+mod change;
 mod connection;
 mod crons;
 mod defaults;
@@ -12,6 +13,7 @@ mod fire;
 mod heart;
 mod history;
 mod keys;
+mod locks;
 mod loops;
 mod outbox;
 mod read;
@@ -27,6 +29,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use change::{Change as JobChange, Changed};
 pub use crons::{Cron, CronSet, MAX_CRONS, SetCron, Skip};
 pub use defaults::ActionDefaults;
 pub use dump::Dumped;
@@ -34,10 +37,13 @@ pub use finish::{Finish, Finished};
 pub use fire::{DueCron, DueCrons, Fired};
 pub use heart::{Beat, Expired, Left, Orders, Pulse, Verdict};
 pub use history::{Settings, SettingsChanges, Trimmed};
+pub use locks::{Holder, Lock, Waiter};
 pub use loops::{Due, Reoffer};
 pub use outbox::{Entry, Outbox, Ready};
 pub use read::{Change, Filter, JobPage, LogLine, Place, Queue, Worker, WorkerStatus};
-pub use start::{ClaimAnswer, ClaimRequest, Claims, Submission, Submitted};
+pub use start::{
+    BadRelation, ClaimAnswer, ClaimRequest, Claims, Relation, Submission, Submitted, UNKNOWN,
+};
 pub use stop::{Cancelling, Deleting, Retrying, Steer, Steered};
 pub use text::{Appended, Line, Source};
 pub use wake::{Hint, Hints};
@@ -75,6 +81,9 @@ pub enum StoreError {
         "queue {0:?} would be one more than this namespace may have: use fewer kinds of capacity maps"
     )]
     TooManyQueues(String),
+    /// A submission names another job that it must not name.
+    #[error("{0}")]
+    Relation(#[from] BadRelation),
 }
 
 impl StoreError {

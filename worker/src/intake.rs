@@ -277,7 +277,7 @@ impl Intake {
                     tried.push(true);
                     self.start(*job, claim.queue.clone());
                 }
-                ClaimAnswer::Gone | ClaimAnswer::Refused(_) => {
+                ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_) => {
                     self.service.meters.refused.inc();
                     tried.push(false);
                 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use shared::job::{Job, JobId, NewJob, Status};
+use shared::lock::Locks;
 use shared::store::{Store, Submission, Submitted};
 
 use crate::error::{Error, Place};
@@ -93,6 +94,11 @@ fn record(job: NewJob, submitted: &Submitted) -> Job {
         result: None,
         exception: None,
         progress: None,
+        next: None,
+        family: None,
+        awaits: false,
+        failed_children: 0,
+        holds: Locks::default(),
         cancelled: None,
         spec: job.spec,
     }

@@ -207,6 +207,7 @@ impl CronCreate {
             deadline: self.deadline.unwrap_or_default(),
             stop_timeout: self.stop_timeout.unwrap_or_default(),
             priority: self.priority.unwrap_or_default(),
+            locks: shared::lock::Locks::default(),
         };
         let name = self.name.unwrap_or_else(|| action.into());
         Ok(SetCron { name, spec, paused: self.paused, declared: false })

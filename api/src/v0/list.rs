@@ -6,8 +6,8 @@ use shared::store::Filter;
 use super::query::Query;
 use crate::error::Error;
 
-const KNOWN: [&str; 8] =
-    ["action", "worker", "running", "start", "limit", "status", "since", "until"];
+const KNOWN: [&str; 9] =
+    ["action", "worker", "running", "start", "limit", "status", "since", "until", "parent"];
 const KNOWN_TO_CANCEL: [&str; 7] =
     ["action", "worker", "running", "status", "since", "until", "all"];
 const DEFAULT_LIMIT: u32 = 10;
@@ -51,8 +51,12 @@ pub(super) fn to_cancel(raw: Option<&str>) -> Result<Option<Filter>, Error> {
     let query = Query::read(raw, &KNOWN_TO_CANCEL)?;
     let statuses = statuses(&query)?;
     let filter = filter(&query, Vec::new())?;
-    let Filter { action, worker, since, until, statuses: _ } = &filter;
-    let narrowed = action.is_some() || worker.is_some() || since.is_some() || until.is_some();
+    let Filter { action, worker, parent, since, until, statuses: _ } = &filter;
+    let narrowed = action.is_some()
+        || worker.is_some()
+        || parent.is_some()
+        || since.is_some()
+        || until.is_some();
     if !narrowed && statuses.is_none() && query.switch("all")? != Some(true) {
         let why = "without any filter every job is cancelled: say all=true if that is meant";
         return Err(Error::invalid("all", why));
@@ -67,6 +71,7 @@ fn filter(query: &Query, statuses: Vec<Status>) -> Result<Filter, Error> {
     Ok(Filter {
         action: query.value_unless_any("action")?,
         worker: query.value_unless_any("worker")?,
+        parent: query.value("parent")?,
         statuses,
         since: query.value("since")?,
         until: query.value("until")?,

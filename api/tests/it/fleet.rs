@@ -42,7 +42,9 @@ impl House {
         let Claims::Answered(answers) = &claims else { panic!("{claims:?}") };
         match &answers[0][0] {
             ClaimAnswer::Claimed(claimed) => claimed.token,
-            refused @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_)) => panic!("{refused:?}"),
+            refused @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_)) => {
+                panic!("{refused:?}")
+            }
         }
     }
 

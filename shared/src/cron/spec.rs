@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{CronLine, Zone};
 use crate::capacity::CapacityMap;
 use crate::job::{ActionName, JobId, NameError, Priority, Span, Timestamp};
+use crate::lock::Locks;
 
 /// The name of a cron; the same characters as an action's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,6 +55,9 @@ pub struct CronSpec {
     /// The band of its jobs.
     #[serde(default)]
     pub priority: Priority,
+    /// What its jobs hold while they run.
+    #[serde(default)]
+    pub locks: Locks,
 }
 
 macro_rules! words {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Not claimed: due later, in the outbox, or offered. Enters by submit; leaves by claim or cancel.
+    /// Not claimed: due later, in the outbox, offered, in line for a lock, waiting for other jobs; or run, and waiting for
+    /// its children. Enters by submit, or by await; leaves by claim, settle or cancel.
     Waiting,
     /// A worker runs it under a lease and a token. Enters by claim; leaves by the worker's finish,
     /// by a cancel request, or when the lease ends.
@@ -43,13 +44,17 @@ pub enum Event {
     Fail,
     /// The worker says it stopped it because it was asked to.
     Stopped,
+    /// The worker says it has done its part, and waits for its children.
+    Await,
+    /// The last of the children that it waits for is over, and none has failed.
+    Settle,
     /// The worker shuts down and gives it up.
     Shutdown,
     /// Somebody asks to stop it.
     Cancel,
     /// Its lease ended.
     Expire,
-    /// It can never start: it expired, or what it depends on failed.
+    /// It can never start, because it expired or what it depends on failed; or it waits for children, and one has failed.
     Refuse,
     /// The worker of a lost lease came back and stopped it.
     Resurrect,
@@ -81,12 +86,14 @@ impl Status {
             (S::Waiting, E::Claim) => Some(S::Running),
             (S::Waiting, E::Cancel) => Some(S::Cancel),
             (S::Waiting, E::Refuse) => Some(S::Error),
+            (S::Waiting, E::Settle) => Some(S::Done),
+            (S::Running, E::Await) => Some(S::Waiting),
             (S::Running | S::CancelRequest, E::Finish) => Some(S::Done),
             (S::Running | S::CancelRequest, E::Fail) => Some(S::Error),
             (S::Running, E::Shutdown) => Some(S::WorkerShutdown),
             (S::Running, E::Expire) => Some(S::WorkerDead),
             (S::Running, E::Cancel | E::Delete) => Some(S::CancelRequest),
-            (S::CancelRequest, E::Stopped | E::Shutdown | E::Expire) => Some(S::Cancel),
+            (S::CancelRequest, E::Stopped | E::Shutdown | E::Expire | E::Await) => Some(S::Cancel),
             (S::WorkerDead, E::Resurrect) => Some(S::WorkerResurrection),
             (S::CancelRequest | S::Deleted, E::Delete) => None,
             (_, E::Delete) => Some(S::Deleted),
@@ -96,6 +103,8 @@ impl Status {
                 | E::Finish
                 | E::Fail
                 | E::Stopped
+                | E::Await
+                | E::Settle
                 | E::Shutdown
                 | E::Cancel
                 | E::Expire
@@ -161,11 +170,13 @@ mod tests {
     use expect_test::expect;
     use std::fmt::Write as _;
 
-    const EVENTS: [Event; 10] = [
+    const EVENTS: [Event; 12] = [
         Event::Claim,
         Event::Finish,
         Event::Fail,
         Event::Stopped,
+        Event::Await,
+        Event::Settle,
         Event::Shutdown,
         Event::Cancel,
         Event::Expire,

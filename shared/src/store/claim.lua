@@ -9,8 +9,9 @@
 -- Answers  {'claims', {answer…}…}  per request, an answer for each id that was tried, in order:
 --            {'claimed', token, number, attempt, spec}  it is yours
 --            {'gone'}                                   no such job
---            {'refused', status}                        not waiting, not due yet, expired, or of an action that the
---                                                       worker does not know: the offer is used up
+--            {'refused', status}                        not waiting, not due yet, expired, waiting for other jobs, or of
+--                                                       an action that the worker does not know: the offer is used up
+--            {'parked', lock}                           somebody holds this lock; the job stands in line for it
 --          {'lease_late'}          its lease has ended but nobody has said so yet: beat first; nothing is written
 --          {'overtaken'}           a later call of this worker has come before; nothing is written
 --          {'lease_lost'}          the worker is unknown, dead, or has left; nothing is written
@@ -30,35 +31,46 @@ for name in string.gmatch(lease[3] or '', '[^,]+') do knows[name] = true end
 -- How far along each queue the claims have come: what was offered long before that and still waits was lost.
 local reached = {}
 
+-- Another worker may know its action: it is offered again after a while, which grows while nobody does.
+local function put_off(id, job)
+  take_out(id, job, now)
+  local tried = call('HINCRBY', key_job(id), 'bounced', 1)
+  call('ZADD', root .. 'due', text(now + math.min(30000, 500 * 2 ^ math.min(tried, 6))), id)
+end
+
+local function start(id, job, needs)
+  job.token = text(call('INCR', root .. 'token'))
+  move(id, job, 'running', worker, job.token)
+  call('HSET', key_job(id), 'status', 'running', 'workerID', worker, 'token', job.token,
+    'startedAt', moment, 'lastUpdated', moment)
+  local offered = call('ZSCORE', key_ready(job.class, job.priority), id)
+  if offered then
+    local queue = queue_of(job)
+    reached[queue] = math.max(reached[queue] or 0, tonumber(offered))
+  end
+  hold(id, needs)
+  take_out(id, job, now)
+  for _, lock in ipairs(needs) do wake(lock.name, now) end
+  if job.expiresAt then call('ZREM', root .. 'expiring', id) end
+  call('ZADD', key_jobs_of(worker), job.scheduledAt, id)
+  call('SADD', key_held(worker), id)
+end
+
 local function claim(id)
   local job = record(id)
   if not job then return { 'gone' } end
-  local mine = is_running(job) and job.worker == worker
-  local expired = job.expiresAt and tonumber(job.expiresAt) <= now
-  if not mine and (job.status ~= 'waiting' or tonumber(job.scheduledAt) > now or expired) then
-    return { 'refused', job.status }
-  end
-  if not mine and not knows[job.action] then
-    -- Another worker may know it: for a while it counts as just offered, then the reaper offers it again.
-    call('ZADD', key_ready(job.class, job.priority), 'XX', text(now + 5000), id)
-    return { 'refused', job.status }
-  end
-  if not mine then
-    job.token = text(call('INCR', root .. 'token'))
-    move(id, job, 'running', worker, job.token)
-    call('HSET', key_job(id), 'status', 'running', 'workerID', worker, 'token', job.token,
-      'startedAt', moment, 'lastUpdated', moment)
-    local ready, queue = key_ready(job.class, job.priority), job.class .. '.' .. job.priority
-    local offered = call('ZSCORE', ready, id)
-    if offered then
-      reached[queue] = math.max(reached[queue] or 0, tonumber(offered))
-      call('ZREM', ready, id)
-    else
-      call('ZREM', root .. 'due', id)   -- its time has come, and nobody has moved it yet
+  if not (is_running(job) and job.worker == worker) then
+    local expired = job.expiresAt and tonumber(job.expiresAt) <= now
+    local early = tonumber(job.scheduledAt) > now or job.blockers or job.awaits
+    if job.status ~= 'waiting' or early or expired then return { 'refused', job.status } end
+    if not knows[job.action] then
+      if is_ready(id, job) then put_off(id, job) end
+      return { 'refused', job.status }
     end
-    if job.expiresAt then call('ZREM', root .. 'expiring', id) end
-    call('ZADD', key_jobs_of(worker), job.scheduledAt, id)
-    call('SADD', key_held(worker), id)
+    local needs = needs_of(job)
+    local busy = #needs > 0 and find_busy(id, job, needs, now)
+    if busy then return { 'parked', busy } end
+    start(id, job, needs)
   end
   return { 'claimed', job.token, job.number, text(job.attempt), call('GET', key_spec(id)) }
 end
@@ -76,6 +88,7 @@ while i < #ARGV do
   answers[#answers + 1] = tried
   i = last + 1
 end
+refill(now)
 for queue, offered in pairs(reached) do
   if offered > tonumber(call('HGET', root .. 'reached', queue) or 0) then
     call('HSET', root .. 'reached', queue, text(offered))

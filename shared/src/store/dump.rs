@@ -18,6 +18,8 @@ pub enum Dumped {
     Set(BTreeSet<String>),
     /// A sorted set, by member.
     Sorted(BTreeMap<String, f64>),
+    /// A list.
+    List(Vec<String>),
     /// A stream's entries, without their places, which are moments.
     Stream(Vec<BTreeMap<String, String>>),
 }
@@ -47,6 +49,7 @@ impl Store {
                 "hash" => pipe.cmd("HGETALL").arg(key),
                 "set" => pipe.cmd("SMEMBERS").arg(key),
                 "zset" => pipe.cmd("ZRANGE").arg(key).arg(0).arg(-1).arg("WITHSCORES"),
+                "list" => pipe.cmd("LRANGE").arg(key).arg(0).arg(-1),
                 "stream" => pipe.cmd("XRANGE").arg(key).arg("-").arg("+"),
                 _ => pipe.cmd("GET").arg(key),
             };
@@ -61,6 +64,7 @@ fn dumped(kind: &str, value: redis::Value) -> Result<Dumped, StoreError> {
         "hash" => redis::from_redis_value(value).map(Dumped::Hash),
         "set" => redis::from_redis_value(value).map(Dumped::Set),
         "zset" => redis::from_redis_value(value).map(Dumped::Sorted),
+        "list" => redis::from_redis_value(value).map(Dumped::List),
         "stream" => redis::from_redis_value(value).map(stream),
         _ => redis::from_redis_value(value).map(Dumped::Text),
     };

@@ -62,6 +62,10 @@ fn words_of(outcome: &Outcome) -> (&'static str, String, String) {
             let result = result.as_ref().map(ToString::to_string);
             ("done", result.unwrap_or_default(), String::new())
         }
+        Outcome::Await(result) => {
+            let result = result.as_ref().map(ToString::to_string);
+            ("await", result.unwrap_or_default(), String::new())
+        }
         Outcome::Error(exception) => {
             ("error", String::new(), serde_json::to_string(exception).unwrap_or_default())
         }

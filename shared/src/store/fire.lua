@@ -7,7 +7,7 @@
 -- ARGV[3]  again  int     after so many ms a held firing that cannot begin is looked at again
 -- ARGV[4…] per cron: name, revision, nextRun as it was seen, next ('' for none), skipped, the newest tick of these,
 --          count, then `count` firings: kind ('tick', 'held'), id, tick, missed, due at, class, priority, action,
---          retries, spec as JSON; a held one must be the first that is held
+--          retries, spec as JSON, locks, share; a held one must be the first that is held
 -- Answers  per cron, in order:
 --            {'fired', made, held, skipped}  how many jobs were made, firings held, ticks left out
 --            {'moved'}                       it is not as it was seen; nothing is written
@@ -55,13 +55,13 @@ local function fire_cron(i, count)
   local name, seen = ARGV[i], ARGV[i + 2]
   local cron = call('HMGET', key_cron(name), 'revision', 'nextRun', 'overlap', 'paused')
   if cron[1] ~= ARGV[i + 1] or cron[2] ~= seen or cron[4] == '1' then return { 'moved' } end
-  for j = i + 7, i + 6 + 10 * count, 10 do
+  for j = i + 7, i + 6 + 12 * count, 12 do
     if tonumber(ARGV[j + 2]) > now then return { 'early' } end
   end
 
   local tally = { made = 0, held = 0, skipped = tonumber(ARGV[i + 4]) }
   if tally.skipped > 0 then skip(name, 'missed', tally.skipped, ARGV[i + 5], now) end
-  for j = i + 7, i + 6 + 10 * count, 10 do fire(name, cron[3], firing_at(j), tally) end
+  for j = i + 7, i + 6 + 12 * count, 12 do fire(name, cron[3], firing_at(j), tally) end
   call('HSET', key_cron(name), 'nextRun', ARGV[i + 3])
   local look = tonumber(ARGV[i + 3])
   if call('EXISTS', key_cron_held(name)) == 1 then look = math.min(look or math.huge, now + tonumber(ARGV[3])) end
@@ -73,6 +73,6 @@ local answers, i = {}, 4
 while i < #ARGV do
   local count = tonumber(ARGV[i + 6])
   answers[#answers + 1] = fire_cron(i, count)
-  i = i + 7 + 10 * count
+  i = i + 7 + 12 * count
 end
 return answers

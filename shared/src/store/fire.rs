@@ -8,7 +8,7 @@ use redis::ScriptInvocation;
 use uuid::Uuid;
 
 use super::answer::{Answer, read, unknown};
-use super::start::MAX_QUEUES;
+use super::start::{MAX_QUEUES, share};
 use super::{ActionDefaults, Store, StoreError};
 use crate::capacity::Class;
 use crate::cron::{Cause, CronName, CronSpec, Due, Firing, job_id};
@@ -123,6 +123,7 @@ impl FiringArguments {
             .arg(spec.priority.as_str())
             .arg(spec.action.as_str());
         call.arg(spec.retries).arg(serde_json::to_string(spec).unwrap_or_default());
+        call.arg(spec.locks.to_string()).arg(share(spec));
     }
 }
 
@@ -149,6 +150,7 @@ pub(super) fn firing_of(
         priority: cron.priority,
         retries: cron.retries.or(defaults.retries).unwrap_or(0),
         scheduled_by: Some(format!("cron {name}")),
+        locks: cron.locks.clone(),
         cron: Some(firing),
         ..Spec::of(cron.action.clone())
     };

@@ -1,4 +1,4 @@
-//! The names of the keys that plain reads use. The scripts make the same names in `prelude.lua`; the test
+//! The names of the keys that plain reads use. The scripts make the same names in `prelude/*.lua`; the test
 //! `keys_are_the_same_in_rust_and_lua` compares the two.
 
 use crate::cron::CronName;
@@ -58,6 +58,31 @@ impl Keys {
 
     pub(super) fn ready(&self, queue: &QueueName) -> String {
         self.named(format_args!("ready:{queue}"))
+    }
+
+    pub(super) fn backlog(&self, share: &str) -> String {
+        self.named(format_args!("backlog:{share}"))
+    }
+
+    pub(super) fn lock(&self, name: &str) -> String {
+        self.named(format_args!("lock:{name}"))
+    }
+
+    pub(super) fn line(&self, name: &str) -> String {
+        self.named(format_args!("line:{name}"))
+    }
+
+    pub(super) fn family(&self, family: JobId) -> String {
+        self.named(format_args!("jobs:family:{family}"))
+    }
+
+    pub(super) fn children(&self, family: JobId) -> String {
+        self.named(format_args!("children:{family}"))
+    }
+
+    /// Hashes and sets that are about all queues, shares or locks: `offered`, `parked`, `permits`, `held`, `lines`, `paused`.
+    pub(super) fn all(&self, what: &'static str) -> String {
+        self.named(what)
     }
 
     pub(super) fn worker(&self, worker: &str) -> String {
@@ -144,7 +169,7 @@ mod tests {
     #[test]
     fn keys_are_the_same_in_rust_and_lua() {
         let keys = Keys::new("ns");
-        let lua = concat!(include_str!("prelude.lua"), include_str!("cron_prelude.lua"));
+        let lua = concat!(include_str!("prelude/keys.lua"), include_str!("prelude/crons.lua"));
         let name: CronName = "n".parse().unwrap();
         let id = JobId::random();
         let action: ActionName = "a".parse().unwrap();
@@ -157,6 +182,11 @@ mod tests {
             ("key_action(action)", keys.action(&action)),
             ("key_jobs_of(worker)", keys.jobs_of(&worker)),
             ("key_ready(class, priority)", keys.ready(&"c=1.high".parse().unwrap())),
+            ("key_backlog(share)", keys.backlog("s")),
+            ("key_lock(name)", keys.lock("n")),
+            ("key_line(name)", keys.line("n")),
+            ("key_family(family)", keys.family(id)),
+            ("key_children(family)", keys.children(id)),
             ("key_worker(worker)", keys.worker(worker.as_str())),
             ("key_held(worker)", keys.held(&worker)),
             ("key_cron(name)", keys.cron(&name)),
@@ -168,7 +198,8 @@ mod tests {
             let made = line.and_then(|line| line.split_once("return ")).unwrap().1;
             let made = made.trim_end_matches(" end").split(" .. ").map(|part| match part {
                 "root" => "{ns}:".to_owned(),
-                "id" => id.to_string(),
+                "id" | "family" => id.to_string(),
+                "share" => "s".to_owned(),
                 "status" => "done".to_owned(),
                 "action" => "a".to_owned(),
                 "worker" => worker.to_string(),

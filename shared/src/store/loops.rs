@@ -64,6 +64,19 @@ impl Store {
         }
     }
 
+    /// Carries out what hangs on the ends of jobs: dependents, parents, children. Returns how many jobs were looked at,
+    /// and how many notes are left; call again while there are some.
+    pub async fn settle(&self) -> Result<(u64, u64), StoreError> {
+        let answer = self.call(&self.scripts.settle, |call| {
+            call.arg(MOST_PER_CALL / 2);
+        });
+        let words = answer.await?.words()?;
+        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["settled", moved, left] => Ok((read("settle", moved)?, read("settle", left)?)),
+            _ => Err(unknown("settle", &words)),
+        }
+    }
+
     /// Offers jobs again whose offers seem lost; returns how many.
     pub async fn reoffer(&self, which: &Reoffer) -> Result<u64, StoreError> {
         let answer = self.call(&self.scripts.reoffer, |call| {

@@ -24,9 +24,7 @@ local ids = call('ZRANGE', ready, '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[5]
 for _, id in ipairs(ids) do
   local job = record(id)
   if job and job.status == 'waiting' then
-    offer(id, job, now)
-  else
-    call('ZREM', ready, id)
+    publish(id, job, now)
   end
 end
 return { 'offered', text(#ids) }

@@ -5,7 +5,7 @@
 -- ARGV[1]  limit     int     how many queues a namespace may have
 -- ARGV[2]  name      string  of the cron
 -- ARGV[3]  revision  string  of the cron that the job was made from
--- ARGV[4…] the firing: kind ('run'), id, tick, missed, due at, class, priority, action, retries, spec as JSON
+-- ARGV[4…] the firing: kind ('run'), id, tick, missed, due at, class, priority, action, retries, spec as JSON, locks, share
 -- Answers  {'made'}
 --          {'moved'}                   its revision is another, or it is gone; nothing is written
 --          {'too_many_queues', queue}  nothing is written

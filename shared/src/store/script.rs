@@ -25,7 +25,11 @@ macro_rules! verbs {
                 name: stringify!($name),
                 script: Script::new(concat!(
                     "#!lua", $flags, "\n",
-                    include_str!("prelude.lua"),
+                    include_str!("prelude/keys.lua"),
+                    include_str!("prelude/offers.lua"),
+                    include_str!("prelude/locks.lua"),
+                    include_str!("prelude/life.lua"),
+                    include_str!("prelude/settle.lua"),
                     $(include_str!($more),)?
                     include_str!(concat!(stringify!($name), ".lua")),
                 )),
@@ -47,13 +51,18 @@ verbs! {
     cancel " flags=allow-oom"
     delete " flags=allow-oom"
     lapse " flags=allow-oom"
+    settle " flags=allow-oom"
+    change ""
+    set_permits ""
+    pause " flags=allow-oom"
+    clear_lock " flags=allow-oom"
     steer " flags=allow-oom"
     trim " flags=allow-oom"
-    due_crons " flags=allow-oom" + "cron_prelude.lua"
-    fire "" + "cron_prelude.lua"
-    set_cron "" + "cron_prelude.lua"
-    delete_cron " flags=allow-oom" + "cron_prelude.lua"
-    run_cron "" + "cron_prelude.lua"
+    due_crons " flags=allow-oom" + "prelude/crons.lua"
+    fire "" + "prelude/crons.lua"
+    set_cron "" + "prelude/crons.lua"
+    delete_cron " flags=allow-oom" + "prelude/crons.lua"
+    run_cron "" + "prelude/crons.lua"
     log " flags=allow-oom"
     progress " flags=allow-oom"
     finish " flags=allow-oom"

@@ -1,12 +1,14 @@
 //! The two steps that begin a run: submit and claim.
 
+use std::fmt;
 use std::sync::atomic::Ordering;
 
 use super::answer::{Answer, read, unknown};
 use super::{Store, StoreError};
 use crate::job::{
-    Claimed, JobId, NewJob, OnWorkerLost, Span, Spec, Status, Timestamp, Token, WorkerId,
+    Claimed, JobId, NewJob, OnWorkerLost, Span, Spec, Status, Timestamp, Token, When, WorkerId,
 };
+use crate::lock::LockName;
 
 /// How many queues a namespace may have.
 pub(super) const MAX_QUEUES: u32 = 256;
@@ -39,6 +41,44 @@ pub enum Submission {
     Spent,
 }
 
+/// A submission names a job that it must not name; nothing was submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} {id}")]
+pub struct BadRelation {
+    /// What is wrong.
+    pub kind: Relation,
+    /// Which of the jobs that were to be submitted, from 0.
+    pub place: usize,
+    /// The job that it names.
+    pub id: JobId,
+}
+
+/// What is wrong with a job that another one names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// There is no such job.
+    UnknownDependency,
+    /// A child waits for its siblings only, or for what is over.
+    ForeignDependency,
+    /// It is over, is being stopped, or is not there.
+    ParentOver,
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Relation::UnknownDependency => "there is no job",
+            Relation::ForeignDependency => {
+                "a child may depend only on its siblings and on jobs that are over, not on job"
+            }
+            Relation::ParentOver => "a parent must not be over or being stopped, as is job",
+        })
+    }
+}
+
+/// Who asked, of whoever did not say.
+pub const UNKNOWN: &str = "unknown";
+
 /// A worker asks for jobs of one offer.
 #[derive(Debug, Clone)]
 pub struct ClaimRequest {
@@ -57,6 +97,8 @@ pub enum ClaimAnswer {
     Gone,
     /// It is not waiting, not due, or of an action that the worker does not know.
     Refused(Status),
+    /// This lock is held; the job stands in line for it.
+    Parked(LockName),
 }
 
 /// What became of a list of requests.
@@ -107,7 +149,11 @@ impl Store {
                 let queue = parts.next().map(Answer::word).transpose()?;
                 Err(StoreError::TooManyQueues(queue.unwrap_or_default()))
             }
-            other => Err(unknown("submit", &[format!("{other:?}")])),
+            Some(word) => {
+                let words: Vec<String> = parts.map(Answer::word).collect::<Result<_, _>>()?;
+                Err(StoreError::Relation(relation(word, &words)?))
+            }
+            None => Err(unknown("submit", &[])),
         }
     }
 
@@ -148,7 +194,14 @@ fn further(spec: &Spec) -> Vec<(&'static str, String)> {
     let ms = |span: &Span| span.duration().map(|span| span.as_millis().to_string());
     let backoff = spec.backoff.as_ref();
     let fail = spec.on_worker_lost == OnWorkerLost::Fail;
+    let ids: Vec<String> = spec.depends_on.iter().map(ToString::to_string).collect();
+    let text = |text: String| Some(text).filter(|text| !text.is_empty());
     let all = [
+        ("share", text(share(spec).to_owned())),
+        ("locks", text(spec.locks.to_string())),
+        ("dependsOn", text(ids.join(" "))),
+        ("when", (spec.when == When::Finished).then(|| "finished".to_owned())),
+        ("parentID", spec.parent.map(|parent| parent.to_string())),
         ("uniqueKey", spec.unique_key.clone()),
         ("expiresAt", spec.expires_at.map(|at| at.ms().to_string())),
         ("onWorkerLost", fail.then(|| "fail".to_owned())),
@@ -156,6 +209,23 @@ fn further(spec: &Spec) -> Vec<(&'static str, String)> {
         ("backoffMax", backoff.and_then(|backoff| ms(&backoff.max))),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// Whose share of its queue a job is in; empty for whoever did not say who they are.
+pub(super) fn share(spec: &Spec) -> &str {
+    let asked = spec.scheduled_by.as_deref().filter(|by| *by != UNKNOWN);
+    spec.fairness_key.as_deref().or(asked).unwrap_or_default()
+}
+
+fn relation(word: &str, words: &[String]) -> Result<BadRelation, StoreError> {
+    let kind = match word {
+        "unknown_dependency" => Relation::UnknownDependency,
+        "foreign_dependency" => Relation::ForeignDependency,
+        "parent_over" => Relation::ParentOver,
+        _ => return Err(unknown("submit", &[word.to_owned()])),
+    };
+    let [place, id] = words else { return Err(unknown("submit", words)) };
+    Ok(BadRelation { kind, place: read("submit", place)?, id: read("submit", id)? })
 }
 
 fn submitted(words: &[String]) -> Result<Submitted, StoreError> {
@@ -181,6 +251,7 @@ fn claim_answer(id: JobId, words: &[String]) -> Result<ClaimAnswer, StoreError> 
     match words[..] {
         ["gone"] => Ok(ClaimAnswer::Gone),
         ["refused", status] => Ok(ClaimAnswer::Refused(read("claim", status)?)),
+        ["parked", lock] => Ok(ClaimAnswer::Parked(read("claim", lock)?)),
         ["claimed", token, number, attempt, spec] => {
             let spec = serde_json::from_str(spec).map_err(|error| StoreError::Record {
                 key: format!("spec of {id}"),

@@ -8,15 +8,47 @@
 --                          not kept any more, is not made again: it may have run and left the history
 -- ARGV[4…] per job: id, action, class, priority, scheduledAt in ms or '' for now, retries, spec as JSON,
 --          'once' when the id must not be used again within a day even if its record is gone, or '',
---          count (of the next arguments), further fields of the record: name, value, …
+--          count (of the next arguments), further fields of the record: name, value, … Two of them are no fields:
+--          'dependsOn', ids; 'parentID', the job whose child it is
 -- Answers  {'submitted', {word, number, createdAt, scheduledAt, id}…}  in the order asked; word is
 --            'created'
 --            'known'   there is a record with this id already
 --            'taken'   a job that is not over has the unique key; what follows is its
 --            'spent'   the id was used and its record is gone; only the id follows
 --          {'too_many_queues', queue}                                  nothing is written
+--          {'unknown_dependency', place, id}                           the job at this place, from 0, names a job that is not
+--                                                                      there; nothing is written
+--          {'foreign_dependency', place, id}                           … a child, and the job is no sibling of it and not over
+--          {'parent_over', place, id}                                  … a parent that is over, or not there
 
 local limit = tonumber(ARGV[1])
+
+-- True when a job of this family may wait for this one. A child waits for its siblings only, or for what is over: whatever
+-- else it waited for might wait for its parent, which waits for it.
+local function may_wait_for(parent_id, family, on, other)
+  if not parent_id then return true end
+  if other then return is_final(other) or other.parent == family end
+  return on.fields.parentID == parent_id
+end
+
+local function refused_relation(job, mine)
+  local parent_id, depends = job.fields.parentID, names_in(job.fields.dependsOn)
+  if not parent_id and #depends == 0 or call('EXISTS', key_job(job.id)) == 1 then return nil end
+  local parent, last = nil, nil
+  if parent_id then
+    parent, last = last_of(parent_id)
+    local over = not parent or is_final(parent) or parent.status == 'cancel_request'
+    if over and not mine[parent_id] then return { word = 'parent_over', id = parent_id } end
+  end
+  for _, id in ipairs(depends) do
+    local on, other = mine[id], record(id)
+    if not on and not other then return { word = 'unknown_dependency', id = id } end
+    if not may_wait_for(parent_id, parent and parent.family or last, on, other) then
+      return { word = 'foreign_dependency', id = id }
+    end
+  end
+end
+
 local jobs, i = {}, 4
 local seen, queues = {}, {}
 while i < #ARGV do
@@ -32,6 +64,14 @@ while i < #ARGV do
   end
   i = last + 1
 end
+local batch, done = ARGV[2], tonumber(ARGV[3])
+-- In a batch that was kept nothing is refused any more.
+local mine = {}
+for place, job in ipairs(jobs) do
+  local wrong = batch == '' and refused_relation(job, mine)
+  if wrong then return { wrong.word, text(place - 1), wrong.id } end
+  mine[job.id] = job
+end
 local fresh = fresh_queues(queues)
 if #fresh > 0 and call('SCARD', root .. 'queues') + #fresh > limit then
   return { 'too_many_queues', fresh[1] }
@@ -39,7 +79,6 @@ end
 
 add_queues(fresh)
 local now = now_ms()
-local batch, done = ARGV[2], tonumber(ARGV[3])
 local again = batch ~= '' and (call('EXISTS', root .. 'batch:' .. batch) == 0
   or tonumber(call('HGET', root .. 'batches:done', batch) or 0) >= done)
 local answers = { 'submitted' }
@@ -49,6 +88,38 @@ local function answer(word, id)
   answers[#answers + 1] = { word, known[1], known[2], known[3], id }
   return true
 end
+
+-- Notes for whom a new job waits; what can never be is settled like any other end.
+local function depend(id, fields, parent_id)
+  local blockers = 0
+  for _, name in ipairs(names_in(fields.dependsOn)) do
+    local on = call('GET', key_once(name)) or name   -- it may stand for the one that has its unique key
+    local job, last = last_of(on)
+    if job and job.status ~= 'deleted' then call('HSETNX', key_job(last), 'next', id) end
+    local ended = not job or is_final(job) or not may_wait_for(parent_id, fields.parent, nil, job)
+    local met = job and (job.status == 'done' or is_final(job) and fields.when == 'finished')
+    if not met and call('ZADD', key_dependents(last), fields.scheduledAt, id) == 1 then
+      blockers = blockers + 1
+      if ended then settle_later('dependents', last, job and outcome_of(job.status) or 'error') end
+    end
+  end
+  fields.dependsOn = nil
+  if blockers > 0 then fields.blockers = blockers end
+end
+
+local function join_family(id, fields)
+  local parent, last = last_of(fields.parentID)
+  local family = parent and parent.family or last
+  if not parent or is_final(parent) or parent.status == 'cancel_request' then
+    call('ZADD', root .. 'stopping:' .. family, fields.scheduledAt, id)
+    settle_later('stop', family)
+  elseif not parent.family then
+    call('HSET', key_job(last), 'family', family)
+    call('HSET', root .. 'parents', family, last)
+  end
+  fields.parent, fields.parentID = family, nil
+end
+
 local function submit(job)
   if answer('known', job.id) then return end
   local spent = again or job.once and call('GET', key_once(job.id))
@@ -60,9 +131,12 @@ local function submit(job)
   local holder = unique and call('GET', key_unique(unique))
   local taken = holder and answer('taken', holder)
   -- Whoever asks again with this id is answered the same.
-  if job.once then call('SET', key_once(job.id), taken and holder or job.id, 'EX', 86400) end
+  if job.once or taken then call('SET', key_once(job.id), taken and holder or job.id, 'EX', 86400) end
   if taken then return end
   if job.fields.scheduledAt == '' then job.fields.scheduledAt = text(now) end
+  local parent_id = job.fields.parentID
+  if parent_id then join_family(job.id, job.fields) end
+  if job.fields.dependsOn then depend(job.id, job.fields, parent_id) end
   local number = create(job.id, job.fields, job.spec, now)
   answers[#answers + 1] = { 'created', number, text(now), job.fields.scheduledAt, job.id }
 end

@@ -143,7 +143,9 @@ async fn run_all(house: &House, worker: &shared::job::WorkerId, some: &[NewJob])
     let Claims::Answered(mut lists) = claims else { panic!("the lease is good") };
     let runs = lists.remove(0).into_iter().map(|answer| match answer {
         ClaimAnswer::Claimed(run) => (run.id, run.token),
-        ClaimAnswer::Gone | ClaimAnswer::Refused(_) => panic!("a job was not claimed"),
+        ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_) => {
+            panic!("a job was not claimed")
+        }
     });
     let runs: Vec<_> = runs.collect();
     let lines =
@@ -174,6 +176,7 @@ fn kinds(world: &BTreeMap<String, Dumped>) -> String {
             Dumped::Hash(fields) => fields.len(),
             Dumped::Set(members) => members.len(),
             Dumped::Sorted(members) => members.len(),
+            Dumped::List(entries) => entries.len(),
             Dumped::Stream(entries) => entries.len(),
         };
         let count = kinds.entry(kind).or_default();

@@ -49,6 +49,7 @@ async fn every_filter_lists_what_it_says_newest_first_with_the_exact_total() {
         rest.flat_map(|(w, s)| times.iter().map(move |t| (action, w, s, t))).collect::<Vec<_>>()
     }) {
         let filter = Filter {
+            parent: None,
             action: action.clone(),
             worker: worker.clone(),
             statuses: status.clone(),

@@ -50,7 +50,7 @@ pub(crate) async fn claim(house: &House, worker: &WorkerId, id: JobId) -> ClaimA
 pub(crate) async fn claimed(house: &House, worker: &WorkerId, id: JobId) -> Claimed {
     match claim(house, worker, id).await {
         ClaimAnswer::Claimed(job) => *job,
-        other @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_)) => {
+        other @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_)) => {
             panic!("{id} was not claimed: {other:?}")
         }
     }

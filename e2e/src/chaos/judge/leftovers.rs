@@ -24,6 +24,7 @@ pub(super) fn judge(evidence: &Evidence, findings: &mut Findings) {
             Dumped::Hash(fields) => fields.len(),
             Dumped::Set(members) => members.len(),
             Dumped::Sorted(members) => members.len(),
+            Dumped::List(entries) => entries.len(),
             Dumped::Stream(entries) => entries.len(),
         };
         let kind = key.split(':').next().unwrap_or_default();

@@ -57,7 +57,7 @@ pub(super) fn judge(evidence: &Evidence, history: &History, findings: &mut Findi
             let listed = match value {
                 Dumped::Set(members) => members.contains(&text),
                 Dumped::Sorted(members) => members.contains_key(&text),
-                Dumped::Text(_) | Dumped::Hash(_) | Dumped::Stream(_) => false,
+                Dumped::Text(_) | Dumped::Hash(_) | Dumped::List(_) | Dumped::Stream(_) => false,
             };
             if listed && !key.starts_with("cron_jobs") {
                 findings.add(DELETED, format!("{id} is in {key}"));

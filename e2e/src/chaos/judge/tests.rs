@@ -40,6 +40,11 @@ fn job(number: u64, status: Status) -> Job {
         result: None,
         exception: None,
         progress: None,
+        next: None,
+        family: None,
+        awaits: false,
+        failed_children: 0,
+        holds: shared::lock::Locks::default(),
         cancelled: None,
     }
 }

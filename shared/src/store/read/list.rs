@@ -12,6 +12,8 @@ pub struct Filter {
     pub action: Option<ActionName>,
     /// Claimed by this worker.
     pub worker: Option<WorkerId>,
+    /// A child of this job, or of one that it carries on.
+    pub parent: Option<JobId>,
     /// In one of these statuses; none is any.
     pub statuses: Vec<Status>,
     /// Due at this moment or later.
@@ -41,6 +43,16 @@ impl Store {
         limit: usize,
     ) -> Result<JobPage, StoreError> {
         let list = List { store: self, filter };
+        if let Some(parent) = filter.parent {
+            let index = self.family_index(parent).await?;
+            let alone = filter.action.is_none() && filter.worker.is_none();
+            let (ids, total) = if alone && filter.statuses.is_empty() {
+                list.page_of(index, start, limit).await?
+            } else {
+                list.walked_along(&index, start, limit).await?
+            };
+            return Ok(JobPage { jobs: self.jobs_by_id(&ids).await?, total });
+        }
         let (ids, total) = match (&filter.action, &filter.worker, &filter.statuses[..]) {
             (None, None, []) => list.page_of(self.keys.jobs(), start, limit).await?,
             (None, None, [one]) => list.page_of(self.keys.status(*one), start, limit).await?,
@@ -75,6 +87,17 @@ impl Store {
             return Ok((found.len(), ids));
         }
         Ok((found.len(), list.matching(&ids).await?))
+    }
+}
+
+impl Store {
+    /// Where the children of a job, or of the one that it carries on, are listed.
+    async fn family_index(&self, parent: JobId) -> Result<String, StoreError> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.keys.job(parent)).arg("family");
+        let family: Option<String> = command.query_async(&mut self.connection.clone()).await?;
+        let family = family.and_then(|family| family.parse().ok()).unwrap_or(parent);
+        Ok(self.keys.family(family))
     }
 }
 
@@ -154,9 +177,19 @@ impl List<'_> {
             }
         }
         let index = narrowest.map(|(_, index)| index).unwrap_or_default();
+        self.walked_along(&index, start, limit).await
+    }
+
+    /// A page of what matches along one index.
+    async fn walked_along(
+        &self,
+        index: &str,
+        start: usize,
+        limit: usize,
+    ) -> Result<Ids, StoreError> {
         let (mut page, mut total, mut at) = (Vec::new(), 0_u64, 0);
         loop {
-            let found = self.range(&index, at, STEP).await?;
+            let found = self.range(index, at, STEP).await?;
             if found.is_empty() {
                 return Ok((page, total));
             }

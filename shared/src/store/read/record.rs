@@ -45,6 +45,11 @@ pub(super) fn job(id: JobId, pair: &[Value]) -> Result<Option<Job>, StoreError> 
         result: fields.json("result")?,
         exception: fields.json("exception")?,
         progress: fields.json("progress")?,
+        next: fields.may("next")?,
+        family: fields.may("family")?,
+        awaits: fields.fields.contains_key("awaits"),
+        failed_children: fields.may("failed")?.unwrap_or(0),
+        holds: fields.may("holds")?.unwrap_or_default(),
         cancelled: fields.cancelled(),
         spec,
     }))

@@ -317,6 +317,7 @@ pub(super) fn moment(before: &World, after: &World) -> Option<i64> {
             | Dumped::Hash(_)
             | Dumped::Set(_)
             | Dumped::Sorted(_)
+            | Dumped::List(_)
             | Dumped::Stream(_) => {}
         }
     }

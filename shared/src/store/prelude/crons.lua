@@ -69,6 +69,8 @@ local function make(name, firing, limit, now)
   add_queues(fresh)
   local job = { action = firing.action, class = firing.class, priority = firing.priority, scheduledAt = firing.at, cron = name }
   if firing.retries ~= '0' then job.retriesLeft = firing.retries end
+  if firing.locks ~= '' then job.locks = firing.locks end
+  if firing.share ~= '' then job.share = firing.share end
   create(firing.id, job, firing.spec, now)
   call('SADD', key_cron_jobs(name), firing.id)
   call('HINCRBY', key_cron(name), 'fired', 1)
@@ -76,10 +78,11 @@ local function make(name, firing, limit, now)
   return true
 end
 
--- A firing out of the arguments, from place `i` on; there are ten of them.
+-- A firing out of the arguments, from place `i` on; there are twelve of them.
 local function firing_at(i)
   return {
     kind = ARGV[i], id = ARGV[i + 1], tick = ARGV[i + 2], missed = ARGV[i + 3], at = ARGV[i + 4],
     class = ARGV[i + 5], priority = ARGV[i + 6], action = ARGV[i + 7], retries = ARGV[i + 8], spec = ARGV[i + 9],
+    locks = ARGV[i + 10], share = ARGV[i + 11],
   }
 end

@@ -1,0 +1,39 @@
+-- change: waiting stays waiting, under another priority or at another time.
+-- One script, so that a job that is claimed meanwhile is not changed, and one that is changed stands where it belongs.
+-- KEYS[1]  root      string  the namespace
+-- ARGV[1]  limit     int     how many queues a namespace may have
+-- ARGV[2]  id        string  the job
+-- ARGV[3]  priority  string  'high', 'normal', 'low', or '' to leave it
+-- ARGV[4]  at        int     scheduledAt in ms, or '' to leave it
+-- ARGV[5]  spec      JSON    what is asked, with the new priority; '' to leave it
+-- Answers  {'changed'}
+--          {'refused', status}         it does not wait, or only for its children; nothing is written
+--          {'too_late', expiresAt}     it would expire before; nothing is written
+--          {'too_many_queues', queue}  nothing is written
+--          {'gone'}                    no such job
+
+local limit, id = tonumber(ARGV[1]), ARGV[2]
+local job = record(id)
+if not job then return { 'gone' } end
+if job.status ~= 'waiting' or job.awaits then return { 'refused', job.status } end
+local priority = ARGV[3] ~= '' and ARGV[3] or job.priority
+local at = ARGV[4] ~= '' and ARGV[4] or job.scheduledAt
+if job.expiresAt and tonumber(at) >= tonumber(job.expiresAt) then return { 'too_late', job.expiresAt } end
+local fresh = fresh_queues({ job.class .. '.' .. priority })
+if #fresh > 0 and call('SCARD', root .. 'queues') >= limit then return { 'too_many_queues', fresh[1] } end
+if priority == job.priority and at == job.scheduledAt then return { 'changed' } end
+
+local now = now_ms()
+add_queues(fresh)
+if not job.blockers then take_out(id, job, now) end
+job.priority, job.scheduledAt = priority, at
+call('HSET', key_job(id), 'priority', priority, 'scheduledAt', at, 'lastUpdated', text(now))
+if ARGV[5] ~= '' then call('SET', key_spec(id), ARGV[5]) end
+call('ZADD', root .. 'jobs', at, id)
+call('ZADD', key_status('waiting'), at, id)
+call('ZADD', key_action(job.action), at, id)
+if job.parent then call('ZADD', key_family(job.parent), at, id) end
+if not job.blockers then place(id, job, now) end
+refill(now)
+emit(id, job.number, job.action, 'waiting', '', '')
+return { 'changed' }
