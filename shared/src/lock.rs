@@ -270,7 +270,20 @@ mod tests {
                 Err(error) => told.push_str(&format!("! {error}\n")),
             }
         }
-        expect![[r#""#]].assert_eq(&told);
+        expect![[r#"
+            devices=1
+            devices=1 licence=2
+            device-eosdist1=1 vlan/7:true=1
+            ! lock "device-{{list}}" names parameter "list", which is missing or is no text, number, true or false
+            ! lock "device-{{host" has a {{ without its }}
+            ! lock "action:scan" must not begin with action: or class:, which are limits of Capstan's own
+            ! lock "class:cpu=1" must not begin with action: or class:, which are limits of Capstan's own
+            ! lock "two words" must be 1 to 128 characters of A-Z a-z 0-9 _ . - : / @
+            ! lock "" must be 1 to 128 characters of A-Z a-z 0-9 _ . - : / @
+            ! permits of lock "a" must be a whole number from 1 to 1000000
+            ! permits of lock "a" must be a whole number from 1 to 1000000
+            ! a job names at most 16 locks
+        "#]].assert_eq(&told);
     }
 
     #[test]

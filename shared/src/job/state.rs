@@ -195,10 +195,10 @@ mod tests {
                 .collect();
             writeln!(table, "{status}: {}", moves.join(" ")).unwrap();
         }
-        expect![[r"
-            waiting: Claim->running Cancel->cancel Refuse->error Delete->deleted
-            running: Finish->done Fail->error Shutdown->worker_shutdown Cancel->cancel_request Expire->worker_dead Delete->cancel_request
-            cancel_request: Finish->done Fail->error Stopped->cancel Shutdown->cancel Expire->cancel
+        expect![[r#"
+            waiting: Claim->running Settle->done Cancel->cancel Refuse->error Delete->deleted
+            running: Finish->done Fail->error Await->waiting Shutdown->worker_shutdown Cancel->cancel_request Expire->worker_dead Delete->cancel_request
+            cancel_request: Finish->done Fail->error Stopped->cancel Await->cancel Shutdown->cancel Expire->cancel
             done: Delete->deleted
             error: Delete->deleted
             cancel: Delete->deleted
@@ -206,7 +206,7 @@ mod tests {
             worker_shutdown: Delete->deleted
             worker_resurrection: Delete->deleted
             deleted: 
-        "]]
+        "#]]
         .assert_eq(&table);
     }
 

@@ -89,11 +89,14 @@ local function answer(word, id)
   return true
 end
 
+local stands_for = {}
+
 -- Notes for whom a new job waits; what can never be is settled like any other end.
 local function depend(id, fields, parent_id)
   local blockers = 0
   for _, name in ipairs(names_in(fields.dependsOn)) do
-    local on = call('GET', key_once(name)) or name   -- it may stand for the one that has its unique key
+    -- It may stand for the one that has its unique key.
+    local on = stands_for[name] or call('GET', key_once(name)) or name
     local job, last = last_of(on)
     if job and job.status ~= 'deleted' then call('HSETNX', key_job(last), 'next', id) end
     local ended = not job or is_final(job) or not may_wait_for(parent_id, fields.parent, nil, job)
@@ -131,7 +134,8 @@ local function submit(job)
   local holder = unique and call('GET', key_unique(unique))
   local taken = holder and answer('taken', holder)
   -- Whoever asks again with this id is answered the same.
-  if job.once or taken then call('SET', key_once(job.id), taken and holder or job.id, 'EX', 86400) end
+  if taken then stands_for[job.id] = holder end
+  if job.once or taken and batch ~= '' then call('SET', key_once(job.id), taken and holder or job.id, 'EX', 86400) end
   if taken then return end
   if job.fields.scheduledAt == '' then job.fields.scheduledAt = text(now) end
   local parent_id = job.fields.parentID

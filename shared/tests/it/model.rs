@@ -9,6 +9,8 @@ mod dice;
 mod ends;
 mod leases;
 mod moves;
+mod places;
+mod relations;
 mod state;
 mod step;
 
@@ -23,6 +25,7 @@ use shared::store::{Dumped, Outbox, Store};
 
 use crate::world::dump_of;
 use chance::Chance;
+use places::Stand;
 use state::{Model, World};
 use step::{Repeated, Step, moment};
 use tokio::task::JoinSet;
@@ -93,11 +96,13 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 /// Moves of the table that no history made.
 fn missing(walked: &BTreeSet<String>) -> Vec<String> {
     use shared::job::Event as E;
-    let events = [
+    let events: [E; 12] = [
         E::Claim,
         E::Finish,
         E::Fail,
         E::Stopped,
+        E::Await,
+        E::Settle,
         E::Shutdown,
         E::Cancel,
         E::Expire,
@@ -188,7 +193,12 @@ impl History {
     fn is_unsettled(&self) -> bool {
         let soon = self.model.now + 1..self.model.now + 1_000;
         let mut leases = self.model.workers.values().map(|worker| worker.until);
-        let mut due = self.model.jobs.values().map(|job| job.scheduled_at);
+        let mut due = self.model.jobs.values().filter_map(|job| match job.stand {
+            Stand::Due(at) if job.waits() => Some(at),
+            Stand::Due(_) | Stand::Ready(_) | Stand::Behind | Stand::Parked | Stand::Nowhere => {
+                None
+            }
+        });
         leases.any(|at| soon.contains(&at)) || due.any(|at| soon.contains(&at))
     }
 

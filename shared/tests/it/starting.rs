@@ -106,6 +106,7 @@ fn word(answer: &ClaimAnswer) -> &'static str {
         ClaimAnswer::Claimed(_) => "claimed",
         ClaimAnswer::Gone => "gone",
         ClaimAnswer::Refused(_) => "refused",
+        ClaimAnswer::Parked(_) => "parked",
     }
 }
 

@@ -29,6 +29,11 @@ fn bare() -> job::Job {
         result: None,
         exception: None,
         progress: None,
+        next: None,
+        family: None,
+        awaits: false,
+        failed_children: 0,
+        holds: shared::lock::Locks::default(),
         cancelled: None,
     }
 }

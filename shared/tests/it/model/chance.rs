@@ -5,11 +5,15 @@ use std::time::Duration;
 use serde_json::json;
 use shared::job::{
     Backoff, Cancelled, Exception, JobId, NewJob, OnWorkerLost, Outcome, Priority, Status,
-    Timestamp, Token, WorkerId,
+    Timestamp, Token, When, WorkerId,
 };
-use shared::store::{Beat, ClaimRequest, Finish, Line, Reoffer, Settings, Source, Steer};
+use shared::lock::LockName;
+use shared::store::{
+    Beat, ClaimRequest, Finish, JobChange, Line, Reoffer, Settings, Source, Steer,
+};
 
 use super::dice::Dice;
+use super::places::Stand;
 use super::state::{Model, Record};
 use super::step::Step;
 
@@ -20,7 +24,13 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// What can be thrown, and how often.
-const KINDS: [(Kind, usize); 17] = [
+const KINDS: [(Kind, usize); 23] = [
+    (Kind::Flood, 1),
+    (Kind::Settle, 5),
+    (Kind::Change, 5),
+    (Kind::Permits, 3),
+    (Kind::Pause, 5),
+    (Kind::Clear, 2),
     (Kind::Submit, 18),
     (Kind::Claim, 24),
     (Kind::Finish, 18),
@@ -42,6 +52,12 @@ const KINDS: [(Kind, usize); 17] = [
 
 #[derive(Clone, Copy)]
 enum Kind {
+    Flood,
+    Settle,
+    Change,
+    Permits,
+    Pause,
+    Clear,
     Submit,
     Claim,
     Finish,
@@ -66,11 +82,12 @@ pub(super) struct Chance {
     pub(super) dice: Dice,
     /// Ends that were told before.
     told: Vec<Finish>,
+    flooded: bool,
 }
 
 impl Chance {
     pub(super) fn new(seed: u64) -> Chance {
-        Chance { dice: Dice::new(seed), told: Vec::new() }
+        Chance { dice: Dice::new(seed), told: Vec::new(), flooded: false }
     }
 
     /// The next step of a history that has come so far.
@@ -96,6 +113,32 @@ impl Chance {
                     jobs.push(jobs[0].clone());
                 }
                 Step::Submit(jobs)
+            }
+            Kind::Flood if self.flooded => Step::Settle,
+            Kind::Flood => {
+                self.flooded = true;
+                Step::Submit(self.flood())
+            }
+            Kind::Settle => Step::Settle,
+            Kind::Change => self.change(model),
+            Kind::Permits => {
+                let permits = self.dice.one(&[None, None, Some(1), Some(2), Some(3)]);
+                Step::Permits(self.lock_name(true), permits)
+            }
+            Kind::Pause => {
+                let on = model.paused.is_empty() && self.dice.percent(60);
+                let paused: Vec<LockName> =
+                    model.paused.iter().map(|name| name.parse().unwrap()).collect();
+                let other = paused.is_empty() || self.dice.percent(20);
+                let limits = ["action:noop", "action:sleep", "class:scan=1"];
+                let limit = self.dice.one(&limits).parse().unwrap();
+                Step::Pause(if other { limit } else { self.dice.one(&paused) }, on)
+            }
+            Kind::Clear => {
+                let held: Vec<LockName> =
+                    model.holders.keys().map(|name| name.parse().unwrap()).collect();
+                let free = held.is_empty() || self.dice.percent(20);
+                Step::Clear(if free { self.lock_name(true) } else { self.dice.one(&held) })
             }
             Kind::Claim => self.claim(model),
             Kind::Finish => {
@@ -189,7 +232,18 @@ impl Chance {
         let far = Timestamp::from_ms(FAR_MS);
         job.scheduled_at = self.dice.one(&[None, None, None, Some(past), Some(far)]);
         job.once = self.dice.percent(25);
+        self.relate(model, &mut job);
+        if self.dice.percent(40) {
+            for _ in 0..1 + self.dice.below(2) {
+                let permits = self.dice.one(&[1, 1, 1, 2]);
+                let name = self.lock_name(false);
+                job.spec.locks.add(name, permits);
+            }
+        }
         let spec = &mut job.spec;
+        if self.dice.percent(30) {
+            spec.fairness_key = Some("flood".to_owned());
+        }
         spec.priority =
             self.dice.one(&[Priority::Normal, Priority::Normal, Priority::High, Priority::Low]);
         spec.expires_at = self.dice.one(&[None, None, None, None, Some(far), Some(past)]);
@@ -207,6 +261,51 @@ impl Chance {
             spec.backoff = Some(Backoff { base, max });
         }
         job
+    }
+
+    fn lock_name(&mut self, limits: bool) -> LockName {
+        let names = ["a", "a", "b", "c:1", "action:noop", "class:scan=1"];
+        self.dice.one(&names[..if limits { 6 } else { 4 }]).parse().unwrap()
+    }
+
+    /// More jobs of one share than are offered at a time.
+    fn flood(&mut self) -> Vec<NewJob> {
+        let jobs = (0..66 + self.dice.below(4)).map(|_| {
+            let mut job = e2e::job("noop", "scan=1");
+            job.id = self.id();
+            job.spec.fairness_key = Some("flood".to_owned());
+            job
+        });
+        jobs.collect()
+    }
+
+    fn change(&mut self, model: &Model) -> Step {
+        let id = self.job(model, |job| job.waits() && !job.awaits);
+        let priority = self.dice.one(&[None, Some(Priority::High), Some(Priority::Low)]);
+        let past = Timestamp::from_ms(1_000_000 + self.dice.below(1_000) as i64);
+        let scheduled_at = self.dice.one(&[None, Some(past), Some(Timestamp::from_ms(FAR_MS))]);
+        Step::Change(id, JobChange { priority, scheduled_at })
+    }
+
+    /// Jobs that this one names.
+    fn relate(&mut self, model: &Model, job: &mut NewJob) {
+        if self.dice.percent(20) {
+            let parent = self.job(model, |job| job.status.is_running());
+            job.spec.parent = Some(parent);
+        }
+        if self.dice.percent(25) {
+            let count = 1 + self.dice.below(3);
+            let family = job.spec.parent.and_then(|id| model.jobs.get(&id)).and_then(|p| p.family);
+            let near = |other: &Record| {
+                if family.is_some() { other.parent == family } else { !other.status.is_final() }
+            };
+            let mut on: Vec<JobId> = (0..count).map(|_| self.job(model, near)).collect();
+            on.dedup();
+            job.spec.depends_on = on;
+            if self.dice.percent(30) {
+                job.spec.when = When::Finished;
+            }
+        }
     }
 
     fn claim(&mut self, model: &Model) -> Step {
@@ -244,8 +343,12 @@ impl Chance {
             failed,
             Outcome::Shutdown,
             Outcome::Cancel,
+            Outcome::Await(None),
             Outcome::Resurrected,
         ];
+        if model.jobs.get(&id).is_some_and(|job| job.family.is_some()) {
+            outcomes.extend(vec![Outcome::Await(Some(json!("spread"))); 6]);
+        }
         match model.jobs.get(&id).map(|job| job.status) {
             Some(Status::CancelRequest) => outcomes.extend(vec![Outcome::Cancel; 5]),
             Some(Status::WorkerDead) => outcomes.extend(vec![Outcome::Resurrected; 9]),
@@ -304,7 +407,11 @@ impl Chance {
         let queues: Vec<String> = model.queues.iter().cloned().collect();
         let queue =
             if queues.is_empty() { "default=1.normal".into() } else { self.dice.one(&queues) };
-        let first = model.jobs.values().filter_map(|job| job.offered_at).min();
+        let first = model.jobs.values().filter_map(|job| match job.stand {
+            Stand::Ready(at) if job.waits() => Some(at),
+            _ => None,
+        });
+        let first = first.min();
         let clear = model.outbox.is_empty() || first.is_none_or(|first| first > model.now - 500);
         let ages = if clear { [MOMENT, MOMENT, HOUR] } else { [HOUR; 3] };
         let behind = self.dice.one(&[None, None, Some(Duration::ZERO), Some(HOUR)]);

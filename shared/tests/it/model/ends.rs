@@ -17,6 +17,7 @@ impl Model {
             Outcome::Error(_) => Event::Fail,
             Outcome::Cancel => Event::Stopped,
             Outcome::Shutdown => Event::Shutdown,
+            Outcome::Await(_) => Event::Await,
             Outcome::Resurrected => Event::Resurrect,
         };
         let Some(to) = self.next(end.id, event) else {
@@ -30,18 +31,28 @@ impl Model {
             self.tell(end.id);
             return Finished::Recorded(to);
         }
-        if wanted {
+        if wanted && event != Event::Await {
             self.carry_on(end, to);
         }
         let job = self.job_mut(end.id);
         match &end.outcome {
-            Outcome::Done(result) => job.result = result.as_ref().map(ToString::to_string),
+            Outcome::Done(result) | Outcome::Await(result) => {
+                job.result = result.as_ref().map(ToString::to_string)
+            }
             Outcome::Error(exception) => {
                 job.exception = Some(serde_json::to_string(exception).unwrap());
             }
             Outcome::Cancel | Outcome::Shutdown | Outcome::Resurrected => {}
         }
+        let mut to = to;
+        if to == Status::Waiting {
+            match self.await_children(end.id) {
+                Some(at_once) => to = at_once,
+                None => return Finished::Recorded(to),
+            }
+        }
         self.end(end.id, to);
+        self.free(end.id);
         Finished::Recorded(to)
     }
 
@@ -76,6 +87,9 @@ impl Model {
         (job.retries_left, job.crashes) = (left, crashes);
         // It was started in time once.
         job.expires_at = None;
+        (job.parent, job.family, job.next) = (old.parent, old.family, old.next);
+        job.failed = old.failed;
+        self.hand_on(id, new);
         self.create(new, job);
         self.job_mut(id).follow_up = Some(new);
     }
@@ -85,11 +99,26 @@ impl Model {
         let now = self.now;
         let job = self.job_mut(id);
         (job.status, job.last_updated, job.finished_at) = (to, now, Some(now));
-        let deleting = job.deleting;
+        let (deleting, carried_on) = (job.deleting, job.follow_up.is_some());
         self.tell(id);
+        if !carried_on {
+            self.close(id, to);
+        }
         if deleting {
             self.bury(id);
         }
+    }
+
+    /// A job that waits is over.
+    pub(super) fn end_waiting(&mut self, id: JobId, to: Status) {
+        let job = self.job_mut(id);
+        if job.blockers > 0 || job.awaits {
+            (job.blockers, job.awaits) = (0, false);
+        } else {
+            self.take_out(id);
+            self.refill();
+        }
+        self.end(id, to);
     }
 
     /// A tombstone takes the place of a job.
@@ -101,6 +130,7 @@ impl Model {
         self.tell(id);
         let job = self.job_mut(id);
         (job.worker, job.token, job.expires_at, job.unique_key) = (None, None, None, None);
+        (job.parent, job.family, job.next) = (None, None, None);
     }
 
     pub(super) fn cancel(&mut self, id: JobId, why: &Cancelled) -> Cancelling {
@@ -112,13 +142,13 @@ impl Model {
         Cancelling::Asked(self.stop(id, why))
     }
 
-    fn stop(&mut self, id: JobId, why: &Cancelled) -> Status {
+    pub(super) fn stop(&mut self, id: JobId, why: &Cancelled) -> Status {
         let to = self.next(id, Event::Cancel).unwrap();
         let now = self.now;
         let job = self.job_mut(id);
         (job.cancel_by, job.cancel_reason) = (why.by.clone(), why.reason.clone());
         if to.is_final() {
-            self.end(id, to);
+            self.end_waiting(id, to);
         } else {
             (job.status, job.last_updated) = (to, now);
             self.tell(id);
@@ -181,6 +211,6 @@ impl Model {
         let to = self.next(id, Event::Refuse).unwrap();
         let message = r#"{"type":"Expired","message":"it was not started before it expired"}"#;
         self.job_mut(id).exception = Some(message.to_owned());
-        self.end(id, to);
+        self.end_waiting(id, to);
     }
 }

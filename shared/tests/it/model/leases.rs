@@ -106,5 +106,6 @@ impl Model {
             }
         }
         self.end(id, to);
+        self.free(id);
     }
 }

@@ -4,8 +4,9 @@
 use shared::job::{
     Claimed, Event, JobId, NewJob, OnWorkerLost, Spec, Status, Timestamp, Token, WorkerId,
 };
-use shared::store::{ClaimAnswer, ClaimRequest, Claims, Submission, Submitted};
+use shared::store::{BadRelation, ClaimAnswer, ClaimRequest, Claims, Submission, Submitted};
 
+use super::places::Stand;
 use super::state::{Fields, Model, Record};
 
 /// Fields of an entry or of a hash.
@@ -43,10 +44,11 @@ impl Model {
         self.events.push(fields([("worker", id.to_string()), (field, value.to_owned())]));
     }
 
-    pub(super) fn offer(&mut self, id: JobId) {
+    /// It is offered, or offered again.
+    pub(super) fn publish(&mut self, id: JobId) {
         let now = self.now;
         let job = self.job_mut(id);
-        job.offered_at = Some(now);
+        job.stand = Stand::Ready(now);
         let entry = fields([
             ("job", id.to_string()),
             ("class", job.class.clone()),
@@ -59,11 +61,14 @@ impl Model {
     pub(super) fn create(&mut self, id: JobId, mut job: Record) {
         self.number += 1;
         job.number = self.number;
-        let due = job.scheduled_at <= self.now;
+        if let Some(family) = job.parent.filter(|family| self.parents.contains_key(family)) {
+            self.children.entry(family).or_default().insert(id, job.scheduled_at);
+        }
+        let blocked = job.blockers > 0;
         self.jobs.insert(id, job);
         self.tell(id);
-        if due {
-            self.offer(id);
+        if !blocked {
+            self.place(id);
         }
     }
 
@@ -85,7 +90,18 @@ impl Model {
             last_updated: self.now,
             started_at: None,
             finished_at: None,
-            offered_at: None,
+            stand: Stand::Nowhere,
+            share: spec.fairness_key.clone().unwrap_or_default(),
+            locks: spec.locks.iter().map(|(n, p)| (n.to_string(), u64::from(p))).collect(),
+            in_line: Vec::new(),
+            holds: None,
+            next: None,
+            blockers: 0,
+            when_finished: false,
+            parent: None,
+            family: None,
+            awaits: false,
+            failed: 0,
             worker: None,
             token: None,
             retry_from: None,
@@ -115,8 +131,14 @@ impl Model {
         self.jobs.iter().find(|(_, job)| has(job)).map(|(id, _)| *id)
     }
 
-    pub(super) fn submit(&mut self, jobs: &[NewJob]) -> Vec<Submitted> {
-        jobs.iter().map(|job| self.submit_one(job)).collect()
+    pub(super) fn submit(&mut self, jobs: &[NewJob]) -> Result<Vec<Submitted>, BadRelation> {
+        match self.bad_relation(jobs) {
+            Some(bad) => Err(bad),
+            None => {
+                self.stands_for.clear();
+                Ok(jobs.iter().map(|job| self.submit_one(job)).collect())
+            }
+        }
     }
 
     fn submit_one(&mut self, job: &NewJob) -> Submitted {
@@ -128,6 +150,7 @@ impl Model {
             let kept = self.jobs.contains_key(answered);
             if kept { (Submission::Taken, *answered) } else { (Submission::Spent, job.id) }
         } else if let Some(holder) = holder {
+            self.stands_for.insert(job.id, holder);
             if job.once {
                 self.once.insert(job.id, holder);
             }
@@ -138,6 +161,10 @@ impl Model {
             }
             let mut record = self.fresh(job.spec.action.as_str(), job.class.as_str(), &job.spec);
             record.scheduled_at = job.scheduled_at.map_or(self.now, Timestamp::ms);
+            if let Some(parent) = job.spec.parent {
+                self.join_family(job.id, &mut record, parent);
+            }
+            self.depend(job.id, &mut record, job);
             self.create(job.id, record);
             (Submission::Created, job.id)
         };
@@ -170,7 +197,9 @@ impl Model {
             }
             answers
         });
-        Claims::Answered(answers.collect())
+        let answers = answers.collect();
+        self.refill();
+        Claims::Answered(answers)
     }
 
     fn claim_one(&mut self, worker: &WorkerId, id: JobId) -> ClaimAnswer {
@@ -179,20 +208,28 @@ impl Model {
         let due = job.scheduled_at <= self.now;
         let in_time = job.expires_at.is_none_or(|expires| expires > self.now);
         if !mine {
-            let to = if due && in_time { self.next(id, Event::Claim) } else { None };
+            let free = due && in_time && job.blockers == 0 && !job.awaits;
+            let to = if free { self.next(id, Event::Claim) } else { None };
             let Some(to) = to else { return ClaimAnswer::Refused(self.jobs[&id].status) };
+            let needs = self.needs_of(id);
+            if let Some(busy) = self.find_busy(id, &needs) {
+                return ClaimAnswer::Parked(busy.parse().unwrap());
+            }
             self.token += 1;
             let (token, now) = (self.token, self.now);
             let job = self.job_mut(id);
             job.status = to;
             (job.token, job.worker) = (Some(token), Some(worker.clone()));
             (job.started_at, job.last_updated) = (Some(now), now);
-            let (queue, offered) = (job.queue(), job.offered_at);
-            if let Some(offered) = offered {
+            let (queue, stand) = (job.queue(), job.stand);
+            if let Stand::Ready(offered) = stand {
                 let reached = self.reached.entry(queue).or_insert(offered);
                 *reached = offered.max(*reached);
             }
             self.tell(id);
+            self.hold(id, &needs);
+            self.take_out(id);
+            needs.iter().for_each(|(name, _)| self.wake(name));
         }
         let job = &self.jobs[&id];
         ClaimAnswer::Claimed(Box::new(Claimed {

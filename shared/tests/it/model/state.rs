@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::job::{JobId, Priority, Status, WorkerId};
 use shared::store::{Dumped, Line};
 
+use super::places::Stand;
+use super::relations::Note;
+
 pub(super) type World = BTreeMap<String, Dumped>;
 pub(super) type Fields = BTreeMap<String, String>;
 
@@ -20,7 +23,26 @@ pub(super) struct Model {
     pub(super) workers: BTreeMap<WorkerId, WorkerRecord>,
     /// Ids that are not to be used again, and the job that was answered.
     pub(super) once: BTreeMap<JobId, JobId>,
+    /// Of the jobs of one submission, which job was answered instead.
+    pub(super) stands_for: BTreeMap<JobId, JobId>,
     pub(super) queues: BTreeSet<String>,
+    /// How many jobs of each share are offered, and those that left it in this step.
+    pub(super) offered: BTreeMap<String, u64>,
+    pub(super) gone: Vec<(String, u64)>,
+    /// Permits that were set, what is paused, and who holds what.
+    pub(super) permits: BTreeMap<String, u64>,
+    pub(super) paused: BTreeSet<String>,
+    pub(super) holders: BTreeMap<String, BTreeMap<JobId, u64>>,
+    /// When turns at a lock are over.
+    pub(super) turns: BTreeMap<String, i64>,
+    /// Who waits for a job, who is whose child, each by scheduledAt; and who the parent of a family is.
+    pub(super) dependents: BTreeMap<JobId, BTreeMap<JobId, i64>>,
+    pub(super) children: BTreeMap<JobId, BTreeMap<JobId, i64>>,
+    pub(super) stopping: BTreeMap<JobId, BTreeMap<JobId, i64>>,
+    pub(super) parents: BTreeMap<JobId, JobId>,
+    /// What is still to be told, and whether this step has added to it.
+    pub(super) settling: Vec<Note>,
+    pub(super) noted: bool,
     /// When the last one of a queue to be claimed was offered.
     pub(super) reached: BTreeMap<String, i64>,
     pub(super) outbox: Vec<Fields>,
@@ -43,8 +65,19 @@ pub(super) struct Record {
     pub(super) last_updated: i64,
     pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,
-    /// When it was offered last; none is: it is due later.
-    pub(super) offered_at: Option<i64>,
+    /// Where it stands while it waits.
+    pub(super) stand: Stand,
+    pub(super) share: String,
+    pub(super) locks: Vec<(String, u64)>,
+    pub(super) in_line: Vec<String>,
+    pub(super) holds: Option<String>,
+    pub(super) next: Option<JobId>,
+    pub(super) blockers: u64,
+    pub(super) when_finished: bool,
+    pub(super) parent: Option<JobId>,
+    pub(super) family: Option<JobId>,
+    pub(super) awaits: bool,
+    pub(super) failed: u64,
     pub(super) worker: Option<WorkerId>,
     pub(super) token: Option<u64>,
     pub(super) retry_from: Option<JobId>,
@@ -85,8 +118,13 @@ pub(super) struct WorkerRecord {
 }
 
 impl Record {
-    pub(super) fn queue(&self) -> String {
-        format!("{}.{}", self.class, self.priority)
+    pub(super) fn waits(&self) -> bool {
+        self.status == Status::Waiting
+    }
+
+    /// Its follow-up, as its record says.
+    pub(super) fn carried_on_by(&self) -> Option<JobId> {
+        self.follow_up.filter(|_| self.is_there())
     }
 
     fn is_there(&self) -> bool {
@@ -99,6 +137,8 @@ impl Record {
         let word = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let count = |count: u32| (count > 0).then(|| count.to_string());
         let here = self.is_there();
+        let locks: Vec<String> =
+            self.locks.iter().map(|(name, need)| format!("{name}={need}")).collect();
         let lines = self.log.as_ref();
         let bytes =
             |log: &Vec<(i64, Line)>| log.iter().map(|(_, l)| l.text.len() + 16).sum::<usize>();
@@ -132,6 +172,17 @@ impl Record {
             ("progress", self.progress.clone()),
             ("cancelBy", word(&self.cancel_by)),
             ("cancelReason", word(&self.cancel_reason)),
+            ("share", word(&self.share)),
+            ("locks", word(&locks.join(" "))),
+            ("inLine", word(&self.in_line.join(" "))),
+            ("holds", self.holds.clone()),
+            ("next", self.next.map(|id| id.to_string())),
+            ("blockers", (self.blockers > 0).then(|| self.blockers.to_string())),
+            ("when", self.when_finished.then(|| "finished".to_owned())),
+            ("parent", self.parent.map(|id| id.to_string())),
+            ("family", self.family.map(|id| id.to_string())),
+            ("awaits", self.awaits.then(|| "1".to_owned())),
+            ("failed", (self.failed > 0).then(|| self.failed.to_string())),
             ("deleting", self.deleting.then(|| "1".to_owned())),
             ("logLines", lines.map(|log| log.len().to_string())),
             ("logBytes", lines.map(|log| bytes(log).to_string())),
@@ -190,12 +241,53 @@ impl Model {
             let reached = self.reached.iter().map(|(queue, at)| (queue.clone(), at.to_string()));
             keys.0.insert("reached".into(), Dumped::Hash(reached.collect()));
         }
+        self.of_competition(&mut keys);
         for (name, stream) in [("outbox", &self.outbox), ("events", &self.events)] {
             if !stream.is_empty() {
                 keys.0.insert(name.to_owned(), Dumped::Stream(stream.clone()));
             }
         }
         keys.0
+    }
+}
+
+impl Model {
+    fn of_competition(&self, keys: &mut Keys) {
+        let holders = |held: &BTreeMap<JobId, u64>| held.values().sum::<u64>();
+        keys.counts("offered", self.offered.clone());
+        keys.counts("parked", self.parked());
+        keys.counts("permits", self.permits.clone());
+        keys.counts("held", self.holders.iter().map(|(n, held)| (n.clone(), holders(held))));
+        for (name, held) in &self.holders {
+            let held = held.iter().map(|(id, need)| (id.to_string(), *need));
+            keys.counts(&format!("lock:{name}"), held);
+        }
+        for name in &self.paused {
+            keys.member("paused".into(), name);
+        }
+        for (name, at) in &self.turns {
+            keys.sorted("turns".into(), name, *at);
+        }
+        let sets = [
+            ("dependents", &self.dependents),
+            ("children", &self.children),
+            ("stopping", &self.stopping),
+        ];
+        for (kind, sets) in sets {
+            for (of, set) in sets {
+                for (id, score) in set {
+                    keys.sorted(format!("{kind}:{of}"), &id.to_string(), *score);
+                }
+            }
+        }
+        if !self.parents.is_empty() {
+            let parents = self.parents.iter().map(|(f, id)| (f.to_string(), id.to_string()));
+            keys.0.insert("parents".into(), Dumped::Hash(parents.collect()));
+        }
+        if !self.settling.is_empty() {
+            let notes = self.settling.iter().map(Note::text).collect();
+            keys.0.insert("settling".into(), Dumped::List(notes));
+        }
     }
 }
 
@@ -221,6 +313,14 @@ impl Keys {
         }
     }
 
+    fn counts(&mut self, key: &str, counts: impl IntoIterator<Item = (String, u64)>) {
+        let hash: Fields =
+            counts.into_iter().map(|(name, count)| (name, count.to_string())).collect();
+        if !hash.is_empty() {
+            self.0.insert(key.to_owned(), Dumped::Hash(hash));
+        }
+    }
+
     fn indexes_of(&mut self, id: &str, job: &Record) {
         let at = job.scheduled_at;
         self.text(format!("spec:{id}"), &job.spec);
@@ -237,12 +337,21 @@ impl Keys {
         if let Some(key) = job.unique_key.as_ref().filter(|_| !job.status.is_final()) {
             self.text(format!("unique:{key}"), id);
         }
-        if job.status == Status::Waiting {
-            match job.offered_at {
-                Some(offered) => self.sorted(format!("ready:{}", job.queue()), id, offered),
-                None => self.sorted("due".into(), id, at),
+        if let Some(family) = &job.parent {
+            self.sorted(format!("jobs:family:{family}"), id, at);
+        }
+        if job.waits() {
+            match job.stand {
+                Stand::Ready(at) => self.sorted(format!("ready:{}", job.queue()), id, at),
+                Stand::Due(at) => self.sorted("due".into(), id, at),
+                Stand::Behind => self.sorted(format!("backlog:{}", job.share_name()), id, at),
+                Stand::Parked | Stand::Nowhere => {}
             }
-            if let Some(expires) = job.expires_at {
+            for name in &job.in_line {
+                self.sorted(format!("line:{name}"), id, job.line_score());
+                self.member("lines".into(), name);
+            }
+            if let Some(expires) = job.expires_at.filter(|_| !job.awaits) {
                 self.sorted("expiring".into(), id, expires);
             }
         }

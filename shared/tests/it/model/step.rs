@@ -1,16 +1,18 @@
 //! One call, made of the store and of the model alike; both answer in the store's own types, compared as text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
-use shared::job::{Cancelled, JobId, NewJob, Status, Timestamp, Token, WorkerId};
+use shared::job::{Cancelled, JobId, NewJob, Spec, Status, Timestamp, Token, WorkerId};
+use shared::lock::LockName;
 use shared::store::{
-    Appended, Beat, ClaimRequest, Dumped, Finish, Line, Outbox, Pulse, Reoffer, Settings, Steer,
-    Steered, Store, StoreError, Trimmed,
+    Appended, Beat, Changed, ClaimRequest, Dumped, Finish, JobChange as Change, Line, Outbox,
+    Pulse, Reoffer, Settings, Steer, Steered, Store, StoreError, Trimmed,
 };
 
 use super::moves::fields;
+use super::places::Stand;
 use super::state::{Fields, Model, Record, World};
 
 /// One call of a history.
@@ -32,6 +34,11 @@ pub(super) enum Step {
     Progress(JobId, Token, Value),
     Steer(WorkerId, Steer),
     Trim(Settings),
+    Settle,
+    Change(JobId, Change),
+    Permits(LockName, Option<u32>),
+    Pause(LockName, bool),
+    Clear(LockName),
     /// A relay publishes all that stands in the outbox.
     Publish,
 }
@@ -69,18 +76,22 @@ impl Step {
 
     pub(super) fn repeated(&self) -> Repeated {
         match self {
-            Step::Progress(..) | Step::Steer(..) => Repeated::Events,
-            Step::Beat(_) | Step::Reoffer(_) => Repeated::Time,
+            Step::Progress(..) | Step::Steer(..) | Step::Permits(..) => Repeated::Events,
+            // A second look finds more to do.
+            Step::Beat(_) | Step::Reoffer(_) | Step::Due | Step::Settle | Step::Finish(_) => {
+                Repeated::Time
+            }
             Step::Submit(_)
             | Step::Claim(..)
-            | Step::Finish(_)
             | Step::Leave(_)
             | Step::Expire(_)
             | Step::Cancel(..)
             | Step::Delete(_)
             | Step::Retry(..)
-            | Step::Due
             | Step::Lapse
+            | Step::Change(..)
+            | Step::Pause(..)
+            | Step::Clear(_)
             | Step::Log(..)
             | Step::Trim(_)
             | Step::Publish => Repeated::Nothing,
@@ -100,7 +111,10 @@ impl Step {
     ) -> Result<Answer, StoreError> {
         let mut moment = None;
         let text = match self {
-            Step::Submit(jobs) => answer(&store.submit(jobs).await?),
+            Step::Submit(jobs) => match store.submit(jobs).await {
+                Err(StoreError::Relation(bad)) => answer(&Err::<(), _>(bad)),
+                other => answer(&Ok::<_, ()>(other?)),
+            },
             Step::Claim(worker, requests) => answer(&store.claim(worker, requests).await?),
             Step::Finish(ends) => answer(&store.finish(ends).await?),
             Step::Beat(beat) => {
@@ -124,6 +138,16 @@ impl Step {
             Step::Progress(id, token, value) => answer(&store.progress(*id, *token, value).await?),
             Step::Steer(worker, wanted) => answer(&store.steer(worker, wanted).await?),
             Step::Trim(settings) => answer(&store.trim(settings).await?),
+            Step::Settle => answer(&store.settle().await?),
+            Step::Change(id, change) => answer(&store.change(*id, *change).await?),
+            Step::Permits(name, permits) => answer(&store.set_permits(name, *permits).await?),
+            Step::Pause(name, on) => answer(&store.pause(name, *on).await?),
+            Step::Clear(name) => {
+                // In which order the holders are named is the store's to choose.
+                let mut ids = store.clear_lock(name).await?;
+                ids.sort();
+                answer(&ids)
+            }
             Step::Publish => {
                 let entries = outbox.fresh(10_000, Duration::from_millis(1)).await?;
                 outbox.remove(entries.iter()).await?;
@@ -139,10 +163,17 @@ impl Model {
     /// what it chose, and fails when that was not one of the choices.
     pub(super) fn step(&mut self, step: &Step, after: &World) -> String {
         match step {
-            Step::Submit(jobs) => answer(&self.submit(jobs)),
+            Step::Submit(jobs) => match self.submit(jobs) {
+                Err(bad) => answer(&Err::<(), _>(bad)),
+                Ok(submitted) => answer(&Ok::<_, ()>(submitted)),
+            },
             Step::Claim(worker, requests) => answer(&self.claim(worker, requests)),
             Step::Finish(ends) => {
+                self.noted = false;
                 let answers: Vec<_> = ends.iter().map(|end| self.finish(end)).collect();
+                if self.noted {
+                    self.settle(16);
+                }
                 answer(&answers)
             }
             Step::Beat(beat) => answer(&self.beat(beat)),
@@ -157,7 +188,22 @@ impl Model {
             }
             Step::Delete(id) => answer(&self.delete(*id)),
             Step::Retry(id, new) => answer(&self.retry(*id, *new)),
-            Step::Due => answer(&self.due()),
+            Step::Due => answer(&self.due(after)),
+            Step::Settle => {
+                let moved = self.settle(100) as u64;
+                answer(&(moved, self.settling.len() as u64))
+            }
+            Step::Change(id, change) => answer(&self.change(*id, *change)),
+            Step::Permits(name, permits) => answer(&self.set_permits(name.as_str(), *permits)),
+            Step::Pause(name, on) => {
+                self.pause(name.as_str(), *on);
+                answer(&())
+            }
+            Step::Clear(name) => {
+                let mut cleared = self.clear_lock(name.as_str(), &named_by_clear(after));
+                cleared.sort();
+                answer(&cleared)
+            }
             Step::Lapse => answer(&self.lapse()),
             Step::Reoffer(which) => answer(&self.reoffer(which)),
             Step::Log(id, token, first, lines) => answer(&self.log(*id, *token, *first, lines)),
@@ -195,19 +241,72 @@ impl Model {
         found.into_iter().map(|(_, _, id)| id).collect()
     }
 
-    fn due(&mut self) -> u64 {
+    /// Whose turns the store found to be over it may say: they last as long as several steps.
+    fn due(&mut self, after: &World) -> u64 {
         let now = self.now;
-        let due = self.waiting(|job| {
-            let later = job.offered_at.is_none();
-            Some(job.scheduled_at).filter(|at| later && *at <= now)
+        let due = self.waiting(|job| match job.stand {
+            Stand::Due(at) => Some(at).filter(|at| *at <= now),
+            Stand::Ready(_) | Stand::Behind | Stand::Parked | Stand::Nowhere => None,
         });
         due.iter().for_each(|id| self.offer(*id));
-        due.len() as u64
+        let kept = match after.get("turns") {
+            Some(Dumped::Sorted(turns)) => turns.clone(),
+            Some(_) | None => BTreeMap::new(),
+        };
+        let over = |(name, at): &(&String, &i64)| kept.get(*name) != Some(&(**at as f64));
+        let mut over: Vec<(i64, String)> =
+            self.turns.iter().filter(over).map(|(name, at)| (*at, name.clone())).collect();
+        over.sort();
+        for (at, name) in &over {
+            assert!(*at <= now + 1_000, "a turn is over when its time has come");
+            let stepped_out = |id: JobId| match after.get(&format!("job:{id}")) {
+                Some(Dumped::Hash(job)) => {
+                    let lines = job.get("inLine").map(String::as_str).unwrap_or_default();
+                    !lines.split(' ').any(|other| other == name)
+                }
+                Some(_) | None => false,
+            };
+            self.end_turns(name, stepped_out);
+        }
+        (due.len() + over.len()) as u64
+    }
+
+    fn change(&mut self, id: JobId, change: Change) -> Changed {
+        let Some(job) = self.jobs.get(&id) else { return Changed::Gone };
+        if job.status != Status::Waiting || job.awaits {
+            return Changed::Refused(job.status);
+        }
+        let at = change.scheduled_at.map_or(job.scheduled_at, Timestamp::ms);
+        let priority = change.priority.unwrap_or(job.priority);
+        if let Some(expires) = job.expires_at.filter(|expires| at >= *expires) {
+            return Changed::TooLate(Timestamp::from_ms(expires));
+        }
+        if (at, priority) == (job.scheduled_at, job.priority) {
+            return Changed::Done;
+        }
+        let (blocked, now) = (job.blockers > 0, self.now);
+        self.queues.insert(format!("{}.{priority}", job.class));
+        if !blocked {
+            self.take_out(id);
+        }
+        let job = self.job_mut(id);
+        (job.priority, job.scheduled_at, job.last_updated) = (priority, at, now);
+        if change.priority.is_some() {
+            let mut spec: Spec = serde_json::from_str(&job.spec).unwrap();
+            spec.priority = priority;
+            job.spec = serde_json::to_string(&spec).unwrap();
+        }
+        if !blocked {
+            self.place(id);
+        }
+        self.refill();
+        self.tell(id);
+        Changed::Done
     }
 
     fn lapse(&mut self) -> u64 {
         let now = self.now;
-        let expired = self.waiting(|job| job.expires_at.filter(|at| *at <= now));
+        let expired = self.waiting(|job| job.expires_at.filter(|at| *at <= now && !job.awaits));
         expired.iter().for_each(|id| self.refuse(*id));
         expired.len() as u64
     }
@@ -224,9 +323,10 @@ impl Model {
             before = before.min(reached - behind.as_millis() as i64);
         }
         let lost = self.waiting(|job| {
-            job.offered_at.filter(|offered| job.queue() == queue && *offered <= before)
+            let Stand::Ready(offered) = job.stand else { return None };
+            Some(offered).filter(|offered| job.queue() == queue && *offered <= before)
         });
-        lost.iter().for_each(|id| self.offer(*id));
+        lost.iter().for_each(|id| self.publish(*id));
         lost.len() as u64
     }
 
@@ -293,6 +393,17 @@ impl Model {
     }
 }
 
+/// Who held a lock that was cleared, in the order in which the store names them.
+fn named_by_clear(after: &World) -> Vec<JobId> {
+    let Some(Dumped::Stream(events)) = after.get("events") else { return Vec::new() };
+    let cleared = events
+        .iter()
+        .rev()
+        .find(|event| event.get("change").is_some_and(|change| change == "cleared"));
+    let ids = cleared.map(|event| event["value"].clone()).unwrap_or_default();
+    ids.split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
+
 /// The moment of a step: what it wrote says it. None when it wrote no time.
 pub(super) fn moment(before: &World, after: &World) -> Option<i64> {
     let mut found = BTreeSet::new();
@@ -308,7 +419,28 @@ pub(super) fn moment(before: &World, after: &World) -> Option<i64> {
                 found.extend(at.map(|at| at.parse::<i64>().unwrap()));
             }
             Dumped::Sorted(offered) if key.starts_with("ready:") => {
-                found.extend(offered.values().copied().map(|score| score as i64).max());
+                let old = match before.get(key) {
+                    Some(Dumped::Sorted(old)) => old,
+                    Some(_) | None => &BTreeMap::new(),
+                };
+                let new = offered.iter().filter(|(id, at)| old.get(*id) != Some(*at));
+                found.extend(new.map(|(_, at)| *at as i64).max());
+            }
+            // One that nobody has to wait for any more is looked at at once, others after two seconds.
+            Dumped::Sorted(turns) if key == "turns" => {
+                let old = match before.get(key) {
+                    Some(Dumped::Sorted(old)) => old.clone(),
+                    Some(_) | None => BTreeMap::new(),
+                };
+                let new = turns.iter().filter(|(name, at)| old.get(*name) != Some(*at));
+                let ahead = chrono::Utc::now().timestamp_millis() + 500;
+                found.extend(
+                    new.map(|(_, at)| *at as i64).map(
+                        |at| {
+                            if at > ahead { at - 2_000 } else { at }
+                        },
+                    ),
+                );
             }
             Dumped::Stream(lines) if key.starts_with("log:") => {
                 found.extend(lines.last().map(|line| line["at"].parse::<i64>().unwrap()));
