@@ -72,7 +72,11 @@ async fn every_history_leaves_the_store_as_the_model_says() {
         }
     }
     let histories_made = seeds.start - first;
-    println!("{histories_made} histories, {steps} steps, {} moves of the table", walked.len());
+    println!(
+        "{histories_made} histories, {steps} steps, {} moves of the table, not made: {:?}",
+        walked.len(),
+        missing(&walked)
+    );
     if histories >= HISTORIES {
         assert_eq!(missing(&walked), Vec::<String>::new(), "every move of the table is made");
     }

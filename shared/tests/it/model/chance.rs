@@ -26,14 +26,14 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// What can be thrown, and how often.
 const KINDS: [(Kind, usize); 23] = [
     (Kind::Flood, 1),
-    (Kind::Settle, 5),
-    (Kind::Change, 5),
+    (Kind::Settle, 4),
+    (Kind::Change, 4),
     (Kind::Permits, 3),
-    (Kind::Pause, 5),
+    (Kind::Pause, 3),
     (Kind::Clear, 2),
     (Kind::Submit, 18),
-    (Kind::Claim, 24),
-    (Kind::Finish, 18),
+    (Kind::Claim, 30),
+    (Kind::Finish, 22),
     (Kind::Beat, 11),
     (Kind::Leave, 3),
     (Kind::Expire, 9),
@@ -96,7 +96,7 @@ impl Chance {
             return Step::Beat(self.beat(model));
         }
         let lost = self.holding(model, |until| until <= model.now);
-        if !lost.is_empty() && self.dice.percent(30) {
+        if !lost.is_empty() && self.dice.percent(45) {
             return Step::Expire(self.dice.one(&lost));
         }
         let mut at = self.dice.below(KINDS.iter().map(|(_, weight)| weight).sum());
@@ -310,9 +310,19 @@ impl Chance {
 
     fn claim(&mut self, model: &Model) -> Step {
         let worker = self.worker(model, |until| until > model.now);
+        let urgent = model.jobs.values().any(|job| job.awaits) && self.dice.percent(50);
         let requests = (0..1 + self.dice.below(2)).map(|_| {
             let ids = 0..1 + self.dice.below(4);
-            let ids = ids.map(|_| self.job(model, |job| job.status == Status::Waiting)).collect();
+            let near = self.dice.percent(70);
+            let kind = |job: &Record| {
+                let offered = matches!(job.stand, Stand::Ready(_));
+                let awaited = job.parent.is_some_and(|family| {
+                    let parent = model.parents.get(&family).and_then(|id| model.jobs.get(id));
+                    parent.is_some_and(|parent| parent.awaits)
+                });
+                job.waits() && (!near || offered) && (!near || !urgent || awaited)
+            };
+            let ids = ids.map(|_| self.job(model, kind)).collect();
             ClaimRequest { max: self.dice.below(4) as u32, ids }
         });
         let requests = requests.collect();
@@ -321,10 +331,15 @@ impl Chance {
 
     /// Mostly a run that is under way with its token, sometimes a stale one.
     fn run(&mut self, model: &Model) -> (JobId, Token) {
-        let back = self.dice.percent(15);
-        let id = self.job(model, |job| {
-            if back { job.status == Status::WorkerDead } else { job.status.is_running() }
-        });
+        let dead = model.jobs.values().any(|job| job.status == Status::WorkerDead);
+        let back = self.dice.percent(if dead { 35 } else { 10 });
+        let stopping = self.dice.percent(25);
+        let wanted = |job: &Record| match (back, stopping) {
+            (true, _) => job.status == Status::WorkerDead,
+            (false, true) => job.status == Status::CancelRequest,
+            (false, false) => job.status.is_running(),
+        };
+        let id = self.job(model, wanted);
         let token = model.jobs.get(&id).and_then(|job| job.token).unwrap_or(1);
         let stale = [token + 1, token.saturating_sub(1), 0];
         (id, Token(if self.dice.percent(85) { token } else { self.dice.one(&stale) }))
@@ -346,8 +361,12 @@ impl Chance {
             Outcome::Await(None),
             Outcome::Resurrected,
         ];
-        if model.jobs.get(&id).is_some_and(|job| job.family.is_some()) {
+        let (mine, family) = (model.jobs.get(&id), |job: &Record| job.family.is_some());
+        if mine.is_some_and(family) {
             outcomes.extend(vec![Outcome::Await(Some(json!("spread"))); 6]);
+        }
+        if mine.is_some_and(|job| job.parent.is_some()) {
+            outcomes.extend(vec![Outcome::Done(None); 8]);
         }
         match model.jobs.get(&id).map(|job| job.status) {
             Some(Status::CancelRequest) => outcomes.extend(vec![Outcome::Cancel; 5]),
@@ -382,7 +401,7 @@ impl Chance {
         let free = self.dice.one(&["", "scan=1"]).parse().unwrap();
         Beat {
             worker,
-            lease: self.dice.one(&[HOUR, HOUR, MOMENT]),
+            lease: self.dice.one(&[HOUR, MOMENT]),
             name: self.dice.one(&["test", "other"]).to_owned(),
             version: "1".to_owned(),
             capacity_map,
