@@ -1,0 +1,340 @@
+//! Locks at the store: who gets one, who stands in line, who is woken, and what is left when one dies or is cleared.
+
+use std::collections::BTreeSet;
+
+use e2e::{House, assert_consistent, job};
+use shared::job::{Cancelled, JobId, NewJob, Outcome, Priority, Timestamp, Token, WorkerId};
+use shared::lock::LockName;
+use shared::store::{ClaimAnswer, Dumped, Finished, JobChange, Place};
+
+use crate::world::{claim, claimed, dump, end, failed, finish, lose, submit, worker};
+
+/// A job that needs these locks, `a=1 b=2`.
+fn locking(locks: &str) -> NewJob {
+    let mut job = job("noop", "");
+    job.spec.locks = locks.parse().unwrap();
+    job
+}
+
+fn name(text: &str) -> LockName {
+    text.parse().unwrap()
+}
+
+async fn parked(house: &House, worker: &WorkerId, id: JobId) -> String {
+    match claim(house, worker, id).await {
+        ClaimAnswer::Parked(lock) => lock.to_string(),
+        other => panic!("{id} was not parked: {other:?}"),
+    }
+}
+
+async fn done(house: &House, id: JobId, token: Token) {
+    let told = finish(house, &end(id, token, Outcome::Done(None))).await;
+    assert!(matches!(told, Finished::Recorded(_)), "{told:?}");
+}
+
+/// Jobs that are offered now.
+async fn ready(house: &House) -> BTreeSet<String> {
+    let world = dump(house).await;
+    let queues = world.iter().filter(|(key, _)| key.starts_with("ready:"));
+    let ids = queues.filter_map(|(_, value)| match value {
+        Dumped::Sorted(ids) => Some(ids.keys().cloned()),
+        _ => None,
+    });
+    ids.flatten().collect()
+}
+
+fn only(ids: &[JobId]) -> BTreeSet<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn a_freed_lock_wakes_the_most_urgent_and_then_the_oldest() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let at = |ms| Some(Timestamp::from_ms(ms));
+    let first = submit(&house, &locking("devices=1")).await;
+    let run = claimed(&house, &worker, first).await;
+    let mut waiting = Vec::new();
+    for (priority, due) in
+        [(Priority::Low, 1), (Priority::Normal, 30), (Priority::Normal, 20), (Priority::High, 40)]
+    {
+        let mut job = locking("devices=1");
+        job.scheduled_at = at(due);
+        job.spec.priority = priority;
+        waiting.push(submit(&house, &job).await);
+    }
+    for id in &waiting {
+        assert_eq!(parked(&house, &worker, *id).await, "devices");
+        assert_eq!(
+            ready(&house).await.len(),
+            4 - waiting.iter().position(|one| one == id).unwrap() - 1
+        );
+    }
+    let lock = house.store().lock(&name("devices")).await.unwrap();
+    assert_eq!((lock.permits, lock.held, lock.waiting), (Some(1), 1, 4));
+    assert_eq!(lock.holders[0].job.id, first);
+    assert_eq!(lock.holders[0].job.token, Some(run.token));
+    let (mut id, mut token) = (first, run.token);
+    for next in [waiting[3], waiting[2], waiting[1], waiting[0]] {
+        done(&house, id, token).await;
+        assert_eq!(ready(&house).await, only(&[next]), "one is woken, the first in line");
+        assert_consistent(house.store()).await;
+        let run = claimed(&house, &worker, next).await;
+        assert!(run.token > token, "a later holder has a larger token");
+        (id, token) = (next, run.token);
+    }
+    done(&house, id, token).await;
+    assert_eq!(house.store().locks(0, 10).await.unwrap(), (Vec::new(), 0));
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn all_locks_of_a_job_are_taken_or_none() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let a = submit(&house, &locking("a=1")).await;
+    let both = submit(&house, &locking("a=1 b=1")).await;
+    let b = submit(&house, &locking("b=1")).await;
+    let run_a = claimed(&house, &worker, a).await;
+    assert_eq!(parked(&house, &worker, both).await, "a");
+    let run_b = claimed(&house, &worker, b).await;
+    done(&house, a, run_a.token).await;
+    assert_eq!(ready(&house).await, only(&[both]));
+    assert_eq!(parked(&house, &worker, both).await, "b", "a alone is not taken");
+    // It keeps its place at a.
+    let later = submit(&house, &locking("a=1")).await;
+    assert_eq!(parked(&house, &worker, later).await, "a");
+    assert_consistent(house.store()).await;
+    done(&house, b, run_b.token).await;
+    assert_eq!(ready(&house).await, only(&[both]));
+    let run = claimed(&house, &worker, both).await;
+    let job = house.store().job(both).await.unwrap().unwrap();
+    assert_eq!(job.holds.to_string(), "a=1 b=1");
+    done(&house, both, run.token).await;
+    assert_eq!(ready(&house).await, only(&[later]));
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn permits_are_counted_and_may_be_changed() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let licence = name("licence");
+    assert_eq!(house.store().set_permits(&licence, Some(3)).await.unwrap(), Some(3));
+    let due = |ms, locks| NewJob { scheduled_at: Some(Timestamp::from_ms(ms)), ..locking(locks) };
+    let two = submit(&house, &due(1, "licence=2")).await;
+    let large = submit(&house, &due(2, "licence=3")).await;
+    let small = submit(&house, &due(3, "licence=1")).await;
+    let huge = submit(&house, &due(4, "licence=4")).await;
+    let run_two = claimed(&house, &worker, two).await;
+    assert_eq!(parked(&house, &worker, huge).await, "licence", "there are never as many");
+    assert_eq!(parked(&house, &worker, large).await, "licence", "2 of 3 are taken");
+    assert_eq!(parked(&house, &worker, small).await, "licence", "a larger one stands before it");
+    done(&house, two, run_two.token).await;
+    assert_eq!(ready(&house).await, only(&[large]));
+    assert_eq!(house.store().set_permits(&licence, Some(4)).await.unwrap(), Some(4));
+    assert_consistent(house.store()).await;
+    let run = claimed(&house, &worker, large).await;
+    assert_eq!(ready(&house).await, only(&[small]), "one is free");
+    assert_eq!(house.store().set_permits(&licence, Some(1)).await.unwrap(), Some(1));
+    assert_eq!(parked(&house, &worker, small).await, "licence", "3 of 1 are taken");
+    done(&house, large, run.token).await;
+    let run = claimed(&house, &worker, small).await;
+    assert_eq!(house.store().set_permits(&licence, None).await.unwrap(), Some(1));
+    done(&house, small, run.token).await;
+    let place = house.store().place(&house.store().job(huge).await.unwrap().unwrap()).await;
+    assert_eq!(place.unwrap(), Place::InLine(vec![licence]));
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn every_end_of_a_holder_frees_its_locks() {
+    let house = House::new().await;
+    let doomed = worker(&house).await;
+    let keeper = worker(&house).await;
+    let ids: Vec<JobId> = {
+        let mut ids = Vec::new();
+        for _ in 0..6 {
+            ids.push(submit(&house, &locking("a=1")).await);
+        }
+        ids
+    };
+    let run = claimed(&house, &keeper, ids[0]).await;
+    finish(&house, &end(ids[0], run.token, failed())).await;
+    let run = claimed(&house, &keeper, ids[1]).await;
+    finish(&house, &end(ids[1], run.token, Outcome::Shutdown)).await;
+    let run = claimed(&house, &keeper, ids[2]).await;
+    house.store().cancel(&ids[2..3], &Cancelled::default()).await.unwrap();
+    assert_eq!(parked(&house, &keeper, ids[3]).await, "a", "it is stopping, and still runs");
+    finish(&house, &end(ids[2], run.token, Outcome::Cancel)).await;
+    let run = claimed(&house, &keeper, ids[3]).await;
+    house.store().delete(ids[3]).await.unwrap();
+    finish(&house, &end(ids[3], run.token, Outcome::Cancel)).await;
+    claimed(&house, &doomed, ids[4]).await;
+    assert_eq!(parked(&house, &keeper, ids[5]).await, "a");
+    lose(&house, &doomed).await;
+    assert_consistent(house.store()).await;
+    // The follow-up of what its worker lost is younger.
+    let run = claimed(&house, &keeper, ids[5]).await;
+    done(&house, ids[5], run.token).await;
+    assert_eq!(house.store().lock(&name("a")).await.unwrap().held, 0);
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_lock_that_is_cleared_goes_to_the_next_and_a_late_end_frees_nothing() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let (old, new, third) = (
+        submit(&house, &locking("a=1")).await,
+        submit(&house, &locking("a=1")).await,
+        submit(&house, &locking("a=1")).await,
+    );
+    let run_old = claimed(&house, &worker, old).await;
+    parked(&house, &worker, new).await;
+    parked(&house, &worker, third).await;
+    assert_eq!(house.store().clear_lock(&name("a")).await.unwrap(), [old]);
+    assert_eq!(ready(&house).await, only(&[new]));
+    let run_new = claimed(&house, &worker, new).await;
+    assert!(run_new.token > run_old.token);
+    done(&house, old, run_old.token).await;
+    let lock = house.store().lock(&name("a")).await.unwrap();
+    assert_eq!((lock.held, lock.holders[0].job.id), (1, new), "it is still held");
+    assert_eq!(ready(&house).await, only(&[]));
+    done(&house, new, run_new.token).await;
+    assert_eq!(ready(&house).await, only(&[third]));
+    let before = dump(&house).await;
+    assert_eq!(house.store().clear_lock(&name("a")).await.unwrap(), []);
+    assert_eq!(dump(&house).await, before, "nobody held it");
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn whoever_stands_first_and_goes_lets_the_next_have_its_turn() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let holder = submit(&house, &locking("a=1")).await;
+    let run = claimed(&house, &worker, holder).await;
+    for _ in 0..4 {
+        let id = submit(&house, &locking("a=1")).await;
+        parked(&house, &worker, id).await;
+    }
+    done(&house, holder, run.token).await;
+    let store = house.store();
+    for _ in 0..2 {
+        let woken = ready(&house).await;
+        assert_eq!(woken.len(), 1);
+        let id: JobId = woken.first().unwrap().parse().unwrap();
+        store.cancel(&[id], &Cancelled::default()).await.unwrap();
+        assert_consistent(store).await;
+    }
+    let woken: JobId = ready(&house).await.first().unwrap().parse().unwrap();
+    let low = JobChange { priority: Some(Priority::Low), scheduled_at: None };
+    store.change(woken, low).await.unwrap();
+    let next = ready(&house).await;
+    assert_eq!(
+        next.len(),
+        2,
+        "the one that was changed is offered as well, and is parked at its claim"
+    );
+    assert_eq!(parked(&house, &worker, woken).await, "a", "the other one goes first");
+    assert_consistent(store).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_nobody_uses_is_over_after_two_seconds() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let holder = submit(&house, &locking("a=1")).await;
+    let run = claimed(&house, &worker, holder).await;
+    let mut nobodys = locking("a=1");
+    nobodys.spec.priority = Priority::High;
+    let nobodys = submit(&house, &nobodys).await;
+    let patient = submit(&house, &locking("a=1")).await;
+    parked(&house, &worker, nobodys).await;
+    parked(&house, &worker, patient).await;
+    done(&house, holder, run.token).await;
+    assert_eq!(ready(&house).await, only(&[nobodys]));
+    house.store().due().await.unwrap();
+    assert_eq!(ready(&house).await, only(&[nobodys]), "not yet");
+    let both = only(&[nobodys, patient]);
+    let woken = async || {
+        house.store().due().await.unwrap();
+        ready(&house).await == both
+    };
+    house.eventually("the next one has its turn", woken).await;
+    assert_consistent(house.store()).await;
+    let run = claimed(&house, &worker, patient).await;
+    assert_eq!(parked(&house, &worker, nobodys).await, "a");
+    done(&house, patient, run.token).await;
+    claimed(&house, &worker, nobodys).await;
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_action_that_is_paused_starts_no_job_until_it_is_resumed() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let noop = name("action:noop");
+    let runs = submit(&house, &locking("")).await;
+    let run = claimed(&house, &worker, runs).await;
+    house.store().pause(&noop, true).await.unwrap();
+    let other = submit(&house, &job("sleep", "")).await;
+    claimed(&house, &worker, other).await;
+    let mut waiting = Vec::new();
+    for _ in 0..100 {
+        let id = submit(&house, &locking("")).await;
+        assert_eq!(parked(&house, &worker, id).await, "action:noop");
+        waiting.push(id);
+    }
+    done(&house, runs, run.token).await;
+    assert_eq!(ready(&house).await, only(&[]));
+    assert_consistent(house.store()).await;
+    house.store().pause(&noop, false).await.unwrap();
+    assert_eq!(ready(&house).await.len(), 64, "some go at once");
+    while house.store().due().await.unwrap().moved > 0 {}
+    assert_consistent(house.store()).await;
+    for id in waiting {
+        let run = claimed(&house, &worker, id).await;
+        done(&house, id, run.token).await;
+    }
+    assert_consistent(house.store()).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_actions_limit_is_kept_for_the_action_and_for_each_of_its_keys() {
+    let house = House::new().await;
+    let worker = worker(&house).await;
+    let store = house.store();
+    store.set_permits(&name("action:noop"), Some(3)).await.unwrap();
+    store.set_permits(&name("action:noop:*"), Some(1)).await.unwrap();
+    let (a1, a2, b1, c1, d1) = (
+        submit(&house, &locking("action:noop:a=1")).await,
+        submit(&house, &locking("action:noop:a=1")).await,
+        submit(&house, &locking("action:noop:b=1")).await,
+        submit(&house, &locking("action:noop:c=1")).await,
+        submit(&house, &locking("action:noop:d=1")).await,
+    );
+    let run = claimed(&house, &worker, a1).await;
+    assert_eq!(parked(&house, &worker, a2).await, "action:noop:a");
+    claimed(&house, &worker, b1).await;
+    claimed(&house, &worker, c1).await;
+    assert_eq!(parked(&house, &worker, d1).await, "action:noop");
+    assert_consistent(store).await;
+    done(&house, a1, run.token).await;
+    store.set_permits(&name("action:noop:*"), None).await.unwrap();
+    store.set_permits(&name("action:noop"), None).await.unwrap();
+    while store.due().await.unwrap().moved > 0 {}
+    claimed(&house, &worker, a2).await;
+    claimed(&house, &worker, d1).await;
+    assert_consistent(store).await;
+    house.close().await;
+}
