@@ -5,6 +5,7 @@
 mod capacity;
 mod crons;
 mod life;
+mod locks;
 mod lost;
 mod outage;
 mod road;

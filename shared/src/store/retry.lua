@@ -22,4 +22,6 @@ if holder then return { 'taken', holder } end
 local spec = cjson.decode(call('GET', key_spec(id)))
 call('HSET', key_job(id), 'followUpID', new_id)
 follow_up(id, job, new_id, { retriesLeft = spec.retries or 0, crashes = 0, delay_ms = 0 }, now_ms())
+-- Somebody has looked at the children that failed.
+call('HDEL', key_job(new_id), 'failed')
 return { 'created' }

@@ -203,6 +203,7 @@ impl Model {
         }
         let retries = job.retries;
         self.follow(id, new, (retries, 0), 0);
+        self.job_mut(new).failed = 0;
         Retrying::Created
     }
 
