@@ -1,3 +1,6 @@
+mod turns;
+
+use super::turns::PASSES;
 use super::*;
 use proptest::prelude::*;
 use shared::job::Timestamp;
@@ -66,7 +69,7 @@ fn name(text: &str) -> QueueName {
 fn resumed(moves: &[Move]) -> Vec<String> {
     let resumed = moves.iter().filter_map(|step| match step {
         Move::Resume(queue, prefetch) => Some(format!("{queue} {prefetch}")),
-        Move::Pause(_) | Move::Claim(_) | Move::Ack(_) => None,
+        Move::Pause(_) | Move::Claim(_) | Move::Ack(_) | Move::Count(_) => None,
     });
     resumed.collect()
 }
@@ -296,6 +299,7 @@ impl Fleet {
                 Move::Ack(key) => {
                     self.unacked.remove(&key);
                 }
+                Move::Count(queue) => self.case.desk.counted(&queue, self.waiting.len() as u64),
             }
         }
     }
