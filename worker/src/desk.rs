@@ -198,7 +198,7 @@ impl Desk {
     pub(crate) fn dropped(&mut self, queue: &QueueName) {
         if let Some(line) = self.lines.get_mut(queue) {
             line.pause_idle();
-            line.admitted();
+            line.emptied();
         }
     }
 
@@ -322,7 +322,9 @@ impl Desk {
             }
             line.resume(now, self.hold / EXPECTED);
             let fits = self.total.fits(&line.need);
-            let prefetch = fits.div_ceil(JOBS_AN_OFFER).min(MOST_OFFERS) as u16;
+            // One more for whom others give way, so that its next job is in hand when another place frees.
+            let spare = u32::from(queue.priority != Priority::Low);
+            let prefetch = (fits.div_ceil(JOBS_AN_OFFER) + spare).min(MOST_OFFERS) as u16;
             moves.push(Move::Resume(queue, prefetch));
         }
     }

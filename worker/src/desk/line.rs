@@ -95,9 +95,9 @@ impl Line {
         self.expecting.is_some_and(|until| now < until)
     }
 
-    /// It is paused, and as far as is known a job waits in it.
+    /// It is paused for want of room, and as far as is known a job waits in it.
     pub(super) fn is_kept_out(&self) -> bool {
-        self.hungry && !self.consuming
+        self.paused.is_some()
     }
 
     /// One of its jobs waits for room.
@@ -106,10 +106,17 @@ impl Line {
         self.is_kept_out() || self.held.iter().any(held)
     }
 
-    /// One of its jobs got in, or none is waiting: it does not starve.
+    /// One of its jobs got in. When it is paused by now, others did not.
     pub(super) fn admitted(&mut self) {
-        self.hungry = false;
+        self.hungry = self.is_kept_out();
         self.passed_over = 0;
+    }
+
+    /// None of its jobs waits: there is nothing that it is to be kept from.
+    pub(super) fn emptied(&mut self) {
+        self.paused = None;
+        self.expecting = None;
+        self.admitted();
     }
 
     /// It has been consumed for a while, and nothing has come.

@@ -1,3 +1,4 @@
+mod fleet;
 mod turns;
 
 use super::turns::PASSES;
@@ -81,10 +82,10 @@ fn it_consumes_what_fits_and_nothing_else() {
     assert_eq!(
         resumed(&case.at(0)),
         [
-            "cpu=2.high 5",
-            "scan=1.high 1",
-            "cpu=2.normal 5",
-            "scan=1.normal 1",
+            "cpu=2.high 6",
+            "scan=1.high 2",
+            "cpu=2.normal 6",
+            "scan=1.normal 2",
             "cpu=2.low 5",
             "scan=1.low 1"
         ]
@@ -135,7 +136,7 @@ fn an_offer_without_room_pauses_its_queue_after_the_hold_and_only_that_queue() {
     );
     assert_eq!(case.at(500), [], "it stays paused");
     case.desk.ended(first[0], &name("scan=1.normal"));
-    assert_eq!(resumed(&case.at(501)), ["scan=1.normal 1"], "what frees resumes it");
+    assert_eq!(resumed(&case.at(501)), ["scan=1.normal 2"], "what frees resumes it");
 }
 
 #[test]

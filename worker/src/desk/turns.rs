@@ -23,7 +23,7 @@ impl Desk {
     pub(crate) fn counted(&mut self, queue: &QueueName, waiting: u64) {
         let line = self.lines.get_mut(queue).filter(|line| waiting == 0 && line.held.is_empty());
         if let Some(line) = line {
-            line.expecting = None;
+            line.emptied();
             self.had_its_turn(queue);
         }
     }

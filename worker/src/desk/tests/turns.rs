@@ -27,7 +27,7 @@ fn a_queue_first_seen_while_the_worker_is_full_is_consumed_all_the_same() {
     let moves = case.at(0);
     case.grant(moves);
     case.desk.discovered(&[name("scan=1.normal"), name("cpu=4+scan=1.high")]);
-    assert_eq!(resumed(&case.at(1)), ["cpu=4+scan=1.high 1"], "or nobody knew that a job waits");
+    assert_eq!(resumed(&case.at(1)), ["cpu=4+scan=1.high 2"], "or nobody knew that a job waits");
 }
 
 #[test]
@@ -39,11 +39,32 @@ fn a_normal_offer_in_hand_gives_way_to_a_high_one_that_is_a_delivery_away() {
     case.at(301);
     case.desk.ended(running, &queue);
     let moves = case.at(310);
-    assert_eq!(resumed(&moves), ["scan=1.high 1"]);
+    assert_eq!(resumed(&moves), ["scan=1.high 2"]);
     assert_eq!(case.grant(moves), [], "what is free is for the high one");
     case.offer_again("scan=1.high", 0, 1, 313, true);
     let moves = case.at(313);
     assert_eq!(case.grant(moves)[0].0, "scan=1.high");
+}
+
+#[test]
+fn a_queue_that_was_paused_while_one_of_its_jobs_started_still_waits() {
+    let mut case = Case::new("scan=1", &["scan=1"]);
+    case.at(0);
+    case.offer_again("scan=1.high", 0, 2, 0, true);
+    let moves = case.at(0);
+    let claim = moves.iter().find_map(|step| match step {
+        Move::Claim(claim) => Some(claim.clone()),
+        Move::Pause(_) | Move::Resume(..) | Move::Ack(_) | Move::Count(_) => None,
+    });
+    let claim = claim.unwrap();
+    case.offer_again("scan=1.high", 0, 1, 0, true);
+    assert!(case.at(10).contains(&Move::Pause(name("scan=1.high"))));
+    case.desk.claimed(&claim, &[true]);
+    case.offer("scan=1.normal", 0, 1, 11);
+    case.desk.ended(claim.ids[0], &claim.queue);
+    let moves = case.at(12);
+    assert_eq!(resumed(&moves), ["scan=1.high 2"]);
+    assert_eq!(case.grant(moves), [], "the normal one gives way");
 }
 
 #[test]
