@@ -50,6 +50,44 @@ async fn main() {
             measure(scene).await;
         }
     }
+    if "a worker joins".contains(&arguments.only) {
+        println!("a worker joins, for a job that fitted nobody");
+        let mut waits = Vec::new();
+        for _ in 0..20 {
+            waits.push(join().await);
+        }
+        line("  from its first beat to the start, ms", waits);
+    }
+}
+
+/// How long after a worker has joined the job starts that waited for it.
+async fn join() -> i64 {
+    let house = House::new().await;
+    let mut services = vec![house.scheduler(), house.worker("cpu=1")];
+    let one = job("noop", "cpu=8");
+    house.store().submit(std::slice::from_ref(&one)).await.expect("a job can be submitted");
+    let queue = shared::queue::QueueName::of(&one);
+    let broker = house.broker().await;
+    house
+        .eventually("it is offered", async || broker.depth(&queue).await.ok().flatten() == Some(1))
+        .await;
+    broker.close().await;
+    services.push(house.worker("cpu=8"));
+    let done = (Status::Done, 1);
+    house
+        .eventually("it is done", async || {
+            house.store().counts().await.is_ok_and(|counts| counts.contains(&done))
+        })
+        .await;
+    let record = house.store().job(one.id).await.expect("it can be read").expect("it is there");
+    let workers = house.store().workers().await.expect("they can be read");
+    let joined = workers.iter().find(|worker| Some(&worker.id) == record.worker.as_ref());
+    let joined = joined.expect("it runs somewhere").started_at;
+    for service in services {
+        service.stop().await;
+    }
+    house.close().await;
+    record.started_at.expect("it has started").ms() - joined.ms()
 }
 
 fn scenes(dice: &mut ChaCha8Rng) -> Vec<Scene> {

@@ -43,7 +43,8 @@ impl Contest {
     }
 
     async fn submit(&mut self, jobs: Vec<NewJob>) {
-        for some in jobs.chunks(100) {
+        // In small steps, so that an offer carries one job or a few and nothing else pauses its queue.
+        for some in jobs.chunks(8) {
             self.house.store().submit(some).await.unwrap();
         }
         self.jobs.extend(jobs);
@@ -108,8 +109,9 @@ async fn a_low_job_has_its_share_while_high_ones_wait_and_no_more() {
     let timeline = contest.over().await;
     let is_low = |run: &Run| run.queue.priority == Priority::Low;
     let first = timeline.runs.iter().position(is_low).unwrap();
+    let last_low = timeline.runs.iter().rposition(is_low).unwrap();
     let last = timeline.runs.iter().rposition(|run| run.queue.priority == Priority::High).unwrap();
-    let rows = timeline.runs[first..last].split(is_low).map(<[Run]>::len);
+    let rows = timeline.runs[first..last_low].split(is_low).map(<[Run]>::len);
     let longest = rows.max().unwrap();
     assert!(longest <= 2 * PASSES, "{longest} others in a row while low ones wait");
     let low = timeline.runs[first..last].iter().filter(|run| is_low(run)).count();
