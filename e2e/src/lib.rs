@@ -7,6 +7,7 @@ mod consistent;
 mod proxy;
 mod redis;
 mod services;
+mod timeline;
 mod world;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub use consistent::{assert_consistent, disagreements};
 pub use proxy::Proxy;
 pub use redis::Redis;
 pub use services::{Service, serve};
+pub use timeline::{Idle, Run, Timeline};
 pub use world::{beat, job, jobs};
 
 /// How long anything may take in a test before it is a failure.

@@ -1,16 +1,17 @@
 //! The intake's decisions: which offers are admitted, which queues are paused and resumed. Pure: it is told
 //! what happened and when, and answers with moves; it knows no broker, no store and no clock.
 //!
-//! A queue is consumed while its jobs fit. An offer that has been held for `hold` without being admitted
-//! pauses its queue: the consumer is closed, which returns all that is held, and it is resumed when capacity
-//! frees. A returned offer is held only a tenth of that by the next worker, so that it finds an idle one soon.
+//! A queue whose jobs fit this worker is consumed. An offer that has been held for a part of `hold` without being
+//! admitted pauses its queue: the consumer is closed, which returns all that is held, and it is resumed when capacity
+//! frees. A returned offer is held for a moment only by the next worker, so that it finds an idle one soon.
 //!
-//! A large job is not starved: when a queue that had to be paused has been passed over by [`PASSES`] smaller
-//! jobs, its need is gathered: set aside from what frees, until it fits once. Then it is the others' turn again.
+//! Nobody starves: what is free is the most urgent one's, also while its job is on its way, but a queue that has been
+//! passed over by [`turns::PASSES`] others' jobs has its need gathered: set aside from what frees, until it fits once.
 
 mod line;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
@@ -20,10 +21,8 @@ use shared::capacity::CapacityMap;
 use shared::job::{JobId, Priority};
 use shared::queue::QueueName;
 
-use line::{Held, Line};
+use line::{Held, Hold, Line};
 
-/// How many smaller jobs may start while a paused queue waits for more room than there is.
-const PASSES: u32 = 16;
 /// How many offers a queue's consumer holds at most. An offer may carry 64 jobs: what is held here and cannot start
 /// soon is kept from other workers.
 const MOST_OFFERS: u32 = 16;
@@ -49,6 +48,8 @@ pub(crate) enum Move {
     Claim(Claim),
     /// The offer is used up.
     Ack(OfferKey),
+    /// Ask how many jobs wait in this queue. The answer, if any, goes to [`Desk::counted`].
+    Count(QueueName),
 }
 
 /// A claim that is to be made, or has been.
@@ -76,7 +77,10 @@ pub(crate) struct Desk {
     claiming: HashSet<JobId>,
     // Jobs that run here: a second offer of one of them is used up.
     running: HashSet<JobId>,
+    // The queue that what frees is set aside for.
     gathering: Option<QueueName>,
+    // When it is asked again whether anybody waits in it.
+    count_at: Option<Instant>,
     connected: bool,
     draining: bool,
     closed: bool,
@@ -96,6 +100,7 @@ impl Desk {
             claiming: HashSet::new(),
             running: HashSet::new(),
             gathering: None,
+            count_at: None,
             connected: false,
             draining: false,
             closed: false,
@@ -107,12 +112,6 @@ impl Desk {
     #[must_use]
     pub(crate) fn free(&self) -> CapacityMap {
         self.total.without(&self.taken)
-    }
-
-    /// The queue whose need is being gathered.
-    #[must_use]
-    pub(crate) fn gathering(&self) -> Option<&QueueName> {
-        self.gathering.as_ref()
     }
 
     /// These queues exist; those whose jobs fit this worker get a line.
@@ -148,14 +147,15 @@ impl Desk {
         now: Instant,
     ) -> OfferKey {
         self.next_key += 1;
-        let hold = if redelivered { self.hold / 10 } else { self.hold };
+        let hold = Hold::of(self.hold, queue.priority, redelivered);
         if let Some(line) = self.lines.get_mut(queue) {
             line.expecting = None;
             line.held.push(Held {
                 key: self.next_key,
                 scheduled_at: offer.scheduled_at,
                 ids: offer.jobs,
-                until: now + hold,
+                until: now + hold.untouched,
+                last: now + hold.begun,
                 claiming: false,
             });
         }
@@ -175,17 +175,16 @@ impl Desk {
         }
         let need = claim.queue.class.need();
         self.taken.take(&need, claim.max.saturating_sub(claimed));
-        let Some(line) = self.lines.get_mut(&claim.queue) else { return };
-        if let Some(held) = line.held.iter_mut().find(|held| held.key == claim.offer) {
+        let line = self.lines.get_mut(&claim.queue);
+        let mut held = line.into_iter().flat_map(|line| &mut line.held);
+        if let Some(held) = held.find(|held| held.key == claim.offer) {
             held.claiming = false;
             let dealt_with = &claim.ids[..tried.len().min(claim.ids.len())];
             held.ids.retain(|id| !dealt_with.contains(id));
         }
         if claimed > 0 {
-            line.admitted();
-            if self.gathering.as_ref() == Some(&claim.queue) {
-                self.gathering = None;
-            }
+            self.had_its_turn(&claim.queue);
+            self.pass_over(&claim.queue, claimed);
         }
     }
 
@@ -195,10 +194,11 @@ impl Desk {
         self.taken.take(&queue.class.need(), 1);
     }
 
-    /// A queue's consumer has ended by itself; it is resumed when its jobs fit.
+    /// A queue's consumer has ended by itself: most often there is no such queue, and nobody waits in it.
     pub(crate) fn dropped(&mut self, queue: &QueueName) {
         if let Some(line) = self.lines.get_mut(queue) {
             line.pause_idle();
+            line.emptied();
         }
     }
 
@@ -210,13 +210,6 @@ impl Desk {
         }
     }
 
-    /// Nobody waits with a job in the gathered queue any more.
-    pub(crate) fn stop_gathering(&mut self) {
-        if let Some(line) = self.gathering.take().and_then(|queue| self.lines.get_mut(&queue)) {
-            line.admitted();
-        }
-    }
-
     /// No more work: every queue is paused for good.
     pub(crate) fn close(&mut self) {
         self.closed = true;
@@ -225,7 +218,8 @@ impl Desk {
     /// When the next decision is due by time alone.
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.lines.values().filter_map(|line| line.deadline(self.hold)).min()
+        let lines = self.lines.values().filter_map(|line| line.deadline(self.hold));
+        lines.chain(self.count_at.filter(|_| self.gathering.is_some())).min()
     }
 
     /// What is to be done now.
@@ -236,25 +230,16 @@ impl Desk {
             return moves;
         }
         self.close_lines_that_never_fit(&mut moves);
-        self.admit(&mut moves);
+        self.begin_to_gather(now, &mut moves);
+        self.admit(now, &mut moves);
         self.ack_used_up(&mut moves);
         self.pause_what_waits(now, &mut moves);
         self.forget_idle_hunger(now);
-        self.begin_to_gather();
         self.resume_what_fits(now, &mut moves);
         moves
     }
 
-    /// What is free for one queue: all of it, less what is gathered for another.
-    fn free_for(&self, queue: &QueueName) -> CapacityMap {
-        let gathered = self.gathering.as_ref().filter(|gathering| *gathering != queue);
-        match gathered.and_then(|gathering| self.lines.get(gathering)) {
-            Some(line) => self.free().without(&line.need),
-            None => self.free(),
-        }
-    }
-
-    fn admit(&mut self, moves: &mut Vec<Move>) {
+    fn admit(&mut self, now: Instant, moves: &mut Vec<Move>) {
         let mut order = Vec::new();
         for (queue, line) in &self.lines {
             for held in line.held.iter().filter(|held| !held.claiming) {
@@ -263,6 +248,9 @@ impl Desk {
         }
         order.sort();
         for (_, _, key, queue) in order {
+            if self.gives_way(&queue, now) {
+                continue;
+            }
             let room = self.free_for(&queue);
             let Some(line) = self.lines.get_mut(&queue) else { continue };
             let Some(held) = line.held.iter_mut().find(|held| held.key == key) else { continue };
@@ -275,21 +263,11 @@ impl Desk {
             }
             ids.truncate((max + SPARE) as usize);
             held.claiming = true;
+            held.until = held.last;
             let need = line.need.clone();
             self.claiming.extend(ids.iter().copied());
             self.taken.give(&need, max);
-            self.pass_over(&queue, &need, max);
             moves.push(Move::Claim(Claim { offer: key, queue, ids, max }));
-        }
-    }
-
-    /// Jobs are admitted while queues that need more of the same wait for room.
-    fn pass_over(&mut self, admitted: &QueueName, need: &CapacityMap, jobs: u32) {
-        for (queue, line) in &mut self.lines {
-            let waits = line.hungry && !line.consuming && queue != admitted;
-            if waits && line.need.shares_a_type_with(need) {
-                line.passed_over = line.passed_over.saturating_add(jobs);
-            }
         }
     }
 
@@ -314,14 +292,6 @@ impl Desk {
         }
     }
 
-    fn begin_to_gather(&mut self) {
-        if self.gathering.is_some() {
-            return;
-        }
-        let starved = self.lines.iter().find(|(_, line)| line.passed_over >= PASSES);
-        self.gathering = starved.map(|(queue, _)| queue.clone());
-    }
-
     /// Resumes paused queues, urgent ones first, then those that have been paused for longest. What one that was
     /// paused with jobs in hand is about to take counts as taken for a moment: or all of them would come back for
     /// the same free place, and all but one go again.
@@ -331,7 +301,8 @@ impl Desk {
         }
         let mut expected = CapacityMap::default();
         for line in self.lines.values_mut() {
-            if line.expects(now) {
+            line.expecting = line.expecting.filter(|until| now < *until);
+            if line.expecting.is_some() {
                 expected.give(&line.need, 1);
             }
         }
@@ -341,32 +312,20 @@ impl Desk {
         for (_, _, queue) in paused {
             let room = self.free_for(&queue).without(&expected);
             let Some(line) = self.lines.get_mut(&queue) else { continue };
-            if room.fits(&line.need) == 0 {
+            // One that was never paused is consumed without room too: what waits in it must be known of.
+            if line.paused.is_some() && room.fits(&line.need) == 0 {
                 continue;
             }
             if line.hungry {
                 expected.give(&line.need, 1);
+                moves.push(Move::Count(queue.clone()));
             }
             line.resume(now, self.hold / EXPECTED);
             let fits = self.total.fits(&line.need);
-            let prefetch = fits.div_ceil(JOBS_AN_OFFER).min(MOST_OFFERS) as u16;
+            // One more for whom others give way, so that its next job is in hand when another place frees.
+            let spare = u32::from(queue.priority != Priority::Low);
+            let prefetch = (fits.div_ceil(JOBS_AN_OFFER) + spare).min(MOST_OFFERS) as u16;
             moves.push(Move::Resume(queue, prefetch));
-        }
-    }
-
-    /// A queue that is consumed for a while without an offer does not starve.
-    fn forget_idle_hunger(&mut self, now: Instant) {
-        for (queue, line) in &mut self.lines {
-            if line.consuming
-                && line.hungry
-                && line.held.is_empty()
-                && line.idle_since(now, self.hold)
-            {
-                line.admitted();
-                if self.gathering.as_ref() == Some(queue) {
-                    self.gathering = None;
-                }
-            }
         }
     }
 

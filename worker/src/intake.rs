@@ -22,7 +22,7 @@ use crate::recorder::{ClaimReply, Recorder};
 use crate::{End, Life, Service, Shutdown, attempt};
 use link::{Happened, Link};
 
-/// How often the store is asked for queues when no hint comes, and whether anybody waits for what is gathered.
+/// How often the store is asked for queues when no hint comes.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// When the last action has ended after the grace, its end has this long to be recorded: a store that is away must not
@@ -56,6 +56,7 @@ pub(crate) async fn run(
         receipts: HashMap::new(),
         told: None,
         claims: JoinSet::new(),
+        counts: JoinSet::new(),
         attempts: JoinSet::new(),
     };
     let end = intake.work(&stop, queues).await;
@@ -121,6 +122,7 @@ struct Intake {
     // What every job was told, those that are claimed after it too.
     told: Option<Stop>,
     claims: JoinSet<(Claim, ClaimReply)>,
+    counts: JoinSet<(QueueName, Option<u64>)>,
     attempts: JoinSet<(JobId, QueueName)>,
 }
 
@@ -140,6 +142,11 @@ impl Intake {
             tokio::select! {
                 happened = self.link.next() => self.happened(happened).await,
                 Some(done) = self.claims.join_next() => self.claim_answered(done),
+                Some(Ok((queue, waiting))) = self.counts.join_next() => {
+                    if let Some(waiting) = waiting {
+                        self.desk.counted(&queue, waiting);
+                    }
+                }
                 Some(ended) = self.attempts.join_next() => {
                     self.attempt_ended(ended);
                     // Ends are recorded together, so they come together: one claim fills all their places.
@@ -158,7 +165,7 @@ impl Intake {
                 }
                 () = at(due) => {}
                 _ = period.tick() => {
-                    self.look_around().await;
+                    self.tell_health();
                     if stopping && grace.is_none() && give_up.is_none() && life.board.all_over() {
                         give_up = Some(tokio::time::Instant::now() + GIVE_UP);
                     }
@@ -215,6 +222,13 @@ impl Intake {
                     if let Some((_, receipt)) = self.receipts.remove(&offer) {
                         receipt.ack().await;
                     }
+                }
+                Move::Count(queue) => {
+                    let store = self.service.store.clone();
+                    self.counts.spawn(async move {
+                        let count = store.ready_count(&queue).await;
+                        (queue, count.ok())
+                    });
                 }
             }
         }
@@ -308,17 +322,10 @@ impl Intake {
         self.life.board.stop_all(why);
     }
 
-    async fn look_around(&mut self) {
+    fn tell_health(&self) {
         match self.link.trouble() {
             None => self.service.health.progress("intake"),
             Some(trouble) => self.service.health.trouble("intake", &trouble),
-        }
-        // Nothing is set aside for a queue in which nobody waits any more.
-        if let Some(queue) = self.desk.gathering().cloned() {
-            let count = self.service.store.ready_count(&queue);
-            if let Ok(Ok(0)) = tokio::time::timeout(PERIOD / 4, count).await {
-                self.desk.stop_gathering();
-            }
         }
     }
 

@@ -59,7 +59,7 @@ pub struct Config {
     #[arg(long, env = "CAPSTAN_LEASE", default_value = "5s", value_parser = lease)]
     pub lease: Duration,
 
-    /// How long an offer is held for which there is no room, before its queue is paused
+    /// How long an offer may look for a worker with room; one without keeps it for a part of that
     #[arg(long, env = "CAPSTAN_OFFER_HOLD", default_value = "250ms", value_parser = duration)]
     pub offer_hold: Duration,
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod capacity;
+mod competition;
 mod crons;
 mod life;
 mod locks;

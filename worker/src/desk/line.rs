@@ -3,17 +3,40 @@
 use std::time::{Duration, Instant};
 
 use shared::capacity::CapacityMap;
-use shared::job::{JobId, Timestamp};
+use shared::job::{JobId, Priority, Timestamp};
 
 /// An offer that has come and is not used up.
 pub(super) struct Held {
     pub(super) key: u64,
     pub(super) scheduled_at: Timestamp,
     pub(super) ids: Vec<JobId>,
-    /// When it pauses its queue unless it is admitted.
+    /// When it pauses its queue unless it is used up.
     pub(super) until: Instant,
+    /// The same, once there has been room for a job of it.
+    pub(super) last: Instant,
     /// A claim of its ids is under way.
     pub(super) claiming: bool,
+}
+
+/// How long an offer may wait here. Where there is room in the fleet it is to be there within `offer_hold`: the first
+/// worker keeps it for a part of that, and those after it, while it is untouched, for a moment.
+pub(super) struct Hold {
+    /// While there is no room for any of its jobs. Short for an urgent one: it goes where one is free.
+    pub(super) untouched: Duration,
+    /// When there was, for the others in it.
+    pub(super) begun: Duration,
+}
+
+impl Hold {
+    pub(super) fn of(hold: Duration, priority: Priority, redelivered: bool) -> Hold {
+        match (redelivered, priority) {
+            (true, _) => Hold { untouched: hold / 50, begun: hold / 5 },
+            (false, Priority::High) => Hold { untouched: hold / 5, begun: hold * 4 / 5 },
+            (false, Priority::Normal | Priority::Low) => {
+                Hold { untouched: hold * 4 / 5, begun: hold * 4 / 5 }
+            }
+        }
+    }
 }
 
 pub(super) struct Line {
@@ -22,9 +45,9 @@ pub(super) struct Line {
     pub(super) held: Vec<Held>,
     /// It was paused with an offer in hand that did not fit.
     pub(super) hungry: bool,
-    /// How many other jobs were admitted since.
+    /// How many other jobs have started since it waits.
     pub(super) passed_over: u32,
-    /// When it was last paused for want of room.
+    /// Since when it is paused for want of room; until there is room it is not resumed.
     pub(super) paused: Option<Instant>,
     /// Until when its next job counts as taken.
     pub(super) expecting: Option<Instant>,
@@ -62,24 +85,44 @@ impl Line {
 
     pub(super) fn resume(&mut self, now: Instant, expecting: Duration) {
         self.consuming = true;
+        self.paused = None;
         self.resumed = Some(now);
         self.expecting = self.hungry.then(|| now + expecting);
     }
 
     /// It was resumed a moment ago, for a job that has not come yet.
-    pub(super) fn expects(&mut self, now: Instant) -> bool {
-        self.expecting = self.expecting.filter(|until| *until > now);
-        self.expecting.is_some()
+    pub(super) fn expects(&self, now: Instant) -> bool {
+        self.expecting.is_some_and(|until| now < until)
     }
 
-    /// One of its jobs got in, or none is waiting: it does not starve.
+    /// It is paused for want of room, and as far as is known a job waits in it.
+    pub(super) fn is_kept_out(&self) -> bool {
+        self.paused.is_some()
+    }
+
+    /// One of its jobs waits for room.
+    pub(super) fn waits(&self) -> bool {
+        let held = |held: &Held| !held.claiming && !held.ids.is_empty();
+        self.is_kept_out() || self.held.iter().any(held)
+    }
+
+    /// One of its jobs got in. When it is paused by now, others did not.
     pub(super) fn admitted(&mut self) {
-        self.hungry = false;
+        self.hungry = self.is_kept_out();
         self.passed_over = 0;
     }
 
-    pub(super) fn idle_since(&self, now: Instant, hold: Duration) -> bool {
-        self.resumed.is_some_and(|resumed| now >= resumed + hold)
+    /// None of its jobs waits: there is nothing that it is to be kept from.
+    pub(super) fn emptied(&mut self) {
+        self.paused = None;
+        self.expecting = None;
+        self.admitted();
+    }
+
+    /// It has been consumed for a while, and nothing has come.
+    pub(super) fn is_fed(&self, now: Instant, hold: Duration) -> bool {
+        let long = self.resumed.is_some_and(|resumed| now >= resumed + hold);
+        self.consuming && self.hungry && self.held.is_empty() && long
     }
 
     /// When time alone changes something here.

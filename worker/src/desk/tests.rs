@@ -1,3 +1,7 @@
+mod fleet;
+mod turns;
+
+use super::turns::PASSES;
 use super::*;
 use proptest::prelude::*;
 use shared::job::Timestamp;
@@ -66,7 +70,7 @@ fn name(text: &str) -> QueueName {
 fn resumed(moves: &[Move]) -> Vec<String> {
     let resumed = moves.iter().filter_map(|step| match step {
         Move::Resume(queue, prefetch) => Some(format!("{queue} {prefetch}")),
-        Move::Pause(_) | Move::Claim(_) | Move::Ack(_) => None,
+        Move::Pause(_) | Move::Claim(_) | Move::Ack(_) | Move::Count(_) => None,
     });
     resumed.collect()
 }
@@ -78,10 +82,10 @@ fn it_consumes_what_fits_and_nothing_else() {
     assert_eq!(
         resumed(&case.at(0)),
         [
-            "cpu=2.high 5",
-            "scan=1.high 1",
-            "cpu=2.normal 5",
-            "scan=1.normal 1",
+            "cpu=2.high 6",
+            "scan=1.high 2",
+            "cpu=2.normal 6",
+            "scan=1.normal 2",
             "cpu=2.low 5",
             "scan=1.low 1"
         ]
@@ -132,7 +136,7 @@ fn an_offer_without_room_pauses_its_queue_after_the_hold_and_only_that_queue() {
     );
     assert_eq!(case.at(500), [], "it stays paused");
     case.desk.ended(first[0], &name("scan=1.normal"));
-    assert_eq!(resumed(&case.at(501)), ["scan=1.normal 1"], "what frees resumes it");
+    assert_eq!(resumed(&case.at(501)), ["scan=1.normal 2"], "what frees resumes it");
 }
 
 #[test]
@@ -296,6 +300,7 @@ impl Fleet {
                 Move::Ack(key) => {
                     self.unacked.remove(&key);
                 }
+                Move::Count(queue) => self.case.desk.counted(&queue, self.waiting.len() as u64),
             }
         }
     }
