@@ -230,9 +230,11 @@ async fn submit_batch(store: &Store, id: Uuid, jobs: &[NewJob]) -> Result<Vec<Su
 
 /// The error of a batch, said of the job that it is about.
 fn in_its_job(error: StoreError) -> Error {
-    match error {
-        StoreError::Relation(bad) => Error::from(error).in_job(bad.place),
-        other => other.into(),
+    let place = if let StoreError::Relation(bad) = &error { Some(bad.place) } else { None };
+    let error = Error::from(error);
+    match place {
+        Some(place) => error.in_job(place),
+        None => error,
     }
 }
 

@@ -1,9 +1,10 @@
 //! Queues as operators see them, and pausing classes and actions.
 
 use serde_json::{Value, json};
-use shared::store::ClaimAnswer;
+use shared::job::JobId;
+use shared::store::{ClaimAnswer, ClaimRequest};
 
-use crate::house::{House, house};
+use crate::house::{House, house, id_of};
 
 async fn queue(house: &House, class: &str, priority: &str) -> Value {
     let answer = house.get("/queues").await;
@@ -45,6 +46,23 @@ async fn a_queue_says_how_many_of_its_jobs_are_where() {
         let low = queue(house, "scan=1", "low").await;
         assert_eq!((&low["offered"], &low["workers"]), (&json!(1), &json!(2)));
         assert_eq!((&low["behind"], &low["running"]), (&json!(0), &json!(0)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_shares_and_many_running_jobs_are_counted_in_small_steps() {
+    house(async |house| {
+        let worker = house.worker("default=16", &["noop"]).await;
+        let of = |key: usize| json!({"action": "noop", "fairnessKey": key.to_string()});
+        let jobs: Vec<Value> = (0..1_200).map(of).chain((0..70).map(|_| of(5))).collect();
+        let jobs = house.post("/jobs/batch", &json!({"jobs": jobs})).await.json();
+        let ids: Vec<JobId> = jobs["jobs"].as_array().unwrap().iter().map(id_of).collect();
+        let request = ClaimRequest { max: 1_100, ids: ids[100..1_200].to_vec() };
+        house.store.claim(&worker, &[request]).await.unwrap();
+        let queue = queue(house, "default=1", "normal").await;
+        assert_eq!((&queue["running"], &queue["behind"]), (&json!(1_100), &json!(7)));
+        assert_eq!(queue["offered"], 100 + 63);
     })
     .await;
 }

@@ -192,3 +192,26 @@ async fn a_large_batch_may_depend_on_itself_and_on_others_and_be_repeated_when_t
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_job_may_depend_on_a_thousand_others_and_no_more() {
+    house(async |house| {
+        let others = batch(house, &vec![json!({"action": "noop"}); 1_001]).await;
+        let ids: Vec<JobId> = others.iter().map(id_of).collect();
+        let depends = |on: &[JobId]| json!({"action": "noop", "dependsOn": on});
+        let many = house.post("/jobs", &depends(&ids)).await;
+        let why = "dependsOn: 1001 are more than the 1000 it may have";
+        assert_eq!(many.refusal(), format!("400 INVALID_PARAMETERS {why}"));
+        let job = house.show(house.submit(&depends(&ids[1..])).await).await;
+        let message = job["waitingFor"]["message"].as_str().unwrap();
+        assert!(message.starts_with("it depends on job 2 (") && message.ends_with("and 997 more"));
+
+        // So many that they are looked at in several steps, of which the last is wrong.
+        let mut jobs: Vec<Value> = ids.chunks(7).map(depends).collect();
+        assert_eq!(batch(house, &jobs).await.len(), 143);
+        jobs.push(depends(&[JobId::random()]));
+        let answer = house.post("/jobs/batch", &json!({"jobs": jobs})).await;
+        assert_eq!(answer.detail(), json!({"field": "dependsOn", "index": 143}));
+    })
+    .await;
+}

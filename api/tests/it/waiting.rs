@@ -151,9 +151,14 @@ async fn a_job_that_needs_several_permits_says_how_many_there_are() {
         house.park(&worker, also).await;
         let message = "it needs 2 permits: 2 of the 3 permits of lock licences are held by";
         assert_eq!(why(house, also).await, format!("lock: {message} job 1 ({two})"));
+        let offered = house.submit(&needs(3)).await;
+        let held = message.replace("it needs 2", "it needs 3");
+        let held = format!("lock: {held} job 1 ({two}); 1 ahead of it in line");
+        assert_eq!(why(house, offered).await, held, "it will stand behind the other");
         permits(house, "licences", Value::Null).await;
         let message = "lock: it needs 2 permits of lock licences, which has 1 permit";
         assert_eq!(why(house, also).await, message);
+        assert_eq!(why(house, offered).await, message.replace("needs 2", "needs 3"));
     })
     .await;
 }

@@ -24,7 +24,8 @@ fn a_lock_is_one_row() {
         NAME         PERMITS   HELD  WAITING  PAUSED  HELD BY
         action:scan  no limit  0     7        paused
         licences     3         2     1                7 scan
-    "#]].assert_eq(&(table(&all.locks) + "\n"));
+    "#]]
+    .assert_eq(&(table(&all.locks) + "\n"));
 }
 
 #[test]
