@@ -18,6 +18,17 @@ pub(crate) enum Error {
     /// No cron has this name, or the text cannot be one.
     #[error("there is no cron {0:?}")]
     NoSuchCron(String),
+    /// Nobody holds a lock of this name, or the text cannot be one.
+    #[error("nobody holds, waits for or has set a lock {0:?}")]
+    NoSuchLock(String),
+    /// The text cannot be a class of jobs.
+    #[error(
+        "{0:?} is no class of jobs: it must be like scan=1 or cpu=2+scan=1, in the order of names"
+    )]
+    NoSuchClass(String),
+    /// The text cannot be the name of an action.
+    #[error("{0:?} is no name of an action")]
+    NoSuchAction(String),
     /// Nothing is served under this path.
     #[error("there is no route {0:?}")]
     NoSuchRoute(String),
@@ -70,6 +81,15 @@ pub(crate) enum Error {
     /// A job that cannot be tried again, because it is not over, or deleted.
     #[error("job {id} is {status}: only a job that is over and not deleted can be tried again")]
     NotOver {
+        /// The job.
+        id: JobId,
+        /// What it is.
+        status: Status,
+    },
+    /// A job that cannot be changed any more.
+    #[error("job {id} is {status}{but}: only a job that has not been started can be changed",
+        but = if *status == Status::Waiting { ", but only for its children" } else { "" })]
+    NotWaiting {
         /// The job.
         id: JobId,
         /// What it is.
@@ -154,16 +174,11 @@ impl From<StoreError> for Error {
         }
         match error {
             StoreError::TooManyQueues(queue) => Error::TooManyQueues(queue),
-            StoreError::Relation(bad) => Error::Invalid {
-                place: Place {
-                    index: None,
-                    field: match bad.kind {
-                        Relation::UnknownDependency | Relation::ForeignDependency => "dependsOn",
-                        Relation::ParentOver => "parent",
-                    }
-                    .to_owned(),
-                },
-                why: bad.to_string(),
+            StoreError::Relation(bad) => match bad.kind {
+                Relation::UnknownDependency | Relation::ForeignDependency => {
+                    Error::invalid("dependsOn", bad)
+                }
+                Relation::ParentOver => Error::invalid("parent", bad),
             },
             StoreError::Redis(_) | StoreError::Answer { .. } | StoreError::Record { .. } => {
                 tracing::error!(%error, "the store holds or says what it never should");

@@ -1,6 +1,9 @@
 //! The HTTP face of Capstan. It records what clients ask for and shows what the store holds; it
 //! decides nothing about a job's life and never speaks AMQP.
 
+// The example of a job has more fields than `json!` counts to by itself.
+#![recursion_limit = "256"]
+
 mod app;
 mod cancelling;
 mod error;

@@ -2,6 +2,7 @@
 //! same time go as one call; a batch is kept whole in the store before its first job is submitted.
 
 mod admitted;
+mod checks;
 mod draft;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ pub(crate) use admitted::{Admission, Admitted};
 pub(crate) use draft::{Draft, DraftBatch, Key};
 
 use admitted::admitted;
+use checks::{permits, refuse_bad_relations, refuse_greedy};
 
 use crate::app::in_time;
 use crate::error::Error;
@@ -110,30 +112,57 @@ where
 }
 
 async fn singly(store: Store, drafts: Vec<Draft>) -> Vec<Single> {
-    let until = Instant::now() + PATIENCE;
-    let defaults = match persistently(until, || store.action_defaults()).await {
-        Ok(defaults) => defaults,
-        Err(error) => return drafts.iter().map(|_| Err(error.clone())).collect(),
+    let filled = match filled_singly(&store, drafts).await {
+        Ok(filled) => filled,
+        Err((count, error)) => return vec![Err(error); count],
     };
-    let filled: Vec<Result<NewJob, Error>> =
-        drafts.into_iter().map(|draft| fill(draft, &defaults)).collect();
     let jobs: Vec<NewJob> = filled.iter().filter_map(|job| job.as_ref().ok()).cloned().collect();
-    let together = submit_few(&store, &jobs).await;
-    let answers = match together {
+    let answers = match submit_few(&store, &jobs).await {
         Ok(submitted) => submitted.into_iter().map(Ok).collect(),
-        // One of them needs a class too many; the others must not suffer for it.
-        Err(Error::TooManyQueues(_)) if jobs.len() > 1 => one_by_one(&store, &jobs).await,
-        Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
+        // One of them is refused, by the store's own rules; the others must not suffer for it.
+        Err(StoreError::TooManyQueues(_) | StoreError::Relation(_)) if jobs.len() > 1 => {
+            one_by_one(&store, &jobs).await
+        }
+        Err(error) => {
+            let error = Error::from(error);
+            jobs.iter().map(|_| Err(error.clone())).collect()
+        }
     };
     let mut singles = admitted(&store, jobs.into_iter().zip(answers).collect()).await.into_iter();
     let answer = |job: Result<NewJob, Error>| job.and_then(|_| singles.next().unwrap_or(BROKEN));
     filled.into_iter().map(answer).collect()
 }
 
+/// The jobs to submit, or why not; all are refused when the store does not answer.
+async fn filled_singly(
+    store: &Store,
+    drafts: Vec<Draft>,
+) -> Result<Vec<Result<NewJob, Error>>, (usize, Error)> {
+    let (until, count) = (Instant::now() + PATIENCE, drafts.len());
+    let away = |error: StoreError| (count, Error::from(error));
+    let defaults = persistently(until, || store.action_defaults()).await.map_err(away)?;
+    let mut filled: Vec<Result<NewJob, Error>> =
+        drafts.into_iter().map(|draft| fill(draft, &defaults)).collect();
+    let jobs = || filled.iter().filter_map(|job| job.as_ref().ok());
+    let permits = persistently(until, || permits(store, jobs())).await.map_err(away)?;
+    for one in &mut filled {
+        if let Ok(job) = one
+            && let Err(error) = refuse_greedy(job, &permits)
+        {
+            // A repeat is answered as the first one was.
+            let known = persistently(until, || store.is_known(job.id)).await.map_err(away)?;
+            if !known {
+                *one = Err(error);
+            }
+        }
+    }
+    Ok(filled)
+}
+
 async fn one_by_one(store: &Store, jobs: &[NewJob]) -> Vec<Result<Submitted, Error>> {
     let mut answers = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let answer = submit_few(store, std::slice::from_ref(job)).await;
+        let answer = submit_few(store, std::slice::from_ref(job)).await.map_err(Error::from);
         answers.push(answer.and_then(|mut one| one.pop().ok_or(Error::Broken)));
     }
     answers
@@ -150,47 +179,79 @@ async fn whole(store: Store, batches: Vec<DraftBatch>) -> Vec<Batch> {
 async fn one_whole(store: &Store, batch: DraftBatch) -> Batch {
     let until = Instant::now() + BATCH_PATIENCE;
     let defaults = timeout_at(until, persistently(until, || store.action_defaults()));
-    let defaults = defaults.await.unwrap_or(Err(NO_ANSWER))?;
+    let defaults = defaults.await.map_err(|_| NO_ANSWER)??;
     let filled = batch
         .drafts
         .into_iter()
         .enumerate()
         .map(|(index, draft)| fill(draft, &defaults).map_err(|error| error.in_job(index)));
     let jobs = filled.collect::<Result<Vec<NewJob>, Error>>()?;
+    let checking = timeout_at(until, refuse_wrong(store, batch.id, &jobs, until));
+    checking.await.map_err(|_| NO_ANSWER)??;
     let submitted = submit_batch(store, batch.id, &jobs).await?;
     let both = jobs.into_iter().zip(submitted.into_iter().map(Ok)).collect();
     let answers = admitted(store, both).await.into_iter().enumerate();
     answers.map(|(index, answer)| answer.map_err(|error| error.in_job(index))).collect()
 }
 
+/// Refuses a batch of which one job could not be taken. One that was taken before is not refused.
+async fn refuse_wrong(
+    store: &Store,
+    id: Uuid,
+    jobs: &[NewJob],
+    until: Instant,
+) -> Result<(), Error> {
+    let wrong = async {
+        let permits = persistently(until, || permits(store, jobs)).await?;
+        for (index, job) in jobs.iter().enumerate() {
+            refuse_greedy(job, &permits).map_err(|error| error.in_job(index))?;
+        }
+        let checking = || refuse_bad_relations(store, jobs);
+        persistently(until, checking).await.map_err(in_its_job)
+    };
+    let (Err(error), Some(first)) = (wrong.await, jobs.first()) else { return Ok(()) };
+    let known = persistently(until, || store.is_batch_known(id, first.id)).await?;
+    if known { Ok(()) } else { Err(error) }
+}
+
 /// Submits the jobs of one call. It may be repeated, because a job that is known is left as it is.
-async fn submit_few(store: &Store, jobs: &[NewJob]) -> Result<Vec<Submitted>, Error> {
+async fn submit_few(store: &Store, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
     let until = Instant::now() + PATIENCE;
-    whole_answer(jobs, persistently(until, || store.submit(jobs)).await?)
+    persistently(until, || store.submit(jobs)).await
 }
 
 /// Submits a batch, all or none. It may be repeated too, under the same id.
 async fn submit_batch(store: &Store, id: Uuid, jobs: &[NewJob]) -> Result<Vec<Submitted>, Error> {
     let until = Instant::now() + BATCH_PATIENCE;
-    whole_answer(jobs, persistently(until, || store.submit_batch(id, jobs)).await?)
-}
-
-fn whole_answer(jobs: &[NewJob], all: Vec<Submitted>) -> Result<Vec<Submitted>, Error> {
+    let submitting = persistently(until, || store.submit_batch(id, jobs)).await;
+    let all = submitting.map_err(in_its_job)?;
     if all.len() == jobs.len() { Ok(all) } else { Err(Error::Broken) }
 }
 
+/// The error of a batch, said of the job that it is about.
+fn in_its_job(error: StoreError) -> Error {
+    let place = if let StoreError::Relation(bad) = &error { Some(bad.place) } else { None };
+    let error = Error::from(error);
+    match place {
+        Some(place) => error.in_job(place),
+        None => error,
+    }
+}
+
 /// Calls the store again while it is away, until a moment.
-async fn persistently<T, Calling>(until: Instant, call: impl Fn() -> Calling) -> Result<T, Error>
+async fn persistently<T, Calling>(
+    until: Instant,
+    call: impl Fn() -> Calling,
+) -> Result<T, StoreError>
 where
     Calling: Future<Output = Result<T, StoreError>>,
 {
     loop {
         match call().await {
-            Ok(answer) => return Ok(answer),
             Err(error) if error.is_unavailable() && Instant::now() + PAUSE < until => {
                 sleep(PAUSE).await;
             }
-            Err(error) => return Err(error.into()),
+            answer => return answer,
         }
     }
 }

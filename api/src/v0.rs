@@ -2,6 +2,7 @@
 //! it does.
 
 mod body;
+mod change;
 mod commands;
 mod cron;
 mod crons;
@@ -10,9 +11,12 @@ mod job;
 mod jobs;
 mod key;
 mod list;
+mod lock;
+mod locks;
 mod logs;
 mod path;
 mod query;
+mod queues;
 mod refusal;
 mod settings;
 mod steering;
@@ -41,6 +45,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(logs::show))
         .routes(routes!(workers::list))
         .routes(routes!(workers::show))
+        .routes(routes!(locks::show, locks::clear))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::pause_class))
+        .routes(routes!(queues::resume_class))
+        .routes(routes!(queues::pause_action))
+        .routes(routes!(queues::resume_action))
         .routes(routes!(crons::show, crons::delete))
         .routes(routes!(crons::run))
         .routes(routes!(crons::pause))
@@ -53,6 +63,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     let routes = OpenApiRouter::new()
         .routes(routes!(jobs::list, jobs::submit))
         .routes(routes!(jobs::submit_batch))
+        .routes(routes!(change::change))
+        .routes(routes!(locks::list, locks::set))
         .routes(routes!(crons::list, crons::set))
         .routes(routes!(commands::cancel_many))
         .routes(routes!(steering::capacity))

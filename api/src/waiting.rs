@@ -1,41 +1,78 @@
 //! Why a job waits, from what the store says now. It decides nothing: it only looks, and may be
 //! outdated the moment after.
 
-use shared::capacity::Class;
-use shared::job::{ActionName, Job, Status};
-use shared::store::{Place, Store, StoreError, Worker, WorkerStatus};
+mod fleet;
+mod locks;
+mod others;
+
+use shared::job::{Job, Status};
+use shared::store::{Place, Store, StoreError, Worker};
 
 /// Why a job waits, as a code and for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
-    /// `due`, `capacity`, `action`, `draining` or `queue`.
+    /// One of [`CODES`].
     pub(crate) code: &'static str,
     /// One sentence.
     pub(crate) message: String,
 }
 
+impl Reason {
+    fn new(code: &'static str, message: impl Into<String>) -> Reason {
+        Reason { code, message: message.into() }
+    }
+}
+
 /// Every code there is.
-pub(crate) const CODES: [&str; 5] = ["due", "capacity", "action", "draining", "queue"];
+pub(crate) const CODES: [&str; 10] = [
+    "due",
+    "dependency",
+    "children",
+    "paused",
+    "lock",
+    "share",
+    "capacity",
+    "action",
+    "draining",
+    "queue",
+];
 
 /// Why the job waits; `None` when it does not, or not any more.
 pub(crate) async fn reason(store: &Store, job: &Job) -> Result<Option<Reason>, StoreError> {
     if job.status != Status::Waiting {
         return Ok(None);
     }
-    match store.place(job).await? {
-        Place::Nowhere => Ok(None),
-        Place::Dependent(_)
-        | Place::Awaiting(_)
-        | Place::InLine(_)
-        | Place::Paused(_)
-        | Place::Behind(_) => Ok(None),
-        Place::Due => Ok(Some(expiring(job, of_due(job)))),
-        Place::Ready(ahead) => {
-            let workers = store.workers().await?;
-            let reason = of_ready(&job.class, &job.spec.action, ahead, &workers);
-            Ok(Some(expiring(job, reason)))
-        }
-    }
+    let reason = match store.place(job).await? {
+        Place::Nowhere => return Ok(None),
+        Place::Awaiting(open) => return Ok(Some(others::of_children(open))),
+        Place::Dependent(on) => others::of_dependent(store, job, on).await?,
+        Place::Due => of_due(job),
+        Place::Paused(name) => locks::of_paused(&name),
+        Place::InLine(lines) => locks::of_parked(store, job, &lines).await?,
+        Place::Behind(ahead) => match nobody(store, job).await? {
+            Some(nobody) => nobody,
+            None => Reason::new("share", format!("{ahead} of its own share ahead of it")),
+        },
+        Place::Ready(ahead) => match nobody(store, job).await? {
+            Some(nobody) => nobody,
+            None => match locks::of_offered(store, job).await? {
+                Some(busy) => busy,
+                None => Reason::new("queue", format!("{ahead} ahead of it")),
+            },
+        },
+    };
+    Ok(Some(expiring(job, reason)))
+}
+
+/// How many live workers there are that a class fits into.
+pub(crate) fn count_fitting(class: &shared::capacity::Class, workers: &[Worker]) -> usize {
+    let need = class.need();
+    let live = workers.iter().filter(|worker| fleet::is_live(worker));
+    live.filter(|worker| worker.capacity_map.fits(&need) > 0).count()
+}
+
+async fn nobody(store: &Store, job: &Job) -> Result<Option<Reason>, StoreError> {
+    Ok(fleet::nobody(&job.class, &job.spec.action, &store.workers().await?))
 }
 
 fn of_due(job: &Job) -> Reason {
@@ -44,7 +81,7 @@ fn of_due(job: &Job) -> Reason {
     if job.retry_from != job.id {
         message.push_str(&format!(", after a back-off: it is attempt {}", job.attempt));
     }
-    Reason { code: "due", message }
+    Reason::new("due", message)
 }
 
 fn expiring(job: &Job, mut reason: Reason) -> Reason {
@@ -52,87 +89,4 @@ fn expiring(job: &Job, mut reason: Reason) -> Reason {
         reason.message.push_str(&format!("; it expires at {at}"));
     }
     reason
-}
-
-/// Why a job waits that could be run at once: nobody can, or others go before it.
-fn of_ready(class: &Class, action: &ActionName, ahead: u64, workers: &[Worker]) -> Reason {
-    let need = class.need();
-    let is_live = |status| matches!(status, WorkerStatus::Running | WorkerStatus::Draining);
-    let live = || workers.iter().filter(|worker| is_live(worker.status));
-    let fits = |worker: &&Worker| worker.capacity_map.fits(&need) > 0;
-    let knows = |worker: &&Worker| worker.actions.iter().any(|name| name == action.as_str());
-    if !live().any(|worker| fits(&worker)) {
-        return Reason { code: "capacity", message: format!("no live worker offers {need}") };
-    }
-    if !live().any(|worker| knows(&worker)) {
-        return Reason { code: "action", message: format!("no live worker knows action {action}") };
-    }
-    if !live().filter(fits).any(|worker| knows(&worker)) {
-        let message = format!("no live worker that offers {need} knows action {action}");
-        return Reason { code: "action", message };
-    }
-    let mut able = live().filter(fits).filter(knows);
-    if able.all(|worker| worker.status == WorkerStatus::Draining) {
-        let message = format!("every live worker that offers {need} for {action} is draining");
-        return Reason { code: "draining", message };
-    }
-    Reason { code: "queue", message: format!("{ahead} ahead of it") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use expect_test::expect;
-    use shared::capacity::CapacityMap;
-    use shared::job::{Timestamp, WorkerId};
-
-    fn worker(status: WorkerStatus, map: &str, actions: &str) -> Worker {
-        let capacity_map: CapacityMap = map.parse().unwrap();
-        Worker {
-            id: WorkerId::random(),
-            status,
-            name: String::new(),
-            version: String::new(),
-            free: CapacityMap::default(),
-            capacity_map,
-            actions: actions.split(',').map(Into::into).collect(),
-            started_at: Timestamp::from_ms(0),
-            heartbeat_expiration: Timestamp::from_ms(0),
-            jobs: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_ready_job_waits_for_the_first_thing_that_nobody_has() {
-        use WorkerStatus::{Dead, Draining, Running};
-        let fleets: [&[(WorkerStatus, &str, &str)]; 8] = [
-            &[],
-            &[(Running, "cpu=8,gpu=3", "train")],
-            &[(Dead, "gpu=4", "train"), (Running, "gpu=2", "train")],
-            &[(Running, "gpu=4", "noop"), (Dead, "gpu=4", "train")],
-            &[(Running, "gpu=4", "noop"), (Running, "cpu=1", "train")],
-            &[(Draining, "gpu=4", "train"), (Running, "gpu=4", "noop")],
-            &[(Draining, "gpu=4", "train"), (Running, "gpu=4", "train")],
-            &[(Running, "gpu=8", "noop,train")],
-        ];
-        let need: CapacityMap = "gpu=4".parse().unwrap();
-        let class = Class::of(Some(&need)).unwrap();
-        let action: ActionName = "train".parse().unwrap();
-        let reasons = fleets.map(|fleet| {
-            let workers: Vec<_> = fleet.iter().map(|(s, m, a)| worker(*s, m, a)).collect();
-            let Reason { code, message } = of_ready(&class, &action, 3, &workers);
-            format!("{code}: {message}\n")
-        });
-        expect![[r#"
-            capacity: no live worker offers gpu=4
-            capacity: no live worker offers gpu=4
-            capacity: no live worker offers gpu=4
-            action: no live worker knows action train
-            action: no live worker that offers gpu=4 knows action train
-            draining: every live worker that offers gpu=4 for train is draining
-            queue: 3 ahead of it
-            queue: 3 ahead of it
-        "#]]
-        .assert_eq(&reasons.concat());
-    }
 }

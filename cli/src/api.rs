@@ -73,6 +73,16 @@ impl Api {
         read(self.post_text(path, body).await?).await
     }
 
+    /// Sends a document that changes what is at a path, and reads the answer.
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        document: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let request = self.http.patch(format!("{}{path}", self.base)).json(document);
+        read(self.send(request.timeout(CALL_LIMIT)).await?).await
+    }
+
     /// Submits a document, perhaps under an idempotency key. True when it made something; false when
     /// what is answered was there.
     pub(crate) async fn submit(

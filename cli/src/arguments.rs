@@ -4,11 +4,14 @@
 use clap::{Parser, Subcommand};
 use reqwest::Url;
 
+use crate::actions::ActionsCommand;
 use crate::bench::BenchArguments;
 use crate::crons::CronsCommand;
 use crate::demo::DemoArguments;
 use crate::health::HealthArguments;
 use crate::jobs::JobsCommand;
+use crate::locks::LocksCommand;
+use crate::queues::QueuesCommand;
 use crate::settings::SettingsCommand;
 use crate::workers::WorkersArguments;
 
@@ -44,7 +47,8 @@ pub(crate) struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Submit jobs, look at them, read their logs, wait for their end, cancel, delete, retry them
+    /// Submit jobs, look at them, read their logs, wait for their end, change, cancel, delete, retry
+    /// them
     #[command(subcommand, after_help = EXIT_CODES)]
     Jobs(JobsCommand),
     /// Set crons, see when they fire and what they did, run and pause them
@@ -53,6 +57,15 @@ pub(crate) enum Command {
     /// List the workers; drain them, resume them, change what they offer
     #[command(after_help = EXIT_CODES)]
     Workers(WorkersArguments),
+    /// List locks, who holds them and who waits; set how many permits one has, clear one
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Locks(LocksCommand),
+    /// List queues and what there is in each; pause classes of jobs, resume them
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Queues(QueuesCommand),
+    /// Pause actions, resume them
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Actions(ActionsCommand),
     /// Show and change how much of what is over is kept
     #[command(subcommand, after_help = EXIT_CODES)]
     Settings(SettingsCommand),

@@ -1,11 +1,13 @@
 //! `capstan jobs`: one file for each of its commands.
 
 mod cancel;
+mod change;
 mod delete;
 mod filters;
 mod list;
 mod logs;
 pub(crate) mod parameters;
+mod relations;
 mod retry;
 mod rules;
 pub(crate) mod show;
@@ -26,6 +28,8 @@ pub(crate) enum JobsCommand {
     List(list::ListArguments),
     /// Show all that is known of a job
     Show(show::ShowArguments),
+    /// Change a job that waits: how urgent it is, when it is due
+    Change(change::ChangeArguments),
     /// Print a job's log
     Logs(logs::LogsArguments),
     /// Wait until jobs are over, retries included; exits 0 only if all of them ended as done
@@ -44,6 +48,7 @@ pub(crate) async fn run(api: &Api, command: JobsCommand) -> Result<Ending, Failu
         JobsCommand::Submit(arguments) => submit::run(api, &arguments).await,
         JobsCommand::List(arguments) => list::run(api, &arguments).await,
         JobsCommand::Show(arguments) => show::run(api, &arguments).await,
+        JobsCommand::Change(arguments) => change::run(api, &arguments).await,
         JobsCommand::Logs(arguments) => logs::run(api, &arguments).await,
         JobsCommand::Wait(arguments) => wait::run(api, &arguments).await,
         JobsCommand::Cancel(arguments) => cancel::run(api, &arguments).await,

@@ -1,6 +1,7 @@
 //! `capstan`, the command line. It knows Capstan through the HTTP API only, except for `bench`,
 //! which measures the bare broker too.
 
+mod actions;
 mod api;
 mod arguments;
 mod bench;
@@ -10,9 +11,12 @@ mod each;
 mod failure;
 mod health;
 mod jobs;
+mod locks;
 mod out;
+mod queues;
 mod settings;
 mod wire;
+mod work;
 mod workers;
 
 use std::process::ExitCode;
@@ -56,6 +60,9 @@ async fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Jobs(command) => jobs::run(&api, command).await,
         Command::Crons(command) => crons::run(&api, command).await,
         Command::Workers(arguments) => workers::run(&api, arguments).await,
+        Command::Locks(command) => locks::run(&api, command).await,
+        Command::Queues(command) => queues::run(&api, command).await,
+        Command::Actions(command) => actions::run(&api, command).await,
         Command::Settings(command) => settings::run(&api, command).await,
         Command::Health(arguments) => health::run(arguments).await,
         Command::Demo(arguments) => demo::run(&api, &arguments).await,

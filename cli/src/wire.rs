@@ -1,12 +1,18 @@
 //! The parts of the API's documents that this program reads. The API owns them
 //! (`/api/v0/docs.json`); fields that are not named here are let through unread.
 
+mod locks;
+mod queues;
+
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use shared::job::{JobId, Status, Timestamp};
+
+pub(crate) use locks::{Lock, Locks};
+pub(crate) use queues::{Queue, Queues};
 
 /// Units by type; `None` on the wire is null.
 pub(crate) type Units = Option<BTreeMap<String, u64>>;

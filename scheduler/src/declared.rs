@@ -177,12 +177,14 @@ mod tests {
         let crons = parse(
             "[crons.gc]\nschedule = '0 0 1 * * 6'\nretries = 2\ndeadline = '15m'\n\
              [crons.night]\naction = 'scan'\nschedule = '30 3 * * *'\ntime_zone = 'Europe/Berlin'\n\
-             overlap = 'skip'\nparameters = { depth = 3 }\ncapacity = { scan = 1 }\n",
+             overlap = 'skip'\nparameters = { depth = 3 }\ncapacity = { scan = 1 }\n\
+             locks = ['site-{{depth}}', 'all']\n",
         )
         .unwrap();
         assert_eq!(crons.len(), 2);
         assert_eq!((crons[0].name.as_str(), crons[0].spec.action.as_str()), ("gc", "gc"));
         assert_eq!(crons[1].spec.parameters.as_ref().unwrap()["depth"], 3);
+        assert_eq!(crons[1].spec.locks.to_string(), "all=1 site-3=1");
         assert!(crons.iter().all(|cron| cron.declared && cron.paused.is_none()));
         assert_eq!(parse("").unwrap(), []);
     }
@@ -196,6 +198,7 @@ mod tests {
             ("[crons.a]\nschedule = '@daily'\ntimezone = 'UTC'", "unknown field `timezone`"),
             ("[crons.a]\nschedule = '@daily'\ntime_zone = 'Mars'", "\"Mars\" is no time zone"),
             ("[crons.'a b']\nschedule = '@daily'", "is no name of a cron"),
+            ("[crons.a]\nschedule = '@daily'\nlocks = ['x-{{y}}']", "a: locks: lock \"x-{{y}}\""),
             ("[jobs]", "unknown field `jobs`"),
         ];
         for (text, why) in cases {

@@ -89,8 +89,14 @@ impl LockName {
 
 fn checked(text: &str) -> Result<(), LockError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-:/@".contains(c);
-    let good = !text.is_empty() && text.len() <= MAX_LENGTH && text.chars().all(plain);
-    if good { Ok(()) } else { Err(LockError::Name(text.chars().take(MAX_LENGTH).collect())) }
+    // What is only dots cannot stand in the path of a URL.
+    let dots = text.chars().all(|c| c == '.');
+    let good = !dots && text.len() <= MAX_LENGTH && text.chars().all(plain);
+    if good { Ok(()) } else { Err(LockError::Name(short(text))) }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(MAX_LENGTH).collect()
 }
 
 impl TryFrom<String> for LockName {
@@ -220,14 +226,14 @@ impl LockPatterns {
 pub fn render(pattern: &str, parameters: Option<&Map<String, Value>>) -> Result<String, LockError> {
     let (mut text, mut rest) = (String::new(), pattern);
     while let Some((before, after)) = rest.split_once("{{") {
-        let end = after.split_once("}}").ok_or_else(|| LockError::Open(pattern.to_owned()))?;
+        let end = after.split_once("}}").ok_or_else(|| LockError::Open(short(pattern)))?;
         let name = end.0.trim();
         text.push_str(before);
         match parameters.and_then(|parameters| parameters.get(name)) {
             Some(Value::String(value)) => text.push_str(value),
             Some(value @ (Value::Number(_) | Value::Bool(_))) => text.push_str(&value.to_string()),
             Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => {
-                return Err(LockError::Parameter(pattern.to_owned(), name.to_owned()));
+                return Err(LockError::Parameter(short(pattern), short(name)));
             }
         }
         rest = end.1;

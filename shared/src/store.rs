@@ -40,7 +40,10 @@ pub use history::{Settings, SettingsChanges, Trimmed};
 pub use locks::{Holder, Lock, Waiter};
 pub use loops::{Due, Reoffer};
 pub use outbox::{Entry, Outbox, Ready};
-pub use read::{Change, Filter, JobPage, LogLine, Place, Queue, Worker, WorkerStatus};
+pub use read::{
+    Change, Filter, JobPage, LogLine, Place, Queue, QueueLoad, Related, Relative, Worker,
+    WorkerStatus,
+};
 pub use start::{
     BadRelation, ClaimAnswer, ClaimRequest, Claims, Relation, Submission, Submitted, UNKNOWN,
 };

@@ -17,8 +17,10 @@ pub(crate) struct Draft {
     pub(crate) retries: Option<u32>,
     /// Not before this moment; `None` is now.
     pub(crate) scheduled_at: Option<Timestamp>,
-    /// The id that follows from the client's key; `None` when there is no key.
-    pub(crate) keyed: Option<JobId>,
+    /// Its id: one that follows from the client's key, or a random one.
+    pub(crate) id: JobId,
+    /// The id follows from a key, and must not be used again within a day.
+    pub(crate) once: bool,
 }
 
 impl Draft {
@@ -35,8 +37,8 @@ impl Draft {
         }
         let need = spec.capacity_map.as_ref().or(defaults.capacity_map.as_ref());
         let class = Class::of(need).map_err(|error| Error::invalid("capacityMap", error))?;
-        let (id, once) = (self.keyed.unwrap_or_else(JobId::random), self.keyed.is_some());
-        Ok(NewJob { id, class, scheduled_at: self.scheduled_at, once, spec: self.spec })
+        let Draft { spec, scheduled_at, id, once, retries: _ } = self;
+        Ok(NewJob { id, class, scheduled_at, once, spec })
     }
 }
 

@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 use shared::capacity::{CapacityMap, Class};
 use shared::cron::{CronLine, CronName, CronSpec, Misfire, Overlap, Zone};
 use shared::job::{ActionName, JobId, Priority, Span, Timestamp};
+use shared::lock::{LockPatterns, Locks};
 use shared::store::{self, SetCron};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::submission::{MOST_RETRIES, checked_parameters};
+use super::submission::{MOST_RETRIES, checked_locks, checked_parameters};
 use crate::error::Error;
 
 /// A cron to be made, or changed if its name is there. Only `action` and `schedule` are required. A field that is not
@@ -20,6 +21,7 @@ use crate::error::Error;
     "name": "gc", "action": "gc", "schedule": "0 0 1 * * 6", "timeZone": "UTC", "retries": 2,
     "capacityMap": {}, "parameters": {}, "deadline": "15m", "stopTimeout": "30s",
     "misfire": "once", "overlap": "skip", "jitter": "", "priority": "normal", "paused": false,
+    "locks": ["devices"],
 }))]
 pub(super) struct CronCreate {
     /// Its name, 1 to 64 characters of A-Z a-z 0-9 _ . -; the action unless given.
@@ -63,6 +65,10 @@ pub(super) struct CronCreate {
     /// `high`, `normal` or `low`.
     #[schema(schema_with = super::job::priority)]
     priority: Option<Priority>,
+    /// What its jobs hold while they run: names, or an object of names and permits. In a name
+    /// `{{hostname}}` stands for its parameter `hostname`, as it is when the cron is set.
+    #[schema(schema_with = super::job::lock_patterns)]
+    locks: Option<LockPatterns>,
     /// It is not to fire; as it is unless given.
     paused: Option<bool>,
 }
@@ -74,7 +80,7 @@ pub(super) struct CronCreate {
     "id": "193c061a-c52c-448a-884a-719adc253497", "name": "gc", "action": "gc",
     "schedule": "0 0 1 * * 6", "timeZone": "UTC", "retries": 2, "capacityMap": {},
     "parameters": {}, "deadline": "15m", "stopTimeout": "30s", "priority": "normal",
-    "nextRun": "2018-04-28T01:00:00Z", "misfire": "once", "overlap": "skip", "jitter": "",
+    "locks": {"devices": 1}, "nextRun": "2018-04-28T01:00:00Z", "misfire": "once", "overlap": "skip", "jitter": "",
     "paused": false, "declared": false, "lastRun": "2018-04-21T01:00:00Z",
     "lastJobID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48", "fired": 12, "skipped": 1, "held": 0,
     "lastSkip": {"reason": "overlap", "tick": "2018-04-14T01:00:00Z", "count": 1,
@@ -114,6 +120,9 @@ pub(super) struct Cron {
     /// The band of its jobs.
     #[schema(schema_with = super::job::priority)]
     priority: Priority,
+    /// What its jobs hold while they run, and how many permits of each.
+    #[schema(value_type = BTreeMap<String, u32>)]
+    locks: Locks,
     /// The next tick; `null` when it is paused, or when its line has come to its end.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_run: Option<Timestamp>,
@@ -194,6 +203,7 @@ impl CronCreate {
             return Err(Error::invalid("retries", why));
         }
         Class::of(self.capacity_map.as_ref()).map_err(|why| Error::invalid("capacityMap", why))?;
+        let parameters = self.parameters.map(checked_parameters).transpose()?;
         let spec = CronSpec {
             action: action.clone(),
             schedule,
@@ -203,11 +213,11 @@ impl CronCreate {
             jitter: self.jitter.unwrap_or_default(),
             retries: self.retries,
             capacity_map: self.capacity_map,
-            parameters: self.parameters.map(checked_parameters).transpose()?,
+            locks: checked_locks(self.locks, parameters.as_ref())?,
+            parameters,
             deadline: self.deadline.unwrap_or_default(),
             stop_timeout: self.stop_timeout.unwrap_or_default(),
             priority: self.priority.unwrap_or_default(),
-            locks: shared::lock::Locks::default(),
         };
         let name = self.name.unwrap_or_else(|| action.into());
         Ok(SetCron { name, spec, paused: self.paused, declared: false })
@@ -229,6 +239,7 @@ impl From<store::Cron> for Cron {
             deadline: cron.spec.deadline,
             stop_timeout: cron.spec.stop_timeout,
             priority: cron.spec.priority,
+            locks: cron.spec.locks,
             next_run: cron.next_run,
             misfire: cron.spec.misfire,
             overlap: cron.spec.overlap,

@@ -94,6 +94,15 @@ refusals! {
     NoJob: Error::NoSuchJob("1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".to_owned());
     /// No such cron.
     NoCron: Error::NoSuchCron("gc".to_owned());
+    /// No such lock.
+    NoLock: Error::NoSuchLock("devices".to_owned());
+    /// No such class.
+    NoClass: Error::NoSuchClass("scan".to_owned());
+    /// No such action.
+    NoAction: Error::NoSuchAction("a b".to_owned());
+    /// A job that cannot be changed.
+    NoChange: Error::NotWaiting { id: some_job(), status: Status::Running },
+        Error::TooManyQueues("gpu=4.high".to_owned());
     /// One cron too many.
     TooManyCrons: Error::TooManyCrons;
     /// No such worker.

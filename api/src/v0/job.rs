@@ -1,16 +1,25 @@
 //! What clients are shown of a job, field by field as the contract names them.
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
-use shared::capacity::CapacityMap;
-use shared::cron::{self, CronName};
-use shared::job::{
-    self, ActionName, JobId, OnWorkerLost, Priority, Span, Status, Timestamp, Token,
-};
-use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object as Schema, ObjectBuilder, Type};
+mod parts;
+mod words;
 
-use crate::waiting::{CODES, Reason};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use shared::capacity::CapacityMap;
+use shared::cron::CronName;
+use shared::job::{
+    self, ActionName, JobId, OnWorkerLost, Priority, Span, Status, Timestamp, Token, When,
+};
+use shared::lock::Locks;
+use utoipa::ToSchema;
+
+use crate::waiting::Reason;
+
+pub(super) use parts::Backoff;
+pub(super) use words::{lock_patterns, on_worker_lost, priority, when};
+
+use parts::{Children, Exception, Firing, WaitingFor};
+use words::status;
 
 /// A job.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,8 +33,9 @@ use crate::waiting::{CODES, Reason};
     "parameters": null, "deadline": "", "stopTimeout": "5s", "number": 7,
     "createdAt": "2026-11-20T16:54:34.717Z", "startedAt": "2026-11-20T16:54:34.719Z",
     "finishedAt": "2026-11-20T16:58:34.727Z", "priority": "normal", "scheduledBy": "unknown",
-    "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0, "result": null,
-    "exception": null, "progress": null, "followUpID": null, "fencingToken": 12,
+    "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0,
+    "locks": {"devices": 1}, "holds": {"devices": 1}, "dependsOn": [], "when": "done",
+    "parent": null, "next": null, "fairnessKey": null, "result": null, "exception": null, "progress": null, "followUpID": null, "fencingToken": 12,
     "uniqueKey": null, "expiresAt": null, "backoff": {"base": "2s", "max": "1m"},
     "onWorkerLost": "retry", "strictLease": false, "cancelBy": null, "cancelReason": null,
 }))]
@@ -122,73 +132,43 @@ pub(super) struct Job {
     on_worker_lost: OnWorkerLost,
     /// Its worker stops it at the end of its lease, without waiting to be told that it is lost.
     strict_lease: bool,
+    /// The locks that it needs, and how many permits of each.
+    #[schema(value_type = BTreeMap<String, u32>)]
+    locks: Locks,
+    /// What it holds while it runs, and held when it ended: its locks, and limits of its action and
+    /// class.
+    #[schema(value_type = BTreeMap<String, u32>)]
+    holds: Locks,
+    /// The jobs that have to be over before it runs.
+    #[schema(value_type = Vec<String>)]
+    depends_on: Vec<JobId>,
+    /// How they have to be over: `done`, or `finished`, whatever came of them.
+    #[schema(schema_with = when)]
+    when: When,
+    /// The job whose child it is.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    parent: Option<JobId>,
+    /// The first job that depends on it.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    next: Option<JobId>,
+    /// Whose share of its queue it is in, if that was said.
+    fairness_key: Option<String>,
     /// Who asked for its end.
     cancel_by: Option<String>,
     /// Why.
     cancel_reason: Option<String>,
 }
 
-/// How long retries wait: `base`, twice that for the next one, and so on, never more than `max`.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"base": "2s", "max": "1m"}))]
-pub(super) struct Backoff {
-    /// Before the first retry, like `2s`; empty is 1s.
-    #[schema(value_type = String)]
-    base: Span,
-    /// The longest; empty is 5m.
-    #[schema(value_type = String)]
-    max: Span,
-}
-
-/// A job, and why it waits.
+/// A job, why it waits, and how its children are.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct JobInDetail {
     #[serde(flatten)]
     job: Job,
+    /// Its children; `null` when it has never had any.
+    children: Option<Children>,
     /// Why it waits; `null` when it does not.
     waiting_for: Option<WaitingFor>,
-}
-
-/// Why a job waits.
-#[derive(Debug, Serialize, ToSchema)]
-struct WaitingFor {
-    /// `due`: not yet; `capacity`, `action`: no live worker could run it; `draining`: who could
-    /// takes no jobs now; `queue`: others go first.
-    #[schema(schema_with = code)]
-    code: &'static str,
-    /// One sentence for people.
-    #[schema(example = "no live worker offers gpu=4")]
-    message: String,
-}
-
-/// Why a job ended in an error.
-#[derive(Debug, Serialize, ToSchema)]
-struct Exception {
-    /// A word to tell cases apart.
-    #[serde(rename = "type")]
-    #[schema(example = "ExitCode")]
-    kind: String,
-    /// One sentence for people.
-    message: String,
-    /// More, where there is more.
-    detail: Option<Value>,
-}
-
-/// Which tick of its cron a job is for.
-#[derive(Debug, Serialize, ToSchema)]
-struct Firing {
-    /// Its name, `<cron>@<tick>`.
-    #[schema(example = "gc@2018-04-28T01:00:00Z")]
-    name: String,
-    /// The moment that the line names; when it was asked for, of one that was.
-    #[schema(value_type = String, format = DateTime)]
-    tick: Timestamp,
-    /// `tick`: its time had come; `run`: somebody asked for it.
-    #[schema(example = "tick")]
-    cause: &'static str,
-    /// How many earlier ticks it stands for, or were left out before it, because nobody was there for them.
-    missed: u64,
 }
 
 /// A list of jobs.
@@ -237,30 +217,29 @@ impl From<job::Job> for Job {
             backoff: job.spec.backoff.map(|job::Backoff { base, max }| Backoff { base, max }),
             on_worker_lost: job.spec.on_worker_lost,
             strict_lease: job.spec.strict_lease,
+            locks: job.spec.locks,
+            holds: job.holds,
+            depends_on: job.spec.depends_on,
+            when: job.spec.when,
+            parent: job.spec.parent,
+            next: job.next,
+            fairness_key: job.spec.fairness_key,
             cancel_by: said(cancelled.by),
             cancel_reason: said(cancelled.reason),
         }
     }
 }
 
-impl From<job::Exception> for Exception {
-    fn from(exception: job::Exception) -> Exception {
-        let job::Exception { kind, message, detail } = exception;
-        Exception { kind, message, detail }
-    }
-}
-
-impl From<cron::Firing> for Firing {
-    fn from(firing: cron::Firing) -> Firing {
-        let (tick, cause, missed) = (firing.tick, firing.cause.as_str(), firing.missed);
-        Firing { name: firing.to_string(), tick, cause, missed }
-    }
-}
-
 impl JobInDetail {
-    pub(super) fn new(job: job::Job, reason: Option<Reason>) -> JobInDetail {
-        let waiting_for = reason.map(|Reason { code, message }| WaitingFor { code, message });
-        JobInDetail { job: job.into(), waiting_for }
+    /// The job, with how many of its children are not over, if it has had any, and why it waits.
+    pub(super) fn new(
+        job: job::Job,
+        open_children: Option<u64>,
+        reason: Option<Reason>,
+    ) -> JobInDetail {
+        let failed = job.failed_children;
+        let children = open_children.map(|open| Children { open, failed });
+        JobInDetail { job: job.into(), children, waiting_for: reason.map(WaitingFor::from) }
     }
 }
 
@@ -268,29 +247,6 @@ impl FromIterator<job::Job> for Jobs {
     fn from_iter<I: IntoIterator<Item = job::Job>>(jobs: I) -> Jobs {
         Jobs { jobs: jobs.into_iter().map(Job::from).collect() }
     }
-}
-
-fn words(words: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words))
-}
-
-fn status() -> Schema {
-    words(Status::ALL.map(Status::as_str)).build()
-}
-
-fn code() -> Schema {
-    words(CODES).build()
-}
-
-/// The schema of a priority.
-pub(super) fn priority() -> Schema {
-    let default = Some(json!(Priority::default().as_str()));
-    words(Priority::ALL.map(Priority::as_str)).default(default).build()
-}
-
-/// The schema of what happens when a worker is lost.
-pub(super) fn on_worker_lost() -> Schema {
-    words(["retry", "fail"]).default(Some(json!("retry"))).build()
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
             description = "only jobs due at this moment or later, as RFC 3339"),
         ("until" = Option<String>, Query, example = "2026-11-20T17:30:00Z",
             description = "only jobs due at this moment or earlier, as RFC 3339"),
+        ("parent" = Option<String>, Query, example = "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+            description = "only children of this job, or of one that it carries on"),
     ),
     responses(
         (status = 200, body = Jobs, description = "a page of the list",
@@ -88,8 +90,7 @@ pub(super) async fn submit(
     request: Request,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
     let submission: JobSubmission = body::read(request, BODY_BYTES).await?;
-    let mut draft = submission.draft()?;
-    draft.keyed = key.map(|key| key.job()).transpose()?;
+    let draft = submission.draft(key.as_ref())?;
     let Admitted { job, how } = app.submissions.one(draft).await?;
     app.metrics.submitted(usize::from(how == Admission::Made));
     let status = match how {
@@ -120,12 +121,7 @@ pub(super) async fn submit_batch(
     request: Request,
 ) -> Result<(StatusCode, Json<Jobs>), Refusal> {
     let batch: BatchSubmission = body::read(request, BATCH_BODY_BYTES).await?;
-    let mut drafts = batch.drafts()?;
-    if let Some(key) = &key {
-        for (index, draft) in drafts.iter_mut().enumerate() {
-            draft.keyed = Some(key.job_of_batch(index)?);
-        }
-    }
+    let drafts = batch.drafts(key.as_ref())?;
     let id = key.map_or_else(Uuid::new_v4, |key| key.batch());
     let batch = DraftBatch { id, drafts };
     let none = batch.drafts.is_empty();
@@ -148,5 +144,6 @@ pub(super) async fn show(
 ) -> Result<Json<JobInDetail>, Refusal> {
     let job = app.store.job(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
     let reason = waiting::reason(&app.store, &job).await?;
-    Ok(Json(JobInDetail::new(job, reason)))
+    let open = app.store.open_children(&job).await?;
+    Ok(Json(JobInDetail::new(job, open, reason)))
 }

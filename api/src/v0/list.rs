@@ -109,9 +109,10 @@ mod tests {
                 let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
                 let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
                 format!(
-                    "{start}+{limit} action {} worker {} from {} to {} status [{}]\n",
+                    "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]\n",
                     text(filter.action.map(|action| action.to_string())),
                     text(filter.worker.map(|worker| worker.to_string())),
+                    text(filter.parent.map(|parent| parent.to_string())),
                     text(filter.since.map(|at| at.to_string())),
                     text(filter.until.map(|at| at.to_string())),
                     statuses.join(" "),
@@ -136,19 +137,21 @@ mod tests {
                 "status=done,running,done&running=true",
                 "status=done&running=true",
                 "since=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00%2B01:00",
+                "parent=1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
             ],
             &expect![[r#"
-                0+10 action - worker - from - to - status []
-                0+10 action - worker - from - to - status []
-                0+10 action - worker - from - to - status []
-                3+1000 action gc worker 0123456789ab from - to - status []
-                0+10 action - worker - from - to - status [running cancel_request]
-                0+10 action - worker - from - to - status [waiting done error cancel worker_dead worker_shutdown worker_resurrection]
-                0+10 action - worker - from - to - status [done error]
-                0+10 action - worker - from - to - status [deleted]
-                0+10 action - worker - from - to - status [running]
+                0+10 action - worker - parent - from - to - status []
+                0+10 action - worker - parent - from - to - status []
+                0+10 action - worker - parent - from - to - status []
+                3+1000 action gc worker 0123456789ab parent - from - to - status []
+                0+10 action - worker - parent - from - to - status [running cancel_request]
+                0+10 action - worker - parent - from - to - status [waiting done error cancel worker_dead worker_shutdown worker_resurrection]
+                0+10 action - worker - parent - from - to - status [done error]
+                0+10 action - worker - parent - from - to - status [deleted]
+                0+10 action - worker - parent - from - to - status [running]
                 nothing
-                0+10 action - worker - from 2026-01-01T00:00:00Z to 2026-01-01T23:00:00Z status []
+                0+10 action - worker - parent - from 2026-01-01T00:00:00Z to 2026-01-01T23:00:00Z status []
+                0+10 action - worker - parent 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b from - to - status []
             "#]],
         );
     }
@@ -220,9 +223,9 @@ mod tests {
                 since: "yesterday" is no time: it must be RFC 3339, like 2026-11-20T16:30:00Z
                 action: "a b" is no action name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -
                 worker: "me" is no worker id: it must be 12 hexadecimal digits
-                parent: unknown query parameter; there are: action, worker, running, start, limit, status, since, until
-                sort: unknown query parameter; did you mean start? there are: action, worker, running, start, limit, status, since, until
-                limits: unknown query parameter; did you mean limit? there are: action, worker, running, start, limit, status, since, until
+                parent: "1" is no job id: it must be a UUID
+                sort: unknown query parameter; did you mean start? there are: action, worker, running, start, limit, status, since, until, parent
+                limits: unknown query parameter; did you mean limit? there are: action, worker, running, start, limit, status, since, until, parent
             "#]],
         );
     }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use shared::capacity::Class;
 use shared::cron::CronName;
-use shared::job::{JobId, WorkerId};
+use shared::job::{ActionName, JobId, WorkerId};
+use shared::lock::LockName;
 
 use super::Refusal;
 use crate::app::App;
@@ -20,6 +22,15 @@ pub(super) struct OfWorker(pub(super) WorkerId);
 
 /// The cron that the path names.
 pub(super) struct OfCron(pub(super) CronName);
+
+/// The lock that the path names; in a path `/` and `%` are written percent-encoded.
+pub(super) struct OfLock(pub(super) LockName);
+
+/// The class of jobs that the path names.
+pub(super) struct OfClass(pub(super) Class);
+
+/// The action that the path names.
+pub(super) struct OfAction(pub(super) ActionName);
 
 impl FromRequestParts<Arc<App>> for OfJob {
     type Rejection = Refusal;
@@ -45,6 +56,34 @@ impl FromRequestParts<Arc<App>> for OfCron {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         let text = segment(parts, app).await;
         Ok(OfCron(text.parse().map_err(|_| Error::NoSuchCron(short(&text)))?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OfLock {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let text = segment(parts, app).await;
+        Ok(OfLock(text.parse().map_err(|_| Error::NoSuchLock(short(&text)))?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OfClass {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let text = segment(parts, app).await;
+        let class = Class::try_from(text.clone());
+        Ok(OfClass(class.map_err(|_| Error::NoSuchClass(short(&text)))?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OfAction {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let text = segment(parts, app).await;
+        Ok(OfAction(text.parse().map_err(|_| Error::NoSuchAction(short(&text)))?))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The one place where an error becomes an answer of the v0 surface: status, code, message, detail.
 //!
-//! Two codes are not in the contract's list: NO_SUCH_ROUTE for a path that nothing is served under,
-//! and the reference's INTERNAL_ERROR. A 413 says INVALID_PARAMETERS and names the limit in its
-//! detail.
+//! Some codes are not in the contract's list: NO_SUCH_ROUTE for a path that nothing is served
+//! under, NO_SUCH_CLASS and NO_SUCH_ACTION for what cannot be one, and the reference's
+//! INTERNAL_ERROR. A 413 says INVALID_PARAMETERS and names the limit in its detail.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -67,6 +67,9 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         Error::NoSuchJob(_) => (StatusCode::NOT_FOUND, "NO_SUCH_JOB"),
         Error::NoSuchWorker(_) => (StatusCode::NOT_FOUND, "NO_SUCH_WORKER"),
         Error::NoSuchCron(_) => (StatusCode::NOT_FOUND, "NO_SUCH_CRON"),
+        Error::NoSuchLock(_) => (StatusCode::NOT_FOUND, "NO_SUCH_LOCK"),
+        Error::NoSuchClass(_) => (StatusCode::NOT_FOUND, "NO_SUCH_CLASS"),
+        Error::NoSuchAction(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ACTION"),
         Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ROUTE"),
         Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
         Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
@@ -77,6 +80,7 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         | Error::TooManyQueues(_)
         | Error::Spent { .. }
         | Error::NotOver { .. }
+        | Error::NotWaiting { .. }
         | Error::Followed { .. }
         | Error::KeyTaken { .. }
         | Error::WorkerOver(_) => (StatusCode::CONFLICT, "CONFLICT"),
@@ -94,7 +98,10 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::NoSuchJob(id) | Error::NoSuchWorker(id) => {
             say("id", json!(id));
         }
-        Error::NoSuchCron(name) => {
+        Error::NoSuchCron(name)
+        | Error::NoSuchLock(name)
+        | Error::NoSuchClass(name)
+        | Error::NoSuchAction(name) => {
             say("name", json!(name));
         }
         Error::NoSuchRoute(route) => {
@@ -119,7 +126,7 @@ fn detail(error: &Error) -> Map<String, Value> {
             say("id", json!(id));
             say_place(say, place);
         }
-        Error::NotOver { id, status } => {
+        Error::NotOver { id, status } | Error::NotWaiting { id, status } => {
             say("id", json!(id));
             say("status", json!(status));
         }
@@ -160,6 +167,9 @@ mod tests {
             Error::NoSuchJob("x".to_owned()),
             Error::NoSuchWorker("x".to_owned()),
             Error::NoSuchCron("x".to_owned()),
+            Error::NoSuchLock("x".to_owned()),
+            Error::NoSuchClass("x".to_owned()),
+            Error::NoSuchAction("x y".to_owned()),
             Error::NoSuchRoute("/x".to_owned()),
             Error::NotAllowed { method, route },
             Error::MediaType("text/xml".to_owned()),
@@ -170,6 +180,8 @@ mod tests {
             Error::TooManyCrons,
             Error::Spent { place: Place::field("Idempotency-Key"), id }.in_job(2),
             Error::NotOver { id, status: Status::Running },
+            Error::NotWaiting { id, status: Status::Done },
+            Error::NotWaiting { id, status: Status::Waiting },
             Error::Followed { id, follow_up: id },
             Error::KeyTaken { id, holder: id },
             Error::WorkerOver("f97ebb52f0f6".parse().unwrap()),
@@ -189,6 +201,12 @@ mod tests {
               there is no worker "x"
             404 NO_SUCH_CRON {"name":"x"}
               there is no cron "x"
+            404 NO_SUCH_LOCK {"name":"x"}
+              nobody holds, waits for or has set a lock "x"
+            404 NO_SUCH_CLASS {"name":"x"}
+              "x" is no class of jobs: it must be like scan=1 or cpu=2+scan=1, in the order of names
+            404 NO_SUCH_ACTION {"name":"x y"}
+              "x y" is no name of an action
             404 NO_SUCH_ROUTE {"route":"/x"}
               there is no route "/x"
             405 NOT_ALLOWED {"method":"PUT","route":"/x"}
@@ -209,6 +227,10 @@ mod tests {
               jobs[2].Idempotency-Key: the job that was made with it is not kept any more
             409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"running"}
               job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is running: only a job that is over and not deleted can be tried again
+            409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"done"}
+              job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is done: only a job that has not been started can be changed
+            409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"waiting"}
+              job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is waiting, but only for its children: only a job that has not been started can be changed
             409 CONFLICT {"followUpID":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}
               job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is carried on by job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b already
             409 CONFLICT {"holderID":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}

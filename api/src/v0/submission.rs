@@ -1,28 +1,31 @@
 //! What clients send to have jobs done, and the draft that becomes of it. Whatever is wrong is
 //! refused here, by name, before anything is written.
 
-use std::time::Duration;
+mod checks;
+mod named;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::capacity::CapacityMap;
-use shared::job::{self, ActionName, OnWorkerLost, Priority, Span, Spec, Timestamp};
+use shared::job::{self, ActionName, JobId, OnWorkerLost, Priority, Span, Spec, When};
+use shared::lock::LockPatterns;
 use utoipa::ToSchema;
 
 use super::body::Object;
 use super::job::Backoff;
-use crate::error::{Error, Place};
-use crate::submit::Draft;
+use crate::error::Error;
+use crate::submit::{Draft, Key};
+
+pub(super) use checks::{MOST_RETRIES, checked_locks, checked_parameters, moment};
+
+use checks::{
+    COMMENT_CHARACTERS, FAIRNESS_KEY_CHARACTERS, TICKET_CHARACTERS, UNIQUE_KEY_CHARACTERS,
+    checked_backoff, checked_key, checked_text,
+};
+use named::Named;
 
 /// How many jobs a batch may have.
 pub(super) const MOST_JOBS: usize = 10_000;
-pub(super) const MOST_RETRIES: u32 = 100;
-const PARAMETERS_BYTES: usize = 64 * 1024;
-/// Readers of JSON give up at a depth of 128, and a list of jobs is some levels deep itself.
-const PARAMETERS_DEPTH: usize = 64;
-const COMMENT_CHARACTERS: usize = 255;
-const TICKET_CHARACTERS: usize = 32;
-const UNIQUE_KEY_CHARACTERS: usize = 255;
 /// Who asked, as long as nobody can say who they are.
 pub(super) const UNKNOWN: &str = "unknown";
 
@@ -35,6 +38,9 @@ pub(super) const UNKNOWN: &str = "unknown";
     "deadline": "15m", "stopTimeout": "30s", "scheduledAt": "", "priority": "normal",
     "uniqueKey": "nightly scan", "expiresAt": "2100-01-01T00:00:00Z",
     "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "retry", "strictLease": false,
+    "locks": {"device-{{hostname}}": 1}, "fairnessKey": "tenant-7", "when": "done",
+    "dependsOn": ["1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"],
+    "parent": "193c061a-c52c-448a-884a-719adc253497",
     "comment": "before the release", "ticketRef": "OPS-17",
 }))]
 pub(super) struct JobSubmission {
@@ -79,6 +85,23 @@ pub(super) struct JobSubmission {
     /// Its worker stops it at the end of its lease, without waiting to be told that it is lost;
     /// `false` unless given.
     strict_lease: Option<bool>,
+    /// What it holds while it runs, all of it or nothing: names, for one permit of each, or an object
+    /// of names and permits. In a name `{{hostname}}` stands for its parameter `hostname`. A lock has
+    /// one permit unless `POST /locks` says otherwise; at most 16.
+    #[schema(schema_with = super::job::lock_patterns)]
+    locks: Option<LockPatterns>,
+    /// Jobs that have to be over before it runs, at most 1000; in a batch `#0` is its first job.
+    #[schema(max_items = 1000)]
+    depends_on: Option<Vec<String>>,
+    /// How they have to be over: all `done`, or it ends too; or `finished`, whatever came of them.
+    #[schema(schema_with = super::job::when)]
+    when: Option<When>,
+    /// The job whose child it is, which must not be over; in a batch `#0` is its first job.
+    parent: Option<String>,
+    /// Whose share of its queue it is in: jobs of one share do not hold up those of others. Who
+    /// asked, unless given.
+    #[schema(min_length = 1, max_length = 128)]
+    fairness_key: Option<String>,
     /// A remark, for people.
     #[schema(max_length = 255)]
     comment: Option<String>,
@@ -100,25 +123,28 @@ pub(super) struct BatchSubmission {
 }
 
 impl JobSubmission {
-    /// Checks all that can be checked without the store.
-    pub(super) fn draft(self) -> Result<Draft, Error> {
+    /// Checks all that can be checked without the store. The job's id follows from the key.
+    pub(super) fn draft(self, key: Option<&Key>) -> Result<Draft, Error> {
+        let id = key.map(Key::job).transpose()?;
+        self.draft_as(id.unwrap_or_else(JobId::random), id.is_some(), Named::Alone)
+    }
+
+    fn draft_as(self, id: JobId, once: bool, named: Named<'_>) -> Result<Draft, Error> {
         let action = self.action.ok_or_else(|| Error::invalid("action", "it is required"))?;
         if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
             let why = format!("it must be a whole number from 0 to {MOST_RETRIES}");
             return Err(Error::invalid("retries", why));
         }
-        let unique_key = checked_text("uniqueKey", self.unique_key, UNIQUE_KEY_CHARACTERS)?;
-        if unique_key.as_ref().is_some_and(String::is_empty) {
-            return Err(Error::invalid("uniqueKey", "it is empty"));
-        }
+        let parameters = self.parameters.map(checked_parameters).transpose()?;
         let spec = Spec {
-            parameters: self.parameters.map(checked_parameters).transpose()?,
+            locks: checked_locks(self.locks, parameters.as_ref())?,
+            parameters,
             capacity_map: self.capacity_map,
             deadline: self.deadline.unwrap_or_default(),
             stop_timeout: self.stop_timeout.unwrap_or_default(),
             priority: self.priority.unwrap_or_default(),
             retries: 0,
-            unique_key,
+            unique_key: checked_key("uniqueKey", self.unique_key, UNIQUE_KEY_CHARACTERS)?,
             expires_at: moment("expiresAt", self.expires_at)?,
             backoff: self.backoff.map(|backoff| checked_backoff(backoff.0)).transpose()?,
             on_worker_lost: self.on_worker_lost.unwrap_or_default(),
@@ -126,80 +152,40 @@ impl JobSubmission {
             scheduled_by: Some(UNKNOWN.to_owned()),
             comment: checked_text("comment", self.comment, COMMENT_CHARACTERS)?,
             ticket_ref: checked_text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
-            ..Spec::of(action)
+            cron: None,
+            depends_on: named.dependencies(self.depends_on.unwrap_or_default())?,
+            when: self.when.unwrap_or_default(),
+            parent: named.parent(self.parent)?,
+            fairness_key: checked_key("fairnessKey", self.fairness_key, FAIRNESS_KEY_CHARACTERS)?,
+            action,
         };
         let scheduled_at = moment("scheduledAt", self.scheduled_at)?;
         if spec.expires_at.is_some_and(|expires| scheduled_at.is_some_and(|at| expires <= at)) {
             return Err(Error::invalid("expiresAt", "it must be after scheduledAt"));
         }
-        Ok(Draft { spec, retries: self.retries, scheduled_at, keyed: None })
+        Ok(Draft { spec, retries: self.retries, scheduled_at, id, once })
     }
 }
 
 impl BatchSubmission {
-    /// Checks all of them; an error names the first one that is refused.
-    pub(super) fn drafts(self) -> Result<Vec<Draft>, Error> {
+    /// Checks all of them; an error names the first one that is refused. Their ids follow from the
+    /// key.
+    pub(super) fn drafts(self, key: Option<&Key>) -> Result<Vec<Draft>, Error> {
         let jobs = self.jobs.ok_or_else(|| Error::invalid("jobs", "it is required"))?;
         if jobs.len() > MOST_JOBS {
             let why = format!("{} are more than the {MOST_JOBS} of one batch", jobs.len());
             return Err(Error::invalid("jobs", why));
         }
-        let drafts = jobs.into_iter().enumerate();
-        drafts.map(|(at, job)| job.0.draft().map_err(|error| error.in_job(at))).collect()
-    }
-}
-
-pub(super) fn checked_parameters(
-    parameters: Map<String, Value>,
-) -> Result<Map<String, Value>, Error> {
-    let too_large = || {
-        let place = Place::field("parameters");
-        Error::TooLarge { place, limit_bytes: PARAMETERS_BYTES }
-    };
-    let bytes = serde_json::to_vec(&parameters).map_err(|_| too_large())?.len();
-    if bytes > PARAMETERS_BYTES {
-        return Err(too_large());
-    }
-    if parameters.values().any(|value| is_deeper_than(value, PARAMETERS_DEPTH)) {
-        let why = format!("it is more than {PARAMETERS_DEPTH} levels deep");
-        return Err(Error::invalid("parameters", why));
-    }
-    Ok(parameters)
-}
-
-fn is_deeper_than(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(values) => {
-            levels == 0 || values.iter().any(|value| is_deeper_than(value, levels - 1))
+        let (mut drafts, mut ids) = (Vec::with_capacity(jobs.len()), Vec::new());
+        for (at, job) in jobs.into_iter().enumerate() {
+            let keyed = key.map(|key| key.job_of_batch(at)).transpose()?;
+            let id = keyed.unwrap_or_else(JobId::random);
+            let draft = job.0.draft_as(id, keyed.is_some(), Named::InBatch(&ids));
+            drafts.push(draft.map_err(|error| error.in_job(at))?);
+            ids.push(id);
         }
-        Value::Object(values) => {
-            levels == 0 || values.values().any(|value| is_deeper_than(value, levels - 1))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Ok(drafts)
     }
-}
-
-/// A moment; the empty text is none, as the reference has it.
-fn moment(field: &str, text: Option<String>) -> Result<Option<Timestamp>, Error> {
-    let moment = text.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
-    moment.map_err(|error| Error::invalid(field, error))
-}
-
-fn checked_backoff(backoff: job::Backoff) -> Result<job::Backoff, Error> {
-    const LONGEST: Duration = Duration::from_secs(5 * 60);
-    let longest = backoff.max.duration().unwrap_or(LONGEST);
-    if backoff.base.duration().is_some_and(|base| base > longest) {
-        let why = "it must not be longer than max, which is 5m unless given";
-        return Err(Error::invalid("backoff.base", why));
-    }
-    Ok(backoff)
-}
-
-fn checked_text(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, Error> {
-    if text.as_ref().is_some_and(|text| text.chars().count() > most) {
-        return Err(Error::invalid(field, format!("it is longer than {most} characters")));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

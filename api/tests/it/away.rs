@@ -13,6 +13,8 @@ use crate::proxy::Proxy;
 use crate::redis::Redis;
 
 const CRON: &str = "some-cron";
+const CLASS: &str = "scan=1";
+const ACTION: &str = "some-action";
 
 /// Every route that asks the store something, as method, path and body.
 fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
@@ -42,13 +44,26 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("POST", "/crons/{name}/pause", ""),
         ("POST", "/crons/{name}/resume", ""),
         ("GET", "/crons/{name}/next", ""),
+        ("PATCH", "/jobs/{id}", r#"{"priority": "low"}"#),
+        ("GET", "/locks", ""),
+        ("POST", "/locks", r#"{"name": "a", "permits": 2}"#),
+        ("GET", "/locks/{name}", ""),
+        ("DELETE", "/locks/{name}", ""),
+        ("GET", "/queues", ""),
+        ("POST", "/queues/{class}/pause", ""),
+        ("POST", "/queues/{class}/resume", ""),
+        ("POST", "/actions/{action}/pause", ""),
+        ("POST", "/actions/{action}/resume", ""),
         ("GET", "/meta/settings", ""),
         ("POST", "/meta/settings", r#"{"jobHistoryToKeep": 1}"#),
     ];
     let whole = |(method, path, body): (&str, &str, _)| {
         (
             method.parse().unwrap(),
-            path.replace("{id}", &id.to_string()).replace("{name}", CRON),
+            path.replace("{id}", &id.to_string())
+                .replace("{name}", CRON)
+                .replace("{class}", CLASS)
+                .replace("{action}", ACTION),
             body,
         )
     };
@@ -85,6 +100,8 @@ async fn every_route_is_asked_by_these_tests() {
                     let id = part.parse::<JobId>().is_ok() || part.parse::<WorkerId>().is_ok();
                     match part {
                         CRON => "{name}",
+                        CLASS => "{class}",
+                        ACTION => "{action}",
                         _ if id => "{id}",
                         part => part,
                     }

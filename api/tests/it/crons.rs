@@ -30,7 +30,7 @@ async fn a_cron_of_the_reference_is_answered_field_by_field() {
         let more = json!({
             "name": "gc", "timeZone": "UTC", "misfire": "once", "overlap": "allow", "jitter": "",
             "paused": false, "declared": false, "lastRun": null, "lastJobID": null, "fired": 0,
-            "skipped": 0, "held": 0, "lastSkip": null, "priority": "normal",
+            "skipped": 0, "held": 0, "lastSkip": null, "priority": "normal", "locks": {},
         });
         for (field, value) in more.as_object().unwrap() {
             assert_eq!(cron[field], *value, "{field}");
@@ -103,6 +103,20 @@ async fn a_cron_is_run_paused_and_resumed_and_its_job_says_so() {
 }
 
 #[tokio::test]
+async fn the_locks_of_a_cron_are_named_after_its_parameters_and_its_jobs_need_them() {
+    house(async |house| {
+        let create = json!({"action": "noop", "name": "a", "schedule": "@yearly",
+            "parameters": {"host": "sw1"}, "locks": {"device-{{host}}": 1, "all": 1}});
+        let cron = house.post("/crons", &create).await.json();
+        let locks = json!({"all": 1, "device-sw1": 1});
+        assert_eq!(cron["locks"], locks);
+        assert_eq!(house.get("/crons/a").await.json()["locks"], locks);
+        assert_eq!(act(house, "/crons/a/run").await.json()["locks"], locks);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_next_ticks_are_told_in_the_crons_time_zone() {
     house(async |house| {
         let zone = "Europe/Berlin";
@@ -142,6 +156,9 @@ async fn what_is_wrong_with_a_cron_is_refused_by_its_field() {
             (json!({"retries": 101}), "retries", "from 0 to 100"),
             (json!({"shedule": "@daily"}), "shedule", "did you mean schedule"),
             (json!({"paused": "yes"}), "paused", "expected a boolean"),
+            (json!({"locks": "a"}), "locks", "it must be a list of names"),
+            (json!({"locks": ["a-{{host}}"]}), "locks", "parameter \"host\""),
+            (json!({"locks": ["action:a"]}), "locks", "must not begin with action:"),
         ];
         for (mut create, field, why) in cases {
             if field != "action" && field != "schedule" {

@@ -21,7 +21,8 @@ impl Operation {
     fn concrete(&self) -> String {
         let id = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
         let id = if self.path.contains("worker") { "0123456789ab" } else { id };
-        self.path.replace("{id}", id).replace("{name}", "gc")
+        let path = self.path.replace("{id}", id).replace("{name}", "gc");
+        path.replace("{class}", "cpu=2+scan=1").replace("{action}", "scan")
     }
 }
 
@@ -53,6 +54,7 @@ async fn the_document_names_its_version_and_every_route() {
         expect![[r#"
             DELETE /api/v0/crons/{name}
             DELETE /api/v0/jobs/{id}
+            DELETE /api/v0/locks/{name}
             GET /api/v0/crons
             GET /api/v0/crons/{name}
             GET /api/v0/crons/{name}/next
@@ -60,9 +62,15 @@ async fn the_document_names_its_version_and_every_route() {
             GET /api/v0/jobs
             GET /api/v0/jobs/{id}
             GET /api/v0/jobs/{id}/logs
+            GET /api/v0/locks
+            GET /api/v0/locks/{name}
             GET /api/v0/meta/settings
+            GET /api/v0/queues
             GET /api/v0/workers
             GET /api/v0/workers/{id}
+            PATCH /api/v0/jobs/{id}
+            POST /api/v0/actions/{action}/pause
+            POST /api/v0/actions/{action}/resume
             POST /api/v0/crons
             POST /api/v0/crons/{name}/pause
             POST /api/v0/crons/{name}/resume
@@ -72,7 +80,10 @@ async fn the_document_names_its_version_and_every_route() {
             POST /api/v0/jobs/cancel
             POST /api/v0/jobs/{id}/cancel
             POST /api/v0/jobs/{id}/retry
+            POST /api/v0/locks
             POST /api/v0/meta/settings
+            POST /api/v0/queues/{class}/pause
+            POST /api/v0/queues/{class}/resume
             POST /api/v0/workers/{id}/capacity
             POST /api/v0/workers/{id}/drain
             POST /api/v0/workers/{id}/resume"#]]
@@ -167,9 +178,11 @@ fn errors_are_described(document: &Value, operation: &Operation) {
     }
     let conflicts =
         ["/jobs", "/batch", "/retry", "/capacity", "/drain", "/resume", "/crons", "/run"];
-    let quiet = operation.path == "/api/v0/crons/{name}/resume";
+    let quiet = ["crons", "queues", "actions"];
+    let quiet = quiet.iter().any(|of| operation.path.starts_with(&format!("/api/v0/{of}/")));
+    let quiet = quiet && operation.path.ends_with("/resume");
     let may_conflict = !quiet && conflicts.iter().any(|end| operation.path.ends_with(end));
-    if operation.method == Method::POST && may_conflict {
+    if operation.method == Method::POST && may_conflict || operation.method == Method::PATCH {
         expected.push("409");
     }
     for status in expected {
@@ -212,9 +225,18 @@ fn every_field_is_described(document: &Value) {
     }
     // An example that lacks a field, or has one too many, would be a lie.
     let shown = ["Job", "JobSubmission", "BatchSubmission", "Worker", "Backoff", "Settings"];
-    for name in
-        shown.into_iter().chain(["Changes", "NewCapacity", "ManyCancelled", "Cron", "CronCreate"])
-    {
+    for name in shown.into_iter().chain([
+        "Changes",
+        "NewCapacity",
+        "ManyCancelled",
+        "Cron",
+        "CronCreate",
+        "Change",
+        "Lock",
+        "SetLock",
+        "Queue",
+        "Children",
+    ]) {
         let mut fields: Vec<_> = schemas[name]["properties"].as_object().unwrap().keys().collect();
         let mut shown: Vec<_> = schemas[name]["example"].as_object().unwrap().keys().collect();
         fields.sort();

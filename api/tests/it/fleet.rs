@@ -35,12 +35,23 @@ impl House {
         self.store.beat(&beat).await.unwrap()
     }
 
-    /// Claims a job.
-    pub(crate) async fn claim(&self, worker: &WorkerId, id: JobId) -> Token {
+    /// Tries to claim a job.
+    pub(crate) async fn try_claim(&self, worker: &WorkerId, id: JobId) -> ClaimAnswer {
         let requests = [ClaimRequest { max: 1, ids: vec![id] }];
         let claims = self.store.claim(worker, &requests).await.unwrap();
         let Claims::Answered(answers) = &claims else { panic!("{claims:?}") };
-        match &answers[0][0] {
+        answers[0][0].clone()
+    }
+
+    /// Tries to claim a job whose lock is held.
+    pub(crate) async fn park(&self, worker: &WorkerId, id: JobId) {
+        let answer = self.try_claim(worker, id).await;
+        assert!(matches!(answer, ClaimAnswer::Parked(_)), "{answer:?}");
+    }
+
+    /// Claims a job.
+    pub(crate) async fn claim(&self, worker: &WorkerId, id: JobId) -> Token {
+        match &self.try_claim(worker, id).await {
             ClaimAnswer::Claimed(claimed) => claimed.token,
             refused @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_)) => {
                 panic!("{refused:?}")
@@ -66,7 +77,8 @@ impl House {
         self.end(id, token, Outcome::Error(exception)).await;
     }
 
-    async fn end(&self, id: JobId, token: Token, outcome: Outcome) {
+    /// Ends the run of a job.
+    pub(crate) async fn end(&self, id: JobId, token: Token, outcome: Outcome) {
         let follow_up = JobId::random();
         let end = Finish { id, token, outcome, follow_up, jitter: 0.0 };
         let ended = self.store.finish(&[end]).await.unwrap();

@@ -118,6 +118,11 @@ impl House {
         send(self.client.post(self.at(path)).json(body)).await
     }
 
+    /// Sends JSON to a path of the v0 surface, to change what is there.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        send(self.client.patch(self.at(path)).json(body)).await
+    }
+
     /// Posts nothing to a path of the v0 surface.
     pub(crate) async fn command(&self, path: &str) -> Answer {
         send(self.client.post(self.at(path))).await
@@ -179,6 +184,11 @@ impl Answer {
     /// Status and code of a refusal.
     pub(crate) fn code(&self) -> String {
         self.refusal().split(' ').take(2).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Where a refusal says that something is wrong.
+    pub(crate) fn detail(&self) -> Value {
+        self.json()["errors"][0]["detail"].clone()
     }
 
     /// A header as text.

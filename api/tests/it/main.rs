@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod away;
+mod change;
 mod commands;
 mod crons;
 mod docs;
@@ -12,12 +13,16 @@ mod house;
 mod jobs;
 mod keys;
 mod list;
+mod locks;
 mod logs;
 mod many;
 mod proxy;
+mod queues;
 mod redis;
 mod refusals;
+mod relations;
 mod service;
 mod settings;
 mod submit;
+mod waiting;
 mod workers;

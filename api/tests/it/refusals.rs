@@ -48,7 +48,7 @@ async fn a_field_that_is_wrong_or_not_known_is_named() {
             let expected = format!("400 INVALID_PARAMETERS {message}");
             assert_eq!(post(house, "/jobs", JSON, body).await, expected);
         }
-        let later = ["locks", "dependsOn", "scheduledBy", "Idempotency-Key"];
+        let later = ["lock", "depends_on", "scheduledBy", "Idempotency-Key"];
         for field in later {
             let answer = house.post("/jobs", &json!({"action": "noop", (field): null})).await;
             assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{field}");
@@ -193,7 +193,11 @@ async fn a_method_that_a_route_does_not_take_is_a_405_that_names_those_it_takes(
             ("/jobs", "PUT", "GET,HEAD,POST"),
             ("/jobs", "DELETE", "GET,HEAD,POST"),
             ("/jobs/batch", "GET", "POST"),
-            ("/jobs/1", "POST", "GET,HEAD,DELETE"),
+            ("/jobs/1", "POST", "PATCH,GET,HEAD,DELETE"),
+            ("/locks", "PUT", "GET,HEAD,POST"),
+            ("/locks/a", "POST", "GET,HEAD,DELETE"),
+            ("/queues/default=1/pause", "GET", "POST"),
+            ("/actions/noop/resume", "DELETE", "POST"),
             ("/jobs/cancel", "GET", "POST"),
             ("/jobs/1/cancel", "DELETE", "POST"),
             ("/workers/1/drain", "GET", "POST"),

@@ -3,14 +3,13 @@
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
-use serde_json::{Map, Value};
-use shared::capacity::CapacityMap;
+use serde_json::Value;
 use shared::cron::{CronLine, CronName, Misfire, Overlap, Zone};
-use shared::job::{ActionName, Priority, Span};
+use shared::job::{ActionName, Span};
 
 use crate::api::Api;
 use crate::failure::Failure;
-use crate::jobs::parameters::{Parameter, Parameters, joined};
+use crate::work::{SentWork, Work};
 
 /// What `crons set` is told.
 #[derive(Debug, Args)]
@@ -41,33 +40,8 @@ pub(crate) struct SetArguments {
     #[arg(long, value_name = "DURATION")]
     jitter: Option<Span>,
 
-    /// A parameter of its jobs: key=value is a text, key:=json any JSON value. May be repeated
-    #[arg(short, long = "parameter", value_name = "KEY=VALUE")]
-    parameter: Vec<Parameter>,
-
-    /// All parameters at once, a JSON object
-    #[arg(long, value_name = "JSON")]
-    parameters: Option<Parameters>,
-
-    /// What a job needs while it runs, like scan=1,cpu=2
-    #[arg(long, value_name = "TYPE=UNITS,…")]
-    capacity: Option<CapacityMap>,
-
-    /// How often a job is tried again when it fails
-    #[arg(long, value_name = "N")]
-    retries: Option<u32>,
-
-    /// How long a run may take; then it is stopped
-    #[arg(long, value_name = "DURATION")]
-    deadline: Option<Span>,
-
-    /// How long it has between being asked to stop and being killed
-    #[arg(long, value_name = "DURATION")]
-    stop_timeout: Option<Span>,
-
-    /// high, normal or low
-    #[arg(long)]
-    priority: Option<Priority>,
+    #[command(flatten)]
+    work: Work,
 
     /// Whether it is not to fire; as it is unless given
     #[arg(long, value_name = "BOOL")]
@@ -93,18 +67,8 @@ struct Create<'a> {
     overlap: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jitter: Option<&'a Span>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<Map<String, Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    capacity_map: Option<&'a CapacityMap>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retries: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deadline: Option<&'a Span>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stop_timeout: Option<&'a Span>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    priority: Option<Priority>,
+    #[serde(flatten)]
+    work: SentWork<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     paused: Option<bool>,
 }
@@ -116,7 +80,6 @@ pub(super) async fn set(api: &Api, arguments: &SetArguments) -> Result<Value, Fa
 
 impl SetArguments {
     fn create(&self) -> Result<Create<'_>, Failure> {
-        let parameters = joined(self.parameters.clone(), &self.parameter);
         Ok(Create {
             name: &self.name,
             action: self.action.as_ref().map_or(self.name.as_str(), ActionName::as_str),
@@ -125,12 +88,7 @@ impl SetArguments {
             misfire: self.misfire.as_deref(),
             overlap: self.overlap.as_deref(),
             jitter: self.jitter.as_ref(),
-            parameters: parameters.map_err(Failure::Usage)?,
-            capacity_map: self.capacity.as_ref(),
-            retries: self.retries,
-            deadline: self.deadline.as_ref(),
-            stop_timeout: self.stop_timeout.as_ref(),
-            priority: self.priority,
+            work: self.work.sent()?,
             paused: self.paused,
         })
     }
@@ -172,13 +130,14 @@ mod tests {
             "--retries=2",
             "--deadline=15m",
             "--priority=low",
+            "--lock=devices",
             "--paused=true",
         ];
         let expected = json!({
             "name": "night", "action": "scan", "schedule": "30 3 * * *", "misfire": "all",
             "timeZone": "Europe/Berlin", "overlap": "queue", "jitter": "30s", "retries": 2,
             "parameters": {"depth": 3}, "capacityMap": {"scan": 1}, "deadline": "15m",
-            "priority": "low", "paused": true,
+            "priority": "low", "paused": true, "locks": {"devices": 1},
         });
         assert_eq!(sent(&line), expected);
         for wrong in [["a", "* * *"], ["a b", "@daily"]] {

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
+use shared::job::JobId;
 
 use super::filters::Filters;
 use crate::api::{Api, Page};
@@ -15,6 +16,10 @@ use crate::wire::{Job, Jobs, units_text};
 pub(crate) struct ListArguments {
     #[command(flatten)]
     filters: Filters,
+
+    /// Only children of this job, or of one that it carries on
+    #[arg(long, value_name = "ID")]
+    parent: Option<JobId>,
 
     /// Leave out so many
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -32,6 +37,7 @@ pub(crate) struct ListArguments {
 impl ListArguments {
     fn query(&self) -> Vec<(&'static str, String)> {
         let mut query = self.filters.query();
+        query.extend(self.parent.map(|parent| ("parent", parent.to_string())));
         query.extend([("start", self.start.to_string()), ("limit", self.limit.to_string())]);
         query
     }
@@ -98,6 +104,9 @@ mod tests {
         expect!["start=0 limit=10"].assert_eq(&asked(""));
         expect!["running=true start=0 limit=10"].assert_eq(&asked("--running"));
         expect!["running=false start=0 limit=10"].assert_eq(&asked("--running=false"));
+        let parent = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
+        let query = format!("parent={parent} start=0 limit=10");
+        assert_eq!(asked(&format!("--parent {parent}")), query);
         let line = "--action sleep --worker 0000000000aa --status done,worker_dead \
                     --since 2026-11-20T16:30:00Z --start 20 --limit 5";
         let query = "action=sleep worker=0000000000aa status=done,worker_dead \

@@ -20,12 +20,17 @@ pub(crate) struct ShowArguments {
 }
 
 /// The order in which people are shown the fields; what is not named comes after them.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 19] = [
     "id",
     "number",
     "action",
     "status",
     "waitingFor",
+    "dependsOn",
+    "parent",
+    "children",
+    "locks",
+    "holds",
     "exception",
     "result",
     "parameters",
@@ -40,12 +45,13 @@ const ORDER: [&str; 14] = [
 /// Shows a job.
 pub(crate) async fn run(api: &Api, arguments: &ShowArguments) -> Result<Ending, Failure> {
     let job: Map<String, Value> = api.get(&format!("/jobs/{}", arguments.id)).await?;
-    if arguments.json {
-        out::say_json(&job)?;
-    } else {
-        out::say(lines(&job, &ORDER))?;
-    }
+    say(&job, arguments.json)?;
     Ok(Ending::Well)
+}
+
+/// Prints a job: one field a line, or as JSON.
+pub(super) fn say(job: &Map<String, Value>, json: bool) -> Result<(), Failure> {
+    if json { out::say_json(job) } else { out::say(lines(job, &ORDER)) }
 }
 
 /// One field a line, those of `order` first; fields that say nothing are left out.
@@ -66,7 +72,8 @@ mod tests {
     #[test]
     fn what_says_nothing_is_left_out() {
         let Value::Object(job) = json!({
-            "attempt": 1, "status": "error", "id": "x", "deadline": "", "locks": [],
+            "attempt": 1, "status": "error", "id": "x", "deadline": "", "holds": {},
+            "locks": {"devices": 1}, "dependsOn": [], "children": {"open": 1, "failed": 0},
             "capacityMap": null, "parameters": {"seconds": 3},
             "exception": {"type": "ExitCode", "message": "it exited with 1"},
         }) else {
@@ -75,6 +82,8 @@ mod tests {
         expect![[r#"
             id               x
             status           error
+            children         {"failed":0,"open":1}
+            locks            {"devices":1}
             exception        {"message":"it exited with 1","type":"ExitCode"}
             parameters       {"seconds":3}
             attempt          1

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use shared::capacity::CapacityMap;
-use shared::job::{ActionName, JobId, Priority, Span, Timestamp};
+use serde_json::Value;
+use shared::job::{ActionName, JobId, Timestamp};
 
-use super::parameters::{Parameter, Parameters, joined};
+use super::relations::Relations;
 use super::rules::{Rules, SentRules};
 use super::wait;
 use crate::api::Api;
 use crate::failure::{Ending, Failure};
 use crate::out;
 use crate::wire::Job;
+use crate::work::{SentWork, Work};
 
 /// What `jobs submit` is told.
 #[derive(Debug, Args)]
@@ -22,37 +22,12 @@ pub(crate) struct SubmitArguments {
     /// What to do
     action: ActionName,
 
-    /// A parameter: key=value is a text, key:=json any JSON value. May be repeated
-    #[arg(short, long = "parameter", value_name = "KEY=VALUE")]
-    parameter: Vec<Parameter>,
-
-    /// All parameters at once, a JSON object
-    #[arg(long, value_name = "JSON")]
-    parameters: Option<Parameters>,
-
-    /// What the job needs while it runs, like scan=1,cpu=2
-    #[arg(long, value_name = "TYPE=UNITS,…")]
-    capacity: Option<CapacityMap>,
-
-    /// How often it is tried again when it fails
-    #[arg(long, value_name = "N")]
-    retries: Option<u32>,
-
-    /// How long a run may take, like 15m or 1h30m; then it is stopped
-    #[arg(long, value_name = "DURATION")]
-    deadline: Option<Span>,
-
-    /// How long it has between being asked to stop and being killed
-    #[arg(long, value_name = "DURATION")]
-    stop_timeout: Option<Span>,
+    #[command(flatten)]
+    work: Work,
 
     /// When to run it, RFC 3339, like 2026-11-20T16:30:00Z; now unless given
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
-
-    /// high, normal or low
-    #[arg(long)]
-    priority: Option<Priority>,
 
     /// A remark, at most 255 characters
     #[arg(long)]
@@ -61,6 +36,9 @@ pub(crate) struct SubmitArguments {
     /// A ticket, at most 32 characters
     #[arg(long)]
     ticket: Option<String>,
+
+    #[command(flatten)]
+    relations: Relations,
 
     #[command(flatten)]
     rules: Rules,
@@ -88,42 +66,29 @@ pub(crate) struct SubmitArguments {
 #[serde(rename_all = "camelCase")]
 struct Submission<'a> {
     action: &'a ActionName,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<Map<String, Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    capacity_map: Option<&'a CapacityMap>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retries: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deadline: Option<&'a Span>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stop_timeout: Option<&'a Span>,
+    #[serde(flatten)]
+    work: SentWork<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scheduled_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    priority: Option<Priority>,
     #[serde(skip_serializing_if = "Option::is_none")]
     comment: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ticket_ref: Option<&'a str>,
+    #[serde(flatten)]
+    relations: &'a Relations,
     #[serde(flatten)]
     rules: SentRules<'a>,
 }
 
 impl SubmitArguments {
     fn submission(&self) -> Result<Submission<'_>, Failure> {
-        let parameters = joined(self.parameters.clone(), &self.parameter);
         Ok(Submission {
             action: &self.action,
-            parameters: parameters.map_err(Failure::Usage)?,
-            capacity_map: self.capacity.as_ref(),
-            retries: self.retries,
-            deadline: self.deadline.as_ref(),
-            stop_timeout: self.stop_timeout.as_ref(),
+            work: self.work.sent()?,
             scheduled_at: self.at,
-            priority: self.priority,
             comment: self.comment.as_deref(),
             ticket_ref: self.ticket.as_deref(),
+            relations: &self.relations,
             rules: self.rules.sent(self.at),
         })
     }
@@ -190,7 +155,11 @@ mod tests {
         let line = "backup -p host=db-1 -p level:=2 --capacity scan=1,cpu=2 --retries 3 --deadline \
                     1h30m --stop-timeout 10s --at 2026-11-20T17:30:00+01:00 --priority high \
                     --comment weekly --ticket T-1 --unique-key host --expires-in 10m \
-                    --backoff-base 2s --backoff-max 1m --on-worker-lost fail --strict-lease";
+                    --backoff-base 2s --backoff-max 1m --on-worker-lost fail --strict-lease \
+                    --lock db-{{host}} --lock licences=2 --when finished --key tenant-7 \
+                    --depends-on 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b,\
+                    a261713a-9514-43f9-a7e5-50e7a9fa1d48 \
+                    --parent 193c061a-c52c-448a-884a-719adc253497";
         let line: Vec<&str> = line.split_whitespace().collect();
         expect![[r#"
             {
@@ -203,13 +172,24 @@ mod tests {
                 "cpu": 2,
                 "scan": 1
               },
+              "locks": {
+                "db-{{host}}": 1,
+                "licences": 2
+              },
               "retries": 3,
               "deadline": "1h30m",
               "stopTimeout": "10s",
-              "scheduledAt": "2026-11-20T16:30:00Z",
               "priority": "high",
+              "scheduledAt": "2026-11-20T16:30:00Z",
               "comment": "weekly",
               "ticketRef": "T-1",
+              "dependsOn": [
+                "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+                "a261713a-9514-43f9-a7e5-50e7a9fa1d48"
+              ],
+              "when": "finished",
+              "parent": "193c061a-c52c-448a-884a-719adc253497",
+              "fairnessKey": "tenant-7",
               "uniqueKey": "host",
               "expiresAt": "2026-11-20T16:40:00Z",
               "backoff": {
@@ -224,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_refused_before_anything_is_sent() {
-        let lines: [&[&str]; 13] = [
+        let lines: [&[&str]; 18] = [
             &[],
             &["a b"],
             &["sleep", "-p", "x"],
@@ -238,11 +218,18 @@ mod tests {
             &["sleep", "--expires-in", "5s", "--expires-at", "2100-01-01T00:00:00Z"],
             &["sleep", "--on-worker-lost", "forget"],
             &["sleep", "--idempotency-key", "a\nb"],
+            &["sleep", "--lock", "a=0"],
+            &["sleep", "--depends-on", "first"],
+            &["sleep", "--parent", "me"],
+            &["sleep", "--when", "done"],
+            &["sleep", "--depends-on", "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b", "--when", "soon"],
         ];
         for line in lines {
             assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line:?}");
         }
         let twice = parsed(&["sleep", "--parameters", r#"{"a":1}"#, "-p", "a=1"]).unwrap();
+        assert_eq!(twice.submission().unwrap_err().code(), 2);
+        let twice = parsed(&["sleep", "--lock", "a", "--lock", "a=2"]).unwrap();
         assert_eq!(twice.submission().unwrap_err().code(), 2);
     }
 }

@@ -40,6 +40,10 @@ impl Keys {
         self.named(format_args!("log:{id}"))
     }
 
+    pub(super) fn once(&self, id: JobId) -> String {
+        self.named(format_args!("once:{id}"))
+    }
+
     pub(super) fn jobs(&self) -> String {
         self.named("jobs")
     }
@@ -178,6 +182,7 @@ mod tests {
             ("key_job(id)", keys.job(id)),
             ("key_spec(id)", keys.spec(id)),
             ("key_log(id)", keys.log(id)),
+            ("key_once(id)", keys.once(id)),
             ("key_status(status)", keys.status(Status::Done)),
             ("key_action(action)", keys.action(&action)),
             ("key_jobs_of(worker)", keys.jobs_of(&worker)),

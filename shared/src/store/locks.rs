@@ -110,6 +110,42 @@ impl Store {
         Ok((own.or(of_keys).or(unsaid), paused))
     }
 
+    /// How many permits locks have that jobs may name, in the order asked.
+    pub async fn permits_each(&self, names: &[LockName]) -> Result<Vec<u32>, StoreError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = redis::cmd("HMGET");
+        command.arg(self.keys.all("permits"));
+        for name in names {
+            command.arg(name.as_str());
+        }
+        let said: Vec<Option<u32>> = command.query_async(&mut self.connection.clone()).await?;
+        Ok(said.into_iter().map(|permits| permits.unwrap_or(1)).collect())
+    }
+
+    /// True for a lock that is listed: somebody holds it, stands in line for it, or has said something of it.
+    pub async fn is_lock_known(&self, name: &LockName) -> Result<bool, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.hexists(self.keys.all("held"), name.as_str());
+        pipe.hexists(self.keys.all("permits"), name.as_str());
+        pipe.sismember(self.keys.all("lines"), name.as_str());
+        pipe.sismember(self.keys.all("paused"), name.as_str());
+        let found: [bool; 4] = pipe.query_async(&mut self.connection.clone()).await?;
+        Ok(found.contains(&true))
+    }
+
+    /// How many stand in line for a lock before a job; `None` when it does not stand there.
+    pub async fn ahead_in_line(
+        &self,
+        name: &LockName,
+        job: JobId,
+    ) -> Result<Option<u64>, StoreError> {
+        let mut command = redis::cmd("ZRANK");
+        command.arg(self.keys.line(name.as_str())).arg(job.to_string());
+        Ok(command.query_async(&mut self.connection.clone()).await?)
+    }
+
     async fn jobs_named(
         &self,
         names: impl Iterator<Item = &String>,

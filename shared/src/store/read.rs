@@ -2,7 +2,9 @@
 
 mod glance;
 mod list;
+mod queues;
 mod record;
+mod relations;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,8 @@ use redis::streams::StreamRangeReply;
 
 pub use glance::Place;
 pub use list::{Filter, JobPage};
+pub use queues::QueueLoad;
+pub use relations::{Related, Relative};
 pub(super) use workers::LISTED;
 pub use workers::{Queue, Worker, WorkerStatus};
 

@@ -33,7 +33,9 @@ end
 
 local function refused_relation(job, mine)
   local parent_id, depends = job.fields.parentID, names_in(job.fields.dependsOn)
-  if not parent_id and #depends == 0 or call('EXISTS', key_job(job.id)) == 1 then return nil end
+  if not parent_id and #depends == 0 then return nil end
+  -- What is answered as it was before is not looked at again.
+  if call('EXISTS', key_job(job.id)) == 1 or job.once and call('EXISTS', key_once(job.id)) == 1 then return nil end
   local parent, last = nil, nil
   if parent_id then
     parent, last = last_of(parent_id)
@@ -41,7 +43,7 @@ local function refused_relation(job, mine)
     if over and not mine[parent_id] then return { word = 'parent_over', id = parent_id } end
   end
   for _, id in ipairs(depends) do
-    local on, other = mine[id], record(id)
+    local on, other = mine[id], last_of(id)
     if not on and not other then return { word = 'unknown_dependency', id = id } end
     if not may_wait_for(parent_id, parent and parent.family or last, on, other) then
       return { word = 'foreign_dependency', id = id }
@@ -111,7 +113,7 @@ local function depend(id, fields, parent_id)
 end
 
 local function join_family(id, fields)
-  local parent, last = last_of(fields.parentID)
+  local parent, last = last_of(stands_for[fields.parentID] or call('GET', key_once(fields.parentID)) or fields.parentID)
   local family = parent and parent.family or last
   if not parent or is_final(parent) or parent.status == 'cancel_request' then
     call('ZADD', root .. 'stopping:' .. family, fields.scheduledAt, id)

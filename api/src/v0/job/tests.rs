@@ -2,8 +2,10 @@
 
 use super::*;
 use expect_test::expect;
+use serde_json::json;
 use shared::capacity::Class;
 use shared::job::{Cancelled, Spec};
+use shared::lock::Locks;
 
 fn bare() -> job::Job {
     let id: JobId = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap();
@@ -33,7 +35,7 @@ fn bare() -> job::Job {
         family: None,
         awaits: false,
         failed_children: 0,
-        holds: shared::lock::Locks::default(),
+        holds: Locks::default(),
         cancelled: None,
     }
 }
@@ -44,6 +46,9 @@ fn full() -> job::Job {
         "deadline": "15m", "stopTimeout": "5s", "priority": "high", "scheduledBy": "unknown",
         "comment": "c", "ticketRef": "t", "uniqueKey": "u", "expiresAt": "2017-03-01T00:00:00Z",
         "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "fail", "strictLease": true,
+        "locks": {"devices": 1, "licences": 2}, "when": "finished", "fairnessKey": "f",
+        "dependsOn": ["a261713a-9514-43f9-a7e5-50e7a9fa1d48"],
+        "parent": "193c061a-c52c-448a-884a-719adc253497",
     }))
     .unwrap();
     let other: JobId = "a261713a-9514-43f9-a7e5-50e7a9fa1d48".parse().unwrap();
@@ -62,6 +67,8 @@ fn full() -> job::Job {
         result: Some(json!(5)),
         exception: Some(job::Exception::new("ExitCode", "it exited with 1")),
         progress: Some(json!({"percent": 50})),
+        next: Some(other),
+        holds: "action:scan=1 devices=1 licences=2".parse().unwrap(),
         cancelled: Some(Cancelled { by: "me".to_owned(), reason: String::new() }),
         ..bare()
     }
@@ -107,6 +114,13 @@ fn a_new_job_has_every_field_and_null_where_nothing_was_given() {
           "backoff": null,
           "onWorkerLost": "retry",
           "strictLease": false,
+          "locks": {},
+          "holds": {},
+          "dependsOn": [],
+          "when": "done",
+          "parent": null,
+          "next": null,
+          "fairnessKey": null,
           "cancelBy": null,
           "cancelReason": null
         }"#]]
@@ -168,6 +182,22 @@ fn a_retry_that_failed_shows_all_of_its_life() {
           },
           "onWorkerLost": "fail",
           "strictLease": true,
+          "locks": {
+            "devices": 1,
+            "licences": 2
+          },
+          "holds": {
+            "action:scan": 1,
+            "devices": 1,
+            "licences": 2
+          },
+          "dependsOn": [
+            "a261713a-9514-43f9-a7e5-50e7a9fa1d48"
+          ],
+          "when": "finished",
+          "parent": "193c061a-c52c-448a-884a-719adc253497",
+          "next": "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+          "fairnessKey": "f",
           "cancelBy": "me",
           "cancelReason": null
         }"#]]
@@ -184,10 +214,15 @@ fn maps_that_were_given_empty_stay_empty() {
 }
 
 #[test]
-fn only_a_job_in_detail_says_why_it_waits() {
+fn only_a_job_in_detail_says_why_it_waits_and_how_its_children_are() {
     let reason = Reason { code: "queue", message: "3 ahead of it".to_owned() };
-    let json = json!(JobInDetail::new(bare(), Some(reason)));
+    let parent = job::Job { failed_children: 2, ..bare() };
+    let json = json!(JobInDetail::new(parent, Some(5), Some(reason)));
     assert_eq!(json["waitingFor"], json!({"code": "queue", "message": "3 ahead of it"}));
-    assert_eq!(json!(JobInDetail::new(bare(), None)).get("waitingFor"), Some(&Value::Null));
-    assert_eq!(json!(Job::from(bare())).get("waitingFor"), None);
+    assert_eq!(json["children"], json!({"open": 5, "failed": 2}));
+    let json = json!(JobInDetail::new(bare(), None, None));
+    for field in ["waitingFor", "children"] {
+        assert_eq!(json.get(field), Some(&Value::Null));
+        assert_eq!(json!(Job::from(bare())).get(field), None);
+    }
 }

@@ -1,5 +1,6 @@
 //! What becomes of bodies, right and wrong, as tables.
 
+use super::checks::PARAMETERS_BYTES;
 use super::*;
 use crate::v0::body::parse;
 use expect_test::{Expect, expect};
@@ -7,9 +8,9 @@ use serde_json::json;
 
 fn check(bodies: &[&str], expected: &Expect) {
     let read = |body: &&str| {
-        let draft = parse::<JobSubmission>(body.as_bytes()).and_then(JobSubmission::draft);
+        let draft = parse::<JobSubmission>(body.as_bytes()).and_then(|job| job.draft(None));
         match draft {
-            Ok(Draft { spec, retries, scheduled_at, keyed: _ }) => {
+            Ok(Draft { spec, retries, scheduled_at, id: _, once: _ }) => {
                 let spec = serde_json::to_string(&spec).unwrap();
                 let at = scheduled_at.map(|at| at.to_string());
                 format!("{spec}\n  retries {retries:?} at {at:?}\n")
@@ -37,6 +38,14 @@ fn what_is_asked_is_kept_as_it_was_asked() {
                 "backoff":{"base":"1s","max":"1s"},"onWorkerLost":"fail","strictLease":true}"#,
             r#"{"action":"a","uniqueKey":null,"expiresAt":"","backoff":{},
                 "onWorkerLost":"retry","strictLease":false}"#,
+            r#"{"action":"a","parameters":{"host":"sw-1","vlan":7},
+                "locks":["device-{{host}}","vlan/{{ vlan }}"],"fairnessKey":"tenant 7",
+                "dependsOn":["1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+                    "1FCF4C0Fff3b471a88395dcb631b2f7b","a261713a-9514-43f9-a7e5-50e7a9fa1d48"],
+                "when":"finished","parent":"193c061a-c52c-448a-884a-719adc253497"}"#,
+            r#"{"action":"a","locks":{"b":2,"a":1},"dependsOn":[],"when":"done","parent":null,
+                "fairnessKey":null}"#,
+            r#"{"action":"a","locks":null,"dependsOn":null,"when":null}"#,
         ],
         &expect![[r#"
             {"action":"noop","scheduledBy":"unknown"}
@@ -50,6 +59,12 @@ fn what_is_asked_is_kept_as_it_was_asked() {
             {"action":"a","uniqueKey":"ü {x}","expiresAt":"2026-11-20T17:30:00Z","backoff":{"base":"1s","max":"1s"},"onWorkerLost":"fail","strictLease":true,"scheduledBy":"unknown"}
               retries None at None
             {"action":"a","backoff":{},"scheduledBy":"unknown"}
+              retries None at None
+            {"action":"a","parameters":{"host":"sw-1","vlan":7},"scheduledBy":"unknown","locks":{"device-sw-1":1,"vlan/7":1},"dependsOn":["1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","a261713a-9514-43f9-a7e5-50e7a9fa1d48"],"when":"finished","parent":"193c061a-c52c-448a-884a-719adc253497","fairnessKey":"tenant 7"}
+              retries None at None
+            {"action":"a","scheduledBy":"unknown","locks":{"a":1,"b":2}}
+              retries None at None
+            {"action":"a","scheduledBy":"unknown"}
               retries None at None
         "#]],
     );
@@ -89,10 +104,24 @@ fn a_wrong_field_is_refused_by_name() {
             r#"{"action":"a","backoff":{"bass":"1s"}}"#,
             r#"{"action":"a","onWorkerLost":"forget"}"#,
             r#"{"action":"a","strictLease":"yes"}"#,
+            r#"{"action":"a","locks":["two words"]}"#,
+            r#"{"action":"a","locks":["device-{{host}}"]}"#,
+            r#"{"action":"a","locks":["action:a"]}"#,
+            r#"{"action":"a","locks":{"a":0}}"#,
+            r#"{"action":"a","locks":"a"}"#,
+            r#"{"action":"a","locks":{"a":"1"}}"#,
+            r#"{"action":"a","dependsOn":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}"#,
+            r#"{"action":"a","dependsOn":["first"]}"#,
+            r##"{"action":"a","dependsOn":["#0"]}"##,
+            r#"{"action":"a","dependsOn":[1]}"#,
+            r#"{"action":"a","when":"started"}"#,
+            r#"{"action":"a","parent":"me"}"#,
+            r##"{"action":"a","parent":"#0"}"##,
+            r#"{"action":"a","fairnessKey":""}"#,
             r#"["noop"]"#,
             "null",
         ],
-        &expect![[r#"
+        &expect![[r##"
             action: it is required
             action: it is required
             action: invalid type: integer `5`, expected a string
@@ -123,9 +152,23 @@ fn a_wrong_field_is_refused_by_name() {
             backoff.bass: unknown field; there are: base, max
             onWorkerLost: unknown variant `forget`, expected `retry` or `fail`
             strictLease: invalid type: string "yes", expected a boolean
+            locks: lock "two words" must be 1 to 128 characters of A-Z a-z 0-9 _ . - : / @
+            locks: lock "device-{{host}}" names parameter "host", which is missing or is no text, number, true or false
+            locks: lock "action:a" must not begin with action: or class:, which are limits of Capstan's own
+            locks: permits of lock "a" must be a whole number from 1 to 1000000
+            locks: it must be a list of names, or an object of names and permits
+            locks: it must be a list of names, or an object of names and permits
+            dependsOn: invalid type: string "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b", expected an array
+            dependsOn: "first" is no job id: it must be a UUID
+            dependsOn: "#0" names a job of a batch, and this is none
+            dependsOn[0]: invalid type: integer `1`, expected a string
+            when: unknown variant `started`, expected `done` or `finished`
+            parent: "me" is no job id: it must be a UUID
+            parent: "#0" names a job of a batch, and this is none
+            fairnessKey: it is empty
             body: invalid type: array, expected an object
             body: invalid type: null, expected an object
-        "#]],
+        "##]],
     );
 }
 
@@ -134,15 +177,15 @@ fn a_field_that_is_not_known_is_refused_with_those_that_are() {
     check(
         &[
             r#"{"action":"a","retrys":1}"#,
-            r#"{"action":"a","locks":["x"]}"#,
+            r#"{"action":"a","lock":["x"]}"#,
             r#"{"action":"a","scheduledBy":"me"}"#,
             r#"{"action":"a","x`, expected `y":1}"#,
         ],
         &expect![[r#"
-            retrys: unknown field; did you mean retries? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, comment, ticketRef
-            locks: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, comment, ticketRef
-            scheduledBy: unknown field; did you mean scheduledAt? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, comment, ticketRef
-            x`, expected `y: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, comment, ticketRef
+            retrys: unknown field; did you mean retries? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, locks, dependsOn, when, parent, fairnessKey, comment, ticketRef
+            lock: unknown field; did you mean locks? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, locks, dependsOn, when, parent, fairnessKey, comment, ticketRef
+            scheduledBy: unknown field; did you mean scheduledAt? there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, locks, dependsOn, when, parent, fairnessKey, comment, ticketRef
+            x`, expected `y: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, locks, dependsOn, when, parent, fairnessKey, comment, ticketRef
         "#]],
     );
 }
@@ -151,12 +194,15 @@ fn a_field_that_is_not_known_is_refused_with_those_that_are() {
 fn what_is_too_long_too_large_or_too_deep_is_refused() {
     let deep = format!("{}1{}", "[".repeat(65), "]".repeat(65));
     let deep = format!(r#"{{"action":"a","parameters":{{"a":{deep}}}}}"#);
+    let many: Vec<JobId> = (0..1001).map(|_| JobId::random()).collect();
     let large = json!({"action": "a", "parameters": {"a": "x".repeat(PARAMETERS_BYTES)}});
     check(
         &[
             &json!({"action": "a", "comment": "ü".repeat(256)}).to_string(),
             &json!({"action": "a", "ticketRef": "t".repeat(33)}).to_string(),
             &json!({"action": "a", "uniqueKey": "ü".repeat(256)}).to_string(),
+            &json!({"action": "a", "fairnessKey": "ü".repeat(129)}).to_string(),
+            &json!({"action": "a", "dependsOn": many}).to_string(),
             &large.to_string(),
             &deep,
         ],
@@ -164,6 +210,8 @@ fn what_is_too_long_too_large_or_too_deep_is_refused() {
             comment: it is longer than 255 characters
             ticketRef: it is longer than 32 characters
             uniqueKey: it is longer than 255 characters
+            fairnessKey: it is longer than 128 characters
+            dependsOn: 1001 are more than the 1000 it may have
             parameters: more than 65536 bytes, which is the limit
             parameters: it is more than 64 levels deep
         "#]],
@@ -206,16 +254,20 @@ fn an_error_in_a_batch_names_the_job() {
         r#"{"jobs":[{"action":"a"},["b"]]}"#,
         r#"{"jobs":[{"action":"a","capacityMap":{"s":true}}]}"#,
         r#"{"jobs":[{"action":"a"},{"action":"a","retry":1}]}"#,
+        r##"{"jobs":[{"action":"a"},{"action":"a","dependsOn":["#1"]}]}"##,
+        r##"{"jobs":[{"action":"a"},{"action":"a","dependsOn":["#0","#2"]}]}"##,
+        r##"{"jobs":[{"action":"a"},{"action":"a","parent":"#+0"}]}"##,
+        r##"{"jobs":[{"action":"a"},{"action":"a","parent":"#"}]}"##,
         &many,
     ];
     let read = |body: &str| {
         let batch = parse::<BatchSubmission>(body.as_bytes());
-        match batch.and_then(BatchSubmission::drafts) {
+        match batch.and_then(|batch| batch.drafts(None)) {
             Ok(drafts) => format!("{} jobs\n", drafts.len()),
             Err(error) => format!("{error}\n"),
         }
     };
-    expect![[r#"
+    expect![[r##"
         0 jobs
         2 jobs
         jobs: it is required
@@ -225,7 +277,27 @@ fn an_error_in_a_batch_names_the_job() {
         jobs[1].action: it is required
         jobs[1]: invalid type: array, expected an object
         jobs[0].capacityMap.s: invalid type: boolean `true`, expected a whole number
-        jobs[1].retry: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, comment, ticketRef
+        jobs[1].retry: unknown field; there are: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, expiresAt, backoff, onWorkerLost, strictLease, locks, dependsOn, when, parent, fairnessKey, comment, ticketRef
+        jobs[1].dependsOn: "#1" must name an earlier job of the batch, from #0 on
+        jobs[1].dependsOn: "#2" must name an earlier job of the batch, from #0 on
+        jobs[1].parent: "#+0" must name an earlier job of the batch, from #0 on
+        jobs[1].parent: "#" must name an earlier job of the batch, from #0 on
         jobs: 10001 are more than the 10000 of one batch
-    "#]].assert_eq(&bodies.into_iter().map(read).collect::<String>());
+    "##]].assert_eq(&bodies.into_iter().map(read).collect::<String>());
+}
+
+#[test]
+fn a_job_of_a_batch_names_earlier_ones_by_their_place_each_once() {
+    let key = Key::new("capstan", "monday");
+    let body = r##"{"jobs":[{"action":"a"},{"action":"b","dependsOn":["#0","#00"]},
+        {"action":"c","parent":"#0","dependsOn":["#1","#0"]}]}"##;
+    for key in [None, Some(&key)] {
+        let batch: BatchSubmission = parse(body.as_bytes()).unwrap();
+        let drafts = batch.drafts(key).unwrap();
+        let [a, b, c] = &drafts[..] else { panic!("{drafts:?}") };
+        assert_eq!(b.spec.depends_on, [a.id]);
+        assert_eq!((&c.spec.depends_on[..], c.spec.parent), (&[b.id, a.id][..], Some(a.id)));
+        let keyed = key.map(|key| key.job_of_batch(2).unwrap());
+        assert_eq!((keyed == Some(c.id), c.once), (key.is_some(), key.is_some()));
+    }
 }

@@ -92,6 +92,10 @@ impl Store {
 
     /// How many jobs of the same class are offered in more urgent bands.
     async fn more_urgent(&self, job: &Job) -> Result<u64, StoreError> {
+        // A pipe of nothing is never answered.
+        if job.spec.priority == Priority::High {
+            return Ok(0);
+        }
         let mut pipe = redis::pipe();
         for priority in Priority::ALL.into_iter().filter(|band| *band < job.spec.priority) {
             pipe.zcard(self.keys.ready(&QueueName { class: job.class.clone(), priority }));

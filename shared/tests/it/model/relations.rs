@@ -80,7 +80,9 @@ impl Model {
     pub(super) fn bad_relation(&self, jobs: &[NewJob]) -> Option<BadRelation> {
         let mut mine: BTreeMap<JobId, &NewJob> = BTreeMap::new();
         for (place, job) in jobs.iter().enumerate() {
+            let repeated = job.once && self.once.contains_key(&job.id);
             if !self.jobs.contains_key(&job.id)
+                && !repeated
                 && let Some((kind, id)) = self.bad_relation_of(job, &mine)
             {
                 return Some(BadRelation { kind, place, id });
@@ -103,7 +105,7 @@ impl Model {
             return Some((Relation::ParentOver, parent));
         }
         for on in &job.spec.depends_on {
-            let (own, other) = (mine.get(on), self.jobs.get(on));
+            let (own, other) = (mine.get(on), self.jobs.get(&self.last_of(*on)));
             if own.is_none() && other.is_none() {
                 return Some((Relation::UnknownDependency, *on));
             }
@@ -123,6 +125,8 @@ impl Model {
 
     /// A new job is its parent's child.
     pub(super) fn join_family(&mut self, id: JobId, job: &mut Record, parent: JobId) {
+        let stands_for = self.stands_for.get(&parent).or(self.once.get(&parent));
+        let parent = stands_for.copied().unwrap_or(parent);
         let (last, family) = (self.last_of(parent), self.family_of(parent));
         if !self.may_have_children(last) {
             self.stopping.entry(family).or_default().insert(id, job.scheduled_at);

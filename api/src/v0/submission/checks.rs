@@ -1,0 +1,101 @@
+//! Values of a submission that are checked by more than their type.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use shared::job::{self, Timestamp};
+use shared::lock::{LockPatterns, Locks};
+
+use crate::error::{Error, Place};
+
+/// How often a job may be tried again.
+pub(in crate::v0) const MOST_RETRIES: u32 = 100;
+pub(super) const PARAMETERS_BYTES: usize = 64 * 1024;
+/// Readers of JSON give up at a depth of 128, and a list of jobs is some levels deep itself.
+const PARAMETERS_DEPTH: usize = 64;
+pub(super) const COMMENT_CHARACTERS: usize = 255;
+pub(super) const TICKET_CHARACTERS: usize = 32;
+pub(super) const UNIQUE_KEY_CHARACTERS: usize = 255;
+pub(super) const FAIRNESS_KEY_CHARACTERS: usize = 128;
+
+/// Locks, with the parameters in their names filled in.
+pub(in crate::v0) fn checked_locks(
+    patterns: Option<LockPatterns>,
+    parameters: Option<&Map<String, Value>>,
+) -> Result<Locks, Error> {
+    let locks = patterns.unwrap_or_default().render(parameters);
+    locks.map_err(|error| Error::invalid("locks", error))
+}
+
+/// Parameters that are neither too large nor too deep.
+pub(in crate::v0) fn checked_parameters(
+    parameters: Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let too_large = || {
+        let place = Place::field("parameters");
+        Error::TooLarge { place, limit_bytes: PARAMETERS_BYTES }
+    };
+    let bytes = serde_json::to_vec(&parameters).map_err(|_| too_large())?.len();
+    if bytes > PARAMETERS_BYTES {
+        return Err(too_large());
+    }
+    if parameters.values().any(|value| is_deeper_than(value, PARAMETERS_DEPTH)) {
+        let why = format!("it is more than {PARAMETERS_DEPTH} levels deep");
+        return Err(Error::invalid("parameters", why));
+    }
+    Ok(parameters)
+}
+
+fn is_deeper_than(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(values) => {
+            levels == 0 || values.iter().any(|value| is_deeper_than(value, levels - 1))
+        }
+        Value::Object(values) => {
+            levels == 0 || values.values().any(|value| is_deeper_than(value, levels - 1))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// A moment; the empty text is none, as the reference has it.
+pub(in crate::v0) fn moment(field: &str, text: Option<String>) -> Result<Option<Timestamp>, Error> {
+    let moment = text.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
+    moment.map_err(|error| Error::invalid(field, error))
+}
+
+/// A back-off that does not begin beyond its longest.
+pub(super) fn checked_backoff(backoff: job::Backoff) -> Result<job::Backoff, Error> {
+    const LONGEST: Duration = Duration::from_secs(5 * 60);
+    let longest = backoff.max.duration().unwrap_or(LONGEST);
+    if backoff.base.duration().is_some_and(|base| base > longest) {
+        let why = "it must not be longer than max, which is 5m unless given";
+        return Err(Error::invalid("backoff.base", why));
+    }
+    Ok(backoff)
+}
+
+/// A text that may be empty.
+pub(super) fn checked_text(
+    field: &str,
+    text: Option<String>,
+    most: usize,
+) -> Result<Option<String>, Error> {
+    if text.as_ref().is_some_and(|text| text.chars().count() > most) {
+        return Err(Error::invalid(field, format!("it is longer than {most} characters")));
+    }
+    Ok(text)
+}
+
+/// A text that may not.
+pub(super) fn checked_key(
+    field: &str,
+    text: Option<String>,
+    most: usize,
+) -> Result<Option<String>, Error> {
+    let key = checked_text(field, text, most)?;
+    if key.as_ref().is_some_and(String::is_empty) {
+        return Err(Error::invalid(field, "it is empty"));
+    }
+    Ok(key)
+}

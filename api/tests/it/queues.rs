@@ -1,0 +1,117 @@
+//! Queues as operators see them, and pausing classes and actions.
+
+use serde_json::{Value, json};
+use shared::job::JobId;
+use shared::store::{ClaimAnswer, ClaimRequest};
+
+use crate::house::{House, house, id_of};
+
+async fn queue(house: &House, class: &str, priority: &str) -> Value {
+    let answer = house.get("/queues").await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let queues = answer.json()["queues"].as_array().unwrap().clone();
+    let of = |queue: &&Value| queue["class"] == class && queue["priority"] == priority;
+    queues.iter().find(of).unwrap_or_else(|| panic!("no {class}.{priority}: {queues:?}")).clone()
+}
+
+#[tokio::test]
+async fn a_queue_says_how_many_of_its_jobs_are_where() {
+    house(async |house| {
+        assert_eq!(house.get("/queues").await.json(), json!({"queues": []}));
+        let worker = house.worker("default=16,scan=1", &["noop"]).await;
+        house.worker("default=1", &["other"]).await;
+        house.worker("scan=1,default=0", &["noop"]).await;
+        let mut jobs = vec![json!({"action": "noop", "fairnessKey": "a: b"}); 70];
+        jobs.extend(vec![json!({"action": "noop", "fairnessKey": "c"}); 66]);
+        jobs.extend(vec![json!({"action": "noop", "locks": ["l"]}); 4]);
+        jobs.push(json!({"action": "noop", "priority": "low", "capacityMap": {"scan": 1}}));
+        let answer = house.post("/jobs/batch", &json!({"jobs": jobs})).await.json();
+        let id = |at: usize| answer["jobs"][at]["id"].as_str().unwrap().parse().unwrap();
+        for at in [136, 0] {
+            house.claim(&worker, id(at)).await;
+        }
+        for at in [137, 138] {
+            house.park(&worker, id(at)).await;
+        }
+        house.command(&format!("/jobs/{}/cancel", id(0))).await;
+
+        let mut normal = queue(house, "default=1", "normal").await;
+        let oldest = normal.as_object_mut().unwrap().remove("oldest").unwrap();
+        assert!(oldest.is_string(), "{oldest}");
+        let expected = json!({
+            "class": "default=1", "priority": "normal", "offered": 64 + 64 + 1, "behind": 5 + 2,
+            "parked": 2, "running": 2, "workers": 2, "paused": false,
+        });
+        assert_eq!(normal, expected);
+        let low = queue(house, "scan=1", "low").await;
+        assert_eq!((&low["offered"], &low["workers"]), (&json!(1), &json!(2)));
+        assert_eq!((&low["behind"], &low["running"]), (&json!(0), &json!(0)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_shares_and_many_running_jobs_are_counted_in_small_steps() {
+    house(async |house| {
+        let worker = house.worker("default=16", &["noop"]).await;
+        let of = |key: usize| json!({"action": "noop", "fairnessKey": key.to_string()});
+        let jobs: Vec<Value> = (0..1_200).map(of).chain((0..70).map(|_| of(5))).collect();
+        let jobs = house.post("/jobs/batch", &json!({"jobs": jobs})).await.json();
+        let ids: Vec<JobId> = jobs["jobs"].as_array().unwrap().iter().map(id_of).collect();
+        let request = ClaimRequest { max: 1_100, ids: ids[100..1_200].to_vec() };
+        house.store.claim(&worker, &[request]).await.unwrap();
+        let queue = queue(house, "default=1", "normal").await;
+        assert_eq!((&queue["running"], &queue["behind"]), (&json!(1_100), &json!(7)));
+        assert_eq!(queue["offered"], 100 + 63);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_of_a_paused_class_or_action_is_started_until_it_is_resumed() {
+    house(async |house| {
+        let worker = house.worker("default=16,cpu=2,scan=1", &["noop", "scan"]).await;
+        let capacity = json!({"cpu": 2, "scan": 1});
+        let id = house.submit(&json!({"action": "noop", "capacityMap": capacity})).await;
+        let other = house.submit(&json!({"action": "scan"})).await;
+        let cases = [
+            ("/queues/cpu=2+scan=1", id),
+            ("/queues/cpu%3D2%2Bscan%3D1", id),
+            ("/actions/scan", other),
+        ];
+        for (path, id) in cases {
+            for _ in 0..2 {
+                let answer = house.command(&format!("{path}/pause")).await;
+                assert_eq!((answer.status, answer.text.as_str()), (202, ""));
+            }
+            house.park(&worker, id).await;
+            assert_eq!(house.show(id).await["waitingFor"]["code"], "paused", "{path}");
+            let paused = queue(house, "cpu=2+scan=1", "normal").await["paused"].clone();
+            assert_eq!(paused, json!(path.contains("queues")));
+            assert_eq!(house.command(&format!("{path}/resume")).await.status, 202);
+        }
+        for id in [id, other] {
+            let answer = house.try_claim(&worker, id).await;
+            assert!(matches!(answer, ClaimAnswer::Claimed(_)), "{answer:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_class_or_an_action_is_not_paused() {
+    house(async |house| {
+        for name in ["scan", "scan=1+cpu=2", "scan=01", "%ff", "a%20b=1", "*"] {
+            for what in ["pause", "resume"] {
+                let answer = house.command(&format!("/queues/{name}/{what}")).await;
+                assert_eq!(answer.code(), "404 NO_SUCH_CLASS", "{name}");
+            }
+        }
+        for name in ["a%20b", "%ff", "scan:*", "ä"] {
+            let answer = house.command(&format!("/actions/{name}/pause")).await;
+            assert_eq!(answer.code(), "404 NO_SUCH_ACTION", "{name}");
+        }
+        assert_eq!(house.store.keys_of_namespace().await.unwrap(), Vec::<String>::new());
+    })
+    .await;
+}
