@@ -7,6 +7,8 @@ use super::{Store, StoreError};
 use crate::job::{Job, JobId};
 use crate::lock::{LockName, Locks};
 
+/// How many of those that hold a lock are named: a limit may have thousands.
+const MOST_HOLDERS: usize = 100;
 /// How many of those in line are named.
 const MOST_NAMED: isize = 10;
 
@@ -21,7 +23,7 @@ pub struct Lock {
     pub paused: bool,
     /// How many permits are taken.
     pub held: u32,
-    /// Who has them, in the order in which they began.
+    /// Who has them, in the order in which they began; a hundred of them, if they are more.
     pub holders: Vec<Holder>,
     /// How many stand in line.
     pub waiting: u64,
@@ -66,7 +68,11 @@ impl Store {
     /// One lock, as it is now; a name that nobody uses is that of a free lock.
     pub async fn lock(&self, name: &LockName) -> Result<Lock, StoreError> {
         let mut pipe = redis::pipe();
-        pipe.hgetall(self.keys.lock(name.as_str())).zcard(self.keys.line(name.as_str()));
+        pipe.cmd("HRANDFIELD")
+            .arg(self.keys.lock(name.as_str()))
+            .arg(MOST_HOLDERS)
+            .arg("WITHVALUES");
+        pipe.zcard(self.keys.line(name.as_str()));
         pipe.zrange(self.keys.line(name.as_str()), 0, MOST_NAMED - 1);
         pipe.hget(self.keys.all("held"), name.as_str());
         type Found = (BTreeMap<String, u32>, u64, Vec<String>, Option<u32>);

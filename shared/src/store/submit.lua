@@ -93,13 +93,18 @@ end
 
 local stands_for = {}
 
+-- Whom a name means: the job itself, or the one that has its unique key.
+local function meant(name)
+  local holder = stands_for[name]
+  if holder then call('SET', key_once(name), holder, 'EX', 86400) end
+  return holder or call('GET', key_once(name)) or name
+end
+
 -- Notes for whom a new job waits; what can never be is settled like any other end.
 local function depend(id, fields, parent_id)
   local blockers = 0
   for _, name in ipairs(names_in(fields.dependsOn)) do
-    -- It may stand for the one that has its unique key.
-    local on = stands_for[name] or call('GET', key_once(name)) or name
-    local job, last = last_of(on)
+    local job, last = last_of(meant(name))
     if job and job.status ~= 'deleted' then call('HSETNX', key_job(last), 'next', id) end
     local ended = not job or is_final(job) or not may_wait_for(parent_id, fields.parent, nil, job)
     local met = job and (job.status == 'done' or is_final(job) and fields.when == 'finished')
@@ -113,7 +118,7 @@ local function depend(id, fields, parent_id)
 end
 
 local function join_family(id, fields)
-  local parent, last = last_of(stands_for[fields.parentID] or call('GET', key_once(fields.parentID)) or fields.parentID)
+  local parent, last = last_of(meant(fields.parentID))
   local family = parent and parent.family or last
   if not parent or is_final(parent) or parent.status == 'cancel_request' then
     call('ZADD', root .. 'stopping:' .. family, fields.scheduledAt, id)

@@ -123,10 +123,16 @@ impl Model {
         None
     }
 
+    fn meant(&mut self, named: JobId) -> JobId {
+        if let Some(holder) = self.stands_for.get(&named) {
+            self.once.insert(named, *holder);
+        }
+        self.once.get(&named).copied().unwrap_or(named)
+    }
+
     /// A new job is its parent's child.
     pub(super) fn join_family(&mut self, id: JobId, job: &mut Record, parent: JobId) {
-        let stands_for = self.stands_for.get(&parent).or(self.once.get(&parent));
-        let parent = stands_for.copied().unwrap_or(parent);
+        let parent = self.meant(parent);
         let (last, family) = (self.last_of(parent), self.family_of(parent));
         if !self.may_have_children(last) {
             self.stopping.entry(family).or_default().insert(id, job.scheduled_at);
@@ -141,8 +147,7 @@ impl Model {
     /// A new job waits for others.
     pub(super) fn depend(&mut self, id: JobId, job: &mut Record, new: &NewJob) {
         for named in &new.spec.depends_on {
-            let stands_for = self.stands_for.get(named).or(self.once.get(named));
-            let on = stands_for.copied().unwrap_or(*named);
+            let on = self.meant(*named);
             let last = self.last_of(on);
             let status = self.jobs.get(&last).map(|job| job.status);
             if status.is_some_and(|status| status != Status::Deleted) {
