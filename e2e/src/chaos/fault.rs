@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     Drain { who: &'static str, ms: u64 },
     /// It is asked to offer something else, and to offer what it did.
     Offer { who: &'static str, dice: u32, ms: u64 },
+    /// An action or a class is paused, and resumed.
+    Pause { what: &'static str, ms: u64 },
     /// A job kills its worker, and the next one, until nobody carries it on.
     Killer,
     /// The line of one process, or of all, to a server.
@@ -90,6 +92,7 @@ impl Fault {
             Fault::Wipe { .. } => "RabbitMQ's data wiped",
             Fault::Drain { .. } => "a worker drained",
             Fault::Offer { .. } => "a worker's capacity changed",
+            Fault::Pause { .. } => "an action or class paused",
             Fault::Killer => "a job that kills its workers",
             Fault::Line { how: How::Cut, .. } => "lines cut",
             Fault::Line { how: How::Slow, .. } => "lines slow",
@@ -104,6 +107,7 @@ impl Fault {
             Fault::Freeze { ms, .. }
             | Fault::Line { ms, .. }
             | Fault::Drain { ms, .. }
+            | Fault::Pause { ms, .. }
             | Fault::Offer { ms, .. } => *ms,
             Fault::Roll { who } => 1_000 * who.len() as u64,
             Fault::Purge | Fault::Delete | Fault::Killer => 0,
@@ -116,13 +120,17 @@ impl Fault {
             Fault::Kill { who, .. } | Fault::Freeze { who, .. } => who.starts_with("worker"),
             Fault::Line { who, .. } => who.is_some_and(|who| who.starts_with("worker")),
             Fault::Drain { .. } | Fault::Offer { .. } | Fault::Killer => true,
-            Fault::Roll { .. } | Fault::Purge | Fault::Delete | Fault::Wipe { .. } => false,
+            Fault::Pause { .. }
+            | Fault::Roll { .. }
+            | Fault::Purge
+            | Fault::Delete
+            | Fault::Wipe { .. } => false,
         }
     }
 
     /// Whether it breaks something, or only asks for something.
     pub(crate) fn is_trouble(&self) -> bool {
-        !matches!(self, Fault::Drain { .. } | Fault::Offer { .. })
+        !matches!(self, Fault::Drain { .. } | Fault::Offer { .. } | Fault::Pause { .. })
     }
 
     /// Does it and undoes it.
@@ -157,6 +165,9 @@ impl Fault {
             Fault::Offer { who, dice, ms } => {
                 let (map, time) = (other_map(who, *dice), Duration::from_millis(*ms));
                 Operator::new(fleet, history)?.offer(who, &map, time).await
+            }
+            Fault::Pause { what, ms } => {
+                Operator::new(fleet, history)?.pause(what, Duration::from_millis(*ms)).await
             }
             Fault::Killer => {
                 // Nobody waits for it when the load has ended.
@@ -216,6 +227,7 @@ impl fmt::Display for Fault {
             Fault::Offer { who, dice, ms } => {
                 write!(out, "have {who} offer {} for {ms} ms", other_map(who, *dice))
             }
+            Fault::Pause { what, ms } => write!(out, "pause {what} for {ms} ms"),
             Fault::Killer => write!(out, "submit a job that kills its workers"),
             Fault::Line { who, to, how, ms } => {
                 let who = who.unwrap_or("everyone");

@@ -3,7 +3,9 @@
 mod capacity;
 mod chains;
 mod leftovers;
+mod locks;
 mod once;
+mod relations;
 mod runs;
 mod stops;
 #[cfg(test)]
@@ -43,6 +45,8 @@ pub(crate) fn judge(evidence: &Evidence, history: &History) -> Verdict {
     capacity::by_runs(evidence, &mut findings);
     once::judge(evidence, &mut findings);
     let stops_ms = stops::judge(evidence, history, &mut findings);
+    locks::judge(evidence, &mut findings);
+    relations::judge(evidence, &mut findings);
     leftovers::judge(evidence, &mut findings);
     let chains = evidence.firsts().count();
     Verdict {

@@ -1,6 +1,7 @@
 //! What is asked of the fleet while faults go on: a list of kinds of jobs, each with how often it comes, how it may
 //! end, and what is asked of it later. A new feature is a new line of [`KINDS`]; what the jobs look like is in `jobs`.
 
+mod competing;
 mod jobs;
 
 use std::ops::Range;
@@ -43,12 +44,16 @@ pub(crate) struct Then {
     pub(crate) method: Method,
     /// With the job's id for `{id}`.
     pub(crate) path: &'static str,
+    /// As JSON; empty is none.
+    pub(crate) body: &'static str,
     /// What it may be answered, beside that the service is away.
     pub(crate) answers: &'static [u16],
 }
 
 /// Lists that are read now and then: whatever is broken, they answer 200 or that the service is away.
-pub(crate) const LOOKS: [&str; 8] = [
+pub(crate) const LOOKS: [&str; 10] = [
+    "/locks",
+    "/queues",
     "/jobs?limit=50",
     "/jobs?status=running,waiting&limit=10",
     "/jobs?status=cancel,deleted&limit=10",
@@ -83,6 +88,24 @@ const RETRY: &[Then] = &[
     then(500..3_000, Method::POST, "/jobs/{id}/retry", &[202, 409]),
     then(0..50, Method::POST, "/jobs/{id}/retry", &[202, 409]),
     then(0..4_000, Method::POST, "/jobs/{id}/retry", &[202, 409]),
+];
+
+// 409: it does not wait any more.
+const MOVE: &[Then] = &[
+    Then {
+        after_ms: 0..1_500,
+        method: Method::PATCH,
+        path: "/jobs/{id}",
+        body: r#"{"priority":"high"}"#,
+        answers: &[202, 409],
+    },
+    Then {
+        after_ms: 0..1_500,
+        method: Method::PATCH,
+        path: "/jobs/{id}",
+        body: r#"{"priority":"low","scheduledAt":"2026-01-01T00:00:00Z"}"#,
+        answers: &[202, 409],
+    },
 ];
 
 const WELL: &[Status] = &[Status::Done];
@@ -122,6 +145,17 @@ pub(crate) const KINDS: &[Kind] = &[
     kind("keyed", 6, jobs::marked, WELL).sent(Sent::Keyed),
     kind("not twice", 5, jobs::not_twice, LOST),
     kind("strict", 5, jobs::strict, WELL),
+    kind("locked", 14, competing::locked, WELL),
+    kind("several locks", 5, competing::several_locks, WELL).then(READ),
+    kind("locked and cancelled", 4, competing::locked_for_long, CANCELLED).then(CANCEL),
+    kind("locked and deleted", 2, competing::locked_for_long, DELETED).then(DELETE),
+    kind("locked and fails", 3, competing::locked_and_fails, BADLY).with("ExitCode"),
+    kind("moved", 5, competing::movable, WELL).then(MOVE),
+    kind("chain", 3, competing::chain, IN_TIME).with("DependencyFailed"),
+    kind("fan in", 2, competing::fan_in, IN_TIME).with("DependencyFailed"),
+    kind("after a failure", 2, competing::after_a_failure, IN_TIME),
+    kind("children", 2, competing::children, WELL),
+    kind("flood", 1, competing::flood, WELL),
     kind(KILLER, 0, jobs::kills, &[Status::WorkerDead]),
     kind(OF_CRON, 0, jobs::plain, WELL),
 ];
@@ -141,7 +175,7 @@ const fn then(
     path: &'static str,
     answers: &'static [u16],
 ) -> Then {
-    Then { after_ms, method, path, answers }
+    Then { after_ms, method, path, body: "", answers }
 }
 
 impl Kind {

@@ -19,6 +19,9 @@ const PERIOD: Duration = Duration::from_millis(250);
 /// The crons: their names, and what they do.
 const CRONS: [(&str, &str); 3] = [("chaos-1", "trace"), ("chaos-2", "noop"), ("chaos-3", "noop")];
 
+/// Permits of the one lock that has more than one.
+pub(crate) const LICENCES: u32 = 3;
+
 pub(crate) struct Operator<'a> {
     fleet: &'a Fleet,
     history: &'a History,
@@ -35,6 +38,8 @@ impl<'a> Operator<'a> {
     pub(crate) async fn prepare(&self) -> anyhow::Result<()> {
         let settings = json!({"jobHistoryToKeep": 500_000, "jobHistoryMaxAge": "24h"});
         self.must(Method::POST, "/meta/settings", &settings, &[202]).await?;
+        let permits = json!({"name": "licence", "permits": LICENCES});
+        self.must(Method::POST, "/locks", &permits, &[200, 202]).await?;
         for (name, action) in CRONS {
             let cron = json!({"name": name, "action": action, "schedule": "* * * * * *",
                 "misfire": "all", "overlap": "allow", "parameters": {"how": "well", "ms": 20}});
@@ -84,6 +89,14 @@ impl<'a> Operator<'a> {
         self.once(who, "/capacity", &json!({"capacityMap": map})).await;
         tokio::time::sleep(time).await;
         self.heal(|member| member.name == who).await
+    }
+
+    /// Pauses an action or a class for a while.
+    pub(crate) async fn pause(&self, what: &str, time: Duration) -> anyhow::Result<()> {
+        self.call(Method::POST, &format!("{what}/pause"), &Value::Null, &[202]).await;
+        tokio::time::sleep(time).await;
+        self.must(Method::POST, &format!("{what}/resume"), &Value::Null, &[202]).await?;
+        Ok(())
     }
 
     /// Makes workers be as they were: what an operator wanted of them is taken back. Tries for a while; whether it

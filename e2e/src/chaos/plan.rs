@@ -50,10 +50,11 @@ enum Card {
     HangAll,
     Drain,
     Offer,
+    Pause,
     Killer,
 }
 
-const CARDS: [Card; 18] = [
+const CARDS: [Card; 19] = [
     Card::KillWorker,
     Card::KillScheduler,
     Card::KillApi,
@@ -71,9 +72,12 @@ const CARDS: [Card; 18] = [
     Card::HangAll,
     Card::Drain,
     Card::Offer,
+    Card::Pause,
     Card::Killer,
 ];
 
+/// What can be paused, as the path says it.
+const PAUSED: [&str; 3] = ["/actions/trace", "/actions/noop", "/queues/default=1"];
 /// Longer than the lease of 5 s.
 const BEYOND_THE_LEASE_MS: std::ops::Range<u64> = 6_000..10_000;
 const SHORT_MS: std::ops::Range<u64> = 300..7_000;
@@ -151,6 +155,10 @@ fn draw(card: Card, taken: &mut Vec<&'static str>, dice: &mut ChaCha8Rng) -> Fau
             let who = pick(taken, dice, |role| role == Role::Worker);
             Fault::Offer { who, dice: dice.random(), ms: ms(dice) + 2_000 }
         }
+        Card::Pause => {
+            let what = *PAUSED.choose(dice).unwrap_or(&PAUSED[0]);
+            Fault::Pause { what, ms: ms(dice) }
+        }
         Card::Killer => Fault::Killer,
         Card::Cut => line(How::Cut, dice.random_bool(0.5), dice),
         Card::Slow => line(How::Slow, dice.random_bool(0.5), dice),
@@ -203,7 +211,7 @@ mod tests {
         for seed in 0..50 {
             let kinds: std::collections::BTreeSet<_> =
                 plan(seed).iter().map(|planned| planned.fault.kind()).collect();
-            assert_eq!(kinds.len(), 14, "seed {seed}: {kinds:?}");
+            assert_eq!(kinds.len(), 15, "seed {seed}: {kinds:?}");
         }
     }
 }

@@ -64,7 +64,10 @@ impl Line {
     async fn then(&self, then: &Then, id: JobId, asked: Asked) -> Answer {
         let path = then.path.replace("{id}", &id.to_string());
         let url = format!("{}{path}", self.bases[self.first]);
-        let request = self.client.request(then.method.clone(), url);
+        let mut request = self.client.request(then.method.clone(), url);
+        if !then.body.is_empty() {
+            request = request.header("content-type", "application/json").body(then.body);
+        }
         let (mut answer, text) = send(request, then.answers, &path).await;
         let Some(text) = text else { return answer };
         if then.method == Method::DELETE {

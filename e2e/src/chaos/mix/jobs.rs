@@ -21,18 +21,18 @@ const NEEDS: [&[(&str, u32)]; 7] = [
 /// So few that most submissions find their key taken.
 const UNIQUE_KEYS: u32 = 4;
 
-fn job(how: &str, ms: u64) -> Value {
+pub(super) fn job(how: &str, ms: u64) -> Value {
     json!({"action": ACTION, "parameters": {"how": how, "ms": ms}, "stopTimeout": "1s"})
 }
 
-fn with(mut job: Value, more: &Value) -> Value {
+pub(super) fn with(mut job: Value, more: &Value) -> Value {
     for (name, value) in more.as_object().into_iter().flatten() {
         job[name] = value.clone();
     }
     job
 }
 
-fn after(ms: i64) -> String {
+pub(super) fn after(ms: i64) -> String {
     (Utc::now() + TimeDelta::milliseconds(ms)).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
