@@ -36,7 +36,9 @@ pub use heart::{Beat, Expired, Left, Orders, Pulse, Verdict};
 pub use history::{Settings, SettingsChanges, Trimmed};
 pub use loops::{Due, Reoffer};
 pub use outbox::{Entry, Outbox, Ready};
-pub use read::{Change, Filter, JobPage, LogLine, Place, Queue, Worker, WorkerStatus};
+pub use read::{
+    Change, Filter, Index, JobPage, LogLine, Needs, Place, Queue, Row, Rows, Worker, WorkerStatus,
+};
 pub use start::{ClaimAnswer, ClaimRequest, Claims, Submission, Submitted};
 pub use stop::{Cancelling, Deleting, Retrying, Steer, Steered};
 pub use text::{Appended, Line, Source};

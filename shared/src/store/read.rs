@@ -2,7 +2,9 @@
 
 mod glance;
 mod list;
+mod merge;
 mod record;
+mod rows;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,7 @@ use redis::streams::StreamRangeReply;
 
 pub use glance::Place;
 pub use list::{Filter, JobPage};
+pub use rows::{Index, Needs, Row, Rows};
 pub(super) use workers::LISTED;
 pub use workers::{Queue, Worker, WorkerStatus};
 
