@@ -8,6 +8,7 @@ mod metrics;
 mod server;
 mod submit;
 mod v0;
+mod v1;
 mod waiting;
 
 use std::net::SocketAddr;

@@ -24,11 +24,12 @@ use tower::Layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::normalize_path::NormalizePathLayer;
 
-use crate::app::{App, MOST_STREAMS};
+use crate::app::{App, MOST_SCANS, MOST_STREAMS};
 use crate::error::Error;
 use crate::metrics::{self, Metrics};
 use crate::submit::Submissions;
 use crate::v0::{self, Refusal};
+use crate::v1;
 use crate::{Config, RunError};
 
 /// How long open requests may take to end after shutdown was asked for.
@@ -69,10 +70,11 @@ pub(crate) async fn serve(
         submissions,
         metrics,
         streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+        scans: Semaphore::new(MOST_SCANS),
         docs: docs.to_json().map_err(RunError::Docs)?.into(),
         shutdown: stop.clone(),
     };
-    let router = layered(router, Arc::new(app));
+    let router = layered(router.merge(v1::routes()), Arc::new(app));
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
@@ -216,6 +218,7 @@ mod tests {
             namespace: "unused".to_owned(),
             metrics: Metrics::new(&mut Registry::default()),
             streams: Arc::new(Semaphore::new(1)),
+            scans: Semaphore::new(1),
             docs: "{}".into(),
             shutdown: CancellationToken::new(),
         })

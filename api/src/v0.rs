@@ -1,7 +1,7 @@
 //! The DTR surface, `/api/v0`: its routes, and the modules that know its wire. Nothing outside of
 //! it does.
 
-mod body;
+pub(crate) mod body;
 mod commands;
 mod cron;
 mod crons;

@@ -64,6 +64,11 @@ impl House {
         self.end(id, token, Outcome::Error(exception)).await;
     }
 
+    /// Ends the run of a job because it was asked to.
+    pub(crate) async fn stopped(&self, id: JobId, token: Token) {
+        self.end(id, token, Outcome::Cancel).await;
+    }
+
     async fn end(&self, id: JobId, token: Token, outcome: Outcome) {
         let follow_up = JobId::random();
         let end = Finish { id, token, outcome, follow_up, jitter: 0.0 };

@@ -20,4 +20,5 @@ mod refusals;
 mod service;
 mod settings;
 mod submit;
+mod v1;
 mod workers;
