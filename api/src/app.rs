@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::events::Hub;
 use crate::metrics::Metrics;
 use crate::submit::Submissions;
 
@@ -34,6 +35,10 @@ pub(crate) struct App {
     pub(crate) streams: Arc<Semaphore>,
     /// A permit for each walk through all jobs.
     pub(crate) scans: Semaphore,
+    /// Changes as they come.
+    pub(crate) events: Hub,
+    /// A permit for each stream of them.
+    pub(crate) event_streams: Arc<Semaphore>,
     /// The OpenAPI document, ready to be sent.
     pub(crate) docs: Bytes,
     /// Ends what would otherwise go on for ever.

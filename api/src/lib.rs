@@ -4,6 +4,7 @@
 mod app;
 mod cancelling;
 mod error;
+mod events;
 mod metrics;
 mod server;
 mod submit;
@@ -34,6 +35,10 @@ pub struct Config {
         default_value = "false", default_missing_value = "true",
     )]
     pub insecure_listen: bool,
+
+    /// How many clients may follow events at once
+    #[arg(long, env = "CAPSTAN_EVENT_STREAMS", default_value_t = 256)]
+    pub event_streams: u16,
 
     /// Where the store is
     #[command(flatten)]

@@ -26,6 +26,7 @@ use tower_http::normalize_path::NormalizePathLayer;
 
 use crate::app::{App, MOST_SCANS, MOST_STREAMS};
 use crate::error::Error;
+use crate::events::Hub;
 use crate::metrics::{self, Metrics};
 use crate::submit::Submissions;
 use crate::v0::{self, Refusal};
@@ -59,6 +60,9 @@ pub(crate) async fn serve(
 
     let submissions = Submissions::start(&store, &mut tasks);
     tasks.spawn(watch(store.clone(), health, metrics.clone(), stop.clone()));
+    let events = Hub::new(store.clone());
+    let reading = events.clone().read(stop.clone());
+    tasks.spawn(async move { reading.await.map_err(RunError::Store) });
     let address = config.telemetry.admin_address();
     let serving = serve_admin(address, admin, stop.clone());
     tasks.spawn(async move { serving.await.map_err(RunError::Admin) });
@@ -71,6 +75,8 @@ pub(crate) async fn serve(
         metrics,
         streams: Arc::new(Semaphore::new(MOST_STREAMS)),
         scans: Semaphore::new(MOST_SCANS),
+        events,
+        event_streams: Arc::new(Semaphore::new(config.event_streams.into())),
         docs: docs.to_json().map_err(RunError::Docs)?.into(),
         shutdown: stop.clone(),
     };
@@ -214,11 +220,13 @@ mod tests {
         let store = Store::new(&StoreConfig { redis_url, namespace }).unwrap();
         Arc::new(App {
             submissions: Submissions::start(&store, tasks),
-            store,
+            store: store.clone(),
             namespace: "unused".to_owned(),
             metrics: Metrics::new(&mut Registry::default()),
             streams: Arc::new(Semaphore::new(1)),
             scans: Semaphore::new(1),
+            events: Hub::new(store.clone()),
+            event_streams: Arc::new(Semaphore::new(1)),
             docs: "{}".into(),
             shutdown: CancellationToken::new(),
         })

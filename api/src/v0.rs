@@ -6,6 +6,7 @@ mod commands;
 mod cron;
 mod crons;
 mod docs;
+mod events;
 mod job;
 mod jobs;
 mod key;
@@ -57,6 +58,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(commands::cancel_many))
         .routes(routes!(steering::capacity))
         .routes(routes!(settings::show, settings::change))
+        .routes(routes!(events::follow))
         .routes(routes!(docs::show))
         .merge(brief);
     OpenApiRouter::with_openapi(docs::begin()).nest("/api/v0", routes)

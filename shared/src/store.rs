@@ -37,7 +37,8 @@ pub use history::{Settings, SettingsChanges, Trimmed};
 pub use loops::{Due, Reoffer};
 pub use outbox::{Entry, Outbox, Ready};
 pub use read::{
-    Change, Filter, Index, JobPage, LogLine, Needs, Place, Queue, Row, Rows, Worker, WorkerStatus,
+    Change, EventId, Events, Filter, Index, JobPage, LogLine, Missed, Needs, NoEventId, Place,
+    Queue, Row, Rows, Worker, WorkerStatus,
 };
 pub use start::{ClaimAnswer, ClaimRequest, Claims, Submission, Submitted};
 pub use stop::{Cancelling, Deleting, Retrying, Steer, Steered};

@@ -42,6 +42,7 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("POST", "/crons/{name}/pause", ""),
         ("POST", "/crons/{name}/resume", ""),
         ("GET", "/crons/{name}/next", ""),
+        ("GET", "/events", ""),
         ("GET", "/meta/settings", ""),
         ("POST", "/meta/settings", r#"{"jobHistoryToKeep": 1}"#),
     ];

@@ -7,6 +7,7 @@ mod away;
 mod commands;
 mod crons;
 mod docs;
+mod events;
 mod fleet;
 mod house;
 mod jobs;

@@ -1,5 +1,6 @@
 //! Plain reads: one job, its log, its changes. They change nothing and take no part in any decision.
 
+mod events;
 mod glance;
 mod list;
 mod merge;
@@ -9,8 +10,9 @@ mod workers;
 
 use std::collections::BTreeMap;
 
-use redis::streams::StreamRangeReply;
+use redis::streams::{StreamId, StreamRangeReply};
 
+pub use events::{EventId, Events, Missed, NoEventId};
 pub use glance::Place;
 pub use list::{Filter, JobPage};
 pub use rows::{Index, Needs, Row, Rows};
@@ -97,13 +99,7 @@ impl Store {
         command.arg(self.keys.events()).arg(from).arg("+").arg("COUNT").arg(count);
         let mut connection = self.connection.clone();
         let reply: StreamRangeReply = command.query_async(&mut connection).await?;
-        let changes = reply.ids.into_iter().map(|entry| {
-            let fields = entry.map.iter().filter_map(|(name, value)| {
-                Some((name.clone(), redis::from_redis_value_ref(value).ok()?))
-            });
-            Change { fields: fields.collect(), place: entry.id.clone() }
-        });
-        Ok(changes.collect())
+        Ok(reply.ids.into_iter().map(change).collect())
     }
 
     /// Bytes that Redis has allocated, all namespaces together. For benches.
@@ -116,4 +112,11 @@ impl Store {
             why: "it has no used_memory".to_owned(),
         })
     }
+}
+
+fn change(entry: StreamId) -> Change {
+    let fields = entry.map.into_iter();
+    let fields =
+        fields.filter_map(|(name, value)| Some((name, redis::from_redis_value(value).ok()?)));
+    Change { fields: fields.collect(), place: entry.id }
 }
