@@ -30,7 +30,7 @@ use crate::events::Hub;
 use crate::metrics::{self, Metrics};
 use crate::submit::Submissions;
 use crate::v0::{self, Refusal};
-use crate::v1;
+use crate::v1::{self, Sockets};
 use crate::{Config, RunError};
 
 /// How long open requests may take to end after shutdown was asked for.
@@ -67,6 +67,13 @@ pub(crate) async fn serve(
     let serving = serve_admin(address, admin, stop.clone());
     tasks.spawn(async move { serving.await.map_err(RunError::Admin) });
 
+    let (socket_layer, sockets) = Sockets::new(config.event_streams.into());
+    let telling = sockets.tell(events.clone(), store.clone(), stop.clone());
+    tasks.spawn(async move {
+        telling.await;
+        Ok(())
+    });
+
     let (router, docs) = v0::routes().split_for_parts();
     let app = App {
         store,
@@ -80,7 +87,7 @@ pub(crate) async fn serve(
         docs: docs.to_json().map_err(RunError::Docs)?.into(),
         shutdown: stop.clone(),
     };
-    let router = layered(router.merge(v1::routes()), Arc::new(app));
+    let router = layered(router.merge(v1::routes()), Arc::new(app)).layer(socket_layer);
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {

@@ -14,6 +14,7 @@
 //! | ` (dry_run)` stands behind `function_name` | `start_arguments` say it |
 //! | every filter is a walk through all jobs, however long | what an index serves is read from it; a walk ends after two seconds, newest first, and says so: `X-Result-Truncated: true` |
 //! | the order is by `id` | with more than 2,000 jobs in a status or of a function, by `scheduled_time`: `X-Result-Order` |
+//! | Socket.IO tells nothing of ABORTING and of progress, and may tell of a state before it is so | it tells both, and after |
 //! | any origin may read with the user's credentials (CORS) | none may |
 //! | an aborted job of which another has begun meanwhile goes on | cancelling is one step |
 
@@ -26,7 +27,10 @@ mod pattern;
 mod refusal;
 mod scan;
 mod show;
+mod socket;
 mod state;
+
+pub(crate) use socket::Sockets;
 
 use std::any::Any;
 use std::sync::Arc;

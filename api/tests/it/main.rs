@@ -20,6 +20,7 @@ mod redis;
 mod refusals;
 mod service;
 mod settings;
+mod socket;
 mod submit;
 mod v1;
 mod workers;

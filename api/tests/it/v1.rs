@@ -81,7 +81,7 @@ async fn each_filter_lists_what_it_names() {
         eight(house).await;
         let started = house.get_v1("/job/3").await.json()["data"]["jobs"][0]["start_time"].clone();
         let started = started.as_str().unwrap().to_owned();
-        let cases: [(&str, &[u64]); 34] = [
+        let cases: [(&str, &[u64]); 35] = [
             ("", &[1, 2, 3, 4, 5, 6, 7, 8]),
             ("sort=-id", &[8, 7, 6, 5, 4, 3, 2, 1]),
             ("sort=-scheduled_time&per_page=1", &[7]),
@@ -107,6 +107,7 @@ async fn each_filter_lists_what_it_names() {
             ("filter[id]=4", &[4]),
             ("filter[id]=4&filter[status]=RUNNING", &[]),
             ("filter[id]=-1", &[]),
+            ("filter[id]=4&filter[id][eq]=2", &[]),
             ("filter[next.job.id]=8", &[3]),
             ("filter[next_job_id]=77", &[]),
             ("filter[change_score]=21", &[3]),

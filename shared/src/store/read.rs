@@ -6,6 +6,7 @@ mod list;
 mod merge;
 mod record;
 mod rows;
+mod tails;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -80,16 +81,7 @@ impl Store {
         command.arg("COUNT").arg(limit.min(i64::MAX as u64));
         let mut connection = self.connection.clone();
         let reply: StreamRangeReply = command.query_async(&mut connection).await?;
-        let lines = reply.ids.into_iter().map(|entry| {
-            let place = entry.id.split('-').next().and_then(|place| place.parse::<u64>().ok());
-            LogLine {
-                number: place.unwrap_or(1).saturating_sub(1),
-                at: Timestamp::from_ms(entry.get("at").unwrap_or(0)),
-                source: entry.get("source").unwrap_or_default(),
-                text: entry.get("text").unwrap_or_default(),
-            }
-        });
-        Ok(lines.collect())
+        Ok(reply.ids.iter().map(log_line).collect())
     }
 
     /// Changes after `place` (the empty text is the beginning), oldest first, at most `count`.
@@ -111,6 +103,16 @@ impl Store {
             key: "INFO memory".to_owned(),
             why: "it has no used_memory".to_owned(),
         })
+    }
+}
+
+fn log_line(entry: &StreamId) -> LogLine {
+    let place = entry.id.split('-').next().and_then(|place| place.parse::<u64>().ok());
+    LogLine {
+        number: place.unwrap_or(1).saturating_sub(1),
+        at: Timestamp::from_ms(entry.get("at").unwrap_or(0)),
+        source: entry.get("source").unwrap_or_default(),
+        text: entry.get("text").unwrap_or_default(),
     }
 }
 
