@@ -20,7 +20,7 @@ use crate::error::Error;
 const BY_ID: Column = Column::Number(Number::Id);
 const BY_TIME: Column = Column::Time(Time::Scheduled);
 /// So many jobs of an index are put in the order of their ids; of more, the index' own order is kept.
-const SORTED: u64 = 2000;
+pub(super) const SORTED: u64 = 2000;
 
 /// Lists jobs.
 pub(super) async fn list(
@@ -84,9 +84,7 @@ async fn find(app: &App, wanted: &Wanted) -> Result<(Found, Option<&'static str>
             return Ok((Found { jobs, total, cut: false }, order));
         }
     }
-    let closed = |_| Error::Broken;
-    let _permit = app.scans.acquire().await.map_err(closed)?;
-    Ok((scan(&app.store, wanted).await?, None))
+    Ok((scan(app, wanted).await?, None))
 }
 
 /// The index that has what is wanted, and nothing else, in the order of `scheduled_time`.

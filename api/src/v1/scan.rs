@@ -9,7 +9,10 @@ use tokio::time::Instant;
 
 use super::filter::{Column, Condition, Number, Text, Time, Wanted};
 use super::job::change_score;
+use super::list::SORTED;
 use super::state::State;
+use crate::app::App;
+use crate::error::Error;
 
 /// A walk goes on for so long.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -37,12 +40,17 @@ enum Key {
 /// A job that matches: none of the column comes last, and of the same the number decides.
 type Match = (bool, Option<Key>, u64, JobId);
 
-/// Walks, sorts, and reads the page.
-pub(super) async fn scan(store: &Store, wanted: &Wanted) -> Result<Found, StoreError> {
+/// Walks, sorts, and reads the page. Of long walks some go on at once, others wait.
+pub(super) async fn scan(app: &App, wanted: &Wanted) -> Result<Found, Error> {
+    let store = &app.store;
     let Some(conditions) = resolved(store, &wanted.conditions).await? else {
         return Ok(Found::default());
     };
     let Some(mut rows) = narrowest(store, wanted).await? else { return Ok(Found::default()) };
+    let _permit = match rows.total() > SORTED {
+        true => Some(app.scans.acquire().await.map_err(|_| Error::Broken)?),
+        false => None,
+    };
     let until = Instant::now() + LIMIT;
     let mut found: Vec<Match> = Vec::new();
     let mut cut = false;
