@@ -196,8 +196,9 @@ async fn measure(arguments: &Arguments, api: &str, worker: &WorkerId) -> anyhow:
         let (mut took, mut total, mut cut) = (Vec::new(), String::new(), "");
         // A walk takes seconds.
         while took.len() < arguments.pages && took.iter().sum::<Duration>().as_secs() < 10 {
-            let most = arguments.jobs * 9 / 10 / if query.contains("page=#") { 50 } else { 1 };
-            let place = dice.random_range(1..most.max(2));
+            let all = total.parse().unwrap_or(arguments.jobs);
+            let most = all / if query.contains("page=#") { 50 } else { 1 };
+            let place = if took.is_empty() { 1 } else { dice.random_range(1..most.max(2)) };
             let url = format!("{api}/{}", query.replace('#', &place.to_string()));
             let begin = Instant::now();
             let answer = client.get(&url).send().await?;

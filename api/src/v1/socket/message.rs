@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn changes_are_told_as_the_reference_tells_them() {
-        let changes: [(&[(&str, &str)], Option<u64>); 9] = [
+        type Fields<'a> = &'a [(&'a str, &'a str)];
+        let changes: [(Fields, Option<u64>); 9] = [
             (&[("status", "waiting")], None),
             (&[("status", "running"), ("action", "gc"), ("token", "5")], None),
             (&[("progress", "{\"finished\":[\"a\"]}")], None),

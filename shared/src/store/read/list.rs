@@ -38,7 +38,7 @@ pub struct JobPage {
 /// A walk for a page goes on for so long.
 const LIMIT: Duration = Duration::from_secs(2);
 /// When the page is full, so many more jobs are looked at to count those that match.
-const COUNTED: usize = 10_000;
+const COUNTED: usize = 5_000;
 
 impl Store {
     /// The jobs that match, from the `start`-th on, at most `limit`.
