@@ -1,5 +1,6 @@
-//! Changes as they come, for everybody who follows them: one reader of the store for the whole process, while
-//! anybody listens. Nothing is buffered beyond a few batches: who has missed some reads them from the store.
+//! Changes as they come, for everybody who follows them: one reader of the store for the whole
+//! process, while anybody listens. Nothing is buffered beyond a few batches: who has missed some
+//! reads them from the store.
 
 mod follow;
 

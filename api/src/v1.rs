@@ -1,22 +1,23 @@
-//! The CNaaS-NMS surface, `/api/v1.0`: its routes, and the modules that know its wire. Nothing outside
-//! of it does. What clients of the reference (SUNET/cnaas-nms) know is as it is there, field by field and
-//! text by text; where it is otherwise, the table in `docs/v1.0.md` says so, and why.
+//! The CNaaS-NMS surface, `/api/v1.0`: its routes, and the modules that know its wire. Nothing
+//! outside of it does. What clients of the reference (SUNET/cnaas-nms) know is as it is there,
+//! field by field and text by text; where it is otherwise, the table in `docs/v1.0.md` says so, and
+//! why.
 //!
 //! | there | here |
 //! |---|---|
-//! | 500 for a number, a moment, or a column that cannot be compared | 400 in the shape of every error |
-//! | 401 for a wrong method, another media type, a body that is no JSON | 405, 415, 400 |
+//! | 500 for a number, a moment, a column that cannot be compared | 400 |
+//! | 401 for a wrong method, media type, body | 405, 415, 400 |
 //! | an abort needs a body | none at all is taken as `{"action": "ABORT"}` |
 //! | 500 for a page too far | an empty page |
 //! | the reason of an abort is lost when the job runs | it is its `result`, unless it has another |
-//! | a path that is not served is answered in HTML; a trailing slash is refused | JSON; a slash is taken |
+//! | HTML for a path that is not served; no trailing slash | JSON; a slash is taken |
 //! | `jwt` of the query is repeated in `Link` | it is not |
 //! | ` (dry_run)` stands behind `function_name` | `start_arguments` say it |
-//! | every filter is a walk through all jobs, however long | what an index serves is read from it; a walk ends after two seconds, newest first, and says so: `X-Result-Truncated: true` |
-//! | the order is by `id` | with more than 2,000 jobs in a status or of a function, by `scheduled_time`: `X-Result-Order` |
-//! | Socket.IO tells nothing of ABORTING and of progress, and may tell of a state before it is so | it tells both, and after |
+//! | a filter takes as long as it takes | a walk ends after two seconds: `X-Result-Truncated` |
+//! | any order, in any list | a long one may keep its own, and says so: `X-Result-Order` |
+//! | Socket.IO tells nothing of ABORTING and progress, and may tell too early | it tells, after |
 //! | any origin may read with the user's credentials (CORS) | none may |
-//! | an aborted job of which another has begun meanwhile goes on | cancelling is one step |
+//! | a job that starts meanwhile may overrun its abort | an abort is one step |
 
 mod abort;
 mod filter;

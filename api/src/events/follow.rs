@@ -1,5 +1,5 @@
-//! One listener: every change after a place, once and in order, from the store what it has missed and from the
-//! hub what comes.
+//! One listener: every change after a place, once and in order, from the store what it has missed
+//! and from the hub what comes.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Changes as server-sent events: of jobs, workers, crons, locks, in the order in which they happened.
+//! Changes as server-sent events: of jobs, workers, crons, locks, in the order in which they
+//! happened.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,16 +38,16 @@ struct Wanted {
     job: Option<JobId>,
 }
 
-/// Follows every change of a job, a worker, a cron, a lock, as server-sent events. The name of an event is its
-/// kind, its `id` the place in the stream: a client that comes back with it as `Last-Event-ID` goes on where
-/// it was. What is too old for that is told by an event `lost`. A client that is too slow to be told
-/// everything is cut off, and may come back.
+/// Follows every change of a job, a worker, a cron, a lock, as server-sent events. The name of an
+/// event is its kind, its `id` the place in the stream: a client that comes back with it as
+/// `Last-Event-ID` goes on where it was. What is too old for that is told by an event `lost`. A
+/// client that is too slow to be told everything is cut off, and may come back.
 #[utoipa::path(
     get, path = "/events", operation_id = "FollowEvents", tag = "events",
     params(
         ("kind" = Option<String>, Query, example = "job,worker",
-            description = "only changes of these kinds, with commas between: `job`, `worker`, `cron`, `lock`, \
-                `queue`"),
+            description = "only changes of these kinds, with commas between: `job`, `worker`, \
+                `cron`, `lock`, `queue`"),
         ("action" = Option<String>, Query, example = "any",
             description = "only changes of jobs of this action; `any` is all"),
         ("job" = Option<String>, Query, example = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
@@ -55,8 +56,9 @@ struct Wanted {
             description = "the last event that was seen: go on behind it"),
     ),
     responses(
-        (status = 200, description = "the changes", body = String, content_type = "text/event-stream",
-            example = "event: job\nid: 1763740800000-0\ndata: {\"kind\":\"job\",\"status\":\"done\"}\n\n"),
+        (status = 200, description = "the changes", body = String,
+            content_type = "text/event-stream",
+            example = "event: job\nid: 1763740800000-0\ndata: {\"kind\":\"job\"}\n\n"),
         BadQuery, Away,
     ),
 )]
@@ -94,7 +96,8 @@ struct Sending {
 }
 
 impl Sending {
-    /// The next part of the body; `None` when it ends: the service does, or the client was too slow.
+    /// The next part of the body; `None` when it ends: the service does, or the client was too
+    /// slow.
     async fn next_part(&mut self) -> Option<Bytes> {
         loop {
             let silence = SILENCE.saturating_sub(self.last_sent.elapsed());

@@ -107,8 +107,8 @@ pub(super) async fn submit(
     Ok((status, Json(job.into())))
 }
 
-/// Submits many jobs: all of them, or none when one is refused; the error names its `index`. Where a
-/// `uniqueKey` is taken, the job that has it is answered in that place.
+/// Submits many jobs: all of them, or none when one is refused; the error names its `index`. Where
+/// a `uniqueKey` is taken, the job that has it is answered in that place.
 #[utoipa::path(
     post, path = "/jobs/batch", operation_id = "CreateJobs", tag = "jobs",
     params(("Idempotency-Key" = Option<String>, Header, example = "orders-of-monday",

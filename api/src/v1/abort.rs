@@ -20,7 +20,8 @@ const REASON_CHARACTERS: usize = 255;
 /// Who asks, as long as nobody can say who they are.
 const UNKNOWN: &str = "unknown";
 
-/// Aborts a job: one that is scheduled at once; one that runs is told to stop, and is ABORTING until it has.
+/// Aborts a job: one that is scheduled at once; one that runs is told to stop, and is ABORTING
+/// until it has.
 pub(super) async fn abort(
     State(app): State<Arc<App>>,
     number: Number,

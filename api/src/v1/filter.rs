@@ -1,5 +1,6 @@
-//! The query of GET /jobs as the reference reads it. Values in, values out: it knows no store. The reference's
-//! grammar is lenient: what is not known is ignored, of what is given twice the first counts.
+//! The query of GET /jobs as the reference reads it. Values in, values out: it knows no store. The
+//! reference's grammar is lenient: what is not known is ignored, of what is given twice the first
+//! counts.
 
 use shared::job::Timestamp;
 
@@ -194,8 +195,8 @@ fn whole_number(text: &str) -> Option<i128> {
     Some(if text.starts_with('-') { -number } else { number })
 }
 
-/// A moment in UTC, with `T` or a space before its time, to the microsecond; `Some(None)` when it is between
-/// two of our milliseconds.
+/// A moment in UTC, with `T` or a space before its time, to the microsecond; `Some(None)` when it
+/// is between two of our milliseconds.
 fn moment(text: &str) -> Option<Option<Timestamp>> {
     let text = text.trim();
     let text =
@@ -207,7 +208,8 @@ fn moment(text: &str) -> Option<Option<Timestamp>> {
     Some(digits.all(|digit| digit == '0').then_some(at))
 }
 
-/// Places of `job_tasks`, from the last to the first. A word given twice takes out two, as in the reference.
+/// Places of `job_tasks`, from the last to the first. A word given twice takes out two, as in the
+/// reference.
 fn left_out(list: &str) -> Vec<usize> {
     let places = list.split(',').filter_map(|word| match word {
         "config" => Some(1),

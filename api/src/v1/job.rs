@@ -1,4 +1,5 @@
-//! What clients are shown of a job: the fifteen keys of the reference, in its order, each always there.
+//! What clients are shown of a job: the fifteen keys of the reference, in its order, each always
+//! there.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -27,8 +28,8 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// The job as it is shown, with the number of the one that comes after it; of its result, the tasks at these
-    /// places are left out.
+    /// The job as it is shown, with the number of the one that comes after it; of its result, the
+    /// tasks at these places are left out.
     pub(super) fn new(job: job::Job, next: Option<u64>, left_out: &[usize]) -> Job {
         let change_score = job.result.as_ref().and_then(change_score);
         let exception = exception(&job);
@@ -87,7 +88,10 @@ pub(super) fn abort_message(cancelled: &job::Cancelled) -> String {
 }
 
 fn exception(job: &job::Job) -> Option<Value> {
-    let shown = |kind: &str, message: &str, traceback: &str| json!({"message": message, "type": kind, "args": [message], "traceback": traceback});
+    let shown = |kind: &str, message: &str, traceback: &str| {
+        let args = [message];
+        json!({"message": message, "type": kind, "args": args, "traceback": traceback})
+    };
     match &job.exception {
         Some(job::Exception { kind, message, detail }) => {
             let traceback = match detail {

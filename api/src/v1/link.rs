@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, Uri};
 
 use super::filter::Wanted;
 
-/// The address that was asked, without its query, as the client wrote it; without a host if it told none.
+/// The address that was asked, without its query, as the client wrote it; without a host if it told
+/// none.
 pub(super) fn base(uri: &Uri, headers: &HeaderMap) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let plain = |c: char| c.is_ascii_alphanumeric() || ".:-_[]".contains(c);

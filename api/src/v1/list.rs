@@ -19,7 +19,8 @@ use crate::error::Error;
 
 const BY_ID: Column = Column::Number(Number::Id);
 const BY_TIME: Column = Column::Time(Time::Scheduled);
-/// So many jobs of an index are put in the order of their ids; of more, the index' own order is kept.
+/// So many jobs of an index are put in the order of their ids; of more, the index' own order is
+/// kept.
 pub(super) const SORTED: u64 = 2000;
 
 /// Lists jobs.

@@ -1,5 +1,5 @@
-//! `contains`, as the reference's database has it: `ILIKE '%…%'`, where `%` is any text, `_` any character, and
-//! `\` makes the next one plain. Case counts nothing.
+//! `contains`, as the reference's database has it: `ILIKE '%…%'`, where `%` is any text, `_` any
+//! character, and `\` makes the next one plain. Case counts nothing.
 
 /// What a text is to contain.
 #[derive(Debug, Clone, PartialEq, Eq)]

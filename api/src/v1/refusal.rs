@@ -1,5 +1,6 @@
-//! The one place where an error becomes an answer of the v1.0 surface: `{"status":"error","message":…}`.
-//! Where the reference has a text of its own, the message begins with it.
+//! The one place where an error becomes an answer of the v1.0 surface:
+//! `{"status":"error","message":…}`. Where the reference has a text of its own, the message begins
+//! with it.
 
 use axum::Json;
 use axum::http::StatusCode;

@@ -1,5 +1,5 @@
-//! Lists that no index serves: the jobs of the narrowest index are looked at, newest first, in small steps and
-//! for a bounded time, and what matches is put in order.
+//! Lists that no index serves: the jobs of the narrowest index are looked at, newest first, in
+//! small steps and for a bounded time, and what matches is put in order.
 
 use std::time::Duration;
 
@@ -84,7 +84,8 @@ enum Test<'a> {
     Next(JobId),
 }
 
-/// Looks up the jobs that conditions name by number; `None` when there is no such, and none can match.
+/// Looks up the jobs that conditions name by number; `None` when there is no such, and none can
+/// match.
 async fn resolved<'a>(
     store: &Store,
     conditions: &'a [Condition],

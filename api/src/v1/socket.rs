@@ -1,6 +1,6 @@
-//! Socket.IO, as the reference has it: a client says with the event `events` what it wants to hear, and hears it by
-//! the same name. What is told here comes from the same stream as the events of v0, so it is never told
-//! before it is so.
+//! Socket.IO, as the reference has it: a client says with the event `events` what it wants to hear,
+//! and hears it by the same name. What is told here comes from the same stream as the events of v0,
+//! so it is never told before it is so.
 
 mod logs;
 mod message;

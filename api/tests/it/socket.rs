@@ -82,7 +82,8 @@ async fn jobs_are_told_as_they_change_and_never_before() {
     house(async |house| {
         let mut client = Client::connected(house).await;
         assert_eq!(client.subscribe(&json!({"update": "job"})).await, json!([null]));
-        for wrong in [json!({"update": "jobs"}), json!({}), json!({"sync": "all", "update": "job"})] {
+        let two = json!({"sync": "all", "update": "job"});
+        for wrong in [json!({"update": "jobs"}), json!({}), two] {
             assert_eq!(client.subscribe(&wrong).await, json!([false]), "{wrong}");
         }
         let worker = house.worker("default=16", &["gc"]).await;
@@ -90,7 +91,8 @@ async fn jobs_are_told_as_they_change_and_never_before() {
             let id = house.submit(&json!({"action": "gc"})).await;
             let token = house.claim(&worker, id).await;
             let started = json!({
-                "job_id": number, "status": "RUNNING", "function_name": "gc", "scheduled_by": "unknown",
+                "job_id": number, "status": "RUNNING",
+                "function_name": "gc", "scheduled_by": "unknown",
             });
             assert_eq!(client.told().await, started);
             let shown = house.get_v1(&format!("/job/{number}")).await.json();

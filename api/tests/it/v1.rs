@@ -55,8 +55,8 @@ fn error(answer: &Answer) -> String {
     format!("{} {}", answer.status, json["message"].as_str().unwrap())
 }
 
-/// Jobs 1 to 8: scheduled, running, finished, an exception, aborted, aborting, scheduled in a far year, and the one
-/// that job 3 goes on with.
+/// Jobs 1 to 8: scheduled, running, finished, an exception, aborted, aborting, scheduled in a far
+/// year, and the one that job 3 goes on with.
 async fn eight(house: &House) {
     house.submit(&json!({"action": "gc", "ticketRef": "OPS-1"})).await;
     house.running("scan").await;

@@ -1,4 +1,5 @@
-//! What clients of Socket.IO are told of jobs and their logs, in the words of the reference. Values in, values out.
+//! What clients of Socket.IO are told of jobs and their logs, in the words of the reference. Values
+//! in, values out.
 
 use serde_json::{Value, json};
 use shared::job::{Job, Status};
@@ -7,7 +8,8 @@ use shared::store::{Change, LogLine};
 use super::super::job::abort_message;
 use super::super::state::State;
 
-/// The message for a change of a job, which is read after it; `None` for what clients do not hear of.
+/// The message for a change of a job, which is read after it; `None` for what clients do not hear
+/// of.
 pub(super) fn of_job(change: &Change, job: Option<&Job>, next: Option<u64>) -> Option<Value> {
     let text = |name: &str| change.fields.get(name).map(String::as_str).unwrap_or_default();
     let number: u64 = text("number").parse().ok()?;
