@@ -10,11 +10,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::events::Hub;
 use crate::metrics::Metrics;
 use crate::submit::Submissions;
 
 /// How many logs are followed at once at most: each asks the store ten times a second.
 pub(crate) const MOST_STREAMS: usize = 256;
+/// How many lists that no index serves are put together at once at most; others wait.
+pub(crate) const MOST_SCANS: usize = 4;
 /// An answer begins within this time, whatever the store does.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
@@ -30,6 +33,12 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// A permit for each log that is followed.
     pub(crate) streams: Arc<Semaphore>,
+    /// A permit for each walk through all jobs.
+    pub(crate) scans: Semaphore,
+    /// Changes as they come.
+    pub(crate) events: Hub,
+    /// A permit for each stream of them.
+    pub(crate) event_streams: Arc<Semaphore>,
     /// The OpenAPI document, ready to be sent.
     pub(crate) docs: Bytes,
     /// Ends what would otherwise go on for ever.

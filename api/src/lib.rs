@@ -7,10 +7,12 @@
 mod app;
 mod cancelling;
 mod error;
+mod events;
 mod metrics;
 mod server;
 mod submit;
 mod v0;
+mod v1;
 mod waiting;
 
 use std::net::SocketAddr;
@@ -36,6 +38,10 @@ pub struct Config {
         default_value = "false", default_missing_value = "true",
     )]
     pub insecure_listen: bool,
+
+    /// How many clients may follow events at once
+    #[arg(long, env = "CAPSTAN_EVENT_STREAMS", default_value_t = 256)]
+    pub event_streams: u16,
 
     /// Where the store is
     #[command(flatten)]

@@ -24,11 +24,13 @@ use tower::Layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::normalize_path::NormalizePathLayer;
 
-use crate::app::{App, MOST_STREAMS};
+use crate::app::{App, MOST_SCANS, MOST_STREAMS};
 use crate::error::Error;
+use crate::events::Hub;
 use crate::metrics::{self, Metrics};
 use crate::submit::Submissions;
 use crate::v0::{self, Refusal};
+use crate::v1::{self, Sockets};
 use crate::{Config, RunError};
 
 /// How long open requests may take to end after shutdown was asked for.
@@ -58,9 +60,19 @@ pub(crate) async fn serve(
 
     let submissions = Submissions::start(&store, &mut tasks);
     tasks.spawn(watch(store.clone(), health, metrics.clone(), stop.clone()));
+    let events = Hub::new(store.clone());
+    let reading = events.clone().read(stop.clone());
+    tasks.spawn(async move { reading.await.map_err(RunError::Store) });
     let address = config.telemetry.admin_address();
     let serving = serve_admin(address, admin, stop.clone());
     tasks.spawn(async move { serving.await.map_err(RunError::Admin) });
+
+    let (socket_layer, sockets) = Sockets::new(config.event_streams.into());
+    let telling = sockets.tell(events.clone(), store.clone(), stop.clone());
+    tasks.spawn(async move {
+        telling.await;
+        Ok(())
+    });
 
     let (router, docs) = v0::routes().split_for_parts();
     let app = App {
@@ -69,10 +81,13 @@ pub(crate) async fn serve(
         submissions,
         metrics,
         streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+        scans: Semaphore::new(MOST_SCANS),
+        events,
+        event_streams: Arc::new(Semaphore::new(config.event_streams.into())),
         docs: docs.to_json().map_err(RunError::Docs)?.into(),
         shutdown: stop.clone(),
     };
-    let router = layered(router, Arc::new(app));
+    let router = layered(router.merge(v1::routes()), Arc::new(app)).layer(socket_layer);
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
@@ -212,10 +227,13 @@ mod tests {
         let store = Store::new(&StoreConfig { redis_url, namespace }).unwrap();
         Arc::new(App {
             submissions: Submissions::start(&store, tasks),
-            store,
+            store: store.clone(),
             namespace: "unused".to_owned(),
             metrics: Metrics::new(&mut Registry::default()),
             streams: Arc::new(Semaphore::new(1)),
+            scans: Semaphore::new(1),
+            events: Hub::new(store.clone()),
+            event_streams: Arc::new(Semaphore::new(1)),
             docs: "{}".into(),
             shutdown: CancellationToken::new(),
         })

@@ -1,12 +1,13 @@
 //! The DTR surface, `/api/v0`: its routes, and the modules that know its wire. Nothing outside of
 //! it does.
 
-mod body;
+pub(crate) mod body;
 mod change;
 mod commands;
 mod cron;
 mod crons;
 mod docs;
+mod events;
 mod job;
 mod jobs;
 mod key;
@@ -69,6 +70,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(commands::cancel_many))
         .routes(routes!(steering::capacity))
         .routes(routes!(settings::show, settings::change))
+        .routes(routes!(events::follow))
         .routes(routes!(docs::show))
         .merge(brief);
     OpenApiRouter::with_openapi(docs::begin()).nest("/api/v0", routes)

@@ -41,8 +41,8 @@ pub use locks::{Holder, Lock, Waiter};
 pub use loops::{Due, Reoffer};
 pub use outbox::{Entry, Outbox, Ready};
 pub use read::{
-    Change, Filter, JobPage, LogLine, Place, Queue, QueueLoad, Related, Relative, Worker,
-    WorkerStatus,
+    Change, EventId, Events, Filter, Index, JobPage, LogLine, Missed, Needs, NoEventId, Place,
+    Queue, QueueLoad, Related, Relative, Row, Rows, Worker, WorkerStatus,
 };
 pub use start::{
     BadRelation, ClaimAnswer, ClaimRequest, Claims, Relation, Submission, Submitted, UNKNOWN,

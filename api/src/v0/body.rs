@@ -33,14 +33,22 @@ pub(super) async fn read<T: DeserializeOwned>(
 ) -> Result<T, Error> {
     let (head, body) = request.into_parts();
     refuse_other_types(&head.headers)?;
-    let expects = head.headers.contains_key(EXPECT);
+    parse(&bytes(&head.headers, body, limit_bytes).await?)
+}
+
+/// Reads a body of at most `limit_bytes`, whatever it is.
+pub(crate) async fn bytes(
+    headers: &HeaderMap,
+    body: Body,
+    limit_bytes: usize,
+) -> Result<Bytes, Error> {
+    let expects = headers.contains_key(EXPECT);
     let reading = tokio::time::timeout(PATIENCE, whole(body, limit_bytes, expects));
-    let bytes = reading.await.map_err(|_| Error::Json("it did not come in time".to_owned()))?;
-    parse(&bytes?)
+    reading.await.map_err(|_| Error::Json("it did not come in time".to_owned()))?
 }
 
 /// A body without a type is taken for JSON, as DTR's clients expect.
-fn refuse_other_types(headers: &HeaderMap) -> Result<(), Error> {
+pub(crate) fn refuse_other_types(headers: &HeaderMap) -> Result<(), Error> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let text = String::from_utf8_lossy(value.as_bytes());
     let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use shared::store::JobPage;
 use uuid::Uuid;
 
 use super::docs::{Away, BadBody, BadQuery, Conflicts, NoJob, TooLarge, WrongType};
@@ -49,24 +50,31 @@ const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
     ),
     responses(
         (status = 200, body = Jobs, description = "a page of the list",
-            headers(("X-Total-Count" = u64, description = "how many jobs match in all"))),
+            headers(
+                ("X-Total-Count" = u64, description = "how many jobs match in all"),
+                ("X-Result-Truncated" = Option<bool>, description = "`true`: there was no time to \
+                    look at all jobs, and there may be more that match. Only with filters by \
+                    several things at once"),
+            )),
         BadQuery, Away,
     ),
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
-) -> Result<([(&'static str, String); 1], Json<Jobs>), Refusal> {
+) -> Result<(HeaderMap, Json<Jobs>), Refusal> {
     let wanted = wanted(raw.as_deref())?;
     app.reach_store().await?;
-    let (jobs, total) = match wanted.filter {
-        Some(filter) => {
-            let page = app.store.jobs(&filter, wanted.start, wanted.limit).await?;
-            (page.jobs, page.total)
-        }
-        None => (Vec::new(), 0),
+    let page = match wanted.filter {
+        Some(filter) => app.store.jobs(&filter, wanted.start, wanted.limit).await?,
+        None => JobPage { jobs: Vec::new(), total: 0, cut: false },
     };
-    Ok(([("x-total-count", total.to_string())], Json(jobs.into_iter().collect())))
+    let mut headers = HeaderMap::new();
+    headers.insert("x-total-count", page.total.into());
+    if page.cut {
+        headers.insert("x-result-truncated", HeaderValue::from_static("true"));
+    }
+    Ok((headers, Json(page.jobs.into_iter().collect())))
 }
 
 /// Submits a job. An action that no live worker knows is taken too: workers come and go.
@@ -100,8 +108,8 @@ pub(super) async fn submit(
     Ok((status, Json(job.into())))
 }
 
-/// Submits many jobs: all of them, or none when one is refused; the error names its `index`. Where a
-/// `uniqueKey` is taken, the job that has it is answered in that place.
+/// Submits many jobs: all of them, or none when one is refused; the error names its `index`. Where
+/// a `uniqueKey` is taken, the job that has it is answered in that place.
 #[utoipa::path(
     post, path = "/jobs/batch", operation_id = "CreateJobs", tag = "jobs",
     params(("Idempotency-Key" = Option<String>, Header, example = "orders-of-monday",

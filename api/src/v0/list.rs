@@ -14,8 +14,6 @@ const DEFAULT_LIMIT: u32 = 10;
 const MOST: u32 = 1000;
 // Redis counts places in a list with signed numbers of this size.
 const LAST_START: u32 = i32::MAX as u32;
-/// Several statuses are merged, which reads all that is before the page.
-const LAST_MERGED_START: u32 = 100_000;
 
 /// A page of a list.
 #[derive(Debug)]
@@ -35,10 +33,6 @@ pub(super) fn wanted(raw: Option<&str>) -> Result<Wanted, Error> {
     let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
     let filter = filter(&query, statuses.unwrap_or_default())?;
     let start = query.number("start", LAST_START)?.unwrap_or(0);
-    if filter.statuses.len() > 1 && start > LAST_MERGED_START {
-        let why = format!("with several statuses it is at most {LAST_MERGED_START}");
-        return Err(Error::invalid("start", why));
-    }
     Ok(Wanted {
         filter: (!none_can_match).then_some(filter),
         start: start as usize,

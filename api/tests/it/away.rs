@@ -54,6 +54,7 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("POST", "/queues/{class}/resume", ""),
         ("POST", "/actions/{action}/pause", ""),
         ("POST", "/actions/{action}/resume", ""),
+        ("GET", "/events", ""),
         ("GET", "/meta/settings", ""),
         ("POST", "/meta/settings", r#"{"jobHistoryToKeep": 1}"#),
     ];

@@ -77,6 +77,11 @@ impl House {
         self.end(id, token, Outcome::Error(exception)).await;
     }
 
+    /// Ends the run of a job because it was asked to.
+    pub(crate) async fn stopped(&self, id: JobId, token: Token) {
+        self.end(id, token, Outcome::Cancel).await;
+    }
+
     /// Ends the run of a job.
     pub(crate) async fn end(&self, id: JobId, token: Token, outcome: Outcome) {
         let follow_up = JobId::random();

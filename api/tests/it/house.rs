@@ -89,6 +89,7 @@ async fn begin(
     let config = Config {
         listen: address,
         insecure_listen: false,
+        event_streams: 8,
         store,
         telemetry: TelemetryConfig {
             admin_listen: Some(OptionalAddress(Some(admin))),

@@ -1,6 +1,6 @@
 //! The API as its clients meet it: a really bound server over a real Redis, each test in a
-//! namespace of its own. Redis is the one of CAPSTAN_TEST_REDIS_URL; without it the tests fail, they do not
-//! skip.
+//! namespace of its own. Redis is the one of CAPSTAN_TEST_REDIS_URL; without it the tests fail,
+//! they do not skip.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod away;
@@ -8,6 +8,7 @@ mod change;
 mod commands;
 mod crons;
 mod docs;
+mod events;
 mod fleet;
 mod house;
 mod jobs;
@@ -23,6 +24,8 @@ mod refusals;
 mod relations;
 mod service;
 mod settings;
+mod socket;
 mod submit;
+mod v1;
 mod waiting;
 mod workers;

@@ -12,6 +12,7 @@ fn config(listen: &str, namespace: &str) -> Config {
     Config {
         listen: listen.parse().unwrap(),
         insecure_listen: false,
+        event_streams: 8,
         store: StoreConfig { redis_url: redis_url(), namespace: namespace.to_owned() },
         telemetry: TelemetryConfig { admin_listen: None, log: "info".to_owned() },
     }

@@ -48,6 +48,10 @@ impl Keys {
         self.named("jobs")
     }
 
+    pub(super) fn numbers(&self) -> String {
+        self.named("jobs:number")
+    }
+
     pub(super) fn status(&self, status: Status) -> String {
         self.named(format_args!("jobs:status:{status}"))
     }

@@ -1,20 +1,26 @@
 //! Plain reads: one job, its log, its changes. They change nothing and take no part in any decision.
 
+mod events;
 mod glance;
 mod list;
+mod merge;
 mod queues;
 mod record;
 mod relations;
+mod rows;
+mod tails;
 mod workers;
 
 use std::collections::BTreeMap;
 
-use redis::streams::StreamRangeReply;
+use redis::streams::{StreamId, StreamRangeReply};
 
+pub use events::{EventId, Events, Missed, NoEventId};
 pub use glance::Place;
 pub use list::{Filter, JobPage};
 pub use queues::QueueLoad;
 pub use relations::{Related, Relative};
+pub use rows::{Index, Needs, Row, Rows};
 pub(super) use workers::LISTED;
 pub use workers::{Queue, Worker, WorkerStatus};
 
@@ -79,16 +85,7 @@ impl Store {
         command.arg("COUNT").arg(limit.min(i64::MAX as u64));
         let mut connection = self.connection.clone();
         let reply: StreamRangeReply = command.query_async(&mut connection).await?;
-        let lines = reply.ids.into_iter().map(|entry| {
-            let place = entry.id.split('-').next().and_then(|place| place.parse::<u64>().ok());
-            LogLine {
-                number: place.unwrap_or(1).saturating_sub(1),
-                at: Timestamp::from_ms(entry.get("at").unwrap_or(0)),
-                source: entry.get("source").unwrap_or_default(),
-                text: entry.get("text").unwrap_or_default(),
-            }
-        });
-        Ok(lines.collect())
+        Ok(reply.ids.iter().map(log_line).collect())
     }
 
     /// Changes after `place` (the empty text is the beginning), oldest first, at most `count`.
@@ -98,13 +95,7 @@ impl Store {
         command.arg(self.keys.events()).arg(from).arg("+").arg("COUNT").arg(count);
         let mut connection = self.connection.clone();
         let reply: StreamRangeReply = command.query_async(&mut connection).await?;
-        let changes = reply.ids.into_iter().map(|entry| {
-            let fields = entry.map.iter().filter_map(|(name, value)| {
-                Some((name.clone(), redis::from_redis_value_ref(value).ok()?))
-            });
-            Change { fields: fields.collect(), place: entry.id.clone() }
-        });
-        Ok(changes.collect())
+        Ok(reply.ids.into_iter().map(change).collect())
     }
 
     /// Bytes that Redis has allocated, all namespaces together. For benches.
@@ -117,4 +108,21 @@ impl Store {
             why: "it has no used_memory".to_owned(),
         })
     }
+}
+
+fn log_line(entry: &StreamId) -> LogLine {
+    let place = entry.id.split('-').next().and_then(|place| place.parse::<u64>().ok());
+    LogLine {
+        number: place.unwrap_or(1).saturating_sub(1),
+        at: Timestamp::from_ms(entry.get("at").unwrap_or(0)),
+        source: entry.get("source").unwrap_or_default(),
+        text: entry.get("text").unwrap_or_default(),
+    }
+}
+
+fn change(entry: StreamId) -> Change {
+    let fields = entry.map.into_iter();
+    let fields =
+        fields.filter_map(|(name, value)| Some((name, redis::from_redis_value(value).ok()?)));
+    Change { fields: fields.collect(), place: entry.id }
 }

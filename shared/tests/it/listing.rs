@@ -1,8 +1,8 @@
 //! Lists: every filter against a plain count over all jobs.
 
 use e2e::{House, job};
-use shared::job::{Job, Outcome, Status, Timestamp};
-use shared::store::Filter;
+use shared::job::{Cancelled, Job, Outcome, Status, Timestamp};
+use shared::store::{Filter, Index};
 
 use crate::world::{claimed, end, failed, finish, worker};
 
@@ -69,6 +69,70 @@ async fn every_filter_lists_what_it_says_newest_first_with_the_exact_total() {
         let found: Vec<_> = page.jobs.iter().map(|job| job.id).collect();
         let wanted: Vec<_> = wanted.into_iter().skip(3).take(7).collect();
         assert_eq!(found, wanted, "{filter:?}");
+    }
+    house.close().await;
+}
+
+/// 1,600 jobs, four of each moment, a third of them cancelled.
+async fn long_house() -> (House, Vec<Job>) {
+    let house = House::new().await;
+    let mut ids = Vec::new();
+    for at in 0..16_i64 {
+        let mut some: Vec<_> = (0..100).map(|_| job("noop", "")).collect();
+        for (place, one) in some.iter_mut().enumerate() {
+            let moment = 1_000_000 + 977 * ((at * 100 + place as i64) / 4);
+            one.scheduled_at = Some(Timestamp::from_ms(moment));
+        }
+        house.store().submit(&some).await.unwrap();
+        ids.extend(some.iter().map(|one| one.id));
+    }
+    let third: Vec<_> = ids.iter().copied().step_by(3).collect();
+    house.store().cancel(&third, &Cancelled::default()).await.unwrap();
+    let all = house.store().jobs_by_id(&ids).await.unwrap();
+    (house, all)
+}
+
+#[tokio::test]
+async fn a_page_far_down_is_the_same_as_one_that_was_counted_to() {
+    let (house, mut all) = long_house().await;
+    let several = vec![Status::Waiting, Status::Cancel, Status::Done];
+    let until = Timestamp::from_ms(1_000_000 + 977 * 350);
+    for (statuses, until) in [
+        (several.clone(), None),
+        (several.clone(), Some(until)),
+        (vec![], None),
+        (vec![], Some(until)),
+        (vec![Status::Cancel], Some(until)),
+    ] {
+        all.sort_by_key(|job| std::cmp::Reverse((job.scheduled_at, job.id)));
+        let matches = |job: &&Job| {
+            (statuses.is_empty() || statuses.contains(&job.status))
+                && until.is_none_or(|until| job.scheduled_at <= until)
+        };
+        let wanted: Vec<_> = all.iter().filter(matches).map(|job| job.id).collect();
+        let filter = Filter { statuses: statuses.clone(), until, ..Filter::default() };
+        for start in [0, 1, 999, 1000, 1001, 1002, 1003, 1004, 1333, 1590, 1599, 1600, 5000] {
+            let page = house.store().jobs(&filter, start, 9).await.unwrap();
+            let found: Vec<_> = page.jobs.iter().map(|job| job.id).collect();
+            let wanted: Vec<_> = wanted.iter().copied().skip(start).take(9).collect();
+            assert_eq!(found, wanted, "from {start} of {filter:?}");
+        }
+    }
+    for (index, by_number) in [(Index::Number, true), (Index::Statuses(several), false)] {
+        all.sort_by_key(|job| match by_number {
+            true => (job.number as i64, job.id),
+            false => (job.scheduled_at.ms(), job.id),
+        });
+        for (start, descending) in [(0, false), (1001, false), (1590, false), (1022, true)] {
+            let mut wanted: Vec<_> = all.iter().map(|job| job.id).collect();
+            if descending {
+                wanted.reverse();
+            }
+            let (page, total) = house.store().page(&index, descending, (start, 30)).await.unwrap();
+            let found: Vec<_> = page.iter().map(|job| job.id).collect();
+            let wanted: Vec<_> = wanted.into_iter().skip(start as usize).take(30).collect();
+            assert_eq!((found, total), (wanted, 1600), "from {start} of {index:?}");
+        }
     }
     house.close().await;
 }

@@ -1,7 +1,11 @@
 //! Lists of jobs by filter, newest `scheduledAt` first. One index serves a filter by one thing; several at
-//! once walk the narrowest index in small reads, so that Redis is never held up.
+//! once walk the narrowest index in small reads, for a bounded time, so that Redis is never held up.
 
-use super::super::connection::Connection;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::merge::{Bounds, Merged, STEP};
 use super::{Store, StoreError};
 use crate::job::{ActionName, Job, JobId, Status, Timestamp, WorkerId};
 
@@ -27,12 +31,16 @@ pub struct Filter {
 pub struct JobPage {
     /// The page.
     pub jobs: Vec<Job>,
-    /// How many jobs the filter matches in all.
+    /// How many jobs the filter matches in all; at least so many when `cut`.
     pub total: u64,
+    /// There was no time to look at all jobs: there may be more that match.
+    pub cut: bool,
 }
 
-/// Ids and scores that one small read of a walk asks for.
-const STEP: usize = 500;
+/// A walk for a page goes on for so long.
+const LIMIT: Duration = Duration::from_secs(2);
+/// When the page is full, so many more jobs are looked at to count those that match.
+const COUNTED: usize = 5_000;
 
 impl Store {
     /// The jobs that match, from the `start`-th on, at most `limit`.
@@ -42,32 +50,16 @@ impl Store {
         start: usize,
         limit: usize,
     ) -> Result<JobPage, StoreError> {
-        let list = List { store: self, filter };
-        if let Some(parent) = filter.parent {
-            let index = self.family_index(parent).await?;
-            let alone = filter.action.is_none() && filter.worker.is_none();
-            let (ids, total) = if alone && filter.statuses.is_empty() {
-                list.page_of(index, start, limit).await?
-            } else {
-                list.walked_along(&index, start, limit).await?
-            };
-            return Ok(JobPage { jobs: self.jobs_by_id(&ids).await?, total });
-        }
-        let (ids, total) = match (&filter.action, &filter.worker, &filter.statuses[..]) {
-            (None, None, []) => list.page_of(self.keys.jobs(), start, limit).await?,
-            (None, None, [one]) => list.page_of(self.keys.status(*one), start, limit).await?,
-            (None, None, several) => list.merged(several, start, limit).await?,
-            (Some(action), None, []) => {
-                list.page_of(self.keys.action(action), start, limit).await?
-            }
-            (None, Some(worker), []) => {
-                list.page_of(self.keys.jobs_of(worker), start, limit).await?
-            }
-            (Some(_), Some(_), _) | (Some(_), None, _) | (None, Some(_), _) => {
-                list.walked(start, limit).await?
+        let list = self.list(filter).await?;
+        let mut indexes = list.indexes();
+        let (ids, total, cut) = match (indexes.pop(), indexes.is_empty()) {
+            (Some(index), true) => list.page_of(index, start, limit).await?,
+            (last, _) => {
+                indexes.extend(last);
+                list.walked(indexes, start, limit).await?
             }
         };
-        Ok(JobPage { jobs: self.jobs_by_id(&ids).await?, total })
+        Ok(JobPage { jobs: self.jobs_by_id(&ids).await?, total, cut })
     }
 
     /// One step of a walk over the jobs that are in a status: how many there are from the `at`-th on, up to a few
@@ -80,126 +72,118 @@ impl Store {
         at: usize,
     ) -> Result<(usize, Vec<JobId>), StoreError> {
         let filter = &Filter { statuses: vec![status], ..filter.clone() };
-        let list = List { store: self, filter };
-        let found = list.range(&self.keys.status(status), at, STEP).await?;
-        let ids: Vec<JobId> = found.iter().filter_map(|(id, _)| id.parse().ok()).collect();
-        if ids.is_empty() || (filter.action.is_none() && filter.worker.is_none()) {
-            return Ok((found.len(), ids));
+        let list = self.list(filter).await?;
+        let mut index = list.open(vec![self.keys.status(status)]).await?;
+        index.seek(at as u64).await?;
+        let ids: Vec<JobId> = index.next(STEP).await?.into_iter().map(|(id, _)| id).collect();
+        let narrowed =
+            filter.action.is_some() || filter.worker.is_some() || filter.parent.is_some();
+        if ids.is_empty() || !narrowed {
+            return Ok((ids.len(), ids));
         }
-        Ok((found.len(), list.matching(&ids).await?))
+        Ok((ids.len(), list.matching(&ids).await?))
     }
 }
 
 impl Store {
-    /// Where the children of a job, or of the one that it carries on, are listed.
-    async fn family_index(&self, parent: JobId) -> Result<String, StoreError> {
+    async fn list<'a>(&'a self, filter: &'a Filter) -> Result<List<'a>, StoreError> {
+        let family = match filter.parent {
+            Some(parent) => Some(self.family(parent).await?),
+            None => None,
+        };
+        Ok(List { store: self, filter, family })
+    }
+
+    /// What the children of a job, or of the one that it carries on, are filed under.
+    async fn family(&self, parent: JobId) -> Result<JobId, StoreError> {
         let mut command = redis::cmd("HGET");
         command.arg(self.keys.job(parent)).arg("family");
         let family: Option<String> = command.query_async(&mut self.connection.clone()).await?;
-        let family = family.and_then(|family| family.parse().ok()).unwrap_or(parent);
-        Ok(self.keys.family(family))
+        Ok(family.and_then(|family| family.parse().ok()).unwrap_or(parent))
     }
 }
 
 struct List<'a> {
     store: &'a Store,
     filter: &'a Filter,
+    /// Of `filter.parent`.
+    family: Option<JobId>,
 }
 
-type Ids = (Vec<JobId>, u64);
+/// Ids, how many there are in all, and whether there may be more.
+type Page = (Vec<JobId>, u64, bool);
 
 impl List<'_> {
-    fn connection(&self) -> Connection {
-        self.store.connection.clone()
-    }
-
-    fn bounds(&self) -> (String, String) {
-        let until = self.filter.until.map_or("+inf".to_owned(), |at| at.ms().to_string());
-        let since = self.filter.since.map_or("-inf".to_owned(), |at| at.ms().to_string());
-        (until, since)
-    }
-
-    async fn count(&self, index: &str) -> Result<u64, StoreError> {
-        let (until, since) = self.bounds();
-        let mut command = redis::cmd("ZCOUNT");
-        command.arg(index).arg(since).arg(until);
-        Ok(command.query_async(&mut self.connection()).await?)
-    }
-
-    async fn range(
-        &self,
-        index: &str,
-        start: usize,
-        limit: usize,
-    ) -> Result<Vec<(String, f64)>, StoreError> {
-        let (until, since) = self.bounds();
-        let mut command = redis::cmd("ZRANGE");
-        command.arg(index).arg(until).arg(since).arg("BYSCORE").arg("REV");
-        command.arg("LIMIT").arg(start).arg(limit).arg("WITHSCORES");
-        Ok(command.query_async(&mut self.connection()).await?)
-    }
-
-    /// A page of one index.
-    async fn page_of(&self, index: String, start: usize, limit: usize) -> Result<Ids, StoreError> {
-        let total = self.count(&index).await?;
-        let found = self.range(&index, start, limit).await?;
-        Ok((found.iter().filter_map(|(id, _)| id.parse().ok()).collect(), total))
-    }
-
-    /// A page of several statuses: the newest of each, merged.
-    async fn merged(
-        &self,
-        statuses: &[Status],
-        start: usize,
-        limit: usize,
-    ) -> Result<Ids, StoreError> {
-        let (mut total, mut found) = (0, Vec::new());
-        for status in statuses {
-            let index = self.store.keys.status(*status);
-            total += self.count(&index).await?;
-            found.extend(self.range(&index, 0, start.saturating_add(limit)).await?);
+    /// What serves each part of the filter: an index, or several that have no job in common. Of one that filters
+    /// nothing, all jobs.
+    fn indexes(&self) -> Vec<Vec<String>> {
+        let keys = &self.store.keys;
+        let Filter { action, worker, statuses, .. } = self.filter;
+        let by_status = statuses.iter().map(|status| keys.status(*status)).collect();
+        let mut indexes = Vec::new();
+        indexes.extend(self.family.map(|family| vec![keys.family(family)]));
+        indexes.extend(action.as_ref().map(|action| vec![keys.action(action)]));
+        indexes.extend(worker.as_ref().map(|worker| vec![keys.jobs_of(worker)]));
+        indexes.extend((!statuses.is_empty()).then_some(by_status));
+        if indexes.is_empty() {
+            indexes.push(vec![keys.jobs()]);
         }
-        found.sort_by(|(id_a, a), (id_b, b)| b.total_cmp(a).then_with(|| id_b.cmp(id_a)));
-        let page = found.into_iter().skip(start).take(limit);
-        Ok((page.filter_map(|(id, _)| id.parse().ok()).collect(), total))
+        indexes
+    }
+
+    async fn open(&self, keys: Vec<String>) -> Result<Merged, StoreError> {
+        let ms = |at: Option<Timestamp>| at.map(Timestamp::ms);
+        let bounds = Bounds { since: ms(self.filter.since), until: ms(self.filter.until) };
+        Merged::open(self.store, keys, true, bounds).await
+    }
+
+    /// A page of what one index serves.
+    async fn page_of(
+        &self,
+        index: Vec<String>,
+        start: usize,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut index = self.open(index).await?;
+        index.seek(start as u64).await?;
+        let found = index.next(limit as u64).await?;
+        Ok((found.into_iter().map(|(id, _)| id).collect(), index.total(), false))
     }
 
     /// A page of several things at once: the narrowest index is walked, each job is looked at.
-    async fn walked(&self, start: usize, limit: usize) -> Result<Ids, StoreError> {
-        let keys = &self.store.keys;
-        let by_action = self.filter.action.as_ref().map(|action| keys.action(action));
-        let by_worker = self.filter.worker.as_ref().map(|worker| keys.jobs_of(worker));
-        let mut narrowest: Option<(u64, String)> = None;
-        for index in by_action.into_iter().chain(by_worker) {
-            let count = self.count(&index).await?;
-            if narrowest.as_ref().is_none_or(|(least, _)| count < *least) {
-                narrowest = Some((count, index));
-            }
-        }
-        let index = narrowest.map(|(_, index)| index).unwrap_or_default();
-        self.walked_along(&index, start, limit).await
-    }
-
-    /// A page of what matches along one index.
-    async fn walked_along(
+    async fn walked(
         &self,
-        index: &str,
+        indexes: Vec<Vec<String>>,
         start: usize,
         limit: usize,
-    ) -> Result<Ids, StoreError> {
-        let (mut page, mut total, mut at) = (Vec::new(), 0_u64, 0);
-        loop {
-            let found = self.range(index, at, STEP).await?;
-            if found.is_empty() {
-                return Ok((page, total));
+    ) -> Result<Page, StoreError> {
+        let mut narrowest: Option<Merged> = None;
+        for index in indexes {
+            let index = self.open(index).await?;
+            if narrowest.as_ref().is_none_or(|one| index.total() < one.total()) {
+                narrowest = Some(index);
             }
-            at += found.len();
-            let ids: Vec<JobId> = found.iter().filter_map(|(id, _)| id.parse().ok()).collect();
+        }
+        let Some(mut index) = narrowest else { return Ok((Vec::new(), 0, false)) };
+        let until = Instant::now() + LIMIT;
+        let (mut page, mut total, mut counted) = (Vec::new(), 0_u64, 0);
+        loop {
+            let found = index.next(STEP).await?;
+            if found.is_empty() {
+                return Ok((page, total, false));
+            }
+            let ids: Vec<JobId> = found.into_iter().map(|(id, _)| id).collect();
+            if page.len() == limit {
+                counted += ids.len();
+            }
             for id in self.matching(&ids).await? {
                 if total >= start as u64 && page.len() < limit {
                     page.push(id);
                 }
                 total += 1;
+            }
+            if counted >= COUNTED || Instant::now() > until {
+                return Ok((page, total, true));
             }
         }
     }
@@ -207,15 +191,18 @@ impl List<'_> {
     async fn matching(&self, ids: &[JobId]) -> Result<Vec<JobId>, StoreError> {
         let mut pipe = redis::pipe();
         for id in ids {
-            let fields = ["status", "action", "workerID"];
+            let fields = ["status", "action", "workerID", "parent"];
             pipe.cmd("HMGET").arg(self.store.keys.job(*id)).arg(&fields[..]);
         }
-        let found: Vec<[Option<String>; 3]> = pipe.query_async(&mut self.connection()).await?;
-        let matches = |[status, action, worker]: &[Option<String>; 3]| {
+        let family = self.family.map(|family| family.to_string());
+        let found: Vec<[Option<String>; 4]> =
+            pipe.query_async(&mut self.store.connection.clone()).await?;
+        let matches = |[status, action, worker, parent]: &[Option<String>; 4]| {
             let wanted = self.filter.action.as_ref().map(ActionName::as_str);
             let wanted_worker = self.filter.worker.as_ref().map(WorkerId::as_str);
             let statuses = &self.filter.statuses;
             (wanted.is_none() || action.as_deref() == wanted)
+                && (family.is_none() || *parent == family)
                 && (wanted_worker.is_none() || worker.as_deref() == wanted_worker)
                 && (statuses.is_empty()
                     || statuses.iter().any(|one| status.as_deref() == Some(one.as_str())))

@@ -1,0 +1,80 @@
+//! The CNaaS-NMS surface, `/api/v1.0`: its routes, and the modules that know its wire. Nothing
+//! outside of it does. What clients of the reference (SUNET/cnaas-nms) know is as it is there,
+//! field by field and text by text; where it is otherwise, the table in `docs/v1.0.md` says so, and
+//! why.
+//!
+//! | there | here |
+//! |---|---|
+//! | 500 for a number, a moment, a column that cannot be compared | 400 |
+//! | 401 for a wrong method, media type, body | 405, 415, 400 |
+//! | an abort needs a body | none at all is taken as `{"action": "ABORT"}` |
+//! | 500 for a page too far | an empty page |
+//! | the reason of an abort is lost when the job runs | it is its `result`, unless it has another |
+//! | HTML for a path that is not served; no trailing slash | JSON; a slash is taken |
+//! | `jwt` of the query is repeated in `Link` | it is not |
+//! | ` (dry_run)` stands behind `function_name` | `start_arguments` say it |
+//! | a filter takes as long as it takes | a walk ends after two seconds: `X-Result-Truncated` |
+//! | any order, in any list | a long one may keep its own, and says so: `X-Result-Order` |
+//! | Socket.IO tells nothing of ABORTING and progress, and may tell too early | it tells, after |
+//! | any origin may read with the user's credentials (CORS) | none may |
+//! | a job that starts meanwhile may overrun its abort | an abort is one step |
+
+mod abort;
+mod filter;
+mod job;
+mod joblocks;
+mod link;
+mod list;
+mod pattern;
+mod refusal;
+mod scan;
+mod show;
+mod socket;
+mod state;
+
+pub(crate) use socket::Sockets;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+use crate::error::Error;
+use refusal::Refusal;
+
+/// The largest body.
+const BODY_BYTES: usize = 1024 * 1024;
+
+/// Every route of the surface.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    let routes = Router::new()
+        .route("/jobs", get(list::list))
+        .route("/joblocks", get(joblocks::list).delete(joblocks::clear))
+        .route("/job/{number}", get(show::show).put(abort::abort))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(CatchPanicLayer::custom(panicked));
+    Router::new().nest("/api/v1.0", routes)
+}
+
+async fn no_such_route(uri: Uri) -> Refusal {
+    Error::NoSuchRoute(uri.path().chars().take(128).collect()).into()
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> Refusal {
+    let method = method.as_str().chars().take(32).collect();
+    Error::NotAllowed { method, route: uri.path().chars().take(128).collect() }.into()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("?"), "a handler panicked");
+    Refusal::from(Error::Broken).into_response()
+}

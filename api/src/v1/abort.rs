@@ -1,0 +1,87 @@
+//! PUT /job/{number}: the one thing that this surface changes.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use serde_json::{Map, Value};
+use shared::job::{Cancelled, Status};
+use shared::store::Cancelling;
+
+use super::BODY_BYTES;
+use super::list::{shown, success};
+use super::refusal::Refusal;
+use super::show::Number;
+use crate::app::{App, in_time};
+use crate::error::Error;
+use crate::v0::body;
+
+const REASON_CHARACTERS: usize = 255;
+/// Who asks, as long as nobody can say who they are.
+const UNKNOWN: &str = "unknown";
+
+/// Aborts a job: one that is scheduled at once; one that runs is told to stop, and is ABORTING
+/// until it has.
+pub(super) async fn abort(
+    State(app): State<Arc<App>>,
+    number: Number,
+    request: Request,
+) -> Result<Json<Value>, Refusal> {
+    let asked = asked(request).await?;
+    let action = asked.get("action").ok_or_else(|| Refusal::bad("Action must be specified"))?;
+    in_time(async {
+        let job = number.job(&app.store).await?;
+        let action = python_text(action).to_uppercase();
+        if action != "ABORT" {
+            return Err(Refusal::bad(format!("Unknown action: {action}")));
+        }
+        match app.store.cancel(&[job.id], &why(&asked)).await?[..] {
+            [Cancelling::Asked(_)] => {}
+            [Cancelling::Already(status)] => return Err(too_late(job.number, status)),
+            // It has been removed since it was found.
+            _ => return Err(Refusal::bad(format!("No job with id {} found", job.number))),
+        }
+        let job = number.job(&app.store).await?;
+        Ok(Json(success(&shown(&app.store, vec![job], &[]).await?)))
+    })
+    .await
+}
+
+/// What is asked for; no body at all is an abort.
+async fn asked(request: Request) -> Result<Map<String, Value>, Refusal> {
+    let (head, body) = request.into_parts();
+    let bytes = body::bytes(&head.headers, body, BODY_BYTES).await?;
+    if bytes.is_empty() {
+        return Ok([("action".to_owned(), "ABORT".into())].into_iter().collect());
+    }
+    body::refuse_other_types(&head.headers)?;
+    let value: Value =
+        serde_json::from_slice(&bytes).map_err(|error| Error::Json(error.to_string()))?;
+    let Value::Object(fields) = value else {
+        return Err(Error::invalid("body", "it must be a JSON object").into());
+    };
+    Ok(fields)
+}
+
+fn why(asked: &Map<String, Value>) -> Cancelled {
+    let reason = asked.get("abort_reason").and_then(Value::as_str).unwrap_or_default();
+    let reason = reason.chars().take(REASON_CHARACTERS).collect();
+    Cancelled { by: UNKNOWN.to_owned(), reason }
+}
+
+fn too_late(number: u64, status: Status) -> Refusal {
+    let state = super::state::State::of(status).as_str();
+    Refusal::bad(format!(
+        "Job id {number} is in state JobStatus.{state}, must be SCHEDULED or RUNNING to abort"
+    ))
+}
+
+/// What Python's `str` makes of a JSON value, as far as it may be in a message.
+fn python_text(value: &Value) -> String {
+    let text = match (value, value.as_str()) {
+        (Value::Null, _) => "None".to_owned(),
+        (_, Some(text)) => text.to_owned(),
+        (other, None) => other.to_string(),
+    };
+    text.chars().take(64).collect()
+}

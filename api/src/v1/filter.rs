@@ -1,0 +1,225 @@
+//! The query of GET /jobs as the reference reads it. Values in, values out: it knows no store. The
+//! reference's grammar is lenient: what is not known is ignored, of what is given twice the first
+//! counts.
+
+use shared::job::Timestamp;
+
+use super::pattern::Pattern;
+use super::state::State;
+
+const DEFAULT_PER_PAGE: i128 = 50;
+const MOST_PER_PAGE: i128 = 1000;
+
+/// A column that jobs are filtered and sorted by; the others hold JSON, and cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Status,
+    Number(Number),
+    Time(Time),
+    Text(Text),
+}
+
+/// A column of whole numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Number {
+    Id,
+    NextJobId,
+    ChangeScore,
+}
+
+/// A column of moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Time {
+    Scheduled,
+    Start,
+    Finish,
+}
+
+/// A column of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Text {
+    FunctionName,
+    ScheduledBy,
+    Comment,
+    TicketRef,
+}
+
+impl Column {
+    fn named(name: &str) -> Option<Column> {
+        Some(match name {
+            "status" => Column::Status,
+            "id" => Column::Number(Number::Id),
+            "next_job_id" => Column::Number(Number::NextJobId),
+            "change_score" => Column::Number(Number::ChangeScore),
+            "scheduled_time" => Column::Time(Time::Scheduled),
+            "start_time" => Column::Time(Time::Start),
+            "finish_time" => Column::Time(Time::Finish),
+            "function_name" => Column::Text(Text::FunctionName),
+            "scheduled_by" => Column::Text(Text::ScheduledBy),
+            "comment" => Column::Text(Text::Comment),
+            "ticket_ref" => Column::Text(Text::TicketRef),
+            _ => return None,
+        })
+    }
+}
+
+/// What a job must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// In this state.
+    State(State),
+    /// Of this number in this column.
+    Number(Number, i128),
+    /// Of this moment in this column; `None` is one that no job can have.
+    Time(Time, Option<Timestamp>),
+    /// Of this text in this column.
+    Is(Text, String),
+    /// With this in the text of this column.
+    Contains(Text, Pattern),
+}
+
+/// Which jobs, in which order, which part of them, and how they are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// All of them must hold.
+    pub(super) conditions: Vec<Condition>,
+    /// The column that they are sorted by.
+    pub(super) sort: Column,
+    /// Whether the largest come first.
+    pub(super) descending: bool,
+    /// Which page, from 1.
+    pub(super) page: u64,
+    /// How many jobs a page has.
+    pub(super) per_page: u64,
+    /// Which entries of each device's `job_tasks` are left out.
+    pub(super) left_out: Vec<usize>,
+    /// The parameters as they were given, each once.
+    pub(super) parameters: Vec<(String, String)>,
+}
+
+/// Reads a query; an error is what the reference says behind `Unable to filter jobs: `.
+pub(super) fn wanted(raw: Option<&str>) -> Result<Wanted, String> {
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()) {
+        if !parameters.iter().any(|(known, _)| *known == name) {
+            parameters.push((name.into_owned(), value.into_owned()));
+        }
+    }
+    let given = |name: &str| {
+        let found = parameters.iter().find(|(given, _)| given == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    let filters = parameters.iter().filter_map(|(key, value)| Some((filter_key(key)?, value)));
+    let conditions = filters.map(|((name, operator), value)| condition(name, operator, value));
+    let conditions = conditions.collect::<Result<_, _>>()?;
+    let sort = given("sort").unwrap_or_default().to_lowercase();
+    let per_page = given("per_page").map_or(Some(DEFAULT_PER_PAGE), whole_number);
+    let per_page = per_page.filter(|count| (1..=MOST_PER_PAGE).contains(count));
+    let per_page = per_page.ok_or("per_page argument must be integer between 1-1000")?;
+    let column = Column::named(sort.trim_start_matches('-'));
+    let page = given("page").and_then(whole_number).unwrap_or(1);
+    Ok(Wanted {
+        conditions,
+        descending: column.is_some() && sort.starts_with('-'),
+        sort: column.unwrap_or(Column::Number(Number::Id)),
+        page: u64::try_from(page.max(1)).unwrap_or(u64::MAX),
+        per_page: per_page as u64,
+        left_out: left_out(given("filter_jobresult").unwrap_or_default()),
+        parameters,
+    })
+}
+
+/// The parameter `filter_jobresult` of the query of one job.
+pub(super) fn left_out_of(raw: Option<&str>) -> Vec<usize> {
+    let mut given = form_urlencoded::parse(raw.unwrap_or_default().as_bytes());
+    let found = given.find(|(name, _)| name == "filter_jobresult");
+    left_out(&found.map(|(_, value)| value).unwrap_or_default())
+}
+
+/// `filter[name]` or `filter[name][operator]`; `None` for anything else, which filters nothing.
+fn filter_key(key: &str) -> Option<(&str, &str)> {
+    let inner = key.strip_prefix("filter[")?.strip_suffix(']')?;
+    let (name, operator) = inner.split_once("][").unwrap_or((inner, "equals"));
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let is_name = !name.is_empty() && name.chars().all(plain);
+    let is_operator = !operator.is_empty() && operator.chars().all(|c| c.is_ascii_lowercase());
+    (is_name && is_operator).then_some((name, operator))
+}
+
+/// Any operator but `contains` means equality.
+fn condition(name: &str, operator: &str, value: &str) -> Result<Condition, String> {
+    let short = |text: &str| text.chars().take(64).collect::<String>();
+    let name = name.replace('.', "_");
+    let column = Column::named(&name)
+        .ok_or_else(|| format!("{} is not a valid attribute to filter on", short(&name)))?;
+    let contains = operator == "contains";
+    let refuse = |kind: &str| match contains {
+        true => Err(format!("Cannot use 'contains' operator for {kind} types")),
+        false => Ok(()),
+    };
+    let invalid = || format!("{} is not a valid value for {name}", short(value));
+    match column {
+        Column::Status => {
+            let upper = value.to_uppercase();
+            let invalid = || format!("{} is not a valid value for status", short(&upper));
+            let state = State::named(value).ok_or_else(invalid)?;
+            refuse("enum")?;
+            Ok(Condition::State(state))
+        }
+        Column::Number(column) => {
+            refuse("integer")?;
+            Ok(Condition::Number(column, whole_number(value).ok_or_else(invalid)?))
+        }
+        Column::Time(column) => {
+            refuse("datetime")?;
+            Ok(Condition::Time(column, moment(value).ok_or_else(invalid)?))
+        }
+        Column::Text(column) => Ok(match contains {
+            true => Condition::Contains(column, Pattern::new(value)),
+            false => Condition::Is(column, value.to_owned()),
+        }),
+    }
+}
+
+/// A whole number as Python's `int` reads it, moved to the nearest end of what can be told apart.
+fn whole_number(text: &str) -> Option<i128> {
+    let text = text.trim();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let fine = digits
+        .split('_')
+        .all(|some| !some.is_empty() && some.chars().all(|digit| digit.is_ascii_digit()));
+    if !fine {
+        return None;
+    }
+    let number = digits.replace('_', "").parse().unwrap_or(i128::MAX);
+    Some(if text.starts_with('-') { -number } else { number })
+}
+
+/// A moment in UTC, with `T` or a space before its time, to the microsecond; `Some(None)` when it
+/// is between two of our milliseconds.
+fn moment(text: &str) -> Option<Option<Timestamp>> {
+    let text = text.trim();
+    let text =
+        if text.len() == 10 { format!("{text}T00:00:00") } else { text.replacen(' ', "T", 1) };
+    let zoned = text.parse::<Timestamp>().or_else(|_| format!("{text}Z").parse());
+    let at = zoned.ok()?;
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let mut digits = fraction.chars().take_while(char::is_ascii_digit).skip(3);
+    Some(digits.all(|digit| digit == '0').then_some(at))
+}
+
+/// Places of `job_tasks`, from the last to the first. A word given twice takes out two, as in the
+/// reference.
+fn left_out(list: &str) -> Vec<usize> {
+    let places = list.split(',').filter_map(|word| match word {
+        "config" => Some(1),
+        "diff" => Some(2),
+        _ => None,
+    });
+    let mut places: Vec<usize> = places.collect();
+    places.sort_by(|a, b| b.cmp(a));
+    places
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! GET and DELETE /joblocks: which locks are held, and a lock taken from whoever holds it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use shared::job::Status;
+use shared::lock::LockName;
+use shared::store::Lock;
+
+use super::BODY_BYTES;
+use super::job::time;
+use super::refusal::Refusal;
+use crate::app::{App, in_time};
+use crate::error::Error;
+use crate::v0::body;
+
+/// How many locks are read at once, and shown at most: the reference has no pages.
+const PAGE: usize = 100;
+const MOST: usize = 1000;
+
+/// Lists the locks that are held; one with several holders several times. The limits of actions and
+/// classes, which the reference does not know, are not among them.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Value>, Refusal> {
+    in_time(async {
+        let (mut shown, mut start) = (Vec::new(), 0);
+        while start < MOST {
+            let (locks, total) = app.store.locks(start, PAGE).await?;
+            start += PAGE;
+            shown.extend(locks.iter().filter(|lock| !lock.name.is_reserved()).flat_map(held));
+            if start as u64 >= total {
+                break;
+            }
+        }
+        Ok(Json(json!({"status": "success", "data": {"locks": shown}})))
+    })
+    .await
+}
+
+fn held(lock: &Lock) -> Vec<Value> {
+    let one = |holder: &shared::store::Holder| {
+        // As Python's `str` writes a moment: with a space.
+        let start = holder.job.started_at.map(|at| time(at).replace('T', " "));
+        json!({
+            "job_id": holder.job.number, "name": lock.name, "start_time": start,
+            "abort": holder.job.status == Status::CancelRequest,
+        })
+    };
+    lock.holders.iter().map(one).collect()
+}
+
+/// Clears a lock; the next in line gets it. Who held it goes on.
+pub(super) async fn clear(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Json<Value>, Refusal> {
+    let (head, body) = request.into_parts();
+    let bytes = body::bytes(&head.headers, body, BODY_BYTES).await?;
+    body::refuse_other_types(&head.headers)?;
+    let value: Value =
+        serde_json::from_slice(&bytes).map_err(|error| Error::Json(error.to_string()))?;
+    let name = match value.get("name") {
+        None | Some(Value::Null) => "",
+        Some(Value::String(name)) => name,
+        Some(_) => return Err(Error::invalid("name", "it must be a text").into()),
+    };
+    if name.is_empty() {
+        return Err(Refusal::bad("No lock name specified"));
+    }
+    let unknown = || Refusal::new(StatusCode::NOT_FOUND, "No such lock found in database");
+    let lock: LockName = name.parse().map_err(|_| unknown())?;
+    let cleared = in_time(async { Ok::<_, Refusal>(app.store.clear_lock(&lock).await?) }).await?;
+    if cleared.is_empty() {
+        return Err(unknown());
+    }
+    Ok(Json(json!({"status": "success", "data": {"name": name, "status": "deleted"}})))
+}

@@ -1,0 +1,217 @@
+//! Lists that no index serves: the jobs of the narrowest index are looked at, newest first, in
+//! small steps and for a bounded time, and what matches is put in order.
+
+use std::time::Duration;
+
+use shared::job::{ActionName, Job, JobId, Timestamp};
+use shared::store::{Index, Needs, Row, Rows, Store, StoreError};
+use tokio::time::Instant;
+
+use super::filter::{Column, Condition, Number, Text, Time, Wanted};
+use super::job::change_score;
+use super::list::SORTED;
+use super::state::State;
+use crate::app::App;
+use crate::error::Error;
+
+/// A walk goes on for so long.
+const LIMIT: Duration = Duration::from_secs(2);
+/// It ends when it has found so many.
+const MOST_FOUND: usize = 100_000;
+
+/// What a walk came to.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The page.
+    pub(super) jobs: Vec<Job>,
+    /// How many match.
+    pub(super) total: u64,
+    /// It ended before it had looked at all jobs.
+    pub(super) cut: bool,
+}
+
+/// The values of a column, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Number(i64),
+    Text(String),
+}
+
+/// A job that matches: none of the column comes last, and of the same the number decides.
+type Match = (bool, Option<Key>, u64, JobId);
+
+/// Walks, sorts, and reads the page. Of long walks some go on at once, others wait.
+pub(super) async fn scan(app: &App, wanted: &Wanted) -> Result<Found, Error> {
+    let store = &app.store;
+    let Some(conditions) = resolved(store, &wanted.conditions).await? else {
+        return Ok(Found::default());
+    };
+    let Some(mut rows) = narrowest(store, wanted).await? else { return Ok(Found::default()) };
+    let _permit = match rows.total() > SORTED {
+        true => Some(app.scans.acquire().await.map_err(|_| Error::Broken)?),
+        false => None,
+    };
+    let until = Instant::now() + LIMIT;
+    let mut found: Vec<Match> = Vec::new();
+    let mut cut = false;
+    while let Some(some) = rows.next().await? {
+        for row in some.iter().filter(|row| conditions.iter().all(|one| one.holds(row))) {
+            let key = key(row, wanted.sort);
+            found.push((key.is_none(), key, row.number, row.id));
+        }
+        if found.len() >= MOST_FOUND || Instant::now() > until {
+            cut = true;
+            break;
+        }
+    }
+    if wanted.sort == Column::Number(Number::NextJobId) {
+        number_what_is_next(store, &mut found).await?;
+    }
+    found.sort_unstable();
+    if wanted.descending {
+        found.reverse();
+    }
+    let total = found.len() as u64;
+    let start = (wanted.page - 1).saturating_mul(wanted.per_page);
+    let page = found.into_iter().skip(usize::try_from(start).unwrap_or(usize::MAX));
+    let ids: Vec<JobId> = page.take(wanted.per_page as usize).map(|(.., id)| id).collect();
+    Ok(Found { jobs: store.jobs_by_id(&ids).await?, total, cut })
+}
+
+/// A condition, or the job that another must go on with.
+enum Test<'a> {
+    Of(&'a Condition),
+    Next(JobId),
+}
+
+/// Looks up the jobs that conditions name by number; `None` when there is no such, and none can
+/// match.
+async fn resolved<'a>(
+    store: &Store,
+    conditions: &'a [Condition],
+) -> Result<Option<Vec<Test<'a>>>, StoreError> {
+    let mut tests = Vec::new();
+    for condition in conditions {
+        let Condition::Number(Number::NextJobId, number) = condition else {
+            tests.push(Test::Of(condition));
+            continue;
+        };
+        let Ok(number) = u64::try_from(*number) else { return Ok(None) };
+        let Some(job) = store.job_numbered(number).await? else { return Ok(None) };
+        tests.push(Test::Next(job.id));
+    }
+    Ok(Some(tests))
+}
+
+/// A walk over the index that leaves the fewest jobs to look at; `None` when no job can match.
+async fn narrowest(store: &Store, wanted: &Wanted) -> Result<Option<Rows>, StoreError> {
+    let columns = wanted.conditions.iter().map(Condition::column).chain([wanted.sort]);
+    let mut needs = Needs::default();
+    for column in columns {
+        needs.spec |= matches!(column, Column::Text(column) if column != Text::FunctionName);
+        needs.result |= column == Column::Number(Number::ChangeScore);
+    }
+    let mut narrowest = store.rows(&Index::Number, None, needs).await?;
+    for condition in &wanted.conditions {
+        let (index, only) = match condition {
+            Condition::State(state) => (Index::Statuses(state.statuses()), None),
+            Condition::Is(Text::FunctionName, name) => match name.parse::<ActionName>() {
+                Ok(action) => (Index::Action(action), None),
+                Err(_) => return Ok(None),
+            },
+            Condition::Number(Number::Id, id) => match i64::try_from(*id) {
+                Ok(id) => (Index::Number, Some(id)),
+                Err(_) => return Ok(None),
+            },
+            Condition::Time(Time::Scheduled, Some(at)) => (Index::Due, Some(at.ms())),
+            Condition::Time(_, None) => return Ok(None),
+            Condition::Number(..)
+            | Condition::Time(_, Some(_))
+            | Condition::Is(..)
+            | Condition::Contains(..) => continue,
+        };
+        let rows = store.rows(&index, only, needs).await?;
+        if rows.total() < narrowest.total() {
+            narrowest = rows;
+        }
+    }
+    Ok(Some(narrowest))
+}
+
+impl Test<'_> {
+    fn holds(&self, row: &Row) -> bool {
+        let condition = match self {
+            Test::Next(id) => return row.next == Some(*id),
+            Test::Of(condition) => condition,
+        };
+        match condition {
+            Condition::State(state) => State::of(row.status) == *state,
+            Condition::Number(Number::Id, wanted) => i128::from(row.number) == *wanted,
+            Condition::Number(Number::ChangeScore, wanted) => {
+                score(row).is_some_and(|score| i128::from(score) == *wanted)
+            }
+            // It is looked up before.
+            Condition::Number(Number::NextJobId, _) => false,
+            Condition::Time(column, wanted) => wanted.is_some() && time(row, *column) == *wanted,
+            Condition::Is(column, wanted) => text(row, *column) == Some(wanted),
+            Condition::Contains(column, pattern) => {
+                text(row, *column).is_some_and(|text| pattern.matches(text))
+            }
+        }
+    }
+}
+
+impl Condition {
+    fn column(&self) -> Column {
+        match self {
+            Condition::State(_) => Column::Status,
+            Condition::Number(column, _) => Column::Number(*column),
+            Condition::Time(column, _) => Column::Time(*column),
+            Condition::Is(column, _) | Condition::Contains(column, _) => Column::Text(*column),
+        }
+    }
+}
+
+fn score(row: &Row) -> Option<i64> {
+    row.result.as_ref().and_then(change_score)
+}
+
+fn time(row: &Row, column: Time) -> Option<Timestamp> {
+    match column {
+        Time::Scheduled => Some(row.scheduled_at),
+        Time::Start => row.started_at,
+        Time::Finish => row.finished_at,
+    }
+}
+
+fn text(row: &Row, column: Text) -> Option<&str> {
+    let spec = row.spec.as_ref();
+    match column {
+        Text::FunctionName => Some(&row.action),
+        Text::ScheduledBy => spec?.scheduled_by.as_deref(),
+        Text::Comment => spec?.comment.as_deref(),
+        Text::TicketRef => spec?.ticket_ref.as_deref(),
+    }
+}
+
+fn key(row: &Row, column: Column) -> Option<Key> {
+    match column {
+        Column::Status => Some(Key::Number(State::of(row.status) as i64)),
+        Column::Number(Number::Id) => Some(Key::Number(0)),
+        Column::Number(Number::ChangeScore) => score(row).map(Key::Number),
+        // Its number is looked up when all is found.
+        Column::Number(Number::NextJobId) => row.next.map(|_| Key::Number(0)),
+        Column::Time(column) => time(row, column).map(|at| Key::Number(at.ms())),
+        Column::Text(column) => text(row, column).map(|text| Key::Text(text.to_owned())),
+    }
+}
+
+async fn number_what_is_next(store: &Store, found: &mut [Match]) -> Result<(), StoreError> {
+    let linked: Vec<JobId> = found.iter().filter(|(none, ..)| !none).map(|(.., id)| *id).collect();
+    let numbers = store.next_numbers(&linked).await?;
+    for (none, key, _, id) in found {
+        *key = numbers.get(id).map(|number| Key::Number(*number as i64));
+        *none = key.is_none();
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! Changes as they come.
+
+use std::time::Duration;
+
+use reqwest::{Response, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+
+use crate::house::{House, PATIENCE, eventually, house, house_over, send};
+use crate::redis::Redis;
+
+/// A client that reads events one by one.
+struct Stream {
+    response: Response,
+    headers: HeaderMap,
+    text: String,
+}
+
+/// An event: its name, its id, its data.
+#[derive(Debug, Clone, PartialEq)]
+struct Event {
+    name: String,
+    id: String,
+    data: Value,
+}
+
+impl Stream {
+    async fn open(house: &House, query: &str, last: Option<&str>) -> Stream {
+        let request = house.client.get(house.at(&format!("/events{query}"))).timeout(PATIENCE * 3);
+        let request = last.into_iter().fold(request, |r, id| r.header("last-event-id", id));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let headers = response.headers().clone();
+        Stream { response, headers, text: String::new() }
+    }
+
+    /// The next block of text up to an empty line; `None` at the end.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let block = block.to_owned();
+                self.text = rest.to_owned();
+                return Some(block);
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
+            let chunk = chunk.unwrap_or_else(|_| panic!("nothing came after {:?}", self.text));
+            self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
+        }
+    }
+
+    async fn event(&mut self) -> Event {
+        let block = self.block().await.expect("it goes on");
+        let line = |name: &str| {
+            let line = block.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_default().to_owned()
+        };
+        let data = serde_json::from_str(&line("data: ")).unwrap_or_else(|_| panic!("{block:?}"));
+        Event { name: line("event: "), id: line("id: "), data }
+    }
+
+    /// What the next events say, as text.
+    async fn told(&mut self, count: usize) -> Vec<String> {
+        let mut told = Vec::new();
+        for _ in 0..count {
+            let Event { name, data, .. } = self.event().await;
+            let what = [&data["number"], &data["status"], &data["change"], &data["progress"]];
+            let what: Vec<String> =
+                what.iter().filter(|one| !one.is_null()).map(ToString::to_string).collect();
+            told.push(format!("{name} {}", what.join(" ")));
+        }
+        told
+    }
+}
+
+#[tokio::test]
+async fn every_change_is_told_once_and_in_order() {
+    house(async |house| {
+        let mut all = Stream::open(house, "", None).await;
+        assert_eq!(all.headers["content-type"], "text/event-stream");
+        assert_eq!(all.headers["cache-control"], "no-store");
+        let mut gc = Stream::open(house, "/?action=gc&kind=job", None).await;
+        let mut fleet = Stream::open(house, "?kind=worker,cron", None).await;
+
+        let worker = house.worker("default=16", &["gc", "scan"]).await;
+        let first = house.submit(&json!({"action": "gc"})).await;
+        let second = house.submit(&json!({"action": "scan"})).await;
+        let token = house.claim(&worker, first).await;
+        let progress = json!({"percent": 50});
+        house.store.progress(first, token, &progress).await.unwrap();
+        house.finish(first, token, None).await;
+        house.command(&format!("/jobs/{second}/cancel")).await;
+        let cron = json!({"action": "gc", "schedule": "@yearly", "name": "c"});
+        assert_eq!(house.post("/crons", &cron).await.status, 202);
+
+        let expected = [
+            "worker \"running\"",
+            "job 1 \"waiting\"",
+            "job 2 \"waiting\"",
+            "job 1 \"running\"",
+            "job 1 {\"percent\":50}",
+            "job 1 \"done\"",
+            "job 2 \"cancel\"",
+            "cron \"created\"",
+        ];
+        assert_eq!(all.told(8).await, expected);
+        let of_gc = [1, 3, 4, 5].map(|at: usize| expected[at]);
+        assert_eq!(gc.told(4).await, of_gc);
+        assert_eq!(fleet.told(2).await, [expected[0], expected[7]]);
+        let mut one = Stream::open(house, &format!("?job={second}"), Some("0-0")).await;
+        let event = one.event().await;
+        assert_eq!(event.data["jobID"], json!(second));
+        assert_eq!(event.data["kind"], "job");
+        assert_eq!(event.data["workerID"], Value::Null);
+        assert_eq!(one.told(1).await, ["job 2 \"cancel\""]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_goes_on_where_it_was() {
+    house(async |house| {
+        let jobs = vec![json!({"action": "noop"}); 1_000];
+        let mut stream = Stream::open(house, "", None).await;
+        assert_eq!(house.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+        let mut ids = Vec::new();
+        for number in 1..=337 {
+            let event = stream.event().await;
+            assert_eq!(event.data["number"], json!(number));
+            ids.push(event.id);
+        }
+        drop(stream);
+        assert_eq!(house.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+        let mut stream = Stream::open(house, "", ids.last().map(String::as_str)).await;
+        assert_eq!(house.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+        for number in 338..=3_000 {
+            let event = stream.event().await;
+            assert_eq!((event.name.as_str(), &event.data["number"]), ("job", &json!(number)));
+        }
+        // The end of the stream is no place that is lost.
+        let last = house.store.last_event().await.unwrap().to_string();
+        let mut stream = Stream::open(house, "", Some(&last)).await;
+        house.submit(&json!({"action": "noop"})).await;
+        assert_eq!(stream.event().await.data["number"], json!(3_001));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_place_that_is_not_kept_any_more_is_said_to_be_lost() {
+    house(async |house| {
+        house.submit(&json!({"action": "noop"})).await;
+        let first = house.store.changes("", 1).await.unwrap().remove(0).place;
+        let jobs = vec![json!({"action": "noop"}); 10_000];
+        assert_eq!(house.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+        house.command("/jobs/cancel?all=true").await;
+        let mut stream = Stream::open(house, "", Some(&first)).await;
+        let lost = stream.event().await;
+        assert_eq!((lost.name.as_str(), &lost.data), ("lost", &json!({"since": first})));
+        let kept = house.store.changes("", 1).await.unwrap().remove(0).place;
+        assert_eq!(stream.event().await.id, kept);
+
+        // One that never was, because the store is another now.
+        let mut stream = Stream::open(house, "", Some("99999999999999-0")).await;
+        assert_eq!(stream.event().await.name, "lost");
+        house.submit(&json!({"action": "noop"})).await;
+        assert_eq!(stream.event().await.data["number"], json!(10_002));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_off() {
+    house(async |house| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let address = house.url.trim_start_matches("http://").parse().unwrap();
+        let mut slow = socket.connect(address).await.unwrap();
+        slow.write_all(b"GET /api/v0/events HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut first = [0; 15];
+        slow.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+
+        let jobs = vec![json!({"action": "noop"}); 10_000];
+        for _ in 0..2 {
+            assert_eq!(house.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+            while house.command("/jobs/cancel?all=true").await.json()["more"] == json!(true) {}
+        }
+        let mut rest = Vec::new();
+        let reading = tokio::time::timeout(PATIENCE, async {
+            let mut bytes = vec![0; 65536];
+            while !rest.ends_with(b"0\r\n\r\n") {
+                let count = slow.read(&mut bytes).await.unwrap();
+                assert!(count > 0, "it broke off");
+                rest.extend_from_slice(&bytes[..count]);
+            }
+        });
+        assert!(reading.await.is_ok(), "it goes on after {} bytes", rest.len());
+        let events = rest.windows(4).filter(|part| part == b"id: ").count();
+        assert!(events < 40_000, "{events} were told");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_so_many_streams_are_open_at_once() {
+    house(async |house| {
+        let mut open = Vec::new();
+        for _ in 0..8 {
+            open.push(Stream::open(house, "", None).await);
+        }
+        let answer = house.get("/events").await;
+        assert_eq!(answer.code(), "503 UNAVAILABLE");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        open.pop();
+        let again = async || house.client.get(house.at("/events")).send().await.unwrap().status();
+        eventually(again, |status| status.is_success()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn streams_go_on_after_an_outage_of_redis() {
+    let redis = Redis::start().await;
+    house_over(&redis.url(), async |house| {
+        let mut stream = Stream::open(house, "", None).await;
+        house.submit(&json!({"action": "noop"})).await;
+        assert_eq!(stream.told(1).await, ["job 1 \"waiting\""]);
+        redis.freeze().await;
+        let ready = async || send(house.client.get(format!("{}/readyz", house.admin))).await.status;
+        eventually(ready, |status| *status == 503).await;
+        redis.thaw().await;
+        let submit = async || house.post("/jobs", &json!({"action": "noop"})).await.status;
+        eventually(submit, |status| *status == 202).await;
+        assert!(stream.told(1).await[0].ends_with("\"waiting\""));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn streams_of_events_end_when_the_service_does() {
+    house(async |house| {
+        let mut stream = Stream::open(house, "", None).await;
+        house.shutdown.cancel();
+        let end = tokio::time::timeout(Duration::from_secs(5), stream.block()).await;
+        assert_eq!(end, Ok(None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_silent_stream_says_that_it_is_still_there() {
+    house(async |house| {
+        let mut stream = Stream::open(house, "?kind=cron", None).await;
+        let worker = house.worker("default=1", &["noop"]).await;
+        house.beat(&worker, "default=1", &["noop"]).await;
+        assert_eq!(stream.block().await.as_deref(), Some(": still here"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_question_for_events_is_named() {
+    house(async |house| {
+        let cases = [
+            ("?kind=jobs", "400 INVALID_PARAMETERS kind: unknown kind of event; did you mean job?"),
+            ("?kind=job,", "400 INVALID_PARAMETERS kind: unknown kind of event"),
+            ("?job=1", "400 INVALID_PARAMETERS job: \"1\" is no job id"),
+            ("?jobs=1", "400 INVALID_PARAMETERS jobs: unknown query parameter"),
+        ];
+        for (query, expected) in cases {
+            let refused = house.get(&format!("/events{query}")).await.refusal();
+            assert!(refused.starts_with(expected), "{refused}");
+        }
+        for id in ["x", "1", "1-", "-1-0", "1-2-3", "1-+2"] {
+            let request = house.client.get(house.at("/events")).header("last-event-id", id);
+            let refused = send(request).await.refusal();
+            assert!(refused.starts_with("400 INVALID_PARAMETERS Last-Event-ID"), "{refused}");
+        }
+    })
+    .await;
+}
