@@ -5,6 +5,7 @@ mod app;
 mod cancelling;
 mod error;
 mod metrics;
+mod parameters;
 mod server;
 mod submit;
 mod v0;

@@ -1,6 +1,7 @@
 //! The DTR surface, `/api/v0`: its routes, and the modules that know its wire. Nothing outside of
 //! it does.
 
+mod action_config;
 mod body;
 mod commands;
 mod cron;
@@ -46,6 +47,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(crons::pause))
         .routes(routes!(crons::resume))
         .routes(routes!(crons::next))
+        .routes(routes!(action_config::list))
+        .routes(routes!(action_config::show, action_config::delete))
         .routes(routes!(steering::drain))
         .routes(routes!(steering::resume))
         .route_layer(middleware::from_fn(brief));
@@ -54,6 +57,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::list, jobs::submit))
         .routes(routes!(jobs::submit_batch))
         .routes(routes!(crons::list, crons::set))
+        .routes(routes!(action_config::set))
         .routes(routes!(commands::cancel_many))
         .routes(routes!(steering::capacity))
         .routes(routes!(settings::show, settings::change))

@@ -3,6 +3,7 @@
 
 mod answer;
 mod batch;
+mod configs;
 mod connection;
 mod crons;
 mod defaults;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use configs::{ActionConfig, MAX_ACTION_CONFIGS};
 pub use crons::{Cron, CronSet, MAX_CRONS, SetCron, Skip};
 pub use defaults::ActionDefaults;
 pub use dump::Dumped;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use shared::cron::CronName;
-use shared::job::{JobId, WorkerId};
+use shared::job::{ActionName, JobId, WorkerId};
 
 use super::Refusal;
 use crate::app::App;
@@ -20,6 +20,9 @@ pub(super) struct OfWorker(pub(super) WorkerId);
 
 /// The cron that the path names.
 pub(super) struct OfCron(pub(super) CronName);
+
+/// The action that the path names.
+pub(super) struct OfAction(pub(super) ActionName);
 
 impl FromRequestParts<Arc<App>> for OfJob {
     type Rejection = Refusal;
@@ -45,6 +48,15 @@ impl FromRequestParts<Arc<App>> for OfCron {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         let text = segment(parts, app).await;
         Ok(OfCron(text.parse().map_err(|_| Error::NoSuchCron(short(&text)))?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OfAction {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let text = segment(parts, app).await;
+        Ok(OfAction(text.parse().map_err(|_| Error::NoSuchActionConfig(short(&text)))?))
     }
 }
 

@@ -67,6 +67,7 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         Error::NoSuchJob(_) => (StatusCode::NOT_FOUND, "NO_SUCH_JOB"),
         Error::NoSuchWorker(_) => (StatusCode::NOT_FOUND, "NO_SUCH_WORKER"),
         Error::NoSuchCron(_) => (StatusCode::NOT_FOUND, "NO_SUCH_CRON"),
+        Error::NoSuchActionConfig(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ACTION_CONFIG"),
         Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ROUTE"),
         Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
         Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
@@ -74,6 +75,7 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID_PARAMETERS"),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "INVALID_PARAMETERS"),
         Error::TooManyCrons
+        | Error::TooManyActionConfigs
         | Error::TooManyQueues(_)
         | Error::Spent { .. }
         | Error::NotOver { .. }
@@ -96,6 +98,9 @@ fn detail(error: &Error) -> Map<String, Value> {
         }
         Error::NoSuchCron(name) => {
             say("name", json!(name));
+        }
+        Error::NoSuchActionConfig(action) => {
+            say("action", json!(action));
         }
         Error::NoSuchRoute(route) => {
             say("route", json!(route));
@@ -134,7 +139,11 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::WorkerOver(id) => {
             say("id", json!(id));
         }
-        Error::Json(_) | Error::TooManyCrons | Error::Unavailable(_) | Error::Broken => {}
+        Error::Json(_)
+        | Error::TooManyCrons
+        | Error::TooManyActionConfigs
+        | Error::Unavailable(_)
+        | Error::Broken => {}
     }
     detail
 }
@@ -160,6 +169,7 @@ mod tests {
             Error::NoSuchJob("x".to_owned()),
             Error::NoSuchWorker("x".to_owned()),
             Error::NoSuchCron("x".to_owned()),
+            Error::NoSuchActionConfig("x".to_owned()),
             Error::NoSuchRoute("/x".to_owned()),
             Error::NotAllowed { method, route },
             Error::MediaType("text/xml".to_owned()),
@@ -168,6 +178,7 @@ mod tests {
             Error::TooLarge { place: Place::field("parameters"), limit_bytes: 65536 },
             Error::TooManyQueues("a=1.normal".to_owned()),
             Error::TooManyCrons,
+            Error::TooManyActionConfigs,
             Error::Spent { place: Place::field("Idempotency-Key"), id }.in_job(2),
             Error::NotOver { id, status: Status::Running },
             Error::Followed { id, follow_up: id },
@@ -189,6 +200,8 @@ mod tests {
               there is no worker "x"
             404 NO_SUCH_CRON {"name":"x"}
               there is no cron "x"
+            404 NO_SUCH_ACTION_CONFIG {"action":"x"}
+              nothing is configured of the action "x"
             404 NO_SUCH_ROUTE {"route":"/x"}
               there is no route "/x"
             405 NOT_ALLOWED {"method":"PUT","route":"/x"}
@@ -205,6 +218,8 @@ mod tests {
               queue "a=1.normal" would be one more than this namespace may have: use fewer kinds of capacity maps
             409 CONFLICT {}
               this namespace has 200000 crons already, and may not have more
+            409 CONFLICT {}
+              this namespace has configured 1000 actions already, and may not have more
             409 CONFLICT {"field":"Idempotency-Key","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","index":2}
               jobs[2].Idempotency-Key: the job that was made with it is not kept any more
             409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"running"}

@@ -11,15 +11,13 @@ use utoipa::ToSchema;
 
 use super::body::Object;
 use super::job::Backoff;
-use crate::error::{Error, Place};
+use crate::error::Error;
+use crate::parameters::checked_parameters;
 use crate::submit::Draft;
 
 /// How many jobs a batch may have.
 pub(super) const MOST_JOBS: usize = 10_000;
 pub(super) const MOST_RETRIES: u32 = 100;
-const PARAMETERS_BYTES: usize = 64 * 1024;
-/// Readers of JSON give up at a depth of 128, and a list of jobs is some levels deep itself.
-const PARAMETERS_DEPTH: usize = 64;
 const COMMENT_CHARACTERS: usize = 255;
 const TICKET_CHARACTERS: usize = 32;
 const UNIQUE_KEY_CHARACTERS: usize = 255;
@@ -146,36 +144,6 @@ impl BatchSubmission {
         }
         let drafts = jobs.into_iter().enumerate();
         drafts.map(|(at, job)| job.0.draft().map_err(|error| error.in_job(at))).collect()
-    }
-}
-
-pub(super) fn checked_parameters(
-    parameters: Map<String, Value>,
-) -> Result<Map<String, Value>, Error> {
-    let too_large = || {
-        let place = Place::field("parameters");
-        Error::TooLarge { place, limit_bytes: PARAMETERS_BYTES }
-    };
-    let bytes = serde_json::to_vec(&parameters).map_err(|_| too_large())?.len();
-    if bytes > PARAMETERS_BYTES {
-        return Err(too_large());
-    }
-    if parameters.values().any(|value| is_deeper_than(value, PARAMETERS_DEPTH)) {
-        let why = format!("it is more than {PARAMETERS_DEPTH} levels deep");
-        return Err(Error::invalid("parameters", why));
-    }
-    Ok(parameters)
-}
-
-fn is_deeper_than(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(values) => {
-            levels == 0 || values.iter().any(|value| is_deeper_than(value, levels - 1))
-        }
-        Value::Object(values) => {
-            levels == 0 || values.values().any(|value| is_deeper_than(value, levels - 1))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::proxy::Proxy;
 use crate::redis::Redis;
 
 const CRON: &str = "some-cron";
+const ACTION: &str = "some-action";
 
 /// Every route that asks the store something, as method, path and body.
 fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
@@ -42,13 +43,19 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("POST", "/crons/{name}/pause", ""),
         ("POST", "/crons/{name}/resume", ""),
         ("GET", "/crons/{name}/next", ""),
+        ("GET", "/action_configs", ""),
+        ("POST", "/action_configs", noop),
+        ("GET", "/action_configs/{action}", ""),
+        ("DELETE", "/action_configs/{action}", ""),
         ("GET", "/meta/settings", ""),
         ("POST", "/meta/settings", r#"{"jobHistoryToKeep": 1}"#),
     ];
     let whole = |(method, path, body): (&str, &str, _)| {
         (
             method.parse().unwrap(),
-            path.replace("{id}", &id.to_string()).replace("{name}", CRON),
+            path.replace("{id}", &id.to_string())
+                .replace("{name}", CRON)
+                .replace("{action}", ACTION),
             body,
         )
     };
@@ -85,6 +92,7 @@ async fn every_route_is_asked_by_these_tests() {
                     let id = part.parse::<JobId>().is_ok() || part.parse::<WorkerId>().is_ok();
                     match part {
                         CRON => "{name}",
+                        ACTION => "{action}",
                         _ if id => "{id}",
                         part => part,
                     }

@@ -21,7 +21,7 @@ impl Operation {
     fn concrete(&self) -> String {
         let id = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
         let id = if self.path.contains("worker") { "0123456789ab" } else { id };
-        self.path.replace("{id}", id).replace("{name}", "gc")
+        self.path.replace("{id}", id).replace("{name}", "gc").replace("{action}", "gc")
     }
 }
 
@@ -51,8 +51,11 @@ async fn the_document_names_its_version_and_every_route() {
         let mut names: Vec<String> = operations(&document).iter().map(Operation::name).collect();
         names.sort();
         expect![[r#"
+            DELETE /api/v0/action_configs/{action}
             DELETE /api/v0/crons/{name}
             DELETE /api/v0/jobs/{id}
+            GET /api/v0/action_configs
+            GET /api/v0/action_configs/{action}
             GET /api/v0/crons
             GET /api/v0/crons/{name}
             GET /api/v0/crons/{name}/next
@@ -63,6 +66,7 @@ async fn the_document_names_its_version_and_every_route() {
             GET /api/v0/meta/settings
             GET /api/v0/workers
             GET /api/v0/workers/{id}
+            POST /api/v0/action_configs
             POST /api/v0/crons
             POST /api/v0/crons/{name}/pause
             POST /api/v0/crons/{name}/resume
@@ -165,8 +169,17 @@ fn errors_are_described(document: &Value, operation: &Operation) {
     if operation.spec.get("requestBody").is_some() {
         expected.extend(["413", "415"]);
     }
-    let conflicts =
-        ["/jobs", "/batch", "/retry", "/capacity", "/drain", "/resume", "/crons", "/run"];
+    let conflicts = [
+        "/jobs",
+        "/batch",
+        "/retry",
+        "/capacity",
+        "/drain",
+        "/resume",
+        "/crons",
+        "/run",
+        "_configs",
+    ];
     let quiet = operation.path == "/api/v0/crons/{name}/resume";
     let may_conflict = !quiet && conflicts.iter().any(|end| operation.path.ends_with(end));
     if operation.method == Method::POST && may_conflict {
@@ -212,8 +225,10 @@ fn every_field_is_described(document: &Value) {
     }
     // An example that lacks a field, or has one too many, would be a lie.
     let shown = ["Job", "JobSubmission", "BatchSubmission", "Worker", "Backoff", "Settings"];
-    for name in
-        shown.into_iter().chain(["Changes", "NewCapacity", "ManyCancelled", "Cron", "CronCreate"])
+    for name in shown
+        .into_iter()
+        .chain(["Changes", "NewCapacity", "ManyCancelled", "Cron", "CronCreate"])
+        .chain(["ActionConfig", "ActionConfigCreate"])
     {
         let mut fields: Vec<_> = schemas[name]["properties"].as_object().unwrap().keys().collect();
         let mut shown: Vec<_> = schemas[name]["example"].as_object().unwrap().keys().collect();

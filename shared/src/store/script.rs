@@ -54,6 +54,7 @@ verbs! {
     set_cron "" + "cron_prelude.lua"
     delete_cron " flags=allow-oom" + "cron_prelude.lua"
     run_cron "" + "cron_prelude.lua"
+    set_action_config ""
     log " flags=allow-oom"
     progress " flags=allow-oom"
     finish " flags=allow-oom"
