@@ -4,6 +4,7 @@
 use clap::{Parser, Subcommand};
 use reqwest::Url;
 
+use crate::actions::ActionsCommand;
 use crate::bench::BenchArguments;
 use crate::crons::CronsCommand;
 use crate::demo::DemoArguments;
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     /// Set crons, see when they fire and what they did, run and pause them
     #[command(subcommand, after_help = EXIT_CODES)]
     Crons(CronsCommand),
+    /// Set what jobs of an action have unless they say otherwise
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Actions(ActionsCommand),
     /// List the workers; drain them, resume them, change what they offer
     #[command(after_help = EXIT_CODES)]
     Workers(WorkersArguments),

@@ -1,6 +1,7 @@
 //! `capstan`, the command line. It knows Capstan through the HTTP API only, except for `bench`,
 //! which measures the bare broker too.
 
+mod actions;
 mod api;
 mod arguments;
 mod bench;
@@ -55,6 +56,7 @@ async fn run(arguments: Arguments) -> Result<Ending, Failure> {
     match arguments.command {
         Command::Jobs(command) => jobs::run(&api, command).await,
         Command::Crons(command) => crons::run(&api, command).await,
+        Command::Actions(command) => actions::run(&api, command).await,
         Command::Workers(arguments) => workers::run(&api, arguments).await,
         Command::Settings(command) => settings::run(&api, command).await,
         Command::Health(arguments) => health::run(arguments).await,
