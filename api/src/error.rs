@@ -29,6 +29,9 @@ pub(crate) enum Error {
     /// The text cannot be the name of an action.
     #[error("{0:?} is no name of an action")]
     NoSuchAction(String),
+    /// No action of this name is configured, or the text cannot be one.
+    #[error("nothing is configured of the action {0:?}")]
+    NoSuchActionConfig(String),
     /// Nothing is served under this path.
     #[error("there is no route {0:?}")]
     NoSuchRoute(String),
@@ -70,6 +73,9 @@ pub(crate) enum Error {
     /// The namespace has as many crons as it may have.
     #[error("this namespace has {max} crons already, and may not have more", max = shared::store::MAX_CRONS)]
     TooManyCrons,
+    /// The namespace has as many configs of actions as it may have.
+    #[error("this namespace has configured {max} actions already, and may not have more", max = shared::store::MAX_ACTION_CONFIGS)]
+    TooManyActionConfigs,
     /// The job of an idempotency key was made within a day, and is gone.
     #[error("{place}: the job that was made with it is not kept any more")]
     Spent {

@@ -1,6 +1,7 @@
 //! The DTR surface, `/api/v0`: its routes, and the modules that know its wire. Nothing outside of
 //! it does.
 
+mod action_config;
 pub(crate) mod body;
 mod change;
 mod commands;
@@ -57,6 +58,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(crons::pause))
         .routes(routes!(crons::resume))
         .routes(routes!(crons::next))
+        .routes(routes!(action_config::list))
+        .routes(routes!(action_config::show, action_config::delete))
         .routes(routes!(steering::drain))
         .routes(routes!(steering::resume))
         .route_layer(middleware::from_fn(brief));
@@ -67,6 +70,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(change::change))
         .routes(routes!(locks::list, locks::set))
         .routes(routes!(crons::list, crons::set))
+        .routes(routes!(action_config::set))
         .routes(routes!(commands::cancel_many))
         .routes(routes!(steering::capacity))
         .routes(routes!(settings::show, settings::change))

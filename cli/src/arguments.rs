@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// Set crons, see when they fire and what they did, run and pause them
     #[command(subcommand, after_help = EXIT_CODES)]
     Crons(CronsCommand),
+    /// Set what jobs of an action have unless they say otherwise
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Actions(ActionsCommand),
     /// List the workers; drain them, resume them, change what they offer
     #[command(after_help = EXIT_CODES)]
     Workers(WorkersArguments),
@@ -63,9 +66,6 @@ pub(crate) enum Command {
     /// List queues and what there is in each; pause classes of jobs, resume them
     #[command(subcommand, after_help = EXIT_CODES)]
     Queues(QueuesCommand),
-    /// Pause actions, resume them
-    #[command(subcommand, after_help = EXIT_CODES)]
-    Actions(ActionsCommand),
     /// Show and change how much of what is over is kept
     #[command(subcommand, after_help = EXIT_CODES)]
     Settings(SettingsCommand),

@@ -59,10 +59,10 @@ async fn run(arguments: Arguments) -> Result<Ending, Failure> {
     match arguments.command {
         Command::Jobs(command) => jobs::run(&api, command).await,
         Command::Crons(command) => crons::run(&api, command).await,
+        Command::Actions(command) => actions::run(&api, command).await,
         Command::Workers(arguments) => workers::run(&api, arguments).await,
         Command::Locks(command) => locks::run(&api, command).await,
         Command::Queues(command) => queues::run(&api, command).await,
-        Command::Actions(command) => actions::run(&api, command).await,
         Command::Settings(command) => settings::run(&api, command).await,
         Command::Health(arguments) => health::run(arguments).await,
         Command::Demo(arguments) => demo::run(&api, &arguments).await,

@@ -264,7 +264,8 @@ pub struct Claimed {
 }
 
 /// Why a job ended in an error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{kind}: {message}")]
 pub struct Exception {
     /// A word to tell cases apart, `ExitCode`, `Signal`, `DeadlineExceeded`.
     #[serde(rename = "type")]

@@ -4,6 +4,7 @@
 mod answer;
 mod batch;
 mod change;
+mod configs;
 mod connection;
 mod crons;
 mod defaults;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use change::{Change as JobChange, Changed};
+pub use configs::{ActionConfig, MAX_ACTION_CONFIGS};
 pub use crons::{Cron, CronSet, MAX_CRONS, SetCron, Skip};
 pub use defaults::ActionDefaults;
 pub use dump::Dumped;

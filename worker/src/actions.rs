@@ -4,6 +4,7 @@
 mod builtin;
 mod exec;
 mod file;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,12 +13,20 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use shared::job::{ActionName, Claimed, Exception};
-use shared::store::ActionDefaults;
+use shared::job::{ActionName, Claimed, Exception, Token};
+use shared::store::{ActionDefaults, Source};
+
+use crate::Config;
+use exec::limits::Groups;
+use exec::room::Rooms;
+use exec::{Exec, Ground};
+use file::Declaration;
 
 pub use crate::board::{Stop, StopSignal};
 pub use crate::journal::Log;
+pub use crate::progress::{Progress, ProgressError, Teller};
 pub use file::FileError;
+pub use webhook::Networks;
 
 /// How an action ends: with a result, or with why it failed.
 pub type Ended = Result<Option<Value>, Exception>;
@@ -28,10 +37,41 @@ pub struct Context {
     pub job: Claimed,
     /// Where to say what happens.
     pub log: Log,
+    /// Where to say how far it is.
+    pub progress: Teller,
     /// How long the action may take to stop when it is asked to.
     pub stop_timeout: Duration,
     /// Says when and why to stop.
     pub signal: StopSignal,
+}
+
+impl Context {
+    /// The token of the claim: give it to what the job writes to, so that a run that was overtaken can be refused there.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.job.token
+    }
+
+    /// Says a line to the job's log; waits while too many are under way.
+    pub async fn log(&self, line: impl Into<String>) {
+        self.log.line(Source::Stdout, line).await;
+    }
+
+    /// Says how far the job is; of what is said within a second the last is kept. Never waits.
+    pub fn progress(&self, progress: Progress) -> Result<(), ProgressError> {
+        self.progress.tell(progress)
+    }
+
+    /// Why the job is to stop, if it is: look here between two pieces of work.
+    #[must_use]
+    pub fn asked_to_stop(&self) -> Option<Stop> {
+        *self.signal.borrow()
+    }
+
+    /// Returns when the job is to stop: cancelled, past its deadline, its worker stopping, or its claim lost.
+    pub async fn cancelled(&self) {
+        crate::board::asked_to_stop(&mut self.signal.clone()).await;
+    }
 }
 
 /// Something that can be done.
@@ -49,14 +89,37 @@ pub trait Action: Send + Sync {
 pub struct Actions(BTreeMap<ActionName, Arc<dyn Action>>);
 
 impl Actions {
-    /// The built-in actions, and those that a TOML file declares.
-    pub fn load(file: Option<&Path>) -> Result<Actions, FileError> {
-        let mut actions = builtin::all();
-        for (name, action) in file.map(file::read).transpose()?.into_iter().flatten() {
+    /// The built-in actions, `own` ones, and those that the configured file declares. Also removes what commands of workers that
+    /// were killed have left behind.
+    pub fn load(
+        config: &Config,
+        own: BTreeMap<ActionName, Arc<dyn Action>>,
+    ) -> Result<Actions, FileError> {
+        let temporary = &config.temporary;
+        if let Err(error) = Rooms::sweep(temporary) {
+            tracing::warn!(folder = %temporary.display(), %error, "cannot look for what is left");
+        }
+        let webhooks = webhook::Client::new(config.webhook_allow.clone());
+        let mut actions = builtin::all(&webhooks);
+        actions.extend(own);
+        let declared = config.actions.as_deref().map(file::read).transpose()?.unwrap_or_default();
+        let ground = ground_for(&declared, temporary)?;
+        for (name, declaration) in declared {
             if actions.contains_key(&name) {
-                return Err(FileError::BuiltIn(name));
+                return Err(FileError::Known(name));
             }
-            actions.insert(name, Arc::new(action));
+            let action: Result<Arc<dyn Action>, String> = match (declaration, &ground) {
+                (Declaration::Command(command), Some(ground)) => {
+                    Exec::new(command, ground.clone()).map(|exec| Arc::new(exec) as _)
+                }
+                (Declaration::Command(_), None) => Err("it has no ground to stand on".to_owned()),
+                (Declaration::Webhook(endpoint, defaults), _) => {
+                    let webhook = webhooks.endpoint(endpoint, defaults);
+                    webhook.map(|webhook| Arc::new(webhook) as _)
+                }
+            };
+            let action = action.map_err(|why| FileError::Action { name: name.clone(), why })?;
+            actions.insert(name, action);
         }
         Ok(Actions(actions))
     }
@@ -78,4 +141,30 @@ impl Actions {
     pub fn defaults(&self) -> Vec<(ActionName, ActionDefaults)> {
         self.0.iter().map(|(name, action)| (name.clone(), action.defaults())).collect()
     }
+}
+
+/// What commands share, if there are any.
+fn ground_for(
+    declared: &BTreeMap<ActionName, Declaration>,
+    temporary: &Path,
+) -> Result<Option<Ground>, FileError> {
+    let commands = declared.iter().filter_map(|(name, declaration)| match declaration {
+        Declaration::Command(command) => Some((name, command)),
+        Declaration::Webhook(..) => None,
+    });
+    let commands: Vec<_> = commands.collect();
+    if commands.is_empty() {
+        return Ok(None);
+    }
+    let rooms = Rooms::open(temporary)
+        .map_err(|source| FileError::Temporary { path: temporary.to_owned(), source })?;
+    let limited = commands.iter().filter(|(_, command)| command.limits.need_group());
+    let limited: Vec<_> = limited.map(|(name, _)| name.as_str()).collect();
+    let groups = (!limited.is_empty()).then(Groups::of_this_worker).transpose();
+    let groups = groups.unwrap_or_else(|why| {
+        let actions = limited.join(", ");
+        tracing::warn!(actions, why, "limits of memory and cpu do not hold on this machine");
+        None
+    });
+    Ok(Some(Ground { rooms: Arc::new(rooms), groups: groups.map(Arc::new) }))
 }

@@ -8,18 +8,20 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use shared::job::{Claimed, Exception, JobId, Outcome};
 use shared::store::{Finish, Finished};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::actions::{Context, Ended};
 use crate::board::{Stop, StopSignal, asked_to_end_now, asked_to_stop};
 use crate::journal::log_of;
+use crate::progress::progress_of;
 use crate::recorder::Recorder;
 use crate::{Life, Service};
 
 /// From SIGTERM to SIGKILL, unless the job says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many bytes a result may have, as JSON.
-const RESULT_BYTES: usize = 64 * 1024;
+pub(crate) const RESULT_BYTES: usize = 64 * 1024;
 /// How often a stopped job's resurrection is told.
 const RESURRECTIONS: u32 = 10;
 /// What an action that is no process gets beyond its stop timeout before it is dropped.
@@ -85,12 +87,13 @@ async fn perform(service: &Arc<Service>, life: &Life, job: Claimed, signal: Stop
     let deadline = job.spec.deadline.duration();
     let stop_timeout = job.spec.stop_timeout.duration().unwrap_or(STOP_TIMEOUT);
     let (log, writer) = log_of(id, job.token);
+    let (progress, progress_writer) = progress_of(id, job.token);
     let Some(action) = service.actions.get(&job.spec.action) else {
         let message = format!("this worker does not know the action {}", job.spec.action);
         return Outcome::Error(Exception::new("NoSuchAction", message));
     };
-    let mut watched = signal.clone();
-    let context = Context { job, log, stop_timeout, signal: signal.clone() };
+    let (mut watched, over) = (signal.clone(), CancellationToken::new());
+    let context = Context { job, log, progress, stop_timeout, signal: signal.clone() };
     let running = caught(action.run(context));
     let to_the_end = async {
         tokio::pin!(running);
@@ -113,11 +116,17 @@ async fn perform(service: &Arc<Service>, life: &Life, job: Claimed, signal: Stop
     };
     let bounded = async {
         let ended = to_the_end.await;
+        over.cancel();
         life.board.over(id);
         // What it was asked counts as of now: the log may take long, and all kinds of things may be asked meanwhile.
         (ended, *signal.borrow())
     };
-    let ((ended, asked), ()) = tokio::join!(bounded, writer.run(service, life));
+    // Both writers end when the action has, and have then told all of it.
+    let ((ended, asked), (), ()) = tokio::join!(
+        bounded,
+        writer.run(service, life, &over),
+        progress_writer.run(service, life, &over),
+    );
     outcome_of(ended.and_then(not_too_large), asked, deadline)
 }
 

@@ -5,12 +5,16 @@ pub mod actions;
 mod attempt;
 mod board;
 mod desk;
+mod handler;
 mod heart;
 mod intake;
 mod journal;
 mod meters;
+mod progress;
 mod recorder;
+mod worker;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +23,19 @@ use clap::Args;
 use prometheus_client::registry::Registry;
 use shared::capacity::CapacityMap;
 use shared::config::{BrokerConfig, StoreConfig, TelemetryConfig, duration};
-use shared::job::WorkerId;
+use shared::job::{ActionName, WorkerId};
 use shared::store::Store;
 use shared::telemetry::{Admin, Health, serve_admin};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use actions::Actions;
+use actions::{Action, Actions, Networks};
+pub use actions::{Context, Progress, ProgressError, Stop};
+pub use shared::job::Exception;
+pub use shared::store::ActionDefaults;
+pub use worker::Worker;
+
 use board::Board;
 use meters::Meters;
 
@@ -47,9 +56,17 @@ pub struct Config {
     #[arg(long, env = "CAPSTAN_CAPACITY", default_value = "scan=1,scanCheck=1")]
     pub capacity: CapacityMap,
 
-    /// The TOML file that declares actions which run commands
+    /// The TOML file that declares actions: commands and webhooks
     #[arg(long, env = "CAPSTAN_ACTIONS")]
     pub actions: Option<PathBuf>,
+
+    /// Where commands get their private directories
+    #[arg(long, env = "CAPSTAN_TEMPORARY", default_value = "/tmp")]
+    pub temporary: PathBuf,
+
+    /// Networks that webhooks may reach although they are private, like `10.1.0.0/16,127.0.0.1`
+    #[arg(long, env = "CAPSTAN_WEBHOOK_ALLOW", default_value = "")]
+    pub webhook_allow: Networks,
 
     /// A name for people; the worker's identity is random
     #[arg(long, env = "CAPSTAN_NAME", default_value = "")]
@@ -92,9 +109,17 @@ pub(crate) enum End {
     LeaseLost,
 }
 
-/// Runs a worker until `shutdown`. Waits for the store and the broker, in any order.
+/// Runs a worker without actions of its own until `shutdown`.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let actions = Actions::load(config.actions.as_deref())?;
+    Worker::new(config).run_until(shutdown).await
+}
+
+async fn serve(
+    config: Config,
+    own: BTreeMap<ActionName, Arc<dyn Action>>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let actions = Actions::load(&config, own)?;
     let store = Store::new(&config.store)?;
     let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_worker"));
     let meters = Meters::registered(&mut registry);

@@ -7,6 +7,7 @@ use shared::store::ActionDefaults;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::parameters::checked_parameters;
 
 /// A job as the client asked for it, before what its action has by default is filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,15 +28,11 @@ impl Draft {
     /// The job to submit. What the client said wins; `capacityMap` stays as it was given, the class
     /// follows the default.
     pub(super) fn fill(mut self, defaults: &ActionDefaults) -> Result<NewJob, Error> {
-        let spec = &mut self.spec;
-        spec.retries = self.retries.or(defaults.retries).unwrap_or(0);
-        if spec.deadline.is_none() {
-            spec.deadline = defaults.deadline.clone();
+        defaults.fill(&mut self.spec, self.retries);
+        if let Some(parameters) = self.spec.parameters.take() {
+            self.spec.parameters = Some(checked_parameters(parameters)?);
         }
-        if spec.stop_timeout.is_none() {
-            spec.stop_timeout = defaults.stop_timeout.clone();
-        }
-        let need = spec.capacity_map.as_ref().or(defaults.capacity_map.as_ref());
+        let need = defaults.need(self.spec.capacity_map.as_ref());
         let class = Class::of(need).map_err(|error| Error::invalid("capacityMap", error))?;
         let Draft { spec, scheduled_at, id, once, retries: _ } = self;
         Ok(NewJob { id, class, scheduled_at, once, spec })

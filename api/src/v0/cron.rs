@@ -10,8 +10,9 @@ use shared::store::{self, SetCron};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::submission::{MOST_RETRIES, checked_locks, checked_parameters};
+use super::submission::{MOST_RETRIES, checked_locks};
 use crate::error::Error;
+use crate::parameters::checked_parameters;
 
 /// A cron to be made, or changed if its name is there. Only `action` and `schedule` are required. A field that is not
 /// listed here is refused.

@@ -105,6 +105,10 @@ refusals! {
         Error::TooManyQueues("gpu=4.high".to_owned());
     /// One cron too many.
     TooManyCrons: Error::TooManyCrons;
+    /// No such config.
+    NoActionConfig: Error::NoSuchActionConfig("gc".to_owned());
+    /// One config too many.
+    TooManyActionConfigs: Error::TooManyActionConfigs;
     /// No such worker.
     NoWorker: Error::NoSuchWorker("f97ebb52f0f6".to_owned());
     /// The store does not answer, or holds what it should not.

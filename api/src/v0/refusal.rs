@@ -70,6 +70,7 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         Error::NoSuchLock(_) => (StatusCode::NOT_FOUND, "NO_SUCH_LOCK"),
         Error::NoSuchClass(_) => (StatusCode::NOT_FOUND, "NO_SUCH_CLASS"),
         Error::NoSuchAction(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ACTION"),
+        Error::NoSuchActionConfig(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ACTION_CONFIG"),
         Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ROUTE"),
         Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
         Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
@@ -77,6 +78,7 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID_PARAMETERS"),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "INVALID_PARAMETERS"),
         Error::TooManyCrons
+        | Error::TooManyActionConfigs
         | Error::TooManyQueues(_)
         | Error::Spent { .. }
         | Error::NotOver { .. }
@@ -103,6 +105,9 @@ fn detail(error: &Error) -> Map<String, Value> {
         | Error::NoSuchClass(name)
         | Error::NoSuchAction(name) => {
             say("name", json!(name));
+        }
+        Error::NoSuchActionConfig(action) => {
+            say("action", json!(action));
         }
         Error::NoSuchRoute(route) => {
             say("route", json!(route));
@@ -141,7 +146,11 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::WorkerOver(id) => {
             say("id", json!(id));
         }
-        Error::Json(_) | Error::TooManyCrons | Error::Unavailable(_) | Error::Broken => {}
+        Error::Json(_)
+        | Error::TooManyCrons
+        | Error::TooManyActionConfigs
+        | Error::Unavailable(_)
+        | Error::Broken => {}
     }
     detail
 }
@@ -170,6 +179,7 @@ mod tests {
             Error::NoSuchLock("x".to_owned()),
             Error::NoSuchClass("x".to_owned()),
             Error::NoSuchAction("x y".to_owned()),
+            Error::NoSuchActionConfig("x".to_owned()),
             Error::NoSuchRoute("/x".to_owned()),
             Error::NotAllowed { method, route },
             Error::MediaType("text/xml".to_owned()),
@@ -178,6 +188,7 @@ mod tests {
             Error::TooLarge { place: Place::field("parameters"), limit_bytes: 65536 },
             Error::TooManyQueues("a=1.normal".to_owned()),
             Error::TooManyCrons,
+            Error::TooManyActionConfigs,
             Error::Spent { place: Place::field("Idempotency-Key"), id }.in_job(2),
             Error::NotOver { id, status: Status::Running },
             Error::NotWaiting { id, status: Status::Done },
@@ -207,6 +218,8 @@ mod tests {
               "x" is no class of jobs: it must be like scan=1 or cpu=2+scan=1, in the order of names
             404 NO_SUCH_ACTION {"name":"x y"}
               "x y" is no name of an action
+            404 NO_SUCH_ACTION_CONFIG {"action":"x"}
+              nothing is configured of the action "x"
             404 NO_SUCH_ROUTE {"route":"/x"}
               there is no route "/x"
             405 NOT_ALLOWED {"method":"PUT","route":"/x"}
@@ -223,6 +236,8 @@ mod tests {
               queue "a=1.normal" would be one more than this namespace may have: use fewer kinds of capacity maps
             409 CONFLICT {}
               this namespace has 200000 crons already, and may not have more
+            409 CONFLICT {}
+              this namespace has configured 1000 actions already, and may not have more
             409 CONFLICT {"field":"Idempotency-Key","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","index":2}
               jobs[2].Idempotency-Key: the job that was made with it is not kept any more
             409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"running"}

@@ -14,9 +14,10 @@ use utoipa::ToSchema;
 use super::body::Object;
 use super::job::Backoff;
 use crate::error::Error;
+use crate::parameters::checked_parameters;
 use crate::submit::{Draft, Key};
 
-pub(super) use checks::{MOST_RETRIES, checked_locks, checked_parameters, moment};
+pub(super) use checks::{MOST_RETRIES, checked_locks, moment};
 
 use checks::{
     COMMENT_CHARACTERS, FAIRNESS_KEY_CHARACTERS, TICKET_CHARACTERS, UNIQUE_KEY_CHARACTERS,

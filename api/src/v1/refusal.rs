@@ -39,12 +39,14 @@ impl From<Error> for Refusal {
             | Error::NoSuchCron(_)
             | Error::NoSuchLock(_)
             | Error::NoSuchClass(_)
-            | Error::NoSuchAction(_) => (StatusCode::NOT_FOUND, "Not Found"),
+            | Error::NoSuchAction(_)
+            | Error::NoSuchActionConfig(_) => (StatusCode::NOT_FOUND, "Not Found"),
             Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
             Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type"),
             Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
             Error::Json(_) | Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "Bad Request"),
             Error::TooManyCrons
+            | Error::TooManyActionConfigs
             | Error::TooManyQueues(_)
             | Error::Spent { .. }
             | Error::NotOver { .. }

@@ -55,6 +55,10 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("POST", "/actions/{action}/pause", ""),
         ("POST", "/actions/{action}/resume", ""),
         ("GET", "/events", ""),
+        ("GET", "/action_configs", ""),
+        ("POST", "/action_configs", noop),
+        ("GET", "/action_configs/{action}", ""),
+        ("DELETE", "/action_configs/{action}", ""),
         ("GET", "/meta/settings", ""),
         ("POST", "/meta/settings", r#"{"jobHistoryToKeep": 1}"#),
     ];

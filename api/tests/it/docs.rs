@@ -61,9 +61,12 @@ async fn the_document_names_its_version_and_every_route() {
         let mut names: Vec<String> = operations(&document).iter().map(Operation::name).collect();
         names.sort();
         expect![[r#"
+            DELETE /api/v0/action_configs/{action}
             DELETE /api/v0/crons/{name}
             DELETE /api/v0/jobs/{id}
             DELETE /api/v0/locks/{name}
+            GET /api/v0/action_configs
+            GET /api/v0/action_configs/{action}
             GET /api/v0/crons
             GET /api/v0/crons/{name}
             GET /api/v0/crons/{name}/next
@@ -79,6 +82,7 @@ async fn the_document_names_its_version_and_every_route() {
             GET /api/v0/workers
             GET /api/v0/workers/{id}
             PATCH /api/v0/jobs/{id}
+            POST /api/v0/action_configs
             POST /api/v0/actions/{action}/pause
             POST /api/v0/actions/{action}/resume
             POST /api/v0/crons
@@ -186,8 +190,17 @@ fn errors_are_described(document: &Value, operation: &Operation) {
     if operation.spec.get("requestBody").is_some() {
         expected.extend(["413", "415"]);
     }
-    let conflicts =
-        ["/jobs", "/batch", "/retry", "/capacity", "/drain", "/resume", "/crons", "/run"];
+    let conflicts = [
+        "/jobs",
+        "/batch",
+        "/retry",
+        "/capacity",
+        "/drain",
+        "/resume",
+        "/crons",
+        "/run",
+        "_configs",
+    ];
     let quiet = ["crons", "queues", "actions"];
     let quiet = quiet.iter().any(|of| operation.path.starts_with(&format!("/api/v0/{of}/")));
     let quiet = quiet && operation.path.ends_with("/resume");
@@ -246,6 +259,8 @@ fn every_field_is_described(document: &Value) {
         "SetLock",
         "Queue",
         "Children",
+        "ActionConfig",
+        "ActionConfigCreate",
     ]) {
         let mut fields: Vec<_> = schemas[name]["properties"].as_object().unwrap().keys().collect();
         let mut shown: Vec<_> = schemas[name]["example"].as_object().unwrap().keys().collect();

@@ -61,7 +61,7 @@ impl House {
 
     /// Adds lines to the log of a job.
     pub(crate) async fn log(&self, id: JobId, token: Token, first: u64, lines: &[&str]) {
-        let line = |text: &&str| Line { source: Source::Stdout, text: (*text).to_owned() };
+        let line = |text: &&str| Line::now(Source::Stdout, *text);
         let lines: Vec<Line> = lines.iter().map(line).collect();
         assert_eq!(self.store.log(id, token, first, &lines).await.unwrap(), Appended::All);
     }

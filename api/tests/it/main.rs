@@ -3,6 +3,7 @@
 //! they do not skip.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod action_configs;
 mod away;
 mod change;
 mod commands;

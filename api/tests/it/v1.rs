@@ -316,7 +316,7 @@ async fn while_redis_is_away_every_route_says_so_in_the_shape_of_the_surface() {
 
 #[tokio::test]
 async fn a_lock_is_listed_and_cleared_as_the_reference_does() {
-    let house = house().await;
+    house(async |house| {
     let worker = house.worker("default=16", &["sync"]).await;
     let job =
         json!({"action": "sync", "locks": ["devices", "site-{{site}}"], "parameters": {"site": 7}});
@@ -353,5 +353,6 @@ async fn a_lock_is_listed_and_cleared_as_the_reference_does() {
         house.get_v1("/joblocks").await.json()["data"]["locks"].as_array().unwrap().len(),
         1
     );
-    house.close().await;
+    })
+    .await;
 }

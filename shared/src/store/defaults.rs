@@ -1,17 +1,22 @@
-//! What actions say of themselves: the workers announce it, the API fills it into submissions.
+//! What the jobs of an action have unless they say otherwise: what workers announce of it, and before that what an
+//! operator has configured. The API fills it into submissions, and whoever fires a cron into its jobs.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, configs};
 use crate::capacity::CapacityMap;
-use crate::job::{ActionName, Span};
+use crate::job::{ActionName, Span, Spec};
 
 /// What a job of an action has unless its submission says otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ActionDefaults {
+    /// What to do it with; a job's own parameters go before these one by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Map<String, Value>>,
     /// What it needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity_map: Option<CapacityMap>,
@@ -24,6 +29,49 @@ pub struct ActionDefaults {
     /// From SIGTERM to SIGKILL.
     #[serde(skip_serializing_if = "Span::is_none")]
     pub stop_timeout: Span,
+}
+
+impl ActionDefaults {
+    /// These, and what `others` say where these say nothing.
+    #[must_use]
+    pub fn or(mut self, others: &ActionDefaults) -> ActionDefaults {
+        self.parameters = filled(self.parameters, others.parameters.as_ref());
+        self.capacity_map = self.capacity_map.or_else(|| others.capacity_map.clone());
+        self.retries = self.retries.or(others.retries);
+        self.deadline = first(self.deadline, &others.deadline);
+        self.stop_timeout = first(self.stop_timeout, &others.stop_timeout);
+        self
+    }
+
+    /// Fills in what a job does not say itself. What it needs stays as it was given; its class follows from
+    /// [`ActionDefaults::need`].
+    pub fn fill(&self, spec: &mut Spec, retries: Option<u32>) {
+        spec.retries = retries.or(self.retries).unwrap_or(0);
+        spec.parameters = filled(spec.parameters.take(), self.parameters.as_ref());
+        spec.deadline = first(std::mem::take(&mut spec.deadline), &self.deadline);
+        spec.stop_timeout = first(std::mem::take(&mut spec.stop_timeout), &self.stop_timeout);
+    }
+
+    /// What a job needs.
+    #[must_use]
+    pub fn need<'a>(&'a self, own: Option<&'a CapacityMap>) -> Option<&'a CapacityMap> {
+        own.or(self.capacity_map.as_ref())
+    }
+}
+
+fn first(own: Span, other: &Span) -> Span {
+    if own.is_none() { other.clone() } else { own }
+}
+
+/// Parameters, with those of `others` that they lack.
+fn filled(
+    own: Option<Map<String, Value>>,
+    others: Option<&Map<String, Value>>,
+) -> Option<Map<String, Value>> {
+    let Some(others) = others else { return own };
+    let mut all = others.clone();
+    all.extend(own.unwrap_or_default());
+    Some(all)
 }
 
 impl Store {
@@ -41,15 +89,24 @@ impl Store {
         Ok(command.exec_async(&mut self.connection.clone()).await?)
     }
 
-    /// What every action that some worker has announced has by default.
+    /// What actions have by default: as configured, and where that says nothing as some worker has announced.
     pub async fn action_defaults(&self) -> Result<HashMap<ActionName, ActionDefaults>, StoreError> {
-        let mut command = redis::cmd("HGETALL");
-        command.arg(self.keys.actions());
-        let found: HashMap<String, String> =
-            command.query_async(&mut self.connection.clone()).await?;
-        let known = found.into_iter().filter_map(|(name, json)| {
+        let mut pipe = redis::pipe();
+        pipe.hgetall(self.keys.actions()).hgetall(self.keys.action_configs());
+        let (announced, configured): (HashMap<String, String>, HashMap<String, String>) =
+            pipe.query_async(&mut self.connection.clone()).await?;
+        let known = announced.into_iter().filter_map(|(name, json)| {
             Some((name.parse().ok()?, serde_json::from_str(&json).ok()?))
         });
-        Ok(known.collect())
+        let mut all: HashMap<ActionName, ActionDefaults> = known.collect();
+        for (name, kept) in configured {
+            let config = configs::read(&name, &kept)?;
+            let defaults = match all.get(&config.action) {
+                Some(announced) => config.defaults.or(announced),
+                None => config.defaults,
+            };
+            all.insert(config.action, defaults);
+        }
+        Ok(all)
     }
 }

@@ -136,24 +136,20 @@ pub(super) fn firing_of(
 ) -> FiringArguments {
     let nothing = ActionDefaults::default();
     let defaults = defaults.get(&cron.action).unwrap_or(&nothing);
-    let or = |own: &crate::job::Span, default: &crate::job::Span| {
-        if own.is_none() { default.clone() } else { own.clone() }
-    };
-    let need = cron.capacity_map.as_ref().or(defaults.capacity_map.as_ref());
-    let class = Class::of(need).ok();
+    let class = Class::of(defaults.need(cron.capacity_map.as_ref())).ok();
     let firing = Firing { cron: name.clone(), tick, cause, missed };
-    let spec = Spec {
+    let mut spec = Spec {
         parameters: cron.parameters.clone(),
         capacity_map: cron.capacity_map.clone(),
-        deadline: or(&cron.deadline, &defaults.deadline),
-        stop_timeout: or(&cron.stop_timeout, &defaults.stop_timeout),
+        deadline: cron.deadline.clone(),
+        stop_timeout: cron.stop_timeout.clone(),
         priority: cron.priority,
-        retries: cron.retries.or(defaults.retries).unwrap_or(0),
         scheduled_by: Some(format!("cron {name}")),
         locks: cron.locks.clone(),
         cron: Some(firing),
         ..Spec::of(cron.action.clone())
     };
+    defaults.fill(&mut spec, cron.retries);
     let (kind, delay_ms) = match cause {
         Cause::Tick => ("tick", cron.delay_ms(id)),
         Cause::Run => ("run", 0),

@@ -121,6 +121,10 @@ impl Keys {
         self.named("actions")
     }
 
+    pub(super) fn action_configs(&self) -> String {
+        self.named("action_configs")
+    }
+
     pub(super) fn due(&self) -> String {
         self.named("due")
     }

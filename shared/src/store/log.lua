@@ -6,7 +6,7 @@
 -- ARGV[2]  token  int     of the claim
 -- ARGV[3]  first  int     number of the first of these lines
 -- ARGV[4]  limit  int     how many bytes a log may have; what is over is cut, and a last line says so
--- ARGV[5…] per line: source ('stdout', 'stderr', 'capstan'), text
+-- ARGV[5…] per line: source ('stdout', 'stderr', 'capstan'), age in ms (lines come in batches, and each keeps its own time), text
 -- Answers  {'ok'}     all are there
 --          {'cut'}    the log has reached its limit
 --          {'stale'}  the token is not the job's, or the run is over; nothing is written
@@ -20,17 +20,17 @@ if job[5] then return { 'cut' } end
 local overhead = 16
 local now = now_ms()
 local lines, bytes = tonumber(job[3] or 0), tonumber(job[4] or 0)
-local function add(source, text)
+local function add(source, age, text)
   lines, bytes = lines + 1, bytes + #text + overhead
-  call('XADD', key_log(id), lines .. '-0', 'at', now, 'source', source, 'text', text)
+  call('XADD', key_log(id), lines .. '-0', 'at', now - age, 'source', source, 'text', text)
 end
-for i = 5 + 2 * math.max(0, lines - first), #ARGV, 2 do
-  if bytes + #ARGV[i + 1] + overhead > limit then
-    add('capstan', 'the log is cut here: it has reached its limit of ' .. limit .. ' bytes')
+for i = 5 + 3 * math.max(0, lines - first), #ARGV, 3 do
+  if bytes + #ARGV[i + 2] + overhead > limit then
+    add('capstan', 0, 'the log is cut here: it has reached its limit of ' .. limit .. ' bytes')
     call('HSET', key_job(id), 'logLines', lines, 'logBytes', bytes, 'logCut', 1)
     return { 'cut' }
   end
-  add(ARGV[i], ARGV[i + 1])
+  add(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
 end
 call('HSET', key_job(id), 'logLines', lines, 'logBytes', bytes)
 return { 'ok' }

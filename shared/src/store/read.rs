@@ -12,6 +12,7 @@ mod tails;
 mod workers;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use redis::streams::{StreamId, StreamRangeReply};
 
@@ -107,6 +108,15 @@ impl Store {
             key: "INFO memory".to_owned(),
             why: "it has no used_memory".to_owned(),
         })
+    }
+
+    /// The processor time that Redis has used, all namespaces together. For benches.
+    pub async fn processor_time(&self) -> Result<Duration, StoreError> {
+        let mut connection = self.connection.clone();
+        let mut command = redis::cmd("INFO");
+        let info: redis::InfoDict = command.arg("cpu").query_async(&mut connection).await?;
+        let seconds = |name: &str| info.get::<f64>(name).unwrap_or_default();
+        Ok(Duration::from_secs_f64(seconds("used_cpu_user") + seconds("used_cpu_sys")))
     }
 }
 

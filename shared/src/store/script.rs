@@ -63,6 +63,7 @@ verbs! {
     set_cron "" + "prelude/crons.lua"
     delete_cron " flags=allow-oom" + "prelude/crons.lua"
     run_cron "" + "prelude/crons.lua"
+    set_action_config ""
     log " flags=allow-oom"
     progress " flags=allow-oom"
     finish " flags=allow-oom"

@@ -1,6 +1,7 @@
 //! What a running job says: its log and its progress.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -37,8 +38,18 @@ impl fmt::Display for Source {
 pub struct Line {
     /// Where it comes from.
     pub source: Source,
+    /// How long ago it was said.
+    pub age: Duration,
     /// Its text, without the end of line.
     pub text: String,
+}
+
+impl Line {
+    /// A line that is said now.
+    #[must_use]
+    pub fn now(source: Source, text: impl Into<String>) -> Line {
+        Line { source, age: Duration::ZERO, text: text.into() }
+    }
 }
 
 /// What became of added lines, or of progress.
@@ -64,7 +75,8 @@ impl Store {
         let answer = self.call(&self.scripts.log, |call| {
             call.arg(id.to_string()).arg(token.0).arg(first).arg(LOG_LIMIT_BYTES);
             for line in lines {
-                call.arg(line.source.to_string()).arg(&line.text);
+                let age_ms = line.age.as_millis() as u64;
+                call.arg(line.source.to_string()).arg(age_ms).arg(&line.text);
             }
         });
         let words = answer.await?.words()?;

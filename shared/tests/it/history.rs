@@ -148,8 +148,7 @@ async fn run_all(house: &House, worker: &shared::job::WorkerId, some: &[NewJob])
         }
     });
     let runs: Vec<_> = runs.collect();
-    let lines =
-        ["a line", "another"].map(|text| Line { source: Source::Stdout, text: text.into() });
+    let lines = ["a line", "another"].map(|text| Line::now(Source::Stdout, text));
     let logging = runs.iter().map(|(id, token)| house.store().log(*id, *token, 0, &lines));
     for logged in futures_util::future::join_all(logging).await {
         logged.unwrap();

@@ -8,7 +8,7 @@ use shared::store::{Appended, Line, Source};
 use crate::world::{claimed, dump, end, finish, submit, worker};
 
 fn lines(texts: &[&str]) -> Vec<Line> {
-    texts.iter().map(|text| Line { source: Source::Stdout, text: (*text).to_owned() }).collect()
+    texts.iter().map(|text| Line::now(Source::Stdout, *text)).collect()
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ async fn a_call_whose_answer_was_lost_is_made_again_and_changes_nothing_more() {
     for id in ids {
         tokens.push(claimed(&house, &worker, id).await.token);
     }
-    let lines = ["a", "b"].map(|text| Line { source: Source::Stdout, text: text.into() });
+    let lines = ["a", "b"].map(|text| Line::now(Source::Stdout, text));
     again!(&house, store.log(first.id, tokens[0], 0, &lines));
     again!(&house, store.progress(first.id, tokens[0], &json!(1)), but "events");
     let ends = [end(first.id, tokens[0], failed()), end(second.id, tokens[1], Outcome::Done(None))];

@@ -127,7 +127,7 @@ async fn a_deleted_job_leaves_a_tombstone_and_nothing_else() {
     submit(&house, &waiting).await;
     submit(&house, &done).await;
     let run = claimed(&house, &worker, done.id).await;
-    let line = Line { source: Source::Stdout, text: "a line".into() };
+    let line = Line::now(Source::Stdout, "a line");
     house.store().log(done.id, run.token, 0, &[line]).await.unwrap();
     finish(&house, &end(done.id, run.token, Outcome::Done(None))).await;
     for deleted in [&waiting, &done] {

@@ -1,4 +1,4 @@
-//! The actions that every worker has, to try a fleet with: `sleep`, `false`, `noop`.
+//! The actions that every worker has, to try a fleet with: `sleep`, `false`, `noop`; and `webhook`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,14 +10,18 @@ use serde_json::{Map, Value, json};
 use shared::job::{ActionName, Exception};
 use shared::store::Source;
 
-use super::{Action, Context, Ended};
+use super::{Action, Context, Ended, webhook};
 use crate::board::asked_to_stop;
 
 const DEFAULT_SLEEP_S: f64 = 60.0;
 
-pub(super) fn all() -> BTreeMap<ActionName, Arc<dyn Action>> {
-    let actions: [(&str, Arc<dyn Action>); 3] =
-        [("sleep", Arc::new(Sleep)), ("false", Arc::new(False)), ("noop", Arc::new(Noop))];
+pub(super) fn all(webhooks: &webhook::Client) -> BTreeMap<ActionName, Arc<dyn Action>> {
+    let actions: [(&str, Arc<dyn Action>); 4] = [
+        ("sleep", Arc::new(Sleep)),
+        ("false", Arc::new(False)),
+        ("noop", Arc::new(Noop)),
+        ("webhook", Arc::new(webhooks.anywhere())),
+    ];
     actions.into_iter().filter_map(|(name, action)| Some((name.parse().ok()?, action))).collect()
 }
 

@@ -1,124 +1,238 @@
-//! An action that runs a command: no shell, a process group of its own, output line by line into the log.
+//! An action that runs a command: no shell, a process group and a private directory of its own, all that it has started
+//! gone when it is over. docs/exec-protocol.md says what a command is given and what it may say.
 
-mod argument;
+pub(super) mod argument;
+mod children;
+mod ending;
+pub(super) mod limits;
+mod output;
+mod reaper;
+pub(super) mod room;
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use serde_json::json;
+use nix::unistd::{Gid, User, geteuid, getgrouplist};
 use shared::job::Exception;
 use shared::store::{ActionDefaults, Source};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::{Action, Context, Ended, Log};
-use crate::board::{asked_to_end_now, asked_to_stop};
-use crate::journal::LINE_BYTES;
-use argument::Argument;
+use super::{Action, Context, Ended};
+use argument::{Argument, Given, Source as Value};
+use ending::{cannot_start, end_of, ended_as};
+use limits::{Group, Groups, Limits};
+use output::{Secrets, copy_lines, copy_progress};
+use reaper::{Become, Running};
+use room::{Room, Rooms};
 
-/// After the command has ended and its group was killed, its output is read for so long at most: a process that
-/// left the group may hold the pipe open for ever.
-const DRAIN: Duration = Duration::from_secs(2);
 /// What a command gets of the worker's environment; all else may hold secrets.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+
+/// How a command is declared.
+#[derive(Debug, Default)]
+pub(super) struct Declared {
+    pub(super) argv: Vec<String>,
+    pub(super) environment: BTreeMap<String, Given>,
+    pub(super) stdin: Option<Given>,
+    pub(super) directory: Option<PathBuf>,
+    pub(super) user: Option<String>,
+    pub(super) limits: Limits,
+    pub(super) defaults: ActionDefaults,
+}
+
+/// What all commands of a worker share.
+#[derive(Debug, Clone)]
+pub(super) struct Ground {
+    pub(super) rooms: Arc<Rooms>,
+    /// `None` where the machine does not allow it.
+    pub(super) groups: Option<Arc<Groups>>,
+}
 
 /// A command with places for parameters.
 #[derive(Debug)]
 pub(super) struct Exec {
     program: String,
     arguments: Vec<Argument>,
-    environment: BTreeMap<String, String>,
+    environment: BTreeMap<String, Value>,
+    stdin: Option<Value>,
     directory: Option<PathBuf>,
+    user: Option<Other>,
+    limits: Limits,
     defaults: ActionDefaults,
+    ground: Ground,
+}
+
+/// Another user to run as.
+#[derive(Debug)]
+struct Other {
+    user: User,
+    groups: Vec<Gid>,
 }
 
 impl Exec {
-    pub(super) fn new(
-        argv: &[String],
-        environment: BTreeMap<String, String>,
-        directory: Option<PathBuf>,
-        defaults: ActionDefaults,
-    ) -> Result<Exec, String> {
-        let mut arguments = argv.iter().map(|argument| Argument::parse(argument));
+    pub(super) fn new(declared: Declared, ground: Ground) -> Result<Exec, String> {
+        let mut arguments = declared.argv.iter().map(|argument| Argument::parse(argument));
         let program = match arguments.next().ok_or("argv is empty")?? {
             Argument::Literal(program) if !program.is_empty() => program,
             Argument::Literal(_) => return Err("the command is empty".to_owned()),
-            Argument::Parameter(_) => {
+            Argument::Parameter(_) | Argument::All => {
                 return Err("the command itself cannot be a parameter".to_owned());
             }
         };
         let arguments = arguments.collect::<Result<_, String>>()?;
-        Ok(Exec { program, arguments, environment, directory, defaults })
+        let variable = |(name, given): (String, Given)| {
+            if name.is_empty() || name.contains(['=', '\0']) || name.starts_with("JOB_") {
+                return Err(format!("environment.{name} cannot be set"));
+            }
+            let value = Value::parse(&given).map_err(|why| format!("environment.{name}: {why}"))?;
+            Ok((name, value))
+        };
+        let environment =
+            declared.environment.into_iter().map(variable).collect::<Result<_, _>>()?;
+        let stdin = declared.stdin.as_ref().map(Value::parse).transpose();
+        declared.limits.check()?;
+        Ok(Exec {
+            program,
+            arguments,
+            environment,
+            stdin: stdin.map_err(|why| format!("stdin: {why}"))?,
+            directory: declared.directory,
+            user: declared.user.map(|name| Other::named(&name)).transpose()?,
+            limits: declared.limits,
+            defaults: declared.defaults,
+            ground,
+        })
     }
 
-    fn command(&self, context: &Context) -> Result<Command, Exception> {
+    fn command(
+        &self,
+        context: &Context,
+        room: &Room,
+        secrets: &mut Secrets,
+    ) -> Result<Command, Exception> {
+        let parameters = context.job.spec.parameters.as_ref();
         let mut command = Command::new(&self.program);
         for argument in &self.arguments {
-            command.arg(argument.filled(context.job.spec.parameters.as_ref())?);
+            command.arg(argument.filled(parameters)?);
         }
         command.env_clear();
         for name in INHERITED {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        if let Some(Other { user, .. }) = &self.user {
+            command.env("HOME", &user.dir).env("USER", &user.name).env("LOGNAME", &user.name);
+        }
+        command.env("TMPDIR", room.path());
+        for (name, value) in &self.environment {
+            let text = value.filled(parameters)?;
+            if value.is_secret() {
+                secrets.add(&text);
+            }
+            command.env(name, text);
         }
         command.env("JOB_ID", context.job.id.to_string());
         command.env("JOB_NUMBER", context.job.number.to_string());
         command.env("JOB_ACTION", context.job.spec.action.as_str());
         command.env("JOB_ATTEMPT", context.job.attempt.to_string());
         command.env("JOB_TOKEN", context.job.token.to_string());
-        command.envs(&self.environment);
-        if let Some(directory) = &self.directory {
-            command.current_dir(directory);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).kill_on_drop(true);
-        die_with_the_worker(&mut command);
+        command.env("JOB_RESULT", room.result());
+        command.env("JOB_PROGRESS", room.progress());
+        command.current_dir(self.directory.as_deref().unwrap_or(room.path()));
+        let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command)
     }
 
-    async fn run(&self, mut context: Context) -> Ended {
-        let mut command = self.command(&context)?;
-        let mut child = command.spawn().map_err(|error| {
-            Exception::new("CannotStart", format!("cannot start {}: {error}", self.program))
-        })?;
-        let group = Group::of(&child);
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let log = context.log.clone();
+    /// What the command becomes, and the cgroup that it is in.
+    fn become_it(&self, context: &Context) -> Result<(Become, Option<Group>), Exception> {
+        let groups = self.ground.groups.as_ref().filter(|_| self.limits.need_group());
+        let (id, token) = (context.job.id, context.job.token);
+        let group = groups.map(|groups| groups.group(id, token, &self.limits)).transpose();
+        let group = group.map_err(|error| cannot_start("its cgroup", &error))?;
+        let become_it = Become {
+            address_space: self.limits.address_space.map(|size| size.0),
+            open_files: self.limits.open_files,
+            nice: self.limits.nice,
+            cgroup: group.as_ref().and_then(Group::members),
+            user: self
+                .user
+                .as_ref()
+                .filter(|_| geteuid().is_root())
+                .map(|other| (other.user.uid, other.user.gid, other.groups.clone())),
+        };
+        Ok((become_it, group))
+    }
+
+    async fn run(&self, context: Context) -> Ended {
+        let owner = self.user.as_ref().map(|other| (other.user.uid, other.user.gid));
+        let room = self.ground.rooms.room(context.job.id, context.job.token, owner);
+        let room = room.map_err(|error| cannot_start("its directory", &error))?;
+        let ended = self.run_in(&room, context).await;
+        room.leave().await;
+        ended
+    }
+
+    async fn run_in(&self, room: &Room, mut context: Context) -> Ended {
+        let mut secrets = Secrets::default();
+        let mut command = self.command(&context, room, &mut secrets)?;
+        let stdin = self.stdin.as_ref().map(|stdin| {
+            let text = stdin.filled(context.job.spec.parameters.as_ref())?;
+            if stdin.is_secret() {
+                secrets.add(&text);
+            }
+            Ok::<_, Exception>(text)
+        });
+        let stdin = stdin.transpose()?;
+        let progress = pipe::OpenOptions::new().read_write(true).open_receiver(room.progress());
+        let progress = progress.map_err(|error| cannot_start("its progress", &error))?;
+        let (become_it, _group) = self.become_it(&context)?;
+        let mut running = Running::start(&mut command, become_it)
+            .map_err(|error| cannot_start(&self.program, &error))?;
+        drop(command);
+        let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
+        let giving = running.child.stdin.take().zip(stdin);
+        let (log, teller) = (context.log.clone(), context.progress.clone());
         let over = CancellationToken::new();
-        let reading = async {
-            tokio::join!(
-                copy_lines(stdout, Source::Stdout, &log, &over),
-                copy_lines(stderr, Source::Stderr, &log, &over)
-            )
+        let giving = async {
+            if let Some((mut pipe, text)) = giving {
+                // Who does not read it to its end has read enough.
+                over.run_until_cancelled(pipe.write_all(text.as_bytes())).await;
+            }
         };
         let ending = async {
-            let ended = end_of(&mut child, &group, &mut context).await;
-            // What the command has left running must not outlive the job.
-            group.signal(Signal::SIGKILL);
+            let ended = end_of(&mut running, &mut context).await;
             over.cancel();
             ended
         };
-        let (ended, whole) = tokio::join!(ending, reading);
-        if whole != (true, true) {
+        let (ended, out, err, (), ()) = tokio::join!(
+            ending,
+            copy_lines(stdout, (Source::Stdout, &log), &secrets, &over),
+            copy_lines(stderr, (Source::Stderr, &log), &secrets, &over),
+            copy_progress(progress, &teller, &log, &over),
+            giving,
+        );
+        if !(out && err) {
             let told =
-                "a process that left the job's group still holds its output, which is cut here";
+                "a process that is none of the job's still holds its output, which is cut here";
             log.line(Source::Capstan, told).await;
         }
         let (status, asked) = ended.map_err(|error| {
             Exception::new("CannotWait", format!("cannot wait for {}: {error}", self.program))
         })?;
-        let ended = ended_as(status);
-        if asked && ended.is_ok() {
+        ended_as(status)?;
+        if asked {
             // It was told to end, and has, cleanly: that does not mean that its work is done.
             return Err(Exception::new("Stopped", "the command ended when it was asked to"));
         }
-        ended
+        room.read_result()
     }
 }
 
@@ -132,134 +246,46 @@ impl Action for Exec {
     }
 }
 
-/// A worker that is killed cannot stop its commands, and their jobs go on elsewhere: the kernel kills them. What they
-/// have started themselves it does not reach; a container ends that.
-#[expect(unsafe_code, reason = "the one call between fork and exec is safe to make there")]
-fn die_with_the_worker(command: &mut Command) {
-    let worker = Pid::this();
-    let die_too = move || {
-        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-        // One that died before that was asked for is not told of any more.
-        if Pid::parent() == worker { Ok(()) } else { Err(nix::errno::Errno::ESRCH.into()) }
-    };
-    // SAFETY: both are bare system calls: they allocate nothing and take no lock that the parent could have held.
-    unsafe {
-        command.pre_exec(die_too);
-    }
-}
-
-/// The process group of a job: the command and whatever it starts.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Group {
-        // The command was made the leader of a group of its own, so their numbers are the same.
-        Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.0 {
-            // A group that is gone already is what was wanted.
-            let _ = killpg(group, signal);
+impl Other {
+    fn named(name: &str) -> Result<Other, String> {
+        let found = User::from_name(name).map_err(|error| format!("user {name}: {error}"))?;
+        let user = found.ok_or_else(|| format!("there is no user {name}"))?;
+        if !geteuid().is_root() && user.uid != geteuid() {
+            return Err(format!("only a worker of root's may run commands as user {name}"));
         }
+        let text = CString::new(name).map_err(|error| error.to_string())?;
+        let groups =
+            getgrouplist(&text, user.gid).map_err(|error| format!("user {name}: {error}"))?;
+        Ok(Other { user, groups })
     }
 }
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::SIGKILL);
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
 
-/// Waits for the command; asked to stop, sends SIGTERM to its group and, when time is up, SIGKILL. Returns how it
-/// ended, and whether it had been sent a signal by then.
-async fn end_of(
-    child: &mut Child,
-    group: &Group,
-    context: &mut Context,
-) -> std::io::Result<(ExitStatus, bool)> {
-    tokio::select! {
-        biased;
-        status = child.wait() => return Ok((status?, false)),
-        () = asked_to_stop(&mut context.signal) => {}
-    }
-    group.signal(Signal::SIGTERM);
-    tokio::select! {
-        status = child.wait() => return Ok((status?, true)),
-        () = asked_to_end_now(&mut context.signal) => {}
-        () = tokio::time::sleep(context.stop_timeout) => {}
-    }
-    group.signal(Signal::SIGKILL);
-    let status = child.wait().await?;
-    let told = "the command did not end on SIGTERM in time, it was killed";
-    context.log.line(Source::Capstan, told).await;
-    Ok((status, true))
-}
-
-fn ended_as(status: ExitStatus) -> Ended {
-    use std::os::unix::process::ExitStatusExt;
-    if status.success() {
-        return Ok(None);
-    }
-    let mut exception = match (status.code(), status.signal()) {
-        (Some(code), _) => Exception::new("ExitCode", format!("exit status {code}")),
-        (None, Some(signal)) => {
-            let name = Signal::try_from(signal).map_or("an unknown signal", Signal::as_str);
-            Exception::new("Signal", format!("killed by {name}"))
-        }
-        (None, None) => Exception::new("Unknown", status.to_string()),
-    };
-    exception.detail = Some(json!({"code": status.code(), "signal": status.signal()}));
-    Err(exception)
-}
-
-/// Copies output to its end into the log. False when it was cut: after the command is `over`, nobody waits for more
-/// than [`DRAIN`] for what is still to be said. The log takes as long as it takes.
-async fn copy_lines(
-    output: Option<impl AsyncRead + Unpin>,
-    source: Source,
-    log: &Log,
-    over: &CancellationToken,
-) -> bool {
-    let Some(output) = output else { return true };
-    let mut reader = BufReader::with_capacity(LINE_BYTES, output);
-    let (mut line, mut whole, mut patience) = (Vec::new(), true, DRAIN);
-    loop {
-        let began = Instant::now();
-        let available = tokio::select! {
-            biased;
-            read = reader.fill_buf() => read.unwrap_or_default(),
-            () = drained(over, patience) => {
-                whole = false;
-                break;
-            }
+    #[test]
+    fn what_cannot_be_run_is_refused_at_the_start() {
+        let folder = std::env::temp_dir();
+        let ground = Ground { rooms: Arc::new(Rooms::open(&folder).unwrap()), groups: None };
+        let refused = |declared: Declared| Exec::new(declared, ground.clone()).err().unwrap();
+        let command = |argv: &[&str]| Declared {
+            argv: argv.iter().map(ToString::to_string).collect(),
+            ..Declared::default()
         };
-        if over.is_cancelled() {
-            patience = patience.saturating_sub(began.elapsed());
-        }
-        if available.is_empty() {
-            break;
-        }
-        let room = LINE_BYTES - line.len();
-        let some = &available[..available.len().min(room)];
-        let (used, ended) = match some.iter().position(|byte| *byte == b'\n') {
-            Some(end) => (end + 1, true),
-            None => (some.len(), false),
-        };
-        line.extend_from_slice(&some[..used - usize::from(ended)]);
-        reader.consume(used);
-        if ended || line.len() == LINE_BYTES {
-            log.line(source, String::from_utf8_lossy(&line)).await;
-            line.clear();
-        }
+        expect!["argv is empty"].assert_eq(&refused(command(&[])));
+        expect!["the command itself cannot be a parameter"]
+            .assert_eq(&refused(command(&["{{b}}"])));
+        expect![[r#"argument "x{{b}}" mixes a parameter with other text; a parameter is a whole argument"#]]
+            .assert_eq(&refused(command(&["c", "x{{b}}"])));
+        let user = Some("no-such-user".to_owned());
+        expect!["there is no user no-such-user"]
+            .assert_eq(&refused(Declared { user, ..command(&["c"]) }));
+        let environment = |name: &str| [(name.to_owned(), Given::Text("x".to_owned()))].into();
+        let declared = Declared { environment: environment("JOB_ID"), ..command(&["c"]) };
+        expect!["environment.JOB_ID cannot be set"].assert_eq(&refused(declared));
+        let declared = Declared { stdin: Some(Given::Text("a{{b}}".into())), ..command(&["c"]) };
+        assert!(refused(declared).starts_with("stdin: argument"));
     }
-    if !line.is_empty() {
-        log.line(source, String::from_utf8_lossy(&line)).await;
-    }
-    whole
-}
-
-async fn drained(over: &CancellationToken, patience: Duration) {
-    over.cancelled().await;
-    tokio::time::sleep(patience).await;
 }

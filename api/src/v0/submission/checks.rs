@@ -6,13 +6,10 @@ use serde_json::{Map, Value};
 use shared::job::{self, Timestamp};
 use shared::lock::{LockPatterns, Locks};
 
-use crate::error::{Error, Place};
+use crate::error::Error;
 
 /// How often a job may be tried again.
 pub(in crate::v0) const MOST_RETRIES: u32 = 100;
-pub(super) const PARAMETERS_BYTES: usize = 64 * 1024;
-/// Readers of JSON give up at a depth of 128, and a list of jobs is some levels deep itself.
-const PARAMETERS_DEPTH: usize = 64;
 pub(super) const COMMENT_CHARACTERS: usize = 255;
 pub(super) const TICKET_CHARACTERS: usize = 32;
 pub(super) const UNIQUE_KEY_CHARACTERS: usize = 255;
@@ -25,37 +22,6 @@ pub(in crate::v0) fn checked_locks(
 ) -> Result<Locks, Error> {
     let locks = patterns.unwrap_or_default().render(parameters);
     locks.map_err(|error| Error::invalid("locks", error))
-}
-
-/// Parameters that are neither too large nor too deep.
-pub(in crate::v0) fn checked_parameters(
-    parameters: Map<String, Value>,
-) -> Result<Map<String, Value>, Error> {
-    let too_large = || {
-        let place = Place::field("parameters");
-        Error::TooLarge { place, limit_bytes: PARAMETERS_BYTES }
-    };
-    let bytes = serde_json::to_vec(&parameters).map_err(|_| too_large())?.len();
-    if bytes > PARAMETERS_BYTES {
-        return Err(too_large());
-    }
-    if parameters.values().any(|value| is_deeper_than(value, PARAMETERS_DEPTH)) {
-        let why = format!("it is more than {PARAMETERS_DEPTH} levels deep");
-        return Err(Error::invalid("parameters", why));
-    }
-    Ok(parameters)
-}
-
-fn is_deeper_than(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(values) => {
-            levels == 0 || values.iter().any(|value| is_deeper_than(value, levels - 1))
-        }
-        Value::Object(values) => {
-            levels == 0 || values.values().any(|value| is_deeper_than(value, levels - 1))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
 }
 
 /// A moment; the empty text is none, as the reference has it.

@@ -195,7 +195,7 @@ fn what_is_too_long_too_large_or_too_deep_is_refused() {
     let deep = format!("{}1{}", "[".repeat(65), "]".repeat(65));
     let deep = format!(r#"{{"action":"a","parameters":{{"a":{deep}}}}}"#);
     let many: Vec<JobId> = (0..1001).map(|_| JobId::random()).collect();
-    let large = json!({"action": "a", "parameters": {"a": "x".repeat(PARAMETERS_BYTES)}});
+    let large = json!({"action": "a", "parameters": {"a": "x".repeat(64 * 1024)}});
     check(
         &[
             &json!({"action": "a", "comment": "ü".repeat(256)}).to_string(),

@@ -440,8 +440,11 @@ impl Chance {
     fn log(&mut self, model: &Model) -> Step {
         let (id, token) = self.run(model);
         let sources = [Source::Stdout, Source::Stderr, Source::Capstan];
-        let lines = (0..self.dice.below(4)).map(|_| Line {
+        let ages = [Duration::ZERO, Duration::from_millis(50), HOUR];
+        // The moment of a step is read off the last line, which is said then.
+        let lines = (0..self.dice.below(4)).rev().map(|after| Line {
             source: self.dice.one(&sources),
+            age: if after == 0 { Duration::ZERO } else { self.dice.one(&ages) },
             text: "x".repeat(self.dice.below(5)),
         });
         let lines = lines.collect();

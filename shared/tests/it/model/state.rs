@@ -357,7 +357,7 @@ impl Keys {
         }
         let lines = job.log.iter().flatten().map(|(at, line)| {
             let fields = [
-                ("at", at.to_string()),
+                ("at", (at - line.age.as_millis() as i64).to_string()),
                 ("source", line.source.to_string()),
                 ("text", line.text.clone()),
             ];

@@ -1,0 +1,196 @@
+//! What jobs of an action have unless they say otherwise, as operators configure it. It goes before what workers
+//! announce, and a job's own values go before it; jobs that are there already keep what they have.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::capacity::{CapacityMap, Class};
+use shared::job::{ActionName, Span};
+use shared::store::{self, ActionDefaults};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::docs::WrongType;
+use super::docs::{Away, BadBody, BadQuery, NoActionConfig, TooLarge, TooManyActionConfigs};
+use super::path::OfAction;
+use super::query::NoQuery;
+use super::submission::MOST_RETRIES;
+use super::{Refusal, body};
+use crate::app::{App, in_time};
+use crate::error::Error;
+use crate::parameters::checked_parameters;
+
+const BODY_BYTES: usize = 1024 * 1024;
+
+/// What jobs of an action shall have unless they say otherwise. Only `action` is required; what is not given, or `null`,
+/// is left to the workers. A field that is not listed here is refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({
+    "action": "gc", "parameters": {"dryRun": "false"}, "retries": 2, "capacityMap": {"scan": 1},
+    "deadline": "15m", "stopTimeout": "30s",
+}))]
+pub(super) struct ActionConfigCreate {
+    /// The action.
+    #[schema(value_type = String, required, nullable = false, min_length = 1, max_length = 64)]
+    action: Option<ActionName>,
+    /// What to do it with. A job's own parameters go before these one by one.
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Map<String, Value>>,
+    /// How often a job is tried again when it fails.
+    #[schema(maximum = 100)]
+    retries: Option<u32>,
+    /// Whole units that a job needs, by type.
+    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    capacity_map: Option<CapacityMap>,
+    /// From a job's start to SIGTERM, like `15m`; none when empty.
+    #[schema(value_type = Option<String>)]
+    deadline: Option<Span>,
+    /// From SIGTERM to SIGKILL.
+    #[schema(value_type = Option<String>)]
+    stop_timeout: Option<Span>,
+}
+
+/// What jobs of an action have unless they say otherwise; `null`, or an empty duration, is left to the workers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "193c061a-c52c-448a-884a-719adc253497", "action": "gc",
+    "parameters": {"dryRun": "false"}, "retries": 2, "capacityMap": {"scan": 1},
+    "deadline": "15m", "stopTimeout": "30s",
+}))]
+pub(super) struct ActionConfig {
+    /// Its identity: one that is deleted and made again has another.
+    #[schema(value_type = String, format = Uuid)]
+    id: Uuid,
+    /// The action.
+    #[schema(value_type = String)]
+    action: ActionName,
+    /// What to do it with.
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Map<String, Value>>,
+    /// How often a job is tried again.
+    retries: Option<u32>,
+    /// What a job needs.
+    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    capacity_map: Option<CapacityMap>,
+    /// From a job's start to SIGTERM.
+    #[schema(value_type = String)]
+    deadline: Span,
+    /// From SIGTERM to SIGKILL.
+    #[schema(value_type = String)]
+    stop_timeout: Span,
+}
+
+/// All that is configured.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ActionConfigs {
+    /// By action.
+    action_configs: Vec<ActionConfig>,
+}
+
+/// Lists what is configured, by action.
+#[utoipa::path(
+    get, path = "/action_configs", operation_id = "ListActionConfigs", tag = "action configs",
+    responses((status = 200, body = ActionConfigs, description = "all of them"), BadQuery, Away),
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+) -> Result<Json<ActionConfigs>, Refusal> {
+    let configs = app.store.action_configs().await?;
+    let action_configs = configs.into_iter().map(ActionConfig::from).collect();
+    Ok(Json(ActionConfigs { action_configs }))
+}
+
+/// Configures an action, instead of what was configured of it before.
+#[utoipa::path(
+    post, path = "/action_configs", operation_id = "UpdateActionConfig", tag = "action configs",
+    request_body(content = ActionConfigCreate, description = "at most 1 MiB"),
+    responses(
+        (status = 202, body = ActionConfig, description = "jobs that are submitted from now on have it"),
+        BadBody, TooManyActionConfigs, TooLarge, WrongType, Away,
+    ),
+)]
+pub(super) async fn set(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    request: Request,
+) -> Result<(StatusCode, Json<ActionConfig>), Refusal> {
+    let create: ActionConfigCreate = body::read(request, BODY_BYTES).await?;
+    let (action, defaults) = create.checked()?;
+    let setting = async {
+        let set = app.store.set_action_config(&action, &defaults).await?;
+        set.ok_or_else(|| Refusal::from(Error::TooManyActionConfigs))
+    };
+    Ok((StatusCode::ACCEPTED, Json(in_time(setting).await?.into())))
+}
+
+/// Shows what is configured of an action.
+#[utoipa::path(
+    get, path = "/action_configs/{action}", operation_id = "GetActionConfig", tag = "action configs",
+    params(("action" = String, Path, description = "the action", example = "gc")),
+    responses(
+        (status = 200, body = ActionConfig, description = "what is configured"),
+        BadQuery, NoActionConfig, Away,
+    ),
+)]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    OfAction(action): OfAction,
+    _: NoQuery,
+) -> Result<Json<ActionConfig>, Refusal> {
+    let config = app.store.action_config(&action).await?;
+    let config = config.ok_or_else(|| Error::NoSuchActionConfig(action.to_string()))?;
+    Ok(Json(config.into()))
+}
+
+/// Forgets what is configured of an action; what its workers announce holds again.
+#[utoipa::path(
+    delete, path = "/action_configs/{action}", operation_id = "DeleteActionConfig", tag = "action configs",
+    params(("action" = String, Path, description = "the action", example = "gc")),
+    responses((status = 204, description = "it is gone"), BadQuery, NoActionConfig, Away),
+)]
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    OfAction(action): OfAction,
+    _: NoQuery,
+) -> Result<StatusCode, Refusal> {
+    if app.store.delete_action_config(&action).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Error::NoSuchActionConfig(action.to_string()).into())
+}
+
+impl ActionConfigCreate {
+    fn checked(self) -> Result<(ActionName, ActionDefaults), Error> {
+        let action = self.action.ok_or_else(|| Error::invalid("action", "it is required"))?;
+        if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
+            let why = format!("it must be a whole number from 0 to {MOST_RETRIES}");
+            return Err(Error::invalid("retries", why));
+        }
+        Class::of(self.capacity_map.as_ref()).map_err(|why| Error::invalid("capacityMap", why))?;
+        let defaults = ActionDefaults {
+            parameters: self.parameters.map(checked_parameters).transpose()?,
+            capacity_map: self.capacity_map,
+            retries: self.retries,
+            deadline: self.deadline.unwrap_or_default(),
+            stop_timeout: self.stop_timeout.unwrap_or_default(),
+        };
+        Ok((action, defaults))
+    }
+}
+
+impl From<store::ActionConfig> for ActionConfig {
+    fn from(config: store::ActionConfig) -> ActionConfig {
+        let ActionDefaults { parameters, capacity_map, retries, deadline, stop_timeout } =
+            config.defaults;
+        let (id, action) = (config.id, config.action);
+        ActionConfig { id, action, parameters, retries, capacity_map, deadline, stop_timeout }
+    }
+}

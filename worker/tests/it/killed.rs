@@ -1,0 +1,49 @@
+//! A worker that is killed, as a process: nothing of its jobs is left.
+
+use std::process::Stdio;
+
+use serde_json::json;
+use shared::job::Status;
+
+use crate::commands::FAMILY;
+use crate::world::{World, entries, processes_of};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_leaves_no_process_and_the_next_one_sweeps_its_directory() {
+    let world = World::new().await;
+    let (store, broker) = (world.house.store_config(), world.house.broker_config());
+    let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_capstan-worker"))
+        .args(world.flags(FAMILY))
+        .arg(format!("--redis-url={}", store.redis_url))
+        .arg(format!("--namespace={}", store.namespace))
+        .arg(format!("--amqp-url={}", broker.amqp_url))
+        .arg("--lease=2s")
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let id = world.submit("family", &json!({"then": "sleep 1000"})).await;
+    let reaper = world.said(id, 1).await[0].replace("stdout: ", "/proc/");
+    assert!(processes_of(id).len() >= 5, "{:?}", processes_of(id));
+    let name = std::fs::read_to_string(format!("{reaper}/comm")).unwrap();
+    assert_eq!(name, "capstan-reaper\n");
+    assert_eq!(entries(&world.temporary()).len(), 1);
+
+    process.kill().await.unwrap();
+    world.no_process_of(id).await;
+    let gone = async || !std::path::Path::new(&reaper).exists();
+    world.house.eventually("its reaper is gone", gone).await;
+    let left = entries(&world.temporary());
+    assert_eq!(left.len(), 1, "nobody was there to remove it: {left:?}");
+
+    let next = world.worker(FAMILY);
+    let swept = async || {
+        let now = entries(&world.temporary());
+        now.len() == 1 && now != left
+    };
+    world.house.eventually("the next worker removes it", swept).await;
+    assert_eq!(world.ended(id).await.status, Status::WorkerDead);
+    next.stop().await;
+    assert_eq!(entries(&world.temporary()), [""; 0]);
+    world.close().await;
+}

@@ -1,0 +1,12 @@
+//! Actions as jobs meet them: real workers, real Redis and RabbitMQ, real processes, looked at from outside.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+
+mod commands;
+mod examples;
+mod killed;
+mod library;
+mod logs;
+mod progress;
+mod webhooks;
+mod world;
