@@ -126,7 +126,7 @@ async fn fill(config: &StoreConfig, part: u64, jobs: u64) -> anyhow::Result<Work
         let Claims::Answered(answers) = claims else { bail!("the worker may not claim") };
         let tokens = answers[0].iter().filter_map(|answer| match answer {
             ClaimAnswer::Claimed(claimed) => Some((claimed.id, claimed.token)),
-            ClaimAnswer::Gone | ClaimAnswer::Refused(_) => None,
+            ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_) => None,
         });
         // One in a hundred steps leaves a job that runs.
         let left = usize::from(step % 100 == 0);

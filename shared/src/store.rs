@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use change::{Change as JobChange, Changed};
 pub use configs::{ActionConfig, MAX_ACTION_CONFIGS};
 pub use crons::{Cron, CronSet, MAX_CRONS, SetCron, Skip};
-pub use defaults::ActionDefaults;
+pub use defaults::{ActionDefaults, RunningPer};
 pub use dump::Dumped;
 pub use finish::{Finish, Finished};
 pub use fire::{DueCron, DueCrons, Fired};

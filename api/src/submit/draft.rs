@@ -3,6 +3,7 @@
 
 use shared::capacity::Class;
 use shared::job::{JobId, NewJob, Spec, Timestamp};
+use shared::lock::LockPatterns;
 use shared::store::ActionDefaults;
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ pub(crate) struct Draft {
     pub(crate) scheduled_at: Option<Timestamp>,
     /// Its id: one that follows from the client's key, or a random one.
     pub(crate) id: JobId,
+    /// Locks whose names have parameters that the client did not give: its action may.
+    pub(crate) late_locks: LockPatterns,
     /// The id follows from a key, and must not be used again within a day.
     pub(crate) once: bool,
 }
@@ -32,10 +35,29 @@ impl Draft {
         if let Some(parameters) = self.spec.parameters.take() {
             self.spec.parameters = Some(checked_parameters(parameters)?);
         }
+        self.lock(defaults)?;
         let need = defaults.need(self.spec.capacity_map.as_ref());
         let class = Class::of(need).map_err(|error| Error::invalid("capacityMap", error))?;
-        let Draft { spec, scheduled_at, id, once, retries: _ } = self;
+        let Draft { spec, scheduled_at, id, once, .. } = self;
         Ok(NewJob { id, class, scheduled_at, once, spec })
+    }
+
+    /// Fills in the locks that follow from all parameters.
+    fn lock(&mut self, defaults: &ActionDefaults) -> Result<(), Error> {
+        let late = std::mem::take(&mut self.late_locks);
+        if late != LockPatterns::None {
+            let locks = late.render(self.spec.parameters.as_ref());
+            self.spec.locks = locks.map_err(|error| Error::invalid("locks", error))?;
+        }
+        let limit = defaults.limit_of_key(&self.spec);
+        let limit = limit.map_err(|why| {
+            let why = format!("they are no key of the action's maxRunningPer: {why}");
+            Error::invalid("parameters", why)
+        })?;
+        if let Some(limit) = limit {
+            self.spec.locks.add(limit, 1);
+        }
+        Ok(())
     }
 }
 

@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::capacity::{CapacityMap, Class};
 use shared::job::{ActionName, Span};
+use shared::lock::MAX_PERMITS;
 use shared::store::{self, ActionDefaults};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::body::Object;
 use super::docs::WrongType;
 use super::docs::{Away, BadBody, BadQuery, NoActionConfig, TooLarge, TooManyActionConfigs};
-use super::path::OfAction;
+use super::path::OfActionConfig;
 use super::query::NoQuery;
 use super::submission::MOST_RETRIES;
 use super::{Refusal, body};
@@ -32,7 +34,8 @@ const BODY_BYTES: usize = 1024 * 1024;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({
     "action": "gc", "parameters": {"dryRun": "false"}, "retries": 2, "capacityMap": {"scan": 1},
-    "deadline": "15m", "stopTimeout": "30s",
+    "deadline": "15m", "stopTimeout": "30s", "maxRunning": 3,
+    "maxRunningPer": {"key": "{{tenant}}", "permits": 1},
 }))]
 pub(super) struct ActionConfigCreate {
     /// The action.
@@ -53,6 +56,23 @@ pub(super) struct ActionConfigCreate {
     /// From SIGTERM to SIGKILL.
     #[schema(value_type = Option<String>)]
     stop_timeout: Option<Span>,
+    /// How many of its jobs run at once in the whole fleet: the permits of lock `action:<action>`.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    max_running: Option<u32>,
+    /// How many of those run at once that have the same key.
+    #[schema(value_type = Option<RunningPer>)]
+    max_running_per: Option<Object<store::RunningPer>>,
+}
+
+/// A limit for each of the keys that jobs of an action have.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"key": "{{tenant}}", "permits": 1}))]
+struct RunningPer {
+    /// The key, made of the job's parameters.
+    key: String,
+    /// How many run at once: the permits of each lock `action:<action>:<key>`.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    permits: u32,
 }
 
 /// What jobs of an action have unless they say otherwise; `null`, or an empty duration, is left to the workers.
@@ -61,7 +81,8 @@ pub(super) struct ActionConfigCreate {
 #[schema(example = json!({
     "id": "193c061a-c52c-448a-884a-719adc253497", "action": "gc",
     "parameters": {"dryRun": "false"}, "retries": 2, "capacityMap": {"scan": 1},
-    "deadline": "15m", "stopTimeout": "30s",
+    "deadline": "15m", "stopTimeout": "30s", "maxRunning": 3,
+    "maxRunningPer": {"key": "{{tenant}}", "permits": 1},
 }))]
 pub(super) struct ActionConfig {
     /// Its identity: one that is deleted and made again has another.
@@ -84,6 +105,10 @@ pub(super) struct ActionConfig {
     /// From SIGTERM to SIGKILL.
     #[schema(value_type = String)]
     stop_timeout: Span,
+    /// How many of its jobs run at once.
+    max_running: Option<u32>,
+    /// How many of those run at once that have the same key.
+    max_running_per: Option<RunningPer>,
 }
 
 /// All that is configured.
@@ -142,7 +167,7 @@ pub(super) async fn set(
 )]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    OfAction(action): OfAction,
+    OfActionConfig(action): OfActionConfig,
     _: NoQuery,
 ) -> Result<Json<ActionConfig>, Refusal> {
     let config = app.store.action_config(&action).await?;
@@ -158,7 +183,7 @@ pub(super) async fn show(
 )]
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
-    OfAction(action): OfAction,
+    OfActionConfig(action): OfActionConfig,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
     if app.store.delete_action_config(&action).await? {
@@ -181,16 +206,44 @@ impl ActionConfigCreate {
             retries: self.retries,
             deadline: self.deadline.unwrap_or_default(),
             stop_timeout: self.stop_timeout.unwrap_or_default(),
+            max_running: checked_permits("maxRunning", self.max_running)?,
+            max_running_per: self.max_running_per.map(|per| checked_per(per.0)).transpose()?,
         };
         Ok((action, defaults))
     }
 }
 
+fn checked_permits(field: &str, permits: Option<u32>) -> Result<Option<u32>, Error> {
+    if permits.is_some_and(|permits| !(1..=MAX_PERMITS).contains(&permits)) {
+        let why = format!("it must be a whole number from 1 to {MAX_PERMITS}");
+        return Err(Error::invalid(field, why));
+    }
+    Ok(permits)
+}
+
+fn checked_per(per: store::RunningPer) -> Result<store::RunningPer, Error> {
+    checked_permits("maxRunningPer.permits", Some(per.permits))?;
+    if !per.key.contains("{{") || per.key.chars().count() > 255 {
+        let why = "it must have a parameter in it, like {{tenant}}, and at most 255 characters";
+        return Err(Error::invalid("maxRunningPer.key", why));
+    }
+    Ok(per)
+}
+
 impl From<store::ActionConfig> for ActionConfig {
     fn from(config: store::ActionConfig) -> ActionConfig {
-        let ActionDefaults { parameters, capacity_map, retries, deadline, stop_timeout } =
-            config.defaults;
-        let (id, action) = (config.id, config.action);
-        ActionConfig { id, action, parameters, retries, capacity_map, deadline, stop_timeout }
+        let defaults = config.defaults;
+        let per = defaults.max_running_per;
+        ActionConfig {
+            id: config.id,
+            action: config.action,
+            parameters: defaults.parameters,
+            retries: defaults.retries,
+            capacity_map: defaults.capacity_map,
+            deadline: defaults.deadline,
+            stop_timeout: defaults.stop_timeout,
+            max_running: defaults.max_running,
+            max_running_per: per.map(|per| RunningPer { key: per.key, permits: per.permits }),
+        }
     }
 }

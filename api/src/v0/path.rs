@@ -32,6 +32,9 @@ pub(super) struct OfClass(pub(super) Class);
 /// The action that the path names.
 pub(super) struct OfAction(pub(super) ActionName);
 
+/// The action whose config the path names.
+pub(super) struct OfActionConfig(pub(super) ActionName);
+
 impl FromRequestParts<Arc<App>> for OfJob {
     type Rejection = Refusal;
 
@@ -75,6 +78,15 @@ impl FromRequestParts<Arc<App>> for OfClass {
         let text = segment(parts, app).await;
         let class = Class::try_from(text.clone());
         Ok(OfClass(class.map_err(|_| Error::NoSuchClass(short(&text)))?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OfActionConfig {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let text = segment(parts, app).await;
+        Ok(OfActionConfig(text.parse().map_err(|_| Error::NoSuchActionConfig(short(&text)))?))
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) use checks::{MOST_RETRIES, checked_locks, moment};
 
 use checks::{
     COMMENT_CHARACTERS, FAIRNESS_KEY_CHARACTERS, TICKET_CHARACTERS, UNIQUE_KEY_CHARACTERS,
-    checked_backoff, checked_key, checked_text,
+    checked_backoff, checked_key, checked_text, early_or_late,
 };
 use named::Named;
 
@@ -137,8 +137,9 @@ impl JobSubmission {
             return Err(Error::invalid("retries", why));
         }
         let parameters = self.parameters.map(checked_parameters).transpose()?;
+        let (locks, late_locks) = early_or_late(self.locks, parameters.as_ref())?;
         let spec = Spec {
-            locks: checked_locks(self.locks, parameters.as_ref())?,
+            locks,
             parameters,
             capacity_map: self.capacity_map,
             deadline: self.deadline.unwrap_or_default(),
@@ -164,7 +165,7 @@ impl JobSubmission {
         if spec.expires_at.is_some_and(|expires| scheduled_at.is_some_and(|at| expires <= at)) {
             return Err(Error::invalid("expiresAt", "it must be after scheduledAt"));
         }
-        Ok(Draft { spec, retries: self.retries, scheduled_at, id, once })
+        Ok(Draft { spec, retries: self.retries, scheduled_at, id, late_locks, once })
     }
 }
 

@@ -21,7 +21,8 @@ async fn a_config_is_set_shown_listed_changed_and_deleted() {
         let config = answer.json();
         let expected = json!({
             "id": config["id"], "action": "gc", "parameters": {"a": "1"}, "retries": null,
-            "capacityMap": null, "deadline": "", "stopTimeout": "",
+            "capacityMap": null, "deadline": "", "stopTimeout": "", "maxRunning": null,
+            "maxRunningPer": null,
         });
         assert_eq!(config, expected);
         assert_eq!(house.get("/action_configs/gc").await.json(), config);
@@ -142,6 +143,53 @@ async fn there_are_never_more_configs_than_may_be() {
         assert_eq!(answer.code(), "409 CONFLICT");
         let answer = house.post("/action_configs", &json!({"action": "a7", "retries": 1})).await;
         assert_eq!((answer.status, &answer.json()["retries"]), (202, &json!(1)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_config_limits_how_many_jobs_of_an_action_run_and_how_many_of_each_key() {
+    house(async |house| {
+        let per = json!({"key": "{{tenant}}-{{zone}}", "permits": 1});
+        let config = json!({"action": "scan", "parameters": {"zone": "eu"}, "maxRunning": 2,
+            "maxRunningPer": per});
+        let set = house.post("/action_configs", &config).await;
+        assert_eq!(set.status, 202, "{}", set.text);
+        assert_eq!((&set.json()["maxRunning"], &set.json()["maxRunningPer"]), (&json!(2), &per));
+        let worker = house.worker("default=16", &["scan"]).await;
+        let of = |tenant: &str| {
+            json!({"action": "scan", "parameters": {"tenant": tenant}, "locks": ["z-{{zone}}-{{tenant}}"]})
+        };
+        let (a1, a2) = (house.submit(&of("a")).await, house.submit(&of("a")).await);
+        let (b1, c1) = (house.submit(&of("b")).await, house.submit(&of("c")).await);
+        let expected = json!({"z-eu-a": 1, "action:scan:a-eu": 1});
+        assert_eq!(house.show(a1).await["locks"], expected, "also with what only the config says");
+        house.claim(&worker, a1).await;
+        house.park(&worker, a2).await;
+        house.claim(&worker, b1).await;
+        house.park(&worker, c1).await;
+        let waits = house.show(c1).await["waitingFor"].clone();
+        assert_eq!(waits["code"], "lock", "{waits}");
+        // Without limits all may run.
+        assert_eq!(house.delete("/action_configs/scan").await.status, 204);
+        house.claim(&worker, c1).await;
+        let lock = house.get("/locks/action:scan").await;
+        assert_eq!(lock.json()["permits"], Value::Null, "{}", lock.text);
+
+        house.post("/action_configs", &config).await;
+        let keyless = house.post("/jobs", &json!({"action": "scan"})).await;
+        assert_eq!(keyless.code(), "400 INVALID_PARAMETERS", "{}", keyless.text);
+        assert!(keyless.text.contains("tenant"), "{}", keyless.text);
+        for wrong in [
+            json!({"action": "a", "maxRunning": 0}),
+            json!({"action": "a", "maxRunningPer": {"key": "{{a}}", "permits": 0}}),
+            json!({"action": "a", "maxRunningPer": {"key": "a", "permits": 1}}),
+            json!({"action": "a", "maxRunningPer": {"key": "{{a}}"}}),
+            json!({"action": "a", "maxRunningPer": {"key": "{{a}}", "permits": 1, "of": 2}}),
+        ] {
+            let refused = house.post("/action_configs", &wrong).await;
+            assert_eq!(refused.code(), "400 INVALID_PARAMETERS", "{wrong}");
+        }
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! What operators have configured of actions. Deleting one is a command of Redis' own; setting one keeps its id.
+//! What operators have configured of actions, with the limits that follow from it.
 
 use std::collections::BTreeMap;
 
@@ -47,10 +47,15 @@ impl Store {
 
     /// Forgets what is configured of an action; false when nothing is.
     pub async fn delete_action_config(&self, action: &ActionName) -> Result<bool, StoreError> {
-        let mut command = redis::cmd("HDEL");
-        command.arg(self.keys.action_configs()).arg(action.as_str());
-        let deleted: u64 = command.query_async(&mut self.connection.clone()).await?;
-        Ok(deleted > 0)
+        let answer = self.call(&self.scripts.set_action_config, |call| {
+            call.arg(action.as_str()).arg("").arg("").arg(0);
+        });
+        let words = answer.await?.words()?;
+        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["deleted"] => Ok(true),
+            ["gone"] => Ok(false),
+            _ => Err(unknown("set_action_config", &words)),
+        }
     }
 
     /// What is configured of an action; `None` when nothing is.

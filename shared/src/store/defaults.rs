@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{Store, StoreError, configs};
 use crate::capacity::CapacityMap;
 use crate::job::{ActionName, Span, Spec};
+use crate::lock::{self, LockError, LockName};
 
 /// What a job of an action has unless its submission says otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,22 @@ pub struct ActionDefaults {
     /// From SIGTERM to SIGKILL.
     #[serde(skip_serializing_if = "Span::is_none")]
     pub stop_timeout: Span,
+    /// So many of its jobs run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<u32>,
+    /// So many of those that have the same key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running_per: Option<RunningPer>,
+}
+
+/// A limit for each of the keys that jobs of an action have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunningPer {
+    /// The key, with parameters of the job: `{{tenant}}`.
+    pub key: String,
+    /// How many run at once.
+    pub permits: u32,
 }
 
 impl ActionDefaults {
@@ -40,6 +57,8 @@ impl ActionDefaults {
         self.retries = self.retries.or(others.retries);
         self.deadline = first(self.deadline, &others.deadline);
         self.stop_timeout = first(self.stop_timeout, &others.stop_timeout);
+        self.max_running = self.max_running.or(others.max_running);
+        self.max_running_per = self.max_running_per.or_else(|| others.max_running_per.clone());
         self
     }
 
@@ -50,6 +69,13 @@ impl ActionDefaults {
         spec.parameters = filled(spec.parameters.take(), self.parameters.as_ref());
         spec.deadline = first(std::mem::take(&mut spec.deadline), &self.deadline);
         spec.stop_timeout = first(std::mem::take(&mut spec.stop_timeout), &self.stop_timeout);
+    }
+
+    /// The lock that keeps the limit of the job's key; the job's parameters are filled in.
+    pub fn limit_of_key(&self, spec: &Spec) -> Result<Option<LockName>, LockError> {
+        let Some(per) = &self.max_running_per else { return Ok(None) };
+        let key = lock::render(&per.key, spec.parameters.as_ref())?;
+        LockName::of_key(&spec.action, &key).map(Some)
     }
 
     /// What a job needs.

@@ -150,6 +150,10 @@ pub(super) fn firing_of(
         ..Spec::of(cron.action.clone())
     };
     defaults.fill(&mut spec, cron.retries);
+    // A key that cannot be made of these parameters limits nothing: a tick is not lost for it.
+    if let Ok(Some(limit)) = defaults.limit_of_key(&spec) {
+        spec.locks.add(limit, 1);
+    }
     let (kind, delay_ms) = match cause {
         Cause::Tick => ("tick", cron.delay_ms(id)),
         Cause::Run => ("run", 0),

@@ -9,7 +9,7 @@ fn check(bodies: &[&str], expected: &Expect) {
     let read = |body: &&str| {
         let draft = parse::<JobSubmission>(body.as_bytes()).and_then(|job| job.draft(None));
         match draft {
-            Ok(Draft { spec, retries, scheduled_at, id: _, once: _ }) => {
+            Ok(Draft { spec, retries, scheduled_at, .. }) => {
                 let spec = serde_json::to_string(&spec).unwrap();
                 let at = scheduled_at.map(|at| at.to_string());
                 format!("{spec}\n  retries {retries:?} at {at:?}\n")
@@ -152,7 +152,8 @@ fn a_wrong_field_is_refused_by_name() {
             onWorkerLost: unknown variant `forget`, expected `retry` or `fail`
             strictLease: invalid type: string "yes", expected a boolean
             locks: lock "two words" must be 1 to 128 characters of A-Z a-z 0-9 _ . - : / @
-            locks: lock "device-{{host}}" names parameter "host", which is missing or is no text, number, true or false
+            {"action":"a","scheduledBy":"unknown"}
+              retries None at None
             locks: lock "action:a" must not begin with action: or class:, which are limits of Capstan's own
             locks: permits of lock "a" must be a whole number from 1 to 1000000
             locks: it must be a list of names, or an object of names and permits

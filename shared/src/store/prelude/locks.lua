@@ -199,6 +199,26 @@ local function find_busy(id, job, needs, now)
   return busy[1]
 end
 
+-- Sets how many may hold a lock; '' for what it has when nothing is said. Those whose turn it is by then are woken; those
+-- of an action's keys, `action:scan:*`, by the ticker.
+local function set_permits(name, count, now)
+  if count == '' then
+    call('HDEL', root .. 'permits', name)
+  else
+    call('HSET', root .. 'permits', name, count)
+  end
+  known_permits = {}
+  local keys = string.match(name, '^(.*:)%*$')
+  if keys then
+    for _, line in ipairs(call('SMEMBERS', root .. 'lines')) do
+      if string.sub(line, 1, #keys) == keys then call('ZADD', root .. 'turns', text(now), line) end
+    end
+  else
+    wake(name, now)
+  end
+  emit_lock(name, 'permits', count)
+end
+
 -- Takes the locks of a job that starts.
 local function hold(id, needs)
   local holds = {}
