@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
+use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
@@ -19,15 +20,15 @@ pub use consume::{Consumer, Delivery, Receipt};
 pub use offer::{BadOffer, MOST_IDS, Offer};
 pub use publish::Publisher;
 
-use crate::config::{BrokerConfig, QueueType};
+use crate::config::{BadSetting, BrokerConfig, QueueType};
 use crate::queue::QueueName;
 
 /// RabbitMQ is away, or refused.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// The URL cannot be read. Never shows the URL: it has a password.
-    #[error("the AMQP URL cannot be read: {0}")]
-    Url(String),
+    /// A setting of the broker cannot be used.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
     /// RabbitMQ refused, or the connection is gone.
     #[error("rabbitmq: {0}")]
     Amqp(#[from] lapin::Error),
@@ -57,6 +58,7 @@ const DELIVERY_LIMIT: i32 = i32::MAX;
 pub struct Broker {
     connection: Connection,
     uri: AMQPUri,
+    trusted: OwnedTLSConfig,
     name: String,
     namespace: String,
     queue_type: QueueType,
@@ -78,7 +80,7 @@ impl BrokerError {
         let error = match self {
             BrokerError::Amqp(error) => error,
             BrokerError::Late { .. } => return true,
-            BrokerError::Url(_) | BrokerError::NotTaken(_) => return false,
+            BrokerError::Setting(_) | BrokerError::NotTaken(_) => return false,
         };
         let lapin::ErrorKind::ProtocolError(error) = error.kind() else { return false };
         matches!(error.kind(), AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR))
@@ -92,13 +94,14 @@ impl Broker {
         namespace: &str,
         name: &str,
     ) -> Result<Broker, BrokerError> {
-        let mut uri: AMQPUri = config.amqp_url.parse().map_err(BrokerError::Url)?;
+        let (mut uri, trusted) = place(config)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         uri.query.connection_timeout.get_or_insert(CALL_LIMIT.as_millis() as u64);
-        let connection = open(&uri, name).await?;
+        let connection = open(&uri, &trusted, name).await?;
         let (name, namespace) = (name.to_owned(), namespace.to_owned());
         let queue_type = config.queue_type;
-        Ok(Broker { connection, uri, name, namespace, queue_type, declared: Mutex::default() })
+        let declared = Mutex::default();
+        Ok(Broker { connection, uri, trusted, name, namespace, queue_type, declared })
     }
 
     /// False when the connection is gone.
@@ -145,7 +148,8 @@ impl Broker {
     /// Deletes a queue that takes nothing and holds nothing: it is not full, it is broken, as RabbitMQ 3.10 leaves one
     /// that it was making, or deleting, when it was killed. What such a queue may have held is found by the reaper.
     pub async fn discard_broken(&self, queue: &QueueName) -> Result<bool, BrokerError> {
-        let connection = open(&self.uri, &format!("{} (mending)", self.name)).await?;
+        let connection =
+            open(&self.uri, &self.trusted, &format!("{} (mending)", self.name)).await?;
         let channel = limited("open a channel", connection.create_channel()).await?;
         let (name, options) = (self.full_name(queue), QueueDeclareOptions::durable().passive());
         let asked = channel.queue_declare(name.clone().into(), options, FieldTable::default());
@@ -157,7 +161,8 @@ impl Broker {
             Err(error) => return Err(error),
         };
         if is_broken {
-            let connection = open(&self.uri, &format!("{} (mending)", self.name)).await?;
+            let connection =
+                open(&self.uri, &self.trusted, &format!("{} (mending)", self.name)).await?;
             let channel = limited("open a channel", connection.create_channel()).await?;
             let deleted = channel.queue_delete(name.into(), QueueDeleteOptions::default());
             limited("delete a queue", deleted).await?;
@@ -220,7 +225,7 @@ impl Broker {
         let usable = apart.take().filter(|connection| connection.status().connected());
         let connection = match usable {
             Some(connection) => connection,
-            None => open(&self.uri, &format!("{} (declaring)", self.name)).await?,
+            None => open(&self.uri, &self.trusted, &format!("{} (declaring)", self.name)).await?,
         };
         self.declare_on(apart.insert(connection), queue).await
     }
@@ -267,9 +272,27 @@ impl Broker {
     }
 }
 
-async fn open(uri: &AMQPUri, name: &str) -> Result<Connection, BrokerError> {
+/// Where the broker is, and whom to trust there. The reasons of the parser may repeat the URL, and are not passed on.
+fn place(config: &BrokerConfig) -> Result<(AMQPUri, OwnedTLSConfig), BadSetting> {
+    let bad =
+        |_| BadSetting::new("CAPSTAN_AMQP_URL", "it must be like amqp://user@host:port/vhost");
+    let mut uri: AMQPUri = config.amqp_url.parse().map_err(bad)?;
+    if let Some(password) = config.password()? {
+        uri.authority.userinfo.password = password;
+    }
+    Ok((uri, OwnedTLSConfig { identity: None, cert_chain: config.authorities()? }))
+}
+
+async fn open(
+    uri: &AMQPUri,
+    trusted: &OwnedTLSConfig,
+    name: &str,
+) -> Result<Connection, BrokerError> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    limited("connect", Connection::connect_uri(uri.clone(), properties)).await
+    let runtime = lapin::runtime::default_runtime()?;
+    let (uri, trusted) = (uri.clone(), trusted.clone());
+    let connecting = Connection::connect_uri_with_config(uri, properties, trusted, runtime);
+    limited("connect", connecting).await
 }
 
 fn is(error: &lapin::Error, soft: &AMQPSoftError) -> bool {
