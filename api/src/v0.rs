@@ -1,6 +1,7 @@
 //! The DTR surface, `/api/v0`: its routes, and the modules that know its wire. Nothing outside of
 //! it does.
 
+mod audit;
 mod body;
 mod commands;
 mod cron;
@@ -28,6 +29,7 @@ use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use docs::{NoToken, WrongRole};
 pub(crate) use refusal::Refusal;
 
 use crate::app::{App, in_time};
@@ -48,6 +50,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(crons::next))
         .routes(routes!(steering::drain))
         .routes(routes!(steering::resume))
+        .routes(routes!(audit::list))
         .route_layer(middleware::from_fn(brief));
     // These wait for a body first, or go through a long history, and mind the time themselves.
     let routes = OpenApiRouter::new()

@@ -16,6 +16,7 @@ use super::query::NoQuery;
 use super::submission::{BatchSubmission, JobSubmission};
 use super::{Refusal, body};
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::Error;
 use crate::submit::{Admission, Admitted, DraftBatch};
 use crate::waiting;
@@ -84,14 +85,16 @@ pub(super) async fn list(
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     OfKey(key): OfKey,
+    caller: Caller,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
     let submission: JobSubmission = body::read(request, BODY_BYTES).await?;
-    let mut draft = submission.draft()?;
+    let mut draft = submission.draft(&caller)?;
     draft.keyed = key.map(|key| key.job()).transpose()?;
     let Admitted { job, how } = app.submissions.one(draft).await?;
     app.metrics.submitted(usize::from(how == Admission::Made));
+    caller.made(job.id);
     let status = match how {
         Admission::Made | Admission::Repeated => StatusCode::ACCEPTED,
         Admission::Taken => StatusCode::OK,
@@ -116,17 +119,19 @@ pub(super) async fn submit(
 pub(super) async fn submit_batch(
     State(app): State<Arc<App>>,
     OfKey(key): OfKey,
+    caller: Caller,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Jobs>), Refusal> {
     let batch: BatchSubmission = body::read(request, BATCH_BODY_BYTES).await?;
-    let mut drafts = batch.drafts()?;
+    let mut drafts = batch.drafts(&caller)?;
     if let Some(key) = &key {
         for (index, draft) in drafts.iter_mut().enumerate() {
             draft.keyed = Some(key.job_of_batch(index)?);
         }
     }
     let id = key.map_or_else(Uuid::new_v4, |key| key.batch());
+    caller.made(format_args!("batch {id} of {}", drafts.len()));
     let batch = DraftBatch { id, drafts };
     let none = batch.drafts.is_empty();
     let jobs = if none { Vec::new() } else { app.submissions.all(batch).await? };

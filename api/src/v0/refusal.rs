@@ -2,7 +2,7 @@
 //!
 //! Two codes are not in the contract's list: NO_SUCH_ROUTE for a path that nothing is served under,
 //! and the reference's INTERNAL_ERROR. A 413 says INVALID_PARAMETERS and names the limit in its
-//! detail.
+//! detail; a 429 says NOT_AUTHENTICATED.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -54,7 +54,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, errors) = answer(&self.0);
         let mut response = (status, Json(errors)).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(RETRY_AFTER, 1.into());
         }
         response
@@ -67,6 +67,9 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         Error::NoSuchJob(_) => (StatusCode::NOT_FOUND, "NO_SUCH_JOB"),
         Error::NoSuchWorker(_) => (StatusCode::NOT_FOUND, "NO_SUCH_WORKER"),
         Error::NoSuchCron(_) => (StatusCode::NOT_FOUND, "NO_SUCH_CRON"),
+        Error::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "NOT_AUTHENTICATED"),
+        Error::TooManyWrongTokens => (StatusCode::TOO_MANY_REQUESTS, "NOT_AUTHENTICATED"),
+        Error::NotAuthorized { .. } => (StatusCode::FORBIDDEN, "NOT_AUTHORIZED"),
         Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ROUTE"),
         Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
         Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
@@ -134,7 +137,17 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::WorkerOver(id) => {
             say("id", json!(id));
         }
-        Error::Json(_) | Error::TooManyCrons | Error::Unavailable(_) | Error::Broken => {}
+        Error::NotAuthorized { owner, role, needed } => {
+            say("name", json!(owner.as_str()));
+            say("role", json!(role.as_str()));
+            say("needed", json!(needed.as_str()));
+        }
+        Error::NotAuthenticated(_)
+        | Error::TooManyWrongTokens
+        | Error::Json(_)
+        | Error::TooManyCrons
+        | Error::Unavailable(_)
+        | Error::Broken => {}
     }
     detail
 }
@@ -151,6 +164,7 @@ mod tests {
     use super::*;
     use expect_test::expect;
     use shared::job::{JobId, Status};
+    use shared::tokens::Role;
 
     #[test]
     fn every_error_has_the_shape_of_the_surface() {
@@ -160,6 +174,13 @@ mod tests {
             Error::NoSuchJob("x".to_owned()),
             Error::NoSuchWorker("x".to_owned()),
             Error::NoSuchCron("x".to_owned()),
+            Error::NotAuthenticated("there is no such token"),
+            Error::TooManyWrongTokens,
+            Error::NotAuthorized {
+                owner: "ci".parse().unwrap(),
+                role: Role::Viewer,
+                needed: Role::Admin,
+            },
             Error::NoSuchRoute("/x".to_owned()),
             Error::NotAllowed { method, route },
             Error::MediaType("text/xml".to_owned()),
@@ -189,6 +210,12 @@ mod tests {
               there is no worker "x"
             404 NO_SUCH_CRON {"name":"x"}
               there is no cron "x"
+            401 NOT_AUTHENTICATED {}
+              there is no such token
+            429 NOT_AUTHENTICATED {}
+              too many wrong tokens come from this address; try again in a second
+            403 NOT_AUTHORIZED {"name":"ci","needed":"admin","role":"viewer"}
+              ci is viewer, and this takes admin
             404 NO_SUCH_ROUTE {"route":"/x"}
               there is no route "/x"
             405 NOT_ALLOWED {"method":"PUT","route":"/x"}

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::body::Object;
 use super::job::Backoff;
+use crate::auth::Caller;
 use crate::error::{Error, Place};
 use crate::submit::Draft;
 
@@ -23,8 +24,6 @@ const PARAMETERS_DEPTH: usize = 64;
 const COMMENT_CHARACTERS: usize = 255;
 const TICKET_CHARACTERS: usize = 32;
 const UNIQUE_KEY_CHARACTERS: usize = 255;
-/// Who asked, as long as nobody can say who they are.
-pub(super) const UNKNOWN: &str = "unknown";
 
 /// A job to be done. Only `action` is required; `null` is the same as nothing. A field that is not
 /// listed here is refused.
@@ -101,7 +100,7 @@ pub(super) struct BatchSubmission {
 
 impl JobSubmission {
     /// Checks all that can be checked without the store.
-    pub(super) fn draft(self) -> Result<Draft, Error> {
+    pub(super) fn draft(self, caller: &Caller) -> Result<Draft, Error> {
         let action = self.action.ok_or_else(|| Error::invalid("action", "it is required"))?;
         if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
             let why = format!("it must be a whole number from 0 to {MOST_RETRIES}");
@@ -123,7 +122,7 @@ impl JobSubmission {
             backoff: self.backoff.map(|backoff| checked_backoff(backoff.0)).transpose()?,
             on_worker_lost: self.on_worker_lost.unwrap_or_default(),
             strict_lease: self.strict_lease.unwrap_or_default(),
-            scheduled_by: Some(UNKNOWN.to_owned()),
+            scheduled_by: Some(caller.name().to_owned()),
             comment: checked_text("comment", self.comment, COMMENT_CHARACTERS)?,
             ticket_ref: checked_text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
             ..Spec::of(action)
@@ -138,14 +137,14 @@ impl JobSubmission {
 
 impl BatchSubmission {
     /// Checks all of them; an error names the first one that is refused.
-    pub(super) fn drafts(self) -> Result<Vec<Draft>, Error> {
+    pub(super) fn drafts(self, caller: &Caller) -> Result<Vec<Draft>, Error> {
         let jobs = self.jobs.ok_or_else(|| Error::invalid("jobs", "it is required"))?;
         if jobs.len() > MOST_JOBS {
             let why = format!("{} are more than the {MOST_JOBS} of one batch", jobs.len());
             return Err(Error::invalid("jobs", why));
         }
         let drafts = jobs.into_iter().enumerate();
-        drafts.map(|(at, job)| job.0.draft().map_err(|error| error.in_job(at))).collect()
+        drafts.map(|(at, job)| job.0.draft(caller).map_err(|error| error.in_job(at))).collect()
     }
 }
 

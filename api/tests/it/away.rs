@@ -43,6 +43,7 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("POST", "/crons/{name}/resume", ""),
         ("GET", "/crons/{name}/next", ""),
         ("GET", "/meta/settings", ""),
+        ("GET", "/audit", ""),
         ("POST", "/meta/settings", r#"{"jobHistoryToKeep": 1}"#),
     ];
     let whole = |(method, path, body): (&str, &str, _)| {

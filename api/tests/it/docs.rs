@@ -53,6 +53,7 @@ async fn the_document_names_its_version_and_every_route() {
         expect![[r#"
             DELETE /api/v0/crons/{name}
             DELETE /api/v0/jobs/{id}
+            GET /api/v0/audit
             GET /api/v0/crons
             GET /api/v0/crons/{name}
             GET /api/v0/crons/{name}/next

@@ -3,6 +3,8 @@
 //! skip.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod audit;
+mod auth;
 mod away;
 mod commands;
 mod crons;
@@ -11,13 +13,18 @@ mod fleet;
 mod house;
 mod jobs;
 mod keys;
+mod limits;
 mod list;
 mod logs;
 mod many;
+mod process;
 mod proxy;
 mod redis;
 mod refusals;
+mod secrets;
 mod service;
 mod settings;
 mod submit;
+mod tls;
+mod tokens;
 mod workers;

@@ -7,7 +7,8 @@ use serde_json::json;
 
 fn check(bodies: &[&str], expected: &Expect) {
     let read = |body: &&str| {
-        let draft = parse::<JobSubmission>(body.as_bytes()).and_then(JobSubmission::draft);
+        let draft =
+            parse::<JobSubmission>(body.as_bytes()).and_then(|job| job.draft(&Caller::default()));
         match draft {
             Ok(Draft { spec, retries, scheduled_at, keyed: _ }) => {
                 let spec = serde_json::to_string(&spec).unwrap();
@@ -210,7 +211,7 @@ fn an_error_in_a_batch_names_the_job() {
     ];
     let read = |body: &str| {
         let batch = parse::<BatchSubmission>(body.as_bytes());
-        match batch.and_then(BatchSubmission::drafts) {
+        match batch.and_then(|batch| batch.drafts(&Caller::default())) {
             Ok(drafts) => format!("{} jobs\n", drafts.len()),
             Err(error) => format!("{error}\n"),
         }
