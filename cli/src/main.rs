@@ -1,6 +1,7 @@
 //! `capstan`, the command line. It knows Capstan through the HTTP API only, except for `bench`,
 //! which measures the bare broker too.
 
+mod access;
 mod api;
 mod arguments;
 mod bench;
@@ -9,9 +10,11 @@ mod demo;
 mod each;
 mod failure;
 mod health;
+mod init;
 mod jobs;
 mod out;
 mod settings;
+mod token;
 mod wire;
 mod workers;
 
@@ -51,12 +54,14 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<Ending, Failure> {
-    let api = Api::new(&arguments.api)?;
+    let api = Api::new(&arguments.api, &arguments.access)?;
     match arguments.command {
         Command::Jobs(command) => jobs::run(&api, command).await,
         Command::Crons(command) => crons::run(&api, command).await,
         Command::Workers(arguments) => workers::run(&api, arguments).await,
         Command::Settings(command) => settings::run(&api, command).await,
+        Command::Token(command) => token::run(command),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Health(arguments) => health::run(arguments).await,
         Command::Demo(arguments) => demo::run(&api, &arguments).await,
         Command::Bench(arguments) => bench::run(&api, arguments).await,

@@ -105,9 +105,7 @@ pub struct Secret(String);
 impl Secret {
     /// A new one, of 256 bits from the system's source of randomness.
     pub fn random() -> std::io::Result<Secret> {
-        let mut bytes = [0; TOKEN_BYTES];
-        getrandom::fill(&mut bytes).map_err(std::io::Error::from)?;
-        Ok(Secret(format!("{MARK}{}", hex(&bytes))))
+        Ok(Secret(format!("{MARK}{}", password()?)))
     }
 
     /// The text that its owner sends.
@@ -115,6 +113,13 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+/// A password for a machine: 256 random bits, as text.
+pub fn password() -> std::io::Result<String> {
+    let mut bytes = [0; TOKEN_BYTES];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::from)?;
+    Ok(hex(&bytes))
 }
 
 /// A line of the file.
