@@ -1,5 +1,5 @@
-//! Every change, written down beside the road of the request: no request waits for its entry, and none fails for it.
-//! While the store is away the entries wait here, as many as there is room for.
+//! Every change, written down beside the road of the request: no request waits for its entry, and
+//! none fails for it. While the store is away the entries wait here, as many as there is room for.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::RunError;
 use crate::auth::Caller;
 use crate::metrics::Metrics;
 
-/// How many entries wait while the store is away; what comes then is lost, and counted. Such requests have mostly been
-/// answered 503, and changed nothing.
+/// How many entries wait while the store is away; what comes then is lost, and counted. Such
+/// requests have mostly been answered 503, and changed nothing.
 const MOST_WAITING: usize = 4096;
 /// How many are written at once.
 const TOGETHER: usize = 64;
@@ -53,8 +53,8 @@ impl Recorder {
     }
 }
 
-/// A change that is under way. Dropped before its end, because its client hung up, it is told of too: it may have been
-/// done.
+/// A change that is under way. Dropped before its end, because its client hung up, it is told of
+/// too: it may have been done.
 pub(crate) struct Pending {
     told: Option<AuditedChange>,
     caller: Caller,
@@ -77,7 +77,8 @@ impl Pending {
         self.caller.role().clone_into(&mut change.role);
         self.caller.subject().clone_into(&mut change.subject);
         change.status = status;
-        // v0 refuses parameters that it does not know: what it accepted are filters, and no secrets.
+        // v0 refuses parameters that it does not know: what it accepted are filters, and no
+        // secrets.
         let known = change.path.starts_with("/api/v0/") && (200..300).contains(&status);
         if !known {
             change.query.clear();
@@ -92,8 +93,8 @@ impl Drop for Pending {
     }
 }
 
-/// Writes until nobody can tell of anything any more. An entry whose writing was not answered is written again, and may
-/// stand there twice.
+/// Writes until nobody can tell of anything any more. An entry whose writing was not answered is
+/// written again, and may stand there twice.
 async fn write(
     store: Store,
     mut receiver: mpsc::Receiver<AuditedChange>,

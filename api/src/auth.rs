@@ -1,5 +1,5 @@
-//! Who asks, and whether they may. One middleware decides for all routes, by method and path, from one table; handlers
-//! are told who it was, and decide nothing.
+//! Who asks, and whether they may. One middleware decides for all routes, by method and path, from
+//! one table; handlers are told who it was, and decide nothing.
 
 mod caller;
 mod failures;
@@ -67,8 +67,8 @@ impl Access {
         }
     }
 
-    /// Reads the tokens again. While they cannot be read the last ones that could are good: who wants to take a token
-    /// back deletes its line.
+    /// Reads the tokens again. While they cannot be read the last ones that could are good: who
+    /// wants to take a token back deletes its line.
     fn reread(&self, exposure: &Exposure) {
         let Some(tokens) = &self.tokens else { return };
         match read(exposure) {

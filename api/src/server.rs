@@ -4,6 +4,7 @@
 //! followed logs end, then the submission drivers, which have nothing left to do.
 
 mod accept;
+mod bodies;
 mod headers;
 mod seats;
 mod settings;
@@ -211,6 +212,7 @@ fn layered(router: Router<Arc<App>>, app: Arc<App>, exposure: &Exposure) -> Rout
         .fallback(no_such_route)
         .method_not_allowed_fallback(not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(bodies::Room::default(), bodies::bound))
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::count))

@@ -1,5 +1,5 @@
-//! TLS: the certificate that is shown, which changes with its files; connections that are there go on with the one that
-//! they began with.
+//! TLS: the certificate that is shown, which changes with its files; connections that are there go
+//! on with the one that they began with.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -71,8 +71,8 @@ impl Tls {
         &self.acceptor
     }
 
-    /// Reads the files again whenever they change, until `shutdown`. Files that do not fit each other, as they may while
-    /// they are being replaced, change nothing.
+    /// Reads the files again whenever they change, until `shutdown`. Files that do not fit each
+    /// other, as they may while they are being replaced, change nothing.
     pub(crate) async fn follow(&self, shutdown: CancellationToken) {
         let Files { certificate, key } = self.files.clone();
         let mut watched = Watched::unread(vec![certificate, key]);

@@ -14,7 +14,8 @@ use crate::failure::Failure;
 /// Who we are.
 #[derive(Args, Default)]
 pub(crate) struct Access {
-    /// The token to show the API. Better in CAPSTAN_TOKEN, or a file: others see the arguments of a program
+    /// The token to show the API. Better in CAPSTAN_TOKEN, or a file: others see the arguments of a
+    /// program
     #[arg(long, env = "CAPSTAN_TOKEN", hide_env_values = true, hide = true, global = true)]
     token: Option<String>,
 

@@ -1,5 +1,5 @@
-//! `capstan init`: what a first start needs and nobody should choose: a token for its admin, passwords for the broker
-//! and the store. What is there stays.
+//! `capstan init`: what a first start needs and nobody should choose: a token for its admin,
+//! passwords for the broker and the store. What is there stays.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,8 @@ pub(crate) struct InitArguments {
     #[arg(long, value_name = "DIRECTORY")]
     access: PathBuf,
 
-    /// Where `redis-password` and `amqp-password` are made, and what sets them: `redis.conf`, `rabbitmq.conf`
+    /// Where `redis-password` and `amqp-password` are made, and what sets them: `redis.conf`,
+    /// `rabbitmq.conf`
     #[arg(long, value_name = "DIRECTORY")]
     secrets: PathBuf,
 }
@@ -61,7 +62,8 @@ fn made(path: &Path) -> Result<String, Failure> {
     Ok(read.with_context(|| format!("cannot read {}", path.display()))?)
 }
 
-/// The token's line is written before the token: when this is interrupted, the next start makes both anew.
+/// The token's line is written before the token: when this is interrupted, the next start makes
+/// both anew.
 fn admin(access: &Path, place: &Path) -> Result<bool, Failure> {
     if place.exists() {
         return Ok(false);

@@ -1,5 +1,5 @@
-//! `capstan token`: makes, lists and deletes the tokens that the API asks for. It works on their file, wherever the API
-//! is: the first token cannot be asked for with a token.
+//! `capstan token`: makes, lists and deletes the tokens that the API asks for. It works on their
+//! file, wherever the API is: the first token cannot be asked for with a token.
 
 mod file;
 
@@ -38,7 +38,8 @@ pub(crate) struct NewArguments {
     #[command(flatten)]
     tokens: TokensFile,
 
-    /// What it may: viewer reads; operator also submits, cancels, clears locks, runs crons; admin everything
+    /// What it may: viewer reads; operator also submits, cancels, clears locks, runs crons; admin
+    /// everything
     #[arg(long)]
     role: Role,
 

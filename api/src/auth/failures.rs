@@ -1,5 +1,6 @@
-//! Wrong tokens, by where they come from: the first few are answered at once, more of them late, and too many at a time
-//! not at all. Right ones from the same address are never held up: many may share it.
+//! Wrong tokens, by where they come from: the first few are answered at once, more of them late,
+//! and too many at a time not at all. Right ones from the same address are never held up: many may
+//! share it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -1,5 +1,5 @@
-//! Where a request comes from: the peer of its connection, or, where that is a proxy that we trust, whoever the proxy
-//! says. Nobody else is believed.
+//! Where a request comes from: the peer of its connection, or, where that is a proxy that we trust,
+//! whoever the proxy says. Nobody else is believed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -39,8 +39,8 @@ impl FromStr for Networks {
     }
 }
 
-/// Who sent a request. Proxies add whom they heard of at the right end of the header: the first from there that is not
-/// a proxy of ours is the one.
+/// Who sent a request. Proxies add whom they heard of at the right end of the header: the first
+/// from there that is not a proxy of ours is the one.
 pub(crate) fn remote(extensions: &Extensions, headers: &HeaderMap, proxies: &Networks) -> IpAddr {
     let peer = extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
     let mut found = peer;

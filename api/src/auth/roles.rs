@@ -1,5 +1,5 @@
-//! The one table of who may do what, by method and path. A route that is not in it is a viewer's to read and an admin's
-//! to change, and a test fails until it is.
+//! The one table of who may do what, by method and path. A route that is not in it is a viewer's to
+//! read and an admin's to change, and a test fails until it is.
 
 use axum::http::Method;
 use shared::tokens::Role;
@@ -80,7 +80,8 @@ const TABLE: &[(&str, &str, Need)] = &[
     ("DELETE", "/api/v1.0/joblocks",               OPERATOR),
 ];
 
-/// What a route asks for; `template` is none where nothing is served, which only those learn who may read.
+/// What a route asks for; `template` is none where nothing is served, which only those learn who
+/// may read.
 pub(super) fn need(method: &Method, template: Option<&str>) -> Need {
     let Some(template) = template else { return VIEWER };
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);

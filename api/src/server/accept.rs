@@ -1,5 +1,5 @@
-//! Takes connections and serves each, within limits: on how many there are, how large a head of a request is, and how
-//! long it takes to come.
+//! Takes connections and serves each, within limits: on how many there are, how large a head of a
+//! request is, and how long it takes to come.
 
 use std::io;
 use std::net::IpAddr;
@@ -24,12 +24,14 @@ use super::stream::{Seated, Transport};
 use crate::auth::Peer;
 use crate::tls::Tls;
 
-/// A head, and a TLS handshake, must be there within this time; so long a connection may be idle between two requests.
+/// A head, and a TLS handshake, must be there within this time; so long a connection may be idle
+/// between two requests.
 const HEAD_LIMIT: Duration = Duration::from_secs(20);
 /// A head is at most so large: more is answered 431.
 const HEAD_BYTES: usize = 32 * 1024;
 const MOST_HEADERS: usize = 64;
-/// How long to wait after the system could not give us another connection: it has no files left, say.
+/// How long to wait after the system could not give us another connection: it has no files left,
+/// say.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What serves requests.

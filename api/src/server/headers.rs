@@ -1,5 +1,5 @@
-//! What every answer says to browsers: take nothing for what it is not said to be, show it in no frame, tell nobody
-//! where you came from, and, unless a page says otherwise, load nothing.
+//! What every answer says to browsers: take nothing for what it is not said to be, show it in no
+//! frame, tell nobody where you came from, and, unless a page says otherwise, load nothing.
 
 use axum::extract::Request;
 use axum::http::header::{
@@ -31,7 +31,8 @@ pub(super) async fn add(request: Request, next: Next) -> Response {
     response
 }
 
-/// Lets the pages of these origins use the API. Nothing is sent by a browser of its own accord: no cookies.
+/// Lets the pages of these origins use the API. Nothing is sent by a browser of its own accord: no
+/// cookies.
 pub(super) fn cors(origins: &Origins) -> CorsLayer {
     let own = ["idempotency-key", "last-event-id"].map(HeaderName::from_static);
     let total = HeaderName::from_static("x-total-count");

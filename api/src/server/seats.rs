@@ -1,5 +1,5 @@
-//! How many connections there may be: in all, so that memory is bounded, and of one address, so that nobody takes all
-//! of them.
+//! How many connections there may be: in all, so that memory is bounded, and of one address, so
+//! that nobody takes all of them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -40,7 +40,8 @@ impl Seats {
         Arc::clone(&self.free).acquire_owned().await.ok()
     }
 
-    /// A place for a connection from this address; none when it has its share. Trusted proxies stand for many.
+    /// A place for a connection from this address; none when it has its share. Trusted proxies
+    /// stand for many.
     pub(super) fn take(&self, address: IpAddr, permit: OwnedSemaphorePermit) -> Option<Seat> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let of_one = taken.entry(address).or_default();

@@ -12,8 +12,8 @@ use crate::auth::Networks;
 /// Who may come near, and how.
 #[derive(Debug, Clone, Args)]
 pub struct Exposure {
-    /// The file of tokens that `capstan token` writes; read again when it changes. Without it everybody may do
-    /// everything, which is allowed on a loopback address only
+    /// The file of tokens that `capstan token` writes; read again when it changes. Without it
+    /// everybody may do everything, which is allowed on a loopback address only
     #[arg(long, env = "CAPSTAN_TOKENS", value_name = "FILE", value_parser = path)]
     pub tokens: Option<PathBuf>,
 
@@ -33,11 +33,13 @@ pub struct Exposure {
     #[arg(long, env = "CAPSTAN_TLS_KEY", value_name = "FILE", value_parser = path)]
     pub tls_key: Option<PathBuf>,
 
-    /// Proxies whose X-Forwarded-For is believed: addresses, or networks like 10.0.0.0/8, with commas between
+    /// Proxies whose X-Forwarded-For is believed: addresses, or networks like 10.0.0.0/8, with
+    /// commas between
     #[arg(long, env = "CAPSTAN_TRUSTED_PROXIES", value_name = "NETWORKS", default_value = "")]
     pub trusted_proxies: Networks,
 
-    /// Whose pages a browser lets use the API: origins like https://ops.example.org, with commas between
+    /// Whose pages a browser lets use the API: origins like https://ops.example.org, with commas
+    /// between
     #[arg(long, env = "CAPSTAN_CORS_ORIGINS", value_name = "ORIGINS", default_value = "")]
     pub cors_origins: Origins,
 

@@ -1,5 +1,5 @@
-//! A connection with its place: what it reads and writes goes through, except that a peer that takes nothing of its
-//! answer for too long is given up.
+//! A connection with its place: what it reads and writes goes through, except that a peer that
+//! takes nothing of its answer for too long is given up.
 
 use std::io;
 use std::pin::Pin;

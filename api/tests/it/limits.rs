@@ -1,5 +1,5 @@
-//! What is too much: connections, heads, bodies; and that others are served meanwhile. A real process, whose memory is
-//! looked at.
+//! What is too much: connections, heads, bodies; and that others are served meanwhile. A real
+//! process, whose memory is looked at.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -118,6 +118,43 @@ async fn a_flood_of_heads_and_bodies_leaves_its_memory_bounded() {
     }
     let after = api.resident_mib();
     assert!(after < before + 200, "{before} MiB before, {after} MiB after");
+}
+
+#[tokio::test]
+async fn bodies_that_are_too_much_together_are_a_503_and_others_are_served() {
+    let api = Process::start(&[]).await;
+    let half = 9 * 1024 * 1024;
+    let head = format!(
+        "POST /api/v0/jobs/batch HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+        half + 1
+    );
+    let mut sending = JoinSet::new();
+    for _ in 0..20 {
+        let (address, head) = (api.address, head.clone());
+        sending.spawn(async move {
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            connection.write_all(head.as_bytes()).await.unwrap();
+            // Whoever is refused may not get to send all of it.
+            let _ = connection.write_all(&vec![b' '; half]).await;
+            let mut answer = [0; 12];
+            connection.read_exact(&mut answer).await.map(|_| answer)
+        });
+    }
+    // There is room for seven, which then wait for the last byte of theirs.
+    for _ in 0..13 {
+        let next = tokio::time::timeout(PATIENCE, sending.join_next()).await.unwrap();
+        // A refusal may be lost: it comes before all is sent.
+        let answer = next.unwrap().unwrap();
+        assert!(answer.is_err() || answer.is_ok_and(|answer| &answer == b"HTTP/1.1 503"));
+    }
+    let memory = api.resident_mib();
+    assert!(memory < 250, "{memory} MiB");
+    assert!(answer(api.address, get("").as_bytes()).await.starts_with("HTTP/1.1 200"));
+    sending.shutdown().await;
+    let client = Client::builder().timeout(PATIENCE).build().unwrap();
+    let url = format!("http://{}/api/v0/jobs", api.address);
+    let submit = async || send(client.post(&url).json(&json!({"action": "noop"}))).await;
+    eventually(submit, |answer| answer.status == 202).await;
 }
 
 #[tokio::test]

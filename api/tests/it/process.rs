@@ -44,7 +44,8 @@ impl Process {
     }
 }
 
-/// Runs it with these flags and this environment until `enough` is said, or until it ends; returns all it said.
+/// Runs it with these flags and this environment until `enough` is said, or until it ends; returns
+/// all it said.
 pub(crate) async fn said(
     flags: &[&str],
     environment: &[(&str, &str)],

@@ -54,7 +54,7 @@ async fn neither_help_nor_an_address_that_is_none_repeats_a_password() {
     let bad = [
         format!("redis://:{PASSWORD}@a:b:c"),
         format!("http://:{PASSWORD}@a"),
-        format!("{PASSWORD}"),
+        PASSWORD.to_owned(),
         format!("redis://:{PASSWORD}@[::1"),
         format!("redis://:{PASSWORD}@a:1/x"),
     ];

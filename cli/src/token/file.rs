@@ -1,5 +1,5 @@
-//! Files that hold secrets, or hashes of them: changed in one step, so that whoever reads one at any time reads the old
-//! or the new one, and whole.
+//! Files that hold secrets, or hashes of them: changed in one step, so that whoever reads one at
+//! any time reads the old or the new one, and whole.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -83,7 +83,8 @@ fn text(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Puts a changed text in the place of a file. Two at once wait for each other: the directory is locked.
+/// Puts a changed text in the place of a file. Two at once wait for each other: the directory is
+/// locked.
 fn change<T>(
     path: &Path,
     change: impl FnOnce(String) -> Result<(String, T), Failure>,
