@@ -12,7 +12,9 @@ FROM debian:trixie-slim
 LABEL org.opencontainers.image.title="capstan" \
       org.opencontainers.image.description="A background-job fleet over RabbitMQ and Redis" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
-RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin capstan
+RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin capstan \
+ && install -d -o capstan -g capstan -m 0700 /var/lib/capstan/access \
+ && install -d -o capstan -g capstan -m 0755 /var/lib/capstan/secrets
 # Trusted authorities, which the slim image does not have: an action may speak TLS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY examples/demo /etc/capstan

@@ -9,6 +9,8 @@ use shared::store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Recorder;
+use crate::auth::Access;
 use crate::error::Error;
 use crate::events::Hub;
 use crate::metrics::Metrics;
@@ -29,6 +31,10 @@ pub(crate) struct App {
     pub(crate) namespace: String,
     /// The way into it.
     pub(crate) submissions: Submissions,
+    /// Who may do what.
+    pub(crate) access: Arc<Access>,
+    /// Where changes are told of.
+    pub(crate) audit: Recorder,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// A permit for each log that is followed.

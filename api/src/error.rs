@@ -5,6 +5,7 @@ use std::fmt;
 
 use shared::job::{JobId, Status, WorkerId};
 use shared::store::{Relation, StoreError};
+use shared::tokens::{Owner, Role};
 
 /// Why a request was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,22 @@ pub(crate) enum Error {
     /// No action of this name is configured, or the text cannot be one.
     #[error("nothing is configured of the action {0:?}")]
     NoSuchActionConfig(String),
+    /// Nobody is known to have sent this.
+    #[error("{0}")]
+    NotAuthenticated(&'static str),
+    /// Too many wrong tokens come from there.
+    #[error("too many wrong tokens come from this address; try again in a second")]
+    TooManyWrongTokens,
+    /// Whoever sent this may not do it.
+    #[error("{owner} is {role}, and this takes {needed}")]
+    NotAuthorized {
+        /// Whose token it is.
+        owner: Owner,
+        /// What the token may do.
+        role: Role,
+        /// What it would have to be.
+        needed: Role,
+    },
     /// Nothing is served under this path.
     #[error("there is no route {0:?}")]
     NoSuchRoute(String),
@@ -186,7 +203,10 @@ impl From<StoreError> for Error {
                 }
                 Relation::ParentOver => Error::invalid("parent", bad),
             },
-            StoreError::Redis(_) | StoreError::Answer { .. } | StoreError::Record { .. } => {
+            StoreError::Redis(_)
+            | StoreError::Setting(_)
+            | StoreError::Answer { .. }
+            | StoreError::Record { .. } => {
                 tracing::error!(%error, "the store holds or says what it never should");
                 Error::Broken
             }

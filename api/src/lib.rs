@@ -5,6 +5,8 @@
 #![recursion_limit = "256"]
 
 mod app;
+mod audit;
+mod auth;
 mod cancelling;
 mod error;
 mod events;
@@ -12,17 +14,21 @@ mod metrics;
 mod parameters;
 mod server;
 mod submit;
+mod tls;
 mod v0;
 mod v1;
 mod waiting;
 
 use std::net::SocketAddr;
 
-use clap::{ArgAction, Args};
-use shared::config::{StoreConfig, TelemetryConfig};
+use clap::Args;
+use shared::config::{BadSetting, StoreConfig, TelemetryConfig};
 use shared::store::StoreError;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use auth::Networks;
+pub use server::{Exposure, Origins};
 
 /// The settings of the API.
 #[derive(Debug, Clone, Args)]
@@ -31,14 +37,9 @@ pub struct Config {
     #[arg(long, env = "CAPSTAN_LISTEN", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,
 
-    /// Serve everybody who can reach the address: without it only a loopback address is taken,
-    /// because there are no tokens yet
-    #[arg(
-        long, env = "CAPSTAN_INSECURE_LISTEN", action = ArgAction::Set, value_parser = switch,
-        num_args = 0..=1, require_equals = true,
-        default_value = "false", default_missing_value = "true",
-    )]
-    pub insecure_listen: bool,
+    /// Who may come near, and how
+    #[command(flatten)]
+    pub exposure: Exposure,
 
     /// How many clients may follow events at once
     #[arg(long, env = "CAPSTAN_EVENT_STREAMS", default_value_t = 256)]
@@ -58,16 +59,23 @@ pub struct Config {
 pub enum RunError {
     /// Anybody could do anything: the address is not a loopback one.
     #[error(
-        "CAPSTAN_LISTEN={0} can be reached from other machines, and there are no tokens yet: \
-         listen on a loopback address like 127.0.0.1:8080, or say --insecure-listen \
-         (CAPSTAN_INSECURE_LISTEN=true) if whoever reaches it may do everything"
+        "CAPSTAN_LISTEN={0} can be reached from other machines, and there are no tokens: make one \
+         with `capstan token new --role admin --name NAME --file FILE` and say --tokens FILE \
+         (CAPSTAN_TOKENS), or listen on a loopback address like 127.0.0.1:8080, or say --open \
+         (CAPSTAN_OPEN=true) if whoever reaches it may do everything"
     )]
     Open(SocketAddr),
+    /// Tokens are asked for, and not.
+    #[error("CAPSTAN_TOKENS and CAPSTAN_OPEN exclude each other: say one of them")]
+    OpenWithTokens,
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
     /// The address cannot be had.
     #[error("cannot listen on CAPSTAN_LISTEN={0}: {1}")]
     Listen(SocketAddr, #[source] std::io::Error),
     /// The store's settings are wrong.
-    #[error("CAPSTAN_REDIS_URL is no address of a store: {0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// The admin listener failed.
     #[error(transparent)]
@@ -101,30 +109,23 @@ pub async fn run_on(
     let listen = config.listen;
     let address = listener.local_addr().map_err(|error| RunError::Listen(listen, error))?;
     refuse_open_address(address, &config)?;
-    tracing::info!(%address, namespace = config.store.namespace, "the api serves");
     let ended = server::serve(listener, config, shutdown).await;
     tracing::info!(%address, "the api has ended");
     ended
 }
 
 fn refuse_open_address(address: SocketAddr, config: &Config) -> Result<(), RunError> {
-    if address.ip().to_canonical().is_loopback() || config.insecure_listen {
-        return Ok(());
+    let Config { exposure, .. } = config;
+    match (exposure.has_tokens(), exposure.open) {
+        (true, true) => Err(RunError::OpenWithTokens),
+        (true, false) | (false, true) => Ok(()),
+        (false, false) if address.ip().to_canonical().is_loopback() => Ok(()),
+        (false, false) => Err(RunError::Open(address)),
     }
-    Err(RunError::Open(address))
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "it must be an IP address and port, like 127.0.0.1:8080")
-}
-
-/// The empty text is no: that is what an unset variable gives in Compose.
-fn switch(text: &str) -> Result<bool, &'static str> {
-    match text {
-        "true" | "1" => Ok(true),
-        "false" | "0" | "" => Ok(false),
-        _ => Err("it must be true or false"),
-    }
 }
 
 #[cfg(test)]
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_loopback_address_is_served_unless_the_operator_insists() {
+    fn only_a_loopback_address_is_served_without_tokens_unless_the_operator_insists() {
         let cases = [
             ("127.0.0.1:8080", true),
             ("127.8.0.1:0", true),
@@ -157,26 +158,17 @@ mod tests {
         for (listen, allowed) in cases {
             let mut config = config(&["--listen", listen]).unwrap();
             assert_eq!(refuse_open_address(config.listen, &config).is_ok(), allowed, "{listen}");
-            config.insecure_listen = true;
+            config.exposure.open = true;
+            assert!(refuse_open_address(config.listen, &config).is_ok(), "{listen}");
+            config.exposure.tokens = Some("tokens".into());
+            assert!(refuse_open_address(config.listen, &config).is_err(), "{listen}");
+            config.exposure.open = false;
             assert!(refuse_open_address(config.listen, &config).is_ok(), "{listen}");
         }
     }
 
     #[test]
-    fn the_switch_takes_what_a_flag_and_an_environment_say() {
-        let cases = [
-            ("--insecure-listen", Some(true)),
-            ("--insecure-listen=true", Some(true)),
-            ("--insecure-listen=1", Some(true)),
-            ("--insecure-listen=false", Some(false)),
-            ("--insecure-listen=0", Some(false)),
-            ("--insecure-listen=", Some(false)),
-            ("--insecure-listen=perhaps", None),
-        ];
-        for (argument, expected) in cases {
-            let found = config(&[argument]).ok().map(|config| config.insecure_listen);
-            assert_eq!(found, expected, "{argument}");
-        }
+    fn an_address_is_numbers() {
         assert!(config(&["--listen", "localhost"]).is_err());
     }
 }

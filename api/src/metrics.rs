@@ -44,6 +44,7 @@ pub(crate) struct Metrics {
     requests: Family<Answered, Counter>,
     seconds: Seconds,
     submitted: Counter,
+    audit_lost: Counter,
     jobs: Family<InStatus, Gauge>,
 }
 
@@ -57,6 +58,7 @@ impl Metrics {
                 Histogram::new(exponential_buckets(0.0005, 2.0, 15))
             }),
             submitted: Counter::default(),
+            audit_lost: Counter::default(),
             jobs: Family::default(),
         };
         let registry = registry.sub_registry_with_prefix("capstan");
@@ -67,6 +69,8 @@ impl Metrics {
         registry.register_with_unit("api_request", help, Unit::Seconds, seconds);
         let submitted = metrics.submitted.clone();
         registry.register("api_submitted_jobs", "jobs that were answered 202", submitted);
+        let help = "changes that could not be written to the audit";
+        registry.register("api_audit_lost", help, metrics.audit_lost.clone());
         registry.register("jobs", "jobs in the store by status", metrics.jobs.clone());
         metrics
     }
@@ -74,6 +78,11 @@ impl Metrics {
     /// So many jobs were answered 202.
     pub(crate) fn submitted(&self, jobs: usize) {
         self.submitted.inc_by(jobs as u64);
+    }
+
+    /// So many changes could not be written to the audit.
+    pub(crate) fn audit_lost(&self, changes: usize) {
+        self.audit_lost.inc_by(changes as u64);
     }
 
     /// So many jobs are in each status.

@@ -3,16 +3,22 @@
 //! Shutdown goes in this order: no new connections, open requests are answered (at most `GRACE`),
 //! followed logs end, then the submission drivers, which have nothing left to do.
 
+mod accept;
+mod bodies;
+mod headers;
+mod seats;
+mod settings;
+mod stream;
+
 use std::any::Any;
-use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{Method, Uri};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt;
-use axum::{Router, ServiceExt, middleware};
+use axum::{Router, middleware};
 use prometheus_client::registry::Registry;
 use shared::store::{Store, StoreError};
 use shared::telemetry::{Admin, Health, serve_admin};
@@ -25,14 +31,21 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::normalize_path::NormalizePathLayer;
 
 use crate::app::{App, MOST_SCANS, MOST_STREAMS};
+use crate::audit::Recorder;
+use crate::auth::{self, Access};
 use crate::error::Error;
 use crate::events::Hub;
 use crate::metrics::{self, Metrics};
 use crate::submit::Submissions;
+use crate::tls::Tls;
 use crate::v0::{self, Refusal};
 use crate::v1::{self, Sockets};
 use crate::{Config, RunError};
 
+pub use settings::{Exposure, Origins};
+
+/// An answer begins within this time, whatever its handler does.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// How long open requests may take to end after shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(10);
 /// How often the store is asked whether it is there.
@@ -49,6 +62,8 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
     let store = Store::new(&config.store)?;
+    let access = Arc::new(Access::new(&config.exposure)?);
+    let tls = Tls::new(&config.exposure)?;
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     let health = Health::default();
@@ -59,6 +74,8 @@ pub(crate) async fn serve(
     let _stopping = stop.clone().drop_guard();
 
     let submissions = Submissions::start(&store, &mut tasks);
+    let audit = Recorder::start(store.clone(), &metrics, &mut tasks);
+    follow(&access, tls.as_ref(), &config, &stop, &mut tasks);
     tasks.spawn(watch(store.clone(), health, metrics.clone(), stop.clone()));
     let events = Hub::new(store.clone());
     let reading = events.clone().read(stop.clone());
@@ -74,11 +91,14 @@ pub(crate) async fn serve(
         Ok(())
     });
 
-    let (router, docs) = v0::routes().split_for_parts();
+    let (router, mut docs) = v0::routes().split_for_parts();
+    auth::describe(&mut docs);
     let app = App {
         store,
         namespace: config.store.namespace,
         submissions,
+        access,
+        audit,
         metrics,
         streams: Arc::new(Semaphore::new(MOST_STREAMS)),
         scans: Semaphore::new(MOST_SCANS),
@@ -87,16 +107,35 @@ pub(crate) async fn serve(
         docs: docs.to_json().map_err(RunError::Docs)?.into(),
         shutdown: stop.clone(),
     };
-    let router = layered(router.merge(v1::routes()), Arc::new(app)).layer(socket_layer);
+    let address = listener.local_addr().map_err(RunError::Serve)?;
+    tracing::info!(%address, namespace = app.namespace, tls = tls.is_some(), "the api serves");
+    let router = unlayered(router.merge(v1::routes())).layer(socket_layer);
+    let router = layered(router, Arc::new(app), &config.exposure);
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "cannot send small answers at once");
-        }
-    });
-    let serving = axum::serve(listener, ServiceExt::<Request>::into_make_service(service));
-    let serving = serving.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future();
+    let serving = accept::serve(listener, service, &config.exposure, tls, stop.clone());
     finish(Box::pin(serving), tasks, &stop).await
+}
+
+/// Keeps reading the files that may change while the service runs.
+fn follow(
+    access: &Arc<Access>,
+    tls: Option<&Arc<Tls>>,
+    config: &Config,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<Result<(), RunError>>,
+) {
+    let (access, exposure, shutdown) = (Arc::clone(access), config.exposure.clone(), stop.clone());
+    tasks.spawn(async move {
+        access.follow(exposure, shutdown).await;
+        Ok(())
+    });
+    if let Some(tls) = tls.cloned() {
+        let shutdown = stop.clone();
+        tasks.spawn(async move {
+            tls.follow(shutdown).await;
+            Ok(())
+        });
+    }
 }
 
 /// Waits until serving is over or a task fails, then until the tasks are over too.
@@ -184,13 +223,28 @@ fn note(health: &Health, was_there: bool, answer: &Result<(), StoreError>) {
 }
 
 /// The routes with everything that holds for all of them.
-fn layered(router: Router<Arc<App>>, app: Arc<App>) -> Router {
-    router
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(not_allowed)
+/// What is answered where nothing is served.
+fn unlayered(router: Router<Arc<App>>) -> Router<Arc<App>> {
+    router.fallback(no_such_route).method_not_allowed_fallback(not_allowed)
+}
+
+fn layered(router: Router<Arc<App>>, app: Arc<App>, exposure: &Exposure) -> Router {
+    let router = router
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(bodies::Room::default(), bodies::bound))
+        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::count))
-        .with_state(app)
+        .layer(middleware::from_fn(headers::add));
+    // A browser asks what it may before it sends anything, and without a token.
+    let cors = headers::cors(&exposure.cors_origins);
+    let router = if exposure.cors_origins.0.is_empty() { router } else { router.layer(cors) };
+    router.with_state(app)
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    let late = |_| Refusal::from(Error::Unavailable("it took too long")).into_response();
+    tokio::time::timeout(ANSWER_LIMIT, next.run(request)).await.unwrap_or_else(late)
 }
 
 async fn no_such_route(uri: Uri) -> Refusal {
@@ -224,12 +278,15 @@ mod tests {
     async fn app(tasks: &mut JoinSet<Result<(), RunError>>) -> Arc<App> {
         let redis_url = "redis://127.0.0.1:1".to_owned();
         let namespace = "unused".to_owned();
-        let store = Store::new(&StoreConfig { redis_url, namespace }).unwrap();
+        let store = Store::new(&StoreConfig::new(redis_url, namespace)).unwrap();
+        let metrics = Metrics::new(&mut Registry::default());
         Arc::new(App {
             submissions: Submissions::start(&store, tasks),
+            access: Arc::new(Access::new(&Exposure::default()).unwrap()),
+            audit: Recorder::start(store.clone(), &metrics, tasks),
             store: store.clone(),
             namespace: "unused".to_owned(),
-            metrics: Metrics::new(&mut Registry::default()),
+            metrics,
             streams: Arc::new(Semaphore::new(1)),
             scans: Semaphore::new(1),
             events: Hub::new(store.clone()),
@@ -243,7 +300,7 @@ mod tests {
     async fn a_handler_that_panics_answers_in_the_shape_of_the_surface() {
         let mut tasks = JoinSet::new();
         let routes = Router::new().route("/panic", get(broken));
-        let router: Router = layered(routes, app(&mut tasks).await);
+        let router: Router = layered(routes, app(&mut tasks).await, &Exposure::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tasks.spawn(async { axum::serve(listener, router).await.map_err(RunError::Serve) });

@@ -2,6 +2,7 @@
 //! it does.
 
 mod action_config;
+mod audit;
 pub(crate) mod body;
 mod change;
 mod commands;
@@ -34,6 +35,7 @@ use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use docs::{NoToken, WrongRole};
 pub(crate) use refusal::Refusal;
 
 use crate::app::{App, in_time};
@@ -62,6 +64,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(action_config::show, action_config::delete))
         .routes(routes!(steering::drain))
         .routes(routes!(steering::resume))
+        .routes(routes!(audit::list))
         .route_layer(middleware::from_fn(brief));
     // These wait for a body first, or go through a long history, and mind the time themselves.
     let routes = OpenApiRouter::new()

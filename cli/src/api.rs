@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Body, Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::access::Access;
 use crate::failure::{Failure, Refusal};
 use crate::wire::Errors;
 
@@ -34,9 +35,9 @@ pub(crate) struct Page<T> {
 
 impl Api {
     /// Makes a handle without connecting.
-    pub(crate) fn new(url: &Url) -> Result<Api, Failure> {
+    pub(crate) fn new(url: &Url, access: &Access) -> Result<Api, Failure> {
         let base = format!("{}/api/v0", url.as_str().trim_end_matches('/'));
-        Ok(Api { http: client()?, base })
+        Ok(Api { http: access.client()?, base })
     }
 
     /// The JSON that stands at a path.
@@ -155,15 +156,16 @@ impl Api {
 
 /// A client that asks only who it is told to ask: no proxy of the environment, no redirection.
 pub(crate) fn client() -> Result<Client, Failure> {
-    let built = Client::builder()
+    Ok(builder().build().context("cannot make an HTTP client")?)
+}
+
+/// The same, before it is made.
+pub(crate) fn builder() -> ClientBuilder {
+    Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_LIMIT)
         .tcp_nodelay(true)
-        // It speaks no TLS: the machine's certificates, which may not be there, are not read.
-        .tls_certs_only([])
-        .build();
-    Ok(built.context("cannot make an HTTP client")?)
 }
 
 /// Nobody answered, or the connection broke.
@@ -189,7 +191,10 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
     match said {
         Some(error) if status.is_client_error() => {
             let field = error.detail.get("field").and_then(Value::as_str).map(str::to_owned);
-            let (code, message) = (error.code, error.message);
+            let (code, mut message) = (error.code, error.message);
+            if status == StatusCode::UNAUTHORIZED {
+                message.push_str("; put a token in CAPSTAN_TOKEN, or say --token-file FILE");
+            }
             Failure::Refused(Refusal { status: status.as_u16(), code, message, field })
         }
         Some(error) => Failure::Away(format!(
@@ -227,6 +232,14 @@ mod tests {
             r#"{"errors":[{"code":"NO_SUCH_JOB","message":"there is no such job"}]}"#,
             3,
             &expect!["the API refused (404 NO_SUCH_JOB): there is no such job"],
+        );
+        check(
+            401,
+            r#"{"errors":[{"code":"NOT_AUTHENTICATED","message":"there is no such token"}]}"#,
+            3,
+            &expect![[
+                r#"the API refused (401 NOT_AUTHENTICATED): there is no such token; put a token in CAPSTAN_TOKEN, or say --token-file FILE"#
+            ]],
         );
         check(
             503,

@@ -4,15 +4,18 @@
 use clap::{Parser, Subcommand};
 use reqwest::Url;
 
+use crate::access::Access;
 use crate::actions::ActionsCommand;
 use crate::bench::BenchArguments;
 use crate::crons::CronsCommand;
 use crate::demo::DemoArguments;
 use crate::health::HealthArguments;
+use crate::init::InitArguments;
 use crate::jobs::JobsCommand;
 use crate::locks::LocksCommand;
 use crate::queues::QueuesCommand;
 use crate::settings::SettingsCommand;
+use crate::token::TokenCommand;
 use crate::workers::WorkersArguments;
 
 const EXIT_CODES: &str = "\
@@ -28,7 +31,7 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "capstan", version, after_help = EXIT_CODES, propagate_version = true)]
 pub(crate) struct Arguments {
-    /// Where the API is, as http://[user:token@]host:port
+    /// Where the API is, as http://host:port or https://host:port
     #[arg(
         long,
         env = "CAPSTAN_API",
@@ -39,6 +42,9 @@ pub(crate) struct Arguments {
         global = true
     )]
     pub(crate) api: Url,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -69,6 +75,11 @@ pub(crate) enum Command {
     /// Show and change how much of what is over is kept
     #[command(subcommand, after_help = EXIT_CODES)]
     Settings(SettingsCommand),
+    /// Make, list, delete the tokens that the API asks for, in their file
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Make what a first start needs: a token for its admin, passwords for the broker and the store
+    Init(InitArguments),
     /// Ask a health address; exits 0 when it answers 2xx, otherwise prints why not and exits 1
     Health(HealthArguments),
     /// Show on a fleet that `./dev up` started that jobs run where and when they should
@@ -82,8 +93,7 @@ pub(crate) enum Command {
 fn api_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     match url.scheme() {
-        "http" if url.has_host() => Ok(url),
-        "https" => Err("this program speaks no TLS: use http".to_owned()),
+        "http" | "https" if url.has_host() => Ok(url),
         _ => Err("it must be like http://127.0.0.1:8080".to_owned()),
     }
 }
@@ -100,11 +110,10 @@ mod tests {
 
     #[test]
     fn the_address_of_the_api_must_be_one() {
-        for text in ["http://127.0.0.1:8080", "http://api", "http://me:token@api:80/behind/"] {
+        for text in ["http://127.0.0.1:8080", "https://api", "http://me:token@api:80/behind/"] {
             assert!(api_url(text).is_ok(), "{text}");
         }
-        for text in ["", "127.0.0.1:8080", "localhost:8080", "https://api", "ftp://api", "http://"]
-        {
+        for text in ["", "127.0.0.1:8080", "localhost:8080", "ftp://api", "http://"] {
             assert!(api_url(text).is_err(), "{text}");
         }
     }

@@ -92,13 +92,13 @@ impl Services {
         let Some(redis_url) = self.redis_url.clone().filter(|url| !url.is_empty()) else {
             return Ok(None);
         };
-        let config = StoreConfig { redis_url, namespace: "bench".to_owned() };
+        let config = StoreConfig::new(redis_url, "bench");
         Ok(Some(Store::new(&config).map_err(raw::away)?))
     }
 
     fn broker(&self) -> Option<BrokerConfig> {
         let amqp_url = self.amqp_url.clone().filter(|url| !url.is_empty())?;
-        Some(BrokerConfig { amqp_url, queue_type: self.queue_type })
+        Some(BrokerConfig::new(amqp_url, self.queue_type))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `capstan`, the command line. It knows Capstan through the HTTP API only, except for `bench`,
 //! which measures the bare broker too.
 
+mod access;
 mod actions;
 mod api;
 mod arguments;
@@ -10,11 +11,13 @@ mod demo;
 mod each;
 mod failure;
 mod health;
+mod init;
 mod jobs;
 mod locks;
 mod out;
 mod queues;
 mod settings;
+mod token;
 mod wire;
 mod work;
 mod workers;
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<Ending, Failure> {
-    let api = Api::new(&arguments.api)?;
+    let api = Api::new(&arguments.api, &arguments.access)?;
     match arguments.command {
         Command::Jobs(command) => jobs::run(&api, command).await,
         Command::Crons(command) => crons::run(&api, command).await,
@@ -64,6 +67,8 @@ async fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Locks(command) => locks::run(&api, command).await,
         Command::Queues(command) => queues::run(&api, command).await,
         Command::Settings(command) => settings::run(&api, command).await,
+        Command::Token(command) => token::run(command),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Health(arguments) => health::run(arguments).await,
         Command::Demo(arguments) => demo::run(&api, &arguments).await,
         Command::Bench(arguments) => bench::run(&api, arguments).await,

@@ -111,7 +111,7 @@ async fn main() -> anyhow::Result<()> {
     let folder = std::env::temp_dir().join(format!("capstan-crons-{id}"));
     std::fs::create_dir(&folder)?;
     let redis_url = format!("redis://127.0.0.1:{}", arguments.port);
-    let store = StoreConfig { redis_url, namespace: format!("crons-{id}") };
+    let store = StoreConfig::new(redis_url, format!("crons-{id}"));
     let mut run = Run { arguments, folder, store, killed: 0, stopped: 0 };
     let outcome = play(&mut run).await;
     std::fs::remove_dir_all(&run.folder)?;

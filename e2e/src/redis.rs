@@ -49,7 +49,7 @@ impl Redis {
         command.args(flags).args(["--appendfsync", "always"]).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.process = Some(command.spawn().expect("redis-server can be started"));
-        let config = StoreConfig { redis_url: self.url(), namespace: "test".to_owned() };
+        let config = StoreConfig::new(self.url(), "test");
         let store = Store::new(&config).expect("the URL can be read");
         while store.ping().await.is_err() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;

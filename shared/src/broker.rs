@@ -3,31 +3,33 @@
 
 mod consume;
 mod offer;
+mod place;
 mod publish;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use lapin::Connection;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::uri::AMQPUri;
-use lapin::{Connection, ConnectionProperties};
 
 pub use consume::{Consumer, Delivery, Receipt};
 pub use offer::{BadOffer, MOST_IDS, Offer};
 pub use publish::Publisher;
 
-use crate::config::{BrokerConfig, QueueType};
+use place::Place;
+
+use crate::config::{BadSetting, BrokerConfig, QueueType};
 use crate::queue::QueueName;
 
 /// RabbitMQ is away, or refused.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// The URL cannot be read. Never shows the URL: it has a password.
-    #[error("the AMQP URL cannot be read: {0}")]
-    Url(String),
+    /// A setting of the broker cannot be used.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
     /// RabbitMQ refused, or the connection is gone.
     #[error("rabbitmq: {0}")]
     Amqp(#[from] lapin::Error),
@@ -46,8 +48,6 @@ pub enum BrokerError {
 
 /// Every call to the broker ends within this time.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
-/// Both sides tell each other so often that they live, so that a cut line is noticed in twice this time.
-const HEARTBEAT_S: u16 = 10;
 /// How often a message may be returned before a quorum queue drops it: never. RabbitMQ 4 drops it after 20 times
 /// unless told otherwise; -1 means "no limit" to 4.x only, 3.10 takes it and drops a message at its first return.
 const DELIVERY_LIMIT: i32 = i32::MAX;
@@ -56,7 +56,7 @@ const DELIVERY_LIMIT: i32 = i32::MAX;
 /// included.
 pub struct Broker {
     connection: Connection,
-    uri: AMQPUri,
+    place: Place,
     name: String,
     namespace: String,
     queue_type: QueueType,
@@ -78,7 +78,7 @@ impl BrokerError {
         let error = match self {
             BrokerError::Amqp(error) => error,
             BrokerError::Late { .. } => return true,
-            BrokerError::Url(_) | BrokerError::NotTaken(_) => return false,
+            BrokerError::Setting(_) | BrokerError::NotTaken(_) => return false,
         };
         let lapin::ErrorKind::ProtocolError(error) = error.kind() else { return false };
         matches!(error.kind(), AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR))
@@ -92,13 +92,12 @@ impl Broker {
         namespace: &str,
         name: &str,
     ) -> Result<Broker, BrokerError> {
-        let mut uri: AMQPUri = config.amqp_url.parse().map_err(BrokerError::Url)?;
-        uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        uri.query.connection_timeout.get_or_insert(CALL_LIMIT.as_millis() as u64);
-        let connection = open(&uri, name).await?;
+        let place = Place::of(config)?;
+        let connection = place.open(name).await?;
         let (name, namespace) = (name.to_owned(), namespace.to_owned());
         let queue_type = config.queue_type;
-        Ok(Broker { connection, uri, name, namespace, queue_type, declared: Mutex::default() })
+        let declared = Mutex::default();
+        Ok(Broker { connection, place, name, namespace, queue_type, declared })
     }
 
     /// False when the connection is gone.
@@ -145,7 +144,7 @@ impl Broker {
     /// Deletes a queue that takes nothing and holds nothing: it is not full, it is broken, as RabbitMQ 3.10 leaves one
     /// that it was making, or deleting, when it was killed. What such a queue may have held is found by the reaper.
     pub async fn discard_broken(&self, queue: &QueueName) -> Result<bool, BrokerError> {
-        let connection = open(&self.uri, &format!("{} (mending)", self.name)).await?;
+        let connection = self.place.open(&format!("{} (mending)", self.name)).await?;
         let channel = limited("open a channel", connection.create_channel()).await?;
         let (name, options) = (self.full_name(queue), QueueDeclareOptions::durable().passive());
         let asked = channel.queue_declare(name.clone().into(), options, FieldTable::default());
@@ -157,7 +156,7 @@ impl Broker {
             Err(error) => return Err(error),
         };
         if is_broken {
-            let connection = open(&self.uri, &format!("{} (mending)", self.name)).await?;
+            let connection = self.place.open(&format!("{} (mending)", self.name)).await?;
             let channel = limited("open a channel", connection.create_channel()).await?;
             let deleted = channel.queue_delete(name.into(), QueueDeleteOptions::default());
             limited("delete a queue", deleted).await?;
@@ -220,7 +219,7 @@ impl Broker {
         let usable = apart.take().filter(|connection| connection.status().connected());
         let connection = match usable {
             Some(connection) => connection,
-            None => open(&self.uri, &format!("{} (declaring)", self.name)).await?,
+            None => self.place.open(&format!("{} (declaring)", self.name)).await?,
         };
         self.declare_on(apart.insert(connection), queue).await
     }
@@ -265,11 +264,6 @@ impl Broker {
         let as_it_is = (QueueDeclareOptions::durable().passive(), FieldTable::default());
         [(QueueDeclareOptions::durable(), arguments), as_it_is]
     }
-}
-
-async fn open(uri: &AMQPUri, name: &str) -> Result<Connection, BrokerError> {
-    let properties = ConnectionProperties::default().with_connection_name(name.into());
-    limited("connect", Connection::connect_uri(uri.clone(), properties)).await
 }
 
 fn is(error: &lapin::Error, soft: &AMQPSoftError) -> bool {

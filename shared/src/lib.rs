@@ -13,3 +13,5 @@ pub mod lock;
 pub mod queue;
 pub mod store;
 pub mod telemetry;
+pub mod tokens;
+pub mod watch;

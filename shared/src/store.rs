@@ -2,6 +2,7 @@
 //! calls it; `read` holds the plain reads. Nothing outside this module says `redis::`.
 
 mod answer;
+mod audit;
 mod batch;
 mod change;
 mod configs;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use audit::{AUDIT_KEPT, AuditFilter, Audited, Change as AuditedChange};
 pub use change::{Change as JobChange, Changed};
 pub use configs::{ActionConfig, MAX_ACTION_CONFIGS};
 pub use crons::{Cron, CronSet, MAX_CRONS, SetCron, Skip};
@@ -57,7 +59,7 @@ use connection::Connection;
 use keys::Keys;
 use script::Scripts;
 
-use crate::config::StoreConfig;
+use crate::config::{BadSetting, StoreConfig};
 
 /// The store answered something that it never should, or did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,9 @@ pub enum StoreError {
         "queue {0:?} would be one more than this namespace may have: use fewer kinds of capacity maps"
     )]
     TooManyQueues(String),
+    /// A setting of the store cannot be used.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
     /// A submission names another job that it must not name.
     #[error("{0}")]
     Relation(#[from] BadRelation),
@@ -116,7 +121,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(3);
 impl Store {
     /// Makes a handle without connecting: the first call does. Must be called inside a runtime.
     pub fn new(config: &StoreConfig) -> Result<Store, StoreError> {
-        let client = connection::client(&config.redis_url)?;
+        let client = connection::client(config)?;
         let connection = Connection::new(client.clone(), CALL_LIMIT)?;
         let keys = Keys::new(&config.namespace);
         let claims = Arc::default();

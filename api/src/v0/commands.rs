@@ -17,13 +17,13 @@ use super::job::Job;
 use super::list::to_cancel;
 use super::path::OfJob;
 use super::query::NoQuery;
-use super::submission::UNKNOWN;
 use crate::app::App;
+use crate::auth::Caller;
 use crate::cancelling::{Swept, sweep};
 use crate::error::Error;
 
-fn by_request() -> Cancelled {
-    Cancelled { by: UNKNOWN.to_owned(), reason: String::new() }
+fn by_request(caller: &Caller) -> Cancelled {
+    Cancelled { by: caller.name().to_owned(), reason: String::new() }
 }
 
 /// Cancels a job: one that waits at once; the worker of one that runs is told to stop it, which the
@@ -40,9 +40,10 @@ fn by_request() -> Cancelled {
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     OfJob(id): OfJob,
+    caller: Caller,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    match app.store.cancel(&[id], &by_request()).await?[..] {
+    match app.store.cancel(&[id], &by_request(&caller)).await?[..] {
         [Cancelling::Asked(_) | Cancelling::Already(_)] => Ok(StatusCode::NO_CONTENT),
         [Cancelling::Gone] => Err(no_such(id).into()),
         _ => Err(Error::Broken.into()),
@@ -88,6 +89,7 @@ pub(super) async fn delete(
 pub(super) async fn retry(
     State(app): State<Arc<App>>,
     OfJob(id): OfJob,
+    caller: Caller,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
     let new = JobId::random();
@@ -95,6 +97,7 @@ pub(super) async fn retry(
         Retrying::Created => {
             let job = app.store.job(new).await?.ok_or_else(|| no_such(new))?;
             app.metrics.submitted(1);
+            caller.made(new);
             return Ok((StatusCode::ACCEPTED, Json(job.into())));
         }
         Retrying::Followed(follow_up) => Error::Followed { id, follow_up },
@@ -144,12 +147,13 @@ pub(super) struct ManyCancelled {
 )]
 pub(super) async fn cancel_many(
     State(app): State<Arc<App>>,
+    caller: Caller,
     RawQuery(raw): RawQuery,
 ) -> Result<(StatusCode, Json<ManyCancelled>), Refusal> {
     let wanted = to_cancel(raw.as_deref())?;
     app.reach_store().await?;
     let Swept { cancelled, more } = match wanted {
-        Some(filter) => sweep(&app.store, &filter, &by_request()).await?,
+        Some(filter) => sweep(&app.store, &filter, &by_request(&caller)).await?,
         None => Swept::default(),
     };
     Ok((StatusCode::ACCEPTED, Json(ManyCancelled { cancelled, more })))

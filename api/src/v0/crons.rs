@@ -15,6 +15,7 @@ use super::path::OfCron;
 use super::query::{NoQuery, Query};
 use super::{Refusal, body};
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::Error;
 
 const BODY_BYTES: usize = 1024 * 1024;
@@ -60,11 +61,13 @@ pub(super) async fn list(
 )]
 pub(super) async fn set(
     State(app): State<Arc<App>>,
+    caller: Caller,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Cron>), Refusal> {
     let create: CronCreate = body::read(request, BODY_BYTES).await?;
     let wanted = create.wanted()?;
+    caller.made(&wanted.name);
     match app.store.set_cron(&wanted).await? {
         CronSet::Created | CronSet::Changed | CronSet::Same => {}
         CronSet::TooMany => return Err(Error::TooManyCrons.into()),
@@ -112,11 +115,13 @@ pub(super) async fn delete(
 pub(super) async fn run(
     State(app): State<Arc<App>>,
     OfCron(name): OfCron,
+    caller: Caller,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
     let job = app.store.run_cron(&name).await?;
     let job = job.ok_or_else(|| Error::NoSuchCron(name.to_string()))?;
     app.metrics.submitted(1);
+    caller.made(job.id);
     Ok((StatusCode::ACCEPTED, Json(job.into())))
 }
 

@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::json;
 use shared::job::{JobId, Status, WorkerId};
+use shared::tokens::{Owner, Role};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::{
@@ -57,7 +58,7 @@ pub(super) async fn show(
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident: $($error:expr),+;)*) => {$(
         $(#[$doc])*
-        pub(super) struct $name;
+        pub(crate) struct $name;
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -68,6 +69,10 @@ macro_rules! refusals {
 }
 
 refusals! {
+    /// No token, or a wrong one.
+    NoToken: Error::NotAuthenticated("there is no such token"), Error::TooManyWrongTokens;
+    /// A token that may not do this.
+    WrongRole: Error::NotAuthorized { owner: Owner::example(), role: Role::Viewer, needed: Role::Admin };
     /// A query that is wrong.
     BadQuery: Error::invalid("strat", unknown_name("query parameter", "strat", &["start"]));
     /// A body that is wrong.
@@ -158,9 +163,12 @@ fn described(errors: &[Error]) -> BTreeMap<String, RefOr<Response>> {
 fn meaning(status: u16) -> &'static str {
     match status {
         400 => "something in the request is wrong; the error names it",
+        401 => "no token, or a wrong one",
+        403 => "the token's role may not do this",
         404 => "there is no such thing",
         409 => "it does not go together with what there is",
         413 => "it is larger than it may be",
+        429 => "too many wrong tokens come from this address",
         415 => "the body is of another type than application/json",
         503 => "the store does not answer now; ask again",
         _ => "something is wrong inside of Capstan",

@@ -17,6 +17,7 @@ use super::query::NoQuery;
 use super::submission::{BatchSubmission, JobSubmission};
 use super::{Refusal, body};
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::Error;
 use crate::submit::{Admission, Admitted, DraftBatch};
 use crate::waiting;
@@ -94,13 +95,15 @@ pub(super) async fn list(
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     OfKey(key): OfKey,
+    caller: Caller,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
     let submission: JobSubmission = body::read(request, BODY_BYTES).await?;
-    let draft = submission.draft(key.as_ref())?;
+    let draft = submission.draft(key.as_ref(), &caller)?;
     let Admitted { job, how } = app.submissions.one(draft).await?;
     app.metrics.submitted(usize::from(how == Admission::Made));
+    caller.made(job.id);
     let status = match how {
         Admission::Made | Admission::Repeated => StatusCode::ACCEPTED,
         Admission::Taken => StatusCode::OK,
@@ -125,12 +128,14 @@ pub(super) async fn submit(
 pub(super) async fn submit_batch(
     State(app): State<Arc<App>>,
     OfKey(key): OfKey,
+    caller: Caller,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Jobs>), Refusal> {
     let batch: BatchSubmission = body::read(request, BATCH_BODY_BYTES).await?;
-    let drafts = batch.drafts(key.as_ref())?;
+    let drafts = batch.drafts(key.as_ref(), &caller)?;
     let id = key.map_or_else(Uuid::new_v4, |key| key.batch());
+    caller.made(format_args!("batch {id} of {}", drafts.len()));
     let batch = DraftBatch { id, drafts };
     let none = batch.drafts.is_empty();
     let jobs = if none { Vec::new() } else { app.submissions.all(batch).await? };

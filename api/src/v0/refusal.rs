@@ -2,7 +2,8 @@
 //!
 //! Some codes are not in the contract's list: NO_SUCH_ROUTE for a path that nothing is served
 //! under, NO_SUCH_CLASS and NO_SUCH_ACTION for what cannot be one, and the reference's
-//! INTERNAL_ERROR. A 413 says INVALID_PARAMETERS and names the limit in its detail.
+//! INTERNAL_ERROR. A 413 says INVALID_PARAMETERS and names the limit in its detail; a 429 says
+//! NOT_AUTHENTICATED.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -54,7 +55,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, errors) = answer(&self.0);
         let mut response = (status, Json(errors)).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(RETRY_AFTER, 1.into());
         }
         response
@@ -71,6 +72,9 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         Error::NoSuchClass(_) => (StatusCode::NOT_FOUND, "NO_SUCH_CLASS"),
         Error::NoSuchAction(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ACTION"),
         Error::NoSuchActionConfig(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ACTION_CONFIG"),
+        Error::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "NOT_AUTHENTICATED"),
+        Error::TooManyWrongTokens => (StatusCode::TOO_MANY_REQUESTS, "NOT_AUTHENTICATED"),
+        Error::NotAuthorized { .. } => (StatusCode::FORBIDDEN, "NOT_AUTHORIZED"),
         Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ROUTE"),
         Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
         Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
@@ -146,7 +150,14 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::WorkerOver(id) => {
             say("id", json!(id));
         }
-        Error::Json(_)
+        Error::NotAuthorized { owner, role, needed } => {
+            say("name", json!(owner.as_str()));
+            say("role", json!(role.as_str()));
+            say("needed", json!(needed.as_str()));
+        }
+        Error::NotAuthenticated(_)
+        | Error::TooManyWrongTokens
+        | Error::Json(_)
         | Error::TooManyCrons
         | Error::TooManyActionConfigs
         | Error::Unavailable(_)
@@ -167,6 +178,7 @@ mod tests {
     use super::*;
     use expect_test::expect;
     use shared::job::{JobId, Status};
+    use shared::tokens::Role;
 
     #[test]
     fn every_error_has_the_shape_of_the_surface() {
@@ -180,6 +192,13 @@ mod tests {
             Error::NoSuchClass("x".to_owned()),
             Error::NoSuchAction("x y".to_owned()),
             Error::NoSuchActionConfig("x".to_owned()),
+            Error::NotAuthenticated("there is no such token"),
+            Error::TooManyWrongTokens,
+            Error::NotAuthorized {
+                owner: "ci".parse().unwrap(),
+                role: Role::Viewer,
+                needed: Role::Admin,
+            },
             Error::NoSuchRoute("/x".to_owned()),
             Error::NotAllowed { method, route },
             Error::MediaType("text/xml".to_owned()),
@@ -220,6 +239,12 @@ mod tests {
               "x y" is no name of an action
             404 NO_SUCH_ACTION_CONFIG {"action":"x"}
               nothing is configured of the action "x"
+            401 NOT_AUTHENTICATED {}
+              there is no such token
+            429 NOT_AUTHENTICATED {}
+              too many wrong tokens come from this address; try again in a second
+            403 NOT_AUTHORIZED {"name":"ci","needed":"admin","role":"viewer"}
+              ci is viewer, and this takes admin
             404 NO_SUCH_ROUTE {"route":"/x"}
               there is no route "/x"
             405 NOT_ALLOWED {"method":"PUT","route":"/x"}

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::body::Object;
 use super::job::Backoff;
+use crate::auth::Caller;
 use crate::error::Error;
 use crate::parameters::checked_parameters;
 use crate::submit::{Draft, Key};
@@ -27,8 +28,6 @@ use named::Named;
 
 /// How many jobs a batch may have.
 pub(super) const MOST_JOBS: usize = 10_000;
-/// Who asked, as long as nobody can say who they are.
-pub(super) const UNKNOWN: &str = "unknown";
 
 /// A job to be done. Only `action` is required; `null` is the same as nothing. A field that is not
 /// listed here is refused.
@@ -125,12 +124,18 @@ pub(super) struct BatchSubmission {
 
 impl JobSubmission {
     /// Checks all that can be checked without the store. The job's id follows from the key.
-    pub(super) fn draft(self, key: Option<&Key>) -> Result<Draft, Error> {
+    pub(super) fn draft(self, key: Option<&Key>, caller: &Caller) -> Result<Draft, Error> {
         let id = key.map(Key::job).transpose()?;
-        self.draft_as(id.unwrap_or_else(JobId::random), id.is_some(), Named::Alone)
+        self.draft_as(id.unwrap_or_else(JobId::random), id.is_some(), Named::Alone, caller)
     }
 
-    fn draft_as(self, id: JobId, once: bool, named: Named<'_>) -> Result<Draft, Error> {
+    fn draft_as(
+        self,
+        id: JobId,
+        once: bool,
+        named: Named<'_>,
+        caller: &Caller,
+    ) -> Result<Draft, Error> {
         let action = self.action.ok_or_else(|| Error::invalid("action", "it is required"))?;
         if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
             let why = format!("it must be a whole number from 0 to {MOST_RETRIES}");
@@ -151,7 +156,7 @@ impl JobSubmission {
             backoff: self.backoff.map(|backoff| checked_backoff(backoff.0)).transpose()?,
             on_worker_lost: self.on_worker_lost.unwrap_or_default(),
             strict_lease: self.strict_lease.unwrap_or_default(),
-            scheduled_by: Some(UNKNOWN.to_owned()),
+            scheduled_by: Some(caller.name().to_owned()),
             comment: checked_text("comment", self.comment, COMMENT_CHARACTERS)?,
             ticket_ref: checked_text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
             cron: None,
@@ -172,7 +177,7 @@ impl JobSubmission {
 impl BatchSubmission {
     /// Checks all of them; an error names the first one that is refused. Their ids follow from the
     /// key.
-    pub(super) fn drafts(self, key: Option<&Key>) -> Result<Vec<Draft>, Error> {
+    pub(super) fn drafts(self, key: Option<&Key>, caller: &Caller) -> Result<Vec<Draft>, Error> {
         let jobs = self.jobs.ok_or_else(|| Error::invalid("jobs", "it is required"))?;
         if jobs.len() > MOST_JOBS {
             let why = format!("{} are more than the {MOST_JOBS} of one batch", jobs.len());
@@ -182,7 +187,7 @@ impl BatchSubmission {
         for (at, job) in jobs.into_iter().enumerate() {
             let keyed = key.map(|key| key.job_of_batch(at)).transpose()?;
             let id = keyed.unwrap_or_else(JobId::random);
-            let draft = job.0.draft_as(id, keyed.is_some(), Named::InBatch(&ids));
+            let draft = job.0.draft_as(id, keyed.is_some(), Named::InBatch(&ids), caller);
             drafts.push(draft.map_err(|error| error.in_job(at))?);
             ids.push(id);
         }

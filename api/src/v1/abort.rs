@@ -13,12 +13,11 @@ use super::list::{shown, success};
 use super::refusal::Refusal;
 use super::show::Number;
 use crate::app::{App, in_time};
+use crate::auth::Caller;
 use crate::error::Error;
 use crate::v0::body;
 
 const REASON_CHARACTERS: usize = 255;
-/// Who asks, as long as nobody can say who they are.
-const UNKNOWN: &str = "unknown";
 
 /// Aborts a job: one that is scheduled at once; one that runs is told to stop, and is ABORTING
 /// until it has.
@@ -27,6 +26,7 @@ pub(super) async fn abort(
     number: Number,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
+    let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     let asked = asked(request).await?;
     let action = asked.get("action").ok_or_else(|| Refusal::bad("Action must be specified"))?;
     in_time(async {
@@ -35,7 +35,7 @@ pub(super) async fn abort(
         if action != "ABORT" {
             return Err(Refusal::bad(format!("Unknown action: {action}")));
         }
-        match app.store.cancel(&[job.id], &why(&asked)).await?[..] {
+        match app.store.cancel(&[job.id], &why(&asked, &caller)).await?[..] {
             [Cancelling::Asked(_)] => {}
             [Cancelling::Already(status)] => return Err(too_late(job.number, status)),
             // It has been removed since it was found.
@@ -63,10 +63,10 @@ async fn asked(request: Request) -> Result<Map<String, Value>, Refusal> {
     Ok(fields)
 }
 
-fn why(asked: &Map<String, Value>) -> Cancelled {
+fn why(asked: &Map<String, Value>, caller: &Caller) -> Cancelled {
     let reason = asked.get("abort_reason").and_then(Value::as_str).unwrap_or_default();
     let reason = reason.chars().take(REASON_CHARACTERS).collect();
-    Cancelled { by: UNKNOWN.to_owned(), reason }
+    Cancelled { by: caller.name().to_owned(), reason }
 }
 
 fn too_late(number: u64, status: Status) -> Refusal {

@@ -41,6 +41,9 @@ impl From<Error> for Refusal {
             | Error::NoSuchClass(_)
             | Error::NoSuchAction(_)
             | Error::NoSuchActionConfig(_) => (StatusCode::NOT_FOUND, "Not Found"),
+            Error::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Error::TooManyWrongTokens => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
+            Error::NotAuthorized { .. } => (StatusCode::FORBIDDEN, "Forbidden"),
             Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
             Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type"),
             Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),

@@ -60,6 +60,7 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("GET", "/action_configs/{action}", ""),
         ("DELETE", "/action_configs/{action}", ""),
         ("GET", "/meta/settings", ""),
+        ("GET", "/audit", ""),
         ("POST", "/meta/settings", r#"{"jobHistoryToKeep": 1}"#),
     ];
     let whole = |(method, path, body): (&str, &str, _)| {

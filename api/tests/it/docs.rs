@@ -67,6 +67,7 @@ async fn the_document_names_its_version_and_every_route() {
             DELETE /api/v0/locks/{name}
             GET /api/v0/action_configs
             GET /api/v0/action_configs/{action}
+            GET /api/v0/audit
             GET /api/v0/crons
             GET /api/v0/crons/{name}
             GET /api/v0/crons/{name}/next

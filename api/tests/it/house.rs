@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use api::{Config, RunError};
+use api::{Config, Exposure, RunError};
 use futures_util::FutureExt;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder};
@@ -54,15 +54,20 @@ pub(crate) async fn house(test: impl AsyncFnOnce(&House)) {
 
 /// Runs a test in a house whose API asks another Redis; `House::store` is that of the tests.
 pub(crate) async fn house_over(redis: &str, test: impl AsyncFnOnce(&House)) {
+    house_exposed(redis, Exposure::default(), test).await;
+}
+
+/// The same, where not everybody may come near.
+pub(crate) async fn house_exposed(redis: &str, exposure: Exposure, test: impl AsyncFnOnce(&House)) {
     let namespace = format!("test-api-{}", WorkerId::random());
-    let at = |url: &str| StoreConfig { redis_url: url.to_owned(), namespace: namespace.clone() };
+    let at = |url: &str| StoreConfig::new(url, namespace.clone());
     let store = Store::new(&at(&redis_url())).unwrap();
     if let Err(error) = store.ping().await {
         panic!("the Redis of CAPSTAN_TEST_REDIS_URL does not answer: {error}");
     }
     let shutdown = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let (address, admin) = begin(at(redis), &shutdown, &mut tasks).await;
+    let (address, admin) = begin(at(redis), exposure, &shutdown, &mut tasks).await;
     let url = format!("http://{address}");
     let admin = format!("http://{admin}");
     let client = Client::builder().timeout(PATIENCE).build().unwrap();
@@ -80,6 +85,7 @@ pub(crate) async fn house_over(redis: &str, test: impl AsyncFnOnce(&House)) {
 
 async fn begin(
     store: StoreConfig,
+    exposure: Exposure,
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<Result<(), RunError>>,
 ) -> (SocketAddr, SocketAddr) {
@@ -88,7 +94,7 @@ async fn begin(
     let address = listener.local_addr().unwrap();
     let config = Config {
         listen: address,
-        insecure_listen: false,
+        exposure,
         event_streams: 8,
         store,
         telemetry: TelemetryConfig {

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod action_configs;
+mod audit;
+mod auth;
 mod away;
 mod change;
 mod commands;
@@ -14,19 +16,24 @@ mod fleet;
 mod house;
 mod jobs;
 mod keys;
+mod limits;
 mod list;
 mod locks;
 mod logs;
 mod many;
+mod process;
 mod proxy;
 mod queues;
 mod redis;
 mod refusals;
 mod relations;
+mod secrets;
 mod service;
 mod settings;
 mod socket;
 mod submit;
+mod tls;
+mod tokens;
 mod v1;
 mod waiting;
 mod workers;

@@ -1,6 +1,6 @@
 //! The service itself: where it listens, its health, its metrics.
 
-use api::{Config, RunError};
+use api::{Config, Exposure, RunError};
 use serde_json::json;
 use shared::config::{StoreConfig, TelemetryConfig};
 use tokio::net::TcpListener;
@@ -11,9 +11,9 @@ use crate::house::{eventually, house, redis_url, send};
 fn config(listen: &str, namespace: &str) -> Config {
     Config {
         listen: listen.parse().unwrap(),
-        insecure_listen: false,
+        exposure: Exposure::default(),
         event_streams: 8,
-        store: StoreConfig { redis_url: redis_url(), namespace: namespace.to_owned() },
+        store: StoreConfig::new(redis_url(), namespace),
         telemetry: TelemetryConfig { admin_listen: None, log: "info".to_owned() },
     }
 }
@@ -23,12 +23,13 @@ async fn an_address_that_others_can_reach_is_refused_at_start() {
     let open = config("0.0.0.0:0", "test-api-open");
     let refused = api::run(open.clone(), CancellationToken::new()).await;
     let Err(error @ RunError::Open(_)) = refused else { panic!("{refused:?}") };
-    assert!(error.to_string().contains("--insecure-listen"), "{error}");
+    assert!(error.to_string().contains("--open"), "{error}");
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let refused = api::run_on(listener, open.clone(), CancellationToken::new()).await;
     assert!(matches!(refused, Err(RunError::Open(_))), "{refused:?}");
 
-    let insecure = Config { insecure_listen: true, ..open };
+    let exposure = Exposure { open: true, ..Exposure::default() };
+    let insecure = Config { exposure, ..open };
     let shutdown = CancellationToken::new();
     shutdown.cancel();
     assert!(api::run(insecure, shutdown).await.is_ok());

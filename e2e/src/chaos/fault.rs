@@ -252,8 +252,7 @@ async fn each_queue(
     hand: &Hand<'_>,
     change: impl AsyncFn(&Broker, &QueueName) -> Result<(), shared::broker::BrokerError>,
 ) -> anyhow::Result<()> {
-    let config =
-        BrokerConfig { amqp_url: hand.places.amqp_url.clone(), queue_type: QueueType::Quorum };
+    let config = BrokerConfig::new(&hand.places.amqp_url, QueueType::Quorum);
     let changing = async {
         let broker = Broker::connect(&config, hand.namespace, "chaos").await?;
         let queues = hand.store.queue_names().await?;

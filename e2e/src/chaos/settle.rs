@@ -104,7 +104,7 @@ async fn full_queues(
     places: &Places,
     namespace: &str,
 ) -> anyhow::Result<Vec<String>> {
-    let config = BrokerConfig { amqp_url: places.amqp_url.clone(), queue_type: QueueType::Quorum };
+    let config = BrokerConfig::new(&places.amqp_url, QueueType::Quorum);
     let broker = Broker::connect(&config, namespace, "chaos").await?;
     let mut full = Vec::new();
     for queue in store.queue_names().await? {

@@ -50,8 +50,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let traced = places.log("trace");
     let mark = places.run.display().to_string();
     std::fs::write(places.run.join("actions.toml"), trace::actions_file(&program, &traced, &mark))?;
-    let config =
-        StoreConfig { redis_url: places.redis_url.clone(), namespace: NAMESPACE.to_owned() };
+    let config = StoreConfig::new(&places.redis_url, NAMESPACE);
     let store = Store::new(&config)?;
     let fleet = Fleet::describe(&places).await?;
     let (wishes, wished) = unbounded_channel();

@@ -7,22 +7,39 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{Client, Cmd, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult, Value};
+use redis::{
+    Client, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult,
+    TlsCertificates, Value,
+};
 
-use super::CALL_LIMIT;
+use super::{CALL_LIMIT, StoreError};
+use crate::config::{BadSetting, StoreConfig};
 
 /// What we sent and nobody acknowledged for so long shows that nobody is there.
 const UNHEARD: Duration = Duration::from_secs(6);
 
 /// A client whose connections notice within seconds that the other side has vanished.
-pub(super) fn client(url: &str) -> RedisResult<Client> {
+pub(super) fn client(config: &StoreConfig) -> Result<Client, StoreError> {
+    let bad = |error| BadSetting::new("CAPSTAN_REDIS_URL", error);
     let probes = TcpKeepalive::new()
         .with_time(UNHEARD)
         .with_interval(Duration::from_secs(2))
         .with_retries(3);
     let settings =
         TcpSettings::default().set_nodelay(true).set_keepalive(probes).set_user_timeout(UNHEARD);
-    Client::open(url.into_connection_info()?.set_tcp_settings(settings))
+    let mut place = config.redis_url.as_str().into_connection_info().map_err(bad)?;
+    if let Some(password) = config.password()? {
+        let known = place.redis_settings().clone().set_password(password);
+        place = place.set_redis_settings(known);
+    }
+    let place = place.set_tcp_settings(settings);
+    if !matches!(place.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Ok(Client::open(place)?);
+    }
+    let root_cert = config.authorities()?.map(String::into_bytes);
+    let trusted = TlsCertificates { client_tls: None, root_cert };
+    Client::build_with_tls(place, trusted)
+        .map_err(|error| BadSetting::new("CAPSTAN_REDIS_CA", error).into())
 }
 
 /// One connection; clones share it.

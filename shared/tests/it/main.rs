@@ -19,4 +19,5 @@ mod relations;
 mod same;
 mod starting;
 mod stopping;
+mod tls;
 mod world;

@@ -7,7 +7,9 @@ use serde_json::json;
 
 fn check(bodies: &[&str], expected: &Expect) {
     let read = |body: &&str| {
-        let draft = parse::<JobSubmission>(body.as_bytes()).and_then(|job| job.draft(None));
+        let caller = Caller::default();
+        let draft = parse::<JobSubmission>(body.as_bytes());
+        let draft = draft.and_then(|job| job.draft(None, &caller));
         match draft {
             Ok(Draft { spec, retries, scheduled_at, .. }) => {
                 let spec = serde_json::to_string(&spec).unwrap();
@@ -262,7 +264,7 @@ fn an_error_in_a_batch_names_the_job() {
     ];
     let read = |body: &str| {
         let batch = parse::<BatchSubmission>(body.as_bytes());
-        match batch.and_then(|batch| batch.drafts(None)) {
+        match batch.and_then(|batch| batch.drafts(None, &Caller::default())) {
             Ok(drafts) => format!("{} jobs\n", drafts.len()),
             Err(error) => format!("{error}\n"),
         }
@@ -293,7 +295,7 @@ fn a_job_of_a_batch_names_earlier_ones_by_their_place_each_once() {
         {"action":"c","parent":"#0","dependsOn":["#1","#0"]}]}"##;
     for key in [None, Some(&key)] {
         let batch: BatchSubmission = parse(body.as_bytes()).unwrap();
-        let drafts = batch.drafts(key).unwrap();
+        let drafts = batch.drafts(key, &Caller::default()).unwrap();
         let [a, b, c] = &drafts[..] else { panic!("{drafts:?}") };
         assert_eq!(b.spec.depends_on, [a.id]);
         assert_eq!((&c.spec.depends_on[..], c.spec.parent), (&[b.id, a.id][..], Some(a.id)));

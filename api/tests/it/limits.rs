@@ -1,0 +1,253 @@
+//! What is too much: connections, heads, bodies; and that others are served meanwhile. A real
+//! process, whose memory is looked at.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use api::Exposure;
+use reqwest::Client;
+use reqwest::header::HeaderValue;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::house::{PATIENCE, eventually, house, house_exposed, redis_url, send};
+use crate::process::Process;
+
+/// A connection from another address of this machine.
+async fn connect_from(from: [u8; 4], to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((IpAddr::V4(Ipv4Addr::from(from)), 0).into())?;
+    socket.connect(to).await
+}
+
+/// Sends text, and reads what comes until the other side ends.
+async fn answer(address: SocketAddr, text: &[u8]) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    // It may be refused before all of it is sent.
+    let _ = connection.write_all(text).await;
+    let mut bytes = Vec::new();
+    let reading = connection.read_to_end(&mut bytes);
+    let _ = tokio::time::timeout(PATIENCE, reading).await.expect("it answers");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn get(headers: &str) -> String {
+    format!("GET /api/v0/jobs HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n")
+}
+
+#[tokio::test]
+async fn two_thousand_slow_connections_hold_up_nobody_and_are_closed() {
+    let api = Process::start(&[]).await;
+    let mut slow = Vec::new();
+    for at in 0..2_000 {
+        let from = [127, 0, 1, 1 + (at % 4) as u8];
+        let mut connection = connect_from(from, api.address).await.unwrap();
+        connection.write_all(b"GET /api/v0/jobs HTTP/1.1\r\nho").await.unwrap();
+        slow.push(connection);
+    }
+    let begin = Instant::now();
+    let found = answer(api.address, get("").as_bytes()).await;
+    assert!(found.starts_with("HTTP/1.1 200"), "{found}");
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    let memory = api.resident_mib();
+    assert!(memory < 150, "{memory} MiB for 2000 connections");
+    // Their heads do not come in time.
+    let begin = Instant::now();
+    for connection in &mut slow {
+        let mut bytes = Vec::new();
+        let reading = connection.read_to_end(&mut bytes);
+        let _ = tokio::time::timeout(Duration::from_secs(40), reading).await.expect("it is closed");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(40));
+}
+
+#[tokio::test]
+async fn an_address_that_has_its_share_is_turned_away_and_others_are_served() {
+    let api = Process::start(&["--max-connections-per-address", "3"]).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(connect_from([127, 0, 1, 1], api.address).await.unwrap());
+    }
+    let turned_away = async || {
+        let mut connection = connect_from([127, 0, 1, 1], api.address).await.unwrap();
+        let _ = connection.write_all(get("").as_bytes()).await;
+        connection.read(&mut [0; 64]).await.unwrap_or(0) == 0
+    };
+    eventually(turned_away, |away| *away).await;
+    assert!(answer(api.address, get("").as_bytes()).await.starts_with("HTTP/1.1 200"));
+    held.clear();
+    eventually(turned_away, |away| !*away).await;
+}
+
+#[tokio::test]
+async fn heads_that_are_too_large_or_too_many_are_a_431() {
+    let api = Process::start(&[]).await;
+    let long = format!("x: {}\r\n", "a".repeat(100 * 1024));
+    let endless = format!("GET /{} HTTP/1.1\r\n", "a".repeat(60 * 1024));
+    let flood: String = (0..200).map(|at| format!("x{at}: a\r\n")).collect();
+    for text in [get(&long), get(&flood), endless] {
+        let found = answer(api.address, text.as_bytes()).await;
+        let start = &text[..text.len().min(60)];
+        assert!(found.starts_with("HTTP/1.1 431"), "{start}: {found}");
+    }
+    let some: String = (0..50).map(|at| format!("x{at}: {}\r\n", "a".repeat(500))).collect();
+    assert!(answer(api.address, get(&some).as_bytes()).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_flood_of_heads_and_bodies_leaves_its_memory_bounded() {
+    let api = Process::start(&[]).await;
+    let before = api.resident_mib();
+    let deep = format!(r#"{{"jobs": {}"#, "[".repeat(2 * 1024 * 1024));
+    let nested = format!(r#"{{"action": "a", "parameters": {}"#, r#"{"a":"#.repeat(100_000));
+    let client = Client::builder().timeout(PATIENCE).build().unwrap();
+    let mut asking = JoinSet::new();
+    for at in 0..200 {
+        let path = if at % 2 == 0 { "jobs/batch" } else { "jobs" };
+        let body = if at % 2 == 0 { deep.clone() } else { nested.clone() };
+        let request = client.post(format!("http://{}/api/v0/{path}", api.address));
+        asking.spawn(send(request.header("x", "a".repeat(20_000)).body(body)));
+        if asking.len() == 20 {
+            assert_eq!(asking.join_next().await.unwrap().unwrap().status, 400);
+        }
+    }
+    for answer in asking.join_all().await {
+        assert_eq!(answer.status, 400, "{}", answer.text);
+    }
+    let after = api.resident_mib();
+    assert!(after < before + 200, "{before} MiB before, {after} MiB after");
+}
+
+#[tokio::test]
+async fn bodies_that_are_too_much_together_are_a_503_and_others_are_served() {
+    let api = Process::start(&[]).await;
+    let half = 9 * 1024 * 1024;
+    let head = format!(
+        "POST /api/v0/jobs/batch HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+        half + 1
+    );
+    let mut sending = JoinSet::new();
+    for _ in 0..20 {
+        let (address, head) = (api.address, head.clone());
+        sending.spawn(async move {
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            connection.write_all(head.as_bytes()).await.unwrap();
+            // Whoever is refused may not get to send all of it.
+            let _ = connection.write_all(&vec![b' '; half]).await;
+            let mut answer = [0; 12];
+            connection.read_exact(&mut answer).await.map(|_| answer)
+        });
+    }
+    // There is room for seven, which then wait for the last byte of theirs.
+    for _ in 0..13 {
+        let next = tokio::time::timeout(PATIENCE, sending.join_next()).await.unwrap();
+        // A refusal may be lost: it comes before all is sent.
+        let answer = next.unwrap().unwrap();
+        assert!(answer.is_err() || answer.is_ok_and(|answer| &answer == b"HTTP/1.1 503"));
+    }
+    let memory = api.resident_mib();
+    assert!(memory < 250, "{memory} MiB");
+    assert!(answer(api.address, get("").as_bytes()).await.starts_with("HTTP/1.1 200"));
+    sending.shutdown().await;
+    let client = Client::builder().timeout(PATIENCE).build().unwrap();
+    let url = format!("http://{}/api/v0/jobs", api.address);
+    let submit = async || send(client.post(&url).json(&json!({"action": "noop"}))).await;
+    eventually(submit, |answer| answer.status == 202).await;
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_never_a_500() {
+    house(async |house| {
+        let address: SocketAddr = house.url.trim_start_matches("http://").parse().unwrap();
+        let heads: [&[u8]; 7] = [
+            b"GET /api/v0/jobs/\xff\xfe HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+            b"GET /api/v0/jobs?action=%ff%fe HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+            b"GET /api/v0/jobs HTTP/1.1\r\nhost: a\r\nx: \xff\xfe\r\nconnection: close\r\n\r\n",
+            b"GET /api/v0/jobs HTTP/1.1\r\nhost: \xff\r\nconnection: close\r\n\r\n",
+            b"GET /api/v0/jobs HTTP/1.1\r\nh\xc3\xb6st: a\r\n\r\n",
+            b"\xff\xff\xff\xff\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        ];
+        for head in heads {
+            let found = answer(address, head).await;
+            let code = found.strip_prefix("HTTP/1.1 ").unwrap_or("4");
+            assert!(code.starts_with(['2', '4']), "{}: {found}", String::from_utf8_lossy(head));
+        }
+        let bytes = HeaderValue::from_bytes(b"Bearer \xff").unwrap();
+        let request = house.client.get(house.at("/jobs")).header("authorization", bytes);
+        assert_eq!(send(request).await.status, 200);
+        let request = house.client.post(house.at("/jobs")).body(b"{\"action\": \"\xff\"}".to_vec());
+        assert_eq!(send(request).await.code(), "400 INVALID_JSON");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_answer_tells_browsers_to_be_careful_and_nobody_what_serves_it() {
+    house(async |house| {
+        for path in ["/jobs", "/docs.json", "/nowhere", "/jobs/1"] {
+            let answer = house.get(path).await;
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+            assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
+            let policy = answer.header("content-security-policy").unwrap();
+            assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+            assert_eq!(answer.header("server"), None);
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_pages_of_the_named_origins_may_use_it() {
+    let tokens = crate::tokens::Tokens::new();
+    let ours = "https://ops.example.org";
+    let exposure = Exposure { cors_origins: ours.parse().unwrap(), ..tokens.exposure() };
+    house_exposed(&redis_url(), exposure, async |house| {
+        let ask = async |origin: &str| {
+            let request = house.client.request("OPTIONS".parse().unwrap(), house.at("/jobs"));
+            let request = request.header("origin", origin);
+            let request = request.header("access-control-request-method", "POST");
+            send(request.header("access-control-request-headers", "authorization")).await
+        };
+        let answer = ask(ours).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(ours));
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+        let answer = ask("https://evil.example.org").await;
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        let request = house.client.get(house.at("/jobs")).header("origin", ours);
+        let answer = send(request).await;
+        assert_eq!(answer.code(), "401 NOT_AUTHENTICATED");
+        assert_eq!(answer.header("access-control-allow-origin"), Some(ours));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_open_at_shutdown_is_answered() {
+    house(async |house| {
+        let address = house.url.trim_start_matches("http://");
+        let body = json!({"action": "noop"}).to_string();
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /api/v0/jobs HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        // The handler reads the body: the request is open.
+        let mut go_on = [0; 25];
+        connection.read_exact(&mut go_on).await.unwrap();
+        assert!(go_on.starts_with(b"HTTP/1.1 100"));
+        house.shutdown.cancel();
+        let refused = async || TcpStream::connect(address).await.is_err();
+        eventually(refused, |refused| *refused).await;
+        connection.write_all(body.as_bytes()).await.unwrap();
+        let mut found = String::new();
+        connection.read_to_string(&mut found).await.unwrap();
+        assert!(found.starts_with("HTTP/1.1 202"), "{found}");
+    })
+    .await;
+}
