@@ -48,7 +48,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let _redis = redis(arguments.port)?;
     let redis_url = format!("redis://127.0.0.1:{}", arguments.port);
-    let store = StoreConfig { redis_url, namespace: "lists".to_owned() };
+    let store = StoreConfig::new(redis_url, "lists");
     wait_for(&store).await?;
     let begin = Instant::now();
     let writers = (0..WRITERS).map(|part| fill(&store, part, arguments.jobs));
