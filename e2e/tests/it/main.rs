@@ -9,6 +9,7 @@ mod life;
 mod locks;
 mod lost;
 mod outage;
+mod registry;
 mod road;
 mod stop;
 mod world;
