@@ -57,15 +57,15 @@ impl Context {
         self.job.token
     }
 
-    /// The locks that the job holds, and how many permits of each. The token is the fencing token of all of them: who has
-    /// a lock later has a larger one.
+    /// The locks that the job holds, and how many permits of each. The token is the fencing token of
+    /// all of them: who has a lock later has a larger one.
     #[must_use]
     pub fn locks(&self) -> &Locks {
         &self.job.spec.locks
     }
 
-    /// Makes children of this job, and returns their ids in the order asked. A run that is repeated makes none twice: see
-    /// [`Child::key`].
+    /// Makes children of this job, and returns their ids in the order asked. A run that is repeated
+    /// makes none twice: see [`Child::key`].
     pub async fn spawn(&self, children: Vec<Child>) -> Result<Vec<JobId>, SpawnError> {
         self.family.spawn(children).await
     }

@@ -130,10 +130,13 @@ async fn perform(service: &Arc<Service>, life: &Life, job: Claimed, signal: Stop
         writer.run(service, life, &over),
         progress_writer.run(service, life, &over),
     );
-    match outcome_of(ended.and_then(not_too_large), asked, deadline) {
-        Outcome::Done(result) if children.is_awaited() => Outcome::Await(result),
-        outcome => outcome,
+    let mut outcome = outcome_of(ended.and_then(not_too_large), asked, deadline);
+    if let Outcome::Done(result) = &mut outcome
+        && children.is_awaited()
+    {
+        return Outcome::Await(result.take());
     }
+    outcome
 }
 
 /// What an action's own end means, given what it was asked for. An action that finished well before it was

@@ -1,5 +1,5 @@
-//! A child as a running job asks for it, and the job that becomes of it. Pure: values in, values out; what is wrong is
-//! said by the name of its field.
+//! A child as a running job asks for it, and the job that becomes of it. Pure: values in, values
+//! out; what is wrong is said by the name of its field.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -22,7 +22,8 @@ const MOST_DEPENDENCIES: usize = 1000;
 /// The space of the ids of children; made once at random, and never to be changed.
 const SPACE: Uuid = Uuid::from_u128(0x8f0e_2f6b_41f3_4a0c_9d57_6a1b_c2e8_7d35);
 
-/// A child that a running job asks for: a submission, as `POST /jobs` takes it, without `parent`, and with a `key`.
+/// A child that a running job asks for: a submission, as `POST /jobs` takes it, without `parent`,
+/// and with a `key`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Child {
@@ -65,8 +66,9 @@ impl Child {
         Child { action: Some(action.into()), ..Child::default() }
     }
 
-    /// What its parent knows it by: a run that is repeated makes no second child with the same key. Without one it is
-    /// known by its action, its parameters, and how many with the same of both came before it.
+    /// What its parent knows it by: a run that is repeated makes no second child with the same key.
+    /// Without one it is known by its action, its parameters, and how many with the same of both
+    /// came before it.
     #[must_use]
     pub fn key(self, key: impl Into<String>) -> Child {
         Child { key: Some(key.into()), ..self }
@@ -97,7 +99,8 @@ impl Child {
         Child { locks: Some(locks), ..self }
     }
 
-    /// Waits for the one at this place, from 0, of those that are spawned together and stand before it.
+    /// Waits for the one at this place, from 0, of those that are spawned together and stand before
+    /// it.
     #[must_use]
     pub fn after(mut self, place: usize) -> Child {
         self.depends_on.get_or_insert_default().push(format!("#{place}"));
@@ -110,7 +113,8 @@ impl Child {
         Child { when: Some(when), ..self }
     }
 
-    /// The job to submit. `same` counts the children without keys; `earlier` are those that `#0`, `#1`, … name.
+    /// The job to submit. `same` counts the children without keys; `earlier` are those that `#0`,
+    /// `#1`, … name.
     pub(crate) fn job(
         self,
         parent: &Parent<'_>,

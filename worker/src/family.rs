@@ -1,5 +1,5 @@
-//! The children of a running job, on their way to the store: tried until they are there, and no child twice, however
-//! often the job is run.
+//! The children of a running job, on their way to the store: tried until they are there, and no
+//! child twice, however often the job is run.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ pub enum SpawnError {
     /// One of them cannot be; none of those that were asked for together is made.
     #[error("child {0}: {1}")]
     Wrong(usize, WrongChild),
-    /// The store refuses one; up to a hundred that were asked for together are not made, nor those after them.
+    /// The store refuses one; up to a hundred that were asked for together are not made, nor those
+    /// after them.
     #[error("child {0}: {1}")]
     Refused(usize, String),
     /// A run has so many at most.
@@ -89,7 +90,8 @@ impl Family {
         }))
     }
 
-    /// Makes children; their ids, in the order asked. One that an earlier run has made is left as it is.
+    /// Makes children; their ids, in the order asked. One that an earlier run has made is left as
+    /// it is.
     pub async fn spawn(&self, children: Vec<Child>) -> Result<Vec<JobId>, SpawnError> {
         let mut ids = Vec::with_capacity(children.len());
         self.spawn_after(&mut ids, children).await?;
@@ -133,8 +135,8 @@ impl Family {
         Ok(())
     }
 
-    /// When the run ends well its job waits for its children, without a worker, and is over when they are: `done`, or
-    /// `error` when one of them did not succeed.
+    /// When the run ends well its job waits for its children, without a worker, and is over when
+    /// they are: `done`, or `error` when one of them did not succeed.
     pub fn await_children(&self) {
         self.0.awaited.store(true, Ordering::Relaxed);
     }
@@ -143,8 +145,8 @@ impl Family {
         self.0.awaited.load(Ordering::Relaxed)
     }
 
-    /// Follows the job back to the first that it carries on. Of one whose history is cut, that is what its children are
-    /// filed under.
+    /// Follows the job back to the first that it carries on. Of one whose history is cut, that is
+    /// what its children are filed under.
     async fn origin(&self) -> Result<Origin, SpawnError> {
         let (id, store) = (self.0.job.id, &self.0.service.store);
         if self.0.job.attempt == 1 {

@@ -1,4 +1,5 @@
-//! The registry of examples/registry: its jobs as they stand there, on an image layout that is made here of tiny packages.
+//! The registry of examples/registry: its jobs as they stand there, on an image layout that is made
+//! here of tiny packages.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,7 +36,8 @@ impl Registry {
         let tree = self.0.join(format!("{name}-{version}"));
         std::fs::create_dir_all(tree.join("DEBIAN")).unwrap();
         let control = format!(
-            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: nobody\nDescription: none\n"
+            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: nobody\n\
+             Description: none\n"
         );
         std::fs::write(tree.join("DEBIAN/control"), control).unwrap();
         std::fs::write(tree.join("file"), format!("of {name}")).unwrap();

@@ -23,7 +23,6 @@ use nix::unistd::{Gid, User, geteuid, getgrouplist};
 use shared::job::Exception;
 use shared::store::{ActionDefaults, Source};
 use tokio::io::AsyncWriteExt;
-use tokio::net::unix::pipe;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
@@ -198,13 +197,9 @@ impl Exec {
             Ok::<_, Exception>(text)
         });
         let stdin = stdin.transpose()?;
-        let said_in = |path: PathBuf, longest: usize| {
-            let pipe = pipe::OpenOptions::new().read_write(true).open_receiver(path);
-            pipe.map(|pipe| Lines::of(pipe, longest))
-                .map_err(|error| cannot_start("a pipe of its own", &error))
-        };
-        let progress = said_in(room.progress(), 2 * PROGRESS_BYTES)?;
-        let children = said_in(room.children(), CHILD_BYTES)?;
+        let no_pipe = |error| cannot_start("its pipes", &error);
+        let progress = Lines::of(&room.progress(), 2 * PROGRESS_BYTES).map_err(no_pipe)?;
+        let children = Lines::of(&room.children(), CHILD_BYTES).map_err(no_pipe)?;
         let (become_it, _group) = self.become_it(&context)?;
         let mut running = Running::start(&mut command, become_it)
             .map_err(|error| cannot_start(&self.program, &error))?;

@@ -1,4 +1,5 @@
-//! Jobs that have children: asked for by a command or a Rust function, made once, waited for without a worker.
+//! Jobs that have children: asked for by a command or a Rust function, made once, waited for
+//! without a worker.
 
 use std::process::Stdio;
 
@@ -10,12 +11,14 @@ use worker::{Child, Config, Context, Shutdown, Worker};
 
 use crate::world::{World, with};
 
-/// A parent of `n` children that do `child`, and that then sleeps or waits for them; a child that says who it is.
+/// A parent of `n` children that do `child`, and that then sleeps or waits for them; a child that
+/// says who it is.
 const FAMILY: &str = r#"
     [actions.parent]
     argv = ["bash", "-euc", '''
         for i in $(seq "$1"); do
-            echo "{\"action\": \"$2\", \"key\": \"$i\", \"parameters\": {\"n\": \"$i\"}}" >"$JOB_CHILDREN"
+            child='{"action": "%s", "key": "%s", "parameters": {"n": "%s"}}\n'
+            printf "$child" "$2" "$i" "$i" >"$JOB_CHILDREN"
             eval "$4"
         done
         echo "asked for $1"
@@ -76,7 +79,7 @@ async fn a_parent_in_bash_waits_for_its_twenty_children_without_a_worker() {
     let job = world.done("parent", &parent(20, "child", ":")).await;
     assert_eq!(job.result, Some(json!("attempt 1")));
     let children = world.children(job.id).await;
-    let said: Vec<&str> = children.iter().map(|child| number_of(child)).collect();
+    let said: Vec<&str> = children.iter().map(number_of).collect();
     let numbers: Vec<String> = (1..=20).map(|number| number.to_string()).collect();
     assert_eq!(said, numbers, "in the order asked");
     for child in &children {
@@ -96,7 +99,8 @@ fn number_of(child: &Job) -> &str {
 async fn a_parent_whose_worker_is_killed_while_it_spawns_has_no_child_twice() {
     let world = World::new().await;
     let mut killed = process(&world);
-    // The first run stops in the middle, for ever; the one that carries it on asks for all of them again.
+    // The first run stops in the middle, for ever; the one that carries it on asks for all of them
+    // again.
     let mut asked = parent(20, "child", ":");
     asked["each"] = json!(r#"[ "$JOB_ATTEMPT-$i" != 1-10 ] || sleep 1000"#);
     let id = world.submit("parent", &asked).await;
@@ -110,7 +114,8 @@ async fn a_parent_whose_worker_is_killed_while_it_spawns_has_no_child_twice() {
     let next = world.ended(died.follow_up.unwrap()).await;
     assert_eq!((next.status, next.result), (Status::Done, Some(json!("attempt 2"))));
     let children = world.children(id).await;
-    // Of those that ran on the killed worker there are two records, the second carrying on the first.
+    // Of those that ran on the killed worker there are two records, the second carrying on the
+    // first.
     let first: Vec<&Job> = children.iter().filter(|child| child.attempt == 1).collect();
     let mut numbers: Vec<&str> = first.iter().map(|child| number_of(child)).collect();
     numbers.sort_unstable();

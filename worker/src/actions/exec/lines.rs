@@ -1,11 +1,15 @@
-//! Lines that a command says in a pipe of its own, as they come, until it is over and all of them are read.
+//! Lines that a command says in a pipe of its own, as they come, until it is over and all of them
+//! are read.
+
+use std::io;
+use std::path::Path;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
-/// What one read takes: no more than this is in a pipe's hands at once, so that whoever writes is held back.
-const READ_BYTES: usize = 16 * 1024;
+/// What one read takes: what is still in the pipe holds back whoever writes.
+const READ_BYTES: usize = 4096;
 
 /// The reading end.
 pub(super) struct Lines {
@@ -26,8 +30,10 @@ pub(super) struct Read {
 
 impl Lines {
     /// Of lines that have so many bytes at most.
-    pub(super) fn of(pipe: pipe::Receiver, longest: usize) -> Lines {
-        Lines { pipe, told: Vec::new(), open: true, longest }
+    pub(super) fn of(pipe: &Path, longest: usize) -> io::Result<Lines> {
+        // Open for writing too: the command may open and close it as often as it likes.
+        let pipe = pipe::OpenOptions::new().read_write(true).open_receiver(pipe)?;
+        Ok(Lines { pipe, told: Vec::new(), open: true, longest })
     }
 
     /// The next ones; `None` when the command is `over` and there is nothing more.
@@ -38,7 +44,8 @@ impl Lines {
         let mut some = [0; READ_BYTES];
         let read = tokio::select! {
             read = self.pipe.read(&mut some) => read.unwrap_or(0),
-            // Asked of the kernel itself: the runtime may not have heard yet that there is something to read.
+            // Asked of the kernel itself: the runtime may not have heard yet that there is
+            // something to read.
             () = over.cancelled() => nix::unistd::read(&self.pipe, &mut some).unwrap_or(0),
         };
         self.told.extend_from_slice(&some[..read]);

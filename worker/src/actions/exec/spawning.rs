@@ -1,5 +1,6 @@
-//! The children that a command asks for, read from its pipe as it asks and made at once, those that come together in one
-//! call. A line that is wrong fails the run: nobody must believe that all children are there when one is not.
+//! The children that a command asks for, read from its pipe as it asks and made at once, those that
+//! come together in one call. A line that is wrong fails the run: nobody must believe that all
+//! children are there when one is not.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -23,8 +24,8 @@ struct Await {
     r#await: bool,
 }
 
-/// Makes the children that are asked for until the command is `over` and all is read. After an error the rest is read, so
-/// that nobody waits to write it, and left alone.
+/// Makes the children that are asked for until the command is `over` and all is read. After an
+/// error the rest is read, so that nobody waits to write it, and left alone.
 pub(super) async fn spawn_children(
     mut lines: Lines,
     family: &Family,
