@@ -8,6 +8,7 @@ mod crons;
 mod life;
 mod locks;
 mod lost;
+mod network;
 mod outage;
 mod registry;
 mod road;
