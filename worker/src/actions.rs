@@ -13,10 +13,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use shared::job::{ActionName, Claimed, Exception, Token};
+use shared::job::{ActionName, Claimed, Exception, JobId, Token};
+use shared::lock::Locks;
 use shared::store::{ActionDefaults, Source};
 
 use crate::Config;
+use crate::child::Child;
+use crate::family::{Family, SpawnError};
 use exec::limits::Groups;
 use exec::room::Rooms;
 use exec::{Exec, Ground};
@@ -39,6 +42,8 @@ pub struct Context {
     pub log: Log,
     /// Where to say how far it is.
     pub progress: Teller,
+    /// Where to ask for children.
+    pub family: Family,
     /// How long the action may take to stop when it is asked to.
     pub stop_timeout: Duration,
     /// Says when and why to stop.
@@ -50,6 +55,24 @@ impl Context {
     #[must_use]
     pub fn token(&self) -> Token {
         self.job.token
+    }
+
+    /// The locks that the job holds, and how many permits of each. The token is the fencing token of
+    /// all of them: who has a lock later has a larger one.
+    #[must_use]
+    pub fn locks(&self) -> &Locks {
+        &self.job.spec.locks
+    }
+
+    /// Makes children of this job, and returns their ids in the order asked. A run that is repeated
+    /// makes none twice: see [`Child::key`].
+    pub async fn spawn(&self, children: Vec<Child>) -> Result<Vec<JobId>, SpawnError> {
+        self.family.spawn(children).await
+    }
+
+    /// When the action ends well, its job waits for its children without a worker, and ends as they do.
+    pub fn await_children(&self) {
+        self.family.await_children();
     }
 
     /// Says a line to the job's log; waits while too many are under way.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::actions::{Context, Ended};
 use crate::board::{Stop, StopSignal, asked_to_end_now, asked_to_stop};
+use crate::family::Family;
 use crate::journal::log_of;
 use crate::progress::progress_of;
 use crate::recorder::Recorder;
@@ -93,7 +94,9 @@ async fn perform(service: &Arc<Service>, life: &Life, job: Claimed, signal: Stop
         return Outcome::Error(Exception::new("NoSuchAction", message));
     };
     let (mut watched, over) = (signal.clone(), CancellationToken::new());
-    let context = Context { job, log, progress, stop_timeout, signal: signal.clone() };
+    let family = Family::of(service, life, &job, &signal);
+    let children = family.clone();
+    let context = Context { job, log, progress, family, stop_timeout, signal: signal.clone() };
     let running = caught(action.run(context));
     let to_the_end = async {
         tokio::pin!(running);
@@ -127,7 +130,13 @@ async fn perform(service: &Arc<Service>, life: &Life, job: Claimed, signal: Stop
         writer.run(service, life, &over),
         progress_writer.run(service, life, &over),
     );
-    outcome_of(ended.and_then(not_too_large), asked, deadline)
+    let mut outcome = outcome_of(ended.and_then(not_too_large), asked, deadline);
+    if let Outcome::Done(result) = &mut outcome
+        && children.is_awaited()
+    {
+        return Outcome::Await(result.take());
+    }
+    outcome
 }
 
 /// What an action's own end means, given what it was asked for. An action that finished well before it was

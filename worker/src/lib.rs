@@ -4,7 +4,9 @@
 pub mod actions;
 mod attempt;
 mod board;
+mod child;
 mod desk;
+mod family;
 mod handler;
 mod heart;
 mod intake;
@@ -32,7 +34,10 @@ use tokio_util::sync::CancellationToken;
 
 use actions::{Action, Actions, Networks};
 pub use actions::{Context, Progress, ProgressError, Stop};
-pub use shared::job::Exception;
+pub use child::{Child, WrongChild};
+pub use family::{Family, SpawnError};
+pub use shared::job::{Exception, JobId, When};
+pub use shared::lock::{LockPatterns, Locks};
 pub use shared::store::ActionDefaults;
 pub use worker::Worker;
 

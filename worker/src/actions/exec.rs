@@ -5,9 +5,11 @@ pub(super) mod argument;
 mod children;
 mod ending;
 pub(super) mod limits;
+mod lines;
 mod output;
 mod reaper;
 pub(super) mod room;
+mod spawning;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -21,17 +23,19 @@ use nix::unistd::{Gid, User, geteuid, getgrouplist};
 use shared::job::Exception;
 use shared::store::{ActionDefaults, Source};
 use tokio::io::AsyncWriteExt;
-use tokio::net::unix::pipe;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::{Action, Context, Ended};
+use crate::progress::PROGRESS_BYTES;
 use argument::{Argument, Given, Source as Value};
 use ending::{cannot_start, end_of, ended_as};
 use limits::{Group, Groups, Limits};
+use lines::Lines;
 use output::{Secrets, copy_lines, copy_progress};
 use reaper::{Become, Running};
 use room::{Room, Rooms};
+use spawning::{CHILD_BYTES, spawn_children};
 
 /// What a command gets of the worker's environment; all else may hold secrets.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
@@ -143,7 +147,9 @@ impl Exec {
         command.env("JOB_ACTION", context.job.spec.action.as_str());
         command.env("JOB_ATTEMPT", context.job.attempt.to_string());
         command.env("JOB_TOKEN", context.job.token.to_string());
+        command.env("JOB_LOCKS", context.locks().to_string());
         command.env("JOB_RESULT", room.result());
+        command.env("JOB_CHILDREN", room.children());
         command.env("JOB_PROGRESS", room.progress());
         command.current_dir(self.directory.as_deref().unwrap_or(room.path()));
         let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
@@ -191,8 +197,9 @@ impl Exec {
             Ok::<_, Exception>(text)
         });
         let stdin = stdin.transpose()?;
-        let progress = pipe::OpenOptions::new().read_write(true).open_receiver(room.progress());
-        let progress = progress.map_err(|error| cannot_start("its progress", &error))?;
+        let no_pipe = |error| cannot_start("its pipes", &error);
+        let progress = Lines::of(&room.progress(), 2 * PROGRESS_BYTES).map_err(no_pipe)?;
+        let children = Lines::of(&room.children(), CHILD_BYTES).map_err(no_pipe)?;
         let (become_it, _group) = self.become_it(&context)?;
         let mut running = Running::start(&mut command, become_it)
             .map_err(|error| cannot_start(&self.program, &error))?;
@@ -200,6 +207,7 @@ impl Exec {
         let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
         let giving = running.child.stdin.take().zip(stdin);
         let (log, teller) = (context.log.clone(), context.progress.clone());
+        let family = context.family.clone();
         let over = CancellationToken::new();
         let giving = async {
             if let Some((mut pipe, text)) = giving {
@@ -212,11 +220,12 @@ impl Exec {
             over.cancel();
             ended
         };
-        let (ended, out, err, (), ()) = tokio::join!(
+        let (ended, out, err, (), spawned, ()) = tokio::join!(
             ending,
             copy_lines(stdout, (Source::Stdout, &log), &secrets, &over),
             copy_lines(stderr, (Source::Stderr, &log), &secrets, &over),
             copy_progress(progress, &teller, &log, &over),
+            spawn_children(children, &family, &log, &over),
             giving,
         );
         if !(out && err) {
@@ -232,6 +241,7 @@ impl Exec {
             // It was told to end, and has, cleanly: that does not mean that its work is done.
             return Err(Exception::new("Stopped", "the command ended when it was asked to"));
         }
+        spawned?;
         room.read_result()
     }
 }

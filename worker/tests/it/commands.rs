@@ -29,7 +29,7 @@ async fn a_command_gets_its_parameters_without_a_shell_and_nothing_of_the_worker
     let parameters = json!({"text": text, "colour": "$HOME"});
     let job = world.done("everything", &parameters).await;
     let log = world.log(job.id).await;
-    let words = "HOME JOB_ACTION JOB_ATTEMPT JOB_ID JOB_NUMBER JOB_PROGRESS JOB_RESULT JOB_TOKEN";
+    let words = "HOME JOB_ACTION JOB_ATTEMPT JOB_CHILDREN JOB_ID JOB_LOCKS JOB_NUMBER JOB_PROGRESS JOB_RESULT JOB_TOKEN";
     let expected = [
         "a 'b' \"c\" $(id) `id` \\ ; * \u{1f600}".to_owned(),
         format!("-rf|{parameters}|"),

@@ -4,6 +4,7 @@
 
 mod commands;
 mod examples;
+mod family;
 mod killed;
 mod library;
 mod logs;

@@ -4,13 +4,12 @@
 use std::time::{Duration, Instant};
 
 use shared::store::Source;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::net::unix::pipe;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio_util::sync::CancellationToken;
 
+use super::lines::Lines;
 use crate::actions::{Log, Progress, Teller};
 use crate::journal::LINE_BYTES;
-use crate::progress::PROGRESS_BYTES;
 
 /// After the command and all that it has started were killed, its output is read for so long at most: it may have given
 /// the pipe to somebody else.
@@ -105,36 +104,18 @@ fn begun_character(text: &[u8]) -> usize {
 
 /// Reads lines of progress until the command is `over` and all that it has told is read.
 pub(super) async fn copy_progress(
-    mut pipe: pipe::Receiver,
+    mut lines: Lines,
     teller: &Teller,
     log: &Log,
     over: &CancellationToken,
 ) {
-    let (mut told, mut some, mut complained) = (Vec::new(), [0; 4096], false);
-    let mut open = true;
-    while open {
-        let read = tokio::select! {
-            read = pipe.read(&mut some) => read.unwrap_or(0),
-            // Asked of the kernel itself: the runtime may not have heard yet that there is something to read.
-            () = over.cancelled() => nix::unistd::read(&pipe, &mut some).unwrap_or(0),
-        };
-        told.extend_from_slice(&some[..read]);
-        open = read > 0 || !over.is_cancelled();
-        if !open && !told.is_empty() {
-            told.push(b'\n');
-        }
-        while let Some(end) = told.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = told.drain(..=end).collect();
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
+    let mut complained = false;
+    while let Some(read) = lines.next(over).await {
+        for line in read.lines {
             let wrong = Progress::read(&line).and_then(|progress| teller.tell(progress)).err();
             if let Some(wrong) = wrong.filter(|_| !std::mem::replace(&mut complained, true)) {
                 log.line(Source::Capstan, format!("a line of progress is ignored: {wrong}")).await;
             }
-        }
-        if told.len() > 2 * PROGRESS_BYTES {
-            told.clear();
         }
     }
 }

@@ -19,6 +19,7 @@ const PREFIX: &str = "capstan-worker-";
 const LOCK: &str = "lock";
 const RESULT: &str = "result.json";
 const PROGRESS: &str = "progress";
+const CHILDREN: &str = "children";
 
 /// The folder of one worker's rooms. Goes with everything in it when it is dropped.
 #[derive(Debug)]
@@ -68,9 +69,12 @@ impl Rooms {
     ) -> io::Result<Room> {
         let room = Room(self.folder.join(format!("{id}-{token}")));
         DirBuilder::new().mode(0o700).create(&room.0)?;
-        mkfifo(&room.progress(), Mode::S_IRUSR | Mode::S_IWUSR)?;
+        let pipes = [room.progress(), room.children()];
+        for pipe in &pipes {
+            mkfifo(pipe, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        }
         if let Some((user, group)) = owner {
-            for path in [&room.0, &room.progress()] {
+            for path in pipes.iter().chain([&room.0]) {
                 chown(path, Some(user), Some(group))?;
             }
         }
@@ -101,6 +105,11 @@ impl Room {
     /// The pipe in which it tells its progress.
     pub(super) fn progress(&self) -> PathBuf {
         self.0.join(PROGRESS)
+    }
+
+    /// The pipe in which it asks for children.
+    pub(super) fn children(&self) -> PathBuf {
+        self.0.join(CHILDREN)
     }
 
     /// The result that the command has left. It may have left anything, and is not trusted with more than a file.

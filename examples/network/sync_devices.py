@@ -1,0 +1,83 @@
+"""sync_devices: renders each device's configuration, compares it with what the device has, and writes it.
+
+A device is a file, targets/<hostname>.conf. Parameters: hostnames (all devices); dry_run (true): compares only; auto_push (false):
+after a dry run that changes no more than max_change_score (50), a live one. A run that writes needs the lock `devices`."""
+import difflib
+import json
+import os
+import pathlib
+import string
+import sys
+
+ROOT = pathlib.Path(os.environ["NETWORK"])
+TOKEN = int(os.environ["JOB_TOKEN"])
+HELD = {lock.rpartition("=")[0] for lock in os.environ["JOB_LOCKS"].split()}
+
+
+def say(pipe, line):
+    with open(os.environ[pipe], "w") as said:
+        said.write(json.dumps(line) + "\n")
+
+
+def render(hostname, device):
+    template = (ROOT / "templates" / f"{device['template']}.conf").read_text()
+    return string.Template(template).substitute(device, hostname=hostname)
+
+
+def write(target, config):
+    """The token fences: who had the lock before, and only believes to have it still, has a smaller one and is refused."""
+    fence = target.with_suffix(".token")
+    last = int(fence.read_text()) if fence.exists() else 0
+    if last > TOKEN:
+        raise PermissionError(f"run {last} has written since, and this is run {TOKEN}")
+    fence.write_text(str(TOKEN))
+    new = target.with_suffix(f".{TOKEN}")
+    new.write_text(config)
+    os.replace(new, target)
+
+
+def sync(hostname, device, dry_run):
+    """The device's tasks as CNaaS-NMS has them, and how much of it changes, in per cent."""
+    task = {"task_name": "push_sync_device", "result": None, "diff": "", "failed": False}
+    try:
+        config, target = render(hostname, device), ROOT / "targets" / f"{hostname}.conf"
+        there = target.read_text() if target.exists() else ""
+        lines = [text.splitlines(keepends=True) for text in (there, config)]
+        diff = list(difflib.unified_diff(*lines, "running", "rendered"))
+        if diff and not dry_run:
+            write(target, config)
+    except (OSError, KeyError, ValueError) as error:
+        return {"failed": True, "job_tasks": [task | {"result": f"{type(error).__name__}: {error}", "failed": True}]}, 0
+    changed = sum(line[0] in "+-" for line in diff[2:])
+    generated = task | {"task_name": "Generate device config", "result": config}
+    synced = task | {"task_name": "Sync device config", "diff": "".join(diff)}
+    score = min(100, round(100 * changed / max(1, len(lines[0]) + len(lines[1]))))
+    return {"failed": False, "job_tasks": [task, generated, synced]}, score
+
+
+def main():
+    asked = json.load(sys.stdin)
+    dry_run, devices = asked.get("dry_run", True), json.loads((ROOT / "devices.json").read_text())
+    hostnames = asked.get("hostnames", sorted(devices))
+    unknown = [name for name in hostnames if name not in devices]
+    if unknown:
+        sys.exit(f"hostnames: there is no device {unknown[0]!r}")
+    if not dry_run and "devices" not in HELD:
+        sys.exit('a run that writes needs the lock: submit it with "locks": ["devices"]')
+    (ROOT / "targets").mkdir(exist_ok=True)
+    results, scores, finished = {}, [0], []
+    for hostname in hostnames:
+        results[hostname], score = sync(hostname, devices[hostname], dry_run)
+        print(f"{hostname}: {'failed' if results[hostname]['failed'] else f'change score {score}'}", flush=True)
+        scores.append(score)
+        finished.append(hostname)
+        say("JOB_PROGRESS", {"percent": 100 * len(finished) / len(hostnames), "finished": finished})
+    failed = any(result["failed"] for result in results.values())
+    if dry_run and asked.get("auto_push") and not failed and max(scores) <= asked.get("max_change_score", 50):
+        live = {"hostnames": hostnames, "dry_run": False}
+        say("JOB_CHILDREN", {"action": "sync_devices", "key": "live", "parameters": live, "locks": ["devices"]})
+    with open(os.environ["JOB_RESULT"], "w") as result:
+        json.dump({"devices": results, "change_score": max(scores)}, result)
+
+
+main()

@@ -1,0 +1,31 @@
+"""scan_check_single: verifies a layer, lists the Debian packages in it, and says which of them are vulnerable."""
+import json
+import sys
+import tarfile
+
+import job
+import layout
+import packages
+
+name = sys.argv[1]
+blob = layout.verify(name)
+print(f"layer {name} is what its digest says, {blob.stat().st_size} bytes", flush=True)
+known = json.loads((job.ROOT / "vulnerabilities.json").read_bytes())
+found = []
+try:
+    with tarfile.open(blob, "r:*") as layer:   # file by file, never all of it in memory
+        for file in layer:
+            if packages.lists(file):
+                found += packages.read(layer.extractfile(file).read().decode())
+except tarfile.TarError as error:
+    sys.exit(f"layer {name} is no tar that can be read: {error}")
+for at, (package, version) in enumerate(found, 1):
+    print(f"{package} {version}", flush=True)
+    job.progress(at, len(found), package)
+matches = packages.vulnerable(found, known["vulnerabilities"])
+for match in matches:
+    fixed = f"fixed in {match['fixed']}" if match["fixed"] else "not fixed yet"
+    print(f"{match['id']}: {match['package']} {match['version']}, {fixed}", file=sys.stderr)
+report = {"SHA256SUM": name, "database": known["version"], "components": len(found), "vulnerabilities": matches}
+job.write(job.ROOT / "reports" / f"{name}.json", json.dumps(report).encode())
+job.result(**report)
