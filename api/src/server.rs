@@ -28,6 +28,7 @@ use crate::app::{App, MOST_SCANS, MOST_STREAMS};
 use crate::error::Error;
 use crate::events::Hub;
 use crate::metrics::{self, Metrics};
+use crate::page;
 use crate::submit::Submissions;
 use crate::v0::{self, Refusal};
 use crate::v1::{self, Sockets};
@@ -87,7 +88,8 @@ pub(crate) async fn serve(
         docs: docs.to_json().map_err(RunError::Docs)?.into(),
         shutdown: stop.clone(),
     };
-    let router = layered(router.merge(v1::routes()), Arc::new(app)).layer(socket_layer);
+    let router = layered(router.merge(v1::routes()).merge(page::routes()), Arc::new(app))
+        .layer(socket_layer);
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {

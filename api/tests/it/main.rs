@@ -18,6 +18,7 @@ mod list;
 mod locks;
 mod logs;
 mod many;
+mod page;
 mod proxy;
 mod queues;
 mod redis;
