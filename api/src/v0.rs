@@ -24,6 +24,7 @@ mod settings;
 mod steering;
 mod submission;
 mod tail;
+mod values;
 mod workers;
 
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! What becomes of bodies, right and wrong, as tables.
 
-use super::checks::PARAMETERS_BYTES;
 use super::*;
 use crate::v0::body::parse;
 use expect_test::{Expect, expect};
