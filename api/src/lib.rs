@@ -11,6 +11,7 @@ mod cancelling;
 mod error;
 mod events;
 mod metrics;
+mod page;
 mod parameters;
 mod server;
 mod submit;

@@ -36,6 +36,7 @@ use crate::auth::{self, Access};
 use crate::error::Error;
 use crate::events::Hub;
 use crate::metrics::{self, Metrics};
+use crate::page;
 use crate::submit::Submissions;
 use crate::tls::Tls;
 use crate::v0::{self, Refusal};
@@ -109,7 +110,8 @@ pub(crate) async fn serve(
     };
     let address = listener.local_addr().map_err(RunError::Serve)?;
     tracing::info!(%address, namespace = app.namespace, tls = tls.is_some(), "the api serves");
-    let router = unlayered(router.merge(v1::routes())).layer(socket_layer);
+    let router = router.merge(v1::routes()).merge(page::routes());
+    let router = unlayered(router).layer(socket_layer);
     let router = layered(router, Arc::new(app), &config.exposure);
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let serving = accept::serve(listener, service, &config.exposure, tls, stop.clone());

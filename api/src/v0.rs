@@ -25,6 +25,7 @@ mod settings;
 mod steering;
 mod submission;
 mod tail;
+mod values;
 mod workers;
 
 use std::sync::Arc;

@@ -21,6 +21,7 @@ use super::docs::{Away, BadBody, BadQuery, NoActionConfig, TooLarge, TooManyActi
 use super::path::OfActionConfig;
 use super::query::NoQuery;
 use super::submission::MOST_RETRIES;
+use super::values;
 use super::{Refusal, body};
 use crate::app::{App, in_time};
 use crate::error::Error;
@@ -39,7 +40,7 @@ const BODY_BYTES: usize = 1024 * 1024;
 }))]
 pub(super) struct ActionConfigCreate {
     /// The action.
-    #[schema(value_type = String, required, nullable = false, min_length = 1, max_length = 64)]
+    #[schema(value_type = values::Action, required, nullable = false)]
     action: Option<ActionName>,
     /// What to do it with. A job's own parameters go before these one by one.
     #[schema(value_type = Option<Object>)]
@@ -48,13 +49,13 @@ pub(super) struct ActionConfigCreate {
     #[schema(maximum = 100)]
     retries: Option<u32>,
     /// Whole units that a job needs, by type.
-    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    #[schema(value_type = Option<values::Capacity>)]
     capacity_map: Option<CapacityMap>,
     /// From a job's start to SIGTERM, like `15m`; none when empty.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Duration>)]
     deadline: Option<Span>,
     /// From SIGTERM to SIGKILL.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Duration>)]
     stop_timeout: Option<Span>,
     /// How many of its jobs run at once in the whole fleet: the permits of lock `action:<action>`.
     #[schema(minimum = 1, maximum = 1_000_000)]
@@ -89,7 +90,7 @@ pub(super) struct ActionConfig {
     #[schema(value_type = String, format = Uuid)]
     id: Uuid,
     /// The action.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Action)]
     action: ActionName,
     /// What to do it with.
     #[schema(value_type = Option<Object>)]
@@ -97,13 +98,13 @@ pub(super) struct ActionConfig {
     /// How often a job is tried again.
     retries: Option<u32>,
     /// What a job needs.
-    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    #[schema(value_type = Option<values::Capacity>)]
     capacity_map: Option<CapacityMap>,
     /// From a job's start to SIGTERM.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Duration)]
     deadline: Span,
     /// From SIGTERM to SIGKILL.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Duration)]
     stop_timeout: Span,
     /// How many of its jobs run at once.
     max_running: Option<u32>,

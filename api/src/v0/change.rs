@@ -15,6 +15,7 @@ use super::job::Job;
 use super::path::OfJob;
 use super::query::NoQuery;
 use super::submission::moment;
+use super::values;
 use super::{Refusal, body};
 use crate::app::{App, in_time};
 use crate::error::Error;
@@ -27,10 +28,10 @@ const BODY_BYTES: usize = 64 * 1024;
 #[schema(example = json!({"priority": "high", "scheduledAt": "2026-11-20T17:30:00Z"}))]
 pub(super) struct Change {
     /// `high`, `normal` or `low`.
-    #[schema(schema_with = super::job::priority)]
+    #[schema(value_type = Option<values::Priority>)]
     priority: Option<Priority>,
     /// Not before this moment, as RFC 3339; now when empty.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Moment>)]
     scheduled_at: Option<String>,
 }
 

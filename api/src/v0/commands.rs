@@ -17,6 +17,7 @@ use super::job::Job;
 use super::list::to_cancel;
 use super::path::OfJob;
 use super::query::NoQuery;
+use super::values;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::cancelling::{Swept, sweep};
@@ -123,21 +124,22 @@ pub(super) struct ManyCancelled {
 #[utoipa::path(
     post, path = "/jobs/cancel", operation_id = "CancelJobs", tag = "jobs",
     params(
-        ("action" = Option<String>, Query, example = "any",
+        ("action" = Option<String>, Query, pattern = "^[A-Za-z0-9_.-]{0,64}$", example = "any",
             description = "only jobs of this action; `any` is all"),
-        ("worker" = Option<String>, Query, example = "any",
+        ("worker" = Option<String>, Query, pattern = "^(any|[0-9a-f]{12})?$", example = "any",
             description = "only jobs that this worker claimed; `any` is all"),
-        ("running" = Option<String>, Query, example = "any",
+        ("running" = Option<String>, Query,
+            pattern = "^(any|1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)?$", example = "any",
             description = "`true`: only running ones; `false`: only waiting ones; `any`: both. \
                 Also `t`, `1`, `f`, `0`, in either case"),
-        ("status" = Option<String>, Query, example = "waiting",
+        ("status" = Option<values::Statuses>, Query, example = "waiting",
             description = "only jobs in one of these statuses, with commas between; only those \
                 that are `waiting` or `running` are cancelled"),
-        ("since" = Option<String>, Query, example = "2026-11-20T16:30:00Z",
+        ("since" = Option<values::Moment>, Query, example = "2026-11-20T16:30:00Z",
             description = "only jobs due at this moment or later, as RFC 3339"),
-        ("until" = Option<String>, Query, example = "2026-11-20T17:30:00Z",
+        ("until" = Option<values::Moment>, Query, example = "2026-11-20T17:30:00Z",
             description = "only jobs due at this moment or earlier, as RFC 3339"),
-        ("all" = Option<String>, Query, example = "false",
+        ("all" = Option<String>, Query, pattern = "^(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)?$", example = "false",
             description = "`true`: every job, if no filter says otherwise"),
     ),
     responses(

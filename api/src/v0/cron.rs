@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::submission::{MOST_RETRIES, checked_locks};
+use super::values;
 use crate::error::Error;
 use crate::parameters::checked_parameters;
 
@@ -26,49 +27,49 @@ use crate::parameters::checked_parameters;
 }))]
 pub(super) struct CronCreate {
     /// Its name, 1 to 64 characters of A-Z a-z 0-9 _ . -; the action unless given.
-    #[schema(value_type = Option<String>, max_length = 64)]
+    #[schema(value_type = Option<values::CronName>)]
     name: Option<CronName>,
     /// What to do.
-    #[schema(value_type = String, required, nullable = false, min_length = 1, max_length = 64)]
+    #[schema(value_type = values::Action, required, nullable = false)]
     action: Option<ActionName>,
     /// When: seconds, minutes, hours, day of month, month, day of week (0 and 7 are Sunday); five fields are without
     /// seconds; also `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly` and `@every 90s`.
-    #[schema(value_type = String, required, nullable = false, max_length = 255)]
+    #[schema(value_type = values::CronLine, required, nullable = false)]
     schedule: Option<CronLine>,
     /// On the clock of which place, an IANA name; UTC unless given.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::TimeZone>)]
     time_zone: Option<Zone>,
     /// What becomes of ticks that nobody was there for: none of them gets a job (`skip`), one for all (`once`), each
     /// (`all`, up to 1000).
-    #[schema(value_type = Option<String>, example = "once")]
+    #[schema(value_type = Option<values::Misfire>)]
     misfire: Option<Misfire>,
     /// What becomes of a tick while an earlier job is not over: `allow`, `skip`, `queue` or `replace`.
-    #[schema(value_type = Option<String>, example = "allow")]
+    #[schema(value_type = Option<values::Overlap>)]
     overlap: Option<Overlap>,
     /// Its jobs are due up to so much after their tick, each by its own share; none when empty.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Duration>)]
     jitter: Option<Span>,
     /// How often a job is tried again when it fails; 0, or what the action says, unless given.
     #[schema(maximum = 100)]
     retries: Option<u32>,
     /// Whole units that a job needs, by type.
-    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    #[schema(value_type = Option<values::Capacity>)]
     capacity_map: Option<CapacityMap>,
     /// What to do it with.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
     /// From a job's start to SIGTERM, like `15m`; none when empty.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Duration>)]
     deadline: Option<Span>,
     /// From SIGTERM to SIGKILL; the worker's default when empty.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Duration>)]
     stop_timeout: Option<Span>,
     /// `high`, `normal` or `low`.
-    #[schema(schema_with = super::job::priority)]
+    #[schema(value_type = Option<values::Priority>)]
     priority: Option<Priority>,
     /// What its jobs hold while they run: names, or an object of names and permits. In a name
     /// `{{hostname}}` stands for its parameter `hostname`, as it is when the cron is set.
-    #[schema(schema_with = super::job::lock_patterns)]
+    #[schema(value_type = Option<values::LockPatterns>)]
     locks: Option<LockPatterns>,
     /// It is not to fire; as it is unless given.
     paused: Option<bool>,
@@ -93,33 +94,33 @@ pub(super) struct Cron {
     #[schema(value_type = String, format = Uuid)]
     id: Uuid,
     /// What it is called.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::CronName)]
     name: CronName,
     /// What its jobs do.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Action)]
     action: ActionName,
     /// When.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::CronLine)]
     schedule: CronLine,
     /// On the clock of which place.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::TimeZone)]
     time_zone: Zone,
     /// How often a job is tried again; 0 when that was not said and is left to the action.
     retries: u32,
     /// What a job needs; `null` when nothing was given.
-    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    #[schema(value_type = Option<values::Capacity>)]
     capacity_map: Option<CapacityMap>,
     /// What to do it with; `null` when nothing was given.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
     /// From a job's start to SIGTERM.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Duration)]
     deadline: Span,
     /// From SIGTERM to SIGKILL.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Duration)]
     stop_timeout: Span,
     /// The band of its jobs.
-    #[schema(schema_with = super::job::priority)]
+    #[schema(value_type = values::Priority)]
     priority: Priority,
     /// What its jobs hold while they run, and how many permits of each.
     #[schema(value_type = BTreeMap<String, u32>)]
@@ -128,13 +129,13 @@ pub(super) struct Cron {
     #[schema(value_type = Option<String>, format = DateTime)]
     next_run: Option<Timestamp>,
     /// What becomes of ticks that nobody was there for.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Misfire)]
     misfire: Misfire,
     /// What becomes of a tick while an earlier job is not over.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Overlap)]
     overlap: Overlap,
     /// How long after its tick a job may be due.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Duration)]
     jitter: Span,
     /// It does not fire.
     paused: bool,

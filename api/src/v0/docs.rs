@@ -21,6 +21,7 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use super::Refusal;
 use super::query::NoQuery;
 use super::refusal::{Errors, answer};
+use super::values::{JobIdOrNone, Statuses};
 use crate::app::App;
 use crate::error::{Error, Place, unknown_name};
 
@@ -33,11 +34,15 @@ pub(super) fn begin() -> OpenApi {
     info.description = Some(
         "Background jobs on a fleet of workers. Times are RFC 3339 in UTC; durations are written \
          as in Go, like 90s or 1h30m. A trailing slash is accepted. A query parameter or field \
-         that is not described is refused."
+         that is not described is refused; a query parameter with an empty value is the same as none."
             .to_owned(),
     );
-    // Refusals name this schema without having it collected for them.
-    let mut schemas = vec![(Errors::name().into_owned(), Errors::schema())];
+    // Refusals and parameters name these without having them collected.
+    let mut schemas = vec![
+        (Errors::name().into_owned(), Errors::schema()),
+        (JobIdOrNone::name().into_owned(), JobIdOrNone::schema()),
+        (Statuses::name().into_owned(), Statuses::schema()),
+    ];
     Errors::schemas(&mut schemas);
     let components = ComponentsBuilder::new().schemas_from_iter(schemas).build();
     OpenApiBuilder::new().info(info).components(Some(components)).build()

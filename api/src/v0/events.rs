@@ -16,10 +16,12 @@ use shared::job::{ActionName, JobId, Timestamp};
 use shared::store::{Change, EventId};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::Refusal;
 use super::docs::{Away, BadQuery};
 use super::query::Query;
+use super::values;
 use crate::app::{App, in_time};
 use crate::error::{Error, unknown_name};
 use crate::events::{Follow, Step};
@@ -38,6 +40,19 @@ struct Wanted {
     job: Option<JobId>,
 }
 
+/// One server-sent event.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "only described: events are written as text")]
+pub(super) struct Event {
+    /// What it tells of: `job`, `worker`, `cron`, `lock`, `queue`; `lost`: there were others before it
+    /// that are not kept any more. Of a log the last one is `end`, and its lines have none.
+    event: Option<String>,
+    /// Its place: what `Last-Event-ID` names.
+    id: Option<String>,
+    /// A JSON object.
+    data: String,
+}
+
 /// Follows every change of a job, a worker, a cron, a lock, as server-sent events. The name of an
 /// event is its kind, its `id` the place in the stream: a client that comes back with it as
 /// `Last-Event-ID` goes on where it was. What is too old for that is told by an event `lost`. A
@@ -45,20 +60,22 @@ struct Wanted {
 #[utoipa::path(
     get, path = "/events", operation_id = "FollowEvents", tag = "events",
     params(
-        ("kind" = Option<String>, Query, example = "job,worker",
+        ("kind" = Option<String>, Query,
+            pattern = "^((lock|queue|cron|job|worker)(,(lock|queue|cron|job|worker))*)?$", example = "job,worker",
             description = "only changes of these kinds, with commas between: `job`, `worker`, \
                 `cron`, `lock`, `queue`"),
-        ("action" = Option<String>, Query, example = "any",
+        ("action" = Option<String>, Query, pattern = "^[A-Za-z0-9_.-]{0,64}$", example = "any",
             description = "only changes of jobs of this action; `any` is all"),
-        ("job" = Option<String>, Query, example = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+        ("job" = Option<values::JobIdOrNone>, Query, example = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
             description = "only changes of this job"),
-        ("Last-Event-ID" = Option<String>, Header, example = "1763740800000-0",
+        ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^([0-9]{1,18}-[0-9]{1,18})?$",
+            example = "1763740800000-0",
             description = "the last event that was seen: go on behind it"),
     ),
     responses(
-        (status = 200, description = "the changes", body = String,
+        (status = 200, description = "the changes", body = Event,
             content_type = "text/event-stream",
-            example = "event: job\nid: 1763740800000-0\ndata: {\"kind\":\"job\"}\n\n"),
+            example = json!("event: job\nid: 1763740800000-0\ndata: {\"kind\":\"job\"}\n\n")),
         BadQuery, Away,
     ),
 )]

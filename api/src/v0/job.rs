@@ -1,7 +1,6 @@
 //! What clients are shown of a job, field by field as the contract names them.
 
 mod parts;
-mod words;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,13 +12,12 @@ use shared::job::{
 use shared::lock::Locks;
 use utoipa::ToSchema;
 
+use super::values;
 use crate::waiting::Reason;
 
 pub(super) use parts::Backoff;
-pub(super) use words::{lock_patterns, on_worker_lost, priority, when};
 
 use parts::{Children, Exception, Firing, WaitingFor};
-use words::status;
 
 /// A job.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,7 +49,7 @@ pub(super) struct Job {
     #[serde(rename = "workerID")]
     worker_id: String,
     /// Where it is in its life.
-    #[schema(schema_with = status)]
+    #[schema(value_type = values::Status)]
     status: Status,
     /// When it is, or was, due.
     #[schema(value_type = String, format = DateTime)]
@@ -60,23 +58,23 @@ pub(super) struct Job {
     #[schema(value_type = String, format = DateTime)]
     last_updated: Timestamp,
     /// What to do.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Action)]
     action: ActionName,
     /// How often it is tried again if it fails.
     retries_left: u32,
     /// How often in all, from the first one on.
     retries_total: u32,
     /// The units that it was asked to need; `null` when none were given.
-    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    #[schema(value_type = Option<values::Capacity>)]
     capacity_map: Option<CapacityMap>,
     /// What to do it with; `null` when nothing was given.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
     /// From its start to SIGTERM; empty is none.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Duration)]
     deadline: Span,
     /// From SIGTERM to SIGKILL; empty is the worker's default.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Duration)]
     stop_timeout: Span,
     /// Its place in the order of submission, from 1.
     number: u64,
@@ -90,7 +88,7 @@ pub(super) struct Job {
     #[schema(value_type = Option<String>, format = DateTime)]
     finished_at: Option<Timestamp>,
     /// `high`, `normal` or `low`.
-    #[schema(schema_with = priority)]
+    #[schema(value_type = values::Priority)]
     priority: Priority,
     /// Who asked.
     scheduled_by: Option<String>,
@@ -99,7 +97,7 @@ pub(super) struct Job {
     /// A ticket.
     ticket_ref: Option<String>,
     /// The cron that made it; `null` when none did.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::CronName>)]
     cron: Option<CronName>,
     /// Which tick of the cron it is for.
     firing: Option<Firing>,
@@ -128,7 +126,7 @@ pub(super) struct Job {
     /// How long its retries wait, if that was said.
     backoff: Option<Backoff>,
     /// `retry`: another job carries on when its worker dies; `fail`: none does.
-    #[schema(schema_with = on_worker_lost)]
+    #[schema(value_type = values::OnWorkerLost)]
     on_worker_lost: OnWorkerLost,
     /// Its worker stops it at the end of its lease, without waiting to be told that it is lost.
     strict_lease: bool,
@@ -143,7 +141,7 @@ pub(super) struct Job {
     #[schema(value_type = Vec<String>)]
     depends_on: Vec<JobId>,
     /// How they have to be over: `done`, or `finished`, whatever came of them.
-    #[schema(schema_with = when)]
+    #[schema(value_type = values::When)]
     when: When,
     /// The job whose child it is.
     #[schema(value_type = Option<String>, format = Uuid)]

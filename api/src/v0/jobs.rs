@@ -15,6 +15,7 @@ use super::list::wanted;
 use super::path::OfJob;
 use super::query::NoQuery;
 use super::submission::{BatchSubmission, JobSubmission};
+use super::values;
 use super::{Refusal, body};
 use crate::app::App;
 use crate::auth::Caller;
@@ -29,24 +30,25 @@ const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
 #[utoipa::path(
     get, path = "/jobs", operation_id = "ListJobs", tag = "jobs",
     params(
-        ("action" = Option<String>, Query, example = "any",
+        ("action" = Option<String>, Query, pattern = "^[A-Za-z0-9_.-]{0,64}$", example = "any",
             description = "only jobs of this action; `any` is all"),
-        ("worker" = Option<String>, Query, example = "any",
+        ("worker" = Option<String>, Query, pattern = "^(any|[0-9a-f]{12})?$", example = "any",
             description = "only jobs that this worker claimed; `any` is all"),
-        ("running" = Option<String>, Query, example = "any",
+        ("running" = Option<String>, Query,
+            pattern = "^(any|1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)?$", example = "any",
             description = "`true`: only running ones; `false`: only others; `any`: all. \
                 Also `t`, `1`, `f`, `0`, in either case"),
         ("start" = Option<i32>, Query, minimum = 0, example = 0,
             description = "from which place of the list on; 0 unless given"),
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 10,
             description = "how many at most; 10 unless given"),
-        ("status" = Option<String>, Query, example = "error,worker_dead",
+        ("status" = Option<values::Statuses>, Query, example = "error,worker_dead",
             description = "only jobs in one of these statuses, with commas between"),
-        ("since" = Option<String>, Query, example = "2026-11-20T16:30:00Z",
+        ("since" = Option<values::Moment>, Query, example = "2026-11-20T16:30:00Z",
             description = "only jobs due at this moment or later, as RFC 3339"),
-        ("until" = Option<String>, Query, example = "2026-11-20T17:30:00Z",
+        ("until" = Option<values::Moment>, Query, example = "2026-11-20T17:30:00Z",
             description = "only jobs due at this moment or earlier, as RFC 3339"),
-        ("parent" = Option<String>, Query, example = "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+        ("parent" = Option<values::JobIdOrNone>, Query, example = "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
             description = "only children of this job, or of one that it carries on"),
     ),
     responses(
@@ -81,7 +83,7 @@ pub(super) async fn list(
 /// Submits a job. An action that no live worker knows is taken too: workers come and go.
 #[utoipa::path(
     post, path = "/jobs", operation_id = "CreateJob", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, example = "order-17",
+    params(("Idempotency-Key" = Option<String>, Header, nullable = false, pattern = "^[ -~]{1,255}$", example = "order-17",
         description = "1 to 255 printable ASCII characters. A repeat within a day makes no job: it \
             answers the first one as it is now, whatever its body says")),
     request_body(content = JobSubmission, description = "at most 1 MiB"),
@@ -115,7 +117,7 @@ pub(super) async fn submit(
 /// a `uniqueKey` is taken, the job that has it is answered in that place.
 #[utoipa::path(
     post, path = "/jobs/batch", operation_id = "CreateJobs", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, example = "orders-of-monday",
+    params(("Idempotency-Key" = Option<String>, Header, nullable = false, pattern = "^[ -~]{1,255}$", example = "orders-of-monday",
         description = "1 to 255 printable ASCII characters. A repeat within a day answers in each \
             place the job that the first one made there, as it is now, whatever its body says; \
             places that the first one did not have are made")),

@@ -6,6 +6,7 @@ use shared::lock::{LockName, MAX_PERMITS};
 use shared::store;
 use utoipa::ToSchema;
 
+use super::values;
 use crate::error::Error;
 
 /// How many permits a lock is to have. Limits of Capstan's own are locks too: `action:scan` of an
@@ -15,7 +16,7 @@ use crate::error::Error;
 #[schema(example = json!({"name": "licences", "permits": 3}))]
 pub(super) struct SetLock {
     /// Its name, 1 to 128 characters of A-Z a-z 0-9 _ . - : / @
-    #[schema(value_type = String, required, nullable = false, min_length = 1, max_length = 128)]
+    #[schema(value_type = values::LockName, required, nullable = false)]
     name: Option<LockName>,
     /// So many may be held at once; `null` for what it has when nothing is said: 1, and no limit
     /// for an action or a class.
@@ -38,7 +39,7 @@ pub(super) struct SetLock {
 }))]
 pub(super) struct Lock {
     /// Its name.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::LockName)]
     name: LockName,
     /// How many may be held at once; `null` is no limit.
     permits: Option<u32>,
@@ -65,11 +66,11 @@ struct Holder {
     /// Its number.
     number: u64,
     /// What it does.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Action)]
     action: ActionName,
     /// Where.
     #[serde(rename = "workerID")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::WorkerId>)]
     worker_id: Option<WorkerId>,
     /// How many permits it holds.
     permits: u32,
@@ -94,10 +95,10 @@ struct Waiter {
     /// Its number.
     number: u64,
     /// What it does.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Action)]
     action: ActionName,
     /// How urgent it is.
-    #[schema(schema_with = super::job::priority)]
+    #[schema(value_type = values::Priority)]
     priority: Priority,
     /// How many permits it needs.
     permits: u32,

@@ -11,6 +11,7 @@ use futures_util::{StreamExt, stream};
 
 use super::Refusal;
 use super::docs::{Away, BadQuery, NoJob};
+use super::events::Event;
 use super::path::OfJob;
 use super::query::Query;
 use super::tail::{Framing, LogLine, Tail};
@@ -36,14 +37,15 @@ const TOO_MANY: Error = Error::Unavailable("as many logs are followed as may be 
             description = "number of the line to begin with; 0 unless given"),
         ("limit" = Option<i32>, Query, minimum = 0, example = 0,
             description = "how many lines at most, of a stream too; 0, or none given, is all"),
-        ("Last-Event-ID" = Option<i32>, Header, minimum = 0, example = 41,
-            description = "of a stream of events that broke off: it goes on behind this line"),
+        ("Last-Event-ID" = Option<String>, Header, nullable = false, example = "41",
+            description = "of a stream of events that broke off: it goes on behind this line; \
+                what is no number is passed over"),
     ),
     responses(
         (status = 200, description = "the lines", content(
             (Vec<LogLine> = "application/json"),
             (LogLine = "application/x-ndjson"),
-            (String = "text/event-stream",
+            (Event = "text/event-stream",
                 example = "id: 0\ndata: {\"data\":\"hello\",\"lineNum\":0}\n\n"),
         )),
         BadQuery, NoJob, Away,

@@ -15,6 +15,7 @@ use super::Refusal;
 use super::docs::{Away, BadQuery, NoAction, NoClass};
 use super::path::{OfAction, OfClass};
 use super::query::NoQuery;
+use super::values;
 use crate::app::App;
 use crate::waiting::count_fitting;
 
@@ -29,7 +30,7 @@ pub(super) struct Queue {
     #[schema(value_type = String)]
     class: Class,
     /// How urgent they are.
-    #[schema(schema_with = super::job::priority)]
+    #[schema(value_type = values::Priority)]
     priority: Priority,
     /// Jobs that are offered to workers.
     offered: u64,

@@ -13,10 +13,14 @@ use utoipa::ToSchema;
 
 use super::docs::{Away, BadBody, BadQuery, TooLarge, WrongType};
 use super::query::NoQuery;
+use super::values;
 use super::{Refusal, body};
 use crate::app::{App, in_time};
+use crate::error::Error;
 
 const BODY_BYTES: usize = 64 * 1024;
+/// Beyond it a number is not the same for every reader of JSON.
+const MOST: u64 = (1 << 53) - 1;
 
 /// How much of what is over is kept.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,7 +35,7 @@ pub(super) struct Settings {
     /// So many of them stay; 0 is no limit.
     job_history_to_keep: u64,
     /// They stay for so long after their end, like `720h`; empty is no limit.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Duration)]
     job_history_max_age: Span,
     /// Kept for clients of the reference; nothing follows from it.
     scanning_deadline: u64,
@@ -48,11 +52,13 @@ pub(super) struct Changes {
     /// Whether jobs that are over are removed at all, with their logs.
     job_history_compaction_enabled: Option<bool>,
     /// So many of them stay; 0 is no limit.
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
     job_history_to_keep: Option<u64>,
     /// They stay for so long after their end, up to `8760h`; empty is no limit.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Duration>)]
     job_history_max_age: Option<Span>,
     /// Kept for clients of the reference; nothing follows from it.
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
     scanning_deadline: Option<u64>,
 }
 
@@ -84,12 +90,28 @@ pub(super) async fn change(
     request: Request,
 ) -> Result<(StatusCode, Json<Settings>), Refusal> {
     let changes: Changes = body::read(request, BODY_BYTES).await?;
+    changes.check()?;
     let changing = async {
         app.store.change_settings(&changes.into()).await?;
         let changed = app.store.settings().await?;
         Ok::<_, Refusal>(changed)
     };
     Ok((StatusCode::ACCEPTED, Json(in_time(changing).await?.into())))
+}
+
+impl Changes {
+    fn check(&self) -> Result<(), Error> {
+        let numbers = [
+            ("jobHistoryToKeep", self.job_history_to_keep),
+            ("scanningDeadline", self.scanning_deadline),
+        ];
+        for (field, number) in numbers {
+            if number.is_some_and(|number| number > MOST) {
+                return Err(Error::invalid(field, format!("it must not be more than {MOST}")));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl From<Changes> for store::SettingsChanges {

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::docs::{Away, BadBody, BadQuery, NoWorker, TooLarge, WorkerOver, WrongType};
 use super::path::OfWorker;
 use super::query::NoQuery;
+use super::values;
 use super::{Refusal, body};
 use crate::app::{App, in_time};
 use crate::error::Error;
@@ -27,7 +28,7 @@ const BODY_BYTES: usize = 64 * 1024;
 pub(super) struct NewCapacity {
     /// Whole units by type. It replaces the map; `default`, which every worker has, is 16 unless
     /// given.
-    #[schema(value_type = BTreeMap<String, u32>, required, nullable = false)]
+    #[schema(value_type = values::Capacity, required, nullable = false)]
     capacity_map: Option<CapacityMap>,
 }
 

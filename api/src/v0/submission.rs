@@ -12,7 +12,7 @@ use shared::lock::LockPatterns;
 use utoipa::ToSchema;
 
 use super::body::Object;
-use super::job::Backoff;
+use super::values;
 use crate::auth::Caller;
 use crate::error::Error;
 use crate::parameters::checked_parameters;
@@ -34,18 +34,17 @@ pub(super) const MOST_JOBS: usize = 10_000;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({
-    "action": "sleep", "parameters": {"seconds": 60}, "retries": 2, "capacityMap": {"scan": 1},
+    "action": "sleep", "parameters": {"seconds": 60, "hostname": "sw1"}, "retries": 2, "capacityMap": {"scan": 1},
     "deadline": "15m", "stopTimeout": "30s", "scheduledAt": "", "priority": "normal",
     "uniqueKey": "nightly scan", "expiresAt": "2100-01-01T00:00:00Z",
     "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "retry", "strictLease": false,
     "locks": {"device-{{hostname}}": 1}, "fairnessKey": "tenant-7", "when": "done",
-    "dependsOn": ["1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"],
-    "parent": "193c061a-c52c-448a-884a-719adc253497",
+    "dependsOn": [], "parent": null,
     "comment": "before the release", "ticketRef": "OPS-17",
 }))]
 pub(super) struct JobSubmission {
     /// What to do: 1 to 64 characters of A-Z a-z 0-9 _ . -
-    #[schema(value_type = String, required, nullable = false, min_length = 1, max_length = 64)]
+    #[schema(value_type = values::Action, required, nullable = false)]
     action: Option<ActionName>,
     /// What to do it with: names and any JSON values; at most 64 KiB, and 64 levels deep.
     #[schema(value_type = Option<Object>)]
@@ -54,33 +53,33 @@ pub(super) struct JobSubmission {
     #[schema(maximum = 100)]
     retries: Option<u32>,
     /// Whole units that it needs, by type; `default: 1`, or what the action says, unless given.
-    #[schema(value_type = Option<BTreeMap<String, u32>>)]
+    #[schema(value_type = Option<values::Capacity>)]
     capacity_map: Option<CapacityMap>,
     /// From its start to SIGTERM, like `90s` or `1h30m`; none when empty.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Duration>)]
     deadline: Option<Span>,
     /// From SIGTERM to SIGKILL; the worker's default when empty.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Duration>)]
     stop_timeout: Option<Span>,
     /// Not before this moment, as RFC 3339; now when empty.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Moment>)]
     scheduled_at: Option<String>,
     /// `high`, `normal` or `low`.
-    #[schema(schema_with = super::job::priority)]
+    #[schema(value_type = Option<values::Priority>)]
     priority: Option<Priority>,
     /// While a job with this key is not over no other is made: that one is answered, with 200.
     #[schema(min_length = 1, max_length = 255)]
     unique_key: Option<String>,
     /// A job that was not started by this moment ends as `error`; RFC 3339, after `scheduledAt`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<values::Moment>)]
     expires_at: Option<String>,
     /// How long retries wait: `base`, twice that, and so on, up to `max`; less a random part of up
     /// to a half. `base` is 1s and `max` 5m unless given.
-    #[schema(value_type = Option<Backoff>)]
+    #[schema(value_type = Option<values::BackoffSubmission>)]
     backoff: Option<Object<job::Backoff>>,
     /// What happens when its worker dies: `retry` carries it on elsewhere, up to three times in a
     /// row; `fail` does not, for what must not run twice.
-    #[schema(schema_with = super::job::on_worker_lost)]
+    #[schema(value_type = Option<values::OnWorkerLost>)]
     on_worker_lost: Option<OnWorkerLost>,
     /// Its worker stops it at the end of its lease, without waiting to be told that it is lost;
     /// `false` unless given.
@@ -88,13 +87,13 @@ pub(super) struct JobSubmission {
     /// What it holds while it runs, all of it or nothing: names, for one permit of each, or an object
     /// of names and permits. In a name `{{hostname}}` stands for its parameter `hostname`. A lock has
     /// one permit unless `POST /locks` says otherwise; at most 16.
-    #[schema(schema_with = super::job::lock_patterns)]
+    #[schema(value_type = Option<values::LockPatterns>)]
     locks: Option<LockPatterns>,
-    /// Jobs that have to be over before it runs, at most 1000; in a batch `#0` is its first job.
-    #[schema(max_items = 1000)]
+    /// Jobs that have to be over before it runs, at most 1000 different ones; in a batch `#0` is its
+    /// first job.
     depends_on: Option<Vec<String>>,
     /// How they have to be over: all `done`, or it ends too; or `finished`, whatever came of them.
-    #[schema(schema_with = super::job::when)]
+    #[schema(value_type = Option<values::When>)]
     when: Option<When>,
     /// The job whose child it is, which must not be over; in a batch `#0` is its first job.
     parent: Option<String>,
@@ -114,7 +113,7 @@ pub(super) struct JobSubmission {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"jobs": [
-    {"action": "sleep", "parameters": {"seconds": 1}}, {"action": "noop", "priority": "low"},
+    {"action": "sleep", "parameters": {"seconds": 1}}, {"action": "noop", "priority": "low", "dependsOn": ["#0"]},
 ]}))]
 pub(super) struct BatchSubmission {
     /// At most 10,000.

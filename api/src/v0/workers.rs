@@ -14,6 +14,7 @@ use super::Refusal;
 use super::docs::{Away, BadQuery, NoWorker};
 use super::path::OfWorker;
 use super::query::NoQuery;
+use super::values;
 use crate::app::App;
 use crate::error::Error;
 
@@ -28,14 +29,14 @@ use crate::error::Error;
 }))]
 pub(super) struct Worker {
     /// 12 hexadecimal digits, random for each process.
-    #[schema(value_type = String, example = "f97ebb52f0f6")]
+    #[schema(value_type = values::WorkerId)]
     id: WorkerId,
     /// `running`; `draining`: it takes no jobs; `dead` or `shutdown`: it is gone, and stays listed
     /// for a day.
     #[schema(example = "running")]
     status: &'static str,
     /// The units that it offers, by type.
-    #[schema(value_type = BTreeMap<String, u32>, example = json!({"default": 16, "scan": 1}))]
+    #[schema(value_type = values::Capacity)]
     capacity_map: CapacityMap,
     /// Until when its jobs are its own.
     #[schema(value_type = String, format = DateTime)]
@@ -43,7 +44,7 @@ pub(super) struct Worker {
     /// A name for people.
     name: String,
     /// What of its units was free when it was last heard of.
-    #[schema(value_type = BTreeMap<String, u32>)]
+    #[schema(value_type = values::Capacity)]
     free: CapacityMap,
     /// The actions that it knows.
     actions: Vec<String>,

@@ -21,6 +21,7 @@ mod list;
 mod locks;
 mod logs;
 mod many;
+mod page;
 mod process;
 mod proxy;
 mod queues;

@@ -6,7 +6,7 @@ use shared::cron;
 use shared::job::{self, Span, Timestamp};
 use utoipa::ToSchema;
 
-use super::words::code;
+use crate::v0::values;
 use crate::waiting::Reason;
 
 /// How long retries wait: `base`, twice that for the next one, and so on, never more than `max`.
@@ -14,10 +14,10 @@ use crate::waiting::Reason;
 #[schema(example = json!({"base": "2s", "max": "1m"}))]
 pub(in crate::v0) struct Backoff {
     /// Before the first retry, like `2s`; empty is 1s.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Duration)]
     pub(super) base: Span,
     /// The longest; empty is 5m.
-    #[schema(value_type = String)]
+    #[schema(value_type = values::Duration)]
     pub(super) max: Span,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct WaitingFor {
     /// its action or class is; `lock`: others hold one, or stand before it; `share`: others of its
     /// share go first; `capacity`, `action`: no live worker could run it; `draining`: who could
     /// takes no jobs now; `queue`: others go first.
-    #[schema(schema_with = code)]
+    #[schema(value_type = values::WaitingCode)]
     code: &'static str,
     /// One sentence for people.
     #[schema(example = "no live worker offers gpu=4")]
