@@ -23,7 +23,9 @@ fn name(text: &str) -> LockName {
 async fn parked(house: &House, worker: &WorkerId, id: JobId) -> String {
     match claim(house, worker, id).await {
         ClaimAnswer::Parked(lock) => lock.to_string(),
-        other => panic!("{id} was not parked: {other:?}"),
+        other @ (ClaimAnswer::Claimed(_) | ClaimAnswer::Gone | ClaimAnswer::Refused(_)) => {
+            panic!("{id} was not parked: {other:?}")
+        }
     }
 }
 
@@ -38,7 +40,11 @@ async fn ready(house: &House) -> BTreeSet<String> {
     let queues = world.iter().filter(|(key, _)| key.starts_with("ready:"));
     let ids = queues.filter_map(|(_, value)| match value {
         Dumped::Sorted(ids) => Some(ids.keys().cloned()),
-        _ => None,
+        Dumped::Text(_)
+        | Dumped::Hash(_)
+        | Dumped::Set(_)
+        | Dumped::List(_)
+        | Dumped::Stream(_) => None,
     });
     ids.flatten().collect()
 }

@@ -493,7 +493,9 @@ impl Chance {
             if queues.is_empty() { "default=1.normal".into() } else { self.dice.one(&queues) };
         let first = model.jobs.values().filter_map(|job| match job.stand {
             Stand::Ready(at) if job.waits() => Some(at),
-            _ => None,
+            Stand::Due(_) | Stand::Ready(_) | Stand::Behind | Stand::Parked | Stand::Nowhere => {
+                None
+            }
         });
         let first = first.min();
         let clear = model.outbox.is_empty() || first.is_none_or(|first| first > model.now - 500);

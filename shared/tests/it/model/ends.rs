@@ -37,7 +37,7 @@ impl Model {
         let job = self.job_mut(end.id);
         match &end.outcome {
             Outcome::Done(result) | Outcome::Await(result) => {
-                job.result = result.as_ref().map(ToString::to_string)
+                job.result = result.as_ref().map(ToString::to_string);
             }
             Outcome::Error(exception) => {
                 job.exception = Some(serde_json::to_string(exception).unwrap());
