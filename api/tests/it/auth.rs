@@ -196,3 +196,18 @@ async fn it_does_not_start_open_to_others_or_with_a_file_that_is_none() {
         assert_eq!(status.and_then(|status| status.code()), Some(1), "{flags:?}: {text}");
     }
 }
+
+#[tokio::test]
+async fn whoever_listens_over_socket_io_sends_a_token_too() {
+    guarded(async |house, tokens| {
+        let path = |query: &str| format!("{}/socket.io/?EIO=4&transport=polling{query}", house.url);
+        let open = async |query: &str| send(house.client.get(path(query))).await.status;
+        assert_eq!(open("").await, 401);
+        assert_eq!(open("&jwt=capstan_wrong").await, 401);
+        let token = tokens.of(Role::Viewer);
+        assert_eq!(open(&format!("&jwt={token}")).await, 200);
+        let elsewhere = house.client.get(house.at(&format!("/jobs?jwt={token}")));
+        assert_eq!(send(elsewhere).await.status, 401, "a query is no place for it elsewhere");
+    })
+    .await;
+}

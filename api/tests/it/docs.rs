@@ -1,10 +1,10 @@
 //! The OpenAPI document: it has every route that is served, and says all of each.
 
 use expect_test::expect;
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::house::{Answer, House, house};
+use crate::house::{House, house, send};
 
 struct Operation {
     path: String,
@@ -42,15 +42,6 @@ fn operations(document: &Value) -> Vec<Operation> {
         }
     }
     operations
-}
-
-/// Sends a request, and reads the answer unless it is one that has no end.
-async fn begin(request: RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let endless = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
-    let text = if endless { String::new() } else { response.text().await.unwrap() };
-    Answer { status, headers, text }
 }
 
 #[tokio::test]
@@ -116,7 +107,7 @@ async fn every_route_of_the_document_is_served_and_no_other_method() {
             let path = operation.concrete();
             for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
                 let url = format!("{}{path}", house.url);
-                let answer = begin(house.client.request(method.clone(), url)).await;
+                let answer = send(house.client.request(method.clone(), url)).await;
                 let documented =
                     operations.iter().any(|one| one.path == operation.path && one.method == method);
                 assert_eq!(answer.status != 405, documented, "{method} {path}: {answer:?}");
@@ -134,11 +125,13 @@ async fn every_route_takes_a_trailing_slash_and_no_parameter_that_is_not_describ
             let url = format!("{}{}", house.url, operation.concrete());
             let ask = async |url: String| {
                 let request = house.client.request(operation.method.clone(), url);
-                begin(request.body("{}")).await
+                send(request.body("{}")).await
             };
             let (bare, slashed) = (ask(url.clone()).await, ask(format!("{url}/")).await);
             assert_eq!(bare.status, slashed.status, "{}", operation.name());
-            assert_eq!(bare.text, slashed.text, "{}", operation.name());
+            // What was asked meanwhile is in the audit.
+            let same = bare.text == slashed.text || operation.path.ends_with("/audit");
+            assert!(same, "{}: {} and {}", operation.name(), bare.text, slashed.text);
             let refused = ask(format!("{url}/?nonsense=1")).await;
             assert_eq!(refused.code(), "400 INVALID_PARAMETERS", "{}", operation.name());
             let detail = &refused.json()["errors"][0]["detail"];

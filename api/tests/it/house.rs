@@ -165,11 +165,13 @@ pub(crate) fn id_of(job: &Value) -> JobId {
     job["id"].as_str().unwrap().parse().unwrap()
 }
 
-/// Sends a request and reads all of the answer.
+/// Sends a request and reads all of the answer, unless it is one that has no end.
 pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer { status, headers, text: response.text().await.unwrap() }
+    let endless = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let text = if endless { String::new() } else { response.text().await.unwrap() };
+    Answer { status, headers, text }
 }
 
 impl Answer {

@@ -81,6 +81,12 @@ impl Step {
             Step::Beat(_) | Step::Reoffer(_) | Step::Due | Step::Settle | Step::Finish(_) => {
                 Repeated::Time
             }
+            // One that was parked may find a lock taken by a later one of the same call.
+            Step::Claim(_, requests)
+                if requests.iter().map(|one| one.ids.len()).sum::<usize>() > 1 =>
+            {
+                Repeated::Time
+            }
             Step::Submit(_)
             | Step::Claim(..)
             | Step::Leave(_)
