@@ -169,7 +169,7 @@ pub(crate) fn id_of(job: &Value) -> JobId {
 pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let endless = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let endless = status == 200 && response.url().path().trim_end_matches('/').ends_with("/events");
     let text = if endless { String::new() } else { response.text().await.unwrap() };
     Answer { status, headers, text }
 }

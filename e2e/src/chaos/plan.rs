@@ -14,6 +14,7 @@ use crate::fault::{Fault, How, Server};
 use crate::fleet::{MEMBERS, Role};
 
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// What all that is random is drawn from
     #[arg(long, default_value_t = 1)]

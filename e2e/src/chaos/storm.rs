@@ -23,6 +23,7 @@ use crate::report::Report;
 use crate::{history, judge, load, plan, settle, trace, watch};
 
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     plan: plan::Arguments,
