@@ -75,7 +75,7 @@ pub(crate) fn actions_file(program: &Path, trace: &Path, mark: &str) -> String {
 /// Does what the job is to do.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut terminated = signal(SignalKind::terminate())?;
-    let worker = std::os::unix::process::parent_id();
+    let worker = worker_pid()?;
     note(&arguments, "start", &worker.to_string())?;
     writeln!(std::io::stdout(), "run {} begins", arguments.attempt)?;
     let until = tokio::time::Instant::now() + Duration::from_millis(arguments.ms);
@@ -103,6 +103,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     writeln!(std::io::stdout(), "run {} ends", arguments.attempt)?;
     note(&arguments, "end", if well { "well" } else { "badly" })?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The worker that runs this: between the two is what ends all that a command leaves behind.
+fn worker_pid() -> anyhow::Result<u32> {
+    let between = std::os::unix::process::parent_id();
+    let stat = std::fs::read_to_string(format!("/proc/{between}/stat"))?;
+    let fields = stat.rsplit_once(") ").context("a stat of another form")?.1;
+    Ok(fields.split(' ').nth(1).context("no parent in it")?.parse()?)
 }
 
 /// One line, in one write, so that lines of many processes do not mix.
