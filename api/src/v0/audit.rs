@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::Refusal;
 use super::docs::{Away, BadQuery};
 use super::query::Query;
+use super::values;
 use crate::app::App;
 
 const PAGE: u32 = 100;
@@ -21,7 +22,7 @@ const MOST: u32 = 1000;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Audit {
     /// The page.
-    audit: Vec<Change>,
+    audit: Vec<AuditEntry>,
 }
 
 /// A change over HTTP, done or refused.
@@ -31,7 +32,7 @@ pub(super) struct Audit {
     "from": "192.0.2.7", "method": "POST", "path": "/api/v0/jobs", "query": "", "status": 202,
     "subject": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
 }))]
-struct Change {
+struct AuditEntry {
     /// Its place in the audit.
     id: String,
     /// When it was written.
@@ -65,7 +66,7 @@ struct Change {
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 100,
             description = "how many at most; 100 unless given"),
         ("who" = Option<String>, Query, example = "ci", description = "only those of this name"),
-        ("since" = Option<String>, Query, example = "2026-11-20T16:30:00Z",
+        ("since" = Option<values::Moment>, Query, example = "2026-11-20T16:30:00Z",
             description = "only those at this moment or later, as RFC 3339"),
     ),
     responses(
@@ -84,14 +85,14 @@ pub(super) async fn list(
     let (who, since) = (query.text("who").map(str::to_owned), query.value("since")?);
     let filter = AuditFilter { who, since };
     let (found, total) = app.store.audited(&filter, start as usize, limit as usize).await?;
-    let audit = found.into_iter().map(Change::from).collect();
+    let audit = found.into_iter().map(AuditEntry::from).collect();
     Ok(([("x-total-count", total.to_string())], Json(Audit { audit })))
 }
 
-impl From<Audited> for Change {
-    fn from(Audited { id, at, change }: Audited) -> Change {
+impl From<Audited> for AuditEntry {
+    fn from(Audited { id, at, change }: Audited) -> AuditEntry {
         let shared::store::AuditedChange { who, role, from, method, path, query, status, subject } =
             change;
-        Change { id, at, who, role, from, method, path, query, status, subject }
+        AuditEntry { id, at, who, role, from, method, path, query, status, subject }
     }
 }
