@@ -54,6 +54,8 @@ async fn main() -> anyhow::Result<()> {
     let writers = (0..WRITERS).map(|part| fill(&store, part, arguments.jobs));
     let workers = try_join_all(writers).await?;
     println!("{} jobs in {:.0?}", arguments.jobs, begin.elapsed());
+    let memory = Store::new(&store)?.used_memory_bytes().await?;
+    println!("redis has {} bytes for each", memory / arguments.jobs);
 
     let api = format!("127.0.0.1:{}", arguments.port + 1);
     let mut command = Command::new(arguments.programs.join("capstan-api"));
@@ -160,8 +162,6 @@ fn end((at, (id, token)): (usize, (JobId, Token))) -> Finish {
 
 /// Asks for pages of every kind; `#` in a query is a page anywhere in the list.
 async fn measure(arguments: &Arguments, api: &str, worker: &WorkerId) -> anyhow::Result<()> {
-    let of_worker = format!("v0/jobs?limit=50&worker={worker}&start=#");
-    let of_both = format!("v0/jobs?limit=50&worker={worker}&action=noop");
     let queries = [
         "v0/jobs?limit=50&start=#",
         "v0/jobs?limit=1000&start=#",
@@ -170,12 +170,12 @@ async fn measure(arguments: &Arguments, api: &str, worker: &WorkerId) -> anyhow:
         "v0/jobs?limit=50&running=false&start=#",
         "v0/jobs?limit=50&running=true",
         "v0/jobs?limit=50&action=noop&start=#",
-        &of_worker,
+        "v0/jobs?limit=50&worker={W}&start=#",
         "v0/jobs?limit=50&status=done&since=2020-09-15T00:00:00Z&until=2020-09-20T00:00:00Z",
         "v0/jobs?limit=50&action=noop&status=running",
         "v0/jobs?limit=50&action=rare&status=error",
         "v0/jobs?limit=50&action=noop&status=done",
-        &of_both,
+        "v0/jobs?limit=50&worker={W}&action=noop",
         "v1.0/jobs?page=#",
         "v1.0/jobs?sort=-id",
         "v1.0/jobs?sort=-scheduled_time&page=#",
@@ -190,31 +190,53 @@ async fn measure(arguments: &Arguments, api: &str, worker: &WorkerId) -> anyhow:
         "v1.0/jobs?filter[comment][contains]=night%205",
         "v1.0/jobs?sort=-finish_time",
     ];
-    let client = reqwest::Client::new();
     let mut dice = ChaCha8Rng::seed_from_u64(1);
     for query in queries {
-        let (mut took, mut total, mut cut) = (Vec::new(), String::new(), "");
-        // A walk takes seconds.
-        while took.len() < arguments.pages && took.iter().sum::<Duration>().as_secs() < 10 {
-            let all = total.parse().unwrap_or(arguments.jobs);
-            let most = all / if query.contains("page=#") { 50 } else { 1 };
-            let place = if took.is_empty() { 1 } else { dice.random_range(1..most.max(2)) };
-            let url = format!("{api}/{}", query.replace('#', &place.to_string()));
-            let begin = Instant::now();
-            let answer = client.get(&url).send().await?;
-            let headers = answer.headers().clone();
-            let (status, body) = (answer.status(), answer.bytes().await?);
-            took.push(begin.elapsed());
-            ensure!(status.is_success(), "{url}: {status} {}", String::from_utf8_lossy(&body));
-            let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-            total = header("x-total-count").unwrap_or_default().to_owned();
-            cut = if header("x-result-truncated").is_some() { "cut" } else { "" };
-        }
-        took.sort();
-        let at = |part: usize| took[(took.len() * part / 100).min(took.len() - 1)];
-        let last = took[took.len() - 1];
-        let shown = query.replace(worker.as_str(), "W");
-        println!("{shown:76} {:>9.1?} {:>9.1?} {last:>9.1?} {total:>8} {cut}", at(50), at(99));
+        let query = query.replace("{W}", worker.as_str());
+        pages(arguments, api, &query, &mut dice).await?;
     }
+    println!("while four others search for a text that is nowhere:");
+    let search = || async {
+        let url = format!("{api}/v1.0/jobs?filter[comment][contains]=nowhere");
+        loop {
+            reqwest::get(&url).await?.error_for_status()?;
+        }
+    };
+    let searches: [_; 4] = std::array::from_fn(|_| search());
+    tokio::select! {
+        failed = try_join_all(searches) => failed.map(|_: Vec<()>| ()),
+        done = pages(arguments, api, "v0/jobs?limit=50&start=#", &mut dice) => done,
+    }
+}
+
+/// Asks for pages of one query.
+async fn pages(
+    arguments: &Arguments,
+    api: &str,
+    query: &str,
+    dice: &mut ChaCha8Rng,
+) -> anyhow::Result<()> {
+    let client = reqwest::Client::new();
+    let (mut took, mut total, mut cut) = (Vec::new(), String::new(), "");
+    // A walk takes seconds.
+    while took.len() < arguments.pages && took.iter().sum::<Duration>().as_secs() < 10 {
+        let all = total.parse().unwrap_or(arguments.jobs);
+        let most = all / if query.contains("page=#") { 50 } else { 1 };
+        let place = if took.is_empty() { 1 } else { dice.random_range(1..most.max(2)) };
+        let url = format!("{api}/{}", query.replace('#', &place.to_string()));
+        let begin = Instant::now();
+        let answer = client.get(&url).send().await?;
+        let headers = answer.headers().clone();
+        let (status, body) = (answer.status(), answer.bytes().await?);
+        took.push(begin.elapsed());
+        ensure!(status.is_success(), "{url}: {status} {}", String::from_utf8_lossy(&body));
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        total = header("x-total-count").unwrap_or_default().to_owned();
+        cut = if header("x-result-truncated").is_some() { "cut" } else { "" };
+    }
+    took.sort();
+    let at = |part: usize| took[(took.len() * part / 100).min(took.len() - 1)];
+    let last = took[took.len() - 1];
+    println!("{query:76} {:>9.1?} {:>9.1?} {last:>9.1?} {total:>8} {cut}", at(50), at(99));
     Ok(())
 }

@@ -31,8 +31,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-pub use audit::{AUDIT_KEPT, AuditFilter, Audited, Change as AuditedChange};
-pub use change::{Change as JobChange, Changed};
+pub use audit::{AUDIT_KEPT, AuditFilter, Audited, AuditedChange};
+pub use change::{Changed, JobChange};
 pub use configs::{ActionConfig, MAX_ACTION_CONFIGS};
 pub use crons::{Cron, CronSet, MAX_CRONS, SetCron, Skip};
 pub use defaults::{ActionDefaults, RunningPer};

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use shared::job::{Job, JobId, NewJob, Status};
-use shared::lock::Locks;
+use shared::job::{Job, JobId, NewJob};
 use shared::store::{Store, Submission, Submitted};
 
 use crate::error::{Error, Place};
@@ -74,32 +73,5 @@ fn one(
 
 /// The record that the store has made of a new job.
 fn record(job: NewJob, submitted: &Submitted) -> Job {
-    Job {
-        id: job.id,
-        number: submitted.number,
-        status: Status::Waiting,
-        class: job.class,
-        retry_from: job.id,
-        follow_up: None,
-        retries_left: job.spec.retries,
-        attempt: 1,
-        crashes: 0,
-        worker: None,
-        token: None,
-        scheduled_at: submitted.scheduled_at,
-        created_at: submitted.created_at,
-        last_updated: submitted.created_at,
-        started_at: None,
-        finished_at: None,
-        result: None,
-        exception: None,
-        progress: None,
-        next: None,
-        family: None,
-        awaits: false,
-        failed_children: 0,
-        holds: Locks::default(),
-        cancelled: None,
-        spec: job.spec,
-    }
+    Job::waiting(job, submitted.number, submitted.created_at, submitted.scheduled_at)
 }

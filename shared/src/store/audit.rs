@@ -12,7 +12,7 @@ const PAGE: usize = 1_000;
 
 /// A change, done or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct AuditedChange {
     /// The owner of the token; `unknown` where nobody has to say who they are.
     pub who: String,
     /// What the token may do; empty where there was none.
@@ -39,7 +39,7 @@ pub struct Audited {
     /// When it was written.
     pub at: Timestamp,
     /// What it was.
-    pub change: Change,
+    pub change: AuditedChange,
 }
 
 /// Which changes are wanted.
@@ -53,7 +53,7 @@ pub struct AuditFilter {
 
 impl Store {
     /// Writes changes down, in their order.
-    pub async fn audit(&self, changes: &[Change]) -> Result<(), StoreError> {
+    pub async fn audit(&self, changes: &[AuditedChange]) -> Result<(), StoreError> {
         let key = self.keys.all("audit");
         let mut pipe = redis::pipe();
         for change in changes {
@@ -99,7 +99,7 @@ impl Store {
     }
 }
 
-impl Change {
+impl AuditedChange {
     fn texts(&self) -> [(&'static str, &str); 7] {
         [
             ("who", &self.who),
@@ -117,7 +117,7 @@ impl Change {
 fn audited(entry: StreamId) -> Audited {
     let text = |name: &str| entry.get::<String>(name).unwrap_or_default();
     let ms = entry.id.split('-').next().and_then(|ms| ms.parse().ok()).unwrap_or_default();
-    let change = Change {
+    let change = AuditedChange {
         who: text("who"),
         role: text("role"),
         from: text("from"),

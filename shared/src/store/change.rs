@@ -7,7 +7,7 @@ use crate::job::{JobId, Priority, Status, Timestamp};
 
 /// What is to be otherwise; what is not given stays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct JobChange {
     /// The band of its class's queues.
     pub priority: Option<Priority>,
     /// Not before this moment.
@@ -29,7 +29,7 @@ pub enum Changed {
 
 impl Store {
     /// Changes a job that waits.
-    pub async fn change(&self, id: JobId, change: Change) -> Result<Changed, StoreError> {
+    pub async fn change(&self, id: JobId, change: JobChange) -> Result<Changed, StoreError> {
         let Some(job) = self.job(id).await? else { return Ok(Changed::Gone) };
         let spec = change.priority.map(|priority| {
             let spec = crate::job::Spec { priority, ..job.spec };

@@ -42,7 +42,7 @@ macro_rules! verbs {
 // must not lose their leases, or wait with their ends for a line of their (bounded) logs. What adds work is refused
 // then, before it writes anything.
 verbs! {
-    submit ""
+    submit "" + "prelude/relations.lua"
     keep_batch ""
     claim ""
     due ""

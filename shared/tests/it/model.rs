@@ -5,14 +5,18 @@
 //! The moment of each step is read off what it wrote; every time that it wrote must then be that moment's.
 
 mod chance;
+mod changes;
 mod dice;
 mod ends;
 mod leases;
+mod loops;
+mod moment;
 mod moves;
 mod places;
 mod relations;
 mod state;
 mod step;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -25,9 +29,10 @@ use shared::store::{Dumped, Outbox, Store};
 
 use crate::world::dump_of;
 use chance::Chance;
+use moment::moment;
 use places::Stand;
 use state::{Model, World};
-use step::{Repeated, Step, moment};
+use step::{Repeated, Step};
 use tokio::task::JoinSet;
 
 /// How many histories there are, unless `CAPSTAN_TEST_HISTORIES` asks for more.

@@ -4,40 +4,15 @@ use super::*;
 use expect_test::expect;
 use serde_json::json;
 use shared::capacity::Class;
-use shared::job::{Cancelled, Spec};
-use shared::lock::Locks;
+use shared::job::{Cancelled, NewJob, Spec};
 
 fn bare() -> job::Job {
     let id: JobId = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap();
     let at = Timestamp::from_ms(1_487_294_987_771);
-    job::Job {
-        id,
-        number: 7,
-        status: Status::Waiting,
-        spec: serde_json::from_value(json!({"action": "gc"})).unwrap(),
-        class: Class::of(None).unwrap(),
-        retry_from: id,
-        follow_up: None,
-        retries_left: 0,
-        attempt: 1,
-        crashes: 0,
-        worker: None,
-        token: None,
-        scheduled_at: at,
-        created_at: at,
-        last_updated: at,
-        started_at: None,
-        finished_at: None,
-        result: None,
-        exception: None,
-        progress: None,
-        next: None,
-        family: None,
-        awaits: false,
-        failed_children: 0,
-        holds: Locks::default(),
-        cancelled: None,
-    }
+    let spec = Spec::of("gc".parse().unwrap());
+    let class = Class::of(None).unwrap();
+    let new = NewJob { id, class, scheduled_at: None, once: false, spec };
+    job::Job::waiting(new, 7, at, at)
 }
 
 fn full() -> job::Job {

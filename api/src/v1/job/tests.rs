@@ -2,41 +2,15 @@
 
 use expect_test::expect;
 use shared::capacity::Class;
-use shared::job::{Cancelled, Exception, JobId, Spec};
+use shared::job::{Cancelled, Exception, JobId, NewJob, Spec};
 
 use super::*;
 
 fn job(action: &str) -> job::Job {
-    let id = JobId::random();
     let at = Timestamp::from_ms(1_704_110_400_000);
-    job::Job {
-        id,
-        number: 101,
-        status: Status::Waiting,
-        spec: Spec::of(action.parse().unwrap()),
-        class: Class::of(None).unwrap(),
-        retry_from: id,
-        follow_up: None,
-        retries_left: 0,
-        attempt: 1,
-        crashes: 0,
-        worker: None,
-        token: None,
-        scheduled_at: at,
-        created_at: at,
-        last_updated: at,
-        started_at: None,
-        finished_at: None,
-        result: None,
-        exception: None,
-        progress: None,
-        next: None,
-        family: None,
-        awaits: false,
-        failed_children: 0,
-        holds: shared::lock::Locks::default(),
-        cancelled: None,
-    }
+    let (id, class) = (JobId::random(), Class::of(None).unwrap());
+    let spec = Spec::of(action.parse().unwrap());
+    job::Job::waiting(NewJob { id, class, scheduled_at: None, once: false, spec }, 101, at, at)
 }
 
 fn shown(job: job::Job, left_out: &[usize]) -> Value {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use shared::capacity::{CapacityMap, Class};
+use shared::capacity::CapacityMap;
 use shared::job::{Job, JobId, Status, Timestamp, Token};
 use shared::store::{Change, Worker, WorkerStatus};
 
@@ -16,37 +16,9 @@ use crate::trace::{ACTION, Run};
 const PID: u32 = 1;
 
 fn job(number: u64, status: Status) -> Job {
-    let (id, at) = (JobId::random(), Timestamp::from_ms(0));
-    let spec = serde_json::json!({"action": ACTION, "capacityMap": {"cpu": 1}});
-    let spec: shared::job::Spec = serde_json::from_value(spec).unwrap();
-    Job {
-        id,
-        number,
-        status,
-        class: Class::of(spec.capacity_map.as_ref()).unwrap(),
-        spec,
-        retry_from: id,
-        follow_up: None,
-        retries_left: 0,
-        attempt: 1,
-        crashes: 0,
-        worker: None,
-        token: Some(Token(number)),
-        scheduled_at: at,
-        created_at: at,
-        last_updated: at,
-        started_at: Some(at),
-        finished_at: None,
-        result: None,
-        exception: None,
-        progress: None,
-        next: None,
-        family: None,
-        awaits: false,
-        failed_children: 0,
-        holds: shared::lock::Locks::default(),
-        cancelled: None,
-    }
+    let at = Timestamp::from_ms(0);
+    let (token, started_at) = (Some(Token(number)), Some(at));
+    Job { status, token, started_at, ..Job::waiting(e2e::job(ACTION, "cpu=1"), number, at, at) }
 }
 
 /// A run of this job with these start and end, seconds.

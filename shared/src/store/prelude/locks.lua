@@ -150,16 +150,16 @@ local function end_turns(name, now)
   wake(name, now)
 end
 
+-- Takes a job that waits out of the offers, or of where it waits for its time or behind its share. True when it stood there,
+-- and so in no line alone.
+local function leave_stand(id, job)
+  return leave_ready(id, job) or call('ZREM', root .. 'due', id) == 1 or call('ZREM', key_backlog(share_of(job)), id) == 1
+end
+
 -- Takes a job that waits out of wherever it stands.
 local function take_out(id, job, now)
   local stood = names_in(job.inLine)
-  if not leave_ready(id, job) then
-    if job.inLine then
-      count_parked(job, -1)
-    elseif call('ZREM', root .. 'due', id) == 0 then
-      call('ZREM', key_backlog(share_of(job)), id)
-    end
-  end
+  if not leave_stand(id, job) and job.inLine then count_parked(job, -1) end
   for _, name in ipairs(stood) do step_out(id, job, name) end
   for _, name in ipairs(stood) do wake(name, now) end
 end
@@ -184,16 +184,10 @@ local function find_busy(id, job, needs, now)
   end
   if #busy == 0 then return nil end
 
-  local parked = job.inLine and not is_ready(id, job)
-  if not parked then
-    if not leave_ready(id, job) and call('ZREM', root .. 'due', id) == 0 then
-      call('ZREM', key_backlog(share_of(job)), id)
-    end
-    count_parked(job, 1)
-  end
+  if leave_stand(id, job) or not job.inLine then count_parked(job, 1) end
   local names = names_in(job.inLine)
   for _, name in ipairs(busy) do
-    if not string.find(' ' .. (job.inLine or '') .. ' ', ' ' .. name .. ' ', 1, true) then names[#names + 1] = name end
+    if not stands[name] then names[#names + 1] = name end
   end
   call('HSET', key_job(id), 'inLine', table.concat(names, ' '))
   return busy[1]
