@@ -80,6 +80,7 @@ fn redis(port: u16) -> anyhow::Result<Child> {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
     command.args(["--save", "", "--appendonly", "no", "--slowlog-max-len", "1024"]);
+    command.args(["--hash-max-listpack-value", "1024"]);
     command.stdout(Stdio::null()).kill_on_drop(true);
     command.spawn().context("cannot start redis-server")
 }

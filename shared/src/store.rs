@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
 pub use audit::{AUDIT_KEPT, AuditFilter, Audited, AuditedChange};
@@ -109,6 +110,8 @@ impl StoreError {
 pub struct Store {
     client: redis::Client,
     connection: Connection,
+    // Walks over many jobs have a connection of their own, and one step at a time: nobody waits behind them.
+    walks: (Connection, Arc<Mutex<()>>),
     keys: Keys,
     scripts: &'static Scripts,
     // Claims so far, which tells a late one from the last.
@@ -123,9 +126,15 @@ impl Store {
     pub fn new(config: &StoreConfig) -> Result<Store, StoreError> {
         let client = connection::client(config)?;
         let connection = Connection::new(client.clone(), CALL_LIMIT)?;
+        let walks = (Connection::new(client.clone(), CALL_LIMIT)?, Arc::default());
         let keys = Keys::new(&config.namespace);
         let claims = Arc::default();
-        Ok(Store { client, connection, keys, scripts: Scripts::all(), claims })
+        Ok(Store { client, connection, walks, keys, scripts: Scripts::all(), claims })
+    }
+
+    /// The connection of walks, and the turn of one step.
+    async fn walking(&self) -> (Connection, OwnedMutexGuard<()>) {
+        (self.walks.0.clone(), Arc::clone(&self.walks.1).lock_owned().await)
     }
 
     /// Waits until Redis answers, saying so while it does not; then says loudly whether it can lose jobs.

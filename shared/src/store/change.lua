@@ -28,8 +28,7 @@ add_queues(fresh)
 if not job.blockers then take_out(id, job, now) end
 job.priority, job.scheduledAt = priority, at
 call('HSET', key_job(id), 'priority', priority, 'scheduledAt', at, 'lastUpdated', text(now))
-if ARGV[5] ~= '' then call('SET', key_spec(id), ARGV[5]) end
-call('ZADD', root .. 'jobs', at, id)
+if ARGV[5] ~= '' then call('HSET', key_job(id), 'spec', ARGV[5]) end
 call('ZADD', key_status('waiting'), at, id)
 call('ZADD', key_action(job.action), at, id)
 if job.parent then call('ZADD', key_family(job.parent), at, id) end

@@ -72,7 +72,7 @@ local function claim(id)
     if busy then return { 'parked', busy } end
     start(id, job, needs)
   end
-  return { 'claimed', job.token, job.number, text(job.attempt), call('GET', key_spec(id)) }
+  return { 'claimed', job.token, job.number, text(job.attempt), spec_of(id) }
 end
 
 local answers, i = { 'claims' }, 3

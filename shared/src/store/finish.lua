@@ -28,7 +28,7 @@ local function changes_for(id, status, job, jitter)
     local own = call('HMGET', key_job(id), 'backoffBase', 'backoffMax')
     local first, most = tonumber(own[1] or base), tonumber(own[2] or longest)
     -- By failures: what a worker's end has cost counts nothing.
-    local failed = (cjson.decode(call('GET', key_spec(id))).retries or 0) - job.retriesLeft
+    local failed = (cjson.decode(spec_of(id)).retries or 0) - job.retriesLeft
     local delay = math.min(most, first * 2 ^ math.max(0, math.min(failed, 30)))
     return { retriesLeft = job.retriesLeft - 1, crashes = 0, delay_ms = math.floor(delay * (0.5 + jitter / 2)) }
   elseif status == 'worker_shutdown' and call('HGET', key_job(id), 'onWorkerLost') ~= 'fail' then

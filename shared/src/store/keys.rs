@@ -32,10 +32,6 @@ impl Keys {
         self.named(format_args!("job:{id}"))
     }
 
-    pub(super) fn spec(&self, id: JobId) -> String {
-        self.named(format_args!("spec:{id}"))
-    }
-
     pub(super) fn log(&self, id: JobId) -> String {
         self.named(format_args!("log:{id}"))
     }
@@ -44,8 +40,13 @@ impl Keys {
         self.named(format_args!("once:{id}"))
     }
 
-    pub(super) fn jobs(&self) -> String {
-        self.named("jobs")
+    /// All jobs, by `scheduledAt`: a job is in the set of its status. Those of a tombstone there are none of.
+    pub(super) fn all_jobs(&self) -> Vec<String> {
+        Status::ALL
+            .into_iter()
+            .filter(|one| *one != Status::Deleted)
+            .map(|one| self.status(one))
+            .collect()
     }
 
     pub(super) fn numbers(&self) -> String {
@@ -188,7 +189,6 @@ mod tests {
         let worker: WorkerId = "0123456789ab".parse().unwrap();
         let pairs = [
             ("key_job(id)", keys.job(id)),
-            ("key_spec(id)", keys.spec(id)),
             ("key_log(id)", keys.log(id)),
             ("key_once(id)", keys.once(id)),
             ("key_status(status)", keys.status(Status::Done)),

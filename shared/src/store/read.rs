@@ -63,13 +63,13 @@ impl Store {
         }
         let mut pipe = redis::pipe();
         for id in ids {
-            pipe.hgetall(self.keys.job(*id)).get(self.keys.spec(*id));
+            pipe.hgetall(self.keys.job(*id));
         }
         let mut connection = self.connection.clone();
         let values: Vec<redis::Value> = pipe.query_async(&mut connection).await?;
         let mut jobs = Vec::with_capacity(ids.len());
-        for (id, pair) in ids.iter().zip(values.chunks(2)) {
-            jobs.extend(record::job(*id, pair)?);
+        for (id, hash) in ids.iter().zip(&values) {
+            jobs.extend(record::job(*id, hash)?);
         }
         Ok(jobs)
     }

@@ -19,7 +19,7 @@ if known then return { 'followed', known } end
 local holder = job.uniqueKey and call('GET', key_unique(job.uniqueKey))
 if holder then return { 'taken', holder } end
 
-local spec = cjson.decode(call('GET', key_spec(id)))
+local spec = cjson.decode(spec_of(id))
 call('HSET', key_job(id), 'followUpID', new_id)
 follow_up(id, job, new_id, { retriesLeft = spec.retries or 0, crashes = 0, delay_ms = 0 }, now_ms())
 -- Somebody has looked at the children that failed.

@@ -47,10 +47,8 @@ pub(super) fn judge(evidence: &Evidence, history: &History, findings: &mut Findi
     }
     let tombstones = evidence.jobs.values().filter(|job| job.status == Status::Deleted);
     for id in tombstones.map(|job| job.id) {
-        for kind in ["spec", "log"] {
-            if evidence.world.contains_key(&format!("{kind}:{id}")) {
-                findings.add(DELETED, format!("{id} has a {kind}"));
-            }
+        if evidence.world.contains_key(&format!("log:{id}")) {
+            findings.add(DELETED, format!("{id} has a log"));
         }
         for (key, value) in &evidence.world {
             let text = id.to_string();

@@ -17,7 +17,6 @@ end
 local function text(number) return string.format('%.0f', number) end
 
 local function key_job(id) return root .. 'job:' .. id end
-local function key_spec(id) return root .. 'spec:' .. id end
 local function key_log(id) return root .. 'log:' .. id end
 local function key_status(status) return root .. 'jobs:status:' .. status end
 local function key_action(action) return root .. 'jobs:action:' .. action end
@@ -64,6 +63,9 @@ end
 local function add_queues(fresh)
   if #fresh > 0 then call('SADD', root .. 'queues', unpack(fresh)) end
 end
+
+-- What was asked for, as JSON.
+local function spec_of(id) return call('HGET', key_job(id), 'spec') end
 
 -- The fields of a record that a move needs, by name; nil when there is no such job.
 local function record(id)

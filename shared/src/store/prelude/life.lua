@@ -23,9 +23,9 @@ local function create(id, job, spec, now)
     fields[#fields + 1] = name
     fields[#fields + 1] = value
   end
+  fields[#fields + 1] = 'spec'
+  fields[#fields + 1] = spec
   call('HSET', key_job(id), unpack(fields))
-  call('SET', key_spec(id), spec)
-  call('ZADD', root .. 'jobs', at, id)
   call('ZADD', root .. 'jobs:number', number, id)
   call('ZADD', key_status('waiting'), at, id)
   call('ZADD', key_action(job.action), at, id)
@@ -60,13 +60,12 @@ local function follow_up(id, job, new_id, changes, now)
   if job.family then call('HSET', root .. 'parents', job.family, new_id) end
   if job.parent then call('ZREM', key_children(job.parent), id) end
   job.followUpID = new_id
-  return create(new_id, fields, call('GET', key_spec(id)), now)
+  return create(new_id, fields, spec_of(id), now)
 end
 
 -- Takes a job that is over out of the store, with its log.
 local function remove(id, job)
-  call('DEL', key_job(id), key_spec(id), key_log(id))
-  call('ZREM', root .. 'jobs', id)
+  call('DEL', key_job(id), key_log(id))
   call('ZREM', root .. 'jobs:number', id)
   call('ZREM', key_status(job.status), id)
   call('ZREM', key_action(job.action), id)

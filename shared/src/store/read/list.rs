@@ -71,17 +71,12 @@ impl Store {
         status: Status,
         at: usize,
     ) -> Result<(usize, Vec<JobId>), StoreError> {
-        let filter = &Filter { statuses: vec![status], ..filter.clone() };
+        let filter = &Filter { statuses: Vec::new(), ..filter.clone() };
         let list = self.list(filter).await?;
         let mut index = list.open(vec![self.keys.status(status)]).await?;
         index.seek(at as u64).await?;
         let ids: Vec<JobId> = index.next(STEP).await?.into_iter().map(|(id, _)| id).collect();
-        let narrowed =
-            filter.action.is_some() || filter.worker.is_some() || filter.parent.is_some();
-        if ids.is_empty() || !narrowed {
-            return Ok((ids.len(), ids));
-        }
-        Ok((ids.len(), list.matching(&ids).await?))
+        Ok((ids.len(), list.matching(ids, &list.narrowing()).await?))
     }
 }
 
@@ -114,9 +109,17 @@ struct List<'a> {
 type Page = (Vec<JobId>, u64, bool);
 
 impl List<'_> {
-    /// What serves each part of the filter: an index, or several that have no job in common. Of one that filters
-    /// nothing, all jobs.
+    /// What serves each part of the filter; of one that filters nothing, all jobs.
     fn indexes(&self) -> Vec<Vec<String>> {
+        let mut indexes = self.narrowing();
+        if indexes.is_empty() {
+            indexes.push(self.store.keys.all_jobs());
+        }
+        indexes
+    }
+
+    /// What serves each part of the filter: an index, or several that have no job in common.
+    fn narrowing(&self) -> Vec<Vec<String>> {
         let keys = &self.store.keys;
         let Filter { action, worker, statuses, .. } = self.filter;
         let by_status = statuses.iter().map(|status| keys.status(*status)).collect();
@@ -125,9 +128,6 @@ impl List<'_> {
         indexes.extend(action.as_ref().map(|action| vec![keys.action(action)]));
         indexes.extend(worker.as_ref().map(|worker| vec![keys.jobs_of(worker)]));
         indexes.extend((!statuses.is_empty()).then_some(by_status));
-        if indexes.is_empty() {
-            indexes.push(vec![keys.jobs()]);
-        }
         indexes
     }
 
@@ -150,21 +150,23 @@ impl List<'_> {
         Ok((found.into_iter().map(|(id, _)| id).collect(), index.total(), false))
     }
 
-    /// A page of several things at once: the narrowest index is walked, each job is looked at.
+    /// A page of several things at once: the narrowest index is walked, and each job looked for in the others.
     async fn walked(
         &self,
         indexes: Vec<Vec<String>>,
         start: usize,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let mut narrowest: Option<Merged> = None;
-        for index in indexes {
-            let index = self.open(index).await?;
-            if narrowest.as_ref().is_none_or(|one| index.total() < one.total()) {
-                narrowest = Some(index);
+        let mut narrowest: Option<(Merged, usize)> = None;
+        for (place, index) in indexes.iter().enumerate() {
+            let index = self.open(index.clone()).await?;
+            if narrowest.as_ref().is_none_or(|(one, _)| index.total() < one.total()) {
+                narrowest = Some((index, place));
             }
         }
-        let Some(mut index) = narrowest else { return Ok((Vec::new(), 0, false)) };
+        let Some((mut index, place)) = narrowest else { return Ok((Vec::new(), 0, false)) };
+        let mut others = indexes;
+        others.remove(place);
         let until = Instant::now() + LIMIT;
         let (mut page, mut total, mut counted) = (Vec::new(), 0_u64, 0);
         loop {
@@ -176,7 +178,7 @@ impl List<'_> {
             if page.len() == limit {
                 counted += ids.len();
             }
-            for id in self.matching(&ids).await? {
+            for id in self.matching(ids, &others).await? {
                 if total >= start as u64 && page.len() < limit {
                     page.push(id);
                 }
@@ -188,26 +190,31 @@ impl List<'_> {
         }
     }
 
-    async fn matching(&self, ids: &[JobId]) -> Result<Vec<JobId>, StoreError> {
-        let mut pipe = redis::pipe();
-        for id in ids {
-            let fields = ["status", "action", "workerID", "parent"];
-            pipe.cmd("HMGET").arg(self.store.keys.job(*id)).arg(&fields[..]);
+    /// Those of these jobs that are in each of the other indexes.
+    async fn matching(
+        &self,
+        mut ids: Vec<JobId>,
+        others: &[Vec<String>],
+    ) -> Result<Vec<JobId>, StoreError> {
+        for index in others {
+            if ids.is_empty() {
+                break;
+            }
+            let (mut connection, _turn) = self.store.walking().await;
+            let mut pipe = redis::pipe();
+            for key in index {
+                pipe.cmd("ZMSCORE").arg(key);
+                ids.iter().for_each(|id| {
+                    pipe.arg(id.to_string());
+                });
+            }
+            let scores: Vec<Vec<Option<f64>>> = pipe.query_async(&mut connection).await?;
+            let mut places = 0..;
+            ids.retain(|_| {
+                let place = places.next().unwrap_or_default();
+                scores.iter().any(|of| of.get(place).is_some_and(Option::is_some))
+            });
         }
-        let family = self.family.map(|family| family.to_string());
-        let found: Vec<[Option<String>; 4]> =
-            pipe.query_async(&mut self.store.connection.clone()).await?;
-        let matches = |[status, action, worker, parent]: &[Option<String>; 4]| {
-            let wanted = self.filter.action.as_ref().map(ActionName::as_str);
-            let wanted_worker = self.filter.worker.as_ref().map(WorkerId::as_str);
-            let statuses = &self.filter.statuses;
-            (wanted.is_none() || action.as_deref() == wanted)
-                && (family.is_none() || *parent == family)
-                && (wanted_worker.is_none() || worker.as_deref() == wanted_worker)
-                && (statuses.is_empty()
-                    || statuses.iter().any(|one| status.as_deref() == Some(one.as_str())))
-        };
-        let both = ids.iter().zip(&found);
-        Ok(both.filter(|(_, fields)| matches(fields)).map(|(id, _)| *id).collect())
+        Ok(ids)
     }
 }

@@ -63,7 +63,8 @@ impl Merged {
             true => Vec::new(),
             false => pairs(&pipe.query_async::<Vec<u64>>(&mut connection).await?),
         };
-        let parts = keys.into_iter().zip(counts).map(|(key, (count, first))| {
+        let some = keys.into_iter().zip(counts).filter(|(_, (count, _))| *count > 0);
+        let parts = some.map(|(key, (count, first))| {
             let end = first + count;
             Part { key, first, end, at: first, ready: VecDeque::new() }
         });

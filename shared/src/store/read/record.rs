@@ -1,29 +1,25 @@
 //! A job's record as the store has it, read into the type that the rest of Capstan knows.
 
-use std::collections::HashMap;
 use std::str::FromStr;
 
 use redis::Value;
 
 use super::StoreError;
 use crate::capacity::Class;
-use crate::job::{Cancelled, Job, JobId, Spec, Timestamp, Token};
+use crate::job::{Cancelled, Job, JobId, Spec, Status, Timestamp, Token};
 
-/// Reads the hash and the spec of one job; `None` when the hash is empty: there is no such job.
-pub(super) fn job(id: JobId, pair: &[Value]) -> Result<Option<Job>, StoreError> {
-    let [hash, spec] = pair else { return Err(wrong(id, "hash or spec is missing")) };
-    let fields: HashMap<String, String> =
-        redis::from_redis_value_ref(hash).map_err(|error| wrong(id, error))?;
+/// Reads the hash of one job; `None` when it is empty: there is no such job.
+pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
+    let fields: Vec<(&str, &str)> = pairs(hash).ok_or_else(|| wrong(id, "it is no hash"))?;
     if fields.is_empty() {
         return Ok(None);
     }
-    let spec: Option<String> =
-        redis::from_redis_value_ref(spec).map_err(|error| wrong(id, error))?;
     let fields = Fields { id, fields };
-    let spec = match spec {
-        Some(spec) => serde_json::from_str(&spec).map_err(|error| wrong(id, error))?,
+    let spec = match (fields.json("spec")?, fields.must("status")?) {
+        (Some(spec), _) => spec,
         // A tombstone has none.
-        None => Spec::of(fields.must("action")?),
+        (None, Status::Deleted) => Spec::of(fields.must("action")?),
+        (None, _) => return Err(wrong(id, "spec is missing")),
     };
     Ok(Some(Job {
         id,
@@ -47,7 +43,7 @@ pub(super) fn job(id: JobId, pair: &[Value]) -> Result<Option<Job>, StoreError> 
         progress: fields.json("progress")?,
         next: fields.may("next")?,
         family: fields.may("family")?,
-        awaits: fields.fields.contains_key("awaits"),
+        awaits: fields.text("awaits").is_some(),
         failed_children: fields.may("failed")?.unwrap_or(0),
         holds: fields.may("holds")?.unwrap_or_default(),
         cancelled: fields.cancelled(),
@@ -55,14 +51,28 @@ pub(super) fn job(id: JobId, pair: &[Value]) -> Result<Option<Job>, StoreError> 
     }))
 }
 
-struct Fields {
-    id: JobId,
-    fields: HashMap<String, String>,
+/// The names and values of a hash, as they came: most of a page of jobs is read from here, and nothing is copied.
+fn pairs(hash: &Value) -> Option<Vec<(&str, &str)>> {
+    hash.as_map_iter()?.map(|(name, value)| Some((text(name)?, text(value)?))).collect()
 }
 
-impl Fields {
+fn text(value: &Value) -> Option<&str> {
+    let Value::BulkString(bytes) = value else { return None };
+    std::str::from_utf8(bytes).ok()
+}
+
+struct Fields<'a> {
+    id: JobId,
+    fields: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Fields<'a> {
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.fields.iter().find(|(one, _)| *one == name).map(|(_, value)| *value)
+    }
+
     fn may<T: FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
-        let Some(text) = self.fields.get(name) else { return Ok(None) };
+        let Some(text) = self.text(name) else { return Ok(None) };
         let value = text.parse().map_err(|_| wrong(self.id, format!("{name} is {text:?}")))?;
         Ok(Some(value))
     }
@@ -76,14 +86,14 @@ impl Fields {
     }
 
     fn cancelled(&self) -> Option<Cancelled> {
-        let text = |name: &str| self.fields.get(name).cloned();
+        let text = |name: &str| self.text(name).map(str::to_owned);
         let (by, reason) = (text("cancelBy"), text("cancelReason"));
         (by.is_some() || reason.is_some())
             .then(|| Cancelled { by: by.unwrap_or_default(), reason: reason.unwrap_or_default() })
     }
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
-        let Some(text) = self.fields.get(name) else { return Ok(None) };
+        let Some(text) = self.text(name) else { return Ok(None) };
         let value = serde_json::from_str(text);
         value.map(Some).map_err(|error| wrong(self.id, format!("{name}: {error}")))
     }

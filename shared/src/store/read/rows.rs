@@ -3,8 +3,6 @@
 
 use std::collections::HashMap;
 
-use redis::Value;
-
 use super::merge::{Bounds, Merged, STEP};
 use super::{Store, StoreError};
 use crate::job::{ActionName, Job, JobId, Spec, Status, Timestamp};
@@ -142,7 +140,7 @@ impl Store {
     ) -> Result<Merged, StoreError> {
         let keys = match index {
             Index::Number => vec![self.keys.numbers()],
-            Index::Due => vec![self.keys.jobs()],
+            Index::Due => self.keys.all_jobs(),
             Index::Action(action) => vec![self.keys.action(action)],
             Index::Statuses(several) => {
                 several.iter().map(|status| self.keys.status(*status)).collect()
@@ -161,6 +159,7 @@ impl Rows {
 
     /// The next few hundred jobs; `None` at the end. What has gone since it was counted is left out.
     pub async fn next(&mut self) -> Result<Option<Vec<Row>>, StoreError> {
+        let (mut connection, _turn) = self.store.walking().await;
         // Results may be large.
         let step = if self.needs.result { STEP / 5 } else { STEP };
         let found = self.index.next(step).await?;
@@ -171,27 +170,19 @@ impl Rows {
         for (id, _) in &found {
             let mut fields = vec!["number", "status", "action", "scheduledAt"];
             fields.extend(["startedAt", "finishedAt", "next"]);
-            if self.needs.result {
-                fields.push("result");
-            }
+            // What is not needed is asked for by a name that no field has.
+            fields.push(if self.needs.spec { "spec" } else { "" });
+            fields.push(if self.needs.result { "result" } else { "" });
             pipe.cmd("HMGET").arg(self.store.keys.job(*id)).arg(fields);
-            if self.needs.spec {
-                pipe.get(self.store.keys.spec(*id));
-            }
         }
-        let mut connection = self.store.connection.clone();
-        let values: Vec<Value> = pipe.query_async(&mut connection).await?;
-        let each = if self.needs.spec { 2 } else { 1 };
-        let both = found.iter().zip(values.chunks_exact(each));
-        Ok(Some(both.filter_map(|((id, _), values)| row(*id, values)).collect()))
+        let values: Vec<Vec<Option<String>>> = pipe.query_async(&mut connection).await?;
+        let both = found.iter().zip(values);
+        Ok(Some(both.filter_map(|((id, _), values)| row(*id, &values)).collect()))
     }
 }
 
 /// Reads what there is of a job; `None` when it is gone, or cannot be read.
-fn row(id: JobId, values: &[Value]) -> Option<Row> {
-    let fields: Vec<Option<String>> = redis::from_redis_value_ref(values.first()?).ok()?;
-    let spec: Option<String> =
-        values.get(1).and_then(|spec| redis::from_redis_value_ref(spec).ok()).flatten();
+fn row(id: JobId, fields: &[Option<String>]) -> Option<Row> {
     let text = |at: usize| fields.get(at)?.as_deref();
     let time = |at: usize| Some(Timestamp::from_ms(text(at)?.parse().ok()?));
     Some(Row {
@@ -203,7 +194,7 @@ fn row(id: JobId, values: &[Value]) -> Option<Row> {
         started_at: time(4),
         finished_at: time(5),
         next: text(6).and_then(|id| id.parse().ok()),
-        spec: spec.and_then(|spec| serde_json::from_str(&spec).ok()),
-        result: text(7).and_then(|result| serde_json::from_str(result).ok()),
+        spec: text(7).and_then(|spec| serde_json::from_str(spec).ok()),
+        result: text(8).and_then(|result| serde_json::from_str(result).ok()),
     })
 }

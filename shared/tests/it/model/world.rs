@@ -33,6 +33,7 @@ impl Record {
             ("finishedAt", self.finished_at.and_then(number)),
         ];
         let rest = [
+            ("spec", word(&self.spec)),
             ("priority", word(self.priority.as_str())),
             ("startedAt", self.started_at.and_then(number)),
             ("workerID", self.worker.as_ref().map(ToString::to_string)),
@@ -201,8 +202,6 @@ impl Keys {
 
     fn indexes_of(&mut self, id: &str, job: &Record) {
         let at = job.scheduled_at;
-        self.text(format!("spec:{id}"), &job.spec);
-        self.sorted("jobs".into(), id, at);
         self.sorted("jobs:number".into(), id, job.number as i64);
         self.sorted(format!("jobs:status:{}", job.status), id, at);
         self.sorted(format!("jobs:action:{}", job.action), id, at);
