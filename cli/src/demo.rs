@@ -1,5 +1,5 @@
-//! `capstan demo`: a registry's jobs on a real fleet, through the API alone. It reports and judges; each part is a file of
-//! its own that says what it looks for.
+//! `capstan demo`: a registry's jobs on a real fleet, through the API alone. It reports and judges;
+//! each part is a file of its own that says what it looks for.
 
 mod cancelled;
 mod crons;

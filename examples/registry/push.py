@@ -26,6 +26,13 @@ def run(*command):
         sys.exit(f"{command[0]} ended with {error.returncode}")
 
 
+def alike(entry):
+    """Without what differs between hosts: the time of a folder is that of whatever was put into it last."""
+    if entry.isdir():
+        entry.mtime = 0
+    return entry
+
+
 def add_files(package, tar):
     """Adds what a package installs; returns its entry in dpkg's list."""
     if package.endswith(".deb"):
@@ -36,7 +43,7 @@ def add_files(package, tar):
     for path in run("dpkg-query", "--listfiles", "--", package).decode().splitlines():
         # There are lines about diversions too, and slim images have no manuals.
         if path.startswith("/") and path != "/." and os.path.lexists(path):
-            tar.add(path, arcname=f".{path}", recursive=False)
+            tar.add(path, arcname=f".{path}", recursive=False, filter=alike)
     return run("dpkg-query", "--status", "--", package)
 
 

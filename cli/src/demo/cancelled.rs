@@ -1,4 +1,5 @@
-//! A scan that is cancelled while its layers are being scanned: its children are too, those that run and those that wait.
+//! A scan that is cancelled while its layers are being scanned: its children are too, those that
+//! run and those that wait.
 
 use shared::job::Status;
 

@@ -1,5 +1,5 @@
-//! The registry's crons, from the file that the schedulers were given. One fires every few seconds, each time at exactly its
-//! tick and none left out; the others say when they come next.
+//! The registry's crons, from the file that the schedulers were given. One fires every few seconds,
+//! each time at exactly its tick and none left out; the others say when they come next.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

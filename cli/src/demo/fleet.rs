@@ -1,7 +1,7 @@
-//! The fleet that the demo plays on: who lives, who scans, and what is said to workers through the API.
+//! The fleet that the demo plays on: who lives, who scans, and what is said to workers through the
+//! API.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -9,7 +9,8 @@ use super::{PAUSE, Stage};
 use crate::failure::Failure;
 use crate::wire::{Units, Worker, Workers, units_of};
 
-/// A worker of an earlier run, killed, counts as alive until its lease ends; one that died is started again meanwhile.
+/// A worker of an earlier run, killed, counts as alive until its lease ends; one that died is
+/// started again meanwhile.
 const SETTLE: Duration = Duration::from_secs(30);
 /// What only the worker offers that the demo wants a job to run on.
 pub(super) const CHOSEN: &str = "chosen";
@@ -55,7 +56,8 @@ pub(super) fn scanners(workers: &[Worker]) -> Vec<&Worker> {
     workers.iter().filter(as_there).collect()
 }
 
-/// Has all workers but one take no jobs that need scan or scanCheck, while something is done: it gets the one.
+/// Has all workers but one take no jobs that need scan or scanCheck, while something is done: it
+/// gets the one.
 pub(super) async fn with_one_scanner<T>(
     stage: &Stage<'_>,
     play: impl AsyncFnOnce(&str) -> Result<T, Failure>,

@@ -1,5 +1,6 @@
-//! A worker that is killed (SIGKILL) in the middle of a scan, by a job that does that to its own worker. Another worker scans the
-//! layer, nothing is left of the first one's processes and directories, and whoever started it starts it again.
+//! A worker that is killed (SIGKILL) in the middle of a scan, by a job that does that to its own
+//! worker. Another worker scans the layer, nothing is left of the first one's processes and
+//! directories, and whoever started it starts it again.
 
 use std::time::Duration;
 
@@ -53,7 +54,8 @@ fn killer() -> Value {
     })
 }
 
-/// On every worker, one after the other: what is left of jobs there. Returns how many jobs that took.
+/// On every worker, one after the other: what is left of jobs there. Returns how many jobs that
+/// took.
 async fn inspect(stage: &Stage<'_>, part: &mut Part, ids: [JobId; 2]) -> Result<usize, Failure> {
     let mut jobs = 0;
     for worker in fleet::live(stage).await? {

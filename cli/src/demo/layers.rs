@@ -1,5 +1,6 @@
-//! What the scans found, layer by layer, against what other programs say of the same things: `sha256sum` of the blobs,
-//! `dpkg-query` of the packages. Run as jobs too, so that they see the workers' disk. Also shows a scan's log.
+//! What the scans found, layer by layer, against what other programs say of the same things:
+//! `sha256sum` of the blobs, `dpkg-query` of the packages. Run as jobs too, so that they see the
+//! workers' disk. Also shows a scan's log.
 
 use std::fmt::Write;
 

@@ -1,5 +1,5 @@
-//! A registry at work: images are pushed, scanned by children of their scans, migrated, collected. What each job answers must
-//! follow from what was pushed.
+//! A registry at work: images are pushed, scanned by children of their scans, migrated, collected.
+//! What each job answers must follow from what was pushed.
 
 use serde_json::{Value, json};
 use shared::job::JobId;

@@ -1,5 +1,5 @@
-//! A job that fails and is retried: the scan of a layer that the garbage collection has taken. Then somebody pushes it again,
-//! and the retry finds it.
+//! A job that fails and is retried: the scan of a layer that the garbage collection has taken. Then
+//! somebody pushes it again, and the retry finds it.
 
 use std::fmt::Write;
 

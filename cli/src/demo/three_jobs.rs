@@ -1,5 +1,5 @@
-//! DTR's own example: of three jobs on a worker with `scan=1,scanCheck=1`, 0 and 2 run side by side, and 1 waits
-//! unclaimed until 0 is over. The other workers are drained meanwhile.
+//! DTR's own example: of three jobs on a worker with `scan=1,scanCheck=1`, 0 and 2 run side by
+//! side, and 1 waits unclaimed until 0 is over. The other workers are drained meanwhile.
 
 use std::time::Duration;
 

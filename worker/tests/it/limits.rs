@@ -1,5 +1,6 @@
-//! Limits of memory and processors, on a real cgroup tree where this machine has one that the test may divide. Where it has
-//! none, that the worker says so and its jobs run all the same; the test says which of the two it was.
+//! Limits of memory and processors, on a real cgroup tree where this machine has one that the test
+//! may divide. Where it has none, that the worker says so and its jobs run all the same; the test
+//! says which of the two it was.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,7 +80,6 @@ fn start(world: &World, delegated: Option<&Delegated>) -> Child {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stderr, reason = "which of the two was tested is part of the result")]
 async fn a_command_over_its_memory_dies_alone_where_the_machine_has_cgroups() {
     let world = World::new().await;
     match Delegated::new() {

@@ -1,4 +1,5 @@
-//! Folders read without the heap, for the reaper: the standard library's way of reading them is not allowed in a fork.
+//! Folders read without the heap, for the reaper: the standard library's way of reading them is not
+//! allowed in a fork.
 
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -1,5 +1,5 @@
-//! Cgroups for runs whose commands are limited in memory or processors: cgroup v2, delegated to the worker. Where it is
-//! not, that is said when the worker starts.
+//! Cgroups for runs whose commands are limited in memory or processors: cgroup v2, delegated to the
+//! worker. Where it is not, that is said when the worker starts.
 
 use std::ffi::CString;
 use std::fs;
@@ -37,7 +37,8 @@ impl Groups {
             }
         }
         let enable = || fs::write(folder.join("cgroup.subtree_control"), "+memory +cpu");
-        // A cgroup has processes or others below it: the worker, if it is alone there, steps down into one of its own.
+        // A cgroup has processes or others below it: the worker, if it is alone there, steps down
+        // into one of its own.
         let ready = enable().or_else(|_| step_down(&folder).and_then(|()| enable()));
         ready.map_err(|error| format!("the worker's cgroup is not its own to divide: {error}"))?;
         Ok(Groups(folder))

@@ -1,4 +1,5 @@
-//! What a command may use: limits of its process, which every machine has, and of its cgroup, which not every worker may make.
+//! What a command may use: limits of its process, which every machine has, and of its cgroup, which
+//! not every worker may make.
 
 use serde::Deserialize;
 

@@ -1,6 +1,6 @@
-//! What a run leaves on the disk when its worker is killed: its room, its cgroup, and, when it was the last one, the
-//! folder of the worker's rooms. The reaper removes them, without the heap: it is a fork. What it cannot remove, or what
-//! is left when it is killed too, the next worker sweeps.
+//! What a run leaves on the disk when its worker is killed: its room, its cgroup, and, when it was
+//! the last one, the folder of the worker's rooms. The reaper removes them, without the heap: it is
+//! a fork. What it cannot remove, or what is left when it is killed too, the next worker sweeps.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -21,8 +21,8 @@ use super::room::{LOCK, Room};
 
 /// Folders within folders that are removed; each takes a part of the stack and an open file.
 const DEEPEST: u32 = 64;
-/// How often, and with what pause, it is looked whether the worker's lock is free: a dying process closes its files one
-/// after the other.
+/// How often, and with what pause, it is looked whether the worker's lock is free: a dying process
+/// closes its files one after the other.
 const LOOKS: u32 = 100;
 const PAUSE_MS: i32 = 10;
 
@@ -61,7 +61,8 @@ impl Remains {
             empty(&room, DEEPEST);
         }
         let _ = remove_folder(&self.room);
-        // Other runs of the worker may not be over. Whoever removes the lock too early puts it back.
+        // Other runs of the worker may not be over. Whoever removes the lock too early puts it
+        // back.
         if self.worker_is_dead() {
             let _ = unlinkat(AT_FDCWD, self.lock.as_c_str(), NoRemoveDir);
             if remove_folder(&self.rooms) == Err(Errno::ENOTEMPTY) {

@@ -1,4 +1,5 @@
-//! A run of a command, from its room to its result: what the command says is read while it runs, and to its end.
+//! A run of a command, from its room to its result: what the command says is read while it runs,
+//! and to its end.
 
 use shared::job::Exception;
 use shared::store::Source;
