@@ -1,10 +1,13 @@
-//! The process between a worker and a command: it starts the command, passes signals on to its group, and when the
-//! command ends, or the worker does, however that is killed, it kills all that the command has started, and ends when
-//! nothing of it is left. Children that made sessions of their own are found too: when their parents die they become
-//! the reaper's (`PR_SET_CHILD_SUBREAPER`). If it was the worker that died, it removes what that would have removed.
+//! The process between a worker and a command: it starts the command, passes signals on to its
+//! group, and when the command ends, or the worker does, however that is killed, it kills all that
+//! the command has started, and ends when nothing of it is left. Children that made sessions of
+//! their own are found too: when their parents die they become the reaper's
+//! (`PR_SET_CHILD_SUBREAPER`). If it was the worker that died, it removes what that would have
+//! removed.
 //!
-//! It is a fork of the worker and no program of its own, so that nothing must be installed or found. It shares the
-//! worker's memory until one of them writes, allocates nothing, and holds no file but its line to the worker.
+//! It is a fork of the worker and no program of its own, so that nothing must be installed or
+//! found. It shares the worker's memory until one of them writes, allocates nothing, and holds no
+//! file but its line to the worker.
 #![expect(unsafe_code, reason = "between fork and exec there are only system calls")]
 
 use std::ffi::CString;
@@ -49,13 +52,14 @@ pub(super) struct Become {
 pub(super) struct Running {
     /// The reaper, which ends as the command did.
     pub(super) child: Child,
-    /// A byte in it is a signal to be passed on, SIGKILL to all that the command has started. When it closes, the worker is
-    /// gone, or wants to hear no more of the command.
+    /// A byte in it is a signal to be passed on, SIGKILL to all that the command has started. When
+    /// it closes, the worker is gone, or wants to hear no more of the command.
     line: PipeWriter,
 }
 
 impl Running {
-    /// Starts a command; `remains` is what nobody else removes if the worker does not live to see its end.
+    /// Starts a command; `remains` is what nobody else removes if the worker does not live to see
+    /// its end.
     pub(super) fn start(
         command: &mut Command,
         become_it: Become,
@@ -63,7 +67,8 @@ impl Running {
     ) -> io::Result<Running> {
         let (heard, line) = io::pipe()?;
         let line_fd = heard.as_raw_fd();
-        // SAFETY: what is called there are system calls on values made before, and the two functions below.
+        // SAFETY: what is called there are system calls on values made before, and the two
+        // functions below.
         unsafe {
             command.pre_exec(move || begin(line_fd, &become_it, &remains));
         }
@@ -88,7 +93,8 @@ impl Running {
     }
 }
 
-/// Called in the fork that the standard library made: it becomes the reaper, and a fork of it goes on to be the command.
+/// Called in the fork that the standard library made: it becomes the reaper, and a fork of it goes
+/// on to be the command.
 fn begin(line: i32, become_it: &Become, remains: &Remains) -> io::Result<()> {
     let mut before = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
@@ -173,7 +179,8 @@ fn reap(line: i32, command: Pid, remains: &Remains) -> ! {
     end_as(ended.unwrap_or(libc::SIGKILL))
 }
 
-/// Kills all that is left of the command, and waits until nothing is; the command's own end, if it had not ended before.
+/// Kills all that is left of the command, and waits until nothing is; the command's own end, if it
+/// had not ended before.
 fn kill_all(command: Pid) -> Option<i32> {
     // SAFETY: a bare system call on plain numbers.
     unsafe { libc::kill(-command.as_raw(), libc::SIGKILL) };
@@ -204,8 +211,9 @@ fn collect(command: Pid) -> Option<i32> {
     }
 }
 
-/// Closes all files but the line to the worker, and opens the one that tells of ended children. What is copied here is
-/// the command's output, which must end with the command, and the start that the worker waits for.
+/// Closes all files but the line to the worker, and opens the one that tells of ended children.
+/// What is copied here is the command's output, which must end with the command, and the start that
+/// the worker waits for.
 fn keep_only(line: i32) {
     let children = SigSet::from(Signal::SIGCHLD);
     // SAFETY: system calls on plain numbers and on a set of signals that is there.
@@ -226,7 +234,8 @@ fn keep_only(line: i32) {
 fn end_as(status: i32) -> ! {
     if libc::WIFSIGNALED(status) {
         let signal = libc::WTERMSIG(status);
-        // SAFETY: system calls on plain numbers; the last one ends this process unless the signal does not.
+        // SAFETY: system calls on plain numbers; the last one ends this process unless the signal
+        // does not.
         unsafe {
             libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
             libc::signal(signal, libc::SIG_DFL);
