@@ -123,8 +123,9 @@ impl Part {
     /// A job that must have ended well.
     fn must_be_done(&mut self, job: &Job) {
         self.must(job.status == Status::Done, || {
-            let why = job.exception.as_ref().map_or("", |exception| exception.message.as_str());
-            format!("{} {} ended as {}: {why}", job.action, job.id, job.status)
+            let why = job.exception.as_ref().map(|exception| format!(": {}", exception.message));
+            let why = why.unwrap_or_default();
+            format!("{} {} ended as {}{why}", job.action, job.id, job.status)
         });
     }
 }

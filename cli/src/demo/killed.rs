@@ -129,3 +129,69 @@ fn table(ended: &[Job], children: &[Job]) -> String {
     let header = ["ACTION", "LAYER", "TRY", "STATUS", "WORKER", "STARTED (s)", "ENDED (s)"];
     out::table(&header, rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::registry::Layer;
+    use expect_test::{Expect, expect};
+
+    /// A job: its number, its layer, its worker, how it ended, and when it began and ended.
+    fn job((number, layer): (u32, &str), worker: &str, status: &str, times: [u32; 2]) -> Job {
+        let [started, finished] = times.map(|s| format!("2026-11-20T16:30:{s:02}Z"));
+        let document = json!({
+            "id": format!("00000000-0000-4000-8000-{number:012}"), "action": "scan_check_single", "status": status,
+            "workerID": worker, "scheduledAt": started, "startedAt": started,
+            "finishedAt": finished, "parameters": {"SHA256SUM": layer},
+        });
+        serde_json::from_value(document).unwrap()
+    }
+
+    fn check(ended: [Job; 2], children: &[Job], expected: &Expect) {
+        let layers = ["l1", "l2", "l3"].map(|digest| Layer {
+            digest: digest.to_owned(),
+            size: 1,
+            package: String::new(),
+            version: String::new(),
+        });
+        let images = Images { layers: layers.into(), blobs: String::new(), scans: Vec::new() };
+        let mut part = Part::default();
+        judge(&mut part, &children[0], &ended, children, &images);
+        expected.assert_eq(&part.wrong.join("\n"));
+    }
+
+    #[test]
+    fn what_the_killed_worker_did_must_be_done_by_another() {
+        let children = [
+            job((3, "l1"), "aa", "worker_dead", [2, 7]),
+            job((4, "l2"), "bb", "done", [1, 8]),
+            job((5, "l3"), "aa", "done", [1, 2]),
+            job((6, "l1"), "bb", "done", [8, 14]),
+        ];
+        let killer = job((1, ""), "aa", "worker_dead", [3, 7]);
+        check([killer, job((2, ""), "bb", "done", [1, 14])], &children, &expect![""]);
+    }
+
+    #[test]
+    fn a_scan_by_the_dead_twice_or_never_is_wrong() {
+        let children = [
+            job((3, "l1"), "aa", "cancel", [2, 7]),
+            job((4, "l2"), "bb", "done", [1, 8]),
+            job((5, "l2"), "cc", "done", [1, 8]),
+            job((6, "l1"), "aa", "done", [8, 14]),
+        ];
+        let killer = job((1, ""), "bb", "error", [3, 4]);
+        check(
+            [killer, job((2, ""), "bb", "error", [1, 14])],
+            &children,
+            &expect![[r#"
+                kill_worker 00000000-0000-4000-8000-000000000001 ended as error
+                worker bb was killed, not aa
+                scan_check_single 00000000-0000-4000-8000-000000000002 ended as error
+                scan 00000000-0000-4000-8000-000000000003 did not end as worker_dead
+                a dead worker scanned layer l1
+                layer l2 was scanned 2 times
+                layer l3 was scanned 0 times"#]],
+        );
+    }
+}
