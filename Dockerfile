@@ -12,13 +12,17 @@ FROM debian:trixie-slim
 LABEL org.opencontainers.image.title="capstan" \
       org.opencontainers.image.description="A background-job fleet over RabbitMQ and Redis" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
+# For the registry's jobs, which are Python.
+RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
+WORKDIR /usr/share/capstan
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin capstan \
  && install -d -o capstan -g capstan -m 0700 /var/lib/capstan/access \
- && install -d -o capstan -g capstan -m 0755 /var/lib/capstan/secrets
+ && install -d -o capstan -g capstan -m 0755 /var/lib/capstan/secrets examples/registry/data
 # Trusted authorities, which the slim image does not have: an action may speak TLS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY examples/demo /etc/capstan
+COPY examples/registry examples/registry
+COPY examples/demo examples/demo
+RUN mkdir /etc/capstan && cat examples/registry/actions.toml examples/demo/actions.toml >/etc/capstan/actions.toml
 COPY --from=build /out/ /usr/local/bin/
 USER 10001:10001
-WORKDIR /home/capstan
 CMD ["capstan", "--help"]

@@ -82,7 +82,7 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Ask a health address; exits 0 when it answers 2xx, otherwise prints why not and exits 1
     Health(HealthArguments),
-    /// Show on a fleet that `./dev up` started that jobs run where and when they should
+    /// Show a registry's jobs on a fleet that knows them, as after `./dev up`, and judge them
     #[command(after_help = EXIT_CODES)]
     Demo(DemoArguments),
     /// Measure the fleet with jobs that do nothing; it should have nothing else to do

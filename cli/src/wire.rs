@@ -41,6 +41,13 @@ pub(crate) struct Job {
     /// The job that carries on after this one ended badly.
     #[serde(rename = "followUpID", default, deserialize_with = "none_when_empty")]
     pub(crate) follow_up_id: Option<JobId>,
+    /// The job that it retries; its own id when it is no retry.
+    #[serde(rename = "retryFromID", default, deserialize_with = "none_when_empty")]
+    pub(crate) retry_from_id: Option<JobId>,
+    #[serde(default)]
+    pub(crate) cron: Option<String>,
+    #[serde(default)]
+    pub(crate) parameters: Value,
     #[serde(default)]
     pub(crate) result: Value,
     #[serde(default)]

@@ -1,4 +1,5 @@
-"""scan_check_single: verifies a layer, lists the Debian packages in it, and says which of them are vulnerable."""
+"""scan_check_single: verifies a layer, lists the Debian packages in it, and says which of them are vulnerable. Parameters:
+SHA256SUM; seconds (0), how long to take for reading it, so that others have the disk."""
 import json
 import sys
 import tarfile
@@ -7,8 +8,11 @@ import job
 import layout
 import packages
 
-name = sys.argv[1]
-blob = layout.verify(name)
+asked = json.load(sys.stdin)
+name, seconds = asked.get("SHA256SUM", ""), asked.get("seconds", 0)
+if not isinstance(seconds, (int, float)) or not 0 <= seconds <= 3600:
+    sys.exit("parameter seconds must be a number from 0 to 3600")
+blob = layout.verify(name, seconds)
 print(f"layer {name} is what its digest says, {blob.stat().st_size} bytes", flush=True)
 known = json.loads((job.ROOT / "vulnerabilities.json").read_bytes())
 found = []

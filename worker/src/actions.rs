@@ -20,7 +20,7 @@ use shared::store::{ActionDefaults, Source};
 use crate::Config;
 use crate::child::Child;
 use crate::family::{Family, SpawnError};
-use exec::limits::Groups;
+use exec::groups::Groups;
 use exec::room::Rooms;
 use exec::{Exec, Ground};
 use file::Declaration;

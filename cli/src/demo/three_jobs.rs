@@ -1,23 +1,29 @@
-//! Part one, the reference's own example: of three jobs on a worker with `scan=1,scanCheck=1`, 0
-//! and 2 run side by side, and 1 waits unclaimed until 0 is over.
+//! DTR's own example: of three jobs on a worker with `scan=1,scanCheck=1`, 0 and 2 run side by
+//! side, and 1 waits unclaimed until 0 is over. The other workers are drained meanwhile.
 
 use std::time::Duration;
 
 use serde_json::json;
 use shared::job::{Status, Timestamp};
 
-use super::{Part, Stage, seconds_since};
+use super::{Part, Stage, fleet, seconds_since};
 use crate::api::{Api, Page};
 use crate::failure::Failure;
 use crate::out;
 use crate::wire::{Job, Jobs, units_of, units_text};
 
+const TITLE: &str =
+    "Three jobs on a worker that offers scan=1,scanCheck=1; the others are drained meanwhile";
 const NEEDS: [&str; 3] = ["scan", "scan", "scanCheck"];
 const SLEEP_S: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Plays it.
 pub(super) async fn play(stage: &Stage<'_>) -> Result<Part, Failure> {
+    fleet::with_one_scanner(stage, async |scanner| alone(stage, scanner).await).await
+}
+
+async fn alone(stage: &Stage<'_>, scanner: &str) -> Result<Part, Failure> {
     let mut watch = Watch::default();
     let timed = tokio::time::timeout(stage.left(), async {
         until_scan_is_free(stage.api).await?;
@@ -31,11 +37,11 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<Part, Failure> {
     });
     let in_time = timed.await.map_or(Ok(false), |ended| ended.map(|()| true))?;
     let wrong = if in_time {
-        watch.judged(&stage.scanner)
+        watch.judged(scanner)
     } else {
         vec!["the three jobs were not over in time".to_owned()]
     };
-    Ok(Part { table: table(&watch.jobs), jobs: watch.jobs.len(), digests: 0, wrong })
+    Ok(Part { table: table(&watch.jobs), jobs: watch.jobs.len(), wrong, ..Part::of(TITLE) })
 }
 
 /// Waits for what an earlier demo may have left.

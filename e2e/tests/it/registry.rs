@@ -1,5 +1,4 @@
-//! The registry of examples/registry: its jobs as they stand there, on an image layout that is made
-//! here of tiny packages.
+//! The registry of examples/registry: its jobs as they stand there, on images that are pushed here, of tiny packages.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +27,7 @@ impl Registry {
         let text = std::fs::read_to_string(format!("{ROOT}/examples/registry/actions.toml"));
         let folder = self.0.to_string_lossy();
         let text = text.unwrap().replace("examples/registry/data", &folder);
+        let text = text.replace("examples/registry/feed", &format!("{folder}/feed"));
         Actions::new(&text.replace("examples/registry/", &format!("{ROOT}/examples/registry/")))
     }
 
@@ -44,12 +44,6 @@ impl Registry {
         let package = self.0.join(format!("{name}_{version}.deb"));
         succeeds(Command::new("dpkg-deb").arg("--build").arg(&tree).arg(&package));
         package
-    }
-
-    fn image(&self, name: &str, packages: &[&Path]) {
-        let script = format!("{ROOT}/examples/registry/make_layout.py");
-        let mut command = Command::new("python3");
-        succeeds(command.arg(script).arg(self.0.join("layout")).arg(name).args(packages));
     }
 
     /// Offers a database with its digest.
@@ -109,6 +103,11 @@ impl World {
         (job.id, job.result.unwrap())
     }
 
+    /// Pushes an image of packages.
+    async fn push(&self, image: &str, packages: &[&Path]) -> Value {
+        self.done("push", "", &json!({"image": image, "packages": packages})).await.1
+    }
+
     async fn log(&self, id: JobId) -> String {
         let lines = self.house.store().log_lines(id, 0, 1000).await.unwrap();
         lines.into_iter().map(|line| line.text + "\n").collect()
@@ -136,11 +135,13 @@ async fn an_image_is_scanned_layer_by_layer_by_children_of_its_scan() {
     let old = registry.package("tar", "1.34-1~bpo1");
     let new = registry.package("tar", "1.34-1");
     let other = registry.package("hostname", "3.23");
-    registry.image("base:1", &[&old, &other]);
-    registry.image("base:2", &[&new, &other]);
     let fixed = json!([{"id": "CVE-1", "package": "tar", "fixed": "1.34-1"}]);
     registry.offer(&json!({"version": 1, "vulnerabilities": fixed}));
     let world = World::of(&registry).await;
+    let pushed = world.push("base:1", &[&old, &other]).await;
+    assert_eq!(pushed["layers"][0]["package"], "tar");
+    assert_eq!(pushed["layers"][0]["version"], "1.34-1~bpo1");
+    world.push("base:2", &[&new, &other]).await;
 
     let (_, updated) = world.done("update_vuln_db", "", &json!({})).await;
     assert_eq!(updated, json!({"version": 1, "updated": true}));
@@ -183,12 +184,34 @@ async fn an_image_is_scanned_layer_by_layer_by_children_of_its_scan() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_made_of_what_is_installed_and_the_same_each_time() {
+    let registry = Registry::new();
+    let world = World::of(&registry).await;
+    let installed = json!({"image": "base:1", "packages": ["hostname", "sed"]});
+    let first = world.done("push", "", &installed).await.1;
+    assert_eq!(first["layers"][1]["package"], "sed");
+    assert_eq!(world.done("push", "", &installed).await.1, first);
+    let unknown = json!({"image": "base:1", "packages": ["no-such-package"]});
+    assert_eq!(world.run("push", "", &unknown).await.status, Status::Error);
+    // One that takes its time is the same scan.
+    registry.offer(&json!({"version": 1, "vulnerabilities": []}));
+    world.done("update_vuln_db", "", &json!({})).await;
+    let slowly = json!({"image": "base:1", "seconds": 0.5});
+    let (scan, _) = world.done("scan_check", "scanCheck=1", &slowly).await;
+    for child in world.children(scan).await {
+        assert!(child.finished_at.unwrap().ms() - child.started_at.unwrap().ms() >= 500);
+        assert_eq!(child.result.unwrap()["components"], 1);
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_registry_is_kept_in_order() {
     let registry = Registry::new();
     let (one, two) = (registry.package("one", "1"), registry.package("two", "1"));
-    registry.image("base:1", &[&one, &two]);
-    registry.image("base:1", &[&two]);
     let world = World::of(&registry).await;
+    world.push("base:1", &[&one, &two]).await;
+    world.push("base:1", &[&two]).await;
 
     let links = world.done("bloblinkmigration", "", &json!({})).await.1;
     let tags = world.done("tagmigration", "", &json!({})).await.1;

@@ -4,11 +4,15 @@
 pub(super) mod argument;
 mod children;
 mod ending;
+mod folder;
+pub(super) mod groups;
 pub(super) mod limits;
 mod lines;
 mod output;
 mod reaper;
+mod remains;
 pub(super) mod room;
+mod run;
 mod spawning;
 
 use std::collections::BTreeMap;
@@ -21,21 +25,17 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use nix::unistd::{Gid, User, geteuid, getgrouplist};
 use shared::job::Exception;
-use shared::store::{ActionDefaults, Source};
-use tokio::io::AsyncWriteExt;
+use shared::store::ActionDefaults;
 use tokio::process::Command;
-use tokio_util::sync::CancellationToken;
 
 use super::{Action, Context, Ended};
-use crate::progress::PROGRESS_BYTES;
 use argument::{Argument, Given, Source as Value};
-use ending::{cannot_start, end_of, ended_as};
-use limits::{Group, Groups, Limits};
-use lines::Lines;
-use output::{Secrets, copy_lines, copy_progress};
-use reaper::{Become, Running};
+use ending::cannot_start;
+use groups::{Group, Groups};
+use limits::Limits;
+use output::Secrets;
+use reaper::Become;
 use room::{Room, Rooms};
-use spawning::{CHILD_BYTES, spawn_children};
 
 /// What a command gets of the worker's environment; all else may hold secrets.
 const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
@@ -175,74 +175,6 @@ impl Exec {
                 .map(|other| (other.user.uid, other.user.gid, other.groups.clone())),
         };
         Ok((become_it, group))
-    }
-
-    async fn run(&self, context: Context) -> Ended {
-        let owner = self.user.as_ref().map(|other| (other.user.uid, other.user.gid));
-        let room = self.ground.rooms.room(context.job.id, context.job.token, owner);
-        let room = room.map_err(|error| cannot_start("its directory", &error))?;
-        let ended = self.run_in(&room, context).await;
-        room.leave().await;
-        ended
-    }
-
-    async fn run_in(&self, room: &Room, mut context: Context) -> Ended {
-        let mut secrets = Secrets::default();
-        let mut command = self.command(&context, room, &mut secrets)?;
-        let stdin = self.stdin.as_ref().map(|stdin| {
-            let text = stdin.filled(context.job.spec.parameters.as_ref())?;
-            if stdin.is_secret() {
-                secrets.add(&text);
-            }
-            Ok::<_, Exception>(text)
-        });
-        let stdin = stdin.transpose()?;
-        let no_pipe = |error| cannot_start("its pipes", &error);
-        let progress = Lines::of(&room.progress(), 2 * PROGRESS_BYTES).map_err(no_pipe)?;
-        let children = Lines::of(&room.children(), CHILD_BYTES).map_err(no_pipe)?;
-        let (become_it, _group) = self.become_it(&context)?;
-        let mut running = Running::start(&mut command, become_it)
-            .map_err(|error| cannot_start(&self.program, &error))?;
-        drop(command);
-        let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
-        let giving = running.child.stdin.take().zip(stdin);
-        let (log, teller) = (context.log.clone(), context.progress.clone());
-        let family = context.family.clone();
-        let over = CancellationToken::new();
-        let giving = async {
-            if let Some((mut pipe, text)) = giving {
-                // Who does not read it to its end has read enough.
-                over.run_until_cancelled(pipe.write_all(text.as_bytes())).await;
-            }
-        };
-        let ending = async {
-            let ended = end_of(&mut running, &mut context).await;
-            over.cancel();
-            ended
-        };
-        let (ended, out, err, (), spawned, ()) = tokio::join!(
-            ending,
-            copy_lines(stdout, (Source::Stdout, &log), &secrets, &over),
-            copy_lines(stderr, (Source::Stderr, &log), &secrets, &over),
-            copy_progress(progress, &teller, &log, &over),
-            spawn_children(children, &family, &log, &over),
-            giving,
-        );
-        if !(out && err) {
-            let told =
-                "a process that is none of the job's still holds its output, which is cut here";
-            log.line(Source::Capstan, told).await;
-        }
-        let (status, asked) = ended.map_err(|error| {
-            Exception::new("CannotWait", format!("cannot wait for {}: {error}", self.program))
-        })?;
-        ended_as(status)?;
-        if asked {
-            // It was told to end, and has, cleanly: that does not mean that its work is done.
-            return Err(Exception::new("Stopped", "the command ended when it was asked to"));
-        }
-        spawned?;
-        room.read_result()
     }
 }
 

@@ -7,6 +7,7 @@ mod examples;
 mod family;
 mod killed;
 mod library;
+mod limits;
 mod logs;
 mod progress;
 mod webhooks;

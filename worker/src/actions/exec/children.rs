@@ -1,17 +1,13 @@
 //! Kills the children of this process, found by walking `/proc`. Made for the reaper: it allocates nothing.
 
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::fcntl::{OFlag, open};
-use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, getpid, read};
 
-/// Where the length and the name of an entry stand in what `getdents64` writes.
-const LENGTH: usize = 16;
-const NAME: usize = 19;
+use super::folder::each_name;
 
 /// Sends SIGKILL to every process whose parent this one is now. False when there is no `/proc` to find them in.
 pub(super) fn kill_children() -> bool {
@@ -19,37 +15,13 @@ pub(super) fn kill_children() -> bool {
         return false;
     };
     let own = getpid();
-    let mut buffer = [0_u8; 8192];
-    loop {
-        let entries = entries(&folder, &mut buffer);
-        if entries.is_empty() {
-            return true;
+    each_name(&folder, |name| {
+        let pid = name.to_str().ok().and_then(|name| name.parse().ok());
+        if let Some(pid) = pid.filter(|pid| parent_of(*pid) == Some(own.as_raw())) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
-        let mut at = 0;
-        while let Some(&[low, high]) = entries.get(at + LENGTH..at + LENGTH + 2) {
-            let length = usize::from(u16::from_ne_bytes([low, high]));
-            let name = entries.get(at + NAME..at + length).unwrap_or_default();
-            let pid = number(name);
-            if let Some(pid) = pid.filter(|pid| parent_of(*pid) == Some(own.as_raw())) {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
-            at += length.max(NAME);
-        }
-    }
-}
-
-#[expect(unsafe_code, reason = "the standard library reads folders only into the heap")]
-fn entries<'a>(folder: &OwnedFd, buffer: &'a mut [u8]) -> &'a [u8] {
-    let (fd, room) = (folder.as_raw_fd(), buffer.len());
-    // SAFETY: the kernel writes at most `room` bytes into the buffer, which is that long.
-    let bytes = unsafe { libc::syscall(libc::SYS_getdents64, fd, buffer.as_mut_ptr(), room) };
-    &buffer[..usize::try_from(bytes).unwrap_or(0)]
-}
-
-/// The number that a text ending with a zero byte is.
-fn number(text: &[u8]) -> Option<i32> {
-    let text = CStr::from_bytes_until_nul(text).ok()?.to_str().ok()?;
-    text.parse().ok()
+    });
+    true
 }
 
 /// The parent of a process, as its `stat` has it: `pid (name) state parent …`, where the name may hold anything.
@@ -83,7 +55,5 @@ mod tests {
         assert_eq!(parent_of(own), Some(nix::unistd::getppid().as_raw()));
         assert_eq!(parent_of(1), Some(0));
         assert_eq!(parent_of(i32::MAX), None);
-        assert_eq!(number(b"123\0\0junk"), Some(123));
-        assert_eq!(number(b"self\0"), None);
     }
 }

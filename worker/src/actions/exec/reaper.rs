@@ -1,10 +1,13 @@
-//! The process between a worker and a command: it starts the command, passes signals on to its group, and when the
-//! command ends, or the worker does, however that is killed, it kills all that the command has started, and ends when
-//! nothing of it is left. Children that made sessions of their own are found too: when their parents die they become
-//! the reaper's (`PR_SET_CHILD_SUBREAPER`).
+//! The process between a worker and a command: it starts the command, passes signals on to its
+//! group, and when the command ends, or the worker does, however that is killed, it kills all that
+//! the command has started, and ends when nothing of it is left. Children that made sessions of
+//! their own are found too: when their parents die they become the reaper's
+//! (`PR_SET_CHILD_SUBREAPER`). If it was the worker that died, it removes what that would have
+//! removed.
 //!
-//! It is a fork of the worker and no program of its own, so that nothing must be installed or found. It shares the
-//! worker's memory until one of them writes, allocates nothing, and holds no file but its line to the worker.
+//! It is a fork of the worker and no program of its own, so that nothing must be installed or
+//! found. It shares the worker's memory until one of them writes, allocates nothing, and holds no
+//! file but its line to the worker.
 #![expect(unsafe_code, reason = "between fork and exec there are only system calls")]
 
 use std::ffi::CString;
@@ -24,6 +27,7 @@ use nix::unistd::{setuid, write};
 use tokio::process::{Child, Command};
 
 use super::children::kill_children;
+use super::remains::Remains;
 
 /// The reaper's two files.
 const LINE: i32 = 0;
@@ -48,34 +52,39 @@ pub(super) struct Become {
 pub(super) struct Running {
     /// The reaper, which ends as the command did.
     pub(super) child: Child,
-    /// A byte in it is a signal to be passed on; when it closes, all is killed.
-    line: Option<PipeWriter>,
+    /// A byte in it is a signal to be passed on, SIGKILL to all that the command has started. When
+    /// it closes, the worker is gone, or wants to hear no more of the command.
+    line: PipeWriter,
 }
 
 impl Running {
-    /// Starts a command.
-    pub(super) fn start(command: &mut Command, become_it: Become) -> io::Result<Running> {
+    /// Starts a command; `remains` is what nobody else removes if the worker does not live to see
+    /// its end.
+    pub(super) fn start(
+        command: &mut Command,
+        become_it: Become,
+        remains: Remains,
+    ) -> io::Result<Running> {
         let (heard, line) = io::pipe()?;
         let line_fd = heard.as_raw_fd();
-        // SAFETY: what is called there are system calls on values made before, and the two functions below.
+        // SAFETY: what is called there are system calls on values made before, and the two
+        // functions below.
         unsafe {
-            command.pre_exec(move || begin(line_fd, &become_it));
+            command.pre_exec(move || begin(line_fd, &become_it, &remains));
         }
         let child = command.process_group(0).spawn()?;
-        Ok(Running { child, line: Some(line) })
+        Ok(Running { child, line })
     }
 
     /// Sends a signal to the command and those of its children that stayed in its group.
     pub(super) fn signal(&mut self, signal: Signal) {
-        if let Some(line) = &mut self.line {
-            // A reaper that is gone has left nobody to be told.
-            let _ = line.write_all(&[signal as u8]);
-        }
+        // A reaper that is gone has left nobody to be told.
+        let _ = self.line.write_all(&[signal as u8]);
     }
 
     /// Kills the command and all that it has started.
     pub(super) fn kill(&mut self) {
-        self.line = None;
+        self.signal(Signal::SIGKILL);
     }
 
     /// How the command ended; by then nothing that it has started lives any more.
@@ -84,15 +93,16 @@ impl Running {
     }
 }
 
-/// Called in the fork that the standard library made: it becomes the reaper, and a fork of it goes on to be the command.
-fn begin(line: i32, become_it: &Become) -> io::Result<()> {
+/// Called in the fork that the standard library made: it becomes the reaper, and a fork of it goes
+/// on to be the command.
+fn begin(line: i32, become_it: &Become, remains: &Remains) -> io::Result<()> {
     let mut before = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
     prctl::set_child_subreaper(true)?;
     let reaper = getpid();
     // SAFETY: this process has one thread, and its child executes a program or exits.
     match unsafe { fork()? } {
-        ForkResult::Parent { child } => reap(line, child),
+        ForkResult::Parent { child } => reap(line, child, remains),
         ForkResult::Child => {
             become_it.apply()?;
             setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
@@ -133,10 +143,10 @@ impl Become {
 }
 
 /// The reaper's life. All signals are blocked, so none of the worker's handlers runs here.
-fn reap(line: i32, command: Pid) -> ! {
+fn reap(line: i32, command: Pid, remains: &Remains) -> ! {
     keep_only(line);
     let _ = prctl::set_name(c"capstan-reaper");
-    let mut ended = None;
+    let (mut ended, mut orphan) = (None, false);
     while ended.is_none() {
         ended = collect(command);
         if ended.is_some() {
@@ -154,15 +164,27 @@ fn reap(line: i32, command: Pid) -> ! {
         if files[0].revents != 0 {
             let mut byte = 0_u8;
             // SAFETY: the kernel writes one byte.
-            if unsafe { libc::read(LINE, (&raw mut byte).cast(), 1) } != 1 {
+            orphan = unsafe { libc::read(LINE, (&raw mut byte).cast(), 1) } != 1;
+            if orphan || i32::from(byte) == libc::SIGKILL {
                 break;
             }
             // SAFETY: a bare system call on plain numbers.
             unsafe { libc::kill(-command.as_raw(), i32::from(byte)) };
         }
     }
+    let ended = kill_all(command).or(ended);
+    if orphan {
+        remains.remove();
+    }
+    end_as(ended.unwrap_or(libc::SIGKILL))
+}
+
+/// Kills all that is left of the command, and waits until nothing is; the command's own end, if it
+/// had not ended before.
+fn kill_all(command: Pid) -> Option<i32> {
     // SAFETY: a bare system call on plain numbers.
     unsafe { libc::kill(-command.as_raw(), libc::SIGKILL) };
+    let mut ended = None;
     while kill_children() {
         let mut status = 0;
         // SAFETY: the kernel writes one number.
@@ -173,7 +195,7 @@ fn reap(line: i32, command: Pid) -> ! {
             break;
         }
     }
-    end_as(ended.unwrap_or(libc::SIGKILL))
+    ended
 }
 
 /// Collects children that have ended; the command's own end, if it is among them.
@@ -189,8 +211,9 @@ fn collect(command: Pid) -> Option<i32> {
     }
 }
 
-/// Closes all files but the line to the worker, and opens the one that tells of ended children. What is copied here is
-/// the command's output, which must end with the command, and the start that the worker waits for.
+/// Closes all files but the line to the worker, and opens the one that tells of ended children.
+/// What is copied here is the command's output, which must end with the command, and the start that
+/// the worker waits for.
 fn keep_only(line: i32) {
     let children = SigSet::from(Signal::SIGCHLD);
     // SAFETY: system calls on plain numbers and on a set of signals that is there.
@@ -211,7 +234,8 @@ fn keep_only(line: i32) {
 fn end_as(status: i32) -> ! {
     if libc::WIFSIGNALED(status) {
         let signal = libc::WTERMSIG(status);
-        // SAFETY: system calls on plain numbers; the last one ends this process unless the signal does not.
+        // SAFETY: system calls on plain numbers; the last one ends this process unless the signal
+        // does not.
         unsafe {
             libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
             libc::signal(signal, libc::SIG_DFL);

@@ -1,5 +1,5 @@
-//! Where commands do their work: each run has a private directory, which goes when it ends. What a killed worker left
-//! behind is removed by the next one that starts: a worker that lives holds a lock in the folder of its rooms.
+//! Where commands do their work: each run has a private directory, which goes when it ends. What a killed worker and its
+//! reapers left behind is removed by the next one that starts: a worker that lives holds a lock in the folder of its rooms.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use shared::job::{Exception, JobId, Token, WorkerId};
 use crate::attempt::RESULT_BYTES;
 
 const PREFIX: &str = "capstan-worker-";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 const RESULT: &str = "result.json";
 const PROGRESS: &str = "progress";
 const CHILDREN: &str = "children";
@@ -32,6 +32,8 @@ impl Rooms {
     /// A new folder in `temporary`, which others may pass through and not list.
     pub(in crate::actions) fn open(temporary: &Path) -> io::Result<Rooms> {
         let name = WorkerId::random();
+        // Commands are given paths in it, and have directories of their own.
+        let temporary = fs::canonicalize(temporary)?;
         // Nobody may find it without its lock and take it for one that a dead worker left.
         let unfinished = temporary.join(format!("capstan-new-{name}"));
         DirBuilder::new().mode(0o711).create(&unfinished)?;
