@@ -33,6 +33,9 @@ pub(crate) enum Error {
     /// No action of this name is configured, or the text cannot be one.
     #[error("nothing is configured of the action {0:?}")]
     NoSuchActionConfig(String),
+    /// No subscription has this name, or the text cannot be one.
+    #[error("there is no subscription {0:?}")]
+    NoSuchSubscription(String),
     /// Nobody is known to have sent this.
     #[error("{0}")]
     NotAuthenticated(&'static str),
@@ -93,6 +96,9 @@ pub(crate) enum Error {
     /// The namespace has as many configs of actions as it may have.
     #[error("this namespace has configured {max} actions already, and may not have more", max = shared::store::MAX_ACTION_CONFIGS)]
     TooManyActionConfigs,
+    /// The namespace has as many subscriptions as it may have.
+    #[error("this namespace has {max} subscriptions already, and may not have more", max = shared::store::MAX_SUBSCRIPTIONS)]
+    TooManySubscriptions,
     /// The job of an idempotency key was made within a day, and is gone.
     #[error("{place}: the job that was made with it is not kept any more")]
     Spent {
@@ -205,6 +211,7 @@ impl From<StoreError> for Error {
             },
             StoreError::Redis(_)
             | StoreError::Setting(_)
+            | StoreError::Random(_)
             | StoreError::Answer { .. }
             | StoreError::Record { .. } => {
                 tracing::error!(%error, "the store holds or says what it never should");

@@ -24,6 +24,8 @@ mod refusal;
 mod settings;
 mod steering;
 mod submission;
+mod subscription;
+mod subscriptions;
 mod tail;
 mod values;
 mod workers;
@@ -63,6 +65,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(crons::next))
         .routes(routes!(action_config::list))
         .routes(routes!(action_config::show, action_config::delete))
+        .routes(routes!(subscriptions::show, subscriptions::delete))
+        .routes(routes!(subscriptions::pause))
+        .routes(routes!(subscriptions::resume))
+        .routes(routes!(subscriptions::test))
         .routes(routes!(steering::drain))
         .routes(routes!(steering::resume))
         .routes(routes!(audit::list))
@@ -75,6 +81,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(locks::list, locks::set))
         .routes(routes!(crons::list, crons::set))
         .routes(routes!(action_config::set))
+        .routes(routes!(subscriptions::list, subscriptions::set))
         .routes(routes!(commands::cancel_many))
         .routes(routes!(steering::capacity))
         .routes(routes!(settings::show, settings::change))

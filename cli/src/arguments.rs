@@ -15,6 +15,7 @@ use crate::jobs::JobsCommand;
 use crate::locks::LocksCommand;
 use crate::queues::QueuesCommand;
 use crate::settings::SettingsCommand;
+use crate::subscriptions::SubscriptionsCommand;
 use crate::token::TokenCommand;
 use crate::workers::WorkersArguments;
 
@@ -72,6 +73,9 @@ pub(crate) enum Command {
     /// List queues and what there is in each; pause classes of jobs, resume them
     #[command(subcommand, after_help = EXIT_CODES)]
     Queues(QueuesCommand),
+    /// Set who is told of events over HTTP, see how that goes, try it
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Subscriptions(SubscriptionsCommand),
     /// Show and change how much of what is over is kept
     #[command(subcommand, after_help = EXIT_CODES)]
     Settings(SettingsCommand),

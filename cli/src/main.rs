@@ -17,6 +17,7 @@ mod locks;
 mod out;
 mod queues;
 mod settings;
+mod subscriptions;
 mod token;
 mod wire;
 mod work;
@@ -66,6 +67,7 @@ async fn run(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Workers(arguments) => workers::run(&api, arguments).await,
         Command::Locks(command) => locks::run(&api, command).await,
         Command::Queues(command) => queues::run(&api, command).await,
+        Command::Subscriptions(command) => subscriptions::run(&api, command).await,
         Command::Settings(command) => settings::run(&api, command).await,
         Command::Token(command) => token::run(command),
         Command::Init(arguments) => init::run(&arguments),

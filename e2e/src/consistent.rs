@@ -2,6 +2,7 @@
 
 mod places;
 mod relations;
+mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,6 +104,7 @@ pub fn disagreements(world: &World) -> Vec<String> {
     }
     wrong.extend(places::disagreements(world, &jobs));
     wrong.extend(relations::disagreements(world, &jobs));
+    wrong.extend(subscriptions::disagreements(world));
     for id in due.iter().filter(|id| jobs.get(*id).is_none_or(|job| job["status"] != "waiting")) {
         wrong.push(format!("{id} is due later but does not wait"));
     }

@@ -5,6 +5,7 @@
 
 mod consistent;
 mod proxy;
+mod receiver;
 mod redis;
 mod services;
 mod timeline;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use consistent::{assert_consistent, disagreements};
 pub use proxy::Proxy;
+pub use receiver::{Received, Receiver, Reply};
 pub use redis::Redis;
 pub use services::{Service, serve};
 pub use timeline::{Idle, Run, Timeline};

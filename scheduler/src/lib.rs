@@ -1,9 +1,10 @@
 //! The scheduler: loops that take no input and may run on many machines at once. The relay publishes what stands in
-//! the outbox, the ticker moves what is due to it, crons are fired, the reaper ends what is lost.
+//! the outbox, the ticker moves what is due to it, crons are fired, subscriptions are told, the reaper ends what is lost.
 
 mod crons;
 mod declared;
 mod meters;
+mod notifier;
 mod reaper;
 mod relay;
 mod ticker;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub use crons::{Crons, Firings};
 pub use declared::{DeclaredError, apply as apply_declared, read as read_declared};
 pub use meters::Meters;
+pub use notifier::{Notifications, Notifier};
 pub use reaper::{Reaper, find_lost_offers};
 pub use relay::Relay;
 pub use ticker::Ticker;
@@ -61,7 +63,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let store = Store::new(&config.store)?;
     let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_scheduler"));
     let meters = Meters::registered(&mut registry);
-    for part in ["relay", "ticker", "crons", "leases", "offers", "batches", "history"] {
+    for part in ["relay", "ticker", "crons", "notifier", "leases", "offers", "batches", "history"] {
         health.expect(part, Duration::from_secs(15));
     }
     let admin = Admin { health: health.clone(), registry: Arc::new(registry) };
@@ -76,6 +78,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         tasks.spawn(relay::run(service.clone(), shutdown.clone()));
         tasks.spawn(ticker::run(service.clone(), shutdown.clone()));
         tasks.spawn(crons::run(service.clone(), shutdown.clone()));
+        tasks.spawn(notifier::run(service.clone(), shutdown.clone()));
         if let Some(declared) = declared {
             let (store, shutdown) = (service.store.clone(), shutdown.clone());
             tasks.spawn(async move {

@@ -24,6 +24,12 @@ pub struct Meters {
     pub expired_jobs: Counter,
     /// Jobs offered again because their offers seemed lost.
     pub reoffered_jobs: Counter,
+    /// Jobs made to tell subscriptions of events.
+    pub deliveries: Counter,
+    /// Messages that were not made because too many were on their way.
+    pub dropped_deliveries: Counter,
+    /// How often events were not kept until subscriptions were told of them.
+    pub event_cuts: Counter,
     /// How often a queue was left alone because the broker refused it again.
     pub refused_queues: Counter,
 }
@@ -43,6 +49,13 @@ impl Meters {
             ("skipped_ticks", "Ticks of crons that got no job", &meters.skipped_ticks),
             ("expired_jobs", "Jobs ended with their worker's lease", &meters.expired_jobs),
             ("reoffered_jobs", "Jobs offered again", &meters.reoffered_jobs),
+            ("deliveries", "Jobs made to tell subscriptions of events", &meters.deliveries),
+            (
+                "dropped_deliveries",
+                "Messages not made because too many were on their way",
+                &meters.dropped_deliveries,
+            ),
+            ("event_cuts", "Times that events were gone before they were told", &meters.event_cuts),
             ("refused_queues", "Refusals of queues by the broker", &meters.refused_queues),
         ];
         for (name, help, counter) in all {

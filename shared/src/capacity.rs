@@ -151,13 +151,20 @@ impl fmt::Display for CapacityMap {
 #[serde(try_from = "String", into = "String")]
 pub struct Class(String);
 
+impl Default for Class {
+    /// That of a job that needs nothing: `default=1`.
+    fn default() -> Class {
+        Class(format!("{DEFAULT_TYPE}=1"))
+    }
+}
+
 impl Class {
     /// The class of a job with this need; none, or one without units, is of class `default=1`.
     pub fn of(need: Option<&CapacityMap>) -> Result<Class, CapacityError> {
         let need = need.map(|map| map.0.iter().filter(|(_, units)| **units > 0));
         let need: Vec<_> = need.into_iter().flatten().map(|(n, u)| format!("{n}={u}")).collect();
         if need.is_empty() {
-            return Ok(Class(format!("{DEFAULT_TYPE}=1")));
+            return Ok(Class::default());
         }
         let text = need.join("+");
         if text.len() > MAX_CLASS_LENGTH { Err(CapacityError::TooLong) } else { Ok(Class(text)) }

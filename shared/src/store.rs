@@ -17,11 +17,13 @@ mod history;
 mod keys;
 mod locks;
 mod loops;
+mod notify;
 mod outbox;
 mod read;
 mod script;
 mod start;
 mod stop;
+mod subscriptions;
 mod text;
 mod wake;
 
@@ -44,6 +46,7 @@ pub use heart::{Beat, Expired, Left, Orders, Pulse, Verdict};
 pub use history::{Settings, SettingsChanges, Trimmed};
 pub use locks::{Holder, Lock, Waiter};
 pub use loops::{Due, Reoffer};
+pub use notify::{MAX_DELIVERIES, News, Notice, Notified};
 pub use outbox::{Entry, Outbox, Ready};
 pub use read::{
     Change, EventId, Events, Filter, Index, JobPage, LogLine, Missed, Needs, NoEventId, Place,
@@ -53,6 +56,10 @@ pub use start::{
     BadRelation, ClaimAnswer, ClaimRequest, Claims, Relation, Submission, Submitted, UNKNOWN,
 };
 pub use stop::{Cancelling, Deleting, Retrying, Steer, Steered};
+pub use subscriptions::{
+    DeliveryFailure, MAX_SUBSCRIPTIONS, SetSubscription, Subscription, SubscriptionRecord,
+    SubscriptionSet, Tried,
+};
 pub use text::{Appended, Line, Source};
 pub use wake::{Hint, Hints};
 
@@ -89,6 +96,9 @@ pub enum StoreError {
         "queue {0:?} would be one more than this namespace may have: use fewer kinds of capacity maps"
     )]
     TooManyQueues(String),
+    /// The system has no randomness to make a secret of.
+    #[error("no secret can be made: {0}")]
+    Random(std::io::Error),
     /// A setting of the store cannot be used.
     #[error(transparent)]
     Setting(#[from] BadSetting),

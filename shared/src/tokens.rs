@@ -24,9 +24,10 @@ const NOBODY: &str = "unknown";
 pub enum Role {
     /// Reads.
     Viewer,
-    /// Submits, cancels, retries, deletes jobs, clears locks, pauses queues, runs crons, drains workers.
+    /// Submits, cancels, retries, deletes jobs, clears locks, pauses queues, runs crons, drains workers, tries
+    /// subscriptions.
     Operator,
-    /// Changes crons, capacity, configs, settings, permits; reads the audit.
+    /// Changes crons, capacity, configs, settings, permits; reads the audit; reads and changes subscriptions.
     Admin,
 }
 

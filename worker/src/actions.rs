@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use shared::job::{ActionName, Claimed, Exception, JobId, Token};
 use shared::lock::Locks;
-use shared::store::{ActionDefaults, Source};
+use shared::store::{ActionDefaults, Source, Store};
 
 use crate::Config;
 use crate::child::Child;
@@ -116,6 +116,7 @@ impl Actions {
     /// were killed have left behind.
     pub fn load(
         config: &Config,
+        store: &Store,
         own: BTreeMap<ActionName, Arc<dyn Action>>,
     ) -> Result<Actions, FileError> {
         let temporary = &config.temporary;
@@ -123,7 +124,7 @@ impl Actions {
             tracing::warn!(folder = %temporary.display(), %error, "cannot look for what is left");
         }
         let webhooks = webhook::Client::new(config.webhook_allow.clone());
-        let mut actions = builtin::all(&webhooks);
+        let mut actions = builtin::all(&webhooks, store);
         actions.extend(own);
         let declared = config.actions.as_deref().map(file::read).transpose()?.unwrap_or_default();
         let ground = ground_for(&declared, temporary)?;

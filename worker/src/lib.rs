@@ -124,8 +124,8 @@ async fn serve(
     own: BTreeMap<ActionName, Arc<dyn Action>>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let actions = Actions::load(&config, own)?;
     let store = Store::new(&config.store)?;
+    let actions = Actions::load(&config, &store, own)?;
     let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_worker"));
     let meters = Meters::registered(&mut registry);
     for part in ["heart", "intake"] {

@@ -119,6 +119,10 @@ refusals! {
     NoActionConfig: Error::NoSuchActionConfig("gc".to_owned());
     /// One config too many.
     TooManyActionConfigs: Error::TooManyActionConfigs;
+    /// No such subscription.
+    NoSubscription: Error::NoSuchSubscription("ops".to_owned());
+    /// One subscription too many.
+    TooManySubscriptions: Error::TooManySubscriptions;
     /// No such worker.
     NoWorker: Error::NoSuchWorker("f97ebb52f0f6".to_owned());
     /// The store does not answer, or holds what it should not.

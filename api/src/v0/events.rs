@@ -1,7 +1,6 @@
 //! Changes as server-sent events: of jobs, workers, crons, locks, in the order in which they
 //! happened.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +10,8 @@ use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde_json::{Map, Value, json};
-use shared::job::{ActionName, JobId, Timestamp};
+use serde_json::{Value, json};
+use shared::event::{self, Kind, Wanted};
 use shared::store::{Change, EventId};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -26,19 +25,10 @@ use crate::app::{App, in_time};
 use crate::error::{Error, unknown_name};
 use crate::events::{Follow, Step};
 
-const KNOWN: [&str; 3] = ["kind", "action", "job"];
-/// What changes, by the field that names it. A change that names several is of the first of these.
-const KINDS: [&str; 5] = ["lock", "queue", "cron", "job", "worker"];
+const KNOWN: [&str; 4] = ["kind", "action", "job", "status"];
 const TOO_MANY: Error = Error::Unavailable("as many streams of events are open as may be at once");
 /// After so long a silence a comment is sent, for the proxies between.
 const SILENCE: Duration = Duration::from_secs(15);
-
-/// Which changes are sent; what is not given filters nothing.
-struct Wanted {
-    kinds: BTreeSet<&'static str>,
-    action: Option<ActionName>,
-    job: Option<JobId>,
-}
 
 /// One server-sent event.
 #[derive(Debug, ToSchema)]
@@ -68,6 +58,8 @@ pub(super) struct Event {
             description = "only changes of jobs of this action; `any` is all"),
         ("job" = Option<values::JobIdOrNone>, Query, example = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
             description = "only changes of this job"),
+        ("status" = Option<values::Statuses>, Query, example = "done,error",
+            description = "only changes of jobs to one of these, with commas between"),
         ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^([0-9]{1,18}-[0-9]{1,18})?$",
             example = "1763740800000-0",
             description = "the last event that was seen: go on behind it"),
@@ -130,7 +122,7 @@ impl Sending {
             };
             let lost = lost.map(|since| json!({"since": since.to_string()}));
             let lost = lost.map(|data| format!("event: lost\ndata: {data}\n\n"));
-            let told = changes.iter().filter_map(|change| self.wanted.frame(change));
+            let told = changes.iter().filter(|change| self.wanted.takes(change)).map(frame);
             let mut part: String = lost.into_iter().chain(told).collect();
             // What is not wanted is silence too.
             if part.is_empty() && self.last_sent.elapsed() >= SILENCE {
@@ -145,16 +137,22 @@ impl Sending {
 }
 
 fn wanted(query: &Query) -> Result<Wanted, Error> {
-    let known = |name: &str| {
-        let found = KINDS.into_iter().find(|kind| *kind == name);
-        found.ok_or_else(|| Error::invalid("kind", unknown_name("kind of event", name, &KINDS)))
+    let list = |name: &str| {
+        let text = query.text(name).unwrap_or_default();
+        text.split(',').filter(|_| !text.is_empty()).map(str::to_owned).collect::<Vec<_>>()
     };
-    let kinds = query.text("kind").unwrap_or_default();
-    let kinds = kinds.split(',').filter(|_| !kinds.is_empty()).map(known);
+    let kind = |name: &String| {
+        let why = || unknown_name("kind of event", name, &Kind::ALL.map(Kind::as_str));
+        name.parse::<Kind>().map_err(|_| Error::invalid("kind", why()))
+    };
+    let status = |name: &String| {
+        name.parse().map_err(|error: shared::job::NoStatus| Error::invalid("status", error))
+    };
     Ok(Wanted {
-        kinds: kinds.collect::<Result<_, _>>()?,
+        kinds: list("kind").iter().map(kind).collect::<Result<_, _>>()?,
         action: query.value_unless_any("action")?,
         job: query.value("job")?,
+        statuses: list("status").iter().map(status).collect::<Result<_, _>>()?,
     })
 }
 
@@ -169,40 +167,10 @@ fn last_seen(headers: &HeaderMap) -> Result<Option<EventId>, Error> {
     id.map(Some).map_err(|error: shared::store::NoEventId| Error::invalid("Last-Event-ID", error))
 }
 
-impl Wanted {
-    /// The event for a change; `None` when it is not wanted.
-    fn frame(&self, change: &Change) -> Option<String> {
-        let fields = &change.fields;
-        let kind = KINDS.into_iter().find(|kind| fields.contains_key(*kind)).unwrap_or("other");
-        let has = |name: &str, text: &str| fields.get(name).is_some_and(|value| value == text);
-        let wanted = (self.kinds.is_empty() || self.kinds.contains(kind))
-            && self.action.as_ref().is_none_or(|action| has("action", action.as_str()))
-            && self.job.is_none_or(|id| has("job", &id.to_string()));
-        if !wanted {
-            return None;
-        }
-        let at = Timestamp::from_ms(i64::try_from(change.id().ms).unwrap_or(i64::MAX));
-        let mut data = Map::new();
-        data.insert("kind".to_owned(), json!(kind));
-        data.insert("at".to_owned(), json!(at));
-        data.extend(fields.iter().map(|(name, value)| field(name, value)));
-        Some(format!("event: {kind}\nid: {}\ndata: {}\n\n", change.place, Value::Object(data)))
-    }
-}
-
-/// A field by the name that the rest of the surface has for it, as what it is.
-fn field(name: &str, value: &str) -> (String, Value) {
-    let json = || serde_json::from_str(value).unwrap_or(Value::Null);
-    let (name, value) = match name {
-        "job" => ("jobID", json!(value)),
-        "worker" => ("workerID", json!(value)),
-        "token" => ("fencingToken", json()),
-        "wantedMap" => ("capacityMap", json()),
-        "number" | "count" | "progress" => (name, json()),
-        "tick" => (name, value.parse().map_or(Value::Null, |ms| json!(Timestamp::from_ms(ms)))),
-        other => (other, json!(value)),
-    };
-    (name.to_owned(), if value == "" { Value::Null } else { value })
+/// The event for a change.
+fn frame(change: &Change) -> String {
+    let (kind, data) = (Kind::of(change), Value::Object(event::data(change)));
+    format!("event: {kind}\nid: {}\ndata: {data}\n\n", change.place)
 }
 
 #[cfg(test)]
@@ -216,65 +184,20 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_in_the_words_of_the_surface() {
-        let all = Wanted { kinds: BTreeSet::new(), action: None, job: None };
-        let changes = [
-            change(&[
-                ("job", "j"),
-                ("number", "7"),
-                ("status", "waiting"),
-                ("worker", ""),
-                ("token", ""),
-            ]),
-            change(&[("job", "j"), ("worker", "w"), ("token", "12"), ("action", "gc")]),
-            change(&[("job", "j"), ("progress", "{\"percent\":5}")]),
-            change(&[("worker", "w"), ("drain", "1")]),
-            change(&[("worker", "w"), ("wantedMap", "{\"cpu\":1}")]),
-            change(&[("cron", "c"), ("change", "skipped"), ("tick", "1000"), ("count", "3")]),
-            change(&[("lock", "l"), ("job", "j")]),
-            change(&[("text", "a\nb")]),
-        ];
-        let frames = changes.map(|change| all.frame(&change).unwrap());
+    fn a_change_is_an_event_that_says_its_place() {
         expect![[r#"
             event: job
             id: 1763740800123-7
-            data: {"at":"2025-11-21T16:00:00.123Z","fencingToken":null,"jobID":"j","kind":"job","number":7,"status":"waiting","workerID":null}
+            data: {"action":"gc","at":"2025-11-21T16:00:00.123Z","fencingToken":12,"jobID":"j","kind":"job"}
 
-            event: job
-            id: 1763740800123-7
-            data: {"action":"gc","at":"2025-11-21T16:00:00.123Z","fencingToken":12,"jobID":"j","kind":"job","workerID":"w"}
-
-            event: job
-            id: 1763740800123-7
-            data: {"at":"2025-11-21T16:00:00.123Z","jobID":"j","kind":"job","progress":{"percent":5}}
-
-            event: worker
-            id: 1763740800123-7
-            data: {"at":"2025-11-21T16:00:00.123Z","drain":"1","kind":"worker","workerID":"w"}
-
-            event: worker
-            id: 1763740800123-7
-            data: {"at":"2025-11-21T16:00:00.123Z","capacityMap":{"cpu":1},"kind":"worker","workerID":"w"}
-
-            event: cron
-            id: 1763740800123-7
-            data: {"at":"2025-11-21T16:00:00.123Z","change":"skipped","count":3,"cron":"c","kind":"cron","tick":"1970-01-01T00:00:01Z"}
-
-            event: lock
-            id: 1763740800123-7
-            data: {"at":"2025-11-21T16:00:00.123Z","jobID":"j","kind":"lock","lock":"l"}
-
-            event: other
-            id: 1763740800123-7
-            data: {"at":"2025-11-21T16:00:00.123Z","kind":"other","text":"a\nb"}
-
-        "#]].assert_eq(&frames.concat());
+        "#]]
+        .assert_eq(&frame(&change(&[("job", "j"), ("token", "12"), ("action", "gc")])));
     }
 
     #[test]
-    fn only_what_is_wanted_is_told() {
+    fn a_query_says_what_is_wanted() {
         let id = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
-        let job = change(&[("job", id), ("action", "gc"), ("worker", "w")]);
+        let job = change(&[("job", id), ("action", "gc"), ("worker", "w"), ("status", "done")]);
         let worker = change(&[("worker", "w"), ("status", "dead")]);
         let cases = [
             ("", true, true),
@@ -283,15 +206,17 @@ mod tests {
             ("action=gc", true, false),
             ("action=any", true, true),
             ("action=other", false, false),
+            ("status=done,error", true, false),
+            ("status=error", false, false),
             ("job=1FCF4C0F-ff3b-471a-8839-5dcb631b2f7b", true, false),
             ("job=a261713a-9514-43f9-a7e5-50e7a9fa1d48", false, false),
         ];
         for (query, of_job, of_worker) in cases {
             let wanted = wanted(&Query::read(Some(query), &KNOWN).unwrap()).unwrap();
-            let found = (wanted.frame(&job).is_some(), wanted.frame(&worker).is_some());
-            assert_eq!(found, (of_job, of_worker), "{query}");
+            assert_eq!((wanted.takes(&job), wanted.takes(&worker)), (of_job, of_worker), "{query}");
         }
-        let refused = wanted(&Query::read(Some("kind=jobs"), &KNOWN).unwrap()).err().unwrap();
-        expect!["kind: unknown kind of event; did you mean job? there are: lock, queue, cron, job, worker"].assert_eq(&refused.to_string());
+        let refused = |raw| wanted(&Query::read(Some(raw), &KNOWN).unwrap()).err().unwrap();
+        expect!["kind: unknown kind of event; did you mean job? there are: lock, queue, cron, job, worker"].assert_eq(&refused("kind=jobs").to_string());
+        assert!(refused("status=fine").to_string().starts_with("status: \"fine\" is no status"));
     }
 }

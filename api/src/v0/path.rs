@@ -9,6 +9,7 @@ use shared::capacity::Class;
 use shared::cron::CronName;
 use shared::job::{ActionName, JobId, WorkerId};
 use shared::lock::LockName;
+use shared::subscription::SubscriptionName;
 
 use super::Refusal;
 use crate::app::App;
@@ -34,6 +35,9 @@ pub(super) struct OfAction(pub(super) ActionName);
 
 /// The action whose config the path names.
 pub(super) struct OfActionConfig(pub(super) ActionName);
+
+/// The subscription that the path names.
+pub(super) struct OfSubscription(pub(super) SubscriptionName);
 
 impl FromRequestParts<Arc<App>> for OfJob {
     type Rejection = Refusal;
@@ -96,6 +100,15 @@ impl FromRequestParts<Arc<App>> for OfAction {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         let text = segment(parts, app).await;
         Ok(OfAction(text.parse().map_err(|_| Error::NoSuchAction(short(&text)))?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OfSubscription {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let text = segment(parts, app).await;
+        Ok(OfSubscription(text.parse().map_err(|_| Error::NoSuchSubscription(short(&text)))?))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one place where an error becomes an answer of the v0 surface: status, code, message, detail.
 //!
 //! Some codes are not in the contract's list: NO_SUCH_ROUTE for a path that nothing is served
-//! under, NO_SUCH_CLASS and NO_SUCH_ACTION for what cannot be one, and the reference's
+//! under, NO_SUCH_CLASS and NO_SUCH_ACTION for what cannot be one, NO_SUCH_SUBSCRIPTION, and the reference's
 //! INTERNAL_ERROR. A 413 says INVALID_PARAMETERS and names the limit in its detail; a 429 says
 //! NOT_AUTHENTICATED.
 
@@ -72,6 +72,7 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         Error::NoSuchClass(_) => (StatusCode::NOT_FOUND, "NO_SUCH_CLASS"),
         Error::NoSuchAction(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ACTION"),
         Error::NoSuchActionConfig(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ACTION_CONFIG"),
+        Error::NoSuchSubscription(_) => (StatusCode::NOT_FOUND, "NO_SUCH_SUBSCRIPTION"),
         Error::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "NOT_AUTHENTICATED"),
         Error::TooManyWrongTokens => (StatusCode::TOO_MANY_REQUESTS, "NOT_AUTHENTICATED"),
         Error::NotAuthorized { .. } => (StatusCode::FORBIDDEN, "NOT_AUTHORIZED"),
@@ -83,6 +84,7 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "INVALID_PARAMETERS"),
         Error::TooManyCrons
         | Error::TooManyActionConfigs
+        | Error::TooManySubscriptions
         | Error::TooManyQueues(_)
         | Error::Spent { .. }
         | Error::NotOver { .. }
@@ -107,7 +109,8 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::NoSuchCron(name)
         | Error::NoSuchLock(name)
         | Error::NoSuchClass(name)
-        | Error::NoSuchAction(name) => {
+        | Error::NoSuchAction(name)
+        | Error::NoSuchSubscription(name) => {
             say("name", json!(name));
         }
         Error::NoSuchActionConfig(action) => {
@@ -160,6 +163,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         | Error::Json(_)
         | Error::TooManyCrons
         | Error::TooManyActionConfigs
+        | Error::TooManySubscriptions
         | Error::Unavailable(_)
         | Error::Broken => {}
     }
@@ -192,6 +196,7 @@ mod tests {
             Error::NoSuchClass("x".to_owned()),
             Error::NoSuchAction("x y".to_owned()),
             Error::NoSuchActionConfig("x".to_owned()),
+            Error::NoSuchSubscription("x".to_owned()),
             Error::NotAuthenticated("there is no such token"),
             Error::TooManyWrongTokens,
             Error::NotAuthorized {
@@ -208,6 +213,7 @@ mod tests {
             Error::TooManyQueues("a=1.normal".to_owned()),
             Error::TooManyCrons,
             Error::TooManyActionConfigs,
+            Error::TooManySubscriptions,
             Error::Spent { place: Place::field("Idempotency-Key"), id }.in_job(2),
             Error::NotOver { id, status: Status::Running },
             Error::NotWaiting { id, status: Status::Done },
@@ -239,6 +245,8 @@ mod tests {
               "x y" is no name of an action
             404 NO_SUCH_ACTION_CONFIG {"action":"x"}
               nothing is configured of the action "x"
+            404 NO_SUCH_SUBSCRIPTION {"name":"x"}
+              there is no subscription "x"
             401 NOT_AUTHENTICATED {}
               there is no such token
             429 NOT_AUTHENTICATED {}
@@ -263,6 +271,8 @@ mod tests {
               this namespace has 200000 crons already, and may not have more
             409 CONFLICT {}
               this namespace has configured 1000 actions already, and may not have more
+            409 CONFLICT {}
+              this namespace has 100 subscriptions already, and may not have more
             409 CONFLICT {"field":"Idempotency-Key","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","index":2}
               jobs[2].Idempotency-Key: the job that was made with it is not kept any more
             409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"running"}

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::json;
 use shared::cron::{Misfire as MisfireWord, Overlap as OverlapWord};
+use shared::event::Kind;
 use shared::job::{Priority as Band, Status as State};
 use shared::lock::{MAX_LOCKS, MAX_PERMITS};
 use utoipa::openapi::RefOr;
@@ -22,6 +23,12 @@ const LOCK_NAME: &str = concat!(
     r"^(action:[A-Za-z0-9_.-]+:\*",
     r"|class:[A-Za-z0-9_.-]{1,32}=[0-9]{1,7}(\+[A-Za-z0-9_.-]{1,32}=[0-9]{1,7})*",
     r"|[A-Za-z0-9_.:/@-]*[A-Za-z0-9_:/@-][A-Za-z0-9_.:/@-]*)$",
+);
+
+/// The Base64 of 24 to 64 bytes.
+const SECRET: &str = concat!(
+    r"^whsec_([A-Za-z0-9+/]{4}){8,20}([A-Za-z0-9+/]{4}|([A-Za-z0-9+/]{4})?[A-Za-z0-9+/][AQgw]==",
+    r"|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$",
 );
 
 macro_rules! values {
@@ -51,6 +58,14 @@ values! {
     Action = text("^[A-Za-z0-9_.-]{1,64}$");
     /// The name of a cron.
     CronName = text("^[A-Za-z0-9_.-]{1,64}$");
+    /// The name of a subscription.
+    SubscriptionName = text("^[A-Za-z0-9_.-]{1,64}$");
+    /// Where messages are sent: `http` or `https`, without a password.
+    Endpoint = formatted("http-url").max_length(Some(2048));
+    /// What messages are signed with: `whsec_` and the Base64 of 24 to 64 bytes.
+    Secret = text(SECRET);
+    /// What an event tells of.
+    KindOfEvent = words(Kind::ALL.map(Kind::as_str));
     /// The identity of a worker: 12 hexadecimal digits, random for each process.
     WorkerId = text("^[0-9a-f]{12}$");
     /// The name of a lock: 1 to 128 characters of A-Z a-z 0-9 _ . - : / @ that are not dots alone.

@@ -40,7 +40,8 @@ impl From<Error> for Refusal {
             | Error::NoSuchLock(_)
             | Error::NoSuchClass(_)
             | Error::NoSuchAction(_)
-            | Error::NoSuchActionConfig(_) => (StatusCode::NOT_FOUND, "Not Found"),
+            | Error::NoSuchActionConfig(_)
+            | Error::NoSuchSubscription(_) => (StatusCode::NOT_FOUND, "Not Found"),
             Error::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Error::TooManyWrongTokens => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
             Error::NotAuthorized { .. } => (StatusCode::FORBIDDEN, "Forbidden"),
@@ -50,6 +51,7 @@ impl From<Error> for Refusal {
             Error::Json(_) | Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "Bad Request"),
             Error::TooManyCrons
             | Error::TooManyActionConfigs
+            | Error::TooManySubscriptions
             | Error::TooManyQueues(_)
             | Error::Spent { .. }
             | Error::NotOver { .. }

@@ -56,6 +56,7 @@ async fn the_document_names_its_version_and_every_route() {
             DELETE /api/v0/crons/{name}
             DELETE /api/v0/jobs/{id}
             DELETE /api/v0/locks/{name}
+            DELETE /api/v0/subscriptions/{name}
             GET /api/v0/action_configs
             GET /api/v0/action_configs/{action}
             GET /api/v0/audit
@@ -71,6 +72,8 @@ async fn the_document_names_its_version_and_every_route() {
             GET /api/v0/locks/{name}
             GET /api/v0/meta/settings
             GET /api/v0/queues
+            GET /api/v0/subscriptions
+            GET /api/v0/subscriptions/{name}
             GET /api/v0/workers
             GET /api/v0/workers/{id}
             PATCH /api/v0/jobs/{id}
@@ -90,6 +93,10 @@ async fn the_document_names_its_version_and_every_route() {
             POST /api/v0/meta/settings
             POST /api/v0/queues/{class}/pause
             POST /api/v0/queues/{class}/resume
+            POST /api/v0/subscriptions
+            POST /api/v0/subscriptions/{name}/pause
+            POST /api/v0/subscriptions/{name}/resume
+            POST /api/v0/subscriptions/{name}/test
             POST /api/v0/workers/{id}/capacity
             POST /api/v0/workers/{id}/drain
             POST /api/v0/workers/{id}/resume"#]]
@@ -194,8 +201,10 @@ fn errors_are_described(document: &Value, operation: &Operation) {
         "/crons",
         "/run",
         "_configs",
+        "/subscriptions",
+        "/test",
     ];
-    let quiet = ["crons", "queues", "actions"];
+    let quiet = ["crons", "queues", "actions", "subscriptions"];
     let quiet = quiet.iter().any(|of| operation.path.starts_with(&format!("/api/v0/{of}/")));
     let quiet = quiet && operation.path.ends_with("/resume");
     let may_conflict = !quiet && conflicts.iter().any(|end| operation.path.ends_with(end));
@@ -255,6 +264,9 @@ fn every_field_is_described(document: &Value) {
         "Children",
         "ActionConfig",
         "ActionConfigCreate",
+        "Subscription",
+        "SubscriptionCreate",
+        "EventFilter",
     ]) {
         let mut fields: Vec<_> = schemas[name]["properties"].as_object().unwrap().keys().collect();
         let mut shown: Vec<_> = schemas[name]["example"].as_object().unwrap().keys().collect();

@@ -33,6 +33,7 @@ mod service;
 mod settings;
 mod socket;
 mod submit;
+mod subscriptions;
 mod tls;
 mod tokens;
 mod v1;

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 LINES = ["* * * * *", "0 0 1 * * 6", "*/5 0-6,20-23 1,15 * MON-FRI", "0 0 L * *", "@hourly", "@every 90s"]
 
+URLS = ["https://example.org/", "http://10.0.0.1:8080/hook?key=1", "https://[2001:db8::1]/a%20b"]
+
 moments = st.datetimes(
     min_value=datetime.datetime(1970, 1, 1),
     max_value=datetime.datetime(9000, 1, 1),
@@ -14,6 +16,7 @@ moments = st.datetimes(
 )
 
 schemathesis.openapi.format("cron", st.sampled_from(LINES))
+schemathesis.openapi.format("http-url", st.sampled_from(URLS))
 schemathesis.openapi.format("date-time", moments.map(datetime.datetime.isoformat))
 
 

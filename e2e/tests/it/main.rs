@@ -13,4 +13,5 @@ mod outage;
 mod registry;
 mod road;
 mod stop;
+mod subscriptions;
 mod world;

@@ -69,6 +69,11 @@ pub enum NameError {
     /// Not the name of a cron.
     #[error("{0:?} is no name of a cron: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -")]
     Cron(String),
+    /// Not the name of a subscription.
+    #[error(
+        "{0:?} is no name of a subscription: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -"
+    )]
+    Subscription(String),
     /// Not the id of a worker.
     #[error("{0:?} is no worker id: it must be 12 hexadecimal digits")]
     Worker(String),
@@ -86,6 +91,16 @@ pub enum NameError {
 pub struct ActionName(String);
 
 impl ActionName {
+    /// The action that delivers what subscriptions are told. Of its jobs nobody is told, or each message would make others
+    /// for ever.
+    pub const DELIVER: &str = "deliver";
+
+    /// The same as a name.
+    #[must_use]
+    pub fn deliver() -> ActionName {
+        ActionName(ActionName::DELIVER.to_owned())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

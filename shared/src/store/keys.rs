@@ -4,6 +4,7 @@
 use crate::cron::CronName;
 use crate::job::{ActionName, JobId, Status, WorkerId};
 use crate::queue::QueueName;
+use crate::subscription::SubscriptionName;
 
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
@@ -89,7 +90,8 @@ impl Keys {
         self.named(format_args!("children:{family}"))
     }
 
-    /// Hashes and sets that are about all queues, shares or locks: `offered`, `parked`, `permits`, `held`, `lines`, `paused`.
+    /// Hashes and sets that are about all queues, shares or locks: `offered`, `parked`, `permits`, `held`, `lines`, `paused`;
+    /// names of all subscriptions, and how far they have heard.
     pub(super) fn all(&self, what: &'static str) -> String {
         self.named(what)
     }
@@ -142,6 +144,14 @@ impl Keys {
         self.named("cron_names")
     }
 
+    pub(super) fn subscription(&self, name: &SubscriptionName) -> String {
+        self.named(format_args!("subscription:{name}"))
+    }
+
+    pub(super) fn deliveries(&self, name: &SubscriptionName) -> String {
+        self.named(format_args!("deliveries:{name}"))
+    }
+
     pub(super) fn batch(&self, id: &str) -> String {
         self.named(format_args!("batch:{id}"))
     }
@@ -182,8 +192,13 @@ mod tests {
     #[test]
     fn keys_are_the_same_in_rust_and_lua() {
         let keys = Keys::new("ns");
-        let lua = concat!(include_str!("prelude/keys.lua"), include_str!("prelude/crons.lua"));
+        let lua = concat!(
+            include_str!("prelude/keys.lua"),
+            include_str!("prelude/crons.lua"),
+            include_str!("prelude/subscriptions.lua"),
+        );
         let name: CronName = "n".parse().unwrap();
+        let subscription: SubscriptionName = "n".parse().unwrap();
         let id = JobId::random();
         let action: ActionName = "a".parse().unwrap();
         let worker: WorkerId = "0123456789ab".parse().unwrap();
@@ -204,6 +219,8 @@ mod tests {
             ("key_held(worker)", keys.held(&worker)),
             ("key_cron(name)", keys.cron(&name)),
             ("key_cron_held(name)", keys.cron_held(&name)),
+            ("key_subscription(name)", keys.subscription(&subscription)),
+            ("key_deliveries(name)", keys.deliveries(&subscription)),
         ];
         for (function, name) in pairs {
             let line =

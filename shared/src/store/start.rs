@@ -190,7 +190,7 @@ impl Store {
 }
 
 /// What scripts must know of a spec beyond what every job has, by the names of the record's fields.
-fn further(spec: &Spec) -> Vec<(&'static str, String)> {
+pub(super) fn further(spec: &Spec) -> Vec<(&'static str, String)> {
     let ms = |span: &Span| span.duration().map(|span| span.as_millis().to_string());
     let backoff = spec.backoff.as_ref();
     let fail = spec.on_worker_lost == OnWorkerLost::Fail;

@@ -19,5 +19,6 @@ mod relations;
 mod same;
 mod starting;
 mod stopping;
+mod subscriptions;
 mod tls;
 mod world;

@@ -1,4 +1,4 @@
-//! The actions that every worker has, to try a fleet with: `sleep`, `false`, `noop`; and `webhook`.
+//! The actions that every worker has, to try a fleet with: `sleep`, `false`, `noop`; and `webhook` and `deliver`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,19 +8,23 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use shared::job::{ActionName, Exception};
-use shared::store::Source;
+use shared::store::{Source, Store};
 
 use super::{Action, Context, Ended, webhook};
 use crate::board::asked_to_stop;
 
 const DEFAULT_SLEEP_S: f64 = 60.0;
 
-pub(super) fn all(webhooks: &webhook::Client) -> BTreeMap<ActionName, Arc<dyn Action>> {
-    let actions: [(&str, Arc<dyn Action>); 4] = [
+pub(super) fn all(
+    webhooks: &webhook::Client,
+    store: &Store,
+) -> BTreeMap<ActionName, Arc<dyn Action>> {
+    let actions: [(&str, Arc<dyn Action>); 5] = [
         ("sleep", Arc::new(Sleep)),
         ("false", Arc::new(False)),
         ("noop", Arc::new(Noop)),
         ("webhook", Arc::new(webhooks.anywhere())),
+        (ActionName::DELIVER, Arc::new(webhooks.deliver(store.clone()))),
     ];
     actions.into_iter().filter_map(|(name, action)| Some((name.parse().ok()?, action))).collect()
 }

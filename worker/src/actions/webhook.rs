@@ -1,10 +1,12 @@
 //! The action that tells somebody over HTTP: a POST, signed when there is a secret, tried again within the run while the
 //! receiver says "later". All tries have the same `webhook-id`, the job's, so that a receiver can tell that they are
-//! one; a retry of the job would be another job. Follows <https://www.standardwebhooks.com>.
+//! one; a retry of the job would be another job. Follows <https://www.standardwebhooks.com>. Messages of subscriptions go the
+//! same way, but for their tries (`deliver`).
 
 mod address;
 mod attempts;
 mod client;
+mod deliver;
 mod signature;
 
 use std::collections::BTreeMap;
@@ -80,7 +82,8 @@ pub(super) struct Message {
     url: Url,
     headers: HeaderMap,
     body: Vec<u8>,
-    key: Option<Vec<u8>>,
+    /// To sign with: none, one, or two while a secret is changed.
+    keys: Vec<Vec<u8>>,
     timeout: Duration,
     tries: u32,
 }
@@ -147,7 +150,7 @@ impl Known {
             url: self.url.clone(),
             headers,
             body,
-            key: key.map(|text| signature::key(&text)),
+            keys: key.iter().map(|text| signature::key(text)).collect(),
             timeout: self.timeout,
             tries: self.tries,
         })
@@ -164,7 +167,7 @@ impl Anywhere {
             headers.insert(&name, header_value(&name, text)?);
         }
         let body = self.body.to_string().into_bytes();
-        Ok(Message { id, url, headers, body, key: None, timeout: TIMEOUT, tries: TRIES })
+        Ok(Message { id, url, headers, body, keys: Vec::new(), timeout: TIMEOUT, tries: TRIES })
     }
 }
 

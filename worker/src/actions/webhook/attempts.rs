@@ -20,6 +20,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How much of an answer is logged.
 const BODY_BYTES: usize = 8 * 1024;
 
+/// What an exception is of that was not the receiver's doing.
+pub(super) const STOPPED: &str = "Stopped";
+
+/// What the receiver answered, if that is what went wrong.
+pub(super) fn status_of(exception: &Exception) -> Option<u16> {
+    exception.detail.as_ref()?.get("status")?.as_u64()?.try_into().ok()
+}
+
 /// Sends a message until it is taken.
 pub(super) async fn deliver(client: &Client, message: &Message, mut context: Context) -> Ended {
     let log = context.log.clone();
@@ -45,7 +53,7 @@ pub(super) async fn deliver(client: &Client, message: &Message, mut context: Con
     tokio::select! {
         ended = trying => ended,
         () = asked_to_stop(&mut context.signal) => {
-            Err(Exception::new("Stopped", "the webhook was ended early"))
+            Err(Exception::new(STOPPED, "the webhook was ended early"))
         }
     }
 }

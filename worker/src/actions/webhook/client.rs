@@ -10,6 +10,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Response, Url};
 use shared::job::Exception;
+use shared::subscription::Endpoint;
 
 use super::address::Networks;
 use super::{Message, signature};
@@ -41,14 +42,8 @@ struct Forbidden(String);
 
 /// A URL that a message may be sent to.
 pub(super) fn url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("it is no URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("it must begin with http:// or https://".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it must hold no password: use a header".to_owned());
-    }
-    Ok(url)
+    let endpoint = text.parse::<Endpoint>().map_err(|why| why.to_string())?;
+    Ok(endpoint.url().clone())
 }
 
 impl Client {
@@ -98,11 +93,10 @@ impl Client {
         }
         request = request.header("content-type", "application/json");
         request = request.header("webhook-id", &message.id).header("webhook-timestamp", seconds);
-        let signed = message.key.as_ref();
-        let signed =
-            signed.and_then(|key| signature::sign(key, &message.id, seconds, &message.body));
-        if let Some(signed) = signed {
-            request = request.header("webhook-signature", signed);
+        let sign = |key: &Vec<u8>| signature::sign(key, &message.id, seconds, &message.body);
+        let signatures: Vec<String> = message.keys.iter().filter_map(sign).collect();
+        if !signatures.is_empty() {
+            request = request.header("webhook-signature", signatures.join(" "));
         }
         request.body(message.body.clone()).send().await.map_err(|error| trouble(&error))
     }

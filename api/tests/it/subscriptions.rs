@@ -1,0 +1,197 @@
+//! Subscriptions over HTTP: set, shown, tried; their secrets are shown once.
+
+use serde_json::{Value, json};
+use shared::job::Status;
+use shared::store::{MAX_SUBSCRIPTIONS, SetSubscription};
+use shared::tokens::Role;
+
+use crate::house::{House, eventually, house, id_of, send};
+use crate::tokens::guarded;
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+async fn set(house: &House, body: &Value) -> Value {
+    let answer = house.post("/subscriptions", body).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    answer.json()
+}
+
+#[tokio::test]
+async fn a_subscription_is_set_shown_listed_changed_and_deleted() {
+    house(async |house| {
+        assert_eq!(house.get("/subscriptions").await.json(), json!({"subscriptions": []}));
+        let made = set(house, &json!({"name": "ops", "url": "https://example.org/x"})).await;
+        let secret = made["secret"].as_str().unwrap().to_owned();
+        assert!(secret.starts_with("whsec_"), "{secret}");
+        let mut shown = json!({
+            "id": made["id"], "name": "ops", "url": "https://example.org/x", "events": [],
+            "filter": {"action": null, "job": null, "status": []}, "retries": 10,
+            "backoff": {"base": "10s", "max": "1h"}, "paused": false, "waiting": 0,
+            "delivered": 0, "failed": 0, "dropped": 0, "cuts": 0, "lastDelivered": null,
+            "lastFailure": null, "lastCut": null, "createdAt": made["createdAt"],
+            "lastUpdated": made["lastUpdated"],
+        });
+        assert_eq!(house.get("/subscriptions/ops").await.json(), shown);
+        shown["secret"] = json!(secret);
+        assert_eq!(made, shown);
+
+        let whole = json!({
+            "name": "ops", "url": "https://example.org/y", "events": ["worker", "job"],
+            "filter": {"action": "scan", "status": ["error", "done"], "job": null},
+            "retries": 0, "backoff": {"base": "2s", "max": "1m"}, "paused": true,
+        });
+        let changed = set(house, &whole).await;
+        assert_eq!((&changed["id"], changed.get("secret")), (&made["id"], None));
+        for field in ["url", "retries", "backoff", "paused"] {
+            assert_eq!(changed[field], whole[field], "{field}");
+        }
+        assert_eq!(changed["events"], json!(["job", "worker"]));
+        assert_eq!(changed["filter"]["status"], json!(["done", "error"]));
+        let resumed = house.command("/subscriptions/ops/resume").await;
+        assert_eq!((resumed.status, &resumed.json()["paused"]), (202, &json!(false)));
+        assert_eq!(house.command("/subscriptions/ops/pause").await.json()["paused"], true);
+        let same = set(house, &json!({"name": "ops", "url": "https://example.org/y"})).await;
+        assert_eq!(same["paused"], true, "what is not said stays");
+
+        let short =
+            json!({"name": "a", "url": "http://a", "secret": SECRET, "backoff": {"max": "5s"}});
+        let short = set(house, &short).await;
+        assert_eq!(short["backoff"], json!({"base": "5s", "max": "5s"}));
+        assert_eq!(short.get("secret"), None, "whoever gave it has it");
+        let list = house.get("/subscriptions/").await.json();
+        let names: Vec<&Value> =
+            list["subscriptions"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+        assert_eq!(names, ["a", "ops"]);
+        assert_eq!(house.delete("/subscriptions/ops").await.status, 204);
+        for path in ["ops", "a%20b", "%ff"] {
+            let path = format!("/subscriptions/{path}");
+            assert_eq!(house.delete(&path).await.code(), "404 NO_SUCH_SUBSCRIPTION");
+            assert_eq!(house.get(&path).await.code(), "404 NO_SUCH_SUBSCRIPTION");
+            for what in ["pause", "resume", "test"] {
+                let answer = house.command(&format!("{path}/{what}")).await;
+                assert_eq!(answer.code(), "404 NO_SUCH_SUBSCRIPTION", "{what}");
+            }
+        }
+        let anew = set(house, &json!({"name": "ops", "url": "http://b"})).await;
+        assert_ne!((&anew["id"], &anew["secret"]), (&made["id"], &made["secret"]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_subscription_is_refused_by_its_field_and_not_repeated() {
+    house(async |house| {
+        let long = format!("http://a/{}", "x".repeat(2048));
+        let cases = [
+            (json!({}), "name", "it is required"),
+            (json!({"name": "a"}), "url", "it is required"),
+            (json!({"name": "a b", "url": "http://a"}), "name", "no name of a subscription"),
+            (json!({"name": "a", "url": "hunter2"}), "url", "no URL"),
+            (json!({"name": "a", "url": "ftp://hunter2"}), "url", "http://"),
+            (json!({"name": "a", "url": "http://me:hunter2@a"}), "url", "no password"),
+            (json!({"name": "a", "url": long}), "url", "longer than 2048"),
+            (json!({"name": "a", "url": "http://a", "secret": "hunter2"}), "secret", "whsec_"),
+            (
+                json!({"name": "a", "url": "http://a", "secret": "whsec_aHVudGVyMg=="}),
+                "secret",
+                "24 to 64",
+            ),
+            (
+                json!({"name": "a", "url": "http://a", "events": ["jobs"]}),
+                "events[0]",
+                "unknown variant",
+            ),
+            (
+                json!({"name": "a", "url": "http://a", "events": ["other"]}),
+                "events[0]",
+                "unknown variant",
+            ),
+            (
+                json!({"name": "a", "url": "http://a", "filter": {"status": ["fine"]}}),
+                "filter.status[0]",
+                "",
+            ),
+            (
+                json!({"name": "a", "url": "http://a", "filter": {"worker": "w"}}),
+                "filter.worker",
+                "unknown field",
+            ),
+            (json!({"name": "a", "url": "http://a", "filter": {"job": "x"}}), "filter.job", ""),
+            (json!({"name": "a", "url": "http://a", "retries": 101}), "retries", "from 0 to 100"),
+            (
+                json!({"name": "a", "url": "http://a", "backoff": {"base": "2h"}}),
+                "backoff.base",
+                "1h unless",
+            ),
+            (json!({"name": "a", "url": "http://a", "paused": 1}), "paused", ""),
+        ];
+        for (body, field, why) in cases {
+            let answer = house.post("/subscriptions", &body).await;
+            assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{body}");
+            assert_eq!(answer.detail()["field"], field, "{body}: {}", answer.text);
+            assert!(answer.text.contains(why), "{body}: {}", answer.text);
+            assert!(!answer.text.contains("hunter2"), "{}", answer.text);
+        }
+        assert_eq!(house.get("/subscriptions").await.json(), json!({"subscriptions": []}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn there_are_never_more_than_may_be() {
+    house(async |house| {
+        let spec = json!({"url": "http://a", "wanted": {}, "retries": 0, "backoff": {}});
+        for number in 0..MAX_SUBSCRIPTIONS {
+            let (name, spec) = (format!("s{number}"), serde_json::from_value(spec.clone()));
+            let (name, spec) = (name.parse().unwrap(), spec.unwrap());
+            let wanted = SetSubscription { name, spec, secret: None, paused: None };
+            house.store.set_subscription(&wanted).await.unwrap();
+        }
+        let more = json!({"name": "more", "url": "http://a"});
+        assert_eq!(house.post("/subscriptions", &more).await.code(), "409 CONFLICT");
+        set(house, &json!({"name": "s7", "url": "http://b"})).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_may_has_a_test_sent_and_nobody_is_shown_the_secret_again() {
+    guarded(async |house, tokens| {
+        let [vera, otto, anna] = Role::ALL.map(|role| tokens.of(role));
+        let body = json!({"name": "ops", "url": "http://a/hunter2", "secret": SECRET});
+        let refused = send(house.asks("POST", "/subscriptions", otto).json(&body)).await;
+        assert_eq!(refused.code(), "403 NOT_AUTHORIZED");
+        let made = send(house.asks("POST", "/subscriptions", anna).json(&body)).await;
+        assert_eq!(made.status, 202, "{}", made.text);
+        for path in ["/subscriptions", "/subscriptions/ops"] {
+            assert_eq!(house.asked("GET", path, otto).await.code(), "403 NOT_AUTHORIZED", "{path}");
+        }
+        let refused = house.asked("POST", "/subscriptions/ops/test", vera).await;
+        assert_eq!(refused.code(), "403 NOT_AUTHORIZED");
+        let tested = house.asked("POST", "/subscriptions/ops/test", otto).await;
+        assert_eq!(tested.status, 202, "{}", tested.text);
+        let job = tested.json();
+        assert_eq!(
+            (&job["action"], &job["scheduledBy"]),
+            (&json!("deliver"), &json!("subscription ops"))
+        );
+        assert_eq!(job["parameters"]["body"]["type"], "subscription.test");
+        let kept = house.store.job(id_of(&job)).await.unwrap().unwrap();
+        assert_eq!((kept.status, kept.retries_left), (Status::Waiting, 10));
+
+        let audit = async || house.asked("GET", "/audit", anna).await.text;
+        let audit = eventually(audit, |text| text.contains("/subscriptions/ops/test")).await;
+        let shown = [
+            made.text,
+            audit,
+            house.asked("GET", "/subscriptions", anna).await.text,
+            house.asked("GET", "/subscriptions/ops", anna).await.text,
+            house.asked("GET", "/jobs", vera).await.text,
+        ];
+        for text in &shown {
+            assert!(!text.contains(SECRET), "{text}");
+        }
+        assert!(!shown[1].contains("hunter2") && !shown[4].contains("hunter2"));
+    })
+    .await;
+}
