@@ -208,7 +208,12 @@ fn names(job: &Job) -> impl Iterator<Item = &str> {
 }
 
 fn queue(job: &Job) -> String {
-    format!("{}.{}", job["class"], job["priority"])
+    format!("{}.{}", job["class"], band_of(job))
+}
+
+/// A record says it only where it is another than `normal`.
+fn band_of(job: &Job) -> &str {
+    job.get("priority").map_or("normal", String::as_str)
 }
 
 fn share(job: &Job) -> String {
@@ -216,7 +221,7 @@ fn share(job: &Job) -> String {
 }
 
 fn score(job: &Job) -> f64 {
-    let band = ["high", "normal", "low"].iter().position(|band| *band == job["priority"]);
+    let band = ["high", "normal", "low"].iter().position(|band| *band == band_of(job));
     band.unwrap_or(0) as f64 * 3e14 + job["scheduledAt"].parse::<f64>().unwrap_or(0.0)
 }
 

@@ -75,7 +75,7 @@ local function record(id)
   if not values[1] then return nil end
   return {
     status = values[1], token = values[2], number = values[3], action = values[4], class = values[5],
-    priority = values[6], scheduledAt = values[7], worker = values[8],
+    priority = values[6] or 'normal', scheduledAt = values[7], worker = values[8],
     attempt = tonumber(values[9] or 1), retriesLeft = tonumber(values[10] or 0),
     crashes = tonumber(values[11] or 0), uniqueKey = values[12], expiresAt = values[13], deleting = values[14],
     share = values[15], locks = values[16], holds = values[17], inLine = values[18], next = values[19],

@@ -20,8 +20,10 @@ local function create(id, job, spec, now)
   local at, moment = job.scheduledAt, text(now)
   local fields = { 'number', number, 'status', 'waiting', 'createdAt', moment, 'lastUpdated', moment }
   for name, value in pairs(job) do
-    fields[#fields + 1] = name
-    fields[#fields + 1] = value
+    if value ~= 'normal' or name ~= 'priority' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
   end
   fields[#fields + 1] = 'spec'
   fields[#fields + 1] = spec

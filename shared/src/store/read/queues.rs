@@ -119,7 +119,8 @@ impl Store {
                 }
                 let found: Vec<[Option<String>; 2]> = pipe.query_async(&mut connection).await?;
                 for [class, priority] in found {
-                    let (Some(class), Some(priority)) = (class, priority) else { continue };
+                    let Some(class) = class else { continue };
+                    let priority = priority.as_deref().unwrap_or("normal");
                     if let Ok(queue) = format!("{class}.{priority}").parse() {
                         *counts.entry(queue).or_default() += 1;
                     }

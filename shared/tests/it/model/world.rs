@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::job::JobId;
+use shared::job::{JobId, Priority};
 use shared::store::{Dumped, Line};
 
 use super::places::Stand;
 use super::relations::Note;
-
 use super::state::{Fields, Model, Record, WorkerRecord, World};
 
 impl Record {
@@ -34,7 +33,10 @@ impl Record {
         ];
         let rest = [
             ("spec", word(&self.spec)),
-            ("priority", word(self.priority.as_str())),
+            (
+                "priority",
+                Some(self.priority.to_string()).filter(|_| self.priority != Priority::Normal),
+            ),
             ("startedAt", self.started_at.and_then(number)),
             ("workerID", self.worker.as_ref().map(ToString::to_string)),
             ("token", self.token.map(|token| token.to_string())),
