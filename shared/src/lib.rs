@@ -1,8 +1,9 @@
 //! What two services of Capstan must agree on.
 //!
-//! `job`, `capacity`, `lock` and `cron` are pure. `store` is the only place that knows Redis, `broker` the only one that
-//! knows AMQP, `config` the only one that reads the environment.
+//! `job`, `bounds`, `capacity`, `lock` and `cron` are pure. `store` is the only place that knows Redis, `broker` the only
+//! one that knows AMQP, `config` the only one that reads the environment.
 
+pub mod bounds;
 pub mod broker;
 pub mod capacity;
 pub mod config;
