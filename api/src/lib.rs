@@ -10,6 +10,8 @@ mod auth;
 mod cancelling;
 mod error;
 mod events;
+#[doc(hidden)]
+pub mod fuzzing;
 mod metrics;
 mod page;
 mod server;

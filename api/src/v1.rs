@@ -21,6 +21,7 @@
 
 mod abort;
 mod filter;
+pub(crate) mod fuzzing;
 mod job;
 mod joblocks;
 mod link;

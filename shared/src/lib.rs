@@ -8,6 +8,8 @@ pub mod broker;
 pub mod capacity;
 pub mod config;
 pub mod cron;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod group;
 pub mod job;
 pub mod lock;

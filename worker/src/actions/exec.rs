@@ -9,7 +9,7 @@ mod lines;
 mod output;
 mod reaper;
 pub(super) mod room;
-mod spawning;
+pub(super) mod spawning;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
