@@ -20,6 +20,7 @@
 //! | a job that starts meanwhile may overrun its abort | an abort is one step |
 
 mod abort;
+mod envelope;
 mod filter;
 pub(crate) mod fuzzing;
 mod job;
