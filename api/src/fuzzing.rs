@@ -1,10 +1,12 @@
 //! What must hold for any text at all that the parsers of the API are given; see [`shared::fuzzing`].
 
+use shared::fuzzing::Check;
+
 pub use crate::v0::fuzzing::{list_query, submission};
 pub use crate::v1::fuzzing::filter;
 
 /// The checks by their names.
-pub const CHECKS: [(&str, fn(&[u8])); 3] =
+pub const CHECKS: [Check; 3] =
     [("filter", filter), ("list_query", list_query), ("submission", submission)];
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What must hold for any file of crons; see [`shared::fuzzing`].
 
-use shared::fuzzing::same_as_json;
+use shared::fuzzing::{Check, same_as_json};
 
 /// The checks by their names.
-pub const CHECKS: [(&str, fn(&[u8])); 1] = [("crons_file", crons_file)];
+pub const CHECKS: [Check; 1] = [("crons_file", crons_file)];
 
 /// A file of crons.
 pub fn crons_file(bytes: &[u8]) {

@@ -17,8 +17,11 @@ use crate::tokens::Tokens;
 /// What is said of a text that is refused repeats only so much of it.
 pub const LONGEST_REFUSAL: usize = 1024;
 
-/// The checks by their names.
-pub const CHECKS: [(&str, fn(&[u8])); 6] = [
+/// A check and its name, which is that of its program and of the folder of its seeds.
+pub type Check = (&'static str, fn(&[u8]));
+
+/// All of them here.
+pub const CHECKS: [Check; 6] = [
     ("cron_line", cron_line),
     ("capacity", capacity),
     ("locks", locks),
@@ -71,7 +74,8 @@ pub fn capacity(bytes: &[u8]) {
         assert_eq!(Class::of(Some(&class.need())), Ok(class));
     }
     let written = told(text.parse::<CapacityMap>());
-    let json = told(serde_json::from_str::<CapacityMap>(text));
+    // What is no map at all is told by whoever reads the JSON.
+    let json = serde_json::from_str::<CapacityMap>(text).ok();
     for map in written.into_iter().chain(json) {
         assert_eq!(map.to_string().parse(), Ok(map.clone()));
         same_as_json(&map);
@@ -112,7 +116,7 @@ pub fn locks(bytes: &[u8]) {
 pub fn names(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Some(span) = told(text.parse::<Span>()) {
-        assert!(text.len() <= LONGEST_REFUSAL && span.to_string() == text);
+        assert!(text.len() <= LONGEST_REFUSAL && (span.is_none() || span.to_string() == text));
         assert!(span.duration().is_none_or(|span| span.as_secs() <= 8760 * 3600));
         same_as_json(&span);
     }
@@ -150,7 +154,7 @@ pub fn tokens(bytes: &[u8]) {
 }
 
 /// Checks the seeds, and what was found before, once more.
-pub fn recheck(checks: &[(&str, fn(&[u8]))]) {
+pub fn recheck(checks: &[Check]) {
     for (name, check) in checks {
         let folder = format!("{}/../fuzz/seeds/{name}", env!("CARGO_MANIFEST_DIR"));
         for seed in std::fs::read_dir(folder).expect("every check has seeds") {

@@ -47,9 +47,11 @@ impl FromStr for Span {
         let bounded = Some(text).filter(|text| text.len() <= MAX_LENGTH);
         let duration = bounded.and_then(parse).filter(|duration| *duration <= MAX);
         let duration = duration.ok_or_else(|| SpanError(text.chars().take(64).collect()))?;
-        // Go reads `0` and `0s` as no time at all, which means: none.
-        let duration = Some(duration).filter(|duration| !duration.is_zero());
-        Ok(Span { text: text.to_owned(), duration })
+        // Go reads `0` and `0s` as no time at all, which means: none, and is kept as that.
+        if duration.is_zero() {
+            return Ok(Span::default());
+        }
+        Ok(Span { text: text.to_owned(), duration: Some(duration) })
     }
 }
 
@@ -126,7 +128,7 @@ mod tests {
             assert_eq!(span.to_string(), text);
         }
         for text in ["", "0", "0s"] {
-            assert!(text.parse::<Span>().unwrap().is_none(), "{text}");
+            assert_eq!(text.parse(), Ok(Span::default()), "{text}");
         }
         let long = "0s".repeat(33);
         for text in [

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use shared::fuzzing::{same_as_json, told};
+use shared::fuzzing::{Check, same_as_json, told};
 use shared::job::{ActionName, JobId, Spec, Token};
 
 use super::exec::spawning::{Said, said};
@@ -11,7 +11,7 @@ use crate::child::Parent;
 use crate::progress::{PROGRESS_BYTES, Progress, progress_of};
 
 /// The checks by their names.
-pub const CHECKS: [(&str, fn(&[u8])); 3] =
+pub const CHECKS: [Check; 3] =
     [("actions_file", actions_file), ("child", child), ("progress", progress)];
 
 /// A file of actions.
