@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use shared::bounds::{BoundError, PARAMETERS_BYTES};
 use shared::job::{JobId, Status, WorkerId};
 use shared::store::{Relation, StoreError};
 use shared::tokens::{Owner, Role};
@@ -151,6 +152,9 @@ pub(crate) enum Error {
     Broken,
 }
 
+/// A token that nobody has.
+pub(crate) const WRONG_TOKEN: Error = Error::NotAuthenticated("there is no such token");
+
 /// Where in a request something is: a field, perhaps of one job of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -219,6 +223,21 @@ impl From<StoreError> for Error {
             }
         }
     }
+}
+
+/// What was checked against its bounds; an error names the field.
+pub(crate) fn within<T>(field: &str, checked: Result<T, BoundError>) -> Result<T, Error> {
+    checked.map_err(|error| match error {
+        BoundError::Bytes => {
+            Error::TooLarge { place: Place::field(field), limit_bytes: PARAMETERS_BYTES }
+        }
+        BoundError::Retries
+        | BoundError::Dependencies(_)
+        | BoundError::Longer(_)
+        | BoundError::Empty
+        | BoundError::Deep
+        | BoundError::Backoff => Error::invalid(field, error),
+    })
 }
 
 /// Why a name is refused that is none of `known`: the one that was meant, perhaps, and all there

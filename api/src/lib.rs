@@ -10,11 +10,13 @@ mod auth;
 mod cancelling;
 mod error;
 mod events;
+#[doc(hidden)]
+pub mod fuzzing;
 mod metrics;
 mod page;
-mod parameters;
 mod server;
 mod submit;
+mod surface;
 mod tls;
 mod v0;
 mod v1;

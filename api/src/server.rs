@@ -4,20 +4,19 @@
 //! followed logs end, then the submission drivers, which have nothing left to do.
 
 mod accept;
+mod answers;
 mod bodies;
 mod headers;
 mod seats;
 mod settings;
 mod stream;
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::{Method, Uri};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::{Router, middleware};
 use prometheus_client::registry::Registry;
 use shared::store::{Store, StoreError};
@@ -38,6 +37,7 @@ use crate::events::Hub;
 use crate::metrics::{self, Metrics};
 use crate::page;
 use crate::submit::Submissions;
+use crate::surface;
 use crate::tls::Tls;
 use crate::v0::{self, Refusal};
 use crate::v1::{self, Sockets};
@@ -111,7 +111,7 @@ pub(crate) async fn serve(
     let address = listener.local_addr().map_err(RunError::Serve)?;
     tracing::info!(%address, namespace = app.namespace, tls = tls.is_some(), "the api serves");
     let router = router.merge(v1::routes()).merge(page::routes());
-    let router = unlayered(router).layer(socket_layer);
+    let router = surface::with_fallbacks::<_, Refusal>(router).layer(socket_layer);
     let router = layered(router, Arc::new(app), &config.exposure);
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let serving = accept::serve(listener, service, &config.exposure, tls, stop.clone());
@@ -225,15 +225,11 @@ fn note(health: &Health, was_there: bool, answer: &Result<(), StoreError>) {
 }
 
 /// The routes with everything that holds for all of them.
-/// What is answered where nothing is served.
-fn unlayered(router: Router<Arc<App>>) -> Router<Arc<App>> {
-    router.fallback(no_such_route).method_not_allowed_fallback(not_allowed)
-}
-
 fn layered(router: Router<Arc<App>>, app: Arc<App>, exposure: &Exposure) -> Router {
     let router = router
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(surface::panicked::<Refusal>))
         .layer(middleware::from_fn_with_state(bodies::Room::default(), bodies::bound))
+        .layer(middleware::from_fn_with_state(answers::Room::default(), answers::bound))
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::count))
@@ -245,25 +241,9 @@ fn layered(router: Router<Arc<App>>, app: Arc<App>, exposure: &Exposure) -> Rout
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
-    let late = |_| Refusal::from(Error::Unavailable("it took too long")).into_response();
+    let path = request.uri().path().to_owned();
+    let late = |_| surface::refusal(&path, Error::Unavailable("it took too long"));
     tokio::time::timeout(ANSWER_LIMIT, next.run(request)).await.unwrap_or_else(late)
-}
-
-async fn no_such_route(uri: Uri) -> Refusal {
-    Error::NoSuchRoute(uri.path().chars().take(128).collect()).into()
-}
-
-async fn not_allowed(method: Method, uri: Uri) -> Refusal {
-    let method = method.as_str().chars().take(32).collect();
-    Error::NotAllowed { method, route: uri.path().chars().take(128).collect() }.into()
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("?"), "a handler panicked");
-    Refusal::from(Error::Broken).into_response()
 }
 
 #[cfg(test)]

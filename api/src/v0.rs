@@ -10,6 +10,7 @@ mod cron;
 mod crons;
 mod docs;
 mod events;
+pub(crate) mod fuzzing;
 mod job;
 mod jobs;
 mod key;

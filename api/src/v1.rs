@@ -20,7 +20,9 @@
 //! | a job that starts meanwhile may overrun its abort | an abort is one step |
 
 mod abort;
+mod envelope;
 mod filter;
+pub(crate) mod fuzzing;
 mod job;
 mod joblocks;
 mod link;
@@ -32,20 +34,17 @@ mod show;
 mod socket;
 mod state;
 
+pub(crate) use refusal::Refusal;
 pub(crate) use socket::Sockets;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{Method, Uri};
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
-use crate::error::Error;
-use refusal::Refusal;
+use crate::surface;
 
 /// The largest body.
 const BODY_BYTES: usize = 1024 * 1024;
@@ -55,26 +54,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     let routes = Router::new()
         .route("/jobs", get(list::list))
         .route("/joblocks", get(joblocks::list).delete(joblocks::clear))
-        .route("/job/{number}", get(show::show).put(abort::abort))
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(not_allowed)
-        .layer(CatchPanicLayer::custom(panicked));
+        .route("/job/{number}", get(show::show).put(abort::abort));
+    let routes = surface::with_fallbacks::<_, Refusal>(routes)
+        .layer(CatchPanicLayer::custom(surface::panicked::<Refusal>));
     Router::new().nest("/api/v1.0", routes)
-}
-
-async fn no_such_route(uri: Uri) -> Refusal {
-    Error::NoSuchRoute(uri.path().chars().take(128).collect()).into()
-}
-
-async fn not_allowed(method: Method, uri: Uri) -> Refusal {
-    let method = method.as_str().chars().take(32).collect();
-    Error::NotAllowed { method, route: uri.path().chars().take(128).collect() }.into()
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("?"), "a handler panicked");
-    Refusal::from(Error::Broken).into_response()
 }

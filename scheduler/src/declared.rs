@@ -1,11 +1,13 @@
 //! Crons that stand in a TOML file: read and checked before the scheduler starts, applied when the store is there.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use shared::bounds;
 use shared::capacity::{CapacityMap, Class};
 use shared::cron::{CronLine, CronName, CronSpec, Misfire, Overlap, Zone};
 use shared::job::{ActionName, Priority, Span};
@@ -58,11 +60,6 @@ struct Entry {
     paused: Option<bool>,
 }
 
-/// As many as a submitted job may have.
-const MOST_RETRIES: u32 = 100;
-/// As JSON, as for a submitted job.
-const PARAMETERS_BYTES: usize = 64 * 1024;
-
 /// Reads the crons of a file.
 pub fn read(path: &Path) -> Result<Vec<SetCron>, DeclaredError> {
     let text = std::fs::read_to_string(path);
@@ -70,27 +67,25 @@ pub fn read(path: &Path) -> Result<Vec<SetCron>, DeclaredError> {
     parse(&text).map_err(|why| DeclaredError::Wrong(path.to_owned(), why))
 }
 
-fn parse(text: &str) -> Result<Vec<SetCron>, String> {
+/// Reads what stands in it.
+pub(crate) fn parse(text: &str) -> Result<Vec<SetCron>, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
     file.crons.into_iter().map(|(name, entry)| entry.cron(name)).collect()
 }
 
 impl Entry {
     fn cron(self, name: CronName) -> Result<SetCron, String> {
-        Class::of(self.capacity.as_ref()).map_err(|error| format!("{name}: capacity: {error}"))?;
-        if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
-            return Err(format!("{name}: retries: more than {MOST_RETRIES}"));
-        }
-        let bytes = self.parameters.as_ref().and_then(|all| serde_json::to_vec(all).ok());
-        if bytes.is_some_and(|bytes| bytes.len() > PARAMETERS_BYTES) {
-            return Err(format!("{name}: parameters: more than {PARAMETERS_BYTES} bytes"));
-        }
+        let wrong = |field: &str, why: &dyn Display| format!("{name}: {field}: {why}");
+        Class::of(self.capacity.as_ref()).map_err(|error| wrong("capacity", &error))?;
+        let retries = bounds::retries(self.retries).map_err(|error| wrong("retries", &error))?;
+        let parameters = self.parameters.map(bounds::parameters).transpose();
+        let parameters = parameters.map_err(|error| wrong("parameters", &error))?;
         let action = match self.action {
             Some(action) => action,
             None => name.as_str().parse().map_err(|error| format!("{name}: {error}"))?,
         };
-        let locks = self.locks.render(self.parameters.as_ref());
-        let locks = locks.map_err(|error| format!("{name}: locks: {error}"))?;
+        let locks = self.locks.render(parameters.as_ref());
+        let locks = locks.map_err(|error| wrong("locks", &error))?;
         let spec = CronSpec {
             action,
             locks,
@@ -99,9 +94,9 @@ impl Entry {
             misfire: self.misfire,
             overlap: self.overlap,
             jitter: self.jitter,
-            retries: self.retries,
+            retries,
             capacity_map: self.capacity,
-            parameters: self.parameters,
+            parameters,
             deadline: self.deadline,
             stop_timeout: self.stop_timeout,
             priority: self.priority,
@@ -199,6 +194,10 @@ mod tests {
             ("[crons.a]\nschedule = '@daily'\ntime_zone = 'Mars'", "\"Mars\" is no time zone"),
             ("[crons.'a b']\nschedule = '@daily'", "is no name of a cron"),
             ("[crons.a]\nschedule = '@daily'\nlocks = ['x-{{y}}']", "a: locks: lock \"x-{{y}}\""),
+            (
+                "[crons.a]\nschedule = '@daily'\nretries = 101",
+                "a: retries: it must be a whole number",
+            ),
             ("[jobs]", "unknown field `jobs`"),
         ];
         for (text, why) in cases {

@@ -3,6 +3,8 @@
 
 mod crons;
 mod declared;
+#[doc(hidden)]
+pub mod fuzzing;
 mod meters;
 mod notifier;
 mod reaper;

@@ -118,7 +118,7 @@ impl TryFrom<BTreeMap<String, i64>> for CapacityMap {
         let mut map = BTreeMap::new();
         for (name, units) in raw {
             let units = u32::try_from(units).ok().filter(|units| *units <= MAX_UNITS);
-            let units = units.ok_or_else(|| CapacityError::Units(name.clone()))?;
+            let units = units.ok_or_else(|| CapacityError::Units(short(&name)))?;
             map.insert(valid_type(&name)?, units);
         }
         Ok(CapacityMap(map))
@@ -189,7 +189,7 @@ impl TryFrom<String> for Class {
 
     fn try_from(text: String) -> Result<Self, CapacityError> {
         let class = Class::of(Some(&parse(&text, '+')?))?;
-        if class.0 == text { Ok(class) } else { Err(CapacityError::Entry(text)) }
+        if class.0 == text { Ok(class) } else { Err(CapacityError::Entry(short(&text))) }
     }
 }
 
@@ -208,11 +208,11 @@ impl fmt::Display for Class {
 fn parse(text: &str, between: char) -> Result<CapacityMap, CapacityError> {
     let mut raw = BTreeMap::new();
     for entry in text.split(between).map(str::trim).filter(|entry| !entry.is_empty()) {
-        let pair = entry.split_once('=').ok_or_else(|| CapacityError::Entry(entry.to_owned()))?;
+        let pair = entry.split_once('=').ok_or_else(|| CapacityError::Entry(short(entry)))?;
         let (name, units) = (pair.0.trim().to_owned(), pair.1.trim());
-        let units: u32 = units.parse().map_err(|_| CapacityError::Units(name.clone()))?;
+        let units: u32 = units.parse().map_err(|_| CapacityError::Units(short(&name)))?;
         if raw.insert(name.clone(), i64::from(units)).is_some() {
-            return Err(CapacityError::Twice(name));
+            return Err(CapacityError::Twice(short(&name)));
         }
     }
     CapacityMap::try_from(raw)
@@ -221,9 +221,14 @@ fn parse(text: &str, between: char) -> Result<CapacityMap, CapacityError> {
 fn valid_type(name: &str) -> Result<String, CapacityError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if name.is_empty() || name.len() > MAX_TYPE_LENGTH || !name.chars().all(plain) {
-        return Err(CapacityError::Type(name.chars().take(64).collect()));
+        return Err(CapacityError::Type(short(name)));
     }
     Ok(name.to_owned())
+}
+
+/// As much of a refused text as an error repeats.
+fn short(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 fn write_joined(

@@ -108,7 +108,7 @@ impl TryFrom<String> for LockName {
             let class = Class::try_from(class.to_owned());
             return class
                 .map(|class| LockName::of_class(&class))
-                .map_err(|_| LockError::Name(text));
+                .map_err(|_| LockError::Name(short(&text)));
         }
         let plain = text.strip_prefix("action:").and_then(|rest| rest.strip_suffix(":*"));
         checked(plain.unwrap_or(&text))?;
@@ -166,7 +166,7 @@ impl FromStr for Locks {
     fn from_str(text: &str) -> Result<Self, LockError> {
         let one = |entry: &str| {
             let (name, permits) = entry.rsplit_once('=').unwrap_or((entry, "1"));
-            let permits = permits.parse().map_err(|_| LockError::Permits(name.to_owned()))?;
+            let permits = permits.parse().map_err(|_| LockError::Permits(short(name)))?;
             Ok((name.parse()?, permits))
         };
         text.split_whitespace().map(one).collect::<Result<_, _>>().map(Locks)
@@ -222,7 +222,7 @@ impl LockPatterns {
     }
 }
 
-/// A text whose `{{parameter}}`s are filled in.
+/// A text whose `{{parameter}}`s are filled in; refused as soon as it is longer than a name may be.
 pub fn render(pattern: &str, parameters: Option<&Map<String, Value>>) -> Result<String, LockError> {
     let (mut text, mut rest) = (String::new(), pattern);
     while let Some((before, after)) = rest.split_once("{{") {
@@ -237,9 +237,13 @@ pub fn render(pattern: &str, parameters: Option<&Map<String, Value>>) -> Result<
             }
         }
         rest = end.1;
+        // A few letters that name a large parameter again and again would become gigabytes.
+        if text.len() > MAX_LENGTH {
+            return Err(LockError::Name(short(&text)));
+        }
     }
     text.push_str(rest);
-    Ok(text)
+    if text.len() > MAX_LENGTH { Err(LockError::Name(short(&text))) } else { Ok(text) }
 }
 
 #[cfg(test)]

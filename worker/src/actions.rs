@@ -4,6 +4,8 @@
 mod builtin;
 mod exec;
 mod file;
+#[doc(hidden)]
+pub mod fuzzing;
 mod webhook;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,10 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use shared::bounds::{
+    self, BoundError, COMMENT_CHARACTERS, FAIRNESS_KEY_CHARACTERS, TICKET_CHARACTERS,
+    UNIQUE_KEY_CHARACTERS,
+};
 use shared::capacity::{CapacityMap, Class};
 use shared::job::{
     ActionName, Backoff, JobId, NewJob, OnWorkerLost, Priority, Span, Spec, Timestamp, When,
@@ -15,10 +19,8 @@ use shared::lock::LockPatterns;
 use shared::store::ActionDefaults;
 use uuid::Uuid;
 
-/// What a child's parameters may have, as JSON: as much as those of any job.
-const PARAMETERS_BYTES: usize = 64 * 1024;
-const MOST_RETRIES: u32 = 100;
-const MOST_DEPENDENCIES: usize = 1000;
+/// The longest key of a child.
+const KEY_CHARACTERS: usize = 255;
 /// The space of the ids of children; made once at random, and never to be changed.
 const SPACE: Uuid = Uuid::from_u128(0x8f0e_2f6b_41f3_4a0c_9d57_6a1b_c2e8_7d35);
 
@@ -125,9 +127,8 @@ impl Child {
         let id = self.id(parent.root, same)?;
         let action = self.action.ok_or_else(|| wrong("action", "it is required"))?;
         let action: ActionName = read("action", &action)?;
-        if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
-            return Err(wrong("retries", format!("it must be from 0 to {MOST_RETRIES}")));
-        }
+        let retries = within("retries", bounds::retries(self.retries))?;
+        let backoff = self.backoff.map(bounds::backoff).transpose();
         let locks = self.locks.unwrap_or_default().render(self.parameters.as_ref());
         let mut spec = Spec {
             parameters: self.parameters,
@@ -135,19 +136,19 @@ impl Child {
             deadline: self.deadline.unwrap_or_default(),
             stop_timeout: self.stop_timeout.unwrap_or_default(),
             priority: self.priority.unwrap_or_default(),
-            unique_key: key("uniqueKey", self.unique_key, 255)?,
+            unique_key: key("uniqueKey", self.unique_key, UNIQUE_KEY_CHARACTERS)?,
             expires_at: moment("expiresAt", self.expires_at)?,
-            backoff: self.backoff,
+            backoff: within("backoff.base", backoff)?,
             on_worker_lost: self.on_worker_lost.unwrap_or_default(),
             strict_lease: self.strict_lease.unwrap_or_default(),
             scheduled_by: parent.spec.scheduled_by.clone(),
-            comment: short("comment", self.comment, 255)?,
-            ticket_ref: short("ticketRef", self.ticket_ref, 32)?,
+            comment: text("comment", self.comment, COMMENT_CHARACTERS)?,
+            ticket_ref: text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
             locks: locks.map_err(|error| wrong("locks", error))?,
             depends_on: dependencies(self.depends_on.unwrap_or_default(), earlier)?,
             when: self.when.unwrap_or_default(),
             parent: Some(parent.id),
-            fairness_key: key("fairnessKey", self.fairness_key, 128)?
+            fairness_key: key("fairnessKey", self.fairness_key, FAIRNESS_KEY_CHARACTERS)?
                 .or_else(|| parent.spec.fairness_key.clone()),
             ..Spec::of(action)
         };
@@ -157,13 +158,9 @@ impl Child {
         }
         let nothing = ActionDefaults::default();
         let defaults = defaults.get(&spec.action).unwrap_or(&nothing);
-        defaults.fill(&mut spec, self.retries);
-        let bytes =
-            spec.parameters.as_ref().map_or(0, |all| serde_json::json!(all).to_string().len());
-        if bytes > PARAMETERS_BYTES {
-            let why = format!("they have {bytes} bytes, more than {PARAMETERS_BYTES}");
-            return Err(wrong("parameters", why));
-        }
+        defaults.fill(&mut spec, retries);
+        let parameters = spec.parameters.take().map(bounds::parameters).transpose();
+        spec.parameters = within("parameters", parameters)?;
         let class = Class::of(defaults.need(spec.capacity_map.as_ref()));
         let class = class.map_err(|error| wrong("capacityMap", error))?;
         Ok(NewJob { id, class, scheduled_at, once: true, spec })
@@ -171,7 +168,7 @@ impl Child {
 
     /// The same for the same child of every run of its parent.
     fn id(&self, root: JobId, same: &mut HashMap<String, u32>) -> Result<JobId, WrongChild> {
-        if let Some(key) = key("key", self.key.clone(), 255)? {
+        if let Some(key) = key("key", self.key.clone(), KEY_CHARACTERS)? {
             return Ok(JobId::derived(SPACE, &format!("{root}\0key\0{key}")));
         }
         let what = serde_json::json!([self.action, self.parameters]).to_string();
@@ -203,20 +200,16 @@ fn moment(field: &str, text: Option<String>) -> Result<Option<Timestamp>, WrongC
     text.filter(|text| !text.is_empty()).map(|text| read(field, &text)).transpose()
 }
 
-fn short(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, WrongChild> {
-    match text {
-        Some(text) if text.chars().count() > most => {
-            Err(wrong(field, format!("it is longer than {most} characters")))
-        }
-        text => Ok(text),
-    }
+fn within<T>(field: &str, checked: Result<T, BoundError>) -> Result<T, WrongChild> {
+    checked.map_err(|error| wrong(field, error))
 }
 
-fn key(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, WrongChild> {
-    match short(field, text, most)? {
-        Some(text) if text.is_empty() => Err(wrong(field, "it is empty")),
-        text => Ok(text),
-    }
+fn text(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, WrongChild> {
+    within(field, bounds::text(text, most))
+}
+
+fn key(field: &str, key: Option<String>, most: usize) -> Result<Option<String>, WrongChild> {
+    within(field, bounds::key(key, most))
 }
 
 fn dependencies(names: Vec<String>, earlier: &[JobId]) -> Result<Vec<JobId>, WrongChild> {
@@ -236,9 +229,7 @@ fn dependencies(names: Vec<String>, earlier: &[JobId]) -> Result<Vec<JobId>, Wro
             ids.push(id);
         }
     }
-    if ids.len() > MOST_DEPENDENCIES {
-        return Err(wrong("dependsOn", format!("more than the {MOST_DEPENDENCIES} it may have")));
-    }
+    within("dependsOn", bounds::dependencies(ids.len()))?;
     Ok(ids)
 }
 

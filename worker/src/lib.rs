@@ -32,6 +32,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+#[doc(hidden)]
+pub use actions::fuzzing;
 use actions::{Action, Actions, Networks};
 pub use actions::{Context, Progress, ProgressError, Stop};
 pub use child::{Child, WrongChild};

@@ -68,7 +68,8 @@ impl Progress {
 
     /// Reads it from a line of JSON.
     pub(crate) fn read(line: &[u8]) -> Result<Progress, ProgressError> {
-        serde_json::from_slice(line).map_err(|error| ProgressError::Form(error.to_string()))
+        let wrong = |error: serde_json::Error| error.to_string().chars().take(256).collect();
+        serde_json::from_slice(line).map_err(|error| ProgressError::Form(wrong(error)))
     }
 
     fn after(self, before: &Progress) -> Result<Progress, ProgressError> {
@@ -122,6 +123,11 @@ pub(crate) fn progress_of(id: JobId, token: Token) -> (Teller, Writer) {
 }
 
 impl Writer {
+    /// What was told last.
+    pub(crate) fn told(&self) -> Progress {
+        self.told.borrow().clone()
+    }
+
     /// Who still holds a [`Teller`] when the run is `over` is not waited for.
     pub(crate) async fn run(mut self, service: &Service, life: &Life, over: &CancellationToken) {
         loop {

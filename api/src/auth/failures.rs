@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
+use crate::error::{Error, WRONG_TOKEN};
 
 /// So many are answered at once; after each `REGAIN` one more.
 const FREE: u32 = 10;
@@ -40,15 +40,14 @@ impl Failures {
     /// Notes a wrong token, waits if that is due, and says what to answer.
     pub(super) async fn slow_down(&self, from: IpAddr) -> Error {
         let place = account_of(from);
-        let error = Error::NotAuthenticated("there is no such token");
         match self.note(place) {
-            Verdict::AtOnce => error,
+            Verdict::AtOnce => WRONG_TOKEN,
             Verdict::TooMany => Error::TooManyWrongTokens,
             Verdict::Later(place) => {
                 // Given back however the wait ends: who hangs up must not keep a place.
                 let _place = Place(self, place);
                 tokio::time::sleep(DELAY).await;
-                error
+                WRONG_TOKEN
             }
         }
     }

@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use axum::response::Response;
 use shared::store::AuditedChange;
 
 use super::{remote, roles};
 use crate::app::App;
 use crate::error::Error;
-use crate::v0::Refusal;
+use crate::surface;
 
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"capstan\"");
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"capstan\", charset=\"UTF-8\"");
@@ -87,14 +85,7 @@ fn change(request: &Request, from: String) -> AuditedChange {
 /// The refusal in the shape of the surface that was asked.
 fn refusal(path: &str, error: Error) -> Response {
     let asks = matches!(error, Error::NotAuthenticated(_));
-    let of_v1 = path == "/api/v1.0" || path.starts_with("/api/v1.0/");
-    let mut response = if of_v1 {
-        let body = json!({"status": "error", "message": error.to_string()});
-        let status = Refusal::from(error).into_response().status();
-        (status, Json(body)).into_response()
-    } else {
-        Refusal::from(error).into_response()
-    };
+    let mut response = surface::refusal(path, error);
     if asks {
         for scheme in [BEARER, BASIC] {
             response.headers_mut().append(WWW_AUTHENTICATE, scheme);
@@ -117,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_surface_is_refused_in_its_own_shape() {
-        let v1 = r#"{"message":"send a token","status":"error"}"#;
+        let v1 = r#"{"status":"error","message":"JWT token missing? send a token"}"#;
         assert_eq!(body("/api/v1.0/jobs").await, v1);
         assert!(body("/api/v0/jobs").await.starts_with(r#"{"errors":[{"code":"NOT_AUTH"#));
         assert!(body("/api/v1.00/jobs").await.starts_with(r#"{"errors""#));

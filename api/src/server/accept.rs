@@ -61,9 +61,8 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     let seats = Seats::new(exposure);
     let mut connections = JoinSet::new();
-    while let Some(Some(permit)) = stop.run_until_cancelled(seats.room()).await {
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         while connections.try_join_next().is_some() {}
-        let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { break };
         let (connection, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -73,7 +72,8 @@ pub(super) async fn serve(
             }
         };
         let address = address.ip().to_canonical();
-        let Some(seat) = seats.take(address, permit) else {
+        let Some(seat) = stop.run_until_cancelled(seats.take(address)).await else { break };
+        let Some(seat) = seat else {
             tracing::debug!(%address, "an address has its share of connections");
             continue;
         };
@@ -103,7 +103,8 @@ async fn connected(
         None => Box::new(connection),
         Some(tls) => {
             let shaking = tokio::time::timeout(HEAD_LIMIT, tls.acceptor().accept(connection));
-            match stop.run_until_cancelled(shaking).await {
+            let shaking = stop.run_until_cancelled(shaking);
+            match seat.given_up().run_until_cancelled(shaking).await.flatten() {
                 Some(shaken) => Box::new(shaken??),
                 None => return Ok(()),
             }

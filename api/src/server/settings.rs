@@ -43,7 +43,8 @@ pub struct Exposure {
     #[arg(long, env = "CAPSTAN_CORS_ORIGINS", value_name = "ORIGINS", default_value = "")]
     pub cors_origins: Origins,
 
-    /// How many connections there may be at once; others wait
+    /// How many connections there may be at once; then whoever has the most gives one up for
+    /// whoever has fewer
     #[arg(long, env = "CAPSTAN_MAX_CONNECTIONS", default_value_t = 4096, value_parser = count)]
     pub max_connections: usize,
 

@@ -1,5 +1,5 @@
 //! A connection with its place: what it reads and writes goes through, except that a peer that
-//! takes nothing of its answer for too long is given up.
+//! takes nothing of its answer for too long is given up, and so is one whose place goes to another.
 
 use std::io;
 use std::pin::Pin;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::seats::Seat;
 
@@ -23,12 +24,22 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 pub(super) struct Seated {
     inner: Box<dyn Transport>,
     stalled: Option<Pin<Box<Sleep>>>,
+    given_up: Pin<Box<WaitForCancellationFutureOwned>>,
     _seat: Seat,
 }
 
 impl Seated {
     pub(super) fn new(inner: Box<dyn Transport>, seat: Seat) -> Seated {
-        Seated { inner, stalled: None, _seat: seat }
+        let given_up = Box::pin(seat.given_up().cancelled_owned());
+        Seated { inner, stalled: None, given_up, _seat: seat }
+    }
+
+    /// Fails when its place goes to another connection.
+    fn keep(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.given_up.as_mut().poll(context) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// What became of a write; fails when nothing could be written for too long.
@@ -37,6 +48,7 @@ impl Seated {
         written: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
+        self.keep(context)?;
         if written.is_ready() {
             self.stalled = None;
             return written;
@@ -53,6 +65,7 @@ impl AsyncRead for Seated {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.keep(context)?;
         Pin::new(&mut self.inner).poll_read(context, buffer)
     }
 }

@@ -1,14 +1,14 @@
 //! What is asked for, before and after the defaults of its action are filled in; and the ids of what
 //! is asked for under an idempotency key.
 
+use shared::bounds;
 use shared::capacity::Class;
 use shared::job::{JobId, NewJob, Spec, Timestamp};
 use shared::lock::LockPatterns;
 use shared::store::ActionDefaults;
 use uuid::Uuid;
 
-use crate::error::Error;
-use crate::parameters::checked_parameters;
+use crate::error::{Error, within};
 
 /// A job as the client asked for it, before what its action has by default is filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,11 +30,10 @@ pub(crate) struct Draft {
 impl Draft {
     /// The job to submit. What the client said wins; `capacityMap` stays as it was given, the class
     /// follows the default.
-    pub(super) fn fill(mut self, defaults: &ActionDefaults) -> Result<NewJob, Error> {
+    pub(crate) fn fill(mut self, defaults: &ActionDefaults) -> Result<NewJob, Error> {
         defaults.fill(&mut self.spec, self.retries);
-        if let Some(parameters) = self.spec.parameters.take() {
-            self.spec.parameters = Some(checked_parameters(parameters)?);
-        }
+        let parameters = self.spec.parameters.take().map(bounds::parameters).transpose();
+        self.spec.parameters = within("parameters", parameters)?;
         self.lock(defaults)?;
         let need = defaults.need(self.spec.capacity_map.as_ref());
         let class = Class::of(need).map_err(|error| Error::invalid("capacityMap", error))?;

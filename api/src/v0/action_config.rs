@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use shared::bounds;
 use shared::capacity::{CapacityMap, Class};
 use shared::job::{ActionName, Span};
 use shared::lock::MAX_PERMITS;
@@ -20,12 +21,10 @@ use super::docs::WrongType;
 use super::docs::{Away, BadBody, BadQuery, NoActionConfig, TooLarge, TooManyActionConfigs};
 use super::path::OfActionConfig;
 use super::query::NoQuery;
-use super::submission::MOST_RETRIES;
 use super::values;
 use super::{Refusal, body};
 use crate::app::{App, in_time};
-use crate::error::Error;
-use crate::parameters::checked_parameters;
+use crate::error::{Error, within};
 
 const BODY_BYTES: usize = 1024 * 1024;
 
@@ -194,17 +193,17 @@ pub(super) async fn delete(
 }
 
 impl ActionConfigCreate {
-    fn checked(self) -> Result<(ActionName, ActionDefaults), Error> {
+    /// Checks all of it.
+    pub(super) fn checked(self) -> Result<(ActionName, ActionDefaults), Error> {
         let action = self.action.ok_or_else(|| Error::invalid("action", "it is required"))?;
-        if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
-            let why = format!("it must be a whole number from 0 to {MOST_RETRIES}");
-            return Err(Error::invalid("retries", why));
-        }
+        let retries = within("retries", bounds::retries(self.retries))?;
+        let parameters = self.parameters.map(bounds::parameters).transpose();
+        let parameters = within("parameters", parameters)?;
         Class::of(self.capacity_map.as_ref()).map_err(|why| Error::invalid("capacityMap", why))?;
         let defaults = ActionDefaults {
-            parameters: self.parameters.map(checked_parameters).transpose()?,
+            parameters,
             capacity_map: self.capacity_map,
-            retries: self.retries,
+            retries,
             deadline: self.deadline.unwrap_or_default(),
             stop_timeout: self.stop_timeout.unwrap_or_default(),
             max_running: checked_permits("maxRunning", self.max_running)?,

@@ -19,21 +19,29 @@ use crate::error::{Error, Place, unknown_name};
 
 /// The place of what is wrong with all of it.
 const BODY: &str = "body";
+/// How much is said of what is wrong.
+const MOST_CHARACTERS: usize = 640;
 /// A body must be there within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So much of a body that is too large is read and thrown away, so that its sender gets to see the
 /// answer.
 const DRAINED_BYTES: usize = 16 * 1024 * 1024;
+/// A larger body takes so long to be understood that it would hold up others.
+const BRIEF_BYTES: usize = 128 * 1024;
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Reads a JSON body of at most `limit_bytes`.
-pub(super) async fn read<T: DeserializeOwned>(
+pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
     request: Request,
     limit_bytes: usize,
 ) -> Result<T, Error> {
     let (head, body) = request.into_parts();
     refuse_other_types(&head.headers)?;
-    parse(&bytes(&head.headers, body, limit_bytes).await?)
+    let bytes = bytes(&head.headers, body, limit_bytes).await?;
+    if bytes.len() <= BRIEF_BYTES {
+        return parse(&bytes);
+    }
+    tokio::task::spawn_blocking(move || parse(&bytes)).await.map_err(|_| Error::Broken)?
 }
 
 /// Reads a body of at most `limit_bytes`, whatever it is.
@@ -62,7 +70,11 @@ async fn whole(body: Body, limit_bytes: usize, expects: bool) -> Result<Bytes, E
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Error::Json("it ended before its end".to_owned()))?;
+        let Ok(chunk) = chunk else {
+            // It broke off; or there is no room for it, and whoever sends it is to see the answer.
+            drain(chunks).await;
+            return Err(Error::Json("it ended before its end".to_owned()));
+        };
         if bytes.len() + chunk.len() > limit_bytes {
             // Who waits for a permit to send has not sent the rest.
             if !expects {
@@ -120,7 +132,8 @@ fn refused(mut place: Place, error: &serde_json::Error) -> Error {
     } else {
         format!("{}, expected {}", in_words_of_json(found), in_words_of_json(expected))
     };
-    Error::Invalid { place, why }
+    // It repeats what stands there, however long.
+    Error::Invalid { place, why: why.chars().take(MOST_CHARACTERS).collect() }
 }
 
 fn in_words_of_json(text: &str) -> &str {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use shared::bounds;
 use shared::capacity::{CapacityMap, Class};
 use shared::cron::{CronLine, CronName, CronSpec, Misfire, Overlap, Zone};
 use shared::job::{ActionName, JobId, Priority, Span, Timestamp};
@@ -10,10 +11,9 @@ use shared::store::{self, SetCron};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::submission::{MOST_RETRIES, checked_locks};
+use super::submission::checked_locks;
 use super::values;
-use crate::error::Error;
-use crate::parameters::checked_parameters;
+use crate::error::{Error, within};
 
 /// A cron to be made, or changed if its name is there. Only `action` and `schedule` are required. A field that is not
 /// listed here is refused.
@@ -200,12 +200,10 @@ impl CronCreate {
     pub(super) fn wanted(self) -> Result<SetCron, Error> {
         let action = self.action.ok_or_else(|| Error::invalid("action", "it is required"))?;
         let schedule = self.schedule.ok_or_else(|| Error::invalid("schedule", "it is required"))?;
-        if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
-            let why = format!("it must be a whole number from 0 to {MOST_RETRIES}");
-            return Err(Error::invalid("retries", why));
-        }
+        let retries = within("retries", bounds::retries(self.retries))?;
+        let parameters = self.parameters.map(bounds::parameters).transpose();
+        let parameters = within("parameters", parameters)?;
         Class::of(self.capacity_map.as_ref()).map_err(|why| Error::invalid("capacityMap", why))?;
-        let parameters = self.parameters.map(checked_parameters).transpose()?;
         let spec = CronSpec {
             action: action.clone(),
             schedule,
@@ -213,7 +211,7 @@ impl CronCreate {
             misfire: self.misfire.unwrap_or_default(),
             overlap: self.overlap.unwrap_or_default(),
             jitter: self.jitter.unwrap_or_default(),
-            retries: self.retries,
+            retries,
             capacity_map: self.capacity_map,
             locks: checked_locks(self.locks, parameters.as_ref())?,
             parameters,

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::json;
+use shared::bounds::PARAMETERS_BYTES;
 use shared::job::{JobId, Status, WorkerId};
 use shared::tokens::{Owner, Role};
 use utoipa::openapi::example::ExampleBuilder;
@@ -23,7 +24,7 @@ use super::query::NoQuery;
 use super::refusal::{Errors, answer};
 use super::values::{JobIdOrNone, Statuses};
 use crate::app::App;
-use crate::error::{Error, Place, unknown_name};
+use crate::error::{Error, Place, WRONG_TOKEN, unknown_name};
 
 /// Clients of DTR choose by this version how to read answers.
 const VERSION: &str = "2.9.0";
@@ -75,7 +76,7 @@ macro_rules! refusals {
 
 refusals! {
     /// No token, or a wrong one.
-    NoToken: Error::NotAuthenticated("there is no such token"), Error::TooManyWrongTokens;
+    NoToken: WRONG_TOKEN, Error::TooManyWrongTokens;
     /// A token that may not do this.
     WrongRole: Error::NotAuthorized { owner: Owner::example(), role: Role::Viewer, needed: Role::Admin };
     /// A query that is wrong.
@@ -86,7 +87,7 @@ refusals! {
         Error::invalid("action", "it is required").in_job(7);
     /// More than is taken.
     TooLarge: Error::TooLarge { place: Place::field("body"), limit_bytes: 1024 * 1024 },
-        Error::TooLarge { place: Place::field("parameters"), limit_bytes: 64 * 1024 };
+        Error::TooLarge { place: Place::field("parameters"), limit_bytes: PARAMETERS_BYTES };
     /// A body of another type.
     WrongType: Error::MediaType("text/xml".to_owned());
     /// One kind of capacity too many, or a key whose job is gone.
@@ -159,7 +160,7 @@ fn described(errors: &[Error]) -> BTreeMap<String, RefOr<Response>> {
         let content = content.examples_from_iter(examples).build();
         let response = ResponseBuilder::new().description(meaning(status));
         let mut response = response.content("application/json", content);
-        if status == 503 {
+        if matches!(status, 429 | 503) {
             let header = HeaderBuilder::new().schema(Some(u32::schema()));
             let header = header.description(Some("seconds to wait before asking again"));
             response = response.header("Retry-After", header.build());

@@ -26,7 +26,7 @@ use crate::waiting;
 const BODY_BYTES: usize = 1024 * 1024;
 const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// Lists jobs, the one that is due last first.
+/// Lists jobs, the one that is due last first unless `sort` says otherwise.
 #[utoipa::path(
     get, path = "/jobs", operation_id = "ListJobs", tag = "jobs",
     params(
@@ -50,6 +50,9 @@ const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
             description = "only jobs due at this moment or earlier, as RFC 3339"),
         ("parent" = Option<values::JobIdOrNone>, Query, example = "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
             description = "only children of this job, or of one that it carries on"),
+        ("sort" = Option<String>, Query, pattern = "^(-?scheduledAt)?$", example = "-scheduledAt",
+            description = "`-scheduledAt`: the one that is due last first, as without it; \
+                `scheduledAt`: the one that is due first first"),
     ),
     responses(
         (status = 200, body = Jobs, description = "a page of the list",

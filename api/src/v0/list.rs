@@ -6,8 +6,8 @@ use shared::store::Filter;
 use super::query::Query;
 use crate::error::Error;
 
-const KNOWN: [&str; 9] =
-    ["action", "worker", "running", "start", "limit", "status", "since", "until", "parent"];
+const KNOWN: [&str; 10] =
+    ["action", "worker", "running", "start", "limit", "status", "since", "until", "parent", "sort"];
 const KNOWN_TO_CANCEL: [&str; 7] =
     ["action", "worker", "running", "status", "since", "until", "all"];
 const DEFAULT_LIMIT: u32 = 10;
@@ -31,7 +31,12 @@ pub(super) fn wanted(raw: Option<&str>) -> Result<Wanted, Error> {
     let query = Query::read(raw, &KNOWN)?;
     let statuses = statuses(&query)?;
     let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
-    let filter = filter(&query, statuses.unwrap_or_default())?;
+    let mut filter = filter(&query, statuses.unwrap_or_default())?;
+    filter.soonest_first = match query.text("sort") {
+        None | Some("-scheduledAt") => false,
+        Some("scheduledAt") => true,
+        Some(_) => return Err(Error::invalid("sort", "it must be scheduledAt or -scheduledAt")),
+    };
     let start = query.number("start", LAST_START)?.unwrap_or(0);
     Ok(Wanted {
         filter: (!none_can_match).then_some(filter),
@@ -45,7 +50,7 @@ pub(super) fn to_cancel(raw: Option<&str>) -> Result<Option<Filter>, Error> {
     let query = Query::read(raw, &KNOWN_TO_CANCEL)?;
     let statuses = statuses(&query)?;
     let filter = filter(&query, Vec::new())?;
-    let Filter { action, worker, parent, since, until, statuses: _ } = &filter;
+    let Filter { action, worker, parent, since, until, statuses: _, soonest_first: _ } = &filter;
     let narrowed = action.is_some()
         || worker.is_some()
         || parent.is_some()
@@ -69,6 +74,7 @@ fn filter(query: &Query, statuses: Vec<Status>) -> Result<Filter, Error> {
         statuses,
         since: query.value("since")?,
         until: query.value("until")?,
+        soonest_first: false,
     })
 }
 
@@ -103,13 +109,14 @@ mod tests {
                 let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
                 let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
                 format!(
-                    "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]\n",
+                    "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]{}\n",
                     text(filter.action.map(|action| action.to_string())),
                     text(filter.worker.map(|worker| worker.to_string())),
                     text(filter.parent.map(|parent| parent.to_string())),
                     text(filter.since.map(|at| at.to_string())),
                     text(filter.until.map(|at| at.to_string())),
                     statuses.join(" "),
+                    if filter.soonest_first { " soonest first" } else { "" },
                 )
             }
         };
@@ -132,6 +139,8 @@ mod tests {
                 "status=done&running=true",
                 "since=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00%2B01:00",
                 "parent=1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+                "sort=scheduledAt&limit=1",
+                "sort=-scheduledAt",
             ],
             &expect![[r#"
                 0+10 action - worker - parent - from - to - status []
@@ -146,6 +155,8 @@ mod tests {
                 nothing
                 0+10 action - worker - parent - from 2026-01-01T00:00:00Z to 2026-01-01T23:00:00Z status []
                 0+10 action - worker - parent 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b from - to - status []
+                0+1 action - worker - parent - from - to - status [] soonest first
+                0+10 action - worker - parent - from - to - status []
             "#]],
         );
     }
@@ -218,8 +229,8 @@ mod tests {
                 action: "a b" is no action name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -
                 worker: "me" is no worker id: it must be 12 hexadecimal digits
                 parent: "1" is no job id: it must be a UUID
-                sort: unknown query parameter; did you mean start? there are: action, worker, running, start, limit, status, since, until, parent
-                limits: unknown query parameter; did you mean limit? there are: action, worker, running, start, limit, status, since, until, parent
+                sort: it must be scheduledAt or -scheduledAt
+                limits: unknown query parameter; did you mean limit? there are: action, worker, running, start, limit, status, since, until, parent, sort
             "#]],
         );
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 
@@ -19,6 +19,8 @@ use crate::app::App;
 use crate::error::Error;
 
 const KNOWN: [&str; 3] = ["stream", "offset", "limit"];
+/// Tells proxies to pass on each line as it comes.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// The last line that can be asked for; no log has so many.
 const LAST_LINE: u32 = i32::MAX as u32;
 const TOO_MANY: Error = Error::Unavailable("as many logs are followed as may be at once");
@@ -81,7 +83,11 @@ pub(super) async fn show(
         Body::from_stream(tail.into_parts())
     };
     let headers = [(CONTENT_TYPE, framing.media_type()), (CACHE_CONTROL, "no-store")];
-    Ok((headers, body).into_response())
+    let mut response = (headers, body).into_response();
+    if framing != Framing::Array {
+        response.headers_mut().insert(UNBUFFERED, HeaderValue::from_static("no"));
+    }
+    Ok(response)
 }
 
 fn wants_events(headers: &HeaderMap) -> bool {

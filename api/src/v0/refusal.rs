@@ -1,13 +1,11 @@
-//! The one place where an error becomes an answer of the v0 surface: status, code, message, detail.
+//! The one place where an error becomes an answer of the v0 surface: code, message, detail.
 //!
 //! Some codes are not in the contract's list: NO_SUCH_ROUTE for a path that nothing is served
 //! under, NO_SUCH_CLASS and NO_SUCH_ACTION for what cannot be one, NO_SUCH_SUBSCRIPTION, and the reference's
 //! INTERNAL_ERROR. A 413 says INVALID_PARAMETERS and names the limit in its detail; a 429 says
 //! NOT_AUTHENTICATED.
 
-use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -15,6 +13,7 @@ use shared::store::StoreError;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Place};
+use crate::surface;
 
 /// An error on its way to a client.
 #[derive(Debug)]
@@ -54,34 +53,33 @@ impl From<StoreError> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, errors) = answer(&self.0);
-        let mut response = (status, Json(errors)).into_response();
-        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.headers_mut().insert(RETRY_AFTER, 1.into());
-        }
-        response
+        surface::refuse(status, errors)
     }
 }
 
 /// The status and the body for an error.
 pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
-    let (status, code) = match error {
-        Error::NoSuchJob(_) => (StatusCode::NOT_FOUND, "NO_SUCH_JOB"),
-        Error::NoSuchWorker(_) => (StatusCode::NOT_FOUND, "NO_SUCH_WORKER"),
-        Error::NoSuchCron(_) => (StatusCode::NOT_FOUND, "NO_SUCH_CRON"),
-        Error::NoSuchLock(_) => (StatusCode::NOT_FOUND, "NO_SUCH_LOCK"),
-        Error::NoSuchClass(_) => (StatusCode::NOT_FOUND, "NO_SUCH_CLASS"),
-        Error::NoSuchAction(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ACTION"),
-        Error::NoSuchActionConfig(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ACTION_CONFIG"),
-        Error::NoSuchSubscription(_) => (StatusCode::NOT_FOUND, "NO_SUCH_SUBSCRIPTION"),
-        Error::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "NOT_AUTHENTICATED"),
-        Error::TooManyWrongTokens => (StatusCode::TOO_MANY_REQUESTS, "NOT_AUTHENTICATED"),
-        Error::NotAuthorized { .. } => (StatusCode::FORBIDDEN, "NOT_AUTHORIZED"),
-        Error::NoSuchRoute(_) => (StatusCode::NOT_FOUND, "NO_SUCH_ROUTE"),
-        Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
-        Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
-        Error::Json(_) => (StatusCode::BAD_REQUEST, "INVALID_JSON"),
-        Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "INVALID_PARAMETERS"),
-        Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "INVALID_PARAMETERS"),
+    let one = OneError { code: code(error), message: error.to_string(), detail: detail(error) };
+    (surface::status(error), Errors { errors: vec![one] })
+}
+
+fn code(error: &Error) -> &'static str {
+    match error {
+        Error::NoSuchJob(_) => "NO_SUCH_JOB",
+        Error::NoSuchWorker(_) => "NO_SUCH_WORKER",
+        Error::NoSuchCron(_) => "NO_SUCH_CRON",
+        Error::NoSuchLock(_) => "NO_SUCH_LOCK",
+        Error::NoSuchClass(_) => "NO_SUCH_CLASS",
+        Error::NoSuchAction(_) => "NO_SUCH_ACTION",
+        Error::NoSuchActionConfig(_) => "NO_SUCH_ACTION_CONFIG",
+        Error::NoSuchSubscription(_) => "NO_SUCH_SUBSCRIPTION",
+        Error::NoSuchRoute(_) => "NO_SUCH_ROUTE",
+        Error::NotAuthenticated(_) | Error::TooManyWrongTokens => "NOT_AUTHENTICATED",
+        Error::NotAuthorized { .. } => "NOT_AUTHORIZED",
+        Error::NotAllowed { .. } => "NOT_ALLOWED",
+        Error::MediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
+        Error::Json(_) => "INVALID_JSON",
+        Error::Invalid { .. } | Error::TooLarge { .. } => "INVALID_PARAMETERS",
         Error::TooManyCrons
         | Error::TooManyActionConfigs
         | Error::TooManySubscriptions
@@ -91,12 +89,10 @@ pub(super) fn answer(error: &Error) -> (StatusCode, Errors) {
         | Error::NotWaiting { .. }
         | Error::Followed { .. }
         | Error::KeyTaken { .. }
-        | Error::WorkerOver(_) => (StatusCode::CONFLICT, "CONFLICT"),
-        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
-        Error::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
-    };
-    let one = OneError { code, message: error.to_string(), detail: detail(error) };
-    (status, Errors { errors: vec![one] })
+        | Error::WorkerOver(_) => "CONFLICT",
+        Error::Unavailable(_) => "UNAVAILABLE",
+        Error::Broken => "INTERNAL_ERROR",
+    }
 }
 
 fn detail(error: &Error) -> Map<String, Value> {

@@ -6,6 +6,9 @@ mod named;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use shared::bounds::{
+    self, COMMENT_CHARACTERS, FAIRNESS_KEY_CHARACTERS, TICKET_CHARACTERS, UNIQUE_KEY_CHARACTERS,
+};
 use shared::capacity::CapacityMap;
 use shared::job::{self, ActionName, JobId, OnWorkerLost, Priority, Span, Spec, When};
 use shared::lock::LockPatterns;
@@ -14,16 +17,12 @@ use utoipa::ToSchema;
 use super::body::Object;
 use super::values;
 use crate::auth::Caller;
-use crate::error::Error;
-use crate::parameters::checked_parameters;
+use crate::error::{Error, within};
 use crate::submit::{Draft, Key};
 
-pub(super) use checks::{MOST_RETRIES, checked_locks, moment};
+pub(super) use checks::{checked_locks, moment};
 
-use checks::{
-    COMMENT_CHARACTERS, FAIRNESS_KEY_CHARACTERS, TICKET_CHARACTERS, UNIQUE_KEY_CHARACTERS,
-    checked_backoff, checked_key, checked_text, early_or_late,
-};
+use checks::early_or_late;
 use named::Named;
 
 /// How many jobs a batch may have.
@@ -136,11 +135,12 @@ impl JobSubmission {
         caller: &Caller,
     ) -> Result<Draft, Error> {
         let action = self.action.ok_or_else(|| Error::invalid("action", "it is required"))?;
-        if self.retries.is_some_and(|retries| retries > MOST_RETRIES) {
-            let why = format!("it must be a whole number from 0 to {MOST_RETRIES}");
-            return Err(Error::invalid("retries", why));
-        }
-        let parameters = self.parameters.map(checked_parameters).transpose()?;
+        let retries = within("retries", bounds::retries(self.retries))?;
+        let parameters = self.parameters.map(bounds::parameters).transpose();
+        let parameters = within("parameters", parameters)?;
+        let backoff = self.backoff.map(|backoff| bounds::backoff(backoff.0)).transpose();
+        let key = |field, key, most| within(field, bounds::key(key, most));
+        let text = |field, text, most| within(field, bounds::text(text, most));
         let (locks, late_locks) = early_or_late(self.locks, parameters.as_ref())?;
         let spec = Spec {
             locks,
@@ -150,26 +150,26 @@ impl JobSubmission {
             stop_timeout: self.stop_timeout.unwrap_or_default(),
             priority: self.priority.unwrap_or_default(),
             retries: 0,
-            unique_key: checked_key("uniqueKey", self.unique_key, UNIQUE_KEY_CHARACTERS)?,
+            unique_key: key("uniqueKey", self.unique_key, UNIQUE_KEY_CHARACTERS)?,
             expires_at: moment("expiresAt", self.expires_at)?,
-            backoff: self.backoff.map(|backoff| checked_backoff(backoff.0)).transpose()?,
+            backoff: within("backoff.base", backoff)?,
             on_worker_lost: self.on_worker_lost.unwrap_or_default(),
             strict_lease: self.strict_lease.unwrap_or_default(),
             scheduled_by: Some(caller.name().to_owned()),
-            comment: checked_text("comment", self.comment, COMMENT_CHARACTERS)?,
-            ticket_ref: checked_text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
+            comment: text("comment", self.comment, COMMENT_CHARACTERS)?,
+            ticket_ref: text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
             cron: None,
             depends_on: named.dependencies(self.depends_on.unwrap_or_default())?,
             when: self.when.unwrap_or_default(),
             parent: named.parent(self.parent)?,
-            fairness_key: checked_key("fairnessKey", self.fairness_key, FAIRNESS_KEY_CHARACTERS)?,
+            fairness_key: key("fairnessKey", self.fairness_key, FAIRNESS_KEY_CHARACTERS)?,
             action,
         };
         let scheduled_at = moment("scheduledAt", self.scheduled_at)?;
         if spec.expires_at.is_some_and(|expires| scheduled_at.is_some_and(|at| expires <= at)) {
             return Err(Error::invalid("expiresAt", "it must be after scheduledAt"));
         }
-        Ok(Draft { spec, retries: self.retries, scheduled_at, id, late_locks, once })
+        Ok(Draft { spec, retries, scheduled_at, id, late_locks, once })
     }
 }
 

@@ -17,8 +17,11 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 
-/// How many lines one read brings at most.
+/// How many lines one read brings at most, and at first, when it is not known how long they are.
 const PAGE: u64 = 1000;
+const FIRST_PAGE: u64 = 16;
+/// So many bytes one read is to bring: who asks and never reads leaves them here.
+const PART_BYTES: u64 = 256 * 1024;
 /// How long a tail waits before it asks again.
 const PERIOD: Duration = Duration::from_millis(100);
 /// Events are kept alive with a comment after so long a silence, for the proxies between.
@@ -76,6 +79,7 @@ pub(super) struct Tail {
     framing: Framing,
     next: u64,
     left: u64,
+    page: u64,
     begun: bool,
     over: bool,
     last_sent: Instant,
@@ -104,6 +108,7 @@ impl Tail {
             framing,
             next: first.into(),
             left: limit.map_or(u64::MAX, u64::from),
+            page: FIRST_PAGE,
             begun: false,
             over: false,
             last_sent: Instant::now(),
@@ -153,12 +158,14 @@ impl Tail {
     async fn look(&mut self) -> Result<Page, StoreError> {
         // The status is read first: after a job has ended no line is added to its log.
         let status = if self.follows() { self.app.store.status(self.id).await? } else { None };
-        let asked = self.left.min(PAGE);
+        let asked = self.left.min(self.page);
         let found = self.app.store.log_lines(self.id, self.next, asked).await?;
         let lines: Vec<LogLine> = found.into_iter().map(LogLine::from).collect();
         let count = lines.len() as u64;
         self.next += count;
         self.left -= count.min(self.left);
+        let bytes: usize = lines.iter().map(|line| line.data.len()).sum();
+        self.page = (PART_BYTES * count.max(1) / (bytes as u64 + 1)).clamp(FIRST_PAGE, PAGE);
         let ended = status.is_none_or(Status::is_final) && count < asked;
         Ok(Page { lines, end: (ended || self.left == 0).then_some(status) })
     }

@@ -9,7 +9,8 @@ use shared::job::{Cancelled, Status};
 use shared::store::Cancelling;
 
 use super::BODY_BYTES;
-use super::list::{shown, success};
+use super::envelope::{Jobs, Success};
+use super::list::shown;
 use super::refusal::Refusal;
 use super::show::Number;
 use crate::app::{App, in_time};
@@ -25,7 +26,7 @@ pub(super) async fn abort(
     State(app): State<Arc<App>>,
     number: Number,
     request: Request,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Success<Jobs>>, Refusal> {
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     let asked = asked(request).await?;
     let action = asked.get("action").ok_or_else(|| Refusal::bad("Action must be specified"))?;
@@ -42,7 +43,7 @@ pub(super) async fn abort(
             _ => return Err(Refusal::bad(format!("No job with id {} found", job.number))),
         }
         let job = number.job(&app.store).await?;
-        Ok(Json(success(&shown(&app.store, vec![job], &[]).await?)))
+        Ok(Json(Success::jobs(shown(&app.store, vec![job], &[]).await?)))
     })
     .await
 }

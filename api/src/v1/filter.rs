@@ -2,6 +2,8 @@
 //! reference's grammar is lenient: what is not known is ignored, of what is given twice the first
 //! counts.
 
+use std::collections::HashSet;
+
 use shared::job::Timestamp;
 
 use super::pattern::Pattern;
@@ -100,8 +102,9 @@ pub(super) struct Wanted {
 /// Reads a query; an error is what the reference says behind `Unable to filter jobs: `.
 pub(super) fn wanted(raw: Option<&str>) -> Result<Wanted, String> {
     let mut parameters: Vec<(String, String)> = Vec::new();
+    let mut known = HashSet::new();
     for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()) {
-        if !parameters.iter().any(|(known, _)| *known == name) {
+        if known.insert(name.clone()) {
             parameters.push((name.into_owned(), value.into_owned()));
         }
     }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use shared::job::Status;
 use shared::lock::LockName;
 use shared::store::Lock;
 
 use super::BODY_BYTES;
+use super::envelope::Success;
 use super::job::time;
 use super::refusal::Refusal;
 use crate::app::{App, in_time};
@@ -21,9 +23,31 @@ use crate::v0::body;
 const PAGE: usize = 100;
 const MOST: usize = 1000;
 
+/// A lock that is held.
+#[derive(Debug, Serialize)]
+struct Held {
+    job_id: u64,
+    name: LockName,
+    start_time: Option<String>,
+    abort: bool,
+}
+
+/// Those that are.
+#[derive(Debug, Serialize)]
+pub(super) struct Locks {
+    locks: Vec<Held>,
+}
+
+/// What is gone.
+#[derive(Debug, Serialize)]
+pub(super) struct Cleared {
+    name: LockName,
+    status: &'static str,
+}
+
 /// Lists the locks that are held; one with several holders several times. The limits of actions and
 /// classes, which the reference does not know, are not among them.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Success<Locks>>, Refusal> {
     in_time(async {
         let (mut shown, mut start) = (Vec::new(), 0);
         while start < MOST {
@@ -34,19 +58,18 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Value>, Ref
                 break;
             }
         }
-        Ok(Json(json!({"status": "success", "data": {"locks": shown}})))
+        Ok(Json(Success::of(Locks { locks: shown })))
     })
     .await
 }
 
-fn held(lock: &Lock) -> Vec<Value> {
-    let one = |holder: &shared::store::Holder| {
+fn held(lock: &Lock) -> Vec<Held> {
+    let one = |holder: &shared::store::Holder| Held {
+        job_id: holder.job.number,
+        name: lock.name.clone(),
         // As Python's `str` writes a moment: with a space.
-        let start = holder.job.started_at.map(|at| time(at).replace('T', " "));
-        json!({
-            "job_id": holder.job.number, "name": lock.name, "start_time": start,
-            "abort": holder.job.status == Status::CancelRequest,
-        })
+        start_time: holder.job.started_at.map(|at| time(at).replace('T', " ")),
+        abort: holder.job.status == Status::CancelRequest,
     };
     lock.holders.iter().map(one).collect()
 }
@@ -55,7 +78,7 @@ fn held(lock: &Lock) -> Vec<Value> {
 pub(super) async fn clear(
     State(app): State<Arc<App>>,
     request: Request,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Success<Cleared>>, Refusal> {
     let (head, body) = request.into_parts();
     let bytes = body::bytes(&head.headers, body, BODY_BYTES).await?;
     body::refuse_other_types(&head.headers)?;
@@ -71,9 +94,12 @@ pub(super) async fn clear(
     }
     let unknown = || Refusal::new(StatusCode::NOT_FOUND, "No such lock found in database");
     let lock: LockName = name.parse().map_err(|_| unknown())?;
+    if lock.is_reserved() {
+        return Err(unknown());
+    }
     let cleared = in_time(async { Ok::<_, Refusal>(app.store.clear_lock(&lock).await?) }).await?;
     if cleared.is_empty() {
         return Err(unknown());
     }
-    Ok(Json(json!({"status": "success", "data": {"name": name, "status": "deleted"}})))
+    Ok(Json(Success::of(Cleared { name: lock, status: "deleted" })))
 }

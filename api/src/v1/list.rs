@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State as Of};
 use axum::http::{HeaderMap, HeaderValue, Uri};
-use serde_json::{Value, json};
 use shared::job::{self, ActionName};
 use shared::store::{Index, Store, StoreError};
 
+use super::envelope::{Jobs, Success};
 use super::filter::{Column, Condition, Number, Text, Time, Wanted, wanted};
 use super::job::Job;
 use super::link;
@@ -29,7 +29,7 @@ pub(super) async fn list(
     uri: Uri,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
-) -> Result<(HeaderMap, Json<Value>), Refusal> {
+) -> Result<(HeaderMap, Json<Success<Jobs>>), Refusal> {
     let wanted = wanted(raw.as_deref());
     let wanted = wanted.map_err(|why| Refusal::bad(format!("Unable to filter jobs: {why}")))?;
     let (found, order) = in_time(find(&app, &wanted)).await?;
@@ -48,12 +48,7 @@ pub(super) async fn list(
         answer.insert("link", link);
     }
     let jobs = shown(&app.store, found.jobs, &wanted.left_out).await?;
-    Ok((answer, Json(success(&jobs))))
-}
-
-/// What every good answer about jobs is.
-pub(super) fn success(jobs: &[Job]) -> Value {
-    json!({"status": "success", "data": {"jobs": jobs}})
+    Ok((answer, Json(Success::jobs(jobs))))
 }
 
 /// Jobs as they are shown.

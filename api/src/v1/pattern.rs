@@ -19,8 +19,8 @@ impl Pattern {
     /// Reads what stands between the two `%`.
     pub(super) fn new(text: &str) -> Pattern {
         let mut parts = vec![Part::Any];
-        let lower = text.to_lowercase();
-        let mut characters = lower.chars();
+        // Letter by letter, as in the text: the whole of `ΑΣ` would end in another small sigma.
+        let mut characters = text.chars().flat_map(char::to_lowercase);
         let mut open = true;
         while let Some(character) = characters.next() {
             let part = match character {
@@ -97,6 +97,7 @@ mod tests {
             ("_", "", false),
             ("aab", "aaaab", true),
             ("ä", "GRÄZ", true),
+            ("ΑΣ", "xαΣ", true),
             ("x\\", "x%", true),
             ("x\\", "x% and more", false),
             ("\\\\", "a\\b", true),

@@ -2,19 +2,25 @@
 //! `{"status":"error","message":…}`. Where the reference has a text of its own, the message begins
 //! with it.
 
-use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
 use shared::store::StoreError;
 
-use crate::error::Error;
+use crate::error::{Error, WRONG_TOKEN};
+use crate::surface;
 
 /// An error on its way to a client.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
+    message: String,
+}
+
+/// Its body, in the order of the reference.
+#[derive(Serialize)]
+struct Body {
+    status: &'static str,
     message: String,
 }
 
@@ -32,37 +38,16 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
-        let (status, text) = match error {
-            Error::NoSuchRoute(_)
-            | Error::NoSuchJob(_)
-            | Error::NoSuchWorker(_)
-            | Error::NoSuchCron(_)
-            | Error::NoSuchLock(_)
-            | Error::NoSuchClass(_)
-            | Error::NoSuchAction(_)
-            | Error::NoSuchActionConfig(_)
-            | Error::NoSuchSubscription(_) => (StatusCode::NOT_FOUND, "Not Found"),
-            Error::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
-            Error::TooManyWrongTokens => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
-            Error::NotAuthorized { .. } => (StatusCode::FORBIDDEN, "Forbidden"),
-            Error::NotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
-            Error::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type"),
-            Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
-            Error::Json(_) | Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "Bad Request"),
-            Error::TooManyCrons
-            | Error::TooManyActionConfigs
-            | Error::TooManySubscriptions
-            | Error::TooManyQueues(_)
-            | Error::Spent { .. }
-            | Error::NotOver { .. }
-            | Error::NotWaiting { .. }
-            | Error::Followed { .. }
-            | Error::KeyTaken { .. }
-            | Error::WorkerOver(_) => (StatusCode::CONFLICT, "Conflict"),
-            Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
-            Error::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+        let status = surface::status(&error);
+        let text = match status {
+            StatusCode::UNAUTHORIZED if error == WRONG_TOKEN => "Could not decode JWT token",
+            StatusCode::UNAUTHORIZED => "JWT token missing?",
+            StatusCode::FORBIDDEN => "You don't seem to have the rights to execute this call",
+            // As the reference's server calls it.
+            StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
+            other => other.canonical_reason().unwrap_or("Error"),
         };
-        Refusal { status, message: format!("{text}: {error}") }
+        Refusal { status, message: format!("{text}: {error}").replace("?:", "?") }
     }
 }
 
@@ -74,11 +59,6 @@ impl From<StoreError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = json!({"status": "error", "message": self.message});
-        let mut response = (self.status, Json(body)).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, 1.into());
-        }
-        response
+        surface::refuse(self.status, Body { status: "error", message: self.message })
     }
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::house::{PATIENCE, eventually, house, house_exposed, redis_url, send};
+use crate::house::{Answer, PATIENCE, eventually, house, house_exposed, redis_url, send};
 use crate::process::Process;
 
 /// A connection from another address of this machine.
@@ -82,6 +82,35 @@ async fn an_address_that_has_its_share_is_turned_away_and_others_are_served() {
 }
 
 #[tokio::test]
+async fn when_every_place_is_taken_who_has_the_most_makes_room_for_others() {
+    let flags = ["--max-connections", "12", "--max-connections-per-address", "6"];
+    let api = Process::start(&flags).await;
+    let mut held = Vec::new();
+    for at in 0..12 {
+        let mut connection = connect_from([127, 0, 1, 1 + at % 2], api.address).await.unwrap();
+        connection.write_all(b"GET /api/v0/jobs HTTP/1.1\r\nho").await.unwrap();
+        held.push(connection);
+    }
+    // Each of these has fewer than those, who have six; what was open longest stays.
+    for at in 2..6 {
+        let mut connection = connect_from([127, 0, 1, 1 + at], api.address).await.unwrap();
+        let begin = Instant::now();
+        connection.write_all(get("").as_bytes()).await.unwrap();
+        let mut found = [0; 12];
+        connection.read_exact(&mut found).await.unwrap();
+        assert_eq!(&found, b"HTTP/1.1 200");
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+        held.push(connection);
+    }
+    for connection in &mut held[..2] {
+        connection.write_all(b"st: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut found = [0; 12];
+        connection.read_exact(&mut found).await.unwrap();
+        assert_eq!(&found, b"HTTP/1.1 200");
+    }
+}
+
+#[tokio::test]
 async fn heads_that_are_too_large_or_too_many_are_a_431() {
     let api = Process::start(&[]).await;
     let long = format!("x: {}\r\n", "a".repeat(100 * 1024));
@@ -103,6 +132,8 @@ async fn a_flood_of_heads_and_bodies_leaves_its_memory_bounded() {
     let deep = format!(r#"{{"jobs": {}"#, "[".repeat(2 * 1024 * 1024));
     let nested = format!(r#"{{"action": "a", "parameters": {}"#, r#"{"a":"#.repeat(100_000));
     let client = Client::builder().timeout(PATIENCE).build().unwrap();
+    // They weigh so much, if they were good, that there is not room for all at once.
+    let is_refused = |answer: &Answer| matches!(answer.status, 400 | 503);
     let mut asking = JoinSet::new();
     for at in 0..200 {
         let path = if at % 2 == 0 { "jobs/batch" } else { "jobs" };
@@ -110,11 +141,11 @@ async fn a_flood_of_heads_and_bodies_leaves_its_memory_bounded() {
         let request = client.post(format!("http://{}/api/v0/{path}", api.address));
         asking.spawn(send(request.header("x", "a".repeat(20_000)).body(body)));
         if asking.len() == 20 {
-            assert_eq!(asking.join_next().await.unwrap().unwrap().status, 400);
+            assert!(is_refused(&asking.join_next().await.unwrap().unwrap()));
         }
     }
     for answer in asking.join_all().await {
-        assert_eq!(answer.status, 400, "{}", answer.text);
+        assert!(is_refused(&answer), "{}", answer.text);
     }
     let after = api.resident_mib();
     assert!(after < before + 200, "{before} MiB before, {after} MiB after");
@@ -155,6 +186,39 @@ async fn bodies_that_are_too_much_together_are_a_503_and_others_are_served() {
     let url = format!("http://{}/api/v0/jobs", api.address);
     let submit = async || send(client.post(&url).json(&json!({"action": "noop"}))).await;
     eventually(submit, |answer| answer.status == 202).await;
+}
+
+#[tokio::test]
+async fn a_body_that_would_become_too_much_and_answers_that_nobody_reads_are_refused() {
+    let api = Process::start(&[]).await;
+    let client = Client::builder().timeout(PATIENCE).build().unwrap();
+    let url = format!("http://{}/api/v0/jobs", api.address);
+    // Each of these seven bytes would become a tree of its own.
+    let dense = format!(r#"{{"jobs":[{{}}{}]}}"#, r#",{"":0}"#.repeat(1 << 19));
+    let refused = send(client.post(format!("{url}/batch")).body(dense)).await;
+    let why = "400 INVALID_PARAMETERS body: it has too many values for one request";
+    assert!(refused.refusal().starts_with(why), "{}", refused.text);
+
+    let job = json!({"action": "noop", "parameters": {"text": "x".repeat(60_000)}});
+    let some = json!({"jobs": vec![job; 100]});
+    assert_eq!(send(client.post(format!("{url}/batch")).json(&some)).await.status, 202);
+    // Six megabytes each; the system takes a part of it.
+    let mut unread = Vec::new();
+    for _ in 0..30 {
+        let mut connection = TcpStream::connect(api.address).await.unwrap();
+        connection.write_all(get("").replace("jobs", "jobs?limit=100").as_bytes()).await.unwrap();
+        unread.push(connection);
+    }
+    let full = async || send(client.get(format!("{url}?limit=100"))).await;
+    let why = "too many large answers are not read";
+    eventually(full, |answer| answer.text.contains(why)).await;
+    let small = async || send(client.get(format!("{url}?limit=0"))).await.status;
+    eventually(small, |status| *status == 200).await;
+    let memory = api.resident_mib();
+    assert!(memory < 500, "{memory} MiB");
+    drop(unread);
+    let again = async || send(client.get(format!("{url}?limit=100"))).await.status;
+    eventually(again, |status| *status == 200).await;
 }
 
 #[tokio::test]

@@ -38,10 +38,14 @@ async fn each_filter_lists_what_it_names_newest_first_with_the_total() {
     house(async |house| {
         let six = six(house).await;
         let worker = six.worker.as_str();
-        let cases: [(&str, &[usize]); 21] = [
+        let cases: [(&str, &[usize]); 25] = [
             ("", &[0, 1, 2, 3, 4, 5]),
             ("action=any&worker=any&running=any", &[0, 1, 2, 3, 4, 5]),
             ("action=gc", &[0, 2, 4]),
+            ("sort=-scheduledAt&action=gc", &[0, 2, 4]),
+            ("sort=scheduledAt", &[5, 4, 3, 2, 1, 0]),
+            ("sort=scheduledAt&action=gc&status=waiting,done", &[2, 0]),
+            ("sort=scheduledAt&status=waiting,done", &[3, 2, 1, 0]),
             ("action=none", &[]),
             ("worker=0123456789ab", &[]),
             ("running=true", &[5]),

@@ -83,6 +83,7 @@ async fn a_stream_brings_lines_as_they_come_and_ends_with_the_job() {
         let url = house.at(&format!("/jobs/{id}/logs/?stream=t"));
         let mut response = house.client.get(url).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+        assert_eq!(response.headers()["x-accel-buffering"], "no", "proxies hold nothing back");
         let mut text = String::new();
         read_lines(&mut response, &mut text, 1).await;
         house.log(id, token, 1, &["second", "third"]).await;
@@ -96,6 +97,36 @@ async fn a_stream_brings_lines_as_they_come_and_ends_with_the_job() {
         let lines: Vec<String> =
             lines.map(|line| format!("{} {}", line["lineNum"], line["data"])).collect();
         assert_eq!(lines, ["0 \"first\"", "1 \"second\"", "2 \"third\"", "3 \"last\""]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_line_of_a_stream_is_what_the_document_says_of_it() {
+    house(async |house| {
+        let (id, token) = running_job(house).await;
+        house.log(id, token, 0, &["a", "\u{1f600} \"quoted\" \\ \u{1}\r", ""]).await;
+        house.finish(id, token, None).await;
+        let document = house.get("/docs.json").await.json();
+        let content = &document["paths"]["/api/v0/jobs/{id}/logs"]["get"]["responses"]["200"];
+        let schema = &content["content"]["application/x-ndjson"]["schema"]["$ref"];
+        assert_eq!(schema, "#/components/schemas/LogLine");
+        let schema = &document["components"]["schemas"]["LogLine"];
+        let properties = schema["properties"].as_object().unwrap();
+
+        let text = house.get(&format!("/jobs/{id}/logs?stream=true")).await.text;
+        let lines: Vec<Value> =
+            text.split_terminator('\n').map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        for line in lines {
+            let line = line.as_object().unwrap();
+            assert!(line.keys().eq(properties.keys()), "{line:?}");
+            for (name, value) in line {
+                let kind = if value.is_u64() { "integer" } else { "string" };
+                assert_eq!(properties[name]["type"], kind, "{name}");
+                assert!(schema["required"].as_array().unwrap().contains(&json!(name)), "{name}");
+            }
+        }
     })
     .await;
 }

@@ -137,6 +137,9 @@ async fn a_job_is_shown_with_what_is_known_of_it() {
     house(async |house| {
         eight(house).await;
         let answer = house.get_v1("/job/03/?filter_jobresult=config,diff").await;
+        let start =
+            r#"{"status":"success","data":{"jobs":[{"id":3,"status":"FINISHED","scheduled_time":"#;
+        assert!(answer.text.starts_with(start), "in the order of the reference: {}", answer.text);
         assert_eq!(numbers(&answer), [3]);
         let job = &answer.json()["data"]["jobs"][0];
         assert_eq!(job.as_object().unwrap().len(), 15);
@@ -158,7 +161,8 @@ async fn a_job_is_shown_with_what_is_known_of_it() {
             assert_eq!(error(&house.get_v1(path).await), expected);
         }
         for path in ["/job/abc", "/job/-1", "/job", "/jobs/1", "", "/devices", "/job/%ff"] {
-            assert!(error(&house.get_v1(path).await).starts_with("404 Not Found"), "{path}");
+            let route = format!("there is no route \"/api/v1.0{path}\"");
+            assert_eq!(error(&house.get_v1(path).await), format!("404 Not Found: {route}"));
         }
     })
     .await;
@@ -333,6 +337,8 @@ async fn a_lock_is_listed_and_cleared_as_the_reference_does() {
     let start = shown(0, "start_time").as_str().unwrap().to_owned();
     assert!(start.contains(' ') && !start.contains('Z'), "{start}");
 
+    let limit = house.post("/locks", &json!({"name": "action:sync", "permits": 5})).await;
+    assert_eq!(limit.status, 202);
     let url = format!("{}/api/v1.0/joblocks", house.url);
     let clear = async |body: &Value| send(house.client.delete(&url).json(body)).await;
     let cleared = clear(&json!({"name": "devices"})).await;
@@ -341,6 +347,7 @@ async fn a_lock_is_listed_and_cleared_as_the_reference_does() {
     for (body, status, message) in [
         (json!({"name": "devices"}), 404, "No such lock found in database"),
         (json!({"name": "two words"}), 404, "No such lock found in database"),
+        (json!({"name": "action:sync"}), 404, "No such lock found in database"),
         (json!({"name": ""}), 400, "No lock name specified"),
         (json!({}), 400, "No lock name specified"),
         (json!({"name": 7}), 400, "Bad Request: name: it must be a text"),

@@ -9,6 +9,8 @@ use crate::job::{JobId, Timestamp};
 /// How many ids one offer carries at most.
 pub const MOST_IDS: usize = 64;
 
+/// How much of why a message cannot be read is told: it repeats what stands there.
+const MOST_CHARACTERS: usize = 256;
 /// The only format so far; a newer one is thrown away, and its jobs are offered again when they are found.
 const VERSION: u32 = 1;
 
@@ -45,16 +47,18 @@ impl Offer {
         Offer { version: VERSION, scheduled_at, jobs }
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Offer, BadOffer> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Offer, BadOffer> {
         #[derive(Deserialize)]
         struct Head {
             v: u32,
         }
-        let unreadable = |error: serde_json::Error| BadOffer::Unreadable(error.to_string());
+        let unreadable = |error: serde_json::Error| {
+            BadOffer::Unreadable(error.to_string().chars().take(MOST_CHARACTERS).collect())
+        };
         let head: Head = serde_json::from_slice(bytes).map_err(unreadable)?;
         if head.v != VERSION {
             return Err(BadOffer::Newer(head.v));

@@ -82,7 +82,9 @@ impl CronLine {
             When::Calendar(calendar) if calendar.is_fixed() => calendar.next_fixed(after, zone),
             When::Calendar(calendar) => calendar.next_repeated(after, zone),
         };
-        next.map(|next| Timestamp::from_ms(next.timestamp_millis()))
+        // What comes after the year 9999 cannot be written.
+        let next = next.map(|next| next.timestamp_millis());
+        next.filter(|next| Timestamp::from_ms(*next).ms() == *next).map(Timestamp::from_ms)
     }
 
     fn read(text: &str) -> Result<When, LineError> {

@@ -20,6 +20,8 @@ pub struct Span {
 pub struct SpanError(String);
 
 const MAX: Duration = Duration::from_secs(8760 * 3600);
+/// It is kept as written: `0s0s0s…` is a length too.
+const MAX_LENGTH: usize = 64;
 
 impl Span {
     /// True when no length was given.
@@ -42,11 +44,14 @@ impl FromStr for Span {
         if text.is_empty() {
             return Ok(Span::default());
         }
-        let duration = parse(text).filter(|duration| *duration <= MAX);
+        let bounded = Some(text).filter(|text| text.len() <= MAX_LENGTH);
+        let duration = bounded.and_then(parse).filter(|duration| *duration <= MAX);
         let duration = duration.ok_or_else(|| SpanError(text.chars().take(64).collect()))?;
-        // Go reads `0` and `0s` as no time at all, which means: none.
-        let duration = Some(duration).filter(|duration| !duration.is_zero());
-        Ok(Span { text: text.to_owned(), duration })
+        // Go reads `0` and `0s` as no time at all, which means: none, and is kept as that.
+        if duration.is_zero() {
+            return Ok(Span::default());
+        }
+        Ok(Span { text: text.to_owned(), duration: Some(duration) })
     }
 }
 
@@ -123,11 +128,22 @@ mod tests {
             assert_eq!(span.to_string(), text);
         }
         for text in ["", "0", "0s"] {
-            assert!(text.parse::<Span>().unwrap().is_none(), "{text}");
+            assert_eq!(text.parse(), Ok(Span::default()), "{text}");
         }
-        for text in
-            ["5", "s", "-1s", "1d", "1s ", "1..s", ".s", "8761h", "1e3s", "9999999999999999s"]
-        {
+        let long = "0s".repeat(33);
+        for text in [
+            long.as_str(),
+            "5",
+            "s",
+            "-1s",
+            "1d",
+            "1s ",
+            "1..s",
+            ".s",
+            "8761h",
+            "1e3s",
+            "9999999999999999s",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

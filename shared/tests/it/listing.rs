@@ -55,6 +55,7 @@ async fn every_filter_lists_what_it_says_newest_first_with_the_exact_total() {
             statuses: status.clone(),
             since: since.map(Timestamp::from_ms),
             until: until.map(Timestamp::from_ms),
+            soonest_first: false,
         };
         let matches = |job: &&Job| {
             filter.action.as_ref().is_none_or(|action| job.spec.action == *action)

@@ -13,7 +13,7 @@ mod reaper;
 mod remains;
 pub(super) mod room;
 mod run;
-mod spawning;
+pub(super) mod spawning;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;

@@ -93,7 +93,8 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<ActionName, Declaration>, Fil
     parse(&text).map_err(|why| FileError::Form { path: path.to_owned(), why })
 }
 
-fn parse(text: &str) -> Result<BTreeMap<ActionName, Declaration>, String> {
+/// Reads what stands in it.
+pub(super) fn parse(text: &str) -> Result<BTreeMap<ActionName, Declaration>, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
     let actions = file.actions.into_iter().map(|(name, entry)| {
         let action: ActionName = name.parse().map_err(|error| format!("{error}"))?;

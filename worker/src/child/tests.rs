@@ -60,18 +60,27 @@ fn an_id_follows_from_the_key_or_from_what_is_asked_and_how_often() {
 
 #[test]
 fn what_is_wrong_is_named() {
+    let deep = (0..65).fold(json!(1), |inner, _| json!([inner]));
     let cases = [
         (json!({}), "action: it is required"),
         (json!({"action": "a b"}), "action: \"a b\" is no action name"),
         (json!({"action": "a", "key": ""}), "key: it is empty"),
         (json!({"action": "a", "key": "k".repeat(256)}), "key: it is longer than 255"),
-        (json!({"action": "a", "retries": 101}), "retries: it must be from 0 to 100"),
+        (
+            json!({"action": "a", "retries": 101}),
+            "retries: it must be a whole number from 0 to 100",
+        ),
         (json!({"action": "a", "dependsOn": ["#0"]}), "dependsOn: \"#0\" must name an earlier"),
         (json!({"action": "a", "dependsOn": ["x"]}), "dependsOn: \"x\" is no job id"),
         (json!({"action": "a", "locks": ["{{x}}"]}), "locks: lock \"{{x}}\" names parameter"),
         (json!({"action": "a", "expiresAt": "soon"}), "expiresAt: \"soon\" is no time"),
         (json!({"action": "a", "ticketRef": "t".repeat(33)}), "ticketRef: it is longer"),
-        (json!({"action": "a", "parameters": {"x": "y".repeat(PARAMETERS_BYTES)}}), "parameters:"),
+        (json!({"action": "a", "parameters": {"x": "y".repeat(65536)}}), "parameters: more than"),
+        (
+            json!({"action": "a", "parameters": {"x": deep}}),
+            "parameters: it is more than 64 levels",
+        ),
+        (json!({"action": "a", "backoff": {"base": "6m"}}), "backoff.base: it must not be longer"),
     ];
     for (asked, why) in cases {
         let told = jobs(std::slice::from_ref(&asked)).unwrap_err().to_string();

@@ -2,12 +2,10 @@
 
 use std::collections::HashSet;
 
+use shared::bounds;
 use shared::job::JobId;
 
-use crate::error::Error;
-
-/// How many jobs one may depend on.
-const MOST_DEPENDENCIES: usize = 1000;
+use crate::error::{Error, within};
 
 /// Whom a submission may name beside jobs that are there.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +26,7 @@ impl Named<'_> {
                 ids.push(id);
             }
         }
-        if ids.len() > MOST_DEPENDENCIES {
-            let why = format!("{} are more than the {MOST_DEPENDENCIES} it may have", ids.len());
-            return Err(Error::invalid("dependsOn", why));
-        }
+        within("dependsOn", bounds::dependencies(ids.len()))?;
         Ok(ids)
     }
 

@@ -10,7 +10,7 @@ use super::{Store, StoreError};
 use crate::job::{ActionName, Job, JobId, Status, Timestamp, WorkerId};
 
 /// Which jobs; what is not given filters nothing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Of this action.
     pub action: Option<ActionName>,
@@ -24,6 +24,8 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Due at this moment or earlier.
     pub until: Option<Timestamp>,
+    /// The one that is due first comes first, and not the one that is due last.
+    pub soonest_first: bool,
 }
 
 /// A page of a list.
@@ -134,7 +136,7 @@ impl List<'_> {
     async fn open(&self, keys: Vec<String>) -> Result<Merged, StoreError> {
         let ms = |at: Option<Timestamp>| at.map(Timestamp::ms);
         let bounds = Bounds { since: ms(self.filter.since), until: ms(self.filter.until) };
-        Merged::open(self.store, keys, true, bounds).await
+        Merged::open(self.store, keys, !self.filter.soonest_first, bounds).await
     }
 
     /// A page of what one index serves.

@@ -17,6 +17,9 @@ use crate::family::Family;
 /// The longest line: the largest parameters, and what stands around them.
 pub(super) const CHILD_BYTES: usize = 128 * 1024;
 
+/// How much is said of what is wrong.
+const MOST_CHARACTERS: usize = 512;
+
 /// The one line that is no child.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,13 +75,16 @@ fn bad_child(message: String) -> Exception {
     Exception::new("BadChild", message)
 }
 
+/// What a line says.
 #[derive(Debug, PartialEq)]
-enum Said {
+pub(in crate::actions) enum Said {
+    /// Another child.
     Child(Box<Child>),
+    /// No more; the job waits for those that there are.
     Await,
 }
 
-fn said(line: &[u8]) -> Result<Said, String> {
+pub(in crate::actions) fn said(line: &[u8]) -> Result<Said, String> {
     let value: Value = serde_json::from_slice(line).map_err(|why| format!("no JSON: {why}"))?;
     if !value.is_object() {
         return Err("it is no object".to_owned());
@@ -91,10 +97,14 @@ fn said(line: &[u8]) -> Result<Said, String> {
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    serde_path_to_error::deserialize(value).map_err(|error| match error.path().to_string() {
-        path if path == "." => error.inner().to_string(),
-        path => format!("{path}: {}", error.inner()),
-    })
+    let wrong = |error: serde_path_to_error::Error<serde_json::Error>| {
+        let told = match error.path().to_string() {
+            path if path == "." => error.inner().to_string(),
+            path => format!("{path}: {}", error.inner()),
+        };
+        told.chars().take(MOST_CHARACTERS).collect()
+    };
+    serde_path_to_error::deserialize(value).map_err(wrong)
 }
 
 #[cfg(test)]
