@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use shared::bounds;
 use shared::event::{Kind, Wanted};
 use shared::job::{ActionName, Backoff, JobId, Span, Status, Timestamp};
 use shared::store::{self, EventId, SetSubscription};
@@ -12,7 +13,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::Object;
-use super::submission::MOST_RETRIES;
 use super::values;
 use crate::error::Error;
 
@@ -189,11 +189,8 @@ impl SubscriptionCreate {
             return Err(Error::invalid("url", why));
         }
         let url = url.parse::<Endpoint>().map_err(|why| Error::invalid("url", why))?;
-        let retries = self.retries.unwrap_or(RETRIES);
-        if retries > MOST_RETRIES {
-            let why = format!("it must be a whole number from 0 to {MOST_RETRIES}");
-            return Err(Error::invalid("retries", why));
-        }
+        let retries = bounds::retries(self.retries);
+        let retries = retries.map_err(|why| Error::invalid("retries", why))?.unwrap_or(RETRIES);
         let secret = self.secret.as_deref().map(str::parse::<Secret>).transpose();
         let secret = secret.map_err(|why| Error::invalid("secret", why))?;
         let backoff = backoff(self.backoff.map(|backoff| backoff.0))?;
