@@ -4,7 +4,6 @@
 //! followed logs end, then the submission drivers, which have nothing left to do.
 
 mod accept;
-mod answers;
 mod bodies;
 mod headers;
 mod seats;
@@ -229,7 +228,6 @@ fn layered(router: Router<Arc<App>>, app: Arc<App>, exposure: &Exposure) -> Rout
     let router = router
         .layer(CatchPanicLayer::custom(surface::panicked::<Refusal>))
         .layer(middleware::from_fn_with_state(bodies::Room::default(), bodies::bound))
-        .layer(middleware::from_fn_with_state(answers::Room::default(), answers::bound))
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::count))
