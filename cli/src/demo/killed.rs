@@ -140,7 +140,8 @@ mod tests {
     fn job((number, layer): (u32, &str), worker: &str, status: &str, times: [u32; 2]) -> Job {
         let [started, finished] = times.map(|s| format!("2026-11-20T16:30:{s:02}Z"));
         let document = json!({
-            "id": format!("00000000-0000-4000-8000-{number:012}"), "action": "scan_check_single", "status": status,
+            "id": format!("00000000-0000-4000-8000-{number:012}"),
+            "action": "scan_check_single", "status": status,
             "workerID": worker, "scheduledAt": started, "startedAt": started,
             "finishedAt": finished, "parameters": {"SHA256SUM": layer},
         });
