@@ -140,14 +140,15 @@ mod tests {
     fn job((number, layer): (u32, &str), worker: &str, status: &str, times: [u32; 2]) -> Job {
         let [started, finished] = times.map(|s| format!("2026-11-20T16:30:{s:02}Z"));
         let document = json!({
-            "id": format!("00000000-0000-4000-8000-{number:012}"), "action": "scan_check_single", "status": status,
+            "id": format!("00000000-0000-4000-8000-{number:012}"),
+            "action": "scan_check_single", "status": status,
             "workerID": worker, "scheduledAt": started, "startedAt": started,
             "finishedAt": finished, "parameters": {"SHA256SUM": layer},
         });
         serde_json::from_value(document).unwrap()
     }
 
-    fn check(ended: [Job; 2], children: &[Job], expected: &Expect) {
+    fn check(ended: &[Job; 2], children: &[Job], expected: &Expect) {
         let layers = ["l1", "l2", "l3"].map(|digest| Layer {
             digest: digest.to_owned(),
             size: 1,
@@ -156,7 +157,7 @@ mod tests {
         });
         let images = Images { layers: layers.into(), blobs: String::new(), scans: Vec::new() };
         let mut part = Part::default();
-        judge(&mut part, &children[0], &ended, children, &images);
+        judge(&mut part, &children[0], ended, children, &images);
         expected.assert_eq(&part.wrong.join("\n"));
     }
 
@@ -169,7 +170,7 @@ mod tests {
             job((6, "l1"), "bb", "done", [8, 14]),
         ];
         let killer = job((1, ""), "aa", "worker_dead", [3, 7]);
-        check([killer, job((2, ""), "bb", "done", [1, 14])], &children, &expect![""]);
+        check(&[killer, job((2, ""), "bb", "done", [1, 14])], &children, &expect![""]);
     }
 
     #[test]
@@ -182,7 +183,7 @@ mod tests {
         ];
         let killer = job((1, ""), "bb", "error", [3, 4]);
         check(
-            [killer, job((2, ""), "bb", "error", [1, 14])],
+            &[killer, job((2, ""), "bb", "error", [1, 14])],
             &children,
             &expect![[r#"
                 kill_worker 00000000-0000-4000-8000-000000000001 ended as error

@@ -12,7 +12,8 @@ use crate::failure::Failure;
 use crate::out;
 use crate::wire::Job;
 
-const TITLE: &str = "A layer is collected, its scan fails and is retried; it is pushed again, and the retry ends well";
+const TITLE: &str =
+    "A scan of a layer that was collected fails; when it is pushed again, a retry ends well";
 
 /// Plays it.
 pub(super) async fn play(stage: &Stage<'_>, images: &Images) -> Result<Part, Failure> {
