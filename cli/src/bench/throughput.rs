@@ -23,6 +23,7 @@ const LOOKS: u32 = 25;
 /// A fleet that ends no job for so long will end none.
 const STALL: Duration = Duration::from_secs(30);
 /// What a no-op may end as besides done. A dead worker's job is not over: another carries it on.
+const ACTIVE: &str = "waiting,running,cancel_request";
 const BAD: &str = "error,cancel";
 
 /// All rounds, and their medians.
@@ -64,7 +65,7 @@ impl Throughput {
 
 /// Says so when the fleet has other jobs, which would be measured too.
 pub(super) async fn remark_on_other_work(api: &Api) -> Result<(), Failure> {
-    let active = api.count(&[("status", "waiting,running,cancel_request".to_owned())]).await?;
+    let active = any(api, ACTIVE).await?;
     if active > 0 {
         out::note(format!("bench: {active} other jobs wait or run; the numbers may suffer"));
     }
@@ -115,22 +116,18 @@ struct Tally<'a> {
     jobs: u64,
     any_done: u64,
     any_bad: u64,
-    done: u64,
-    bad: u64,
 }
 
 impl Tally<'_> {
     async fn begin(api: &Api, jobs: u64) -> Result<Tally<'_>, Failure> {
         let (any_done, any_bad) = (any(api, "done").await?, any(api, BAD).await?);
-        let (done, bad) = (ours(api, "done").await?, ours(api, BAD).await?);
-        Ok(Tally { api, jobs, any_done, any_bad, done, bad })
+        Ok(Tally { api, jobs, any_done, any_bad })
     }
 
     /// Waits for the end; answers when it came, and how many ended badly.
     ///
-    /// A count by status is one look at an index and disturbs nobody. A count by action and status
-    /// walks all jobs of the action: it is made only when the other one says that all is over, to
-    /// be sure of whose jobs they were.
+    /// A count by status is one look at an index and disturbs nobody. Whether any of ours is left is
+    /// asked only when that says that all is over, to be sure of whose jobs they were.
     async fn until_ended(&self, began: Instant) -> Result<(f64, u64), Failure> {
         let (mut seen, mut bad) = (0, 0);
         let mut moved = Instant::now();
@@ -141,11 +138,8 @@ impl Tally<'_> {
             if look % LOOKS == 0 {
                 bad = any(self.api, BAD).await?.saturating_sub(self.any_bad);
             }
-            if done + bad >= self.jobs {
-                let (done, bad) = self.ours().await?;
-                if done + bad >= self.jobs {
-                    return Ok((at_s, bad));
-                }
+            if done + bad >= self.jobs && left(self.api).await? == 0 {
+                return Ok((at_s, bad));
             }
             if done + bad > seen {
                 (seen, moved) = (done + bad, Instant::now());
@@ -157,20 +151,15 @@ impl Tally<'_> {
         }
         Err(anyhow!("the wait for the jobs ended by itself").into())
     }
-
-    async fn ours(&self) -> Result<(u64, u64), Failure> {
-        let done = ours(self.api, "done").await?.saturating_sub(self.done);
-        let bad = ours(self.api, BAD).await?.saturating_sub(self.bad);
-        Ok((done, bad))
-    }
 }
 
 async fn any(api: &Api, statuses: &str) -> Result<u64, Failure> {
     api.count(&[("status", statuses.to_owned())]).await
 }
 
-async fn ours(api: &Api, statuses: &str) -> Result<u64, Failure> {
-    api.count(&[("action", ACTION.to_owned()), ("status", statuses.to_owned())]).await
+/// How many of the bench's jobs are not over.
+async fn left(api: &Api) -> Result<u64, Failure> {
+    api.count(&[("action", ACTION.to_owned()), ("status", ACTIVE.to_owned())]).await
 }
 
 #[cfg(test)]
