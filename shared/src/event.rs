@@ -1,6 +1,8 @@
 //! Changes as people are told them, by server-sent events and by subscriptions alike: of which kind one is, its fields by
 //! the names that the rest of the surface has for them, and which of them somebody wants. Pure.
 
+mod change;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +10,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub use change::{Change, EventId, NoEventId};
+
 use crate::job::{ActionName, JobId, Status, Timestamp};
-use crate::store::Change;
 
 /// What a change tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -49,8 +49,8 @@ pub use loops::{Due, Reoffer};
 pub use notify::{MAX_DELIVERIES, News, Notice, Notified};
 pub use outbox::{Entry, Outbox, Ready};
 pub use read::{
-    Change, EventId, Events, Filter, Index, JobPage, LogLine, Missed, Needs, NoEventId, Place,
-    Queue, QueueLoad, Related, Relative, Row, Rows, Worker, WorkerStatus,
+    Events, Filter, Index, JobPage, LogLine, Missed, Needs, Place, Queue, QueueLoad, Related,
+    Relative, Row, Rows, Worker, WorkerStatus,
 };
 pub use start::{
     BadRelation, ClaimAnswer, ClaimRequest, Claims, Relation, Submission, Submitted, UNKNOWN,
@@ -68,6 +68,8 @@ use keys::Keys;
 use script::Scripts;
 
 use crate::config::{BadSetting, StoreConfig};
+
+pub use crate::event::{Change, EventId, NoEventId};
 
 /// The store answered something that it never should, or did not answer.
 #[derive(Debug, thiserror::Error)]

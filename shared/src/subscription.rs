@@ -15,9 +15,8 @@ pub use endpoint::{BadEndpoint, Endpoint};
 pub use secret::{BadSecret, Secret};
 
 use crate::capacity::Class;
-use crate::event::{self, Wanted};
+use crate::event::{self, Change, Wanted};
 use crate::job::{ActionName, Backoff, JobId, NameError, NewJob, Spec, Timestamp};
-use crate::store::Change;
 
 /// The name of a subscription; the same characters as an action's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

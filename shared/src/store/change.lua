@@ -27,8 +27,8 @@ local now = now_ms()
 add_queues(fresh)
 if not job.blockers then take_out(id, job, now) end
 job.priority, job.scheduledAt = priority, at
-call('HSET', key_job(id), 'priority', priority, 'scheduledAt', at, 'lastUpdated', text(now))
-if priority == 'normal' then call('HDEL', key_job(id), 'priority') end
+call('HSET', key_job(id), 'scheduledAt', at, 'lastUpdated', text(now))
+if priority == 'normal' then call('HDEL', key_job(id), 'priority') else call('HSET', key_job(id), 'priority', priority) end
 if ARGV[5] ~= '' then call('HSET', key_job(id), 'spec', ARGV[5]) end
 call('ZADD', key_status('waiting'), at, id)
 call('ZADD', key_action(job.action), at, id)

@@ -41,7 +41,7 @@ impl Keys {
         self.named(format_args!("once:{id}"))
     }
 
-    /// All jobs, by `scheduledAt`: a job is in the set of its status. Those of a tombstone there are none of.
+    /// All jobs, by `scheduledAt`: each is in the set of its status. A tombstone is in none.
     pub(super) fn all_jobs(&self) -> Vec<String> {
         Status::ALL
             .into_iter()

@@ -11,12 +11,11 @@ mod rows;
 mod tails;
 mod workers;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redis::streams::{StreamId, StreamRangeReply};
 
-pub use events::{EventId, Events, Missed, NoEventId};
+pub use events::{Events, Missed};
 pub use glance::Place;
 pub use list::{Filter, JobPage};
 pub use queues::QueueLoad;
@@ -26,6 +25,7 @@ pub(super) use workers::LISTED;
 pub use workers::{Queue, Worker, WorkerStatus};
 
 use super::{Store, StoreError};
+use crate::event::Change;
 use crate::job::{Job, JobId, Timestamp};
 
 /// One line of a job's log.
@@ -39,15 +39,6 @@ pub struct LogLine {
     pub source: String,
     /// Its text, without the end of line.
     pub text: String,
-}
-
-/// One entry of the events stream: what changed, as the script told it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Its place in the stream.
-    pub place: String,
-    /// What was told: `job`, `status`, `worker`, `token`, …
-    pub fields: BTreeMap<String, String>,
 }
 
 impl Store {

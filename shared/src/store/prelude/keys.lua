@@ -1,6 +1,6 @@
 -- keys: the first part of the prelude, which is joined in front of every script: the clock, the keys, the record of a job.
 -- The other parts: offers.lua (how a ready job is offered), locks.lua (who holds and who stands in line), life.lua (how a
--- job begins and ends), and crons.lua, for scripts about crons.
+-- job begins and ends), settle.lua (what hangs on an end); and for some scripts relations.lua, crons.lua, subscriptions.lua.
 -- KEYS[1] root string the namespace's hash tag, `{ns}:`; every key of the namespace begins with it, so that
 -- all of them are in one cluster slot. Key names are made here and, for plain reads, in keys.rs; a test compares.
 

@@ -19,6 +19,7 @@ local function create(id, job, spec, now)
   local number = text(call('INCR', root .. 'number'))
   local at, moment = job.scheduledAt, text(now)
   local fields = { 'number', number, 'status', 'waiting', 'createdAt', moment, 'lastUpdated', moment }
+  -- The usual priority is not written: it would take most records to the allocator's next size.
   for name, value in pairs(job) do
     if value ~= 'normal' or name ~= 'priority' then
       fields[#fields + 1] = name

@@ -1,29 +1,14 @@
 //! The stream of changes: what comes, as it comes, and what came after a place in it, as long as it is kept.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use redis::streams::StreamReadReply;
 
 use super::super::CALL_LIMIT;
 use super::super::connection::Connection;
-use super::{Change, Store, StoreError, change};
-
-/// A place in the stream. A later change has a larger one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EventId {
-    /// When it was written, ms since 1970.
-    pub ms: u64,
-    /// Which one of that moment.
-    pub sequence: u64,
-}
-
-/// The text is no place in the stream.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is no id of an event, like 1763740800000-0")]
-pub struct NoEventId;
+use super::{Store, StoreError, change};
+use crate::event::{Change, EventId};
 
 /// What came after a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,33 +99,6 @@ impl Events {
     }
 }
 
-impl Change {
-    /// Its place in the stream.
-    #[must_use]
-    pub fn id(&self) -> EventId {
-        place(&self.place)
-    }
-}
-
 fn place(text: &str) -> EventId {
     text.parse().unwrap_or_default()
-}
-
-impl FromStr for EventId {
-    type Err = NoEventId;
-
-    fn from_str(text: &str) -> Result<EventId, NoEventId> {
-        let (ms, sequence) = text.split_once('-').ok_or(NoEventId)?;
-        let number = |text: &str| {
-            let digits = text.chars().all(|c| c.is_ascii_digit());
-            text.parse().ok().filter(|_| digits).ok_or(NoEventId)
-        };
-        Ok(EventId { ms: number(ms)?, sequence: number(sequence)? })
-    }
-}
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.ms, self.sequence)
-    }
 }
