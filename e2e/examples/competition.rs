@@ -10,11 +10,11 @@
 use std::time::Duration;
 
 use clap::Parser;
-use e2e::{House, Timeline, job};
+use domain::job::{NewJob, Priority, Status};
+use e2e::{StartServices, TestEnv, Timeline, job};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
-use shared::job::{NewJob, Priority, Status};
 use tokio::time::sleep;
 
 /// How long a worker keeps an offer that it has no room for, as by default.
@@ -62,31 +62,29 @@ async fn main() {
 
 /// How long after a worker has joined the job starts that waited for it.
 async fn join() -> i64 {
-    let house = House::new().await;
-    let mut services = vec![house.scheduler(), house.worker("cpu=1")];
+    let env = TestEnv::new().await;
+    let mut services = vec![env.scheduler(), env.worker("cpu=1")];
     let one = job("noop", "cpu=8");
-    house.store().submit(std::slice::from_ref(&one)).await.expect("a job can be submitted");
-    let queue = shared::queue::QueueName::of(&one);
-    let broker = house.broker().await;
-    house
-        .eventually("it is offered", async || broker.depth(&queue).await.ok().flatten() == Some(1))
+    env.store().submit(std::slice::from_ref(&one)).await.expect("a job can be submitted");
+    let queue = domain::queue::QueueName::of(&one);
+    let broker = env.broker().await;
+    env.eventually("it is offered", async || broker.depth(&queue).await.ok().flatten() == Some(1))
         .await;
     broker.close().await;
-    services.push(house.worker("cpu=8"));
+    services.push(env.worker("cpu=8"));
     let done = (Status::Done, 1);
-    house
-        .eventually("it is done", async || {
-            house.store().counts().await.is_ok_and(|counts| counts.contains(&done))
-        })
-        .await;
-    let record = house.store().job(one.id).await.expect("it can be read").expect("it is there");
-    let workers = house.store().workers().await.expect("they can be read");
+    env.eventually("it is done", async || {
+        env.store().counts().await.is_ok_and(|counts| counts.contains(&done))
+    })
+    .await;
+    let record = env.store().job(one.id).await.expect("it can be read").expect("it is there");
+    let workers = env.store().workers().await.expect("they can be read");
     let joined = workers.iter().find(|worker| Some(&worker.id) == record.worker.as_ref());
     let joined = joined.expect("it runs somewhere").started_at;
     for service in services {
         service.stop().await;
     }
-    house.close().await;
+    env.close().await;
     record.started_at.expect("it has started").ms() - joined.ms()
 }
 
@@ -177,34 +175,32 @@ fn some(
 }
 
 async fn measure(scene: Scene) {
-    let house = House::new().await;
-    let mut services = vec![house.scheduler()];
-    services.extend(scene.workers.iter().map(|map| house.worker(map)));
+    let env = TestEnv::new().await;
+    let mut services = vec![env.scheduler()];
+    services.extend(scene.workers.iter().map(|map| env.worker(map)));
     let count = scene.workers.len();
-    house
-        .eventually("the workers are there", async || {
-            house.store().workers().await.is_ok_and(|all| all.len() == count)
-        })
-        .await;
+    env.eventually("the workers are there", async || {
+        env.store().workers().await.is_ok_and(|all| all.len() == count)
+    })
+    .await;
     for jobs in scene.crowd.chunks(100) {
-        house.store().submit(jobs).await.expect("jobs can be submitted");
+        env.store().submit(jobs).await.expect("jobs can be submitted");
     }
     for one in &scene.comers {
         sleep(scene.every).await;
-        house.store().submit(std::slice::from_ref(one)).await.expect("a job can be submitted");
+        env.store().submit(std::slice::from_ref(one)).await.expect("a job can be submitted");
     }
     let all: Vec<NewJob> = scene.crowd.iter().chain(&scene.comers).cloned().collect();
     let done = (Status::Done, all.len() as u64);
-    house
-        .eventually("all are done", async || {
-            house.store().counts().await.is_ok_and(|counts| counts.contains(&done))
-        })
-        .await;
-    report(&scene, &Timeline::of(house.store(), &all).await);
+    env.eventually("all are done", async || {
+        env.store().counts().await.is_ok_and(|counts| counts.contains(&done))
+    })
+    .await;
+    report(&scene, &Timeline::of(env.store(), &all).await);
     for service in services {
         service.stop().await;
     }
-    house.close().await;
+    env.close().await;
 }
 
 fn report(scene: &Scene, timeline: &Timeline) {
@@ -261,7 +257,7 @@ fn rows(scene: &Scene, timeline: &Timeline) -> Vec<i64> {
 }
 
 fn is_of(jobs: &[NewJob], run: &e2e::Run) -> bool {
-    jobs.iter().any(|job| shared::queue::QueueName::of(job) == run.queue)
+    jobs.iter().any(|job| domain::queue::QueueName::of(job) == run.queue)
 }
 
 fn line(what: &str, mut numbers: Vec<i64>) {

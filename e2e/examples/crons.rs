@@ -14,12 +14,13 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use broker::Broker;
 use clap::Parser;
+use domain::cron::CronSpec;
 use futures_util::future::try_join_all;
-use shared::broker::Broker;
-use shared::config::{BrokerConfig, StoreConfig};
-use shared::cron::CronSpec;
-use shared::store::{Filter, SetCron, Store};
+use service::settings::BrokerSettings;
+use store::StoreConfig;
+use store::{Filter, SetCron, Store};
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
@@ -39,7 +40,7 @@ struct Arguments {
     #[arg(long, default_value_t = 5)]
     schedulers: usize,
     /// One of them is killed or stopped, and another one started, so often
-    #[arg(long, default_value = "5s", value_parser = shared::config::duration)]
+    #[arg(long, default_value = "5s", value_parser = domain::settings::duration)]
     every: Duration,
     /// Redis is killed in the middle and started again
     #[arg(long)]
@@ -54,7 +55,7 @@ struct Arguments {
     #[arg(long, default_value_t = 27399)]
     port: u16,
     #[command(flatten)]
-    broker: BrokerConfig,
+    broker: BrokerSettings,
 }
 
 /// One run, and what it has done to the schedulers.
@@ -162,7 +163,8 @@ async fn play(run: &mut Run) -> anyhow::Result<()> {
     println!("schedulers: {} killed, {} stopped", run.killed, run.stopped);
     let reported = report(&store, run.arguments.crons).await;
     drop(workers);
-    let broker = Broker::connect(&run.arguments.broker, &run.store.namespace, "crons").await?;
+    let broker =
+        Broker::connect(&run.arguments.broker.load()?, &run.store.namespace, "crons").await?;
     for queue in store.queue_names().await? {
         broker.delete(&queue).await?;
     }

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
+use domain::capacity::{CapacityMap, Class};
+use domain::job::{Cancelled, Exception, JobId, NewJob, Outcome, Spec, Timestamp, Token, WorkerId};
 use futures_util::future::try_join_all;
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
-use shared::capacity::{CapacityMap, Class};
-use shared::config::StoreConfig;
-use shared::job::{Cancelled, Exception, JobId, NewJob, Outcome, Spec, Timestamp, Token, WorkerId};
-use shared::store::{Beat, ClaimAnswer, ClaimRequest, Claims, Finish, Store};
+use store::StoreConfig;
+use store::{Beat, ClaimAnswer, ClaimRequest, Claims, Finish, Store};
 use tokio::process::{Child, Command};
 
 /// What it is told.

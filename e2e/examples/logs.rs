@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{House, beat, job};
-use shared::job::{JobId, Token, WorkerId};
-use shared::store::{ClaimAnswer, ClaimRequest, Claims, Line, Source};
+use domain::job::{JobId, Token, WorkerId};
+use e2e::{StartServices, TestEnv, beat, job};
+use store::{ClaimAnswer, ClaimRequest, Claims, Line, Source};
 
 /// As many as fit into the log that is kept, with a text of ten bytes each.
 const KEPT: usize = 100_000;
@@ -16,17 +16,16 @@ const LINES: usize = 1_000_000;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let house = House::new().await;
+    let env = TestEnv::new().await;
     for (name, together) in [("one line a call", 1), ("512 lines a call", 512)] {
         let count = if together == 1 { KEPT / 10 } else { KEPT };
-        let spent = written(&house, count, together).await?;
+        let spent = written(&env, count, together).await?;
         tell(name, count, spent);
     }
-    let (kept, said) =
-        (through_a_worker(&house, KEPT).await?, through_a_worker(&house, LINES).await?);
+    let (kept, said) = (through_a_worker(&env, KEPT).await?, through_a_worker(&env, LINES).await?);
     tell("a command through a worker, all kept", KEPT, kept);
     tell("a command through a worker, most cut", LINES, said);
-    house.close().await;
+    env.close().await;
     Ok(())
 }
 
@@ -41,31 +40,31 @@ fn tell(name: &str, count: usize, (wall, redis): (Duration, Duration)) {
 
 /// Writes lines of a claimed job, so many in a call.
 async fn written(
-    house: &House,
+    env: &TestEnv,
     count: usize,
     together: usize,
 ) -> anyhow::Result<(Duration, Duration)> {
-    let (id, token) = claimed(house).await?;
-    let (began, before) = (Instant::now(), house.store().processor_time().await?);
+    let (id, token) = claimed(env).await?;
+    let (began, before) = (Instant::now(), env.store().processor_time().await?);
     let mut first = 0;
     while first < count {
         let lines: Vec<Line> = (first..(first + together).min(count))
             .map(|number| Line::now(Source::Stdout, format!("line {number:05}")))
             .collect();
-        house.store().log(id, token, first as u64, &lines).await?;
+        env.store().log(id, token, first as u64, &lines).await?;
         first += lines.len();
     }
-    Ok((began.elapsed(), house.store().processor_time().await? - before))
+    Ok((began.elapsed(), env.store().processor_time().await? - before))
 }
 
-async fn claimed(house: &House) -> anyhow::Result<(JobId, Token)> {
+async fn claimed(env: &TestEnv) -> anyhow::Result<(JobId, Token)> {
     let worker = WorkerId::random();
     let lease = Duration::from_secs(3600);
-    house.store().beat(&beat(&worker, lease)).await?;
+    env.store().beat(&beat(&worker, lease)).await?;
     let new = job("noop", "");
-    house.store().submit(std::slice::from_ref(&new)).await?;
+    env.store().submit(std::slice::from_ref(&new)).await?;
     let request = ClaimRequest { max: 1, ids: vec![new.id] };
-    let Claims::Answered(answers) = house.store().claim(&worker, &[request]).await? else {
+    let Claims::Answered(answers) = env.store().claim(&worker, &[request]).await? else {
         anyhow::bail!("the lease of {worker} is lost")
     };
     let Some(ClaimAnswer::Claimed(job)) = answers.concat().pop() else {
@@ -75,26 +74,26 @@ async fn claimed(house: &House) -> anyhow::Result<(JobId, Token)> {
 }
 
 /// A command says the lines as fast as it can; it is over when all of them have been read.
-async fn through_a_worker(house: &House, count: usize) -> anyhow::Result<(Duration, Duration)> {
+async fn through_a_worker(env: &TestEnv, count: usize) -> anyhow::Result<(Duration, Duration)> {
     let file = std::env::temp_dir().join(format!("{}.toml", JobId::random()));
     std::fs::write(&file, "[actions.talk]\nargv = ['seq', '-f', 'line %05.0f', '{{count}}']")?;
     let flag = format!("--actions={}", file.display());
-    let (scheduler, worker) = (house.scheduler(), house.worker_with(&["--capacity=cpu=1", &flag]));
+    let (scheduler, worker) = (env.scheduler(), env.worker_with(&["--capacity=cpu=1", &flag]));
     let mut talk = job("talk", "");
     talk.spec.parameters = serde_json::json!({"count": count}).as_object().cloned();
-    house.store().submit(std::slice::from_ref(&talk)).await?;
+    env.store().submit(std::slice::from_ref(&talk)).await?;
     let running = async || {
-        let found = house.store().job(talk.id).await;
+        let found = env.store().job(talk.id).await;
         found.is_ok_and(|found| found.is_some_and(|job| job.started_at.is_some()))
     };
-    house.eventually("it runs", running).await;
-    let (began, before) = (Instant::now(), house.store().processor_time().await?);
+    env.eventually("it runs", running).await;
+    let (began, before) = (Instant::now(), env.store().processor_time().await?);
     let over = async || {
-        let found = house.store().job(talk.id).await;
+        let found = env.store().job(talk.id).await;
         found.is_ok_and(|found| found.is_some_and(|job| job.status.is_final()))
     };
-    house.eventually("it is over", over).await;
-    let spent = (began.elapsed(), house.store().processor_time().await? - before);
+    env.eventually("it is over", over).await;
+    let spent = (began.elapsed(), env.store().processor_time().await? - before);
     worker.stop().await;
     scheduler.stop().await;
     std::fs::remove_file(&file)?;

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use shared::capacity::CapacityMap;
-use shared::job::NewJob;
-use shared::queue::QueueName;
-use shared::store::{Change, Store};
+use domain::capacity::CapacityMap;
+use domain::job::NewJob;
+use domain::queue::QueueName;
+use store::{Change, Store};
 
 /// One job's way; the places are those of its events in the order of all events.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use shared::cron::due;
-use shared::store::{Fired, Store, StoreError};
+use domain::cron::due;
+use store::{Fired, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Meters, Service};

@@ -5,14 +5,14 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use domain::bounds;
+use domain::capacity::{CapacityMap, Class};
+use domain::cron::{CronLine, CronName, CronSpec, Misfire, Overlap, Zone};
+use domain::job::{ActionName, Priority, Span};
+use domain::lock::LockPatterns;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::bounds;
-use shared::capacity::{CapacityMap, Class};
-use shared::cron::{CronLine, CronName, CronSpec, Misfire, Overlap, Zone};
-use shared::job::{ActionName, Priority, Span};
-use shared::lock::LockPatterns;
-use shared::store::{CronSet, SetCron, Store, StoreError};
+use store::{CronSet, SetCron, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 /// The file cannot be used; the text says where and why.

@@ -1,6 +1,6 @@
-//! What must hold for any file of crons; see [`shared::fuzzing`].
+//! What must hold for any file of crons; see [`domain::fuzzing`].
 
-use shared::fuzzing::{Check, same_as_json};
+use domain::fuzzing::{Check, same_as_json};
 
 /// The checks by their names.
 pub const CHECKS: [Check; 1] = [("crons_file", crons_file)];
@@ -18,6 +18,6 @@ pub fn crons_file(bytes: &[u8]) {
 mod tests {
     #[test]
     fn seeds_and_what_was_found_before_hold() {
-        shared::fuzzing::recheck(&super::CHECKS);
+        domain::fuzzing::recheck(&super::CHECKS);
     }
 }

@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use clap::Args;
 use prometheus_client::registry::Registry;
-use shared::config::{BrokerConfig, StoreConfig, TelemetryConfig, duration};
-use shared::store::Store;
-use shared::telemetry::{Admin, Health, serve_admin};
+use service::settings::{BrokerSettings, StoreSettings, TelemetryConfig, duration};
+use service::telemetry::{Admin, Health, serve_admin};
+use store::Store;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -35,10 +35,10 @@ pub use ticker::Ticker;
 pub struct Config {
     #[command(flatten)]
     /// The store.
-    pub store: StoreConfig,
+    pub store: StoreSettings,
     #[command(flatten)]
     /// The broker.
-    pub broker: BrokerConfig,
+    pub broker: BrokerSettings,
     #[command(flatten)]
     /// Logs, health, metrics.
     pub telemetry: TelemetryConfig,
@@ -62,7 +62,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let file = config.crons.as_deref().filter(|path| !path.as_os_str().is_empty());
     let declared = file.map(declared::read).transpose()?;
     let name = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-    let store = Store::new(&config.store)?;
+    let store = Store::new(&config.store.load()?)?;
     let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_scheduler"));
     let meters = Meters::registered(&mut registry);
     for part in ["relay", "ticker", "crons", "notifier", "leases", "offers", "batches", "history"] {

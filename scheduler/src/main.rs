@@ -1,7 +1,8 @@
 //! `capstan-scheduler`: one scheduler in one process.
 
 use clap::Parser;
-use shared::telemetry::{shutdown_on_signals, start_logging};
+use service::shutdown::shutdown_on_signals;
+use service::telemetry::start_logging;
 use tokio_util::sync::CancellationToken;
 
 /// Publishes jobs that are ready, moves those that are due, ends those that are lost.

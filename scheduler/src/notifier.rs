@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use shared::job::ActionName;
-use shared::store::{Change, News, Notice, Notified, Store, StoreError, Subscription};
-use shared::subscription::Delivery;
+use domain::job::ActionName;
+use domain::subscription::Delivery;
+use store::{Change, News, Notice, Notified, Store, StoreError, Subscription};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use shared::broker::Broker;
-use shared::store::{Expired, Reoffer, Store, StoreError, Trimmed};
+use broker::Broker;
+use store::{Expired, Reoffer, Store, StoreError, Trimmed};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Meters, Service};
@@ -194,7 +194,7 @@ async fn look_for_offers(service: &Service, kept: &mut Option<Broker>) -> anyhow
         None => {
             let name = format!("capstan-scheduler {} reaper", service.name);
             let namespace = &service.config.store.namespace;
-            Broker::connect(&service.config.broker, namespace, &name).await?
+            Broker::connect(&service.config.broker.load()?, namespace, &name).await?
         }
     };
     let reoffered = find_lost_offers(&service.store, &broker, LOST_AFTER, BEHIND).await?;

@@ -6,9 +6,9 @@ mod refused;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use shared::broker::{Broker, BrokerError, MOST_IDS, Offer, Publisher};
-use shared::queue::QueueName;
-use shared::store::{Entry, Outbox, Ready, Store};
+use broker::{Broker, BrokerError, MOST_IDS, Offer, Publisher};
+use domain::queue::QueueName;
+use store::{Entry, Outbox, Ready, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Meters, Service};
@@ -214,7 +214,7 @@ async fn connect(service: &Service, relay: &mut Relay) -> anyhow::Result<Publish
     relay.in_hand = relay.outbox.mine(ROUND).await?;
     let name = format!("capstan-scheduler {} relay", service.name);
     let namespace = &service.config.store.namespace;
-    let broker = Broker::connect(&service.config.broker, namespace, &name).await?;
+    let broker = Broker::connect(&service.config.broker.load()?, namespace, &name).await?;
     // Another connection may be to another broker, that has lost the queues.
     relay.told.clear();
     Ok(Publisher::new(broker).await?)
@@ -230,7 +230,7 @@ async fn pause(shutdown: &CancellationToken) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::job::{JobId, Timestamp};
+    use domain::job::{JobId, Timestamp};
 
     fn entries(class: &str, count: usize) -> Vec<Entry> {
         let entry = |index: usize| Entry {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shared::store::{Store, StoreError};
+use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Meters, Service};

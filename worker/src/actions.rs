@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use shared::job::{ActionName, Claimed, Exception, JobId, Token};
-use shared::lock::Locks;
-use shared::store::{ActionDefaults, Source, Store};
+use domain::job::{ActionName, Claimed, Exception, JobId, Token};
+use domain::lock::Locks;
+use store::{ActionDefaults, Source, Store};
 
 use crate::Config;
 use crate::child::Child;

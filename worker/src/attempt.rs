@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use shared::job::{Claimed, Exception, JobId, Outcome};
-use shared::store::{Finish, Finished};
+use domain::job::{Claimed, Exception, JobId, Outcome};
+use store::{Finish, Finished};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

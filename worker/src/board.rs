@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use shared::job::{JobId, Token};
+use domain::job::{JobId, Token};
 use tokio::sync::watch;
 
 /// Why a running job is to stop.

@@ -7,16 +7,16 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::bounds::{
+use domain::bounds::{
     self, BoundError, COMMENT_CHARACTERS, FAIRNESS_KEY_CHARACTERS, TICKET_CHARACTERS,
     UNIQUE_KEY_CHARACTERS,
 };
-use shared::capacity::{CapacityMap, Class};
-use shared::job::{
+use domain::capacity::{CapacityMap, Class};
+use domain::job::{
     ActionName, Backoff, JobId, NewJob, OnWorkerLost, Priority, Span, Spec, Timestamp, When,
 };
-use shared::lock::LockPatterns;
-use shared::store::ActionDefaults;
+use domain::lock::LockPatterns;
+use store::ActionDefaults;
 use uuid::Uuid;
 
 /// The longest key of a child.

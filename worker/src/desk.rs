@@ -17,10 +17,10 @@ mod turns;
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
-use shared::broker::Offer;
-use shared::capacity::CapacityMap;
-use shared::job::JobId;
-use shared::queue::QueueName;
+use broker::Offer;
+use domain::capacity::CapacityMap;
+use domain::job::JobId;
+use domain::queue::QueueName;
 
 use line::{Held, Hold, Line};
 

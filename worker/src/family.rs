@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use shared::job::{Claimed, Exception, JobId, NewJob, Status};
-use shared::store::{StoreError, Submission};
+use domain::job::{Claimed, Exception, JobId, NewJob, Status};
+use store::{StoreError, Submission};
 use tokio::sync::Mutex;
 
 use crate::actions::StopSignal;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::capacity::CapacityMap;
-use shared::store::{Beat, Pulse, Steer, StoreError, Verdict};
+use domain::capacity::CapacityMap;
+use store::{Beat, Pulse, Steer, StoreError, Verdict};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 

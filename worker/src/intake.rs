@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::broker::{Delivery, Receipt};
-use shared::capacity::CapacityMap;
-use shared::job::{Claimed, JobId};
-use shared::queue::QueueName;
-use shared::store::{ClaimAnswer, ClaimRequest, Hint, Store};
+use broker::{Delivery, Receipt};
+use domain::capacity::CapacityMap;
+use domain::job::{Claimed, JobId};
+use domain::queue::QueueName;
+use store::{ClaimAnswer, ClaimRequest, Hint, Store};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 

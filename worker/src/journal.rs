@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use shared::job::{JobId, Token};
-use shared::store::{Appended, Line, Source};
+use domain::job::{JobId, Token};
+use store::{Appended, Line, Source};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

@@ -23,11 +23,11 @@ use std::time::Duration;
 
 use clap::Args;
 use prometheus_client::registry::Registry;
-use shared::capacity::CapacityMap;
-use shared::config::{BrokerConfig, StoreConfig, TelemetryConfig, duration};
-use shared::job::{ActionName, WorkerId};
-use shared::store::Store;
-use shared::telemetry::{Admin, Health, serve_admin};
+use domain::capacity::CapacityMap;
+use service::settings::{BrokerSettings, StoreSettings, TelemetryConfig, duration};
+use domain::job::{ActionName, WorkerId};
+use store::Store;
+use service::telemetry::{Admin, Health, serve_admin};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -38,9 +38,9 @@ use actions::{Action, Actions, Networks};
 pub use actions::{Context, Progress, ProgressError, Stop};
 pub use child::{Child, WrongChild};
 pub use family::{Family, SpawnError};
-pub use shared::job::{Exception, JobId, When};
-pub use shared::lock::{LockPatterns, Locks};
-pub use shared::store::ActionDefaults;
+pub use domain::job::{Exception, JobId, When};
+pub use domain::lock::{LockPatterns, Locks};
+pub use store::ActionDefaults;
 pub use worker::Worker;
 
 use board::Board;
@@ -51,10 +51,10 @@ use meters::Meters;
 pub struct Config {
     #[command(flatten)]
     /// The store.
-    pub store: StoreConfig,
+    pub store: StoreSettings,
     #[command(flatten)]
     /// The broker.
-    pub broker: BrokerConfig,
+    pub broker: BrokerSettings,
     #[command(flatten)]
     /// Logs, health, metrics.
     pub telemetry: TelemetryConfig,
@@ -126,7 +126,7 @@ async fn serve(
     own: BTreeMap<ActionName, Arc<dyn Action>>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let store = Store::new(&config.store)?;
+    let store = Store::new(&config.store.load()?)?;
     let actions = Actions::load(&config, &store, own)?;
     let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_worker"));
     let meters = Meters::registered(&mut registry);

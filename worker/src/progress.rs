@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shared::job::{JobId, Token};
-use shared::store::Appended;
+use domain::job::{JobId, Token};
+use store::Appended;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::group::{Driver, Group, group};
-use shared::store::{ClaimAnswer, ClaimRequest, Claims, Finish, Finished, StoreError};
+use store::batcher::{Driver, Group, group};
+use store::{ClaimAnswer, ClaimRequest, Claims, Finish, Finished, StoreError};
 
 use crate::{Life, Service};
 

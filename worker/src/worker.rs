@@ -6,9 +6,10 @@ use std::sync::Arc;
 use clap::Parser;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use shared::job::ActionName;
-use shared::store::ActionDefaults;
-use shared::telemetry::{shutdown_on_signals, start_logging};
+use domain::job::ActionName;
+use store::ActionDefaults;
+use service::shutdown::shutdown_on_signals;
+use service::telemetry::start_logging;
 
 use crate::actions::{Action, Context};
 use crate::handler::Handler;
@@ -65,7 +66,7 @@ impl Worker {
     /// It runs on a thread of its own, so it may block, and a panic is an error of its job. It should look at
     /// [`Context::asked_to_stop`] or wait for [`Context::cancelled`]: a stop timeout and 2 s after it was asked to stop
     /// it is dropped where it next waits, or left to itself when it never does. An error that is an
-    /// [`Exception`](shared::job::Exception) gives its own type, any other is `Failed`; parameters that do not fit
+    /// [`Exception`](domain::job::Exception) gives its own type, any other is `Failed`; parameters that do not fit
     /// `Parameters` are a `BadParameter` that names the field.
     #[must_use]
     pub fn action<Parameters, Running, Output, Error>(

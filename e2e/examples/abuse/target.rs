@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use domain::tokens::{Entry, Role, Secret};
 use serde_json::json;
-use shared::config::StoreConfig;
-use shared::store::Store;
-use shared::tokens::{Entry, Role, Secret};
+use store::Store;
+use store::StoreConfig;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 

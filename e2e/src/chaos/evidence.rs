@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use shared::capacity::CapacityMap;
-use shared::job::{Job, JobId};
-use shared::store::{Change, Dumped, Store, Worker};
+use domain::capacity::CapacityMap;
+use domain::job::{Job, JobId};
+use store::{Change, Dumped, Store, Worker};
 
 use crate::fleet::Fleet;
 use crate::load::Book;

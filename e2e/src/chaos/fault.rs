@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use broker::Broker;
+use broker::{BrokerConfig, QueueType};
+use domain::queue::QueueName;
 use e2e::Proxy;
 use futures_util::future::join_all;
-use shared::broker::Broker;
-use shared::config::{BrokerConfig, QueueType};
-use shared::queue::QueueName;
-use shared::store::Store;
+use store::Store;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -250,7 +250,7 @@ async fn wipe(run: &Path) -> anyhow::Result<()> {
 /// finds nothing to break.
 async fn each_queue(
     hand: &Hand<'_>,
-    change: impl AsyncFn(&Broker, &QueueName) -> Result<(), shared::broker::BrokerError>,
+    change: impl AsyncFn(&Broker, &QueueName) -> Result<(), broker::BrokerError>,
 ) -> anyhow::Result<()> {
     let config = BrokerConfig::new(&hand.places.amqp_url, QueueType::Quorum);
     let changing = async {

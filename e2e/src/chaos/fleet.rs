@@ -9,9 +9,9 @@ use std::sync::{Mutex as PlainMutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use domain::capacity::CapacityMap;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shared::capacity::CapacityMap;
 use tokio::process::{Child, Command};
 
 use crate::history::{History, Lost};

@@ -5,11 +5,11 @@ mod line;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use domain::job::JobId;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use reqwest::{Client, Method};
-use shared::job::JobId;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

@@ -6,11 +6,11 @@ mod jobs;
 
 use std::ops::Range;
 
+use domain::job::Status;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use reqwest::Method;
 use serde_json::Value;
-use shared::job::Status;
 
 /// A kind of job.
 pub(crate) struct Kind {

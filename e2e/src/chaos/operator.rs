@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use domain::capacity::CapacityMap;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::capacity::CapacityMap;
 
 use crate::fleet::{Fleet, MEMBERS, Member, Role};
 use crate::history::History;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
-use shared::job::Status;
+use domain::job::Status;
 
 use crate::evidence::Evidence;
 use crate::history::{History, Violation};

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use broker::Broker;
+use broker::{BrokerConfig, QueueType};
+use domain::job::Status;
 use reqwest::Client;
-use shared::broker::Broker;
-use shared::config::{BrokerConfig, QueueType};
-use shared::job::Status;
-use shared::store::{Filter, Store, WorkerStatus};
+use store::{Filter, Store, WorkerStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use domain::job::{Job, JobId, Token};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shared::job::{Job, JobId, Token};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The name of the action.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::store::{Change, Store};
+use store::{Change, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::fleet::{self, Fleet};

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use e2e::{House, assert_consistent, job};
+use domain::capacity::CapacityMap;
+use domain::job::{NewJob, Status};
+use e2e::{StartServices, TestEnv, assert_consistent, job};
 use serde_json::json;
-use shared::capacity::CapacityMap;
-use shared::job::{NewJob, Status};
-use shared::store::Change;
+use store::Change;
 
 const TYPES: [&str; 4] = ["cpu", "scan", "gpu", "net"];
 
@@ -23,15 +23,15 @@ impl Dice {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_random_jobs_never_exceed_the_capacity_of_five_workers() {
-    let house = House::new().await;
+    let env = TestEnv::new().await;
     let mut dice = Dice(20_261_120);
-    let schedulers = [house.scheduler(), house.scheduler()];
+    let schedulers = [env.scheduler(), env.scheduler()];
     let mut maps: Vec<CapacityMap> = Vec::new();
     let mut workers = Vec::new();
     for _ in 0..5 {
         let entries = TYPES.map(|name| format!("{name}={}", dice.below(5)));
         let map = format!("{},default=3", entries.join(","));
-        workers.push(house.worker(&map));
+        workers.push(env.worker(&map));
         maps.push(map.parse().unwrap());
     }
     let mut batch: Vec<NewJob> = Vec::new();
@@ -50,16 +50,15 @@ async fn two_thousand_random_jobs_never_exceed_the_capacity_of_five_workers() {
         batch.push(one);
     }
     for some in batch.chunks(100) {
-        house.store().submit(some).await.unwrap();
+        env.store().submit(some).await.unwrap();
     }
-    house
-        .eventually("all jobs are done", async || {
-            house.store().counts().await.unwrap().contains(&(Status::Done, 2000))
-        })
-        .await;
+    env.eventually("all jobs are done", async || {
+        env.store().counts().await.unwrap().contains(&(Status::Done, 2000))
+    })
+    .await;
 
-    let changes = house.store().changes("", 100_000).await.unwrap();
-    let offered: HashMap<String, CapacityMap> = house
+    let changes = env.store().changes("", 100_000).await.unwrap();
+    let offered: HashMap<String, CapacityMap> = env
         .store()
         .workers()
         .await
@@ -69,11 +68,11 @@ async fn two_thousand_random_jobs_never_exceed_the_capacity_of_five_workers() {
         .collect();
     let starts = check_capacity(&changes, &batch, &offered);
     assert_eq!(starts, 2000, "every job started once");
-    assert_consistent(house.store()).await;
+    assert_consistent(env.store()).await;
     for service in workers.into_iter().chain(schedulers) {
         service.stop().await;
     }
-    house.close().await;
+    env.close().await;
 }
 
 /// Replays the events; fails where a worker runs more than it offers. Returns how many runs began.
@@ -110,27 +109,25 @@ fn check_capacity(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_class_nobody_had_asked_for_before_is_taken_up_while_the_worker_runs() {
-    let house = House::new().await;
-    let (scheduler, worker) = (house.scheduler(), house.worker("cpu=4,gpu=2"));
+    let env = TestEnv::new().await;
+    let (scheduler, worker) = (env.scheduler(), env.worker("cpu=4,gpu=2"));
     for need in ["cpu=1", "gpu=2", "cpu=3,gpu=1", ""] {
         let one = job("noop", need);
-        house.store().submit(std::slice::from_ref(&one)).await.unwrap();
-        house
-            .eventually(need, async || {
-                house.store().job(one.id).await.unwrap().unwrap().status == Status::Done
-            })
-            .await;
-    }
-    let too_large = job("noop", "gpu=3");
-    house.store().submit(std::slice::from_ref(&too_large)).await.unwrap();
-    let late = house.worker("gpu=3");
-    house
-        .eventually("a worker that fits joins", async || {
-            house.store().job(too_large.id).await.unwrap().unwrap().status == Status::Done
+        env.store().submit(std::slice::from_ref(&one)).await.unwrap();
+        env.eventually(need, async || {
+            env.store().job(one.id).await.unwrap().unwrap().status == Status::Done
         })
         .await;
+    }
+    let too_large = job("noop", "gpu=3");
+    env.store().submit(std::slice::from_ref(&too_large)).await.unwrap();
+    let late = env.worker("gpu=3");
+    env.eventually("a worker that fits joins", async || {
+        env.store().job(too_large.id).await.unwrap().unwrap().status == Status::Done
+    })
+    .await;
     for service in [worker, late, scheduler] {
         service.stop().await;
     }
-    house.close().await;
+    env.close().await;
 }

@@ -1,10 +1,10 @@
 //! Who goes first when there is not room for all: urgent and not, large and small, one type and two. Judged by counts and
 //! orders from the events; `examples/competition.rs` measures how long it takes.
 
-use e2e::{House, Run, Service, Timeline, assert_consistent, job};
+use domain::job::{NewJob, Priority, Status};
+use domain::queue::QueueName;
+use e2e::{Run, Service, StartServices, TestEnv, Timeline, assert_consistent, job};
 use serde_json::json;
-use shared::job::{NewJob, Priority, Status};
-use shared::queue::QueueName;
 
 /// As many others may start on one worker while a queue waits there (`worker/src/desk/turns.rs`).
 const PASSES: usize = 16;
@@ -21,31 +21,30 @@ fn some(count: usize, need: &str, band: Priority) -> Vec<NewJob> {
     (0..count).map(one).collect()
 }
 
-/// A house with these workers, and what was submitted to it.
+/// A env with these workers, and what was submitted to it.
 struct Contest {
-    house: House,
+    env: TestEnv,
     services: Vec<Service>,
     jobs: Vec<NewJob>,
 }
 
 impl Contest {
     async fn new(workers: &[&str]) -> Contest {
-        let house = House::new().await;
-        let mut services = vec![house.scheduler()];
-        services.extend(workers.iter().map(|map| house.worker(map)));
+        let env = TestEnv::new().await;
+        let mut services = vec![env.scheduler()];
+        services.extend(workers.iter().map(|map| env.worker(map)));
         let all = workers.len();
-        house
-            .eventually("the workers are there", async || {
-                house.store().workers().await.unwrap().len() == all
-            })
-            .await;
-        Contest { house, services, jobs: Vec::new() }
+        env.eventually("the workers are there", async || {
+            env.store().workers().await.unwrap().len() == all
+        })
+        .await;
+        Contest { env, services, jobs: Vec::new() }
     }
 
     async fn submit(&mut self, jobs: Vec<NewJob>) {
         // In small steps, so that an offer carries one job or a few and nothing else pauses its queue.
         for some in jobs.chunks(8) {
-            self.house.store().submit(some).await.unwrap();
+            self.env.store().submit(some).await.unwrap();
         }
         self.jobs.extend(jobs);
     }
@@ -53,9 +52,9 @@ impl Contest {
     async fn until_done(&self, count: usize) {
         let is_done =
             |(status, done): &(Status, u64)| *status == Status::Done && *done >= count as u64;
-        self.house
+        self.env
             .eventually("so many are done", async || {
-                self.house.store().counts().await.unwrap().iter().any(is_done)
+                self.env.store().counts().await.unwrap().iter().any(is_done)
             })
             .await;
     }
@@ -65,20 +64,20 @@ impl Contest {
         for one in jobs {
             let id = one.id;
             self.submit(vec![one]).await;
-            crate::world::ended(&self.house, id).await;
+            crate::world::ended(&self.env, id).await;
         }
     }
 
     /// What happened, when all is done; a worker that ever ran more than it offers fails here.
     async fn over(self) -> Timeline {
         self.until_done(self.jobs.len()).await;
-        let timeline = Timeline::of(self.house.store(), &self.jobs).await;
+        let timeline = Timeline::of(self.env.store(), &self.jobs).await;
         assert!(timeline.idle(250).total_ms > 0);
-        assert_consistent(self.house.store()).await;
+        assert_consistent(self.env.store()).await;
         for service in self.services {
             service.stop().await;
         }
-        self.house.close().await;
+        self.env.close().await;
         timeline
     }
 }
@@ -157,17 +156,17 @@ async fn a_job_that_fits_nobody_keeps_nobody_waiting_and_nobody_touches_its_offe
     let too_large = some(1, "cpu=8", Priority::High);
     let (id, queue) = (too_large[0].id, QueueName::of(&too_large[0]));
     contest.submit(too_large).await;
-    let broker = contest.house.broker().await;
+    let broker = contest.env.broker().await;
     contest
-        .house
+        .env
         .eventually("it is offered", async || broker.depth(&queue).await.unwrap() == Some(1))
         .await;
     contest.submit(some(200, "cpu=1", Priority::Low)).await;
     contest.until_done(200).await;
     assert_eq!(broker.depth(&queue).await.unwrap(), Some(1), "nobody holds it");
     broker.close().await;
-    contest.services.push(contest.house.worker("cpu=8"));
-    crate::world::ended(&contest.house, id).await;
+    contest.services.push(contest.env.worker("cpu=8"));
+    crate::world::ended(&contest.env, id).await;
     let timeline = contest.over().await;
     assert_eq!(timeline.runs.last().map(|run| &run.queue), Some(&queue));
 }

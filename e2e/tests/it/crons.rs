@@ -1,30 +1,30 @@
-//! Crons in a whole house: each tick has its job, whoever dies; what a policy leaves out is said.
+//! Crons in a whole env: each tick has its job, whoever dies; what a policy leaves out is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use e2e::{House, assert_consistent};
+use domain::cron::CronName;
+use domain::job::{Job, Status};
+use e2e::{StartServices, TestEnv, assert_consistent};
 use serde_json::{Value, json};
-use shared::cron::CronName;
-use shared::job::{Job, Status};
-use shared::store::{Cron, Filter, SetCron};
+use store::{Cron, Filter, SetCron};
 
-async fn set(house: &House, name: &str, spec: Value) {
+async fn set(env: &TestEnv, name: &str, spec: Value) {
     let mut all = json!({"action": "noop", "schedule": "* * * * * *", "misfire": "all"});
     all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     let spec = serde_json::from_value(all).unwrap();
     let name = name.parse().unwrap();
     let wanted = SetCron { name, spec, paused: None, declared: false };
-    house.store().set_cron(&wanted).await.unwrap();
+    env.store().set_cron(&wanted).await.unwrap();
 }
 
-async fn cron(house: &House, name: &str) -> Cron {
-    house.store().cron(&name.parse::<CronName>().unwrap()).await.unwrap().unwrap()
+async fn cron(env: &TestEnv, name: &str) -> Cron {
+    env.store().cron(&name.parse::<CronName>().unwrap()).await.unwrap().unwrap()
 }
 
-/// All jobs of the house.
-async fn all_jobs(house: &House) -> Vec<Job> {
-    house.store().jobs(&Filter::default(), 0, 10_000).await.unwrap().jobs
+/// All jobs of the env.
+async fn all_jobs(env: &TestEnv) -> Vec<Job> {
+    env.store().jobs(&Filter::default(), 0, 10_000).await.unwrap().jobs
 }
 
 /// The seconds for which each cron has a job; fails when one has two, or one that is early.
@@ -42,13 +42,13 @@ fn ticks(jobs: &[Job]) -> BTreeMap<String, BTreeSet<i64>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_tick_has_one_job_whichever_schedulers_die_and_when_redis_goes_away() {
-    let house = House::new().await;
-    let (proxy, flag) = house.redis_proxy().await;
+    let env = TestEnv::new().await;
+    let (proxy, flag) = env.redis_proxy().await;
     for index in 0..20 {
-        set(&house, &format!("c{index}"), json!({})).await;
+        set(&env, &format!("c{index}"), json!({})).await;
     }
-    let mut schedulers: Vec<_> = (0..4).map(|_| house.scheduler_with(&[&flag])).collect();
-    let worker = house.worker("default=64");
+    let mut schedulers: Vec<_> = (0..4).map(|_| env.scheduler_with(&[&flag])).collect();
+    let worker = env.worker("default=64");
     for round in 0..6 {
         tokio::time::sleep(Duration::from_millis(700)).await;
         let victim = schedulers.remove(0);
@@ -57,71 +57,61 @@ async fn every_tick_has_one_job_whichever_schedulers_die_and_when_redis_goes_awa
         } else {
             victim.stop().await;
         }
-        schedulers.push(house.scheduler_with(&[&flag]));
+        schedulers.push(env.scheduler_with(&[&flag]));
         if round == 3 {
             proxy.cut();
             tokio::time::sleep(Duration::from_millis(1_300)).await;
             proxy.mend();
         }
     }
-    house
-        .eventually("each has fired ten times", async || {
-            let (crons, _) = house.store().crons(0, 100).await.unwrap();
-            crons.iter().all(|cron| cron.fired >= 10)
-        })
-        .await;
-    let (crons, _) = house.store().crons(0, 100).await.unwrap();
+    env.eventually("each has fired ten times", async || {
+        let (crons, _) = env.store().crons(0, 100).await.unwrap();
+        crons.iter().all(|cron| cron.fired >= 10)
+    })
+    .await;
+    let (crons, _) = env.store().crons(0, 100).await.unwrap();
     for cron in &crons {
-        house.store().delete_cron(&cron.name).await.unwrap();
+        env.store().delete_cron(&cron.name).await.unwrap();
     }
-    house
-        .eventually("all jobs are done", async || {
-            let counts: BTreeMap<_, _> = house
-                .store()
-                .counts()
-                .await
-                .unwrap()
-                .into_iter()
-                .map(|(s, n)| (s.as_str(), n))
-                .collect();
-            counts["done"] > 0 && counts["waiting"] + counts["running"] == 0
-        })
-        .await;
-    let found = ticks(&all_jobs(&house).await);
+    env.eventually("all jobs are done", async || {
+        let counts: BTreeMap<_, _> =
+            env.store().counts().await.unwrap().into_iter().map(|(s, n)| (s.as_str(), n)).collect();
+        counts["done"] > 0 && counts["waiting"] + counts["running"] == 0
+    })
+    .await;
+    let found = ticks(&all_jobs(&env).await);
     assert_eq!(found.len(), 20);
     for (cron, ticks) in found {
         let (first, last) = (ticks.first().unwrap(), ticks.last().unwrap());
         assert_eq!(ticks.len() as i64, last - first + 1, "{cron} has missed a tick");
     }
-    assert_consistent(house.store()).await;
+    assert_consistent(env.store()).await;
     worker.stop().await;
     for scheduler in schedulers {
         scheduler.stop().await;
     }
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_that_nobody_was_there_for_are_treated_as_the_policy_says() {
-    let house = House::new().await;
+    let env = TestEnv::new().await;
     for misfire in ["skip", "once", "all"] {
-        set(&house, misfire, json!({"misfire": misfire})).await;
+        set(&env, misfire, json!({"misfire": misfire})).await;
     }
-    let first = cron(&house, "skip").await.next_run.unwrap();
-    house
-        .eventually("seven seconds are over", async || {
-            house.store().now().await.unwrap().ms() - first.ms() > 7_000
-        })
-        .await;
-    let scheduler = house.scheduler();
-    house
-        .eventually("all have fired", async || {
-            let (crons, _) = house.store().crons(0, 10).await.unwrap();
-            crons.iter().all(|cron| cron.fired > 0)
-        })
-        .await;
+    let first = cron(&env, "skip").await.next_run.unwrap();
+    env.eventually("seven seconds are over", async || {
+        env.store().now().await.unwrap().ms() - first.ms() > 7_000
+    })
+    .await;
+    let scheduler = env.scheduler();
+    env.eventually("all have fired", async || {
+        let (crons, _) = env.store().crons(0, 10).await.unwrap();
+        crons.iter().all(|cron| cron.fired > 0)
+    })
+    .await;
     scheduler.stop().await;
-    let jobs = all_jobs(&house).await;
+    let jobs = all_jobs(&env).await;
     let of = |name: &str| -> Vec<&Job> {
         let made_by = |job: &&Job| job.spec.cron.as_ref().is_some_and(|f| f.cron.as_str() == name);
         jobs.iter().filter(made_by).collect()
@@ -136,43 +126,41 @@ async fn ticks_that_nobody_was_there_for_are_treated_as_the_policy_says() {
     let missed = oldest.spec.cron.as_ref().unwrap().missed as i64;
     assert_eq!(oldest.scheduled_at.ms() - first.ms(), missed * 1000, "it stands for the others");
     assert!(missed >= 7);
-    let skipping = cron(&house, "skip").await;
+    let skipping = cron(&env, "skip").await;
     let skip = skipping.last_skip.unwrap();
     assert_eq!((skip.reason.as_str(), skip.count), ("missed", skipping.skipped));
     let after = found["skip"].first().unwrap() * 1000;
     assert_eq!(after - first.ms(), skipping.skipped as i64 * 1000, "the rest fires on time");
     assert!(skipping.skipped >= 5);
-    assert_consistent(house.store()).await;
-    house.close().await;
+    assert_consistent(env.store()).await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queueing_cron_runs_its_jobs_one_after_another_and_a_replacing_one_only_the_last() {
-    let house = House::new().await;
+    let env = TestEnv::new().await;
     let long = json!({"action": "sleep", "parameters": {"seconds": 1.5}});
     for overlap in ["queue", "replace"] {
         let mut spec = long.clone();
         spec["overlap"] = json!(overlap);
-        set(&house, overlap, spec).await;
+        set(&env, overlap, spec).await;
     }
-    let (scheduler, worker) = (house.scheduler(), house.worker("default=16"));
-    house
-        .eventually("three have run", async || {
-            let (crons, _) = house.store().crons(0, 10).await.unwrap();
-            crons.iter().all(|cron| cron.fired >= 3)
-        })
-        .await;
+    let (scheduler, worker) = (env.scheduler(), env.worker("default=16"));
+    env.eventually("three have run", async || {
+        let (crons, _) = env.store().crons(0, 10).await.unwrap();
+        crons.iter().all(|cron| cron.fired >= 3)
+    })
+    .await;
     for name in ["queue", "replace"] {
-        house.store().delete_cron(&name.parse().unwrap()).await.unwrap();
+        env.store().delete_cron(&name.parse().unwrap()).await.unwrap();
     }
-    house
-        .eventually("all jobs are over", async || {
-            let counts = house.store().counts().await.unwrap();
-            counts.iter().all(|(status, count)| status.is_final() || *count == 0)
-        })
-        .await;
+    env.eventually("all jobs are over", async || {
+        let counts = env.store().counts().await.unwrap();
+        counts.iter().all(|(status, count)| status.is_final() || *count == 0)
+    })
+    .await;
     let mut runs: BTreeMap<String, Vec<Job>> = BTreeMap::new();
-    for job in all_jobs(&house).await {
+    for job in all_jobs(&env).await {
         let name = job.spec.cron.as_ref().unwrap().cron.to_string();
         runs.entry(name).or_default().push(job);
     }
@@ -187,44 +175,44 @@ async fn a_queueing_cron_runs_its_jobs_one_after_another_and_a_replacing_one_onl
     }
     assert!(runs["queue"].iter().all(|job| job.status == Status::Done));
     assert!(runs["replace"].iter().any(|job| job.status == Status::Cancel));
-    assert_consistent(house.store()).await;
+    assert_consistent(env.store()).await;
     worker.stop().await;
     scheduler.stop().await;
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn declared_crons_are_those_of_the_file_and_others_are_left_alone() {
-    let house = House::new().await;
+    let env = TestEnv::new().await;
     let folder = std::env::temp_dir().join(format!("capstan-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();
     let path = folder.join("crons.toml");
     std::fs::write(&path, "[crons.a]\nschedule = '@daily'\n[crons.b]\nschedule = '@daily'\n")
         .unwrap();
-    set(&house, "mine", json!({"schedule": "@daily"})).await;
+    set(&env, "mine", json!({"schedule": "@daily"})).await;
     let flag = format!("--crons={}", path.display());
     let names = async || -> Vec<(String, bool)> {
-        let (crons, _) = house.store().crons(0, 10).await.unwrap();
+        let (crons, _) = env.store().crons(0, 10).await.unwrap();
         crons.into_iter().map(|cron| (cron.name.to_string(), cron.declared)).collect()
     };
     let named = |names: &[(&str, bool)]| -> Vec<(String, bool)> {
         names.iter().map(|(name, declared)| ((*name).to_owned(), *declared)).collect()
     };
-    let scheduler = house.scheduler_with(&[&flag]);
+    let scheduler = env.scheduler_with(&[&flag]);
     let all = named(&[("a", true), ("b", true), ("mine", false)]);
-    house.eventually("they are there", async || names().await == all).await;
-    let before = cron(&house, "a").await;
+    env.eventually("they are there", async || names().await == all).await;
+    let before = cron(&env, "a").await;
     scheduler.stop().await;
 
     std::fs::write(&path, "[crons.a]\nschedule = '@daily'\n[crons.mine]\nschedule = '@hourly'\n")
         .unwrap();
-    let schedulers = [house.scheduler_with(&[&flag]), house.scheduler_with(&[&flag])];
+    let schedulers = [env.scheduler_with(&[&flag]), env.scheduler_with(&[&flag])];
     let all = named(&[("a", true), ("mine", true)]);
-    house.eventually("the file has changed", async || names().await == all).await;
-    assert_eq!(cron(&house, "a").await, before, "what did not change stays as it was");
+    env.eventually("the file has changed", async || names().await == all).await;
+    assert_eq!(cron(&env, "a").await, before, "what did not change stays as it was");
     for scheduler in schedulers {
         scheduler.stop().await;
     }
     std::fs::remove_dir_all(folder).unwrap();
-    house.close().await;
+    env.close().await;
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use e2e::{House, assert_consistent, job};
+use domain::job::{JobId, NewJob, Priority, Status};
+use domain::lock::LockName;
+use e2e::{StartServices, TestEnv, assert_consistent, job};
 use serde_json::json;
-use shared::job::{JobId, NewJob, Priority, Status};
-use shared::lock::LockName;
-use shared::store::Change;
+use store::Change;
 use uuid::Uuid;
 
 use crate::world::{ended, look, with};
@@ -41,16 +41,16 @@ fn most_at_once(changes: &[Change], jobs: &[NewJob]) -> BTreeMap<String, u32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn six_hundred_jobs_with_locks_never_hold_more_than_there_is_and_all_run() {
-    let house = House::new().await;
-    let store = house.store();
+    let env = TestEnv::new().await;
+    let store = env.store();
     store.set_permits(&name("licence"), Some(4)).await.unwrap();
     store.set_permits(&name("action:sleep"), Some(7)).await.unwrap();
     let services = [
-        house.scheduler(),
-        house.scheduler(),
-        house.worker("scan=8"),
-        house.worker("scan=8"),
-        house.worker("scan=3"),
+        env.scheduler(),
+        env.scheduler(),
+        env.worker("scan=8"),
+        env.worker("scan=8"),
+        env.worker("scan=3"),
     ];
     let kinds = ["a=1", "a=1 b=1", "b=1 licence=1", "licence=3", "licence=1", "a=1 b=1 licence=4"];
     let bands = [Priority::High, Priority::Normal, Priority::Low];
@@ -64,7 +64,7 @@ async fn six_hundred_jobs_with_locks_never_hold_more_than_there_is_and_all_run()
         .collect();
     store.submit_batch(Uuid::new_v4(), &batch).await.unwrap();
     let all_done = async || store.counts().await.unwrap().contains(&(Status::Done, 600));
-    house.eventually("all jobs are done", all_done).await;
+    env.eventually("all jobs are done", all_done).await;
     let changes = store.changes("", 100_000).await.unwrap();
     let most = most_at_once(&changes, &batch);
     assert_eq!((most["a"], most["b"]), (1, 1));
@@ -74,14 +74,14 @@ async fn six_hundred_jobs_with_locks_never_hold_more_than_there_is_and_all_run()
         service.stop().await;
     }
     assert_consistent(store).await;
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_graph_of_jobs_runs_in_its_order_whatever_is_tried_again() {
-    let house = House::new().await;
-    let store = house.store();
-    let services = [house.scheduler(), house.worker("scan=4"), house.worker("scan=4")];
+    let env = TestEnv::new().await;
+    let store = env.store();
+    let services = [env.scheduler(), env.worker("scan=4"), env.worker("scan=4")];
     // Layers of five, each job after two or three of the layer before.
     let mut batch: Vec<NewJob> = Vec::new();
     for layer in 0..20 {
@@ -95,13 +95,12 @@ async fn a_graph_of_jobs_runs_in_its_order_whatever_is_tried_again() {
         }
     }
     store.submit(&batch).await.unwrap();
-    let last = ended(&house, batch[99].id).await;
+    let last = ended(&env, batch[99].id).await;
     assert_eq!(last.status, Status::Done);
-    house
-        .eventually("all are done", async || {
-            store.counts().await.unwrap().contains(&(Status::Done, 100))
-        })
-        .await;
+    env.eventually("all are done", async || {
+        store.counts().await.unwrap().contains(&(Status::Done, 100))
+    })
+    .await;
     let changes = store.changes("", 100_000).await.unwrap();
     let at = |id: JobId, status: &str| {
         let is = |change: &Change| {
@@ -120,15 +119,15 @@ async fn a_graph_of_jobs_runs_in_its_order_whatever_is_tried_again() {
         service.stop().await;
     }
     assert_consistent(store).await;
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_for_good_ends_its_dependents_and_what_is_lost_does_not() {
-    let house = House::new().await;
-    let store = house.store();
-    let scheduler = house.scheduler();
-    let doomed = house.worker("scan=1");
+    let env = TestEnv::new().await;
+    let store = env.store();
+    let scheduler = env.scheduler();
+    let doomed = env.worker("scan=1");
     let mut fails = job("false", "scan=1");
     fails.spec.retries = 1;
     fails.spec.backoff = serde_json::from_str(r#"{"base":"1ms","max":"1ms"}"#).unwrap();
@@ -137,7 +136,7 @@ async fn what_fails_for_good_ends_its_dependents_and_what_is_lost_does_not() {
     let mut far = job("noop", "scan=1");
     far.spec.depends_on = vec![after.id];
     store.submit(&[fails, after, far.clone()]).await.unwrap();
-    let over = ended(&house, far.id).await;
+    let over = ended(&env, far.id).await;
     assert_eq!(over.exception.unwrap().kind, "DependencyFailed");
 
     let slow = with(job("sleep", "scan=1"), &json!({"seconds": 3600}));
@@ -145,15 +144,15 @@ async fn what_fails_for_good_ends_its_dependents_and_what_is_lost_does_not() {
     next.spec.depends_on = vec![slow.id];
     store.submit(&[slow.clone(), next.clone()]).await.unwrap();
     let runs = async || look(store, slow.id).await.status == Status::Running;
-    house.eventually("it runs", runs).await;
+    env.eventually("it runs", runs).await;
     doomed.kill().await;
     let carried = async || look(store, slow.id).await.follow_up.is_some();
-    house.eventually("it is carried on", carried).await;
+    env.eventually("it is carried on", carried).await;
     let second = look(store, slow.id).await.follow_up.unwrap();
     assert_eq!(look(store, next.id).await.status, Status::Waiting);
-    store.cancel(&[second], &shared::job::Cancelled::default()).await.unwrap();
-    assert_eq!(ended(&house, next.id).await.status, Status::Cancel);
+    store.cancel(&[second], &domain::job::Cancelled::default()).await.unwrap();
+    assert_eq!(ended(&env, next.id).await.status, Status::Cancel);
     scheduler.stop().await;
     assert_consistent(store).await;
-    house.close().await;
+    env.close().await;
 }

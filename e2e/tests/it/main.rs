@@ -1,4 +1,4 @@
-//! Whole-system tests: services of one house, looked at from outside.
+//! Whole-system tests: services of one env, looked at from outside.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

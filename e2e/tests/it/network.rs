@@ -1,9 +1,9 @@
 //! The network of examples/network: a dry run, then a live one that is its child and holds the lock.
 
-use e2e::{House, job};
+use domain::job::{Job, JobId, Status};
+use e2e::{StartServices, TestEnv, job};
 use serde_json::{Value, json};
-use shared::job::{Job, JobId, Status};
-use shared::store::Filter;
+use store::Filter;
 
 use crate::world::{Actions, ended, with};
 
@@ -19,27 +19,27 @@ fn network() -> (std::path::PathBuf, Actions) {
     (folder.clone(), Actions::new(&text.replace("examples/network", &folder.to_string_lossy())))
 }
 
-async fn run(house: &House, parameters: &Value, locks: &str) -> Job {
+async fn run(env: &TestEnv, parameters: &Value, locks: &str) -> Job {
     let mut sync = with(job("sync_devices", ""), parameters);
     sync.spec.locks = locks.parse().unwrap();
-    house.store().submit(std::slice::from_ref(&sync)).await.unwrap();
-    ended(house, sync.id).await
+    env.store().submit(std::slice::from_ref(&sync)).await.unwrap();
+    ended(env, sync.id).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_that_changes_little_enough_has_a_live_run_after_it() {
-    let (house, (folder, actions)) = (House::new().await, network());
-    let scheduler = house.scheduler();
-    let worker = house.worker_with(&["--capacity=cpu=1", &actions.flag()]);
+    let (env, (folder, actions)) = (TestEnv::new().await, network());
+    let scheduler = env.scheduler();
+    let worker = env.worker_with(&["--capacity=cpu=1", &actions.flag()]);
     let target = folder.join("targets/eosdist1.conf");
     let task =
         |job: &Job| job.result.as_ref().unwrap()["devices"]["eosdist1"]["job_tasks"][2].clone();
     let children = async |id| {
         let filter = Filter { parent: Some(id), ..Filter::default() };
-        house.store().jobs(&filter, 0, 10).await.unwrap().jobs
+        env.store().jobs(&filter, 0, 10).await.unwrap().jobs
     };
 
-    let careful = run(&house, &json!({"auto_push": true}), "").await;
+    let careful = run(&env, &json!({"auto_push": true}), "").await;
     assert_eq!(careful.result.as_ref().unwrap()["change_score"], 100, "there is nothing yet");
     assert!(task(&careful)["diff"].as_str().unwrap().contains("+hostname eosdist1\n"));
     let finished = json!(["eosaccess1", "eosaccess2", "eosdist1"]);
@@ -47,31 +47,31 @@ async fn a_dry_run_that_changes_little_enough_has_a_live_run_after_it() {
     assert!(children(careful.id).await.is_empty(), "it would change too much");
 
     let asked = json!({"auto_push": true, "max_change_score": 100});
-    let dry = run(&house, &asked, "devices=1").await;
+    let dry = run(&env, &asked, "devices=1").await;
     assert_eq!(dry.status, Status::Done);
-    let live = ended(&house, children(dry.id).await[0].id).await;
+    let live = ended(&env, children(dry.id).await[0].id).await;
     assert_eq!((live.status, live.spec.locks.to_string().as_str()), (Status::Done, "devices=1"));
     assert!(live.started_at >= dry.finished_at, "the lock was the dry run's");
     let config = std::fs::read_to_string(&target).unwrap();
     assert_eq!(task(&dry)["diff"], task(&live)["diff"]);
-    let again = run(&house, &json!({"dry_run": false}), "devices=1").await;
+    let again = run(&env, &json!({"dry_run": false}), "devices=1").await;
     assert_eq!(
         (&task(&again)["diff"], &again.result.unwrap()["change_score"]),
         (&json!(""), &json!(0))
     );
 
     // Who has no lock writes nothing, nor does who was overtaken.
-    let unlocked = run(&house, &json!({"dry_run": false}), "").await;
+    let unlocked = run(&env, &json!({"dry_run": false}), "").await;
     assert_eq!(unlocked.exception.unwrap().kind, "ExitCode");
     std::fs::write(&target, "changed by hand\n").unwrap();
     std::fs::write(folder.join("targets/eosdist1.token"), "999999").unwrap();
-    let late = run(&house, &json!({"dry_run": false}), "devices=1").await.result.unwrap();
+    let late = run(&env, &json!({"dry_run": false}), "devices=1").await.result.unwrap();
     assert_eq!(late["devices"]["eosdist1"]["failed"], true);
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "changed by hand\n");
     assert!(config.contains("10.100.2.101/32"));
     for service in [worker, scheduler] {
         service.stop().await;
     }
-    house.close().await;
+    env.close().await;
     std::fs::remove_dir_all(&folder).unwrap();
 }

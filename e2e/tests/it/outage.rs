@@ -2,120 +2,115 @@
 
 use std::time::Duration;
 
-use e2e::{House, Proxy, Redis, assert_consistent, job, jobs};
-use shared::job::Status;
-use shared::queue::QueueName;
+use domain::job::Status;
+use domain::queue::QueueName;
+use e2e::{Proxy, Redis, StartServices, TestEnv, assert_consistent, job, jobs};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_whose_offers_the_broker_lost_are_offered_again() {
-    let house = House::new().await;
-    let scheduler = house.scheduler();
+    let env = TestEnv::new().await;
+    let scheduler = env.scheduler();
     let batch = jobs(50, "noop", "scan=1");
-    house.store().submit(&batch).await.unwrap();
+    env.store().submit(&batch).await.unwrap();
     let queue = QueueName::of(&batch[0]);
-    let broker = house.broker().await;
-    house
-        .eventually("they are offered", async || {
-            broker.depth(&queue).await.unwrap().unwrap_or(0) > 0
-                && house
-                    .store()
-                    .dump()
-                    .await
-                    .unwrap()
-                    .get("outbox")
-                    .is_none_or(|outbox| *outbox == shared::store::Dumped::Stream(Vec::new()))
-        })
-        .await;
+    let broker = env.broker().await;
+    env.eventually("they are offered", async || {
+        broker.depth(&queue).await.unwrap().unwrap_or(0) > 0
+            && env
+                .store()
+                .dump()
+                .await
+                .unwrap()
+                .get("outbox")
+                .is_none_or(|outbox| *outbox == store::Dumped::Stream(Vec::new()))
+    })
+    .await;
     broker.delete(&queue).await.unwrap();
-    let worker = house.worker("scan=2");
-    house
-        .eventually("all jobs are done", async || {
-            house.store().counts().await.unwrap().contains(&(Status::Done, 50))
-        })
-        .await;
-    assert_consistent(house.store()).await;
+    let worker = env.worker("scan=2");
+    env.eventually("all jobs are done", async || {
+        env.store().counts().await.unwrap().contains(&(Status::Done, 50))
+    })
+    .await;
+    assert_consistent(env.store()).await;
     worker.stop().await;
     scheduler.stop().await;
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_deleted_under_load_comes_back_with_its_jobs() {
-    let house = House::new().await;
-    let (scheduler, worker) = (house.scheduler(), house.worker("scan=2"));
+    let env = TestEnv::new().await;
+    let (scheduler, worker) = (env.scheduler(), env.worker("scan=2"));
     let queue = QueueName::of(&job("noop", "scan=1"));
-    let broker = house.broker().await;
+    let broker = env.broker().await;
     let done = async || {
-        let counts = house.store().counts().await.unwrap().into_iter();
+        let counts = env.store().counts().await.unwrap().into_iter();
         counts.filter(|(status, _)| *status == Status::Done).map(|(_, count)| count).sum::<u64>()
     };
     for round in 0..5 {
-        house.store().submit(&jobs(300, "noop", "scan=1")).await.unwrap();
+        env.store().submit(&jobs(300, "noop", "scan=1")).await.unwrap();
         // Only one that works is deleted: RabbitMQ cannot make a queue any more that was deleted while it was made.
-        house.eventually("jobs are done", async || done().await > round * 300).await;
+        env.eventually("jobs are done", async || done().await > round * 300).await;
         broker.delete(&queue).await.unwrap();
     }
-    house.eventually("all jobs are done", async || done().await == 1_500).await;
-    assert_consistent(house.store()).await;
+    env.eventually("all jobs are done", async || done().await == 1_500).await;
+    assert_consistent(env.store()).await;
     worker.stop().await;
     scheduler.stop().await;
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_broke_in_the_broker_hinders_no_other_and_is_made_anew() {
-    let house = House::new().await;
-    let (scheduler, worker) = (house.scheduler(), house.worker("scan=1,cpu=1"));
+    let env = TestEnv::new().await;
+    let (scheduler, worker) = (env.scheduler(), env.worker("scan=1,cpu=1"));
     let done = async |count: u64| {
-        let counts = house.store().counts().await.unwrap();
+        let counts = env.store().counts().await.unwrap();
         counts.contains(&(Status::Done, count))
     };
-    house.store().submit(&[job("noop", "scan=1"), job("noop", "cpu=1")]).await.unwrap();
-    house.eventually("both queues are there", async || done(2).await).await;
+    env.store().submit(&[job("noop", "scan=1"), job("noop", "cpu=1")]).await.unwrap();
+    env.eventually("both queues are there", async || done(2).await).await;
     // As a RabbitMQ leaves one that is killed while the queue is deleted and made again.
     let name =
-        format!("{}.{}", house.store_config().namespace, QueueName::of(&job("noop", "scan=1")));
+        format!("{}.{}", env.store_config().namespace, QueueName::of(&job("noop", "scan=1")));
     let member = format!("{{binary_to_atom(<<\"%2F_{name}\">>, utf8), node()}}");
     let broken = format!("ra:force_delete_server(quorum_queues, {member}).");
-    house.rabbitmqctl(&["eval", &broken]).await;
-    let again = house.worker("scan=1,cpu=1");
+    env.rabbitmqctl(&["eval", &broken]).await;
+    let again = env.worker("scan=1,cpu=1");
     worker.stop().await;
-    house.store().submit(&[job("noop", "scan=1"), job("noop", "cpu=1")]).await.unwrap();
-    house
-        .eventually("the other queue goes on", async || {
-            let counts = house.store().counts().await.unwrap();
-            counts.iter().any(|(status, count)| *status == Status::Done && *count >= 3)
-        })
-        .await;
-    house.eventually("the queue is made anew", async || done(4).await).await;
-    assert_consistent(house.store()).await;
+    env.store().submit(&[job("noop", "scan=1"), job("noop", "cpu=1")]).await.unwrap();
+    env.eventually("the other queue goes on", async || {
+        let counts = env.store().counts().await.unwrap();
+        counts.iter().any(|(status, count)| *status == Status::Done && *count >= 3)
+    })
+    .await;
+    env.eventually("the queue is made anew", async || done(4).await).await;
+    assert_consistent(env.store()).await;
     again.stop().await;
     scheduler.stop().await;
-    house.close().await;
+    env.close().await;
 }
 
 /// Cuts a line under load three times, for a second each: all jobs are done afterwards, by the same processes.
-async fn a_line_that_is_cut_under_load(house: &House, proxy: &Proxy, flag: &str) {
-    let schedulers = [house.scheduler_with(&[flag]), house.scheduler_with(&[flag])];
-    let workers = ["scan=2", "scan=3"].map(|capacity| {
-        house.worker_with(&[flag, "--lease=5s", &format!("--capacity={capacity}")])
-    });
+async fn a_line_that_is_cut_under_load(env: &TestEnv, proxy: &Proxy, flag: &str) {
+    let schedulers = [env.scheduler_with(&[flag]), env.scheduler_with(&[flag])];
+    let workers = ["scan=2", "scan=3"]
+        .map(|capacity| env.worker_with(&[flag, "--lease=5s", &format!("--capacity={capacity}")]));
     for _ in 0..3 {
-        house.store().submit(&jobs(200, "noop", "scan=1")).await.unwrap();
+        env.store().submit(&jobs(200, "noop", "scan=1")).await.unwrap();
         tokio::time::sleep(Duration::from_millis(150)).await;
         proxy.cut();
-        house.store().submit(&jobs(50, "noop", "scan=1")).await.unwrap();
+        env.store().submit(&jobs(50, "noop", "scan=1")).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         proxy.mend();
     }
-    house
-        .eventually("every job, or its follow-up, is done", async || {
-            let counts: std::collections::HashMap<_, _> =
-                house.store().counts().await.unwrap().into_iter().collect();
-            counts[&Status::Done] == 750 && counts[&Status::Running] + counts[&Status::Waiting] == 0
-        })
-        .await;
-    assert_consistent(house.store()).await;
+    env.eventually("every job, or its follow-up, is done", async || {
+        let counts: std::collections::HashMap<_, _> =
+            env.store().counts().await.unwrap().into_iter().collect();
+        counts[&Status::Done] == 750 && counts[&Status::Running] + counts[&Status::Waiting] == 0
+    })
+    .await;
+    assert_consistent(env.store()).await;
     for service in workers.into_iter().chain(schedulers) {
         service.stop().await;
     }
@@ -123,163 +118,160 @@ async fn a_line_that_is_cut_under_load(house: &House, proxy: &Proxy, flag: &str)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rabbitmq_cut_off_under_load_loses_nothing_and_needs_no_restart() {
-    let house = House::new().await;
-    let (proxy, flag) = house.amqp_proxy().await;
-    a_line_that_is_cut_under_load(&house, &proxy, &flag).await;
-    house.close().await;
+    let env = TestEnv::new().await;
+    let (proxy, flag) = env.amqp_proxy().await;
+    a_line_that_is_cut_under_load(&env, &proxy, &flag).await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_cut_off_under_load_loses_nothing_and_needs_no_restart() {
-    let house = House::new().await;
-    let (proxy, flag) = house.redis_proxy().await;
-    a_line_that_is_cut_under_load(&house, &proxy, &flag).await;
-    house.close().await;
+    let env = TestEnv::new().await;
+    let (proxy, flag) = env.redis_proxy().await;
+    a_line_that_is_cut_under_load(&env, &proxy, &flag).await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_the_broker_refuses_hinders_no_other() {
-    let house = House::new().await;
-    let scheduler = house.scheduler();
-    let namespace = house.store_config().namespace.clone();
+    let env = TestEnv::new().await;
+    let scheduler = env.scheduler();
+    let namespace = env.store_config().namespace.clone();
     let pattern = format!("^{namespace}\\.scan=1\\.");
     let full = r#"{"max-length":1,"overflow":"reject-publish"}"#;
     let policy = ["set_policy", "--apply-to", "queues", &namespace, &pattern, full];
-    house.rabbitmqctl(&policy).await;
-    house.store().submit(&jobs(200, "noop", "scan=1")).await.unwrap();
-    let worker = house.worker("cpu=2");
-    let done = async |count| house.store().counts().await.unwrap().contains(&(Status::Done, count));
+    env.rabbitmqctl(&policy).await;
+    env.store().submit(&jobs(200, "noop", "scan=1")).await.unwrap();
+    let worker = env.worker("cpu=2");
+    let done = async |count| env.store().counts().await.unwrap().contains(&(Status::Done, count));
     for round in 1..=3 {
-        house.store().submit(&jobs(100, "noop", "cpu=1")).await.unwrap();
-        house.store().submit(&jobs(10, "noop", "scan=1")).await.unwrap();
-        house.eventually("the others are done", async || done(round * 100).await).await;
+        env.store().submit(&jobs(100, "noop", "cpu=1")).await.unwrap();
+        env.store().submit(&jobs(10, "noop", "scan=1")).await.unwrap();
+        env.eventually("the others are done", async || done(round * 100).await).await;
     }
-    house.rabbitmqctl(&["clear_policy", &namespace]).await;
-    let scanner = house.worker("scan=2");
-    house.eventually("all are done", async || done(530).await).await;
-    assert_consistent(house.store()).await;
+    env.rabbitmqctl(&["clear_policy", &namespace]).await;
+    let scanner = env.worker("scan=2");
+    env.eventually("all are done", async || done(530).await).await;
+    assert_consistent(env.store()).await;
     for service in [worker, scanner, scheduler] {
         service.stop().await;
     }
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_started_before_the_broker_and_the_store_wait_for_them() {
-    let house = House::new().await;
+    let env = TestEnv::new().await;
     let ((redis, redis_flag), (amqp, amqp_flag)) =
-        (house.redis_proxy().await, house.amqp_proxy().await);
+        (env.redis_proxy().await, env.amqp_proxy().await);
     redis.cut();
     amqp.cut();
-    let scheduler = house.scheduler_with(&[&redis_flag, &amqp_flag]);
-    let worker = house.worker_with(&[&redis_flag, &amqp_flag, "--capacity=scan=1"]);
-    house.store().submit(&jobs(5, "noop", "scan=1")).await.unwrap();
+    let scheduler = env.scheduler_with(&[&redis_flag, &amqp_flag]);
+    let worker = env.worker_with(&[&redis_flag, &amqp_flag, "--capacity=scan=1"]);
+    env.store().submit(&jobs(5, "noop", "scan=1")).await.unwrap();
     tokio::time::sleep(Duration::from_millis(700)).await;
     redis.mend();
     tokio::time::sleep(Duration::from_millis(700)).await;
     amqp.mend();
-    house
-        .eventually("all jobs are done", async || {
-            house.store().counts().await.unwrap().contains(&(Status::Done, 5))
-        })
-        .await;
+    env.eventually("all jobs are done", async || {
+        env.store().counts().await.unwrap().contains(&(Status::Done, 5))
+    })
+    .await;
     worker.stop().await;
     scheduler.stop().await;
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_away_for_longer_than_the_lease_stops_nothing_that_runs() {
-    let house = House::new().await;
-    let (proxy, flag) = house.redis_proxy().await;
-    let scheduler = house.scheduler_with(&[&flag]);
-    let worker = house.worker_with(&[&flag, "--lease=1s", "--capacity=scan=1"]);
+    let env = TestEnv::new().await;
+    let (proxy, flag) = env.redis_proxy().await;
+    let scheduler = env.scheduler_with(&[&flag]);
+    let worker = env.worker_with(&[&flag, "--lease=1s", "--capacity=scan=1"]);
     let mut long = job("sleep", "scan=1");
     long.spec.parameters = serde_json::json!({"seconds": 4}).as_object().cloned();
-    house.store().submit(std::slice::from_ref(&long)).await.unwrap();
-    let read = async || house.store().job(long.id).await.unwrap().unwrap();
-    house.eventually("it runs", async || read().await.status == Status::Running).await;
+    env.store().submit(std::slice::from_ref(&long)).await.unwrap();
+    let read = async || env.store().job(long.id).await.unwrap().unwrap();
+    env.eventually("it runs", async || read().await.status == Status::Running).await;
     // Offered while the store is away, so that a claim is under way when it comes back.
-    house.store().submit(&jobs(20, "noop", "")).await.unwrap();
+    env.store().submit(&jobs(20, "noop", "")).await.unwrap();
     proxy.cut();
-    house.store().submit(&jobs(20, "noop", "")).await.unwrap();
+    env.store().submit(&jobs(20, "noop", "")).await.unwrap();
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     proxy.mend();
-    house.eventually("it ends", async || read().await.status.is_final()).await;
+    env.eventually("it ends", async || read().await.status.is_final()).await;
     let ended = read().await;
     assert_eq!((ended.status, ended.attempt), (Status::Done, 1));
-    house
-        .eventually("all jobs are done", async || {
-            house.store().counts().await.unwrap().contains(&(Status::Done, 41))
-        })
-        .await;
-    assert_consistent(house.store()).await;
+    env.eventually("all jobs are done", async || {
+        env.store().counts().await.unwrap().contains(&(Status::Done, 41))
+    })
+    .await;
+    assert_consistent(env.store()).await;
     worker.stop().await;
     scheduler.stop().await;
-    house.close().await;
+    env.close().await;
 }
 
 /// A peer that vanishes without a word, as a machine does that dies: connections to it hang and never end.
-async fn a_peer_that_vanishes_under_load(house: &House, proxy: &Proxy, flag: &str) {
+async fn a_peer_that_vanishes_under_load(env: &TestEnv, proxy: &Proxy, flag: &str) {
     let (scheduler, worker) =
-        (house.scheduler_with(&[flag]), house.worker_with(&[flag, "--capacity=scan=2"]));
+        (env.scheduler_with(&[flag]), env.worker_with(&[flag, "--capacity=scan=2"]));
     let all_done = async |count: u64| {
-        house
-            .eventually("all jobs, or their follow-ups, are done", async || {
-                let counts: std::collections::HashMap<_, _> =
-                    house.store().counts().await.unwrap().into_iter().collect();
-                counts[&Status::Done] == count
-                    && counts[&Status::Running] + counts[&Status::Waiting] == 0
-            })
-            .await;
+        env.eventually("all jobs, or their follow-ups, are done", async || {
+            let counts: std::collections::HashMap<_, _> =
+                env.store().counts().await.unwrap().into_iter().collect();
+            counts[&Status::Done] == count
+                && counts[&Status::Running] + counts[&Status::Waiting] == 0
+        })
+        .await;
     };
-    house.store().submit(&jobs(20, "noop", "scan=1")).await.unwrap();
+    env.store().submit(&jobs(20, "noop", "scan=1")).await.unwrap();
     all_done(20).await;
     proxy.hang();
-    house.store().submit(&jobs(20, "noop", "scan=1")).await.unwrap();
+    env.store().submit(&jobs(20, "noop", "scan=1")).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     proxy.mend();
     all_done(40).await;
-    assert_consistent(house.store()).await;
+    assert_consistent(env.store()).await;
     worker.stop().await;
     scheduler.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_that_vanished_without_a_word_is_connected_to_again() {
-    let house = House::new().await;
-    let (proxy, flag) = house.redis_proxy().await;
-    a_peer_that_vanishes_under_load(&house, &proxy, &flag).await;
-    house.close().await;
+    let env = TestEnv::new().await;
+    let (proxy, flag) = env.redis_proxy().await;
+    a_peer_that_vanishes_under_load(&env, &proxy, &flag).await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rabbitmq_that_vanished_without_a_word_is_connected_to_again() {
-    let house = House::new().await;
-    let (proxy, flag) = house.amqp_proxy().await;
-    a_peer_that_vanishes_under_load(&house, &proxy, &flag).await;
-    house.close().await;
+    let env = TestEnv::new().await;
+    let (proxy, flag) = env.amqp_proxy().await;
+    a_peer_that_vanishes_under_load(&env, &proxy, &flag).await;
+    env.close().await;
 }
 
 /// Sleeps, and jobs that end at once, while something is away; nothing that runs is stopped, all of it ends well.
-async fn work_goes_on(house: &House, away: impl AsyncFnOnce()) {
-    let scheduler = house.scheduler();
-    let worker = house.worker("scan=4");
+async fn work_goes_on(env: &TestEnv, away: impl AsyncFnOnce()) {
+    let scheduler = env.scheduler();
+    let worker = env.worker("scan=4");
     let mut long = job("sleep", "scan=1");
     long.spec.parameters = serde_json::json!({"seconds": 3}).as_object().cloned();
     let mut batch = jobs(30, "noop", "");
     batch.push(long.clone());
-    house.store().submit(&batch).await.unwrap();
-    let status = async || house.store().job(long.id).await.unwrap().unwrap().status;
-    house.eventually("it runs", async || status().await == Status::Running).await;
+    env.store().submit(&batch).await.unwrap();
+    let status = async || env.store().job(long.id).await.unwrap().unwrap().status;
+    env.eventually("it runs", async || status().await == Status::Running).await;
     away().await;
     let all_done = async || {
-        house.store().counts().await.is_ok_and(|counts| counts.contains(&(Status::Done, 62)))
+        env.store().counts().await.is_ok_and(|counts| counts.contains(&(Status::Done, 62)))
     };
-    house.eventually("all jobs are done", all_done).await;
-    let ended = house.store().job(long.id).await.unwrap().unwrap();
+    env.eventually("all jobs are done", all_done).await;
+    let ended = env.store().job(long.id).await.unwrap().unwrap();
     assert_eq!((ended.status, ended.attempt), (Status::Done, 1));
-    assert_consistent(house.store()).await;
+    assert_consistent(env.store()).await;
     worker.stop().await;
     scheduler.stop().await;
 }
@@ -287,67 +279,65 @@ async fn work_goes_on(house: &House, away: impl AsyncFnOnce()) {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_killed_for_longer_than_the_lease_loses_nothing() {
     let mut redis = Redis::start().await;
-    let house = House::on(&redis.url()).await;
-    work_goes_on(&house, async || {
-        house.store().submit(&jobs(31, "noop", "scan=1")).await.unwrap();
+    let env = TestEnv::on(&redis.url()).await;
+    work_goes_on(&env, async || {
+        env.store().submit(&jobs(31, "noop", "scan=1")).await.unwrap();
         redis.kill();
         tokio::time::sleep(Duration::from_secs(4)).await;
         redis.restart().await;
     })
     .await;
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_redis_refuses_new_work_and_takes_the_ends_of_what_runs() {
     let redis = Redis::start().await;
-    let house = House::on(&redis.url()).await;
-    work_goes_on(&house, async || {
+    let env = TestEnv::on(&redis.url()).await;
+    work_goes_on(&env, async || {
         redis.set("maxmemory", "1mb");
-        let refused = house.store().submit(&jobs(31, "noop", "scan=1")).await.unwrap_err();
+        let refused = env.store().submit(&jobs(31, "noop", "scan=1")).await.unwrap_err();
         assert!(refused.is_unavailable(), "{refused}");
-        house
-            .eventually("what runs ends, and that is recorded", async || {
-                house.store().counts().await.unwrap().contains(&(Status::Running, 0))
-            })
-            .await;
+        env.eventually("what runs ends, and that is recorded", async || {
+            env.store().counts().await.unwrap().contains(&(Status::Running, 0))
+        })
+        .await;
         redis.set("maxmemory", "0");
-        house.store().submit(&jobs(31, "noop", "scan=1")).await.unwrap();
+        env.store().submit(&jobs(31, "noop", "scan=1")).await.unwrap();
     })
     .await;
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_memory_alarm_of_rabbitmq_only_delays() {
-    let house = House::new().await;
-    work_goes_on(&house, async || {
-        house.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await;
-        house.store().submit(&jobs(31, "noop", "scan=1")).await.unwrap();
+    let env = TestEnv::new().await;
+    work_goes_on(&env, async || {
+        env.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await;
+        env.store().submit(&jobs(31, "noop", "scan=1")).await.unwrap();
         tokio::time::sleep(Duration::from_secs(2)).await;
-        house.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]).await;
+        env.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]).await;
     })
     .await;
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_network_only_delays() {
-    let house = House::new().await;
+    let env = TestEnv::new().await;
     let ((redis, redis_flag), (amqp, amqp_flag)) =
-        (house.redis_proxy().await, house.amqp_proxy().await);
+        (env.redis_proxy().await, env.amqp_proxy().await);
     redis.slow(Duration::from_millis(200));
     amqp.slow(Duration::from_millis(200));
-    let scheduler = house.scheduler_with(&[&redis_flag, &amqp_flag]);
-    let worker = house.worker_with(&[&redis_flag, &amqp_flag, "--lease=5s", "--capacity=scan=4"]);
-    house.store().submit(&jobs(15, "noop", "scan=1")).await.unwrap();
-    house
-        .eventually("all jobs are done", async || {
-            house.store().counts().await.unwrap().contains(&(Status::Done, 15))
-        })
-        .await;
-    assert_consistent(house.store()).await;
+    let scheduler = env.scheduler_with(&[&redis_flag, &amqp_flag]);
+    let worker = env.worker_with(&[&redis_flag, &amqp_flag, "--lease=5s", "--capacity=scan=4"]);
+    env.store().submit(&jobs(15, "noop", "scan=1")).await.unwrap();
+    env.eventually("all jobs are done", async || {
+        env.store().counts().await.unwrap().contains(&(Status::Done, 15))
+    })
+    .await;
+    assert_consistent(env.store()).await;
     worker.stop().await;
     scheduler.stop().await;
-    house.close().await;
+    env.close().await;
 }

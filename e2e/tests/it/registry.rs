@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use e2e::{House, Service, assert_consistent, job};
+use domain::job::{Job, JobId, Status};
+use e2e::{Service, StartServices, TestEnv, assert_consistent, job};
 use serde_json::{Value, json};
-use shared::job::{Job, JobId, Status};
-use shared::store::Filter;
+use store::Filter;
 
 use crate::world::{Actions, ended, with};
 
@@ -74,26 +74,26 @@ fn succeeds(command: &mut Command) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A house with a scheduler and two workers that know the registry's actions.
+/// A env with a scheduler and two workers that know the registry's actions.
 struct World {
-    house: House,
+    env: TestEnv,
     services: Vec<Service>,
     _actions: Actions,
 }
 
 impl World {
     async fn of(registry: &Registry) -> World {
-        let (house, actions) = (House::new().await, registry.actions());
+        let (env, actions) = (TestEnv::new().await, registry.actions());
         let flags = ["--capacity=scan=1,scanCheck=1", &actions.flag()];
-        let workers = [house.worker_with(&flags), house.worker_with(&flags)];
-        let services = workers.into_iter().chain([house.scheduler()]).collect();
-        World { house, services, _actions: actions }
+        let workers = [env.worker_with(&flags), env.worker_with(&flags)];
+        let services = workers.into_iter().chain([env.scheduler()]).collect();
+        World { env, services, _actions: actions }
     }
 
     async fn run(&self, action: &str, need: &str, parameters: &Value) -> Job {
         let new = with(job(action, need), parameters);
-        self.house.store().submit(std::slice::from_ref(&new)).await.unwrap();
-        ended(&self.house, new.id).await
+        self.env.store().submit(std::slice::from_ref(&new)).await.unwrap();
+        ended(&self.env, new.id).await
     }
 
     /// What it answers, when it is done.
@@ -109,23 +109,23 @@ impl World {
     }
 
     async fn log(&self, id: JobId) -> String {
-        let lines = self.house.store().log_lines(id, 0, 1000).await.unwrap();
+        let lines = self.env.store().log_lines(id, 0, 1000).await.unwrap();
         lines.into_iter().map(|line| line.text + "\n").collect()
     }
 
     async fn children(&self, id: JobId) -> Vec<Job> {
         let filter = Filter { parent: Some(id), ..Filter::default() };
-        let mut jobs = self.house.store().jobs(&filter, 0, 100).await.unwrap().jobs;
+        let mut jobs = self.env.store().jobs(&filter, 0, 100).await.unwrap().jobs;
         jobs.sort_by_key(|job| job.number);
         jobs
     }
 
     async fn close(self) {
-        assert_consistent(self.house.store()).await;
+        assert_consistent(self.env.store()).await;
         for service in self.services {
             service.stop().await;
         }
-        self.house.close().await;
+        self.env.close().await;
     }
 }
 
@@ -175,8 +175,8 @@ async fn an_image_is_scanned_layer_by_layer_by_children_of_its_scan() {
     std::fs::write(damaged, "not what it was").unwrap();
     let mut scan = with(job("scan_check", "scanCheck=1"), &json!({"image": "base:1"}));
     scan.spec.priority = "high".parse().unwrap();
-    world.house.store().submit(std::slice::from_ref(&scan)).await.unwrap();
-    let failed = ended(&world.house, scan.id).await;
+    world.env.store().submit(std::slice::from_ref(&scan)).await.unwrap();
+    let failed = ended(&world.env, scan.id).await;
     assert_eq!(failed.exception.unwrap().kind, "ChildrenFailed");
     let single = world.children(scan.id).await.remove(1);
     assert!(world.log(single.id).await.contains("it is damaged"));

@@ -1,36 +1,36 @@
-//! Subscriptions in a whole house: every event is told, once, whoever dies; nobody is told of the telling; a secret stays where
+//! Subscriptions in a whole env: every event is told, once, whoever dies; nobody is told of the telling; a secret stays where
 //! it is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use e2e::{House, Receiver, Reply, assert_consistent, job, jobs};
+use domain::job::{Job, Status};
+use domain::subscription::{Secret, SubscriptionName};
+use e2e::{Receiver, Reply, StartServices, TestEnv, assert_consistent, job, jobs};
 use scheduler::{Meters, Notifier};
 use serde_json::{Value, json};
-use shared::job::{Job, Status};
-use shared::store::{Dumped, Filter, SetSubscription, Subscription, SubscriptionSet};
-use shared::subscription::{Secret, SubscriptionName};
+use store::{Dumped, Filter, SetSubscription, Subscription, SubscriptionSet};
 
 const REACHES: &str = "--webhook-allow=127.0.0.1";
 
-async fn subscribe(house: &House, name: &str, url: &str, wanted: Value) -> Secret {
+async fn subscribe(env: &TestEnv, name: &str, url: &str, wanted: Value) -> Secret {
     let spec = json!({"url": url, "wanted": wanted, "retries": 20, "backoff": {"base": "10ms", "max": "100ms"}});
     let (name, spec) = (name.parse().unwrap(), serde_json::from_value(spec).unwrap());
     let wanted = SetSubscription { name, spec, secret: None, paused: None };
-    let set = house.store().set_subscription(&wanted).await.unwrap();
+    let set = env.store().set_subscription(&wanted).await.unwrap();
     let made = if let SubscriptionSet::Created(made) = set { made } else { None };
     made.unwrap()
 }
 
-async fn subscription(house: &House, name: &str) -> Subscription {
+async fn subscription(env: &TestEnv, name: &str) -> Subscription {
     let name: SubscriptionName = name.parse().unwrap();
-    house.store().subscription(&name).await.unwrap().unwrap()
+    env.store().subscription(&name).await.unwrap().unwrap()
 }
 
-async fn jobs_of(house: &House, action: &str) -> Vec<Job> {
+async fn jobs_of(env: &TestEnv, action: &str) -> Vec<Job> {
     let filter = Filter { action: Some(action.parse().unwrap()), ..Filter::default() };
-    house.store().jobs(&filter, 0, 1000).await.unwrap().jobs
+    env.store().jobs(&filter, 0, 1000).await.unwrap().jobs
 }
 
 /// Job and status of each message that came.
@@ -43,20 +43,20 @@ fn told(receiver: &Receiver, path: &str) -> Vec<(String, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_told_once_by_whatever_schedulers_there_are() {
     const JOBS: usize = 150;
-    let (house, receiver) = (House::new().await, Receiver::new().await);
-    subscribe(&house, "all", &receiver.url("/all"), json!({"kinds": ["job"]})).await;
+    let (env, receiver) = (TestEnv::new().await, Receiver::new().await);
+    subscribe(&env, "all", &receiver.url("/all"), json!({"kinds": ["job"]})).await;
     let errors = json!({"statuses": ["error"]});
-    subscribe(&house, "errors", &receiver.url("/errors"), errors).await;
-    let worker = house.worker_with(&["--capacity=cpu=8", REACHES]);
-    let (first, second) = (house.scheduler(), house.scheduler());
+    subscribe(&env, "errors", &receiver.url("/errors"), errors).await;
+    let worker = env.worker_with(&["--capacity=cpu=8", REACHES]);
+    let (first, second) = (env.scheduler(), env.scheduler());
     let mut all = jobs(JOBS, "noop", "cpu=1");
     all.extend(jobs(3, "false", "cpu=1"));
-    house.store().submit(&all[..JOBS / 2]).await.unwrap();
+    env.store().submit(&all[..JOBS / 2]).await.unwrap();
     let some = async || !receiver.at("/all").is_empty();
-    house.eventually("some is told", some).await;
+    env.eventually("some is told", some).await;
     first.kill().await;
-    let third = house.scheduler();
-    house.store().submit(&all[JOBS / 2..]).await.unwrap();
+    let third = env.scheduler();
+    env.store().submit(&all[JOBS / 2..]).await.unwrap();
 
     let expected: BTreeSet<(String, String)> = all
         .iter()
@@ -67,105 +67,105 @@ async fn every_event_is_told_once_by_whatever_schedulers_there_are() {
         })
         .collect();
     let arrived = async || told(&receiver, "/all").into_iter().collect::<BTreeSet<_>>() == expected;
-    house.eventually("all is told", arrived).await;
-    let quiet = async || subscription(&house, "all").await.record.waiting == 0;
-    house.eventually("nothing is on its way", quiet).await;
+    env.eventually("all is told", arrived).await;
+    let quiet = async || subscription(&env, "all").await.record.waiting == 0;
+    env.eventually("nothing is on its way", quiet).await;
 
     // Once each, nobody was told of the telling, and who wanted less was told less.
     assert_eq!(told(&receiver, "/all").len(), expected.len());
     let ids: BTreeSet<String> = receiver.at("/all").iter().map(|one| one.id().to_owned()).collect();
     assert_eq!(ids.len(), expected.len());
-    let quiet = async || subscription(&house, "errors").await.record.waiting == 0;
-    house.eventually("nothing is on its way to the other", quiet).await;
+    let quiet = async || subscription(&env, "errors").await.record.waiting == 0;
+    env.eventually("nothing is on its way to the other", quiet).await;
     assert_eq!(told(&receiver, "/errors").len(), 3);
-    let delivers = jobs_of(&house, "deliver").await;
+    let delivers = jobs_of(&env, "deliver").await;
     assert_eq!(delivers.len(), expected.len() + 3);
     assert!(delivers.iter().all(|job| job.status == Status::Done));
-    assert_consistent(house.store()).await;
+    assert_consistent(env.store()).await;
     for service in [second, third, worker] {
         service.stop().await;
     }
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_whose_worker_is_killed_is_carried_on_under_its_id() {
-    let (house, answers) = (House::new().await, Arc::new(AtomicBool::new(false)));
+    let (env, answers) = (TestEnv::new().await, Arc::new(AtomicBool::new(false)));
     let asked = Arc::clone(&answers);
     let receiver = Receiver::replying(move |_| {
         if asked.load(Ordering::SeqCst) { Reply::Status(200) } else { Reply::Never }
     });
     let receiver = receiver.await;
     let wanted = json!({"action": "noop", "statuses": ["waiting"]});
-    let secret = subscribe(&house, "ops", &receiver.url("/"), wanted).await;
-    let (scheduler, dies) = (house.scheduler(), house.worker_with(&[REACHES]));
+    let secret = subscribe(&env, "ops", &receiver.url("/"), wanted).await;
+    let (scheduler, dies) = (env.scheduler(), env.worker_with(&[REACHES]));
     let noop = job("noop", "");
-    house.store().submit(std::slice::from_ref(&noop)).await.unwrap();
+    env.store().submit(std::slice::from_ref(&noop)).await.unwrap();
     let under_way = async || receiver.at("/").len() == 1;
-    house.eventually("the message is under way", under_way).await;
+    env.eventually("the message is under way", under_way).await;
     dies.kill().await;
     answers.store(true, Ordering::SeqCst);
-    let lives = house.worker_with(&[REACHES]);
-    let delivered = async || subscription(&house, "ops").await.record.delivered == 1;
-    house.eventually("it arrives", delivered).await;
+    let lives = env.worker_with(&[REACHES]);
+    let delivered = async || subscription(&env, "ops").await.record.delivered == 1;
+    env.eventually("it arrives", delivered).await;
 
     let sent = receiver.at("/");
     assert_eq!(sent.len(), 2);
     assert_eq!((sent[0].id(), &sent[0].body), (sent[1].id(), &sent[1].body));
     assert!(sent.iter().all(|one| one.is_signed_with(&secret.reveal())));
-    let over = async || jobs_of(&house, "deliver").await.iter().all(|job| job.status.is_final());
-    house.eventually("all is over", over).await;
+    let over = async || jobs_of(&env, "deliver").await.iter().all(|job| job.status.is_final());
+    env.eventually("all is over", over).await;
     let mut statuses: Vec<Status> =
-        jobs_of(&house, "deliver").await.iter().map(|job| job.status).collect();
+        jobs_of(&env, "deliver").await.iter().map(|job| job.status).collect();
     statuses.sort();
     assert_eq!(statuses, [Status::Done, Status::WorkerDead], "no retry is spent");
     for service in [lives, scheduler] {
         service.stop().await;
     }
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_and_a_key_in_a_url_are_nowhere_but_at_their_subscription() {
-    let (house, receiver) = (House::new().await, Receiver::new().await);
+    let (env, receiver) = (TestEnv::new().await, Receiver::new().await);
     let url = receiver.url("/hook-of-hunter2");
-    let secret = subscribe(&house, "ops", &url, json!({"action": "noop"})).await;
+    let secret = subscribe(&env, "ops", &url, json!({"action": "noop"})).await;
     let gone = "http://127.0.0.1:9/hook-of-hunter2";
-    subscribe(&house, "broken", gone, json!({"action": "noop", "statuses": ["done"]})).await;
-    let (scheduler, worker) = (house.scheduler(), house.worker_with(&[REACHES]));
+    subscribe(&env, "broken", gone, json!({"action": "noop", "statuses": ["done"]})).await;
+    let (scheduler, worker) = (env.scheduler(), env.worker_with(&[REACHES]));
     let noop = job("noop", "");
-    house.store().submit(std::slice::from_ref(&noop)).await.unwrap();
+    env.store().submit(std::slice::from_ref(&noop)).await.unwrap();
     let delivered = async || {
-        let failed = subscription(&house, "broken").await.record.failed > 0;
-        failed && subscription(&house, "ops").await.record.delivered == 3
+        let failed = subscription(&env, "broken").await.record.failed > 0;
+        failed && subscription(&env, "ops").await.record.delivered == 3
     };
-    house.eventually("all is tried", delivered).await;
+    env.eventually("all is tried", delivered).await;
     for service in [worker, scheduler] {
         service.stop().await;
     }
 
-    let world: BTreeMap<String, Dumped> = house.store().dump().await.unwrap();
+    let world: BTreeMap<String, Dumped> = env.store().dump().await.unwrap();
     let found = |hidden: &str| -> Vec<&String> {
         let holds = |value: &Dumped| format!("{value:?}").contains(hidden);
         world.iter().filter(|(_, value)| holds(value)).map(|(key, _)| key).collect()
     };
     assert_eq!(found(&secret.reveal()), ["subscription:ops"]);
     assert_eq!(found("hunter2"), ["subscription:broken", "subscription:ops"]);
-    let shown = format!("{:?}", subscription(&house, "ops").await);
+    let shown = format!("{:?}", subscription(&env, "ops").await);
     assert!(!shown.contains("hunter2") && !shown.contains(&secret.reveal()), "{shown}");
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notifier_that_comes_too_late_says_so_and_goes_on_with_what_is_kept() {
-    let house = House::new().await;
-    subscribe(&house, "ops", "http://127.0.0.1:9", json!({"action": "false"})).await;
-    let notifier = Notifier::new(house.store().clone(), Meters::default());
+    let env = TestEnv::new().await;
+    subscribe(&env, "ops", "http://127.0.0.1:9", json!({"action": "false"})).await;
+    let notifier = Notifier::new(env.store().clone(), Meters::default());
     for _ in 0..110 {
-        house.store().submit(&jobs(100, "noop", "")).await.unwrap();
+        env.store().submit(&jobs(100, "noop", "")).await.unwrap();
     }
     let last = job("false", "");
-    house.store().submit(std::slice::from_ref(&last)).await.unwrap();
+    env.store().submit(std::slice::from_ref(&last)).await.unwrap();
     let (mut made, mut cuts, mut steps) = (0, 0, 0);
     loop {
         let step = notifier.once().await.unwrap();
@@ -178,21 +178,21 @@ async fn a_notifier_that_comes_too_late_says_so_and_goes_on_with_what_is_kept() 
     }
     assert_eq!((made, cuts), (1, 1));
     assert!(steps > 10, "in steps that are bounded: {steps}");
-    let record = subscription(&house, "ops").await.record;
+    let record = subscription(&env, "ops").await.record;
     let (after, before) = record.last_cut.unwrap();
     assert!(record.cuts == 1 && after < before, "{after} {before}");
-    house.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_enough_on_the_way_is_told_no_more_and_that_is_counted() {
-    const MOST: u64 = shared::store::MAX_DELIVERIES as u64;
-    let house = House::new().await;
-    subscribe(&house, "ops", "http://127.0.0.1:9", json!({"action": "noop"})).await;
-    let notifier = Notifier::new(house.store().clone(), Meters::default());
+    const MOST: u64 = store::MAX_DELIVERIES as u64;
+    let env = TestEnv::new().await;
+    subscribe(&env, "ops", "http://127.0.0.1:9", json!({"action": "noop"})).await;
+    let notifier = Notifier::new(env.store().clone(), Meters::default());
     let mut dropped = 0;
     for _ in 0..MOST / 100 + 1 {
-        house.store().submit(&jobs(100, "noop", "")).await.unwrap();
+        env.store().submit(&jobs(100, "noop", "")).await.unwrap();
         while let step = notifier.once().await.unwrap()
             && step.more
         {
@@ -200,7 +200,7 @@ async fn who_has_enough_on_the_way_is_told_no_more_and_that_is_counted() {
             assert!(!step.cut);
         }
     }
-    let record = subscription(&house, "ops").await.record;
+    let record = subscription(&env, "ops").await.record;
     assert_eq!((record.waiting, record.dropped, dropped), (MOST, 100, 100));
-    house.close().await;
+    env.close().await;
 }

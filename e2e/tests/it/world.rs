@@ -1,8 +1,8 @@
 //! What these tests say again and again.
 
-use e2e::House;
-use shared::job::{Job, JobId, NewJob};
-use shared::store::Store;
+use domain::job::{Job, JobId, NewJob};
+use e2e::TestEnv;
+use store::Store;
 
 /// A job as the store has it now.
 pub(crate) async fn look(store: &Store, id: JobId) -> Job {
@@ -10,13 +10,12 @@ pub(crate) async fn look(store: &Store, id: JobId) -> Job {
 }
 
 /// The job when it has ended.
-pub(crate) async fn ended(house: &House, id: JobId) -> Job {
-    house
-        .eventually("the job ends", async || {
-            house.store().job(id).await.unwrap().is_some_and(|job| job.status.is_final())
-        })
-        .await;
-    look(house.store(), id).await
+pub(crate) async fn ended(env: &TestEnv, id: JobId) -> Job {
+    env.eventually("the job ends", async || {
+        env.store().job(id).await.unwrap().is_some_and(|job| job.status.is_final())
+    })
+    .await;
+    look(env.store(), id).await
 }
 
 /// The job with these parameters.

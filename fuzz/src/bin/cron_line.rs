@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| shared::fuzzing::cron_line(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| domain::fuzzing::cron_line(bytes));

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| shared::fuzzing::locks(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| domain::fuzzing::locks(bytes));

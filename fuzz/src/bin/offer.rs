@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| shared::fuzzing::offer(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| broker::fuzzing::offer(bytes));

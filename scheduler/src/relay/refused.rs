@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use shared::queue::QueueName;
+use domain::queue::QueueName;
 
 /// How long a queue is left alone after its second refusal in a row; it doubles with each.
 const FIRST: Duration = Duration::from_secs(1);

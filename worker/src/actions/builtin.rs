@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use shared::job::{ActionName, Exception};
-use shared::store::{Source, Store};
+use domain::job::{ActionName, Exception};
+use store::{Source, Store};
 
 use super::{Action, Context, Ended, webhook};
 use crate::board::asked_to_stop;

@@ -24,8 +24,8 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use nix::unistd::{Gid, User, geteuid, getgrouplist};
-use shared::job::Exception;
-use shared::store::ActionDefaults;
+use domain::job::Exception;
+use store::ActionDefaults;
 use tokio::process::Command;
 
 use super::{Action, Context, Ended};

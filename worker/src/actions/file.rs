@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use shared::capacity::CapacityMap;
-use shared::job::{ActionName, Span};
-use shared::store::ActionDefaults;
+use domain::capacity::CapacityMap;
+use domain::job::{ActionName, Span};
+use store::ActionDefaults;
 
 use super::exec::argument::Given;
 use super::exec::{self, limits::Limits};

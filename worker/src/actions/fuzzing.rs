@@ -1,9 +1,9 @@
-//! What must hold for any file of actions, and for any line that a command says; see [`shared::fuzzing`].
+//! What must hold for any file of actions, and for any line that a command says; see [`domain::fuzzing`].
 
 use std::collections::HashMap;
 
-use shared::fuzzing::{Check, same_as_json, told};
-use shared::job::{ActionName, JobId, Spec, Token};
+use domain::fuzzing::{Check, same_as_json, told};
+use domain::job::{ActionName, JobId, Spec, Token};
 
 use super::exec::spawning::{Said, said};
 use super::file;
@@ -40,7 +40,7 @@ pub fn child(bytes: &[u8]) {
 fn child_of(
     child: crate::Child,
     parent: &Parent<'_>,
-) -> Result<shared::job::NewJob, crate::WrongChild> {
+) -> Result<domain::job::NewJob, crate::WrongChild> {
     child.job(parent, &mut HashMap::new(), &[], &HashMap::new())
 }
 
@@ -60,6 +60,6 @@ pub fn progress(bytes: &[u8]) {
 mod tests {
     #[test]
     fn seeds_and_what_was_found_before_hold() {
-        shared::fuzzing::recheck(&super::CHECKS);
+        domain::fuzzing::recheck(&super::CHECKS);
     }
 }

@@ -19,8 +19,8 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::job::{Exception, Span};
-use shared::store::ActionDefaults;
+use domain::job::{Exception, Span};
+use store::ActionDefaults;
 
 use super::exec::argument::{Given, SecretFile, Source as Text};
 use super::{Action, Context, Ended};

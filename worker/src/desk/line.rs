@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use shared::capacity::CapacityMap;
-use shared::job::{JobId, Priority, Timestamp};
+use domain::capacity::CapacityMap;
+use domain::job::{JobId, Priority, Timestamp};
 
 /// An offer that has come and is not used up.
 pub(super) struct Held {

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use shared::capacity::CapacityMap;
-use shared::job::{JobId, Priority};
-use shared::queue::QueueName;
+use domain::capacity::CapacityMap;
+use domain::job::{JobId, Priority};
+use domain::queue::QueueName;
 
 use super::line::{Held, Line};
 use super::{Claim, Desk, Move};

@@ -4,7 +4,7 @@ mod turns;
 use super::turns::PASSES;
 use super::*;
 use proptest::prelude::*;
-use shared::job::{Priority, Timestamp};
+use domain::job::{Priority, Timestamp};
 
 const HOLD: Duration = Duration::from_millis(250);
 

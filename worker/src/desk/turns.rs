@@ -4,8 +4,8 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
-use shared::capacity::CapacityMap;
-use shared::queue::QueueName;
+use domain::capacity::CapacityMap;
+use domain::queue::QueueName;
 
 use super::{Desk, Move};
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use shared::broker::{Broker, BrokerError, Consumer, Delivery};
-use shared::job::WorkerId;
-use shared::queue::QueueName;
+use broker::{Broker, BrokerError, Consumer, Delivery};
+use domain::job::WorkerId;
+use domain::queue::QueueName;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -187,7 +187,11 @@ impl Link {
             tokio::time::sleep(after).await;
             let config = &service.config;
             let namespace = &config.store.namespace;
-            Task::Connected(Broker::connect(&config.broker, namespace, &name).await.map(Arc::new))
+            let connecting = async {
+                let broker = Broker::connect(&config.broker.load()?, namespace, &name).await?;
+                Ok(Arc::new(broker))
+            };
+            Task::Connected(connecting.await)
         });
     }
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use shared::queue::QueueName;
+use domain::queue::QueueName;
 
 /// How long a queue is left alone at first; it doubles with each failure in a row.
 const FIRST: Duration = Duration::from_secs(1);

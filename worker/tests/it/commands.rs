@@ -1,7 +1,7 @@
 //! What commands are given, and what becomes of what they do.
 
 use serde_json::json;
-use shared::job::{Cancelled, Status};
+use domain::job::{Cancelled, Status};
 
 use crate::world::{World, entries, processes_of};
 

@@ -1,10 +1,11 @@
 //! Messages to subscriptions, with a receiver on this machine: what it is sent, when again, and when no more.
 
-use e2e::{Receiver, Reply, Service, job};
+use crate::services::StartServices;
+use testkit::{Receiver, Reply, Service, job};
 use serde_json::{Value, json};
-use shared::job::{Job, Status};
-use shared::store::{Filter, SetSubscription, Subscription, SubscriptionSet};
-use shared::subscription::{Delivery, Secret, SubscriptionName};
+use domain::job::{Job, Status};
+use store::{Filter, SetSubscription, Subscription, SubscriptionSet};
+use domain::subscription::{Delivery, Secret, SubscriptionName};
 
 use crate::world::{World, with};
 

@@ -3,10 +3,11 @@
 
 use std::process::Stdio;
 
-use e2e::{Service, assert_consistent, serve};
+use crate::services::StartServices;
+use testkit::{Service, assert_consistent, serve};
 use serde_json::{Value, json};
-use shared::job::{Cancelled, Job, JobId, Status};
-use shared::store::Filter;
+use domain::job::{Cancelled, Job, JobId, Status};
+use store::Filter;
 use worker::{Child, Config, Context, Shutdown, Worker};
 
 use crate::world::{World, with};
@@ -216,7 +217,7 @@ async fn a_wrong_child_is_said_in_the_log_and_fails_the_run() {
 async fn a_command_is_told_its_locks() {
     let world = World::new().await;
     let worker = world.worker(FAMILY);
-    let mut job = with(e2e::job("locks", ""), &json!({}));
+    let mut job = with(testkit::job("locks", ""), &json!({}));
     job.spec.locks = "licence=1 devices=1".parse().unwrap();
     world.house.store().submit(std::slice::from_ref(&job)).await.unwrap();
     let token = world.ended(job.id).await.token.unwrap();

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use serde_json::json;
-use shared::job::Status;
+use domain::job::Status;
 
 use crate::commands::FAMILY;
 use crate::world::{World, entries, processes_of};

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Service, job, serve};
+use testkit::{Service, job, serve};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::job::{Cancelled, Exception, Status};
+use domain::job::{Cancelled, Exception, Status};
 use worker::{ActionDefaults, Config, Context, Shutdown, Worker};
 
 use crate::world::{World, with};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::json;
-use shared::job::JobId;
+use domain::job::JobId;
 use tokio::process::{Child, Command};
 
 use crate::world::{World, entries};

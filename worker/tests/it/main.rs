@@ -11,5 +11,6 @@ mod library;
 mod limits;
 mod logs;
 mod progress;
+mod services;
 mod webhooks;
 mod world;

@@ -1,8 +1,9 @@
 //! Progress: seldom written, and the last word always kept.
 
-use e2e::serve;
+use crate::services::StartServices;
+use testkit::serve;
 use serde_json::{Value, json};
-use shared::job::JobId;
+use domain::job::JobId;
 use worker::{Config, Context, Progress, Shutdown, Worker};
 
 use crate::world::World;

@@ -10,9 +10,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use shared::job::{Cancelled, Status};
+use domain::job::{Cancelled, Status};
 use tokio::task::JoinSet;
 
+use crate::services::StartServices as _;
 use crate::world::World;
 
 type Received = Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>;

@@ -3,13 +3,14 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use e2e::{House, Service, job};
+use crate::services::StartServices;
+use testkit::{TestEnv, Service, job};
 use serde_json::Value;
-use shared::job::{Job, JobId, NewJob, Status};
+use domain::job::{Job, JobId, NewJob, Status};
 
 /// A house with a scheduler, and a folder for a worker's files, which are gone when it is left.
 pub(crate) struct World {
-    pub(crate) house: House,
+    pub(crate) house: TestEnv,
     pub(crate) folder: Folder,
     scheduler: Service,
 }
@@ -33,7 +34,7 @@ impl Drop for Folder {
 
 impl World {
     pub(crate) async fn new() -> World {
-        let house = House::new().await;
+        let house = TestEnv::new().await;
         let folder = std::env::temp_dir().join(format!("capstan-test-{}", JobId::random()));
         std::fs::create_dir(&folder).unwrap();
         let scheduler = house.scheduler();

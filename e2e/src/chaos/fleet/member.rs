@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use domain::capacity::CapacityMap;
 use e2e::Proxy;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shared::capacity::CapacityMap;
 use tokio::process::Child;
 use tokio::sync::Mutex;
 

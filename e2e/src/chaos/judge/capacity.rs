@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use shared::capacity::CapacityMap;
-use shared::job::{Job, JobId, Status};
-use shared::store::Change;
+use domain::capacity::CapacityMap;
+use domain::job::{Job, JobId, Status};
+use store::Change;
 
 use super::Findings;
 use crate::evidence::Evidence;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use shared::job::{Job, JobId, OnWorkerLost, Status};
+use domain::job::{Job, JobId, OnWorkerLost, Status};
 
 use super::Findings;
 use crate::evidence::Evidence;

@@ -1,6 +1,6 @@
 //! After the drain nothing is left over: the store agrees with itself, and what is bounded is small.
 
-use shared::store::{Dumped, WorkerStatus};
+use store::{Dumped, WorkerStatus};
 
 use super::Findings;
 use crate::evidence::Evidence;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use shared::job::{Job, JobId, Status};
+use domain::job::{Job, JobId, Status};
 
 use super::Findings;
 use crate::evidence::Evidence;

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::cron::Cause;
-use shared::job::{Job, OnWorkerLost, Span, Status};
+use domain::cron::Cause;
+use domain::job::{Job, OnWorkerLost, Span, Status};
 
 use super::Findings;
 use crate::evidence::Evidence;

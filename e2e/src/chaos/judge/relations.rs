@@ -1,6 +1,6 @@
 //! Dependencies: nothing begins before what it depends on is over, and what cannot succeed ends what depends on it.
 
-use shared::job::{Job, Status, When};
+use domain::job::{Job, Status, When};
 
 use super::Findings;
 use crate::evidence::Evidence;

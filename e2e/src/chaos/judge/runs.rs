@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use shared::job::{Job, JobId, Status};
+use domain::job::{Job, JobId, Status};
 
 use super::Findings;
 use crate::evidence::Evidence;
@@ -72,8 +72,7 @@ fn recorded(job: &Job, run: &Run, findings: &mut Findings) {
 }
 
 fn whole_log(evidence: &Evidence, job: &Job, findings: &mut Findings) {
-    let Some(shared::store::Dumped::Hash(fields)) = evidence.world.get(&format!("job:{}", job.id))
-    else {
+    let Some(store::Dumped::Hash(fields)) = evidence.world.get(&format!("job:{}", job.id)) else {
         return;
     };
     let lines = fields.get("logLines").and_then(|lines| lines.parse::<u64>().ok()).unwrap_or(0);

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use shared::job::{JobId, Status};
-use shared::store::Dumped;
+use domain::job::{JobId, Status};
+use store::Dumped;
 
 use super::Findings;
 use crate::evidence::Evidence;

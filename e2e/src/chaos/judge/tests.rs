@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use shared::capacity::CapacityMap;
-use shared::job::{Job, JobId, Status, Timestamp, Token};
-use shared::store::{Change, Worker, WorkerStatus};
+use domain::capacity::CapacityMap;
+use domain::job::{Job, JobId, Status, Timestamp, Token};
+use store::{Change, Worker, WorkerStatus};
 
 use super::{Findings, judge};
 use crate::evidence::{Evidence, carried_on};
@@ -222,7 +222,7 @@ fn what_must_not_run_twice_or_beside_another_is_found() {
     let names = without_pid(found(&jobs, runs(&jobs)).0);
     assert_eq!(names, ["2: a strict job never runs beside what carries it on"]);
     jobs[0].spec.strict_lease = false;
-    jobs[0].spec.on_worker_lost = shared::job::OnWorkerLost::Fail;
+    jobs[0].spec.on_worker_lost = domain::job::OnWorkerLost::Fail;
     let names = without_pid(found(&jobs, runs(&jobs)).0);
     assert_eq!(names, ["what must not run twice is not carried on"]);
 }

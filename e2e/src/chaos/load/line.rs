@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use domain::job::JobId;
 use futures_util::future::join_all;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use shared::job::JobId;
 
 use super::{Answer, Asked};
 use crate::history::now_us;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::job::Exception;
+use domain::job::Exception;
 
 /// How large a secret may be.
 const SECRET_BYTES: u64 = 64 * 1024;
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_a_file_that_is_read_when_it_is_needed() {
-        let file = std::env::temp_dir().join(shared::job::JobId::random().to_string());
+        let file = std::env::temp_dir().join(domain::job::JobId::random().to_string());
         let given = Given::Secret(SecretFile { secret: file.clone() });
         let secret = Source::parse(&given).unwrap();
         let missing = secret.filled(None).unwrap_err();

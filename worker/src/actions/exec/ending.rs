@@ -5,8 +5,8 @@ use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
-use shared::job::Exception;
-use shared::store::Source;
+use domain::job::Exception;
+use store::Source;
 
 use super::reaper::Running;
 use crate::actions::Context;

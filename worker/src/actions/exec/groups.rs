@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use shared::job::{JobId, Token};
+use domain::job::{JobId, Token};
 
 use super::limits::Limits;
 

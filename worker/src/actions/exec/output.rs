@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use shared::store::Source;
+use store::Source;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio_util::sync::CancellationToken;
 

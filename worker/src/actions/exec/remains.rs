@@ -126,7 +126,7 @@ mod tests {
 
     /// A worker's folder with two rooms, and its lock.
     fn rooms() -> (PathBuf, [PathBuf; 2], PathBuf) {
-        let rooms = std::env::temp_dir().join(format!("remains-{}", shared::job::JobId::random()));
+        let rooms = std::env::temp_dir().join(format!("remains-{}", domain::job::JobId::random()));
         let [one, two] = ["one", "two"].map(|name| rooms.join(name));
         fs::create_dir_all(one.join("deep/deeper")).unwrap();
         fs::create_dir(&two).unwrap();

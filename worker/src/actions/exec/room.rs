@@ -11,7 +11,7 @@ use nix::libc;
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, chown, mkfifo};
 use serde_json::Value;
-use shared::job::{Exception, JobId, Token, WorkerId};
+use domain::job::{Exception, JobId, Token, WorkerId};
 
 use crate::attempt::RESULT_BYTES;
 

@@ -1,8 +1,8 @@
 //! A run of a command, from its room to its result: what the command says is read while it runs,
 //! and to its end.
 
-use shared::job::Exception;
-use shared::store::Source;
+use domain::job::Exception;
+use store::Source;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 

@@ -5,8 +5,8 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shared::job::{Exception, JobId};
-use shared::store::Source;
+use domain::job::{Exception, JobId};
+use store::Source;
 use tokio_util::sync::CancellationToken;
 
 use super::lines::{Lines, Read};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::Response;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::json;
-use shared::job::Exception;
-use shared::store::Source;
+use domain::job::Exception;
+use store::Source;
 
 use super::Message;
 use super::client::{Client, Trouble};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Response, Url};
-use shared::job::Exception;
-use shared::subscription::Endpoint;
+use domain::job::Exception;
+use domain::subscription::Endpoint;
 
 use super::address::Networks;
 use super::{Message, signature};

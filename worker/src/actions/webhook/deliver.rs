@@ -7,9 +7,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use shared::job::Exception;
-use shared::store::{Source, Store, Subscription, Tried};
-use shared::subscription::{Delivery, Secret};
+use domain::job::Exception;
+use store::{Source, Store, Subscription, Tried};
+use domain::subscription::{Delivery, Secret};
 
 use super::{Client, Message, TIMEOUT, attempts};
 use crate::actions::{Action, Context, Ended, Log};

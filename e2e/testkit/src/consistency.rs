@@ -1,0 +1,152 @@
+//! The invariant behind every list and count: indexes, leases and records say the same at every moment.
+
+mod places;
+mod relations;
+mod subscriptions;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::job::Status;
+use store::{Dumped, Store};
+
+type World = BTreeMap<String, Dumped>;
+type Jobs<'a> = BTreeMap<&'a str, &'a BTreeMap<String, String>>;
+
+/// Fails with what disagrees, if anything does.
+pub async fn assert_consistent(store: &Store) {
+    let world = store.dump().await.expect("the store can be dumped");
+    let wrong = disagreements(&world);
+    assert!(wrong.is_empty(), "the store disagrees with itself:\n{}", wrong.join("\n"));
+}
+
+/// What disagrees in this state of the store.
+#[must_use]
+pub fn disagreements(world: &World) -> Vec<String> {
+    // A tombstone is in no index.
+    let jobs: Jobs<'_> = world
+        .iter()
+        .filter_map(|(key, value)| {
+            let Dumped::Hash(fields) = value else { return None };
+            Some((key.strip_prefix("job:")?, fields))
+        })
+        .filter(|(_, job)| job.get("status").is_none_or(|status| status != "deleted"))
+        .collect();
+    let mut wrong = Vec::new();
+    let mut check = |index: String, expected: BTreeSet<&str>| {
+        let found = members(world, &index);
+        for id in expected.symmetric_difference(&found) {
+            let place = if found.contains(id) { "should not be" } else { "is missing" };
+            wrong.push(format!("{id} {place} in {index}"));
+        }
+    };
+    let having = |field: &str, value: &str| -> BTreeSet<&str> {
+        let of = jobs.iter().filter(|(_, job)| job.get(field).is_some_and(|found| found == value));
+        of.map(|(id, _)| *id).collect()
+    };
+    check("jobs:number".into(), jobs.keys().copied().collect());
+    for status in Status::ALL {
+        check(format!("jobs:status:{status}"), having("status", status.as_str()));
+    }
+    for action in values(&jobs, "action") {
+        check(format!("jobs:action:{action}"), having("action", &action));
+    }
+    for worker in values(&jobs, "workerID") {
+        check(format!("jobs:worker:{worker}"), having("workerID", &worker));
+        let held = having("workerID", &worker).into_iter().filter(|id| runs(jobs[id]));
+        check(format!("held:{worker}"), held.collect());
+    }
+    let crons = world.keys().filter_map(|key| key.strip_prefix("cron:"));
+    check("cron_names".into(), crons.collect());
+    check("crons".into(), firing_crons(world));
+    let due = members(world, "due");
+    let expiring = jobs
+        .iter()
+        .filter(|(_, job)| job.contains_key("expiresAt") && job["status"] == "waiting")
+        // It was started in time.
+        .filter(|(_, job)| !job.contains_key("awaits"))
+        .map(|(id, _)| *id);
+    check("expiring".into(), expiring.collect());
+    for (key, value) in world {
+        let Some(unique) = key.strip_prefix("unique:") else { continue };
+        let Dumped::Text(holder) = value else { continue };
+        let has_it = |job: &&BTreeMap<String, String>| {
+            !is_over(job) && job.get("uniqueKey").is_some_and(|key| key == unique)
+        };
+        if jobs.get(holder.as_str()).copied().filter(has_it).is_none() {
+            wrong.push(format!("unique key {unique} is held by {holder}, which does not have it"));
+        }
+    }
+    for (id, job) in jobs.iter().filter(|(_, job)| !is_over(job)) {
+        let Some(unique) = job.get("uniqueKey") else { continue };
+        let holder = Dumped::Text((*id).to_owned());
+        if world.get(&format!("unique:{unique}")) != Some(&holder) {
+            wrong.push(format!("{id} does not hold its unique key {unique}"));
+        }
+    }
+    for (id, job) in &jobs {
+        let Some(next) = job.get("followUpID") else { continue };
+        let follows = jobs.get(next.as_str()).and_then(|next| next.get("retryFromID"));
+        // It may have been deleted, or have left the history.
+        if follows.is_some_and(|from| from != id) {
+            wrong.push(format!("{id} names {next} as its follow-up, which follows another"));
+        }
+        if !is_over(job) {
+            wrong.push(format!("{id} has a follow-up and is not over"));
+        }
+    }
+    for id in world.keys().filter_map(|key| key.strip_prefix("log:")) {
+        if !jobs.contains_key(id) {
+            wrong.push(format!("{id} has a log and no record"));
+        }
+    }
+    for (id, _) in jobs.iter().filter(|(_, job)| !job.contains_key("spec")) {
+        wrong.push(format!("{id} has no spec"));
+    }
+    wrong.extend(places::disagreements(world, &jobs));
+    wrong.extend(relations::disagreements(world, &jobs));
+    wrong.extend(subscriptions::disagreements(world));
+    for id in due.iter().filter(|id| jobs.get(*id).is_none_or(|job| job["status"] != "waiting")) {
+        wrong.push(format!("{id} is due later but does not wait"));
+    }
+    wrong
+}
+
+fn is_over(job: &BTreeMap<String, String>) -> bool {
+    !runs(job) && job.get("status").is_none_or(|status| status != "waiting")
+}
+
+/// Crons that are to be looked at: not paused, and with a tick to come or a firing that is held.
+fn firing_crons(world: &World) -> BTreeSet<&str> {
+    let fires = |name: &str, cron: &BTreeMap<String, String>| {
+        let has_next = cron.get("nextRun").is_some_and(|next| !next.is_empty());
+        let held = world.contains_key(&format!("cron_held:{name}"));
+        cron.get("paused").is_some_and(|paused| paused == "0") && (has_next || held)
+    };
+    let crons = world.iter().filter_map(|(key, value)| match value {
+        Dumped::Hash(cron) => Some((key.strip_prefix("cron:")?, cron)),
+        Dumped::Text(_)
+        | Dumped::Set(_)
+        | Dumped::Sorted(_)
+        | Dumped::List(_)
+        | Dumped::Stream(_) => None,
+    });
+    crons.filter(|(name, cron)| fires(name, cron)).map(|(name, _)| name).collect()
+}
+
+fn runs(job: &BTreeMap<String, String>) -> bool {
+    job.get("status").is_some_and(|status| status == "running" || status == "cancel_request")
+}
+
+fn members<'a>(world: &'a World, key: &str) -> BTreeSet<&'a str> {
+    match world.get(key) {
+        Some(Dumped::Sorted(members)) => members.keys().map(String::as_str).collect(),
+        Some(Dumped::Set(members)) => members.iter().map(String::as_str).collect(),
+        Some(Dumped::Text(_) | Dumped::Hash(_) | Dumped::List(_) | Dumped::Stream(_)) | None => {
+            BTreeSet::new()
+        }
+    }
+}
+
+fn values(jobs: &BTreeMap<&str, &BTreeMap<String, String>>, field: &str) -> BTreeSet<String> {
+    jobs.values().filter_map(|job| job.get(field).cloned()).collect()
+}

@@ -1,0 +1,31 @@
+//! Where the store is and how to get in.
+
+use std::fmt;
+
+/// The Redis server and the namespace. `Debug` leaves out the URL and the password.
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// `redis://[user:password@]host:port[/db]`; `rediss://` uses TLS.
+    pub redis_url: String,
+    /// Replaces the password of the URL.
+    pub password: Option<String>,
+    /// The certificate authorities to trust, as PEM; the system's when absent.
+    pub authorities: Option<String>,
+    /// The prefix of every key.
+    pub namespace: String,
+}
+
+impl StoreConfig {
+    /// A store that needs neither a password nor authorities beside its URL.
+    #[must_use]
+    pub fn new(redis_url: impl Into<String>, namespace: impl Into<String>) -> StoreConfig {
+        let (redis_url, namespace) = (redis_url.into(), namespace.into());
+        StoreConfig { redis_url, password: None, authorities: None, namespace }
+    }
+}
+
+impl fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreConfig").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}

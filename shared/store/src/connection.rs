@@ -1,0 +1,124 @@
+//! A connection to Redis that everybody shares, replaced when it breaks and when it no longer answers. The
+//! client's manager replaces only what breaks; a peer that vanished (a moved container, a machine without
+//! power, a proxy that hangs) breaks nothing, it just never answers again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{
+    Client, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult,
+    TlsCertificates, Value,
+};
+
+use domain::settings::InvalidSetting;
+
+use super::{CALL_LIMIT, StoreConfig, StoreError};
+
+/// What we sent and nobody acknowledged for so long shows that nobody is there.
+const UNHEARD: Duration = Duration::from_secs(6);
+
+/// A client whose connections notice within seconds that the other side has vanished.
+pub(super) fn client(config: &StoreConfig) -> Result<Client, StoreError> {
+    let bad = |error| InvalidSetting::new("CAPSTAN_REDIS_URL", error);
+    let probes = TcpKeepalive::new()
+        .with_time(UNHEARD)
+        .with_interval(Duration::from_secs(2))
+        .with_retries(3);
+    let settings =
+        TcpSettings::default().set_nodelay(true).set_keepalive(probes).set_user_timeout(UNHEARD);
+    let mut place = config.redis_url.as_str().into_connection_info().map_err(bad)?;
+    if let Some(password) = &config.password {
+        let known = place.redis_settings().clone().set_password(password);
+        place = place.set_redis_settings(known);
+    }
+    let place = place.set_tcp_settings(settings);
+    if !matches!(place.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Ok(Client::open(place)?);
+    }
+    let root_cert = config.authorities.clone().map(String::into_bytes);
+    let trusted = TlsCertificates { client_tls: None, root_cert };
+    Client::build_with_tls(place, trusted)
+        .map_err(|error| InvalidSetting::new("CAPSTAN_REDIS_CA", error).into())
+}
+
+/// One connection; clones share it.
+#[derive(Clone)]
+pub(super) struct Connection(Arc<Shared>);
+
+struct Shared {
+    client: Client,
+    settings: ConnectionManagerConfig,
+    current: Mutex<Current>,
+}
+
+#[derive(Clone)]
+struct Current {
+    number: u64,
+    manager: ConnectionManager,
+}
+
+impl Connection {
+    /// Makes a connection without connecting: the first call does. A call fails after `limit`. Must be called
+    /// inside a runtime.
+    pub(super) fn new(client: Client, limit: Duration) -> RedisResult<Connection> {
+        let settings = ConnectionManagerConfig::new()
+            .set_number_of_retries(1)
+            .set_max_delay(Duration::from_millis(200))
+            .set_connection_timeout(Some(CALL_LIMIT))
+            .set_response_timeout(Some(limit));
+        let manager = ConnectionManager::new_lazy_with_config(client.clone(), settings.clone())?;
+        let current = Mutex::new(Current { number: 0, manager });
+        Ok(Connection(Arc::new(Shared { client, settings, current })))
+    }
+
+    fn current(&self) -> Current {
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// After a call that was not answered in time the next ones go over a new connection. Calls under way on
+    /// the old one may still be answered there.
+    fn judge<T>(&self, used: u64, answer: &RedisResult<T>) {
+        let late = answer.as_ref().is_err_and(redis::RedisError::is_timeout);
+        if !late {
+            return;
+        }
+        let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.number == used {
+            let (client, settings) = (self.0.client.clone(), self.0.settings.clone());
+            if let Ok(manager) = ConnectionManager::new_lazy_with_config(client, settings) {
+                *current = Current { number: used + 1, manager };
+            }
+        }
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move {
+            let mut current = self.current();
+            let answer = current.manager.req_packed_command(command).await;
+            self.judge(current.number, &answer);
+            answer
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            let mut current = self.current();
+            let answer = current.manager.req_packed_commands(pipeline, offset, count).await;
+            self.judge(current.number, &answer);
+            answer
+        })
+    }
+
+    fn get_db(&self) -> i64 {
+        self.current().manager.get_db()
+    }
+}

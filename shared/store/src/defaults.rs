@@ -1,0 +1,138 @@
+//! What the jobs of an action have unless they say otherwise: what workers announce of it, and before that what an
+//! operator has configured. The API fills it into submissions, and whoever fires a cron into its jobs.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Store, StoreError, configs};
+use domain::capacity::CapacityMap;
+use domain::job::{ActionName, Span, Spec};
+use domain::lock::{self, LockError, LockName};
+
+/// What a job of an action has unless its submission says otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ActionDefaults {
+    /// What to do it with; a job's own parameters go before these one by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Map<String, Value>>,
+    /// What it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity_map: Option<CapacityMap>,
+    /// How often it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// From its start to SIGTERM.
+    #[serde(skip_serializing_if = "Span::is_none")]
+    pub deadline: Span,
+    /// From SIGTERM to SIGKILL.
+    #[serde(skip_serializing_if = "Span::is_none")]
+    pub stop_timeout: Span,
+    /// So many of its jobs run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<u32>,
+    /// So many of those that have the same key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running_per: Option<RunningPer>,
+}
+
+/// A limit for each of the keys that jobs of an action have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunningPer {
+    /// The key, with parameters of the job: `{{tenant}}`.
+    pub key: String,
+    /// How many run at once.
+    pub permits: u32,
+}
+
+impl ActionDefaults {
+    /// These, and what `others` say where these say nothing.
+    #[must_use]
+    pub fn or(mut self, others: &ActionDefaults) -> ActionDefaults {
+        self.parameters = filled(self.parameters, others.parameters.as_ref());
+        self.capacity_map = self.capacity_map.or_else(|| others.capacity_map.clone());
+        self.retries = self.retries.or(others.retries);
+        self.deadline = first(self.deadline, &others.deadline);
+        self.stop_timeout = first(self.stop_timeout, &others.stop_timeout);
+        self.max_running = self.max_running.or(others.max_running);
+        self.max_running_per = self.max_running_per.or_else(|| others.max_running_per.clone());
+        self
+    }
+
+    /// Fills in what a job does not say itself. What it needs stays as it was given; its class follows from
+    /// [`ActionDefaults::need`].
+    pub fn fill(&self, spec: &mut Spec, retries: Option<u32>) {
+        spec.retries = retries.or(self.retries).unwrap_or(0);
+        spec.parameters = filled(spec.parameters.take(), self.parameters.as_ref());
+        spec.deadline = first(std::mem::take(&mut spec.deadline), &self.deadline);
+        spec.stop_timeout = first(std::mem::take(&mut spec.stop_timeout), &self.stop_timeout);
+    }
+
+    /// The lock that keeps the limit of the job's key; the job's parameters are filled in.
+    pub fn limit_of_key(&self, spec: &Spec) -> Result<Option<LockName>, LockError> {
+        let Some(per) = &self.max_running_per else { return Ok(None) };
+        let key = lock::render(&per.key, spec.parameters.as_ref())?;
+        LockName::of_key(&spec.action, &key).map(Some)
+    }
+
+    /// What a job needs.
+    #[must_use]
+    pub fn need<'a>(&'a self, own: Option<&'a CapacityMap>) -> Option<&'a CapacityMap> {
+        own.or(self.capacity_map.as_ref())
+    }
+}
+
+fn first(own: Span, other: &Span) -> Span {
+    if own.is_none() { other.clone() } else { own }
+}
+
+/// Parameters, with those of `others` that they lack.
+fn filled(
+    own: Option<Map<String, Value>>,
+    others: Option<&Map<String, Value>>,
+) -> Option<Map<String, Value>> {
+    let Some(others) = others else { return own };
+    let mut all = others.clone();
+    all.extend(own.unwrap_or_default());
+    Some(all)
+}
+
+impl Store {
+    /// Says what the actions of a worker have by default. Of two workers that differ the later one counts.
+    pub async fn announce(
+        &self,
+        actions: &[(ActionName, ActionDefaults)],
+    ) -> Result<(), StoreError> {
+        let mut command = redis::cmd("HSET");
+        command.arg(self.keys.actions());
+        for (name, defaults) in actions {
+            let json = serde_json::to_string(defaults).unwrap_or_default();
+            command.arg(name.as_str()).arg(json);
+        }
+        Ok(command.exec_async(&mut self.connection.clone()).await?)
+    }
+
+    /// What actions have by default: as configured, and where that says nothing as some worker has announced.
+    pub async fn action_defaults(&self) -> Result<HashMap<ActionName, ActionDefaults>, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.hgetall(self.keys.actions()).hgetall(self.keys.action_configs());
+        let (announced, configured): (HashMap<String, String>, HashMap<String, String>) =
+            pipe.query_async(&mut self.connection.clone()).await?;
+        let known = announced.into_iter().filter_map(|(name, json)| {
+            Some((name.parse().ok()?, serde_json::from_str(&json).ok()?))
+        });
+        let mut all: HashMap<ActionName, ActionDefaults> = known.collect();
+        for (name, kept) in configured {
+            let config = configs::read(&name, &kept)?;
+            let defaults = match all.get(&config.action) {
+                Some(announced) => config.defaults.or(announced),
+                None => config.defaults,
+            };
+            all.insert(config.action, defaults);
+        }
+        Ok(all)
+    }
+}

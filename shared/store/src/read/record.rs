@@ -1,0 +1,104 @@
+//! A job's record as the store has it, read into the type that the rest of Capstan knows.
+
+use std::str::FromStr;
+
+use redis::Value;
+
+use super::StoreError;
+use domain::capacity::Class;
+use domain::job::{Cancelled, Job, JobId, Spec, Status, Timestamp, Token};
+
+/// Reads the hash of one job; `None` when it is empty: there is no such job.
+pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
+    let fields: Vec<(&str, &str)> = pairs(hash).ok_or_else(|| wrong(id, "it is no hash"))?;
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    let fields = Fields { id, fields };
+    let spec = match (fields.json("spec")?, fields.must("status")?) {
+        (Some(spec), _) => spec,
+        // A tombstone has none.
+        (None, Status::Deleted) => Spec::of(fields.must("action")?),
+        (None, _) => return Err(wrong(id, "spec is missing")),
+    };
+    Ok(Some(Job {
+        id,
+        number: fields.must("number")?,
+        status: fields.must("status")?,
+        class: Class::try_from(fields.must::<String>("class")?).map_err(|e| wrong(id, e))?,
+        retry_from: fields.may("retryFromID")?.unwrap_or(id),
+        follow_up: fields.may("followUpID")?,
+        retries_left: fields.may("retriesLeft")?.unwrap_or(0),
+        attempt: fields.may("attempt")?.unwrap_or(1),
+        crashes: fields.may("crashes")?.unwrap_or(0),
+        worker: fields.may("workerID")?,
+        token: fields.may("token")?.map(Token),
+        scheduled_at: fields.time("scheduledAt")?.unwrap_or(Timestamp::from_ms(0)),
+        created_at: fields.time("createdAt")?.unwrap_or(Timestamp::from_ms(0)),
+        last_updated: fields.time("lastUpdated")?.unwrap_or(Timestamp::from_ms(0)),
+        started_at: fields.time("startedAt")?,
+        finished_at: fields.time("finishedAt")?,
+        result: fields.json("result")?,
+        exception: fields.json("exception")?,
+        progress: fields.json("progress")?,
+        next: fields.may("next")?,
+        family: fields.may("family")?,
+        awaits: fields.text("awaits").is_some(),
+        failed_children: fields.may("failed")?.unwrap_or(0),
+        holds: fields.may("holds")?.unwrap_or_default(),
+        cancelled: fields.cancelled(),
+        spec,
+    }))
+}
+
+/// The names and values of a hash, as they came: most of a page of jobs is read from here, and nothing is copied.
+fn pairs(hash: &Value) -> Option<Vec<(&str, &str)>> {
+    hash.as_map_iter()?.map(|(name, value)| Some((text(name)?, text(value)?))).collect()
+}
+
+fn text(value: &Value) -> Option<&str> {
+    let Value::BulkString(bytes) = value else { return None };
+    std::str::from_utf8(bytes).ok()
+}
+
+struct Fields<'a> {
+    id: JobId,
+    fields: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Fields<'a> {
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.fields.iter().find(|(one, _)| *one == name).map(|(_, value)| *value)
+    }
+
+    fn may<T: FromStr>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let value = text.parse().map_err(|_| wrong(self.id, format!("{name} is {text:?}")))?;
+        Ok(Some(value))
+    }
+
+    fn must<T: FromStr>(&self, name: &str) -> Result<T, StoreError> {
+        self.may(name)?.ok_or_else(|| wrong(self.id, format!("{name} is missing")))
+    }
+
+    fn time(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.may(name)?.map(Timestamp::from_ms))
+    }
+
+    fn cancelled(&self) -> Option<Cancelled> {
+        let text = |name: &str| self.text(name).map(str::to_owned);
+        let (by, reason) = (text("cancelBy"), text("cancelReason"));
+        (by.is_some() || reason.is_some())
+            .then(|| Cancelled { by: by.unwrap_or_default(), reason: reason.unwrap_or_default() })
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let value = serde_json::from_str(text);
+        value.map(Some).map_err(|error| wrong(self.id, format!("{name}: {error}")))
+    }
+}
+
+fn wrong(id: JobId, why: impl std::fmt::Display) -> StoreError {
+    StoreError::Record { key: format!("job {id}"), why: why.to_string() }
+}

@@ -1,0 +1,166 @@
+//! beat, leave, expire: who lives, and what becomes of the jobs of those who do not.
+
+use std::time::Duration;
+
+use domain::job::{Outcome, Status, Token, WorkerId};
+use store::{ClaimRequest, Claims, Expired, Left, Pulse, Verdict, WorkerStatus};
+use testkit::{TestEnv, assert_consistent, job, jobs};
+
+use crate::world::{beat, claimed, dump, end, finish, status, submit, worker};
+
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// A worker whose lease is over as soon as it is given.
+async fn dying_worker(env: &TestEnv, jobs: &[domain::job::NewJob]) -> (WorkerId, Vec<Token>) {
+    let id = worker(env).await;
+    let mut tokens = Vec::new();
+    for job in jobs {
+        tokens.push(claimed(env, &id, job.id).await.token);
+    }
+    env.store().beat(&beat(&id, MOMENT)).await.unwrap();
+    env.eventually("its lease ends", async || {
+        !env.store().ended_leases().await.unwrap().is_empty()
+    })
+    .await;
+    (id, tokens)
+}
+
+#[tokio::test]
+async fn a_beat_renews_the_lease_and_tells_what_became_of_each_job() {
+    let env = TestEnv::new().await;
+    let id = worker(&env).await;
+    let mine = submit(&env, &job("noop", "scan=1")).await;
+    let run = claimed(&env, &id, mine).await;
+    let ended = submit(&env, &job("noop", "scan=1")).await;
+    let ended_run = claimed(&env, &id, ended).await;
+    finish(&env, &end(ended, ended_run.token, Outcome::Done(None))).await;
+    let mut told = beat(&id, Duration::from_secs(60));
+    told.running =
+        vec![(mine, run.token), (ended, ended_run.token), (mine, Token(run.token.0 + 1))];
+    let Pulse::Alive(orders) = env.store().beat(&told).await.unwrap() else { panic!() };
+    let (until, verdicts) = (orders.until, orders.verdicts);
+    assert_eq!(verdicts, [(ended, Verdict::Lost), (mine, Verdict::Lost)]);
+    let read = env.store().worker(&id).await.unwrap().unwrap();
+    assert_eq!((read.status, read.heartbeat_expiration), (WorkerStatus::Running, until));
+    assert_eq!((read.jobs, read.capacity_map), (vec![mine], told.capacity_map));
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_worker_whose_lease_ended_unnoticed_beats_first_and_claims_then() {
+    let env = TestEnv::new().await;
+    let held = job("noop", "scan=1");
+    submit(&env, &held).await;
+    let (id, tokens) = dying_worker(&env, std::slice::from_ref(&held)).await;
+    let next = submit(&env, &job("noop", "scan=1")).await;
+    let request = [ClaimRequest { max: 1, ids: vec![next] }];
+    let before = dump(&env).await;
+    assert_eq!(env.store().claim(&id, &request).await.unwrap(), Claims::LeaseLate);
+    assert_eq!(dump(&env).await, before);
+    let mut told = beat(&id, Duration::from_secs(60));
+    told.running = vec![(held.id, tokens[0])];
+    let Pulse::Alive(orders) = env.store().beat(&told).await.unwrap() else { panic!() };
+    let verdicts = orders.verdicts;
+    assert_eq!(verdicts, [], "what it ran is still its own");
+    claimed(&env, &id, next).await;
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_worker_leaves_only_when_it_holds_nothing() {
+    let env = TestEnv::new().await;
+    let id = worker(&env).await;
+    let held = submit(&env, &job("noop", "scan=1")).await;
+    let run = claimed(&env, &id, held).await;
+    let before = dump(&env).await;
+    assert_eq!(env.store().leave(&id).await.unwrap(), Left::Holds(1));
+    assert_eq!(env.store().leave(&WorkerId::random()).await.unwrap(), Left::Gone);
+    assert_eq!(dump(&env).await, before);
+    finish(&env, &end(held, run.token, Outcome::Done(None))).await;
+    assert_eq!(env.store().leave(&id).await.unwrap(), Left::Done);
+    assert_eq!(env.store().beat(&beat(&id, MOMENT)).await.unwrap(), Pulse::Dead);
+    let workers = env.store().workers().await.unwrap();
+    assert_eq!((workers.len(), workers[0].status), (1, WorkerStatus::Shutdown));
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_good_lease_is_not_ended() {
+    let env = TestEnv::new().await;
+    let id = worker(&env).await;
+    let held = submit(&env, &job("noop", "scan=1")).await;
+    claimed(&env, &id, held).await;
+    let before = dump(&env).await;
+    assert_eq!(env.store().ended_leases().await.unwrap(), []);
+    assert_eq!(env.store().expire(&id).await.unwrap(), Expired::Alive);
+    assert_eq!(env.store().expire(&WorkerId::random()).await.unwrap(), Expired::Alive);
+    assert_eq!(dump(&env).await, before);
+    env.close().await;
+}
+
+#[tokio::test]
+async fn jobs_of_a_dead_worker_end_and_follow_ups_carry_them_on() {
+    let env = TestEnv::new().await;
+    let batch = jobs(150, "noop", "scan=1");
+    env.store().submit(&batch).await.unwrap();
+    let (id, tokens) = dying_worker(&env, &batch).await;
+    assert_eq!(env.store().expire(&id).await.unwrap(), Expired::Ended(100, 50));
+    assert_eq!(
+        env.store().ended_leases().await.unwrap(),
+        std::slice::from_ref(&id),
+        "not done yet"
+    );
+    assert_eq!(env.store().expire(&id).await.unwrap(), Expired::Ended(50, 0));
+    assert_eq!(env.store().ended_leases().await.unwrap(), []);
+    assert_consistent(env.store()).await;
+
+    let dead = env.store().job(batch[0].id).await.unwrap().unwrap();
+    assert_eq!(dead.status, Status::WorkerDead);
+    let follow_up = env.store().job(dead.follow_up.unwrap()).await.unwrap().unwrap();
+    assert_eq!((follow_up.status, follow_up.retry_from), (Status::Waiting, dead.id));
+    assert_eq!((follow_up.crashes, follow_up.attempt), (1, 2));
+    assert_eq!(env.store().counts().await.unwrap()[0], (Status::Waiting, 150));
+
+    let before = dump(&env).await;
+    let late = end(dead.id, tokens[0], Outcome::Done(None));
+    assert_eq!(finish(&env, &late).await, store::Finished::Already(Status::WorkerDead));
+    assert_eq!(env.store().beat(&beat(&id, MOMENT)).await.unwrap(), Pulse::Dead);
+    let request = [ClaimRequest { max: 1, ids: vec![follow_up.id] }];
+    assert_eq!(env.store().claim(&id, &request).await.unwrap(), Claims::LeaseLost);
+    assert_eq!(dump(&env).await, before, "the dead change nothing");
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_job_that_kills_its_workers_does_not_go_on_for_ever() {
+    let env = TestEnv::new().await;
+    let first = job("noop", "scan=1");
+    submit(&env, &first).await;
+    let (mut current, mut deaths) = (first, 0);
+    loop {
+        let (id, _) = dying_worker(&env, std::slice::from_ref(&current)).await;
+        env.store().expire(&id).await.unwrap();
+        deaths += 1;
+        let read = env.store().job(current.id).await.unwrap().unwrap();
+        assert_eq!(read.status, Status::WorkerDead);
+        match read.follow_up {
+            Some(next) => current.id = next,
+            None => break,
+        }
+    }
+    assert_eq!(deaths, 4, "three deaths in a row are survived, the fourth is not");
+    assert_eq!(status(&env, current.id).await, Status::WorkerDead);
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_leaves_twice_leaves_once() {
+    let env = TestEnv::new().await;
+    let id = worker(&env).await;
+    assert_eq!(env.store().leave(&id).await.unwrap(), Left::Done);
+    let before = dump(&env).await;
+    assert_eq!(env.store().leave(&id).await.unwrap(), Left::Done, "the answer was lost");
+    assert_eq!(dump(&env).await, before, "nobody is told again");
+    env.close().await;
+}

@@ -1,0 +1,91 @@
+//! A new job, by chance: what it names, needs, waits for.
+
+use domain::job::{Backoff, JobId, NewJob, OnWorkerLost, Priority, Timestamp, When};
+use domain::lock::LockName;
+
+use super::super::state::{Model, Record};
+use super::{Chance, FAR_MS};
+
+impl Chance {
+    pub(super) fn new_job(&mut self, model: &Model) -> NewJob {
+        let action = self.dice.one(&["noop", "sleep"]);
+        let capacity = self.dice.one(&["", "scan=1", "scan=1", "cpu=2,scan=1"]);
+        let mut job = testkit::job(action, capacity);
+        job.id = self.id();
+        if self.dice.percent(15) {
+            let once: Vec<JobId> = model.once.keys().copied().collect();
+            let again = self.dice.percent(50) && !once.is_empty();
+            job.id = if again { self.dice.one(&once) } else { self.job(model, |_| true) };
+        }
+        let past = Timestamp::from_ms(1_000_000 + self.dice.below(1_000) as i64);
+        let far = Timestamp::from_ms(FAR_MS);
+        job.scheduled_at = self.dice.one(&[None, None, None, Some(past), Some(far)]);
+        job.once = self.dice.percent(25);
+        self.relate(model, &mut job);
+        if self.dice.percent(40) {
+            for _ in 0..1 + self.dice.below(2) {
+                let permits = self.dice.one(&[1, 1, 1, 2]);
+                let name = self.lock_name(false);
+                job.spec.locks.add(name, permits);
+            }
+        }
+        let spec = &mut job.spec;
+        if self.dice.percent(30) {
+            spec.fairness_key = Some("flood".to_owned());
+        }
+        spec.priority =
+            self.dice.one(&[Priority::Normal, Priority::Normal, Priority::High, Priority::Low]);
+        spec.expires_at = self.dice.one(&[None, None, None, None, Some(far), Some(past)]);
+        if self.dice.percent(25) {
+            spec.unique_key = Some(self.dice.one(&["a", "b", "c:1"]).to_owned());
+        }
+        if self.dice.percent(20) {
+            spec.on_worker_lost = OnWorkerLost::Fail;
+        }
+        if self.dice.percent(50) {
+            spec.retries = 1 + self.dice.below(3) as u32;
+            let (base, max) =
+                self.dice.one(&[("1ms", "2ms"), ("1h", ""), ("1h", "2ms"), ("1h", "2h")]);
+            let (base, max) = (base.parse().unwrap(), max.parse().unwrap());
+            spec.backoff = Some(Backoff { base, max });
+        }
+        job
+    }
+
+    /// Jobs that this one names.
+    pub(super) fn relate(&mut self, model: &Model, job: &mut NewJob) {
+        if self.dice.percent(20) {
+            let parent = self.job(model, |job| job.status.is_running());
+            job.spec.parent = Some(parent);
+        }
+        if self.dice.percent(25) {
+            let count = 1 + self.dice.below(3);
+            let family = job.spec.parent.and_then(|id| model.jobs.get(&id)).and_then(|p| p.family);
+            let near = |other: &Record| {
+                if family.is_some() { other.parent == family } else { !other.status.is_final() }
+            };
+            let mut on: Vec<JobId> = (0..count).map(|_| self.job(model, near)).collect();
+            on.dedup();
+            job.spec.depends_on = on;
+            if self.dice.percent(30) {
+                job.spec.when = When::Finished;
+            }
+        }
+    }
+
+    pub(super) fn lock_name(&mut self, limits: bool) -> LockName {
+        let names = ["a", "a", "b", "c:1", "action:noop", "class:scan=1"];
+        self.dice.one(&names[..if limits { 6 } else { 4 }]).parse().unwrap()
+    }
+
+    /// More jobs of one share than are offered at a time.
+    pub(super) fn flood(&mut self) -> Vec<NewJob> {
+        let jobs = (0..66 + self.dice.below(4)).map(|_| {
+            let mut job = testkit::job("noop", "scan=1");
+            job.id = self.id();
+            job.spec.fairness_key = Some("flood".to_owned());
+            job
+        });
+        jobs.collect()
+    }
+}

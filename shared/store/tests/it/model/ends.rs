@@ -1,0 +1,217 @@
+//! How jobs end in the model, by their workers or because somebody wants it, and what carries on after them.
+
+use domain::job::{Cancelled, Event, JobId, Outcome, Spec, Status};
+use store::{Cancelling, Deleting, Finish, Finished, Retrying};
+
+use super::state::Model;
+
+impl Model {
+    pub(super) fn finish(&mut self, end: &Finish) -> Finished {
+        let Some(job) = self.jobs.get(&end.id) else { return Finished::Gone };
+        if job.token != Some(end.token.0) {
+            return Finished::Stale;
+        }
+        let (status, wanted) = (job.status, job.status != Status::CancelRequest);
+        let event = match end.outcome {
+            Outcome::Done(_) => Event::Finish,
+            Outcome::Error(_) => Event::Fail,
+            Outcome::Cancel => Event::Stopped,
+            Outcome::Shutdown => Event::Shutdown,
+            Outcome::Await(_) => Event::Await,
+            Outcome::Resurrected => Event::Resurrect,
+        };
+        let Some(to) = self.next(end.id, event) else {
+            let running = status.is_running();
+            return if running { Finished::Refused(status) } else { Finished::Already(status) };
+        };
+        if to == Status::WorkerResurrection {
+            let now = self.now;
+            let job = self.job_mut(end.id);
+            (job.status, job.last_updated) = (to, now);
+            self.tell(end.id);
+            return Finished::Recorded(to);
+        }
+        if wanted && event != Event::Await {
+            self.carry_on(end, to);
+        }
+        let job = self.job_mut(end.id);
+        match &end.outcome {
+            Outcome::Done(result) | Outcome::Await(result) => {
+                job.result = result.as_ref().map(ToString::to_string);
+            }
+            Outcome::Error(exception) => {
+                job.exception = Some(serde_json::to_string(exception).unwrap());
+            }
+            Outcome::Cancel | Outcome::Shutdown | Outcome::Resurrected => {}
+        }
+        let mut to = to;
+        if to == Status::Waiting {
+            match self.await_children(end.id) {
+                Some(at_once) => to = at_once,
+                None => return Finished::Recorded(to),
+            }
+        }
+        self.end(end.id, to);
+        self.free(end.id);
+        Finished::Recorded(to)
+    }
+
+    /// The job after one that failed with retries left, or whose worker shuts down.
+    fn carry_on(&mut self, end: &Finish, to: Status) {
+        let job = &self.jobs[&end.id];
+        let (left, crashes) = (job.retries_left, job.crashes);
+        if to == Status::WorkerShutdown && !job.fails_with_its_worker {
+            self.follow(end.id, end.follow_up, (left, crashes), 0);
+        } else if to == Status::Error && left > 0 {
+            let base = job.backoff_base_ms.unwrap_or(1_000) as f64;
+            let longest = job.backoff_max_ms.unwrap_or(300_000) as f64;
+            let doubled = base * 2_f64.powi((job.retries - left).min(30) as i32);
+            let delay = (doubled.min(longest) * (0.5 + end.jitter / 2.0)).floor();
+            self.follow(end.id, end.follow_up, (left - 1, 0), delay as i64);
+        }
+    }
+
+    /// Makes the job that carries on after `id`, with so many retries left and crashes behind it.
+    pub(super) fn follow(
+        &mut self,
+        id: JobId,
+        new: JobId,
+        (left, crashes): (u32, u32),
+        delay_ms: i64,
+    ) {
+        let old = self.jobs[&id].clone();
+        let spec: Spec = serde_json::from_str(&old.spec).unwrap();
+        let mut job = self.fresh(&old.action, &old.class, &spec);
+        job.scheduled_at = self.now + delay_ms;
+        (job.retry_from, job.attempt) = (Some(id), old.attempt + 1);
+        (job.retries_left, job.crashes) = (left, crashes);
+        // It was started in time once.
+        job.expires_at = None;
+        (job.parent, job.family, job.next) = (old.parent, old.family, old.next);
+        job.failed = old.failed;
+        self.hand_on(id, new);
+        self.create(new, job);
+        self.job_mut(id).follow_up = Some(new);
+    }
+
+    /// A job is over.
+    pub(super) fn end(&mut self, id: JobId, to: Status) {
+        let now = self.now;
+        let job = self.job_mut(id);
+        (job.status, job.last_updated, job.finished_at) = (to, now, Some(now));
+        let (deleting, carried_on) = (job.deleting, job.follow_up.is_some());
+        self.tell(id);
+        if !carried_on {
+            self.close(id, to);
+        }
+        if deleting {
+            self.bury(id);
+        }
+    }
+
+    /// A job that waits is over.
+    pub(super) fn end_waiting(&mut self, id: JobId, to: Status) {
+        let job = self.job_mut(id);
+        if job.blockers > 0 || job.awaits {
+            (job.blockers, job.awaits) = (0, false);
+        } else {
+            self.take_out(id);
+            self.refill();
+        }
+        self.end(id, to);
+    }
+
+    /// A tombstone takes the place of a job.
+    fn bury(&mut self, id: JobId) {
+        let to = self.next(id, Event::Delete).unwrap();
+        let now = self.now;
+        let job = self.job_mut(id);
+        (job.status, job.last_updated, job.finished_at) = (to, now, Some(now));
+        self.tell(id);
+        let job = self.job_mut(id);
+        (job.worker, job.token, job.expires_at, job.unique_key) = (None, None, None, None);
+        (job.parent, job.family, job.next) = (None, None, None);
+    }
+
+    pub(super) fn cancel(&mut self, id: JobId, why: &Cancelled) -> Cancelling {
+        let Some(job) = self.jobs.get(&id) else { return Cancelling::Gone };
+        let status = job.status;
+        if self.next(id, Event::Cancel).is_none() {
+            return Cancelling::Already(status);
+        }
+        Cancelling::Asked(self.stop(id, why))
+    }
+
+    pub(super) fn stop(&mut self, id: JobId, why: &Cancelled) -> Status {
+        let to = self.next(id, Event::Cancel).unwrap();
+        let now = self.now;
+        let job = self.job_mut(id);
+        (job.cancel_by, job.cancel_reason) = (why.by.clone(), why.reason.clone());
+        if to.is_final() {
+            self.end_waiting(id, to);
+        } else {
+            (job.status, job.last_updated) = (to, now);
+            self.tell(id);
+        }
+        to
+    }
+
+    pub(super) fn delete(&mut self, id: JobId) -> Deleting {
+        let Some(job) = self.jobs.get_mut(&id) else { return Deleting::Gone };
+        match job.status {
+            Status::Deleted => Deleting::Gone,
+            Status::CancelRequest => {
+                job.deleting = true;
+                Deleting::Requested
+            }
+            Status::Running => {
+                job.deleting = true;
+                assert_eq!(self.next(id, Event::Delete), Some(Status::CancelRequest));
+                self.stop(id, &Cancelled::default());
+                Deleting::Requested
+            }
+            Status::Waiting => {
+                job.deleting = true;
+                assert_eq!(self.next(id, Event::Delete), Some(Status::Deleted));
+                self.stop(id, &Cancelled::default());
+                Deleting::Deleted
+            }
+            Status::Done
+            | Status::Error
+            | Status::Cancel
+            | Status::WorkerDead
+            | Status::WorkerShutdown
+            | Status::WorkerResurrection => {
+                self.bury(id);
+                Deleting::Deleted
+            }
+        }
+    }
+
+    pub(super) fn retry(&mut self, id: JobId, new: JobId) -> Retrying {
+        let Some(job) = self.jobs.get(&id) else { return Retrying::Gone };
+        if !job.status.is_final() || job.status == Status::Deleted {
+            return Retrying::Refused(job.status);
+        }
+        match job.follow_up {
+            Some(known) if known == new => return Retrying::Created,
+            Some(known) => return Retrying::Followed(known),
+            None => {}
+        }
+        if let Some(holder) = job.unique_key.as_ref().and_then(|key| self.holder(key)) {
+            return Retrying::Taken(holder);
+        }
+        let retries = job.retries;
+        self.follow(id, new, (retries, 0), 0);
+        self.job_mut(new).failed = 0;
+        Retrying::Created
+    }
+
+    /// Ends a job that was not started in time.
+    pub(super) fn refuse(&mut self, id: JobId) {
+        let to = self.next(id, Event::Refuse).unwrap();
+        let message = r#"{"type":"Expired","message":"it was not started before it expired"}"#;
+        self.job_mut(id).exception = Some(message.to_owned());
+        self.end_waiting(id, to);
+    }
+}

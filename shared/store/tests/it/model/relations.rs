@@ -1,0 +1,338 @@
+//! What hangs on the ends of jobs in the model: those that depend on them, parents, children.
+
+use std::collections::BTreeMap;
+
+use domain::job::NewJob;
+use domain::job::{Cancelled, Event, JobId, Status, When};
+use store::{BadRelation, Relation};
+
+use super::places::Stand;
+use super::state::{Model, Record};
+
+/// What is to be told of an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Note {
+    /// To those that depend on the job, how it ended.
+    Dependents(JobId, &'static str),
+    /// To the parent: this child, of this family, how it ended.
+    Child(JobId, JobId, &'static str),
+    /// To the children of this family: stop.
+    Stop(JobId),
+}
+
+impl Note {
+    pub(super) fn text(&self) -> String {
+        match self {
+            Note::Dependents(on, outcome) => format!("dependents {on} {outcome}"),
+            Note::Child(child, family, outcome) => format!("child {child} {family} {outcome}"),
+            Note::Stop(family) => format!("stop {family}"),
+        }
+    }
+}
+
+fn outcome_of(status: Status) -> &'static str {
+    match status {
+        Status::Done => "done",
+        Status::Cancel | Status::Deleted => "cancel",
+        Status::Waiting
+        | Status::Running
+        | Status::CancelRequest
+        | Status::Error
+        | Status::WorkerDead
+        | Status::WorkerShutdown
+        | Status::WorkerResurrection => "error",
+    }
+}
+
+/// The first ones of a set that is sorted by score and then by id, taken out.
+fn popped(set: &mut BTreeMap<JobId, i64>, most: usize) -> Vec<JobId> {
+    let mut all: Vec<(i64, String, JobId)> =
+        set.iter().map(|(id, score)| (*score, id.to_string(), *id)).collect();
+    all.sort();
+    let ids: Vec<JobId> = all.into_iter().take(most).map(|(_, _, id)| id).collect();
+    set.retain(|id, _| !ids.contains(id));
+    ids
+}
+
+impl Model {
+    /// The last of the jobs that carry this one on.
+    fn last_of(&self, mut id: JobId) -> JobId {
+        while let Some(next) = self.jobs.get(&id).and_then(|job| job.carried_on_by()) {
+            if !self.jobs.contains_key(&next) {
+                break;
+            }
+            id = next;
+        }
+        id
+    }
+
+    fn may_have_children(&self, id: JobId) -> bool {
+        let job = self.jobs.get(&id);
+        job.is_some_and(|job| !job.status.is_final() && job.status != Status::CancelRequest)
+    }
+
+    fn family_of(&self, parent: JobId) -> JobId {
+        let last = self.last_of(parent);
+        self.jobs.get(&last).and_then(|job| job.family).unwrap_or(last)
+    }
+
+    /// What is wrong with the jobs that these ones name.
+    pub(super) fn bad_relation(&self, jobs: &[NewJob]) -> Option<BadRelation> {
+        let mut mine: BTreeMap<JobId, &NewJob> = BTreeMap::new();
+        for (place, job) in jobs.iter().enumerate() {
+            let repeated = job.once && self.once.contains_key(&job.id);
+            if !self.jobs.contains_key(&job.id)
+                && !repeated
+                && let Some((kind, id)) = self.bad_relation_of(job, &mine)
+            {
+                return Some(BadRelation { kind, place, id });
+            }
+            mine.insert(job.id, job);
+        }
+        None
+    }
+
+    fn bad_relation_of(
+        &self,
+        job: &NewJob,
+        mine: &BTreeMap<JobId, &NewJob>,
+    ) -> Option<(Relation, JobId)> {
+        let parent = job.spec.parent;
+        if let Some(parent) = parent
+            && !self.may_have_children(self.last_of(parent))
+            && !mine.contains_key(&parent)
+        {
+            return Some((Relation::ParentOver, parent));
+        }
+        for on in &job.spec.depends_on {
+            let (own, other) = (mine.get(on), self.jobs.get(&self.last_of(*on)));
+            if own.is_none() && other.is_none() {
+                return Some((Relation::UnknownDependency, *on));
+            }
+            let Some(parent) = parent else { continue };
+            let allowed = match other {
+                Some(other) => {
+                    other.status.is_final() || other.parent == Some(self.family_of(parent))
+                }
+                None => own.is_some_and(|own| own.spec.parent == Some(parent)),
+            };
+            if !allowed {
+                return Some((Relation::ForeignDependency, *on));
+            }
+        }
+        None
+    }
+
+    fn meant(&mut self, named: JobId) -> JobId {
+        if let Some(holder) = self.stands_for.get(&named) {
+            self.once.insert(named, *holder);
+        }
+        self.once.get(&named).copied().unwrap_or(named)
+    }
+
+    /// A new job is its parent's child.
+    pub(super) fn join_family(&mut self, id: JobId, job: &mut Record, parent: JobId) {
+        let parent = self.meant(parent);
+        let (last, family) = (self.last_of(parent), self.family_of(parent));
+        if !self.may_have_children(last) {
+            self.stopping.entry(family).or_default().insert(id, job.scheduled_at);
+            self.settling.push(Note::Stop(family));
+        } else if self.jobs[&last].family.is_none() {
+            self.job_mut(last).family = Some(family);
+            self.parents.insert(family, last);
+        }
+        job.parent = Some(family);
+    }
+
+    /// A new job waits for others.
+    pub(super) fn depend(&mut self, id: JobId, job: &mut Record, new: &NewJob) {
+        for named in &new.spec.depends_on {
+            let on = self.meant(*named);
+            let last = self.last_of(on);
+            let status = self.jobs.get(&last).map(|job| job.status);
+            if status.is_some_and(|status| status != Status::Deleted) {
+                self.job_mut(last).next.get_or_insert(id);
+            }
+            let over = status.is_none_or(Status::is_final);
+            let family = self.jobs.get(&last).and_then(|job| job.parent);
+            let foreign = new.spec.parent.is_some() && !over && family != job.parent;
+            let met = status == Some(Status::Done)
+                || (status.is_some() && over && new.spec.when == When::Finished);
+            let waiting = self.dependents.entry(last).or_default();
+            if !met && waiting.insert(id, job.scheduled_at).is_none() {
+                job.blockers += 1;
+                if over || foreign {
+                    let outcome = status.map_or("error", outcome_of);
+                    self.settling.push(Note::Dependents(last, outcome));
+                }
+            }
+        }
+        self.dependents.retain(|_, waiting| !waiting.is_empty());
+        job.when_finished = new.spec.when == When::Finished;
+    }
+
+    /// A job is carried on by another: those that wait for it wait for that one.
+    pub(super) fn hand_on(&mut self, old: JobId, new: JobId) {
+        if let Some(waiting) = self.dependents.remove(&old) {
+            self.dependents.insert(new, waiting);
+        }
+        if let Some(family) = self.jobs[&old].family {
+            self.parents.insert(family, new);
+        }
+        if let Some(family) = self.jobs[&old].parent {
+            self.forget_child(family, old);
+        }
+    }
+
+    fn forget_child(&mut self, family: JobId, child: JobId) -> bool {
+        let known = self.children.get_mut(&family).and_then(|all| all.remove(&child));
+        self.children.retain(|_, children| !children.is_empty());
+        known.is_some()
+    }
+
+    /// A job and all that carried it on are over.
+    pub(super) fn close(&mut self, id: JobId, to: Status) {
+        let job = self.jobs[&id].clone();
+        if self.dependents.contains_key(&id) {
+            self.note(Note::Dependents(id, outcome_of(to)));
+        }
+        if let Some(family) = job.parent
+            && self.children.get(&family).is_some_and(|all| all.contains_key(&id))
+        {
+            self.note(Note::Child(id, family, outcome_of(to)));
+        }
+        if let Some(family) = job.family {
+            self.parents.remove(&family);
+            if let Some(children) = self.children.remove(&family)
+                && to == Status::Cancel
+            {
+                self.stopping.insert(family, children);
+                self.note(Note::Stop(family));
+            }
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        self.settling.push(note);
+        self.noted = true;
+    }
+
+    /// Carries out what is noted, for at most so many jobs.
+    pub(super) fn settle(&mut self, most: usize) -> usize {
+        let mut moved = 0;
+        while moved < most {
+            let Some(note) = self.settling.first().cloned() else { break };
+            let (count, all) = match note {
+                Note::Dependents(on, outcome) => self.tell_dependents(on, outcome, most - moved),
+                Note::Child(child, family, outcome) => {
+                    self.tell_parent(child, family, outcome);
+                    (1, true)
+                }
+                Note::Stop(family) => self.stop_children(family, most - moved),
+            };
+            moved += count;
+            if all {
+                self.settling.remove(0);
+            }
+        }
+        moved
+    }
+
+    fn tell_dependents(&mut self, on: JobId, outcome: &str, most: usize) -> (usize, bool) {
+        let ids = self.dependents.get_mut(&on).map_or(Vec::new(), |all| popped(all, most));
+        self.dependents.retain(|_, waiting| !waiting.is_empty());
+        for id in &ids {
+            let Some(job) = self.jobs.get_mut(id) else { continue };
+            if job.status != Status::Waiting || job.blockers == 0 {
+                continue;
+            }
+            if outcome != "done" && !job.when_finished {
+                self.fail_dependent(*id, on, outcome);
+            } else {
+                job.blockers -= 1;
+                if job.blockers == 0 {
+                    self.place(*id);
+                }
+            }
+        }
+        (ids.len(), !self.dependents.contains_key(&on))
+    }
+
+    fn fail_dependent(&mut self, id: JobId, on: JobId, outcome: &str) {
+        let cancelled = outcome == "cancel";
+        let word = if cancelled { "was cancelled" } else { "did not succeed" };
+        let message = format!("job {on}, on which it depends, {word}");
+        if cancelled {
+            let to = self.next(id, Event::Cancel).unwrap();
+            self.job_mut(id).cancel_reason = message;
+            self.end_waiting(id, to);
+        } else {
+            let to = self.next(id, Event::Refuse).unwrap();
+            let exception = format!(r#"{{"type":"DependencyFailed","message":"{message}"}}"#);
+            self.job_mut(id).exception = Some(exception);
+            self.end_waiting(id, to);
+        }
+    }
+
+    fn tell_parent(&mut self, child: JobId, family: JobId, outcome: &str) {
+        let parent = self.parents.get(&family).copied();
+        let known = self.forget_child(family, child);
+        let Some(id) = parent.filter(|_| known) else { return };
+        let over = !self.children.contains_key(&family);
+        let job = self.job_mut(id);
+        job.failed += u64::from(outcome != "done");
+        if job.awaits && over {
+            self.end_awaiting(id);
+        }
+    }
+
+    fn end_awaiting(&mut self, id: JobId) {
+        let failed = self.jobs[&id].failed;
+        let event = if failed > 0 { Event::Refuse } else { Event::Settle };
+        let to = self.next(id, event).unwrap();
+        if failed > 0 {
+            self.job_mut(id).exception = Some(children_failed(failed));
+        }
+        self.end_waiting(id, to);
+    }
+
+    fn stop_children(&mut self, family: JobId, most: usize) -> (usize, bool) {
+        let ids = self.stopping.get_mut(&family).map_or(Vec::new(), |all| popped(all, most));
+        self.stopping.retain(|_, waiting| !waiting.is_empty());
+        for id in &ids {
+            let last = self.last_of(*id);
+            let status = self.jobs.get(&last).map(|job| job.status);
+            if matches!(status, Some(Status::Waiting | Status::Running)) {
+                let reason = "its parent was cancelled".to_owned();
+                self.stop(last, &Cancelled { by: String::new(), reason });
+            }
+        }
+        (ids.len(), !self.stopping.contains_key(&family))
+    }
+
+    /// A run ends, and the job waits for its children; what it ends as at once when there are none.
+    pub(super) fn await_children(&mut self, id: JobId) -> Option<Status> {
+        let job = &self.jobs[&id];
+        if job.family.is_some_and(|family| self.children.contains_key(&family)) {
+            let to = self.next(id, Event::Await).unwrap();
+            let now = self.now;
+            let job = self.job_mut(id);
+            (job.status, job.last_updated, job.awaits) = (to, now, true);
+            job.stand = Stand::Nowhere;
+            self.tell(id);
+            self.free(id);
+            return None;
+        }
+        let failed = job.failed;
+        let event = if failed > 0 { Event::Fail } else { Event::Finish };
+        let to = self.next(id, event).unwrap();
+        if failed > 0 {
+            self.job_mut(id).exception = Some(children_failed(failed));
+        }
+        Some(to)
+    }
+}
+
+fn children_failed(count: u64) -> String {
+    format!(r#"{{"type":"ChildrenFailed","message":"{count} of its children did not succeed"}}"#)
+}

@@ -1,0 +1,248 @@
+//! One call, made of the store and of the model alike; both answer in the store's own types, compared as text.
+
+use std::time::Duration;
+
+use domain::job::{Cancelled, JobId, NewJob, Timestamp, Token, WorkerId};
+use domain::lock::LockName;
+use serde_json::Value;
+use store::{
+    Beat, ClaimRequest, Dumped, Finish, JobChange, Line, Outbox, Pulse, Reoffer, Settings, Steer,
+    Store, StoreError,
+};
+
+use super::state::{Model, World};
+
+/// One call of a history.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Submit(Vec<NewJob>),
+    Claim(WorkerId, Vec<ClaimRequest>),
+    Finish(Vec<Finish>),
+    Beat(Beat),
+    Leave(WorkerId),
+    Expire(WorkerId),
+    Cancel(Vec<JobId>, Cancelled),
+    Delete(JobId),
+    Retry(JobId, JobId),
+    Due,
+    Lapse,
+    Reoffer(Reoffer),
+    Log(JobId, Token, u64, Vec<Line>),
+    Progress(JobId, Token, Value),
+    Steer(WorkerId, Steer),
+    Trim(Settings),
+    Settle,
+    Change(JobId, JobChange),
+    Permits(LockName, Option<u32>),
+    Pause(LockName, bool),
+    Clear(LockName),
+    /// A relay publishes all that stands in the outbox.
+    Publish,
+}
+
+/// What a repeated call may change.
+pub(super) enum Repeated {
+    Nothing,
+    /// It is told once more.
+    Events,
+    /// Time goes on.
+    Time,
+}
+
+/// What the store answered, and the moment, where the answer says it.
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) moment: Option<i64>,
+}
+
+fn answer<T: std::fmt::Debug>(answer: &T) -> String {
+    format!("{answer:?}")
+}
+
+impl Step {
+    /// A line for people.
+    pub(super) fn told(&self) -> String {
+        let Step::Submit(jobs) = self else { return format!("{self:?}") };
+        let told = jobs.iter().map(|job| {
+            let (id, class, spec) = (job.id, &job.class, serde_json::to_string(&job.spec).unwrap());
+            let at = job.scheduled_at.map(Timestamp::ms);
+            format!("\n      {id} {class} at {at:?} once {} {spec}", job.once)
+        });
+        format!("Submit{}", told.collect::<String>())
+    }
+
+    pub(super) fn repeated(&self) -> Repeated {
+        match self {
+            Step::Progress(..) | Step::Steer(..) | Step::Permits(..) => Repeated::Events,
+            // A second look finds more to do.
+            Step::Beat(_) | Step::Reoffer(_) | Step::Due | Step::Settle | Step::Finish(_) => {
+                Repeated::Time
+            }
+            // One that was parked may find a lock taken by a later one of the same call.
+            Step::Claim(_, requests)
+                if requests.iter().map(|one| one.ids.len()).sum::<usize>() > 1 =>
+            {
+                Repeated::Time
+            }
+            Step::Submit(_)
+            | Step::Claim(..)
+            | Step::Leave(_)
+            | Step::Expire(_)
+            | Step::Cancel(..)
+            | Step::Delete(_)
+            | Step::Retry(..)
+            | Step::Lapse
+            | Step::Change(..)
+            | Step::Pause(..)
+            | Step::Clear(_)
+            | Step::Log(..)
+            | Step::Trim(_)
+            | Step::Publish => Repeated::Nothing,
+        }
+    }
+
+    /// True when it asks how old something is: then all that is there has to be a little older than now.
+    pub(super) fn asks_for_age(&self) -> bool {
+        matches!(self, Step::Trim(_) | Step::Reoffer(_))
+    }
+
+    /// Asks the store.
+    pub(super) async fn call(
+        &self,
+        store: &Store,
+        outbox: &mut Outbox,
+    ) -> Result<Answer, StoreError> {
+        let mut moment = None;
+        let text = match self {
+            Step::Submit(jobs) => match store.submit(jobs).await {
+                Err(StoreError::Relation(bad)) => answer(&Err::<(), _>(bad)),
+                other => answer(&Ok::<_, ()>(other?)),
+            },
+            Step::Claim(worker, requests) => answer(&store.claim(worker, requests).await?),
+            Step::Finish(ends) => answer(&store.finish(ends).await?),
+            Step::Beat(beat) => {
+                let pulse = store.beat(beat).await?;
+                if let Pulse::Alive(orders) = &pulse {
+                    moment = Some(orders.until.ms() - beat.lease.as_millis() as i64);
+                }
+                answer(&pulse)
+            }
+            Step::Leave(worker) => answer(&store.leave(worker).await?),
+            Step::Expire(worker) => answer(&store.expire(worker).await?),
+            Step::Cancel(ids, why) => answer(&store.cancel(ids, why).await?),
+            Step::Delete(id) => answer(&store.delete(*id).await?),
+            Step::Retry(id, new) => answer(&store.retry(*id, *new).await?),
+            Step::Due => answer(&store.due().await?.moved),
+            Step::Lapse => answer(&store.lapse().await?),
+            Step::Reoffer(which) => answer(&store.reoffer(which).await?),
+            Step::Log(id, token, first, lines) => {
+                answer(&store.log(*id, *token, *first, lines).await?)
+            }
+            Step::Progress(id, token, value) => answer(&store.progress(*id, *token, value).await?),
+            Step::Steer(worker, wanted) => answer(&store.steer(worker, wanted).await?),
+            Step::Trim(settings) => answer(&store.trim(settings).await?),
+            Step::Settle => answer(&store.settle().await?),
+            Step::Change(id, change) => answer(&store.change(*id, *change).await?),
+            Step::Permits(name, permits) => answer(&store.set_permits(name, *permits).await?),
+            Step::Pause(name, on) => answer(&store.pause(name, *on).await?),
+            Step::Clear(name) => {
+                // In which order the holders are named is the store's to choose.
+                let mut ids = store.clear_lock(name).await?;
+                ids.sort();
+                answer(&ids)
+            }
+            Step::Publish => {
+                let entries = outbox.fresh(10_000, Duration::from_millis(1)).await?;
+                outbox.remove(entries.iter()).await?;
+                answer(&entries.len())
+            }
+        };
+        Ok(Answer { text, moment })
+    }
+}
+
+impl Model {
+    /// Makes the same call of the model. `after` is what the store became: where the store may choose, the model looks
+    /// what it chose, and fails when that was not one of the choices.
+    pub(super) fn step(&mut self, step: &Step, after: &World) -> String {
+        match step {
+            Step::Submit(jobs) => match self.submit(jobs) {
+                Err(bad) => answer(&Err::<(), _>(bad)),
+                Ok(submitted) => answer(&Ok::<_, ()>(submitted)),
+            },
+            Step::Claim(worker, requests) => answer(&self.claim(worker, requests)),
+            Step::Finish(ends) => {
+                self.noted = false;
+                let answers: Vec<_> = ends.iter().map(|end| self.finish(end)).collect();
+                if self.noted {
+                    self.settle(16);
+                }
+                answer(&answers)
+            }
+            Step::Beat(beat) => answer(&self.beat(beat)),
+            Step::Leave(worker) => answer(&self.leave(worker)),
+            Step::Expire(worker) => {
+                let ended = self.chosen_by_expire(after);
+                answer(&self.expire(worker, &ended))
+            }
+            Step::Cancel(ids, why) => {
+                let answers: Vec<_> = ids.iter().map(|id| self.cancel(*id, why)).collect();
+                answer(&answers)
+            }
+            Step::Delete(id) => answer(&self.delete(*id)),
+            Step::Retry(id, new) => answer(&self.retry(*id, *new)),
+            Step::Due => answer(&self.due(after)),
+            Step::Settle => {
+                let moved = self.settle(100) as u64;
+                answer(&(moved, self.settling.len() as u64))
+            }
+            Step::Change(id, change) => answer(&self.change(*id, *change)),
+            Step::Permits(name, permits) => answer(&self.set_permits(name.as_str(), *permits)),
+            Step::Pause(name, on) => {
+                self.pause(name.as_str(), *on);
+                answer(&())
+            }
+            Step::Clear(name) => {
+                let mut cleared = self.clear_lock(name.as_str(), &named_by_clear(after));
+                cleared.sort();
+                answer(&cleared)
+            }
+            Step::Lapse => answer(&self.lapse()),
+            Step::Reoffer(which) => answer(&self.reoffer(which)),
+            Step::Log(id, token, first, lines) => answer(&self.log(*id, *token, *first, lines)),
+            Step::Progress(id, token, value) => answer(&self.progress(*id, *token, value)),
+            Step::Steer(worker, wanted) => answer(&self.steer(worker, wanted)),
+            Step::Trim(settings) => answer(&self.trim(settings, after)),
+            Step::Publish => answer(&std::mem::take(&mut self.outbox).len()),
+        }
+    }
+
+    /// In which order the store ended jobs, and the follow-ups that it named.
+    fn chosen_by_expire(&self, after: &World) -> Vec<(JobId, Option<JobId>)> {
+        let Some(Dumped::Stream(events)) = after.get("events") else { return Vec::new() };
+        let ends = events.iter().skip(self.events.len()).filter(|event| {
+            let to = event.get("status").map(String::as_str);
+            event.contains_key("job") && matches!(to, Some("worker_dead" | "cancel"))
+        });
+        let ended = ends.map(|event| {
+            let id = &event["job"];
+            let named = match after.get(&format!("job:{id}")) {
+                Some(Dumped::Hash(job)) => job.get("followUpID"),
+                _ => None,
+            };
+            (id.parse().unwrap(), named.map(|id| id.parse().unwrap()))
+        });
+        ended.collect()
+    }
+}
+
+/// Who held a lock that was cleared, in the order in which the store names them.
+fn named_by_clear(after: &World) -> Vec<JobId> {
+    let Some(Dumped::Stream(events)) = after.get("events") else { return Vec::new() };
+    let cleared = events
+        .iter()
+        .rev()
+        .find(|event| event.get("change").is_some_and(|change| change == "cleared"));
+    let ids = cleared.map(|event| event["value"].clone()).unwrap_or_default();
+    ids.split_whitespace().map(|id| id.parse().unwrap()).collect()
+}
