@@ -1,0 +1,13 @@
+//! What the command-line programs share: exit codes, errors and output.
+
+mod error;
+mod exit;
+mod output;
+mod program;
+mod timeout;
+
+pub use error::CommandError;
+pub use exit::{CommandOutcome, EXIT_CODES};
+pub use output::{note, print, print_json, table};
+pub use program::run_program;
+pub use timeout::timeout;

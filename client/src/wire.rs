@@ -1,0 +1,19 @@
+//! The parts of the API's documents that clients read.
+//!
+//! The API defines the documents (`/api/v0/docs.json`). Fields that are not listed here are
+//! ignored, and most that are may be absent.
+
+mod cron;
+mod job;
+mod lock;
+mod optional;
+mod queue;
+mod units;
+mod worker;
+
+pub use cron::Cron;
+pub use job::{Exception, Job, LogLine};
+pub use lock::{Holder, Lock, Waiter};
+pub use queue::Queue;
+pub use units::Units;
+pub use worker::Worker;

@@ -1,0 +1,33 @@
+//! Queues.
+
+use serde::Deserialize;
+
+/// A queue: the jobs of one class and one priority.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Queue {
+    /// The class of its jobs, for example `cpu=2+scan=1`.
+    pub class: String,
+    /// The priority of its jobs.
+    pub priority: String,
+    /// How many jobs are offered to workers through the broker.
+    #[serde(default)]
+    pub offered: u64,
+    /// How many jobs wait behind those.
+    #[serde(default)]
+    pub behind: u64,
+    /// How many offered jobs wait for a worker with enough free capacity.
+    #[serde(default)]
+    pub parked: u64,
+    /// How many jobs run.
+    #[serde(default)]
+    pub running: u64,
+    /// When the oldest offered job was offered.
+    #[serde(default)]
+    pub oldest: Option<String>,
+    /// How many workers offer enough capacity for its jobs.
+    #[serde(default)]
+    pub workers: u64,
+    /// True while none of its jobs is started.
+    #[serde(default)]
+    pub paused: bool,
+}
