@@ -5,6 +5,7 @@
 //! strings: see `docs/block.rs`.
 
 mod block;
+mod layers;
 mod markdown;
 mod page;
 mod script;
@@ -133,6 +134,12 @@ fn every_path_in_the_architecture_exists() {
         }
     }
     assert!(missing.is_empty(), "no such file or folder:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn the_architecture_shows_what_each_crate_imports() {
+    let differences = layers::differences(&read("ARCHITECTURE.md"));
+    assert!(differences.is_empty(), "ARCHITECTURE.md:\n{}", differences.join("\n"));
 }
 
 #[test]

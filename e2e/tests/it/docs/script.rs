@@ -32,10 +32,10 @@ const PREAMBLE: &str = r#"set -euo pipefail
 unset CAPSTAN_REDIS_URL CAPSTAN_AMQP_URL CAPSTAN_NAMESPACE CAPSTAN_LOG
 exec 8>&1 9>&2
 __end() {
-  local code=$?
+  local code=$? command=$BASH_COMMAND
   [ "$code" = 0 ] && return
   exec >&9 2>&9
-  echo "$__page:$__line: exit code $code"
+  echo "$__page:$__line: exit code $code of $command"
   [ ! -e "$__files/$__line.out" ] || cat "$__files/$__line.out"
 }
 trap __end EXIT
