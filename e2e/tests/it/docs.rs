@@ -137,6 +137,18 @@ fn every_path_in_the_architecture_exists() {
 }
 
 #[test]
+fn every_reason_to_wait_is_explained() {
+    let source = read("api/src/wait_reason/reason.rs");
+    let (_, codes) = source.split_once("const CODES: ").unwrap();
+    let (codes, _) = codes.split_once("];").unwrap();
+    let codes: Vec<&str> = codes.split('"').skip(1).step_by(2).collect();
+    let page = read("docs/operations.md");
+    let missing = codes.iter().filter(|code| !page.contains(&format!("\n| `{code}` |")));
+    let missing: Vec<_> = missing.collect();
+    assert!(codes.contains(&"due") && missing.is_empty(), "not in operations.md: {missing:?}");
+}
+
+#[test]
 fn the_architecture_shows_what_each_crate_imports() {
     let differences = layers::differences(&read("ARCHITECTURE.md"));
     assert!(differences.is_empty(), "ARCHITECTURE.md:\n{}", differences.join("\n"));
