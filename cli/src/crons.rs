@@ -1,103 +1,74 @@
-//! `capstan crons`: what fires when, and what it did.
+//! `capstan crons`.
 
 mod explain;
 mod set;
 
 use clap::{Args, Subcommand};
-use serde::Deserialize;
+use client::ApiClient;
+use client::command::{CommandError, CommandOutcome, print, print_json, table};
+use client::wire::Cron;
+use domain::cron::CronName;
+use domain::job::Timestamp;
 use serde_json::{Map, Value};
-use shared::cron::CronName;
 
-use crate::api::{Api, Page};
-use crate::failure::{Ending, Failure};
-use crate::jobs::show::lines;
-use crate::out;
-use crate::wire::{Cron, Crons, Job, NextTicks};
+use crate::flags::Paging;
+use crate::record::{plain, print_record};
+use crate::requests::{List, print_list};
 
-/// What `crons` can do.
+const SET_EXAMPLES: &str = "\
+Examples:
+  capstan crons set gc @daily
+  capstan crons set night \"0 30 3 * * MON-FRI\" --action scan --time-zone Europe/Berlin
+  capstan crons set poll \"@every 90s\" --overlap skip --jitter 10s";
+
+/// The commands on crons.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CronsCommand {
     /// List crons by name
     List(ListArguments),
-    /// Make a cron, or change the one of that name
+    /// Create a cron, or change the one of that name
+    #[command(after_help = SET_EXAMPLES)]
     Set(Box<set::SetArguments>),
-    /// Show all that is known of a cron
+    /// Show a cron
     Show(OneCron),
-    /// Delete a cron; jobs that it made go on
+    /// Delete a cron; jobs that it created are kept
     Delete(OneCron),
-    /// Make a job of a cron now, and print its id
+    /// Create a job from a cron now and print its ID
     Run(OneCron),
-    /// Keep a cron from firing; what would have fired meanwhile is not made up for
+    /// Stop a cron from firing
+    ///
+    /// Ticks that it misses while paused are not made up for.
     Pause(OneCron),
     /// Let a paused cron fire again
     Resume(OneCron),
     /// Print the next ticks of a cron
     Next(NextArguments),
-    /// Say a line in words, with its next firings; asks nobody
+    /// Describe a cron expression in words, with its next ticks
+    ///
+    /// Works without a running fleet.
     Explain(explain::ExplainArguments),
 }
 
-/// What `crons list` is told.
+/// The arguments of `crons list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// From which place of the list on
-    #[arg(long, default_value_t = 0)]
-    start: u32,
+    #[command(flatten)]
+    paging: Paging<1000>,
 
-    /// How many at most
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(..=1000))]
-    limit: u32,
-
-    /// Print the API's answer, JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What names one cron.
+/// The arguments of a command on one cron.
 #[derive(Debug, Args)]
 pub(crate) struct OneCron {
-    /// The cron
+    /// Name of the cron
     name: CronName,
 
-    /// Print the API's answer, JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
     json: bool,
-}
-
-/// What `crons next` is told.
-#[derive(Debug, Args)]
-pub(crate) struct NextArguments {
-    /// The cron
-    name: CronName,
-
-    /// How many
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=1000))]
-    count: u32,
-}
-
-/// Does it.
-pub(crate) async fn run(api: &Api, command: CronsCommand) -> Result<Ending, Failure> {
-    match command {
-        CronsCommand::List(arguments) => list(api, &arguments).await?,
-        CronsCommand::Set(arguments) => show(&set::set(api, &arguments).await?, arguments.json)?,
-        CronsCommand::Show(one) => show(&api.get(&one.path("")).await?, one.json)?,
-        CronsCommand::Delete(one) => api.delete(&one.path("")).await?,
-        CronsCommand::Run(one) => run_now(api, &one).await?,
-        CronsCommand::Pause(one) => show(&api.ask_for(&one.path("/pause"), &[]).await?, one.json)?,
-        CronsCommand::Resume(one) => {
-            show(&api.ask_for(&one.path("/resume"), &[]).await?, one.json)?;
-        }
-        CronsCommand::Next(arguments) => {
-            let path = format!("/crons/{}/next", arguments.name);
-            let query = [("count", arguments.count.to_string())];
-            let page: Page<NextTicks> = api.page(&path, &query).await?;
-            for tick in page.body.next {
-                out::say(tick)?;
-            }
-        }
-        CronsCommand::Explain(arguments) => explain::run(&arguments)?,
-    }
-    Ok(Ending::Well)
 }
 
 impl OneCron {
@@ -106,60 +77,79 @@ impl OneCron {
     }
 }
 
-async fn run_now(api: &Api, one: &OneCron) -> Result<(), Failure> {
-    let answer: Value = api.ask_for(&one.path("/run"), &[]).await?;
-    if one.json {
-        return out::say_json(&answer);
-    }
-    out::say(read::<Job>(&answer)?.id)
+/// The arguments of `crons next`.
+#[derive(Debug, Args)]
+pub(crate) struct NextArguments {
+    /// Name of the cron
+    name: CronName,
+
+    /// Number of ticks
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(..=1000)
+    )]
+    count: u32,
 }
 
-/// One field a line.
-fn show(answer: &Value, json: bool) -> Result<(), Failure> {
-    match answer.as_object().filter(|_| !json) {
-        Some(cron) => out::say(lines(cron, &ORDER)),
-        None => out::say_json(answer),
+/// Runs the command.
+pub(crate) async fn run(
+    api: &ApiClient,
+    command: CronsCommand,
+) -> Result<CommandOutcome, CommandError> {
+    match command {
+        CronsCommand::List(arguments) => {
+            let crons = List { path: "/crons", key: "crons" };
+            print_list(api, crons, &arguments.paging.query(), arguments.json, cron_table).await?;
+        }
+        CronsCommand::Set(arguments) => {
+            show(&api.post("/crons", &arguments.body()?).await?, arguments.json)?;
+        }
+        CronsCommand::Show(one) => show(&api.get(&one.path("")).await?, one.json)?,
+        CronsCommand::Delete(one) => api.delete(&one.path("")).await?,
+        CronsCommand::Run(one) => {
+            let job: Value = api.post_query(&one.path("/run"), &[]).await?;
+            if one.json { print_json(&job) } else { print(plain(&job["id"])) }?;
+        }
+        CronsCommand::Pause(one) => {
+            show(&api.post_query(&one.path("/pause"), &[]).await?, one.json)?;
+        }
+        CronsCommand::Resume(one) => {
+            show(&api.post_query(&one.path("/resume"), &[]).await?, one.json)?;
+        }
+        CronsCommand::Next(arguments) => {
+            let query = [("count", arguments.count.to_string())];
+            let page = api.page(&format!("/crons/{}/next", arguments.name), &query).await?;
+            for tick in page.items::<Timestamp>("next")? {
+                print(tick)?;
+            }
+        }
+        CronsCommand::Explain(arguments) => explain::run(&arguments)?,
     }
+    Ok(CommandOutcome::Success)
 }
 
-/// The order in which people are shown the fields; what is not named comes after them.
-const ORDER: [&str; 8] =
-    ["name", "action", "schedule", "timeZone", "nextRun", "paused", "lastRun", "lastSkip"];
-
-async fn list(api: &Api, arguments: &ListArguments) -> Result<(), Failure> {
-    let query = [("start", arguments.start.to_string()), ("limit", arguments.limit.to_string())];
-    let page: Page<Value> = api.page("/crons", &query).await?;
-    if arguments.json {
-        return out::say_json(&page.body);
-    }
-    let listed: Crons = read(&page.body)?;
-    out::say(table(&listed.crons))?;
-    if let Some(total) = page.total.filter(|total| *total > listed.crons.len() as u64) {
-        out::note(format!("{} of {total}; see --start and --limit", listed.crons.len()));
-    }
-    Ok(())
+fn show(cron: &Map<String, Value>, json: bool) -> Result<(), CommandError> {
+    const FIRST_FIELDS: [&str; 8] =
+        ["name", "action", "schedule", "timeZone", "nextRun", "paused", "lastRun", "lastSkip"];
+    print_record(cron, &FIRST_FIELDS, json)
 }
 
-fn read<T: for<'a> Deserialize<'a>>(answer: &Value) -> Result<T, Failure> {
-    T::deserialize(answer)
-        .map_err(|error| Failure::Away(format!("the API's answer cannot be read: {error}")))
-}
-
-fn table(crons: &[Cron]) -> String {
+fn cron_table(crons: &[Cron]) -> String {
     let rows = crons.iter().map(|cron| {
-        let next = cron.next_run.map(|next| next.to_string());
-        let none = if cron.paused { "paused" } else { "never" };
-        let skip = |skip: &Map<String, Value>| skip.get("reason").map(out::plain);
+        let without_next = if cron.paused { "paused" } else { "never" };
+        let skip_reason = |skip: &Map<String, Value>| skip.get("reason").map(plain);
         vec![
             cron.name.clone(),
             cron.action.clone(),
             cron.schedule.clone(),
             cron.time_zone.clone(),
-            next.unwrap_or_else(|| none.to_owned()),
+            cron.next_run.map_or_else(|| without_next.to_owned(), |next| next.to_string()),
             cron.last_run.map(|last| last.to_string()).unwrap_or_default(),
             cron.fired.to_string(),
             cron.skipped.to_string(),
-            cron.last_skip.as_ref().and_then(skip).unwrap_or_default(),
+            cron.last_skip.as_ref().and_then(skip_reason).unwrap_or_default(),
             if cron.declared { "file" } else { "" }.to_owned(),
         ]
     });
@@ -167,15 +157,15 @@ fn table(crons: &[Cron]) -> String {
         "NAME",
         "ACTION",
         "SCHEDULE",
-        "ZONE",
+        "TIME ZONE",
         "NEXT RUN",
         "LAST RUN",
         "FIRED",
         "SKIPPED",
         "LAST SKIP",
-        "FROM",
+        "SOURCE",
     ];
-    out::table(&header, rows)
+    table(&header, rows)
 }
 
 #[cfg(test)]
@@ -185,18 +175,18 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_cron_is_one_row() {
-        let crons: Crons = read(&json!({"crons": [
+    fn each_cron_is_one_row() {
+        let crons = json!([
             {"name": "gc", "action": "gc", "schedule": "0 0 1 * * 6", "timeZone": "UTC",
              "nextRun": "2018-04-28T01:00:00Z", "lastRun": "2018-04-21T01:00:00Z", "fired": 12,
              "skipped": 1, "lastSkip": {"reason": "overlap"}, "declared": true},
             {"name": "b", "action": "scan", "schedule": "@daily", "paused": true, "nextRun": null},
-        ]}))
-        .unwrap();
+        ]);
+        let crons: Vec<Cron> = serde_json::from_value(crons).unwrap();
         expect![[r#"
-            NAME  ACTION  SCHEDULE     ZONE  NEXT RUN              LAST RUN              FIRED  SKIPPED  LAST SKIP  FROM
-            gc    gc      0 0 1 * * 6  UTC   2018-04-28T01:00:00Z  2018-04-21T01:00:00Z  12     1        overlap    file
-            b     scan    @daily             paused                                      0      0
-        "#]].assert_eq(&(table(&crons.crons) + "\n"));
+            NAME  ACTION  SCHEDULE     TIME ZONE  NEXT RUN              LAST RUN              FIRED  SKIPPED  LAST SKIP  SOURCE
+            gc    gc      0 0 1 * * 6  UTC        2018-04-28T01:00:00Z  2018-04-21T01:00:00Z  12     1        overlap    file
+            b     scan    @daily                  paused                                      0      0
+        "#]].assert_eq(&(cron_table(&crons) + "\n"));
     }
 }

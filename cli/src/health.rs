@@ -1,35 +1,33 @@
-//! `capstan health`: for the health checks of containers, whose images have no other HTTP client.
+//! `capstan health`: the health check of containers, whose images have no other HTTP client.
 
 use std::time::Duration;
 
 use clap::Args;
+use client::command::{CommandError, CommandOutcome, note, timeout};
+use client::http_client;
 
-use crate::api;
-use crate::failure::{Ending, Failure};
-use crate::out;
-
-/// What `health` is told.
+/// The arguments of `health`.
 #[derive(Debug, Args)]
 pub(crate) struct HealthArguments {
-    /// The address to ask, like http://127.0.0.1:9090/readyz
+    /// Address to request, for example http://127.0.0.1:9090/readyz
     url: String,
 
-    /// How long the answer may take
-    #[arg(long, default_value = "2s", value_parser = shared::config::duration)]
+    /// Time limit of the request
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = timeout)]
     timeout: Duration,
 }
 
-/// Well when the address answers 2xx in time.
-pub(crate) async fn run(arguments: HealthArguments) -> Result<Ending, Failure> {
-    let asked = api::client()?.get(&arguments.url).timeout(arguments.timeout).send().await;
-    let why = match asked {
-        Ok(response) if response.status().is_success() => return Ok(Ending::Well),
+/// Succeeds if the address answers 2xx in time.
+pub(crate) async fn run(arguments: HealthArguments) -> Result<CommandOutcome, CommandError> {
+    let answer = http_client()?.get(&arguments.url).timeout(arguments.timeout).send().await;
+    let reason = match answer {
+        Ok(response) if response.status().is_success() => return Ok(CommandOutcome::Success),
         Ok(response) => {
             let status = response.status();
             format!("{status}: {}", response.text().await.unwrap_or_default().trim())
         }
         Err(error) => format!("{:#}", anyhow::Error::from(error)),
     };
-    out::note(why);
-    Ok(Ending::Badly)
+    note(reason);
+    Ok(CommandOutcome::Failure)
 }

@@ -1,4 +1,4 @@
-//! `capstan jobs`: one file for each of its commands.
+//! `capstan jobs`: one file per command.
 
 mod cancel;
 mod change;
@@ -6,44 +6,63 @@ mod delete;
 mod filters;
 mod list;
 mod logs;
-pub(crate) mod parameters;
 mod relations;
 mod retry;
 mod rules;
-pub(crate) mod show;
+mod show;
 mod submit;
-pub(crate) mod wait;
+mod wait;
 
 use clap::Subcommand;
+use client::ApiClient;
+use client::command::{CommandError, CommandOutcome};
 
-use crate::api::Api;
-use crate::failure::{Ending, Failure};
+const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  capstan jobs submit sleep -p seconds=5 --wait
+  capstan jobs submit backup -p host=db-1 --capacity cpu=2 --deadline 1h --retries 3
+  capstan jobs submit scan --at 2026-11-20T16:30:00Z --lock device-7 --unique-key device-7";
 
-/// What `jobs` can do.
+const CANCEL_EXAMPLES: &str = "\
+Examples:
+  capstan jobs cancel 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
+  capstan jobs cancel --action scan --status waiting
+  capstan jobs cancel --all";
+
+/// The commands on jobs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
-    /// Submit a job and print its id
+    /// Submit a job and print its ID
+    #[command(after_help = SUBMIT_EXAMPLES)]
     Submit(Box<submit::SubmitArguments>),
-    /// List jobs, the last scheduled first
+    /// List jobs, the latest scheduled first
     List(list::ListArguments),
-    /// Show all that is known of a job
+    /// Show a job
     Show(show::ShowArguments),
-    /// Change a job that waits: how urgent it is, when it is due
+    /// Change the priority or the time of a waiting job
     Change(change::ChangeArguments),
-    /// Print a job's log
+    /// Print the log of a job
     Logs(logs::LogsArguments),
-    /// Wait until jobs are over, retries included; exits 0 only if all of them ended as done
+    /// Wait until jobs and their retries have finished
+    ///
+    /// Prints how each job ended. Exits with 0 only if all of them succeeded.
     Wait(wait::WaitArguments),
-    /// Cancel jobs: the ones named, or all that match
+    /// Cancel jobs by ID or by filter
+    #[command(after_help = CANCEL_EXAMPLES)]
     Cancel(cancel::CancelArguments),
-    /// Delete jobs with their logs; one that runs is cancelled first
+    /// Delete jobs and their logs
+    ///
+    /// A running job is cancelled first.
     Delete(delete::DeleteArguments),
-    /// Try jobs again that are over, and print the ids of the new ones
+    /// Retry finished jobs and print the IDs of the new ones
     Retry(retry::RetryArguments),
 }
 
-/// Does it.
-pub(crate) async fn run(api: &Api, command: JobsCommand) -> Result<Ending, Failure> {
+/// Runs the command.
+pub(crate) async fn run(
+    api: &ApiClient,
+    command: JobsCommand,
+) -> Result<CommandOutcome, CommandError> {
     match command {
         JobsCommand::Submit(arguments) => submit::run(api, &arguments).await,
         JobsCommand::List(arguments) => list::run(api, &arguments).await,

@@ -1,62 +1,61 @@
-//! `capstan locks`: what jobs hold while they run.
+//! `capstan locks`.
+
+mod layout;
 
 use clap::{Args, Subcommand};
-use serde::Deserialize;
+use client::ApiClient;
+use client::command::{CommandError, CommandOutcome, print, print_json};
+use domain::lock::LockName;
 use serde_json::{Value, json};
-use shared::lock::LockName;
 
-use crate::api::{Api, Page};
-use crate::each::each;
-use crate::failure::{Ending, Failure};
-use crate::jobs::show::lines;
-use crate::out;
-use crate::wire::{Lock, Locks};
+use crate::flags::Paging;
+use crate::requests::{List, each, print_list};
 
-/// What `locks` can do.
+/// The commands on locks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LocksCommand {
-    /// List locks by name: how many permits are held, by which jobs, and how many wait
+    /// List locks by name, with their holders and the number of waiting jobs
     List(ListArguments),
-    /// Show who holds a lock, and who stands in line for it
+    /// Show a lock, the jobs that hold it, and those that wait for it
     Show(OneLock),
-    /// Take locks from all who hold them, and give them to the next in line; who held them goes on
+    /// Take locks from all of their holders
+    ///
+    /// The next waiting jobs get the locks. The jobs that held them continue without.
     Clear {
-        /// The locks
+        /// Names of the locks
         #[arg(value_name = "NAME", required = true)]
         names: Vec<LockName>,
     },
-    /// Set how many permits a lock has: action:scan and class:cpu=2 are limits of Capstan's own
+    /// Set the number of permits of a lock
+    ///
+    /// The locks action:NAME and class:CLASS limit how many jobs of an action or a class run at
+    /// once, for example action:scan or class:cpu=2.
     Set(SetArguments),
 }
 
-/// What `locks list` is told.
+/// The arguments of `locks list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// From which place of the list on
-    #[arg(long, default_value_t = 0)]
-    start: u32,
+    #[command(flatten)]
+    paging: Paging<100>,
 
-    /// How many at most
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1000))]
-    limit: u32,
-
-    /// Print the API's answer, JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What names one lock.
+/// The arguments of a command on one lock.
 #[derive(Debug, Args)]
 pub(crate) struct OneLock {
-    /// The lock
+    /// Name of the lock
     name: LockName,
 
-    /// Print the API's answer, JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `locks set` is told.
+/// The arguments of `locks set`.
 #[derive(Debug, Args)]
 pub(crate) struct SetArguments {
     #[command(flatten)]
@@ -66,127 +65,92 @@ pub(crate) struct SetArguments {
     permits: Permits,
 }
 
-/// How many permits; one of both must be said.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Permits {
-    /// So many may be held at once
+    /// Number of permits
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     permits: Option<u32>,
 
-    /// What it has when nothing is said: 1, and no limit for an action or a class
+    /// Restore the default: 1, or no limit for an action or a class
     #[arg(long)]
     reset: bool,
 }
 
-/// Does it.
-pub(crate) async fn run(api: &Api, command: LocksCommand) -> Result<Ending, Failure> {
+/// Runs the command.
+pub(crate) async fn run(
+    api: &ApiClient,
+    command: LocksCommand,
+) -> Result<CommandOutcome, CommandError> {
     match command {
-        LocksCommand::List(arguments) => list(api, &arguments).await?,
+        LocksCommand::List(arguments) => {
+            let locks = List { path: "/locks", key: "locks" };
+            let query = arguments.paging.query();
+            print_list(api, locks, &query, arguments.json, layout::lock_table).await?;
+        }
         LocksCommand::Show(one) => show(&api.get(&path(&one.name)).await?, one.json)?,
         LocksCommand::Clear { names } => {
-            let names: Vec<&LockName> = names.iter().collect();
-            return each(&names, async |name| api.delete(&path(name)).await).await;
+            return each(&names, async |name| Ok(api.delete(&path(name)).await?)).await;
         }
         LocksCommand::Set(arguments) => {
             let OneLock { name, json } = &arguments.lock;
-            let wanted = json!({"name": name, "permits": arguments.permits.permits});
-            show(&api.post("/locks", &wanted).await?, *json)?;
+            let body = json!({"name": name, "permits": arguments.permits.permits});
+            show(&api.post("/locks", &body).await?, *json)?;
         }
     }
-    Ok(Ending::Well)
+    Ok(CommandOutcome::Success)
 }
 
-/// Where a lock is: of what its name may hold, a path means something else by a slash only.
+/// Of the characters that a lock's name may have, only the slash means something in a path.
 fn path(name: &LockName) -> String {
     format!("/locks/{}", name.as_str().replace('/', "%2F"))
 }
 
-async fn list(api: &Api, arguments: &ListArguments) -> Result<(), Failure> {
-    let query = [("start", arguments.start.to_string()), ("limit", arguments.limit.to_string())];
-    let page: Page<Value> = api.page("/locks", &query).await?;
-    if arguments.json {
-        return out::say_json(&page.body);
-    }
-    let listed: Locks = read(&page.body)?;
-    out::say(table(&listed.locks))?;
-    if let Some(total) = page.total.filter(|total| *total > listed.locks.len() as u64) {
-        out::note(format!("{} of {total}; see --start and --limit", listed.locks.len()));
-    }
-    Ok(())
-}
-
-fn read<T: for<'a> Deserialize<'a>>(answer: &Value) -> Result<T, Failure> {
-    T::deserialize(answer)
-        .map_err(|error| Failure::Away(format!("the API's answer cannot be read: {error}")))
-}
-
-/// One lock: a field a line, then a row for each job that holds it or stands in line.
-fn show(answer: &Value, json: bool) -> Result<(), Failure> {
-    if json { out::say_json(answer) } else { out::say(text(answer)?) }
-}
-
-fn text(answer: &Value) -> Result<String, Failure> {
-    let lock: Lock = read(answer)?;
-    let mut fields = answer.as_object().cloned().unwrap_or_default();
-    fields.remove("holders");
-    fields.remove("line");
-    let mut text = lines(&fields, &["name", "permits", "paused", "held", "waiting"]);
-    if !lock.holders.is_empty() {
-        let rows = lock.holders.iter().map(|holder| {
-            vec![
-                holder.job_id.clone(),
-                holder.number.to_string(),
-                holder.action.clone(),
-                holder.worker_id.clone().unwrap_or_default(),
-                holder.permits.to_string(),
-                holder.since.clone().unwrap_or_default(),
-                holder.fencing_token.map(|token| token.to_string()).unwrap_or_default(),
-                if holder.aborting { "aborting" } else { "" }.to_owned(),
-            ]
-        });
-        let header =
-            ["HELD BY", "NUMBER", "ACTION", "WORKER", "PERMITS", "SINCE", "TOKEN", "STATE"];
-        text.push_str(&format!("\n\n{}", out::table(&header, rows)));
-    }
-    if !lock.line.is_empty() {
-        let rows = lock.line.iter().map(|waiter| {
-            vec![
-                waiter.job_id.clone(),
-                waiter.number.to_string(),
-                waiter.action.clone(),
-                waiter.priority.clone(),
-                waiter.permits.to_string(),
-            ]
-        });
-        let header = ["IN LINE", "NUMBER", "ACTION", "PRIORITY", "PERMITS"];
-        text.push_str(&format!("\n\n{}", out::table(&header, rows)));
-    }
-    Ok(text)
-}
-
-/// How many jobs that hold a lock are named in its row.
-const MOST_NAMED: usize = 3;
-
-fn table(locks: &[Lock]) -> String {
-    let rows = locks.iter().map(|lock| {
-        let named = lock.holders.iter().take(MOST_NAMED);
-        let mut holders: Vec<String> =
-            named.map(|holder| format!("{} {}", holder.number, holder.action)).collect();
-        if lock.holders.len() > MOST_NAMED {
-            holders.push("…".to_owned());
-        }
-        vec![
-            lock.name.clone(),
-            lock.permits.map_or_else(|| "no limit".to_owned(), |permits| permits.to_string()),
-            lock.held.to_string(),
-            lock.waiting.to_string(),
-            if lock.paused { "paused" } else { "" }.to_owned(),
-            holders.join(", "),
-        ]
-    });
-    out::table(&["NAME", "PERMITS", "HELD", "WAITING", "PAUSED", "HELD BY"], rows)
+fn show(lock: &Value, json: bool) -> Result<(), CommandError> {
+    if json { print_json(lock) } else { print(layout::lock_details(lock)?) }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::test_parser::subcommand;
+
+    #[test]
+    fn a_slash_in_a_name_is_escaped_in_the_path() {
+        let cases = [("devices", "/locks/devices"), ("site/a:1@b", "/locks/site%2Fa:1@b")];
+        for (name, expected) in cases {
+            assert_eq!(path(&name.parse().unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn permits_are_a_positive_number_or_reset() {
+        let valid = [
+            "list",
+            "list --start 5 --limit 10 --json",
+            "show device/a",
+            "clear a b",
+            "set a --permits 3",
+            "set class:cpu=2 --permits 3 --json",
+            "set action:scan --reset",
+        ];
+        for line in valid {
+            assert!(subcommand::<LocksCommand>(line).is_ok(), "{line}");
+        }
+        let invalid = [
+            "",
+            "list --limit 1001",
+            "show",
+            "show a=b",
+            "clear",
+            "set a",
+            "set a --permits 0",
+            "set a --permits none",
+            "set a --permits 3 --reset",
+            "set class:what --permits 3",
+        ];
+        for line in invalid {
+            assert!(subcommand::<LocksCommand>(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,131 +1,118 @@
-//! `capstan settings`: how much of what is over is kept.
+//! `capstan settings`.
 
 use clap::{Args, Subcommand};
+use client::ApiClient;
+use client::command::{CommandError, CommandOutcome, print, print_json};
+use domain::job::GoDuration;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::job::Span;
 
-use crate::api::Api;
-use crate::failure::{Ending, Failure};
-use crate::out;
+use crate::flags::body;
+use crate::record::plain;
 
-/// What `settings` can do.
+/// The commands on settings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SettingsCommand {
     /// Show the settings
     Get(GetArguments),
-    /// Change some of them, and show all
+    /// Change settings and show all of them
     Set(SetArguments),
 }
 
-/// What `settings get` is told.
+/// The arguments of `settings get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
-    /// Print the API's answer, JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `settings set` is told.
+/// The arguments of `settings set`.
 #[derive(Debug, Args)]
 pub(crate) struct SetArguments {
     #[command(flatten)]
     changes: Changes,
 
-    /// Print the API's answer, JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What is to be changed.
 #[derive(Debug, Args, Serialize)]
 #[group(required = true, multiple = true)]
 #[serde(rename_all = "camelCase")]
 struct Changes {
-    /// Whether jobs that are over are removed at all
+    /// Whether finished jobs are ever removed
     #[arg(long = "compaction", value_name = "BOOL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     job_history_compaction_enabled: Option<bool>,
 
-    /// So many of them stay; 0 is no limit
+    /// Number of finished jobs to keep; 0 is no limit
     #[arg(long = "keep", value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     job_history_to_keep: Option<u64>,
 
-    /// They stay for so long after their end, like 720h; an empty text is no limit
+    /// Time to keep finished jobs, for example 720h; an empty string is no limit
     #[arg(long = "max-age", value_name = "DURATION")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    job_history_max_age: Option<Span>,
+    job_history_max_age: Option<GoDuration>,
 
-    /// Kept for other clients; nothing follows from it
+    /// Value that Capstan stores for other clients and does not use
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     scanning_deadline: Option<u64>,
 }
 
-/// Shows or changes the settings.
-pub(crate) async fn run(api: &Api, command: SettingsCommand) -> Result<Ending, Failure> {
+/// Runs the command.
+pub(crate) async fn run(
+    api: &ApiClient,
+    command: SettingsCommand,
+) -> Result<CommandOutcome, CommandError> {
     let (settings, json): (Map<String, Value>, bool) = match command {
         SettingsCommand::Get(arguments) => (api.get("/meta/settings").await?, arguments.json),
         SettingsCommand::Set(arguments) => {
-            (api.post("/meta/settings", &arguments.changes).await?, arguments.json)
+            (api.post("/meta/settings", &body(&arguments.changes)?).await?, arguments.json)
         }
     };
-    if json {
-        out::say_json(&settings)?;
-    } else {
-        out::say(lines(&settings))?;
-    }
-    Ok(Ending::Well)
+    if json { print_json(&settings) } else { print(layout(&settings)) }?;
+    Ok(CommandOutcome::Success)
 }
 
-fn lines(settings: &Map<String, Value>) -> String {
-    let line = |(name, value): (&String, &Value)| format!("{name:<28} {}", out::plain(value));
-    let lines: Vec<String> = settings.iter().map(line).collect();
-    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+/// Lists every setting, one per line, including those without a value.
+fn layout(settings: &Map<String, Value>) -> String {
+    let lines = settings.iter().map(|(name, value)| format!("{name:<28} {}", plain(value)));
+    lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arguments::{Arguments, Command};
-    use clap::Parser;
+    use crate::test_parser::arguments;
     use expect_test::expect;
     use serde_json::json;
 
-    fn sent(line: &[&str]) -> Result<Value, clap::Error> {
-        let line = ["capstan", "settings", "set"].iter().chain(line);
-        let command = Arguments::try_parse_from(line)?.command;
-        let Command::Settings(SettingsCommand::Set(arguments)) = command else {
-            panic!("{command:?}")
-        };
-        Ok(json!(arguments.changes))
+    fn sent(words: &[&str]) -> Result<Value, clap::Error> {
+        Ok(json!(body(&arguments::<SetArguments>(words)?.changes).unwrap()))
     }
 
     #[test]
-    fn only_what_was_given_is_changed_and_something_must_be() {
+    fn only_given_changes_are_sent_and_one_is_required() {
         assert_eq!(sent(&["--keep", "5"]).unwrap(), json!({"jobHistoryToKeep": 5}));
-        let line = ["--compaction", "false", "--max-age", "", "--scanning-deadline", "3"];
-        let changes = json!({
+        let words = ["--compaction", "false", "--max-age", "", "--scanning-deadline", "3"];
+        let expected = json!({
             "jobHistoryCompactionEnabled": false, "jobHistoryMaxAge": "", "scanningDeadline": 3,
         });
-        assert_eq!(sent(&line).unwrap(), changes);
-        let wrong: [&[&str]; 5] =
+        assert_eq!(sent(&words).unwrap(), expected);
+        let invalid: [&[&str]; 5] =
             [&[], &["--json"], &["--keep", "-1"], &["--max-age", "1d"], &["--compaction", "maybe"]];
-        for line in wrong {
-            assert_eq!(sent(line).unwrap_err().exit_code(), 2, "{line:?}");
+        for words in invalid {
+            assert_eq!(sent(words).unwrap_err().exit_code(), 2, "{words:?}");
         }
     }
 
     #[test]
-    fn a_setting_is_one_line() {
-        let Value::Object(settings) = json!({"jobHistoryMaxAge": "", "jobHistoryToKeep": 5}) else {
-            panic!();
-        };
+    fn each_setting_is_one_line() {
+        let settings = json!({"jobHistoryMaxAge": "", "jobHistoryToKeep": 5});
         expect![[r#"
             jobHistoryMaxAge
             jobHistoryToKeep             5
         "#]]
-        .assert_eq(&(lines(&settings) + "\n"));
+        .assert_eq(&(layout(settings.as_object().unwrap()) + "\n"));
     }
 }

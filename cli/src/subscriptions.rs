@@ -1,86 +1,64 @@
-//! `capstan subscriptions`: who is told of events over HTTP, and how that goes.
+//! `capstan subscriptions`.
 
 mod set;
 
 use clap::{Args, Subcommand};
+use client::ApiClient;
+use client::command::{CommandError, CommandOutcome, print, print_json, table};
+use domain::subscription::SubscriptionName;
 use serde_json::{Map, Value};
-use shared::subscription::SubscriptionName;
 
-use crate::api::Api;
-use crate::failure::{Ending, Failure};
-use crate::jobs::show::lines;
-use crate::out;
+use crate::record::{plain, print_record};
+use crate::requests::{List, print_list};
 
-/// What `subscriptions` can do.
+const SET_EXAMPLES: &str = "\
+Examples:
+  capstan subscriptions set ops https://ops.example.org/capstan
+  capstan subscriptions set failures https://ops.example.org/capstan --event job \\
+      --action scan --status error,worker_dead";
+
+/// The commands on subscriptions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SubscriptionsCommand {
-    /// List subscriptions by name, and how they go
+    /// List subscriptions by name, with delivery counts
     List(ListArguments),
-    /// Make a subscription, or change the one of that name; prints its secret if one was made for it, this once
+    /// Create a subscription, or change the one of that name
+    ///
+    /// Each subscription receives one signed POST per matching event. If a signing secret is
+    /// generated, it is printed only this once.
+    #[command(after_help = SET_EXAMPLES)]
     Set(Box<set::SetArguments>),
-    /// Show all that is known of a subscription
+    /// Show a subscription
     Show(OneSubscription),
-    /// Delete a subscription; messages that are on their way are not sent any more
+    /// Delete a subscription; undelivered messages are dropped
     Delete(OneSubscription),
-    /// Tell a subscription of nothing until it is resumed; what happens meanwhile is not told later
+    /// Stop delivering events to a subscription
+    ///
+    /// Events that occur while a subscription is paused are not delivered later.
     Pause(OneSubscription),
-    /// Tell a paused subscription of what comes from now on
+    /// Deliver events to a paused subscription again
     Resume(OneSubscription),
-    /// Send a message that tells of nothing, and print the id of the job that does it
+    /// Send a test message and print the ID of the job that delivers it
     Test(OneSubscription),
 }
 
-/// What `subscriptions list` is told.
+/// The arguments of `subscriptions list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// Print the API's answer, JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What names one subscription.
+/// The arguments of a command on one subscription.
 #[derive(Debug, Args)]
 pub(crate) struct OneSubscription {
-    /// The subscription
+    /// Name of the subscription
     name: SubscriptionName,
 
-    /// Print the API's answer, JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
     json: bool,
-}
-
-/// Does it.
-pub(crate) async fn run(api: &Api, command: SubscriptionsCommand) -> Result<Ending, Failure> {
-    match command {
-        SubscriptionsCommand::List(arguments) => {
-            let answer: Value = api.get("/subscriptions").await?;
-            if arguments.json {
-                out::say_json(&answer)?;
-            } else {
-                out::say(table(answer["subscriptions"].as_array().map_or(&[], Vec::as_slice)))?;
-            }
-        }
-        SubscriptionsCommand::Set(arguments) => {
-            show(&set::set(api, &arguments).await?, arguments.json)?;
-        }
-        SubscriptionsCommand::Show(one) => show(&api.get(&one.path("")).await?, one.json)?,
-        SubscriptionsCommand::Delete(one) => api.delete(&one.path("")).await?,
-        SubscriptionsCommand::Pause(one) => {
-            show(&api.ask_for(&one.path("/pause"), &[]).await?, one.json)?;
-        }
-        SubscriptionsCommand::Resume(one) => {
-            show(&api.ask_for(&one.path("/resume"), &[]).await?, one.json)?;
-        }
-        SubscriptionsCommand::Test(one) => {
-            let job: Map<String, Value> = api.ask_for(&one.path("/test"), &[]).await?;
-            if one.json {
-                out::say_json(&job)?;
-            } else {
-                out::say(job.get("id").map(out::plain).unwrap_or_default())?;
-            }
-        }
-    }
-    Ok(Ending::Well)
 }
 
 impl OneSubscription {
@@ -89,9 +67,37 @@ impl OneSubscription {
     }
 }
 
-/// One field a line.
-fn show(subscription: &Map<String, Value>, json: bool) -> Result<(), Failure> {
-    const ORDER: [&str; 10] = [
+/// Runs the command.
+pub(crate) async fn run(
+    api: &ApiClient,
+    command: SubscriptionsCommand,
+) -> Result<CommandOutcome, CommandError> {
+    match command {
+        SubscriptionsCommand::List(arguments) => {
+            let subscriptions = List { path: "/subscriptions", key: "subscriptions" };
+            print_list(api, subscriptions, &[], arguments.json, subscription_table).await?;
+        }
+        SubscriptionsCommand::Set(arguments) => {
+            show(&api.post("/subscriptions", &arguments.body()?).await?, arguments.json)?;
+        }
+        SubscriptionsCommand::Show(one) => show(&api.get(&one.path("")).await?, one.json)?,
+        SubscriptionsCommand::Delete(one) => api.delete(&one.path("")).await?,
+        SubscriptionsCommand::Pause(one) => {
+            show(&api.post_query(&one.path("/pause"), &[]).await?, one.json)?;
+        }
+        SubscriptionsCommand::Resume(one) => {
+            show(&api.post_query(&one.path("/resume"), &[]).await?, one.json)?;
+        }
+        SubscriptionsCommand::Test(one) => {
+            let job: Value = api.post_query(&one.path("/test"), &[]).await?;
+            if one.json { print_json(&job) } else { print(plain(&job["id"])) }?;
+        }
+    }
+    Ok(CommandOutcome::Success)
+}
+
+fn show(subscription: &Map<String, Value>, json: bool) -> Result<(), CommandError> {
+    const FIRST_FIELDS: [&str; 10] = [
         "name",
         "secret",
         "url",
@@ -103,29 +109,29 @@ fn show(subscription: &Map<String, Value>, json: bool) -> Result<(), Failure> {
         "lastFailure",
         "lastCut",
     ];
-    if json { out::say_json(subscription) } else { out::say(lines(subscription, &ORDER)) }
+    print_record(subscription, &FIRST_FIELDS, json)
 }
 
-fn table(subscriptions: &[Value]) -> String {
+fn subscription_table(subscriptions: &[Value]) -> String {
     const COUNTS: [&str; 5] = ["waiting", "delivered", "failed", "dropped", "cuts"];
     let rows = subscriptions.iter().map(|one| {
-        let events = one["events"].as_array().map_or(&[][..], Vec::as_slice);
-        let events: Vec<String> = events.iter().map(out::plain).collect();
+        let events: Vec<String> =
+            one["events"].as_array().into_iter().flatten().map(plain).collect();
         let mut row = vec![
-            out::plain(&one["name"]),
-            out::plain(&one["url"]),
+            plain(&one["name"]),
+            plain(&one["url"]),
             if events.is_empty() { "all".to_owned() } else { events.join(",") },
             if one["paused"] == true { "paused" } else { "" }.to_owned(),
         ];
-        row.extend(COUNTS.iter().map(|field| out::plain(&one[*field])));
-        row.push(out::plain(&one["lastFailure"]["message"]));
+        row.extend(COUNTS.iter().map(|field| plain(&one[*field])));
+        row.push(plain(&one["lastFailure"]["message"]));
         row
     });
     let header = [
         "NAME",
         "URL",
         "EVENTS",
-        "",
+        "PAUSED",
         "WAITING",
         "DELIVERED",
         "FAILED",
@@ -133,7 +139,7 @@ fn table(subscriptions: &[Value]) -> String {
         "CUTS",
         "LAST FAILURE",
     ];
-    out::table(&header, rows)
+    table(&header, rows)
 }
 
 #[cfg(test)]
@@ -143,7 +149,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_subscription_is_one_row() {
+    fn each_subscription_is_one_row() {
         let subscriptions = [
             json!({"name": "ops", "url": "https://ops.example.org/", "events": ["job", "worker"],
                 "paused": false, "waiting": 1, "delivered": 512, "failed": 7, "dropped": 0,
@@ -152,9 +158,9 @@ mod tests {
                 "delivered": 0, "failed": 0, "dropped": 0, "cuts": 0, "lastFailure": null}),
         ];
         expect![[r#"
-            NAME  URL                       EVENTS              WAITING  DELIVERED  FAILED  DROPPED  CUTS  LAST FAILURE
+            NAME  URL                       EVENTS      PAUSED  WAITING  DELIVERED  FAILED  DROPPED  CUTS  LAST FAILURE
             ops   https://ops.example.org/  job,worker          1        512        7       0        0     the receiver answered 503
             b     http://b/                 all         paused  0        0          0       0        0
-        "#]].assert_eq(&(table(&subscriptions) + "\n"));
+        "#]].assert_eq(&(subscription_table(&subscriptions) + "\n"));
     }
 }

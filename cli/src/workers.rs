@@ -1,91 +1,83 @@
 //! `capstan workers`.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
-use shared::capacity::CapacityMap;
-use shared::job::WorkerId;
+use client::ApiClient;
+use client::command::{CommandError, CommandOutcome, table};
+use client::wire::Worker;
+use domain::capacity::CapacityMap;
+use domain::job::WorkerId;
+use serde_json::json;
 
-use crate::api::Api;
-use crate::each::each;
-use crate::failure::{Ending, Failure};
-use crate::out;
-use crate::wire::{Worker, Workers, units_text};
+use crate::record::plain;
+use crate::requests::{List, command_each, print_list};
 
-/// What `workers` is told.
+/// The arguments of `workers`, which lists the workers unless a command is given.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct WorkersArguments {
     #[command(subcommand)]
     command: Option<WorkersCommand>,
 
-    /// Print the API's answer, JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `workers` can do beside listing them.
 #[derive(Debug, Subcommand)]
 enum WorkersCommand {
-    /// Have workers take no more jobs; what they run goes on
+    /// Stop giving jobs to workers; running jobs continue
     Drain {
-        /// The workers
+        /// IDs of the workers
         #[arg(value_name = "ID", required = true)]
         ids: Vec<WorkerId>,
     },
-    /// Have workers that drain take jobs again
+    /// Give jobs to drained workers again
     Resume {
-        /// The workers
+        /// IDs of the workers
         #[arg(value_name = "ID", required = true)]
         ids: Vec<WorkerId>,
     },
-    /// Change what a worker offers; what it runs goes on
+    /// Replace the capacity that a worker offers; running jobs continue
     Capacity {
-        /// The worker
+        /// ID of the worker
         id: WorkerId,
-        /// All that it shall offer, like scan=2,cpu=8; `default` is 16 unless given
-        #[arg(value_name = "TYPE=UNITS,…")]
+        /// All that the worker offers, for example scan=2,cpu=8; `default` is 16 unless given
+        #[arg(value_name = "TYPE=UNITS,...")]
         map: CapacityMap,
     },
 }
 
-/// Lists the workers, or tells them something.
-pub(crate) async fn run(api: &Api, arguments: WorkersArguments) -> Result<Ending, Failure> {
-    let tell = async |ids: Vec<WorkerId>, what: &str| {
-        let ids: Vec<&WorkerId> = ids.iter().collect();
-        each(&ids, async |id| api.command(&format!("/workers/{id}/{what}")).await).await
-    };
+/// Runs the command.
+pub(crate) async fn run(
+    api: &ApiClient,
+    arguments: WorkersArguments,
+) -> Result<CommandOutcome, CommandError> {
     match arguments.command {
-        Some(WorkersCommand::Drain { ids }) => tell(ids, "drain").await,
-        Some(WorkersCommand::Resume { ids }) => tell(ids, "resume").await,
+        Some(WorkersCommand::Drain { ids }) => command_each(api, "/workers", &ids, "drain").await,
+        Some(WorkersCommand::Resume { ids }) => command_each(api, "/workers", &ids, "resume").await,
         Some(WorkersCommand::Capacity { id, map }) => {
             let body = json!({"capacityMap": map}).to_string();
             api.post_text(&format!("/workers/{id}/capacity"), body).await?;
-            Ok(Ending::Well)
+            Ok(CommandOutcome::Success)
         }
-        None => list(api, &arguments).await,
+        None => {
+            let workers = List { path: "/workers", key: "workers" };
+            print_list(api, workers, &[], arguments.json, worker_table).await?;
+            Ok(CommandOutcome::Success)
+        }
     }
 }
 
-async fn list(api: &Api, arguments: &WorkersArguments) -> Result<Ending, Failure> {
-    if arguments.json {
-        out::say_json(&api.get::<Value>("/workers").await?)?;
-    } else {
-        let all: Workers = api.get("/workers").await?;
-        out::say(table(&all.workers))?;
-    }
-    Ok(Ending::Well)
-}
-
-fn table(workers: &[Worker]) -> String {
+fn worker_table(workers: &[Worker]) -> String {
     let rows = workers.iter().map(|worker| {
         let jobs = worker.jobs.as_array();
-        let jobs = jobs.map_or_else(|| out::plain(&worker.jobs), |jobs| jobs.len().to_string());
+        let jobs = jobs.map_or_else(|| plain(&worker.jobs), |jobs| jobs.len().to_string());
         vec![
             worker.id.clone(),
             worker.name.clone(),
             worker.status.clone(),
-            units_text(&worker.capacity_map),
-            units_text(&worker.free),
+            worker.capacity_map.to_string(),
+            worker.free.to_string(),
             jobs,
             worker.heartbeat_expiration.clone(),
             worker.version.clone(),
@@ -93,50 +85,52 @@ fn table(workers: &[Worker]) -> String {
         ]
     });
     let header =
-        ["ID", "NAME", "STATUS", "OFFERS", "FREE", "JOBS", "HEARTBEAT UNTIL", "VERSION", "ACTIONS"];
-    out::table(&header, rows)
+        ["ID", "NAME", "STATUS", "CAPACITY", "FREE", "JOBS", "LEASE UNTIL", "VERSION", "ACTIONS"];
+    table(&header, rows)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_parser::arguments;
     use expect_test::expect;
-    use serde_json::json;
 
     #[test]
-    fn workers_are_listed_unless_something_is_said_to_them() {
-        use crate::arguments::Arguments;
-        use clap::Parser;
-        for line in [
-            "",
-            "--json",
+    fn workers_are_listed_unless_a_command_is_given() {
+        let parsed = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            arguments::<WorkersArguments>(&words)
+        };
+        for line in ["", "--json"] {
+            assert!(parsed(line).unwrap().command.is_none(), "{line}");
+        }
+        let commands = [
             "drain 0000000000aa 0000000000bb",
             "resume 0000000000aa",
             "capacity 0000000000aa scan=2,cpu=8",
-        ] {
-            let line = ["capstan", "workers"].into_iter().chain(line.split_whitespace());
-            assert!(Arguments::try_parse_from(line.clone()).is_ok(), "{line:?}");
+        ];
+        for line in commands {
+            assert!(parsed(line).unwrap().command.is_some(), "{line}");
         }
         for line in ["drain", "drain me", "capacity 0000000000aa", "capacity 0000000000aa scan"] {
-            let line = ["capstan", "workers"].into_iter().chain(line.split_whitespace());
-            assert!(Arguments::try_parse_from(line.clone()).is_err(), "{line:?}");
+            assert!(parsed(line).is_err(), "{line}");
         }
     }
 
     #[test]
-    fn a_worker_is_one_row() {
-        let document = json!({"workers": [
+    fn each_worker_is_one_row() {
+        let workers = json!([
             {"id": "0000000000aa", "name": "a", "status": "running", "version": "0.1.0",
              "capacityMap": {"scan": 1, "default": 16}, "free": {"scan": 0, "default": 16},
              "actions": ["noop", "sleep"], "jobs": ["x"],
              "heartbeatExpiration": "2026-11-20T16:30:00Z"},
             {"id": "0000000000bb", "status": "dead", "capacityMap": {}, "heartbeatExpiration": ""},
-        ]});
-        let all: Workers = serde_json::from_value(document).unwrap();
+        ]);
+        let workers: Vec<Worker> = serde_json::from_value(workers).unwrap();
         expect![[r#"
-            ID            NAME  STATUS   OFFERS             FREE               JOBS  HEARTBEAT UNTIL       VERSION  ACTIONS
+            ID            NAME  STATUS   CAPACITY           FREE               JOBS  LEASE UNTIL           VERSION  ACTIONS
             0000000000aa  a     running  default=16,scan=1  default=16,scan=0  1     2026-11-20T16:30:00Z  0.1.0    noop,sleep
             0000000000bb        dead
-        "#]].assert_eq(&(table(&all.workers) + "\n"));
+        "#]].assert_eq(&(worker_table(&workers) + "\n"));
     }
 }

@@ -17,4 +17,5 @@ pub use api_client::{ApiClient, Page, Query};
 pub use connection_options::ConnectionOptions;
 pub use error::{ClientError, Refusal};
 pub use http::http_client;
+pub use reqwest::header::HeaderValue;
 pub use wait::{API_OUTAGE_LIMIT, FinishedJob, wait_for_jobs};

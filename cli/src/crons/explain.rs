@@ -1,37 +1,41 @@
-//! `capstan crons explain`: a line in words, and when it fires. By itself: it needs no fleet.
+//! `capstan crons explain`.
 
 use clap::Args;
-use shared::cron::{CronLine, Zone};
-use shared::job::Timestamp;
+use client::command::{CommandError, print, table};
+use domain::cron::{Schedule, TimeZone};
+use domain::job::Timestamp;
 
-use crate::failure::Failure;
-use crate::out;
-
-/// What `crons explain` is told.
+/// The arguments of `crons explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// The line, like "0 30 3 * * MON-FRI"
-    line: CronLine,
+    /// Cron expression, for example "0 30 3 * * MON-FRI"
+    #[arg(value_name = "SCHEDULE")]
+    line: Schedule,
 
-    /// On the clock of which place, like Europe/Berlin
+    /// Time zone, for example Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    time_zone: Zone,
+    time_zone: TimeZone,
 
-    /// From when on, RFC 3339; from now on unless given
+    /// Time after which to list ticks, in RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     after: Option<Timestamp>,
 
-    /// How many firings
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=1000))]
+    /// Number of ticks
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(..=1000)
+    )]
     count: u32,
 }
 
-/// Explains it.
-pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
-    out::say(explained(arguments, Timestamp::from_ms(chrono::Utc::now().timestamp_millis())))
+/// Prints the explanation.
+pub(super) fn run(arguments: &ExplainArguments) -> Result<(), CommandError> {
+    print(explanation(arguments, Timestamp::from_ms(chrono::Utc::now().timestamp_millis())))
 }
 
-fn explained(arguments: &ExplainArguments, now: Timestamp) -> String {
+fn explanation(arguments: &ExplainArguments, now: Timestamp) -> String {
     let ExplainArguments { line, time_zone, .. } = arguments;
     let next = |after: &Timestamp| line.next(*after, *time_zone);
     let first = next(&arguments.after.unwrap_or(now));
@@ -43,25 +47,19 @@ fn explained(arguments: &ExplainArguments, now: Timestamp) -> String {
         return words;
     }
     let local = format!("IN {time_zone}");
-    format!("{words}\n\n{}", out::table(&["NEXT", &local], rows))
+    format!("{words}\n\n{}", table(&["NEXT", &local], rows))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
+    use crate::test_parser::arguments;
     use expect_test::expect;
 
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        explain: ExplainArguments,
-    }
-
     #[test]
-    fn a_line_is_told_in_words_with_its_next_firings() {
-        let line = ["explain", "0 30 2 * * *", "--time-zone=Europe/Berlin", "--count=3"];
-        let arguments = Line::parse_from(line).explain;
+    fn an_expression_is_described_in_words_with_its_next_ticks() {
+        let words = ["0 30 2 * * *", "--time-zone=Europe/Berlin", "--count=3"];
+        let arguments = arguments(&words).unwrap();
         let now = "2026-03-28T00:00:00Z".parse().unwrap();
         expect![[r#"
             at 02:30:00 every day (Europe/Berlin)
@@ -71,6 +69,6 @@ mod tests {
             2026-03-29T01:00:00Z  Sun 2026-03-29 03:00:00 +02:00
             2026-03-30T00:30:00Z  Mon 2026-03-30 02:30:00 +02:00
         "#]]
-        .assert_eq(&(explained(&arguments, now) + "\n"));
+        .assert_eq(&(explanation(&arguments, now) + "\n"));
     }
 }

@@ -2,121 +2,82 @@
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use client::command::CommandError;
+use domain::cron::{CronName, Misfire, Overlap, Schedule, TimeZone};
+use domain::job::{ActionName, GoDuration};
 use serde::Serialize;
-use serde_json::Value;
-use shared::cron::{CronLine, CronName, Misfire, Overlap, Zone};
-use shared::job::{ActionName, Span};
+use serde_json::{Map, Value, json};
 
-use crate::api::Api;
-use crate::failure::Failure;
-use crate::work::{SentWork, Work};
+use crate::flags::{JobTemplate, body};
 
-/// What `crons set` is told.
-#[derive(Debug, Args)]
+/// The arguments of `crons set`, and the fields of the request.
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct SetArguments {
-    /// What it is called
+    /// Name of the cron
     name: CronName,
 
-    /// When it fires: "0 30 3 * * *", "*/15 * * * *", @daily, "@every 90s"; see `crons explain`
-    schedule: CronLine,
+    /// When to fire: a cron expression ("0 30 3 * * *", "*/15 * * * *"), @daily, "@every 90s"; see
+    /// `capstan crons explain`
+    schedule: Schedule,
 
-    /// What to do; its name is taken unless given
+    /// Action to run [default: the name of the cron]
     #[arg(long)]
     action: Option<ActionName>,
 
-    /// On the clock of which place, like Europe/Berlin; UTC unless given
+    /// Time zone of the schedule, for example Europe/Berlin [default: UTC]
     #[arg(long, value_name = "ZONE")]
-    time_zone: Option<Zone>,
+    time_zone: Option<TimeZone>,
 
-    /// What becomes of ticks that nobody was there for; once unless given
+    /// What to do about ticks that passed while no scheduler was running [default: once]
     #[arg(long, value_parser = PossibleValuesParser::new(Misfire::WORDS))]
     misfire: Option<String>,
 
-    /// What becomes of a tick while an earlier job is not over; allow unless given
+    /// What to do about a tick while an earlier job of the cron has not finished [default: allow]
     #[arg(long, value_parser = PossibleValuesParser::new(Overlap::WORDS))]
     overlap: Option<String>,
 
-    /// How long after its tick a job may be due, each by its own share
+    /// Spread jobs over this long after their tick
     #[arg(long, value_name = "DURATION")]
-    jitter: Option<Span>,
+    jitter: Option<GoDuration>,
 
     #[command(flatten)]
-    work: Work,
+    #[serde(flatten)]
+    template: JobTemplate,
 
-    /// Whether it is not to fire; as it is unless given
+    /// Whether the cron is paused [default: unchanged]
     #[arg(long, value_name = "BOOL")]
     paused: Option<bool>,
 
-    /// Print the cron as JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
+    #[serde(skip)]
     pub(super) json: bool,
 }
 
-/// What is sent. What was not given is left to the API.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Create<'a> {
-    name: &'a CronName,
-    action: &'a str,
-    schedule: &'a CronLine,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time_zone: Option<Zone>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    misfire: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    overlap: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jitter: Option<&'a Span>,
-    #[serde(flatten)]
-    work: SentWork<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    paused: Option<bool>,
-}
-
-/// Sets it; answers what the API says of it.
-pub(super) async fn set(api: &Api, arguments: &SetArguments) -> Result<Value, Failure> {
-    api.post("/crons", &arguments.create()?).await
-}
-
 impl SetArguments {
-    fn create(&self) -> Result<Create<'_>, Failure> {
-        Ok(Create {
-            name: &self.name,
-            action: self.action.as_ref().map_or(self.name.as_str(), ActionName::as_str),
-            schedule: &self.schedule,
-            time_zone: self.time_zone,
-            misfire: self.misfire.as_deref(),
-            overlap: self.overlap.as_deref(),
-            jitter: self.jitter.as_ref(),
-            work: self.work.sent()?,
-            paused: self.paused,
-        })
+    /// The request body.
+    pub(super) fn body(&self) -> Result<Map<String, Value>, CommandError> {
+        let mut fields = body(self)?;
+        fields.entry("action").or_insert_with(|| json!(self.name));
+        Ok(fields)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-    use serde_json::json;
+    use crate::test_parser::arguments;
 
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        set: SetArguments,
-    }
-
-    fn sent(line: &[&str]) -> Value {
-        let line = ["set"].iter().chain(line);
-        let arguments = Line::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).set;
-        serde_json::to_value(arguments.create().unwrap()).unwrap()
+    fn sent(words: &[&str]) -> Value {
+        json!(arguments::<SetArguments>(words).unwrap().body().unwrap())
     }
 
     #[test]
-    fn only_what_was_given_is_sent() {
+    fn only_given_arguments_are_sent() {
         let expected = json!({"name": "gc", "action": "gc", "schedule": "@daily"});
         assert_eq!(sent(&["gc", "@daily"]), expected);
-        let line = [
+        let words = [
             "night",
             "30 3 * * *",
             "--action=scan",
@@ -139,10 +100,15 @@ mod tests {
             "parameters": {"depth": 3}, "capacityMap": {"scan": 1}, "deadline": "15m",
             "priority": "low", "paused": true, "locks": {"devices": 1},
         });
-        assert_eq!(sent(&line), expected);
-        for wrong in [["a", "* * *"], ["a b", "@daily"]] {
-            assert!(Line::try_parse_from(["set"].iter().chain(&wrong)).is_err(), "{wrong:?}");
+        assert_eq!(sent(&words), expected);
+    }
+
+    #[test]
+    fn invalid_arguments_are_rejected_before_anything_is_sent() {
+        let invalid: [&[&str]; 3] =
+            [&["a", "* * *"], &["a b", "@daily"], &["a", "@daily", "--misfire=twice"]];
+        for words in invalid {
+            assert!(arguments::<SetArguments>(words).is_err(), "{words:?}");
         }
-        assert!(Line::try_parse_from(["set", "a", "@daily", "--misfire=twice"]).is_err());
     }
 }

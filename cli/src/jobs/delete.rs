@@ -1,21 +1,24 @@
 //! `capstan jobs delete`.
 
 use clap::Args;
-use shared::job::JobId;
+use client::ApiClient;
+use client::command::{CommandError, CommandOutcome};
+use domain::job::JobId;
 
-use crate::api::Api;
-use crate::each::each;
-use crate::failure::{Ending, Failure};
+use crate::requests::each;
 
-/// What `jobs delete` is told.
+/// The arguments of `jobs delete`.
 #[derive(Debug, Args)]
 pub(crate) struct DeleteArguments {
-    /// The jobs
+    /// IDs of the jobs
     #[arg(value_name = "ID", required = true)]
     ids: Vec<JobId>,
 }
 
 /// Deletes jobs.
-pub(crate) async fn run(api: &Api, arguments: &DeleteArguments) -> Result<Ending, Failure> {
-    each(&arguments.ids, async |id| api.delete(&format!("/jobs/{id}")).await).await
+pub(super) async fn run(
+    api: &ApiClient,
+    arguments: &DeleteArguments,
+) -> Result<CommandOutcome, CommandError> {
+    each(&arguments.ids, async |id| Ok(api.delete(&format!("/jobs/{id}")).await?)).await
 }

@@ -1,39 +1,39 @@
-//! Which jobs a command is about, for those that are about many.
+//! The filters of commands on many jobs.
 
 use clap::Args;
-use shared::job::{ActionName, Status, Timestamp, WorkerId};
+use domain::job::{ActionName, Status, Timestamp, WorkerId};
 
-/// Filters; together they name what matches all of them.
+/// Selects the jobs that match every given filter.
 #[derive(Debug, Args)]
 pub(super) struct Filters {
-    /// Only of this action
+    /// Only jobs of this action
     #[arg(long)]
     action: Option<ActionName>,
 
-    /// Only what this worker claimed
+    /// Only jobs that this worker claimed
     #[arg(long, value_name = "ID")]
     worker: Option<WorkerId>,
 
-    /// Only jobs that run; with =false only jobs that do not
+    /// Only running jobs; with =false, only jobs that are not running
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
     running: Option<bool>,
 
-    /// Only in these statuses, like waiting,error
-    #[arg(long, value_delimiter = ',', value_name = "STATUS,…")]
+    /// Only jobs with one of these statuses, for example waiting,error
+    #[arg(long, value_delimiter = ',', value_name = "STATUS,...")]
     status: Vec<Status>,
 
-    /// Only due at this time or later, RFC 3339
+    /// Only jobs scheduled at or after this time, in RFC 3339
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
 
-    /// Only due at this time or earlier, RFC 3339
+    /// Only jobs scheduled at or before this time, in RFC 3339
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
 }
 
 impl Filters {
-    /// As the API takes them; empty when there are none.
+    /// The query parameters; empty when no filter is given.
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
         let statuses: Vec<&str> = self.status.iter().map(|status| status.as_str()).collect();
         let given = [

@@ -3,114 +3,116 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use client::command::{CommandError, CommandOutcome, print, print_json};
+use client::wire::{Job, LogLine};
+use client::{API_OUTAGE_LIMIT, ApiClient, ClientError};
+use domain::job::JobId;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::job::JobId;
 
-use super::wait::PATIENCE;
-use crate::api::{Api, away};
-use crate::failure::{Ending, Failure};
-use crate::out;
-use crate::wire::{Job, LogLine};
+/// Pause before another attempt to reach the API.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Before an API that is away is asked again.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// What `jobs logs` is told.
+/// The arguments of `jobs logs`.
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
-    /// The job
+    /// ID of the job
     id: JobId,
 
-    /// Go on as lines come, until the job is over
+    /// Print new lines as they are written, until the job has finished
     #[arg(short, long)]
     follow: bool,
 
-    /// The number of the first line, from 0
+    /// Number of the first line, from 0
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: u64,
 
-    /// How many lines; 0 is all
+    /// Maximum number of lines; 0 is no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: u64,
 
-    /// Print the API's answer, JSON; with --follow one document a line
+    /// Print the API's answer as JSON; with --follow, one document per line
     #[arg(long)]
     json: bool,
 }
 
 /// Prints a job's log.
-pub(crate) async fn run(api: &Api, arguments: &LogsArguments) -> Result<Ending, Failure> {
+pub(super) async fn run(
+    api: &ApiClient,
+    arguments: &LogsArguments,
+) -> Result<CommandOutcome, CommandError> {
     if arguments.follow {
-        return Follower::new(api, arguments).run().await;
+        Follower::new(api, arguments).run().await?;
+        return Ok(CommandOutcome::Success);
     }
     let (offset, limit) = (arguments.offset.to_string(), arguments.limit.to_string());
     let query = [("offset", offset), ("limit", limit)];
     let document: Value = api.page(&path(arguments.id), &query).await?.body;
     if arguments.json {
-        out::say_json(&document)?;
-        return Ok(Ending::Well);
+        print_json(&document)?;
+        return Ok(CommandOutcome::Success);
     }
-    let lines = Vec::<LogLine>::deserialize(document).map_err(|error| unreadable(&error))?;
+    let lines = Vec::<LogLine>::deserialize(document);
+    let lines = lines.map_err(|error| ClientError::unreadable(&error))?;
     if !lines.is_empty() {
-        let lines: Vec<&str> = lines.iter().map(text).collect();
-        out::say(lines.join("\n"))?;
+        print(lines.iter().map(LogLine::text).collect::<Vec<_>>().join("\n"))?;
     }
-    Ok(Ending::Well)
+    Ok(CommandOutcome::Success)
 }
 
-/// Follows a log to its end, over as many streams as it takes.
+/// Follows a log to its end, over as many streams as that takes.
 struct Follower<'a> {
-    api: &'a Api,
+    api: &'a ApiClient,
     id: JobId,
     json: bool,
-    /// The number of the next line.
+    /// Number of the next line.
     next: u64,
-    /// How many lines are still wanted.
+    /// How many lines may still be printed.
     left: u64,
-    begun: bool,
-    away_since: Option<Instant>,
+    has_connected: bool,
+    unreachable_since: Option<Instant>,
 }
 
 impl<'a> Follower<'a> {
-    fn new(api: &'a Api, arguments: &LogsArguments) -> Follower<'a> {
+    fn new(api: &'a ApiClient, arguments: &LogsArguments) -> Follower<'a> {
         let (id, json, next) = (arguments.id, arguments.json, arguments.offset);
         let left = if arguments.limit == 0 { u64::MAX } else { arguments.limit };
-        Follower { api, id, json, next, left, begun: false, away_since: None }
+        Follower { api, id, json, next, left, has_connected: false, unreachable_since: None }
     }
 
-    /// A stream also ends when the API stops. So only one that was begun when the job was over, and
-    /// was read to its end, was the last one.
-    async fn run(mut self) -> Result<Ending, Failure> {
-        let mut over = false;
+    /// A stream also ends when the API stops. The log is complete only after a stream that began
+    /// when the job had finished has been read to its end.
+    async fn run(mut self) -> Result<(), CommandError> {
+        let mut job_has_finished = false;
         loop {
-            match self.read_one().await {
-                Ok(()) if over || self.left == 0 => return Ok(Ending::Well),
+            match self.read_stream().await {
+                Ok(()) if job_has_finished || self.left == 0 => return Ok(()),
                 Ok(()) => {}
-                Err(Failure::Away(_)) if self.is_patient() => tokio::time::sleep(PAUSE).await,
-                Err(failure) => return Err(failure),
+                Err(CommandError::Api(ClientError::Unavailable(_))) if self.may_be_restarting() => {
+                    tokio::time::sleep(RECONNECT_PAUSE).await;
+                }
+                Err(error) => return Err(error),
             }
             match self.api.get::<Job>(&format!("/jobs/{}", self.id)).await {
-                Ok(job) => over = job.status.is_final(),
-                Err(Failure::Away(_)) => {}
-                Err(failure) => return Err(failure),
+                Ok(job) => job_has_finished = job.status.is_final(),
+                Err(ClientError::Unavailable(_)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// An API that has answered once may be away for a while.
-    fn is_patient(&mut self) -> bool {
-        let since = self.away_since.get_or_insert_with(Instant::now);
-        self.begun && since.elapsed() < PATIENCE
+    fn may_be_restarting(&mut self) -> bool {
+        let since = self.unreachable_since.get_or_insert_with(Instant::now);
+        self.has_connected && since.elapsed() < API_OUTAGE_LIMIT
     }
 
-    async fn read_one(&mut self) -> Result<(), Failure> {
+    async fn read_stream(&mut self) -> Result<(), CommandError> {
         let query = [("stream", "true".to_owned()), ("offset", self.next.to_string())];
         let mut answer = self.api.stream(&path(self.id), &query).await?;
-        (self.begun, self.away_since) = (true, None);
-        let mut documents = Documents::default();
-        while let Some(part) = answer.chunk().await.map_err(away)? {
-            for document in documents.after(&part) {
+        (self.has_connected, self.unreachable_since) = (true, None);
+        let mut documents = DocumentSplitter::default();
+        while let Some(chunk) = answer.chunk().await.map_err(ClientError::from)? {
+            for document in documents.split(&chunk) {
                 if self.left == 0 {
                     return Ok(());
                 }
@@ -120,12 +122,13 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    fn print(&mut self, document: &[u8]) -> Result<(), Failure> {
-        let line: LogLine = serde_json::from_slice(document).map_err(|error| unreadable(&error))?;
+    fn print(&mut self, document: &[u8]) -> Result<(), CommandError> {
+        let line: LogLine =
+            serde_json::from_slice(document).map_err(|error| ClientError::unreadable(&error))?;
         if self.json {
-            out::say(String::from_utf8_lossy(document))?;
+            print(String::from_utf8_lossy(document))?;
         } else {
-            out::say(text(&line))?;
+            print(line.text())?;
         }
         (self.next, self.left) = (line.number + 1, self.left - 1);
         Ok(())
@@ -136,35 +139,27 @@ fn path(id: JobId) -> String {
     format!("/jobs/{id}/logs")
 }
 
-fn text(line: &LogLine) -> &str {
-    line.data.trim_end_matches('\n')
-}
-
-fn unreadable(error: &serde_json::Error) -> Failure {
-    Failure::Away(format!("the API's log cannot be read: {error}"))
-}
-
-/// Newline-delimited documents out of parts that are cut anywhere.
+/// Splits a stream that arrives in arbitrary chunks into its newline-delimited documents.
 #[derive(Default)]
-struct Documents {
-    begun: Vec<u8>,
+struct DocumentSplitter {
+    incomplete: Vec<u8>,
 }
 
-impl Documents {
-    /// The documents that end in this part.
-    fn after(&mut self, part: &[u8]) -> Vec<Vec<u8>> {
-        let mut whole = Vec::new();
-        for piece in part.split_inclusive(|byte| *byte == b'\n') {
+impl DocumentSplitter {
+    /// Returns the documents that end in this chunk.
+    fn split(&mut self, chunk: &[u8]) -> Vec<Vec<u8>> {
+        let mut documents = Vec::new();
+        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
             match piece.strip_suffix(b"\n") {
                 Some(end) => {
-                    self.begun.extend_from_slice(end);
-                    whole.push(std::mem::take(&mut self.begun));
+                    self.incomplete.extend_from_slice(end);
+                    documents.push(std::mem::take(&mut self.incomplete));
                 }
-                None => self.begun.extend_from_slice(piece),
+                None => self.incomplete.extend_from_slice(piece),
             }
         }
-        whole.retain(|document| !document.trim_ascii().is_empty());
-        whole
+        documents.retain(|document| !document.trim_ascii().is_empty());
+        documents
     }
 }
 
@@ -173,18 +168,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_are_whole_wherever_the_stream_is_cut() {
+    fn documents_are_complete_wherever_the_stream_is_cut() {
         let stream =
             "{\"data\":\"ä\",\"lineNum\":0}\n\n{\"data\":\"b\",\"lineNum\":1}\r\n".as_bytes();
         for size in 1..=stream.len() {
-            let mut documents = Documents::default();
-            let found: Vec<LogLine> = stream
+            let mut splitter = DocumentSplitter::default();
+            let lines: Vec<LogLine> = stream
                 .chunks(size)
-                .flat_map(|part| documents.after(part))
+                .flat_map(|chunk| splitter.split(chunk))
                 .map(|document| serde_json::from_slice(&document).unwrap())
                 .collect();
-            let found: Vec<&str> = found.iter().map(text).collect();
-            assert_eq!(found, ["ä", "b"], "in parts of {size}");
+            let texts: Vec<&str> = lines.iter().map(LogLine::text).collect();
+            assert_eq!(texts, ["ä", "b"], "in chunks of {size} bytes");
         }
     }
 }

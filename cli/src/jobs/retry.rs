@@ -1,34 +1,34 @@
 //! `capstan jobs retry`.
 
 use clap::Args;
+use client::ApiClient;
+use client::command::{CommandError, CommandOutcome, print, print_json};
+use domain::job::JobId;
 use serde_json::Value;
-use shared::job::JobId;
 
-use crate::api::Api;
-use crate::each::each;
-use crate::failure::{Ending, Failure};
-use crate::out;
+use crate::record::plain;
+use crate::requests::each;
 
-/// What `jobs retry` is told.
+/// The arguments of `jobs retry`.
 #[derive(Debug, Args)]
 pub(crate) struct RetryArguments {
-    /// The jobs
+    /// IDs of the jobs
     #[arg(value_name = "ID", required = true)]
     ids: Vec<JobId>,
 
-    /// Print the new jobs as JSON instead of their ids
+    /// Print the new jobs as JSON instead of their IDs
     #[arg(long)]
     json: bool,
 }
 
-/// Tries jobs again.
-pub(crate) async fn run(api: &Api, arguments: &RetryArguments) -> Result<Ending, Failure> {
+/// Retries jobs.
+pub(super) async fn run(
+    api: &ApiClient,
+    arguments: &RetryArguments,
+) -> Result<CommandOutcome, CommandError> {
     each(&arguments.ids, async |id| {
-        let job: Value = api.ask_for(&format!("/jobs/{id}/retry"), &[]).await?;
-        if arguments.json {
-            return out::say_json(&job);
-        }
-        out::say(out::plain(&job["id"]))
+        let job: Value = api.post_query(&format!("/jobs/{id}/retry"), &[]).await?;
+        if arguments.json { print_json(&job) } else { print(plain(&job["id"])) }
     })
     .await
 }

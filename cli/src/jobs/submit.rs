@@ -3,154 +3,136 @@
 use std::time::Duration;
 
 use clap::Args;
+use client::command::{CommandError, CommandOutcome, note, print, print_json, timeout};
+use client::wire::Job;
+use client::{ApiClient, ClientError, FinishedJob, wait_for_jobs};
+use domain::job::{ActionName, JobId, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use shared::job::{ActionName, JobId, Timestamp};
+use serde_json::{Map, Value, json};
 
 use super::relations::Relations;
-use super::rules::{Rules, SentRules};
-use super::wait;
-use crate::api::Api;
-use crate::failure::{Ending, Failure};
-use crate::out;
-use crate::wire::Job;
-use crate::work::{SentWork, Work};
+use super::rules::Rules;
+use crate::flags::{JobTemplate, body};
 
-/// What `jobs submit` is told.
-#[derive(Debug, Args)]
+/// The arguments of `jobs submit`, and the fields of the request.
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct SubmitArguments {
-    /// What to do
+    /// Action to run
     action: ActionName,
 
     #[command(flatten)]
-    work: Work,
+    #[serde(flatten)]
+    template: JobTemplate,
 
-    /// When to run it, RFC 3339, like 2026-11-20T16:30:00Z; now unless given
-    #[arg(long, value_name = "TIME")]
-    at: Option<Timestamp>,
+    /// Time to run at, in RFC 3339, for example 2026-11-20T16:30:00Z [default: now]
+    #[arg(long = "at", value_name = "TIME")]
+    scheduled_at: Option<Timestamp>,
 
-    /// A remark, at most 255 characters
+    /// Comment, at most 255 characters
     #[arg(long)]
     comment: Option<String>,
 
-    /// A ticket, at most 32 characters
-    #[arg(long)]
-    ticket: Option<String>,
+    /// Reference to a ticket, at most 32 characters
+    #[arg(long = "ticket")]
+    ticket_ref: Option<String>,
 
     #[command(flatten)]
+    #[serde(flatten)]
     relations: Relations,
 
     #[command(flatten)]
+    #[serde(flatten)]
     rules: Rules,
 
-    /// Print the job as JSON instead of its id; with --wait as it is at the end
+    /// Print the job as JSON instead of its ID; with --wait, the finished job
     #[arg(long)]
+    #[serde(skip)]
     json: bool,
 
-    /// Wait until it is over, retries included; exits 0 only if it ended as done
+    /// Wait until the job and its retries have finished; exit with 0 only if it succeeded
     #[arg(long)]
+    #[serde(skip)]
     wait: bool,
 
-    /// How long to wait at most, like 60s; without it as long as it takes
-    #[arg(
-        long,
-        requires = "wait",
-        value_name = "DURATION",
-        value_parser = shared::config::duration
-    )]
+    /// Time limit of --wait, for example 60s; none unless given
+    #[arg(long, requires = "wait", value_name = "DURATION", value_parser = timeout)]
+    #[serde(skip)]
     timeout: Option<Duration>,
 }
 
-/// What is sent. What was not given is left to the API and to the action's defaults.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Submission<'a> {
-    action: &'a ActionName,
-    #[serde(flatten)]
-    work: SentWork<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scheduled_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    comment: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ticket_ref: Option<&'a str>,
-    #[serde(flatten)]
-    relations: &'a Relations,
-    #[serde(flatten)]
-    rules: SentRules<'a>,
-}
-
 impl SubmitArguments {
-    fn submission(&self) -> Result<Submission<'_>, Failure> {
-        Ok(Submission {
-            action: &self.action,
-            work: self.work.sent()?,
-            scheduled_at: self.at,
-            comment: self.comment.as_deref(),
-            ticket_ref: self.ticket.as_deref(),
-            relations: &self.relations,
-            rules: self.rules.sent(self.at),
-        })
+    fn body(&self) -> Result<Map<String, Value>, CommandError> {
+        let mut fields = body(self)?;
+        if let Some(expiry) = self.rules.expiry(self.scheduled_at) {
+            fields.insert("expiresAt".to_owned(), json!(expiry));
+        }
+        if let Some(backoff) = self.rules.backoff() {
+            fields.insert("backoff".to_owned(), json!(backoff));
+        }
+        Ok(fields)
     }
 }
 
-/// Submits the job and, if told so, waits for its end.
-pub(crate) async fn run(api: &Api, arguments: &SubmitArguments) -> Result<Ending, Failure> {
-    let submission = arguments.submission()?;
+/// Submits the job and, with `--wait`, waits for its end.
+pub(super) async fn run(
+    api: &ApiClient,
+    arguments: &SubmitArguments,
+) -> Result<CommandOutcome, CommandError> {
     let key = arguments.rules.idempotency_key.as_ref();
-    let (document, made) = api.submit("/jobs", &submission, key).await?;
-    let id = id_in(&document)?;
-    if !made {
-        out::note("no job was made: this one has the unique key, and is not over");
+    let (document, is_new) = api.submit(&arguments.body()?, key).await?;
+    let id = id_of(&document)?;
+    if !is_new {
+        note("no job was created: this one has the same unique key and has not finished");
     }
     if !arguments.json {
-        out::say(id)?;
+        print(id)?;
     } else if !arguments.wait {
-        out::say_json(&document)?;
+        print_json(&document)?;
     }
-    if !arguments.wait {
-        return Ok(Ending::Well);
+    if arguments.wait {
+        return wait(api, id, arguments).await;
     }
-    let ended = wait::until_over(api, &[id], arguments.timeout).await?;
-    for one in &ended {
-        if arguments.json {
-            out::say_json(&api.get::<Value>(&format!("/jobs/{}", one.job.id)).await?)?;
-        } else {
-            out::note(one);
-        }
-    }
-    Ok(wait::ending(&ended))
+    Ok(CommandOutcome::Success)
 }
 
-/// The id of a job that the API answered.
-fn id_in(document: &Value) -> Result<JobId, Failure> {
-    let job = Job::deserialize(document);
-    job.map(|job| job.id)
-        .map_err(|error| Failure::Away(format!("the API's answer cannot be read: {error}")))
+async fn wait(
+    api: &ApiClient,
+    id: JobId,
+    arguments: &SubmitArguments,
+) -> Result<CommandOutcome, CommandError> {
+    let finished = wait_for_jobs(api, &[id], arguments.timeout).await?;
+    for one in &finished {
+        if arguments.json {
+            print_json(&api.get::<Value>(&format!("/jobs/{}", one.job.id)).await?)?;
+        } else {
+            note(one);
+        }
+    }
+    Ok(CommandOutcome::success_if(finished.iter().all(FinishedJob::succeeded)))
+}
+
+fn id_of(document: &Value) -> Result<JobId, ClientError> {
+    let job = Job::deserialize(document).map_err(|error| ClientError::unreadable(&error))?;
+    Ok(job.id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arguments::{Arguments, Command};
-    use crate::jobs::JobsCommand;
-    use clap::Parser;
+    use crate::test_parser::arguments;
     use expect_test::expect;
 
-    fn parsed(line: &[&str]) -> Result<SubmitArguments, clap::Error> {
-        let line = ["capstan", "jobs", "submit"].iter().chain(line);
-        let command = Arguments::try_parse_from(line)?.command;
-        let Command::Jobs(JobsCommand::Submit(arguments)) = command else { panic!("{command:?}") };
-        Ok(*arguments)
+    fn parsed(words: &[&str]) -> Result<SubmitArguments, clap::Error> {
+        arguments(words)
     }
 
-    fn sent(line: &[&str]) -> String {
-        let arguments = parsed(line).unwrap();
-        serde_json::to_string_pretty(&arguments.submission().unwrap()).unwrap()
+    fn sent(words: &[&str]) -> String {
+        serde_json::to_string_pretty(&parsed(words).unwrap().body().unwrap()).unwrap()
     }
 
     #[test]
-    fn only_what_was_given_is_sent() {
+    fn only_given_arguments_are_sent() {
         assert_eq!(sent(&["sleep"]), "{\n  \"action\": \"sleep\"\n}");
         let line = "backup -p host=db-1 -p level:=2 --capacity scan=1,cpu=2 --retries 3 --deadline \
                     1h30m --stop-timeout 10s --at 2026-11-20T17:30:00+01:00 --priority high \
@@ -160,50 +142,49 @@ mod tests {
                     --depends-on 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b,\
                     a261713a-9514-43f9-a7e5-50e7a9fa1d48 \
                     --parent 193c061a-c52c-448a-884a-719adc253497";
-        let line: Vec<&str> = line.split_whitespace().collect();
+        let words: Vec<&str> = line.split_whitespace().collect();
         expect![[r#"
             {
               "action": "backup",
-              "parameters": {
-                "host": "db-1",
-                "level": 2
+              "backoff": {
+                "base": "2s",
+                "max": "1m"
               },
               "capacityMap": {
                 "cpu": 2,
                 "scan": 1
               },
-              "locks": {
-                "db-{{host}}": 1,
-                "licences": 2
-              },
-              "retries": 3,
-              "deadline": "1h30m",
-              "stopTimeout": "10s",
-              "priority": "high",
-              "scheduledAt": "2026-11-20T16:30:00Z",
               "comment": "weekly",
-              "ticketRef": "T-1",
+              "deadline": "1h30m",
               "dependsOn": [
                 "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
                 "a261713a-9514-43f9-a7e5-50e7a9fa1d48"
               ],
-              "when": "finished",
-              "parent": "193c061a-c52c-448a-884a-719adc253497",
-              "fairnessKey": "tenant-7",
-              "uniqueKey": "host",
               "expiresAt": "2026-11-20T16:40:00Z",
-              "backoff": {
-                "base": "2s",
-                "max": "1m"
+              "fairnessKey": "tenant-7",
+              "locks": {
+                "db-{{host}}": 1,
+                "licences": 2
               },
               "onWorkerLost": "fail",
-              "strictLease": true
-            }"#]]
-        .assert_eq(&sent(&line));
+              "parameters": {
+                "host": "db-1",
+                "level": 2
+              },
+              "parent": "193c061a-c52c-448a-884a-719adc253497",
+              "priority": "high",
+              "retries": 3,
+              "scheduledAt": "2026-11-20T16:30:00Z",
+              "stopTimeout": "10s",
+              "strictLease": true,
+              "ticketRef": "T-1",
+              "uniqueKey": "host",
+              "when": "finished"
+            }"#]].assert_eq(&sent(&words));
     }
 
     #[test]
-    fn a_wrong_value_is_refused_before_anything_is_sent() {
+    fn invalid_arguments_are_rejected_before_anything_is_sent() {
         let lines: [&[&str]; 18] = [
             &[],
             &["a b"],
@@ -224,12 +205,17 @@ mod tests {
             &["sleep", "--when", "done"],
             &["sleep", "--depends-on", "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b", "--when", "soon"],
         ];
-        for line in lines {
-            assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line:?}");
+        for words in lines {
+            assert_eq!(parsed(words).unwrap_err().exit_code(), 2, "{words:?}");
         }
-        let twice = parsed(&["sleep", "--parameters", r#"{"a":1}"#, "-p", "a=1"]).unwrap();
-        assert_eq!(twice.submission().unwrap_err().code(), 2);
-        let twice = parsed(&["sleep", "--lock", "a", "--lock", "a=2"]).unwrap();
-        assert_eq!(twice.submission().unwrap_err().code(), 2);
+    }
+
+    #[test]
+    fn a_parameter_or_lock_given_twice_is_rejected_before_anything_is_sent() {
+        let refused = |words: &[&str]| parsed(words).unwrap().body().unwrap_err();
+        let twice = refused(&["sleep", "--parameters", r#"{"a":1}"#, "-p", "a=1"]);
+        assert_eq!((twice.exit_code(), &*twice.to_string()), (2, "parameter \"a\" is given twice"));
+        let twice = refused(&["sleep", "--lock", "a", "--lock", "a=2"]);
+        assert_eq!((twice.exit_code(), &*twice.to_string()), (2, "lock \"a\" is given twice"));
     }
 }

@@ -4,146 +4,110 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use client::command::CommandError;
+use domain::event::EventKind;
+use domain::job::{ActionName, Backoff, GoDuration, JobId, Status};
+use domain::subscription::{SubscriptionName, WebhookUrl};
 use serde::Serialize;
-use serde_json::{Map, Value};
-use shared::event::Kind;
-use shared::job::{ActionName, Backoff, JobId, Span, Status};
-use shared::subscription::{Endpoint, SubscriptionName};
+use serde_json::{Map, Value, json};
 
-use crate::api::Api;
-use crate::failure::Failure;
+use crate::flags::body;
 
-/// What `subscriptions set` is told.
-#[derive(Debug, Args)]
+/// The arguments of `subscriptions set`, and the fields of the request.
+#[derive(Debug, Args, Serialize)]
 pub(crate) struct SetArguments {
-    /// What it is called
+    /// Name of the subscription
     name: SubscriptionName,
 
-    /// Where messages are sent
-    url: Endpoint,
+    /// Address to send messages to
+    url: WebhookUrl,
 
-    /// What it is told of: job, worker, cron, lock, queue; everything unless given. May be repeated
+    /// EventKind of events to deliver: job, worker, cron, lock or queue. Repeatable [default: all]
     #[arg(long = "event", value_name = "KIND")]
-    events: Vec<Kind>,
+    events: Vec<EventKind>,
 
-    /// Only changes of jobs of this action
-    #[arg(long)]
-    action: Option<ActionName>,
+    #[command(flatten)]
+    filter: Filter,
 
-    /// Only changes of this job
-    #[arg(long, value_name = "ID")]
-    job: Option<JobId>,
-
-    /// Only changes of jobs to one of these, with commas between
-    #[arg(long, value_name = "STATUS,…", value_delimiter = ',')]
-    status: Vec<Status>,
-
-    /// A file with what messages are signed with, whsec_…; one is made and printed unless given
+    /// File with the signing secret, whsec_... [default: a generated one, which is printed]
     #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
     secret_file: Option<PathBuf>,
 
-    /// How often a message is tried again; 10 unless given
+    /// Number of retries of each message [default: 10]
     #[arg(long, value_name = "N")]
     retries: Option<u32>,
 
-    /// How long the first retry waits; it doubles with each; 10s unless given
+    /// Delay before the first retry; it doubles with each further one [default: 10s]
     #[arg(long, value_name = "DURATION")]
-    backoff: Option<Span>,
+    #[serde(skip)]
+    backoff: Option<GoDuration>,
 
-    /// How long a retry waits at most; 1h unless given
+    /// Longest delay before a retry [default: 1h]
     #[arg(long, value_name = "DURATION")]
-    backoff_max: Option<Span>,
+    #[serde(skip)]
+    backoff_max: Option<GoDuration>,
 
-    /// Whether it is told of nothing; as it is unless given
+    /// Whether the subscription is paused [default: unchanged]
     #[arg(long, value_name = "BOOL")]
     paused: Option<bool>,
 
-    /// Print the subscription as JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
+    #[serde(skip)]
     pub(super) json: bool,
 }
 
-/// What is sent. What was not given is left to the API.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Create<'a> {
-    name: &'a SubscriptionName,
-    url: &'a Endpoint,
-    events: &'a [Kind],
-    filter: Filter<'a>,
-    secret: Option<String>,
-    retries: Option<u32>,
-    backoff: Option<Backoff>,
-    paused: Option<bool>,
-}
+#[derive(Debug, Args, Serialize)]
+struct Filter {
+    /// Only status changes of jobs of this action
+    #[arg(long)]
+    action: Option<ActionName>,
 
-#[derive(Serialize)]
-struct Filter<'a> {
-    action: Option<&'a ActionName>,
+    /// Only status changes of this job
+    #[arg(long, value_name = "ID")]
     job: Option<JobId>,
-    status: &'a [Status],
-}
 
-/// Sets it; answers what the API says of it.
-pub(super) async fn set(
-    api: &Api,
-    arguments: &SetArguments,
-) -> Result<Map<String, Value>, Failure> {
-    api.post("/subscriptions", &arguments.create()?).await
+    /// Only status changes of jobs to one of these
+    #[arg(long, value_name = "STATUS,...", value_delimiter = ',')]
+    status: Vec<Status>,
 }
 
 impl SetArguments {
-    fn create(&self) -> Result<Create<'_>, Failure> {
-        let read = |path: &PathBuf| {
-            let text = std::fs::read_to_string(path);
-            text.with_context(|| format!("cannot read {}", path.display()))
-        };
-        let secret = self.secret_file.as_ref().map(read).transpose()?;
-        let backoff = Backoff {
-            base: self.backoff.clone().unwrap_or_default(),
-            max: self.backoff_max.clone().unwrap_or_default(),
-        };
-        let given = self.backoff.is_some() || self.backoff_max.is_some();
-        Ok(Create {
-            name: &self.name,
-            url: &self.url,
-            events: &self.events,
-            filter: Filter { action: self.action.as_ref(), job: self.job, status: &self.status },
-            secret: secret.map(|secret| secret.trim().to_owned()),
-            retries: self.retries,
-            backoff: given.then_some(backoff),
-            paused: self.paused,
-        })
+    /// The request body.
+    pub(super) fn body(&self) -> Result<Map<String, Value>, CommandError> {
+        let mut fields = body(self)?;
+        if let Some(path) = &self.secret_file {
+            let secret = std::fs::read_to_string(path);
+            let secret = secret.with_context(|| format!("cannot read {}", path.display()))?;
+            fields.insert("secret".to_owned(), json!(secret.trim()));
+        }
+        let (base, max) = (self.backoff.clone(), self.backoff_max.clone());
+        if base.is_some() || max.is_some() {
+            let backoff = Backoff { base: base.unwrap_or_default(), max: max.unwrap_or_default() };
+            fields.insert("backoff".to_owned(), json!(backoff));
+        }
+        Ok(fields)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-    use serde_json::json;
+    use crate::test_parser::arguments;
 
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        set: SetArguments,
-    }
-
-    fn sent(line: &[&str]) -> Value {
-        let line = ["set"].iter().chain(line);
-        let arguments = Line::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).set;
-        serde_json::to_value(arguments.create().unwrap()).unwrap()
+    fn sent(words: &[&str]) -> Value {
+        json!(arguments::<SetArguments>(words).unwrap().body().unwrap())
     }
 
     #[test]
-    fn what_is_not_given_is_left_to_the_api() {
-        let bare = json!({
-            "name": "ops", "url": "https://example.org/", "events": [], "secret": null,
-            "filter": {"action": null, "job": null, "status": []}, "retries": null,
-            "backoff": null, "paused": null,
+    fn only_given_arguments_are_sent() {
+        let minimal = json!({
+            "name": "ops", "url": "https://example.org/", "events": [],
+            "filter": {"action": null, "job": null, "status": []},
         });
-        assert_eq!(sent(&["ops", "https://example.org"]), bare);
-        let line = [
+        assert_eq!(sent(&["ops", "https://example.org"]), minimal);
+        let words = [
             "ops",
             "https://example.org",
             "--event=job",
@@ -156,13 +120,22 @@ mod tests {
         ];
         let expected = json!({
             "name": "ops", "url": "https://example.org/", "events": ["job", "cron"],
-            "secret": null, "retries": 0, "backoff": {"base": "2s"}, "paused": true,
+            "retries": 0, "backoff": {"base": "2s"}, "paused": true,
             "filter": {"action": "scan", "job": null, "status": ["error", "worker_dead"]},
         });
-        assert_eq!(sent(&line), expected);
-        for wrong in [["a b", "http://a"], ["a", "a"], ["a", "ftp://a"]] {
-            assert!(Line::try_parse_from(["set"].iter().chain(&wrong)).is_err(), "{wrong:?}");
+        assert_eq!(sent(&words), expected);
+    }
+
+    #[test]
+    fn invalid_arguments_are_rejected_before_anything_is_sent() {
+        let invalid: [&[&str]; 4] = [
+            &["a b", "http://a"],
+            &["a", "a"],
+            &["a", "ftp://a"],
+            &["a", "http://a", "--event=jobs"],
+        ];
+        for words in invalid {
+            assert!(arguments::<SetArguments>(words).is_err(), "{words:?}");
         }
-        assert!(Line::try_parse_from(["set", "a", "http://a", "--event=jobs"]).is_err());
     }
 }

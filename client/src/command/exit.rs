@@ -22,6 +22,8 @@ pub enum CommandOutcome {
     Success,
     /// It did not: a job did not succeed, or a check failed.
     Failure,
+    /// A command that it ran exited with this code.
+    Exited(u8),
 }
 
 impl CommandOutcome {
@@ -37,6 +39,7 @@ impl From<CommandOutcome> for ExitCode {
         match outcome {
             CommandOutcome::Success => ExitCode::SUCCESS,
             CommandOutcome::Failure => ExitCode::FAILURE,
+            CommandOutcome::Exited(code) => ExitCode::from(code),
         }
     }
 }

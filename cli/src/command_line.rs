@@ -1,0 +1,112 @@
+//! The top level of the command line. Each command's arguments are defined beside its code.
+
+use clap::{Parser, Subcommand};
+use client::ConnectionOptions;
+use client::command::EXIT_CODES;
+
+use crate::actions::ActionsCommand;
+use crate::crons::CronsCommand;
+use crate::health::HealthArguments;
+use crate::init::InitArguments;
+use crate::jobs::JobsCommand;
+use crate::locks::LocksCommand;
+use crate::program::ProgramArguments;
+use crate::queues::QueuesCommand;
+use crate::settings::SettingsCommand;
+use crate::subscriptions::SubscriptionsCommand;
+use crate::tokens::TokenCommand;
+use crate::up::UpArguments;
+use crate::workers::WorkersArguments;
+
+/// Run background jobs on a fleet of workers
+#[derive(Debug, Parser)]
+#[command(name = "capstan", version, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start everything on this machine: Redis, RabbitMQ, scheduler, workers, API
+    ///
+    /// Starts a private Redis and RabbitMQ on free ports, then the services, and stays until Ctrl-C.
+    /// With COMMAND it runs that, stops everything and exits with its exit code.
+    Up(UpArguments),
+    /// Submit, list, follow, wait for, cancel and retry jobs
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Jobs(JobsCommand),
+    /// Run jobs on a schedule
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Crons(CronsCommand),
+    /// Configure, pause and resume actions
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Actions(ActionsCommand),
+    /// List workers, drain and resume them, change their capacity
+    #[command(after_help = EXIT_CODES)]
+    Workers(WorkersArguments),
+    /// List locks and their holders, set permits, clear locks
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Locks(LocksCommand),
+    /// List queues, pause and resume classes of jobs
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Queues(QueuesCommand),
+    /// Manage webhook subscriptions
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Subscriptions(SubscriptionsCommand),
+    /// Show and change how long finished jobs are kept
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Settings(SettingsCommand),
+    /// Create, list and delete API tokens
+    ///
+    /// Works on the tokens file itself, not through the API: the first token cannot be requested
+    /// with a token.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Create the secrets that a first start needs
+    ///
+    /// Creates an admin token, and passwords for Redis and RabbitMQ. Files that exist are kept, so
+    /// it is safe to run at every start.
+    Init(InitArguments),
+    /// Check that a service is healthy
+    ///
+    /// Requests URL; exits with 0 if the answer is 2xx, otherwise prints the reason and exits with
+    /// 1. Made for container health checks.
+    Health(HealthArguments),
+    /// Run the demo: a container registry's jobs, with checks of every result
+    ///
+    /// Runs the program capstan-demo, which must be beside capstan or in PATH.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Demo(ProgramArguments),
+    /// Measure the throughput and latency of an idle fleet
+    ///
+    /// Runs the program capstan-bench, which must be beside capstan or in PATH.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Bench(ProgramArguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_address_may_precede_or_follow_the_command() {
+        for line in
+            ["capstan --api http://there:1 jobs list", "capstan jobs list --api http://there:1"]
+        {
+            let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+            let variables = arguments.connection.environment();
+            assert_eq!(variables[0], ("CAPSTAN_API", "http://there:1/".into()), "{line}");
+        }
+    }
+}

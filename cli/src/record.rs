@@ -1,0 +1,72 @@
+//! Prints one record: a field per line for people, JSON for programs.
+
+use client::command::{CommandError, print, print_json};
+use serde_json::{Map, Value};
+
+/// Prints a record as JSON, or its fields with those named in `first` first.
+pub(crate) fn print_record(
+    record: &Map<String, Value>,
+    first: &[&str],
+    json: bool,
+) -> Result<(), CommandError> {
+    if json { print_json(record) } else { print(fields(record, first)) }
+}
+
+/// Lists the fields, one per line. Leaves out those that are null or empty.
+pub(crate) fn fields(record: &Map<String, Value>, first: &[&str]) -> String {
+    let named = first.iter().filter_map(|name| record.get_key_value(*name));
+    let others = record.iter().filter(|(name, _)| !first.contains(&name.as_str()));
+    let fields = named.chain(others).map(|(name, value)| (name, plain(value)));
+    let fields = fields.filter(|(_, text)| !text.is_empty());
+    fields.map(|(name, text)| format!("{name:<16} {text}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Formats a value for people: strings without quotes; null and empty containers as nothing.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => String::new(),
+        Value::Object(fields) if fields.is_empty() => String::new(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use serde_json::json;
+
+    #[test]
+    fn null_and_empty_fields_are_left_out() {
+        let record = json!({
+            "attempt": 1, "status": "error", "id": "x", "deadline": "", "holds": {},
+            "dependsOn": [], "children": {"open": 1, "failed": 0}, "capacityMap": null,
+            "parameters": {"seconds": 3},
+        });
+        expect![[r#"
+            id               x
+            status           error
+            attempt          1
+            children         {"failed":0,"open":1}
+            parameters       {"seconds":3}
+        "#]]
+        .assert_eq(&(fields(record.as_object().unwrap(), &["id", "number", "status"]) + "\n"));
+    }
+
+    #[test]
+    fn strings_are_shown_without_quotes() {
+        let cases = [
+            (json!("a b"), "a b"),
+            (json!(null), ""),
+            (json!({}), ""),
+            (json!([]), ""),
+            (json!(0), "0"),
+            (json!({"a": [1]}), r#"{"a":[1]}"#),
+        ];
+        for (value, text) in cases {
+            assert_eq!(plain(&value), text);
+        }
+    }
+}

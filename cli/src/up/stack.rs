@@ -1,0 +1,228 @@
+//! The processes of `capstan up`: started from the servers to the command, stopped in reverse.
+
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+use std::{env, iter};
+
+use anyhow::Context;
+use client::command::{note, print};
+use devserver::{Error, Log, Process, Run, Servers, Services, Settings};
+
+use super::UpArguments;
+
+/// How long the command and the services may take to stop, which includes the workers' grace.
+const SERVICES_GRACE: Duration = Duration::from_secs(15);
+/// How long Redis and RabbitMQ may take to stop when their data is kept.
+const SERVERS_GRACE: Duration = Duration::from_secs(30);
+/// How much of a log is shown after a failure.
+const LOG_LINES: usize = 20;
+
+/// Every process of a development server. Dropping it kills what still runs, in this order.
+pub(super) struct Stack<'a> {
+    command: Option<Process>,
+    services: Option<Services>,
+    servers: Option<Servers>,
+    run: Run,
+    arguments: &'a UpArguments,
+    /// The folder of this program and of the services' programs.
+    programs: PathBuf,
+    redis_url: String,
+    amqp_url: String,
+}
+
+impl<'a> Stack<'a> {
+    /// Opens the data folder; starts nothing yet.
+    pub(super) fn open(
+        arguments: &'a UpArguments,
+        existing_servers: Option<(String, String)>,
+    ) -> anyhow::Result<Stack<'a>> {
+        let program = env::current_exe().context("cannot find the folder of this program")?;
+        let programs = program.parent().map(Path::to_owned).unwrap_or_default();
+        if Run::sweep() {
+            note("capstan: stopped processes that an earlier run left behind when it was killed");
+        }
+        let run = match &arguments.data {
+            Some(folder) => Run::open(folder)?,
+            None => Run::temporary()?,
+        };
+        let (redis_url, amqp_url) = existing_servers.unwrap_or_default();
+        let (command, services, servers) = (None, None, None);
+        Ok(Stack { command, services, servers, run, arguments, programs, redis_url, amqp_url })
+    }
+
+    /// Starts everything. Returns the exit code of the command, or stays until something fails.
+    pub(super) async fn serve(&mut self) -> anyhow::Result<u8> {
+        // Before the servers take their time to start.
+        let listen = self.arguments.free_address()?;
+        if self.redis_url.is_empty() {
+            let servers = self.servers.insert(Servers::new(&self.run).await?);
+            self.redis_url.clone_from(&servers.redis.url);
+            self.amqp_url.clone_from(&servers.rabbitmq.url);
+            servers.start().await?;
+        }
+        if !self.arguments.servers_only {
+            let settings = self.settings(listen);
+            self.services.insert(Services::new(&self.run, &settings)?).start().await?;
+        }
+        if !self.arguments.command.is_empty() {
+            let code = self.run_command().await?;
+            if !self.arguments.stay {
+                return Ok(code);
+            }
+            if code != 0 {
+                note(format!("capstan: the command failed with exit code {code}"));
+            }
+        }
+        print(self.overview())?;
+        let error = tokio::select! {
+            error = watch_services(&mut self.services) => error,
+            error = watch_servers(&mut self.servers) => error,
+        };
+        Err(error.into())
+    }
+
+    /// Stops everything, the command first and the servers last.
+    pub(super) async fn stop(&mut self) {
+        let mut errors = Vec::new();
+        if let Some(command) = &mut self.command {
+            errors.extend(command.stop(SERVICES_GRACE).await.err());
+        }
+        if let Some(services) = &mut self.services {
+            errors.extend(services.stop(SERVICES_GRACE).await.err());
+        }
+        // Data that is about to be deleted need not be saved.
+        if let Some(servers) = self.servers.as_mut().filter(|_| self.arguments.data.is_some()) {
+            errors.extend(servers.stop(SERVERS_GRACE).await.err());
+        }
+        for error in errors {
+            note(format!("capstan: {:#}", anyhow::Error::from(error)));
+        }
+    }
+
+    /// Prints the end of the log of the process that failed; of all services if it is not known.
+    pub(super) fn print_logs(&self, error: Option<&anyhow::Error>) {
+        let failed = error.map(|error| error.downcast_ref().and_then(Error::process));
+        let services = self.services.iter().flat_map(Services::processes);
+        let servers = self.servers.iter().flat_map(Servers::processes);
+        let shown: Vec<&Process> = match failed {
+            None => services.collect(),
+            Some(name) => {
+                services.chain(servers).filter(|process| Some(process.name()) == name).collect()
+            }
+        };
+        for process in shown {
+            for line in process.log().tail(LOG_LINES) {
+                note(format!("{:<9} | {line}", process.name()));
+            }
+        }
+    }
+
+    async fn run_command(&mut self) -> anyhow::Result<u8> {
+        let (program, rest) = self.arguments.command.split_first().context("no command")?;
+        let mut command = self.run.command(program);
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = iter::once(self.programs.clone()).chain(env::split_paths(&path));
+        command.args(rest).env("PATH", env::join_paths(path)?);
+        command.envs(self.variables());
+        let name = program.to_string_lossy();
+        let command = Process::new(name, command, Log::Inherit).with_group_signals();
+        let command = self.command.insert(command);
+        command.spawn()?;
+        tokio::select! {
+            status = command.wait() => Ok(exit_code(status?)),
+            error = watch_services(&mut self.services) => Err(error.into()),
+            error = watch_servers(&mut self.servers) => Err(error.into()),
+        }
+    }
+
+    fn settings(&self, listen: SocketAddr) -> Settings {
+        let arguments = self.arguments;
+        let mut environment = vec![("CAPSTAN_SHUTDOWN_GRACE", arguments.grace.clone())];
+        for (name, value) in [
+            ("CAPSTAN_CAPACITY", &arguments.capacity),
+            ("CAPSTAN_ACTIONS", &arguments.actions),
+            ("CAPSTAN_CRONS", &arguments.crons),
+        ] {
+            environment.extend(value.clone().map(|value| (name, value)));
+        }
+        Settings {
+            programs: self.programs.clone(),
+            redis_url: self.redis_url.clone(),
+            amqp_url: self.amqp_url.clone(),
+            listen,
+            workers: arguments.workers,
+            environment,
+            on_screen: arguments.command.is_empty() || arguments.stay,
+        }
+    }
+
+    /// The variables by which a command finds what runs.
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = Vec::new();
+        if let Some(services) = &self.services {
+            variables.push(("CAPSTAN_API", services.url().to_owned()));
+            variables.push(("CAPSTAN_REDIS_URL", self.redis_url.clone()));
+            variables.push(("CAPSTAN_AMQP_URL", self.amqp_url.clone()));
+        } else if let Some(servers) = &self.servers {
+            let rabbitmqctl = servers.rabbitmq.rabbitmqctl.display().to_string();
+            variables.push(("CAPSTAN_TEST_REDIS_URL", self.redis_url.clone()));
+            variables.push(("CAPSTAN_TEST_AMQP_URL", self.amqp_url.clone()));
+            variables.push(("CAPSTAN_TEST_RABBITMQCTL", rabbitmqctl));
+        }
+        variables
+    }
+
+    /// Where everything is, and three things to try.
+    fn overview(&self) -> String {
+        let Some(services) = &self.services else {
+            let variables = self.variables();
+            let lines = variables.iter().map(|(name, value)| format!("export {name}={value}"));
+            return lines.collect::<Vec<_>>().join("\n");
+        };
+        let (api, redis, rabbitmq) = (services.url(), &self.redis_url, &self.amqp_url);
+        let data = match &self.arguments.data {
+            Some(_) => format!("{} (kept)", self.run.folder().display()),
+            None => "deleted at the end; keep it with --data DIR".to_owned(),
+        };
+        format!(
+            "
+Capstan is up. Ctrl-C stops it.
+
+  API       {api}
+  Redis     {redis}
+  RabbitMQ  {rabbitmq}
+  data      {data}
+
+Three things to try:
+
+  curl -s {api}/api/v0/workers
+  curl -s {api}/api/v0/jobs -H 'content-type: application/json' \\
+    -d '{{\"action\":\"sleep\",\"parameters\":{{\"seconds\":\"5\"}},\"capacityMap\":{{\"scan\":1}}}}'
+  curl -s '{api}/api/v0/jobs?limit=3'
+"
+        )
+    }
+}
+
+async fn watch_services(services: &mut Option<Services>) -> Error {
+    match services {
+        Some(services) => services.watch().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn watch_servers(servers: &mut Option<Servers>) -> Error {
+    match servers {
+        Some(servers) => servers.watch().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The exit code as shells compute it: 128 + N for a command that signal N killed.
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| Some(128 + status.signal()?));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}

@@ -1,0 +1,193 @@
+//! `capstan up` as a process: what it starts, passes on, and leaves behind.
+//!
+//! Small programs play the services. One test starts a real Redis and RabbitMQ.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Answers every request with 200 until SIGTERM.
+const SERVICE: &str = r#"#!/usr/bin/env python3
+import http.server, os, signal, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *arguments): pass
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print("hello from", os.path.basename(sys.argv[0]), flush=True)
+port = int(os.environ["CAPSTAN_ADMIN_LISTEN"].split(":")[1])
+http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"#;
+
+#[test]
+fn a_command_finds_everything_and_its_exit_code_is_passed_on() {
+    let test = Test::new("command");
+    let script =
+        r#"echo "$CAPSTAN_API $CAPSTAN_REDIS_URL $CAPSTAN_AMQP_URL"; command -v capstan; exit 7"#;
+    let mut up = test.up(&["--listen", "127.0.0.1:0", "--", "sh", "-c", script]);
+    let output = up.output().unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let (variables, program) = stdout.trim().split_once('\n').unwrap();
+    assert!(variables.starts_with("http://127.0.0.1:"), "{variables}");
+    assert!(variables.ends_with(" redis://there amqp://there"), "{variables}");
+    assert_eq!(Path::new(program), test.folder.join("capstan"));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("worker-2  | hello from capstan-worker\n"), "{stderr}");
+    assert_eq!(test.processes(), Vec::<i32>::new());
+}
+
+#[test]
+fn ctrl_c_stops_everything() {
+    let test = Test::new("interrupt");
+    let mut up = test.up(&["--listen", "127.0.0.1:0", "--workers", "1"]);
+    let (mut child, stdout) = spawn(&mut up);
+    let shown = read_until(stdout, "Three things to try:");
+    assert!(shown.contains("worker-1  | hello from capstan-worker\n"), "{shown}");
+    assert_eq!(test.processes().len(), 3, "a scheduler, a worker, an API");
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(test.processes(), Vec::<i32>::new());
+}
+
+#[test]
+fn a_service_that_ends_by_itself_ends_everything() {
+    let test = Test::new("ends");
+    test.program("capstan-worker", "#!/bin/sh\necho no such capacity >&2; exit 1\n");
+    let output = test.up(&["--listen", "127.0.0.1:0", "--", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let expected = "worker-1  | no such capacity\n\
+                    capstan: worker-1 ended unexpectedly (exit status: 1)\n";
+    assert_eq!(stderr, expected);
+}
+
+#[test]
+fn an_address_in_use_is_reported_with_the_flag_to_change_it() {
+    let test = Test::new("in-use");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let output = test.up(&["--listen", &address]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!(
+        "capstan: {address} is in use; choose another address, for example --listen 127.0.0.1:0 \
+         for any free port\n"
+    );
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+}
+
+#[test]
+fn one_of_redis_and_rabbitmq_alone_is_a_usage_error() {
+    let mut up = Command::new(env!("CARGO_BIN_EXE_capstan"));
+    up.args(["up", "--redis", "redis://there"]).env_remove("CAPSTAN_AMQP_URL");
+    assert_eq!(up.output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn kill_9_leaves_no_process_and_data_that_the_next_start_can_use() {
+    let test = Test::new("killed");
+    let mut up = test.up(&["--servers-only"]);
+    let (mut child, stdout) = spawn(&mut up);
+    let shown = read_until(stdout, "export CAPSTAN_TEST_RABBITMQCTL=");
+    assert!(shown.contains("export CAPSTAN_TEST_REDIS_URL=redis://127.0.0.1:"), "{shown}");
+    assert!(test.processes().len() >= 3, "redis-server, epmd, the node of RabbitMQ");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually("no process is left", || test.processes().is_empty());
+
+    let script = "echo $CAPSTAN_TEST_REDIS_URL";
+    let output = test.up(&["--servers-only", "--", "sh", "-c", script]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stdout.starts_with(b"redis://127.0.0.1:"), "{output:?}");
+    assert_eq!(test.processes(), Vec::<i32>::new());
+}
+
+/// A folder with `capstan` and small programs that play the services, and with the data.
+struct Test {
+    folder: PathBuf,
+}
+
+impl Test {
+    fn new(name: &str) -> Test {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("up-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let test = Test { folder };
+        // Not a symbolic link: the services are looked for beside the program itself.
+        std::fs::hard_link(env!("CARGO_BIN_EXE_capstan"), test.folder.join("capstan")).unwrap();
+        for service in ["capstan-scheduler", "capstan-worker", "capstan-api"] {
+            test.program(service, SERVICE);
+        }
+        test
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = self.folder.join(name);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// `capstan up` with existing servers.
+    fn up(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.folder.join("capstan"));
+        command.arg("up").arg("--data").arg(self.data()).args(arguments).stdin(Stdio::null());
+        command.env("CAPSTAN_REDIS_URL", "redis://there").env("CAPSTAN_AMQP_URL", "amqp://there");
+        command
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// The processes that carry the mark of the run, except those that wait to be collected.
+    fn processes(&self) -> Vec<i32> {
+        let mark = format!("CAPSTAN_DEV_RUN={}", self.data().canonicalize().unwrap().display());
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        let marked = all.filter(|process| {
+            let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+        });
+        marked.filter_map(|process| process.file_name().to_str()?.parse().ok()).collect()
+    }
+}
+
+impl Drop for Test {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn spawn(command: &mut Command) -> (Child, BufReader<ChildStdout>) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    (child, stdout)
+}
+
+/// What is printed up to a line that begins with `start`. Later output is read and dropped.
+fn read_until(mut output: BufReader<ChildStdout>, start: &str) -> String {
+    let mut shown = String::new();
+    while !shown.lines().last().is_some_and(|line| line.starts_with(start)) {
+        assert!(output.read_line(&mut shown).unwrap() > 0, "it ended after: {shown}");
+    }
+    std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
+    shown
+}
+
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
