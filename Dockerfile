@@ -1,24 +1,25 @@
-# One image for every service; docker-compose.yml says which binary runs.
+# One image for all services; docker-compose.yml chooses the program.
 FROM rust:1-trixie AS build
 WORKDIR /src
 COPY . .
-# The caches are not part of the image: crates and what was compiled from them survive a changed source.
+# The caches are not part of the image. They keep crates and compiled code between builds.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
     CARGO_PROFILE_RELEASE_STRIP=symbols cargo build --release --locked --workspace --exclude capstan-e2e --bins \
- && mkdir /out && cd target/release && cp capstan capstan-scheduler capstan-worker capstan-api /out/
+ && mkdir /out && cd target/release \
+ && cp capstan capstan-demo capstan-bench capstan-scheduler capstan-worker capstan-api /out/
 
 FROM debian:trixie-slim
 LABEL org.opencontainers.image.title="capstan" \
       org.opencontainers.image.description="A background-job fleet over RabbitMQ and Redis" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
-# For the registry's jobs, which are Python.
+# The example actions are Python programs.
 RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
 WORKDIR /usr/share/capstan
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin capstan \
  && install -d -o capstan -g capstan -m 0700 /var/lib/capstan/access \
  && install -d -o capstan -g capstan -m 0755 /var/lib/capstan/secrets examples/registry/data
-# Trusted authorities, which the slim image does not have: an action may speak TLS.
+# Certificate authorities, for actions that use TLS; the slim image has none.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY examples/registry examples/registry
 COPY examples/demo examples/demo
