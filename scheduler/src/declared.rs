@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use domain::bounds;
 use domain::capacity::{CapacityMap, Class};
-use domain::cron::{CronLine, CronName, CronSpec, Misfire, Overlap, Zone};
-use domain::job::{ActionName, Priority, Span};
-use domain::lock::LockPatterns;
+use domain::cron::{Schedule, CronName, CronSpec, Misfire, Overlap, TimeZone};
+use domain::job::{ActionName, Priority, GoDuration};
+use domain::lock::LockTemplates;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use store::{CronSet, SetCron, Store, StoreError};
@@ -37,26 +37,26 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Entry {
     action: Option<ActionName>,
-    schedule: CronLine,
+    schedule: Schedule,
     #[serde(default)]
-    time_zone: Zone,
+    time_zone: TimeZone,
     #[serde(default)]
     misfire: Misfire,
     #[serde(default)]
     overlap: Overlap,
     #[serde(default)]
-    jitter: Span,
+    jitter: GoDuration,
     retries: Option<u32>,
     capacity: Option<CapacityMap>,
     parameters: Option<Map<String, Value>>,
     #[serde(default)]
-    deadline: Span,
+    deadline: GoDuration,
     #[serde(default)]
-    stop_timeout: Span,
+    stop_timeout: GoDuration,
     #[serde(default)]
     priority: Priority,
     #[serde(default)]
-    locks: LockPatterns,
+    locks: LockTemplates,
     paused: Option<bool>,
 }
 
@@ -191,8 +191,8 @@ mod tests {
             ("[crons.a]\nschedule = '* * *'", "has 3 fields"),
             ("[crons.a]\nschedule = '@daily'\nmisfire = 'twice'", "unknown variant `twice`"),
             ("[crons.a]\nschedule = '@daily'\ntimezone = 'UTC'", "unknown field `timezone`"),
-            ("[crons.a]\nschedule = '@daily'\ntime_zone = 'Mars'", "\"Mars\" is no time zone"),
-            ("[crons.'a b']\nschedule = '@daily'", "is no name of a cron"),
+            ("[crons.a]\nschedule = '@daily'\ntime_zone = 'Mars'", "\"Mars\" is not a valid time zone"),
+            ("[crons.'a b']\nschedule = '@daily'", "is not a valid cron name"),
             ("[crons.a]\nschedule = '@daily'\nlocks = ['x-{{y}}']", "a: locks: lock \"x-{{y}}\""),
             (
                 "[crons.a]\nschedule = '@daily'\nretries = 101",

@@ -1,6 +1,6 @@
 //! What must hold for any file of crons; see [`domain::fuzzing`].
 
-use domain::fuzzing::{Check, same_as_json};
+use domain::fuzzing::{Check, assert_json_round_trip};
 
 /// The checks by their names.
 pub const CHECKS: [Check; 1] = [("crons_file", crons_file)];
@@ -10,7 +10,7 @@ pub fn crons_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     for cron in crate::declared::parse(text).into_iter().flatten() {
         assert!(cron.declared);
-        same_as_json(&cron.spec);
+        assert_json_round_trip(&cron.spec);
     }
 }
 
@@ -18,6 +18,6 @@ pub fn crons_file(bytes: &[u8]) {
 mod tests {
     #[test]
     fn seeds_and_what_was_found_before_hold() {
-        domain::fuzzing::recheck(&super::CHECKS);
+        domain::fuzzing::run_seeds(&super::CHECKS);
     }
 }

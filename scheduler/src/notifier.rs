@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::job::ActionName;
 use domain::subscription::Delivery;
-use store::{Change, News, Notice, Notified, Store, StoreError, Subscription};
+use store::{Event, News, Notice, Notified, Store, StoreError, Subscription};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +82,7 @@ fn notice(news: &News) -> Option<Notice<'_>> {
     });
     let (mut next, mut messages) = (news.kept, Vec::new());
     for change in &news.changes {
-        next = Some(change.id());
+        next = Some(change.id);
         let listening = news.subscriptions.iter().filter(|one| hears(one, change));
         messages.extend(listening.map(|one| (one, Delivery::of((&one.name, one.id), change))));
         if messages.len() >= MOST_MESSAGES {
@@ -93,12 +93,12 @@ fn notice(news: &News) -> Option<Notice<'_>> {
 }
 
 /// Nobody is told of the jobs that tell: each would make another one, for ever.
-fn hears(subscription: &Subscription, change: &Change) -> bool {
+fn hears(subscription: &Subscription, change: &Event) -> bool {
     let tells = change.fields.get("action").is_some_and(|action| action == ActionName::DELIVER);
     !tells
         && !subscription.paused
-        && change.id() > subscription.since
-        && subscription.spec.wanted.takes(change)
+        && change.id > subscription.since
+        && subscription.spec.filter.matches(change)
 }
 
 /// Tells subscriptions until shutdown.

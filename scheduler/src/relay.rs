@@ -6,7 +6,7 @@ mod refused;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use broker::{Broker, BrokerError, MOST_IDS, Offer, Publisher};
+use broker::{Broker, BrokerError, MAX_OFFER_JOBS, Offer, Publisher};
 use domain::queue::QueueName;
 use store::{Entry, Outbox, Ready, Store};
 use tokio_util::sync::CancellationToken;
@@ -147,7 +147,7 @@ fn offers_of(entries: &[Entry]) -> Vec<(QueueName, Offer)> {
     }
     let mut offers = Vec::new();
     for (queue, jobs) in queues {
-        let size = jobs.len().div_ceil(SPREAD).clamp(1, MOST_IDS);
+        let size = jobs.len().div_ceil(SPREAD).clamp(1, MAX_OFFER_JOBS);
         for some in jobs.chunks(size) {
             let first = some.iter().map(|ready| ready.scheduled_at).min();
             let ids = some.iter().map(|ready| ready.id).collect();

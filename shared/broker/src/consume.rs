@@ -7,7 +7,7 @@ use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 
-use super::{BadOffer, Broker, BrokerError, Offer, limited};
+use super::{InvalidOffer, Broker, BrokerError, Offer, limited};
 use domain::queue::QueueName;
 
 /// A consumer of one queue. Holds at most its prefetch of offers that are not acked.
@@ -20,7 +20,7 @@ pub struct Consumer {
 #[derive(Debug)]
 pub struct Delivery {
     /// What it offers, or why it is no offer.
-    pub offer: Result<Offer, BadOffer>,
+    pub offer: Result<Offer, InvalidOffer>,
     /// Some worker has had it before and returned it.
     pub redelivered: bool,
     /// To ack it with.

@@ -20,7 +20,7 @@ use lapin::types::{AMQPValue, FieldTable};
 
 pub use config::{BrokerConfig, QueueType, UnknownQueueType};
 pub use consume::{Consumer, Delivery, Receipt};
-pub use offer::{BadOffer, MOST_IDS, Offer};
+pub use offer::{InvalidOffer, MAX_OFFER_JOBS, Offer};
 pub use publish::Publisher;
 
 use endpoint::Endpoint;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use domain::job::{JobId, Timestamp};
 
 /// How many ids one offer carries at most.
-pub const MOST_IDS: usize = 64;
+pub const MAX_OFFER_JOBS: usize = 64;
 
 /// How much of why a message cannot be read is told: it repeats what stands there.
 const MOST_CHARACTERS: usize = 256;
@@ -28,7 +28,7 @@ pub struct Offer {
 
 /// A message that is no offer of this format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadOffer {
+pub enum InvalidOffer {
     /// It cannot be read at all.
     #[error("the message is no offer: {0}")]
     Unreadable(String),
@@ -51,21 +51,21 @@ impl Offer {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Offer, BadOffer> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Offer, InvalidOffer> {
         #[derive(Deserialize)]
         struct Head {
             v: u32,
         }
         let unreadable = |error: serde_json::Error| {
-            BadOffer::Unreadable(error.to_string().chars().take(MOST_CHARACTERS).collect())
+            InvalidOffer::Unreadable(error.to_string().chars().take(MOST_CHARACTERS).collect())
         };
         let head: Head = serde_json::from_slice(bytes).map_err(unreadable)?;
         if head.v != VERSION {
-            return Err(BadOffer::Newer(head.v));
+            return Err(InvalidOffer::Newer(head.v));
         }
         let mut offer: Offer = serde_json::from_slice(bytes).map_err(unreadable)?;
-        if offer.jobs.len() > MOST_IDS {
-            Err(BadOffer::TooLong(offer.jobs.len()))
+        if offer.jobs.len() > MAX_OFFER_JOBS {
+            Err(InvalidOffer::TooLong(offer.jobs.len()))
         } else {
             // One that is named twice must not be claimed, and run, twice.
             let mut seen = HashSet::new();
@@ -83,16 +83,16 @@ mod tests {
     fn an_offer_reads_back_and_garbage_is_told_apart() {
         let offer = Offer::new(Timestamp::from_ms(1), vec![JobId::random(), JobId::random()]);
         assert_eq!(Offer::decode(&offer.encode()), Ok(offer));
-        assert_eq!(Offer::decode(br#"{"v":2,"other":1}"#), Err(BadOffer::Newer(2)));
+        assert_eq!(Offer::decode(br#"{"v":2,"other":1}"#), Err(InvalidOffer::Newer(2)));
         let long = Offer::new(Timestamp::from_ms(1), vec![JobId::random(); 65]);
-        assert_eq!(Offer::decode(&long.encode()), Err(BadOffer::TooLong(65)));
+        assert_eq!(Offer::decode(&long.encode()), Err(InvalidOffer::TooLong(65)));
         let id = JobId::random();
         let doubled = Offer::new(Timestamp::from_ms(1), vec![id, id]);
         assert_eq!(Offer::decode(&doubled.encode()).unwrap().jobs, [id]);
         for bytes in
             [&b""[..], b"\xff", b"[]", br#"{"v":1}"#, br#"{"v":1,"scheduledAt":"x","jobs":[]}"#]
         {
-            assert!(matches!(Offer::decode(bytes), Err(BadOffer::Unreadable(_))));
+            assert!(matches!(Offer::decode(bytes), Err(InvalidOffer::Unreadable(_))));
         }
     }
 }

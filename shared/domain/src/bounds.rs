@@ -1,5 +1,5 @@
-//! How much a job may carry, however it is asked for: over HTTP, by a running job, by a file of crons. Pure; what is
-//! wrong is said without the name of its field, which whoever asks knows best.
+//! Limits on what a job may carry, for every way to submit one: HTTP, a running job, the crons file. The errors do not
+//! name the field; the caller adds the name that its interface uses.
 
 use std::time::Duration;
 
@@ -7,96 +7,96 @@ use serde_json::{Map, Value};
 
 use crate::job::Backoff;
 
-/// How often a job may be tried again.
-pub const MOST_RETRIES: u32 = 100;
-/// How many jobs one may depend on.
-pub const MOST_DEPENDENCIES: usize = 1000;
-/// The longest remark.
+/// The most retries of a job.
+pub const MAX_RETRIES: u32 = 100;
+/// The most jobs that a job may depend on.
+pub const MAX_DEPENDENCIES: usize = 1000;
+/// The longest comment.
 pub const COMMENT_CHARACTERS: usize = 255;
-/// The longest name of a ticket.
+/// The longest ticket reference.
 pub const TICKET_CHARACTERS: usize = 32;
-/// The longest key that is unique.
+/// The longest unique key.
 pub const UNIQUE_KEY_CHARACTERS: usize = 255;
-/// The longest name of a share.
+/// The longest name of a fairness group.
 pub const FAIRNESS_KEY_CHARACTERS: usize = 128;
-/// How many bytes the parameters of a job may have, as JSON.
+/// The largest parameters of a job, in bytes of JSON.
 pub const PARAMETERS_BYTES: usize = 64 * 1024;
-/// Readers of JSON give up at a depth of 128, and a list of jobs is some levels deep itself.
+/// The deepest nesting of parameters. JSON parsers stop at a depth of 128, and a list of jobs adds levels of its own.
 pub const PARAMETERS_DEPTH: usize = 64;
 
-/// The longest wait before a retry, unless its back-off says another.
+/// The longest delay before a retry, unless the back-off sets another.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5 * 60);
 
-/// Something is beyond its bound.
+/// A value exceeds its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BoundError {
-    /// More retries than a job may have.
-    #[error("it must be a whole number from 0 to {MOST_RETRIES}")]
+    /// Too many retries.
+    #[error("it must be a whole number from 0 to {MAX_RETRIES}")]
     Retries,
-    /// More dependencies than a job may have.
-    #[error("{0} are more than the {MOST_DEPENDENCIES} it may have")]
+    /// Too many dependencies.
+    #[error("{0} is more than the maximum of {MAX_DEPENDENCIES}")]
     Dependencies(usize),
-    /// A text is too long.
+    /// The text is too long.
     #[error("it is longer than {0} characters")]
-    Longer(usize),
-    /// A key is the empty text.
+    TooLong(usize),
+    /// The key is empty.
     #[error("it is empty")]
     Empty,
     /// The parameters are too large.
-    #[error("more than {PARAMETERS_BYTES} bytes, which is the limit")]
+    #[error("it is larger than {PARAMETERS_BYTES} bytes")]
     Bytes,
-    /// The parameters are too deep.
+    /// The parameters are nested too deeply.
     #[error("it is more than {PARAMETERS_DEPTH} levels deep")]
-    Deep,
-    /// A back-off begins beyond its end.
-    #[error("it must not be longer than max, which is 5m unless given")]
+    TooDeep,
+    /// The first delay of a back-off is longer than its longest.
+    #[error("it must not be longer than max, which is 5m by default")]
     Backoff,
 }
 
-/// The same retries, unless they are too many.
+/// Checks the number of retries.
 pub fn retries(retries: Option<u32>) -> Result<Option<u32>, BoundError> {
-    if retries.is_some_and(|retries| retries > MOST_RETRIES) {
+    if retries.is_some_and(|retries| retries > MAX_RETRIES) {
         return Err(BoundError::Retries);
     }
     Ok(retries)
 }
 
-/// Refuses more dependencies than a job may have.
+/// Checks the number of dependencies.
 pub fn dependencies(count: usize) -> Result<(), BoundError> {
-    if count > MOST_DEPENDENCIES { Err(BoundError::Dependencies(count)) } else { Ok(()) }
+    if count > MAX_DEPENDENCIES { Err(BoundError::Dependencies(count)) } else { Ok(()) }
 }
 
-/// The same text of at most so many characters; it may be empty.
-pub fn text(text: Option<String>, most: usize) -> Result<Option<String>, BoundError> {
+/// Checks that a text has at most `max` characters.
+pub fn text(text: Option<String>, max: usize) -> Result<Option<String>, BoundError> {
     match &text {
-        Some(long) if long.chars().count() > most => Err(BoundError::Longer(most)),
+        Some(long) if long.chars().count() > max => Err(BoundError::TooLong(max)),
         Some(_) | None => Ok(text),
     }
 }
 
-/// The same text of at most so many characters; it must not be empty.
-pub fn key(key: Option<String>, most: usize) -> Result<Option<String>, BoundError> {
+/// Checks that a key has at least one and at most `max` characters.
+pub fn key(key: Option<String>, max: usize) -> Result<Option<String>, BoundError> {
     if key.as_ref().is_some_and(String::is_empty) {
         return Err(BoundError::Empty);
     }
-    text(key, most)
+    text(key, max)
 }
 
-/// The same back-off, unless it begins beyond its longest.
+/// Checks that the first delay of a back-off is not longer than its longest.
 pub fn backoff(backoff: Backoff) -> Result<Backoff, BoundError> {
     let longest = backoff.max.duration().unwrap_or(LONGEST_BACKOFF);
     let base = backoff.base.duration();
     if base.is_some_and(|base| base > longest) { Err(BoundError::Backoff) } else { Ok(backoff) }
 }
 
-/// The same parameters, unless they are too large or too deep.
+/// Checks the size and the depth of parameters.
 pub fn parameters(parameters: Map<String, Value>) -> Result<Map<String, Value>, BoundError> {
     let json = serde_json::to_vec(&parameters).map_err(|_| BoundError::Bytes)?;
     if json.len() > PARAMETERS_BYTES {
         return Err(BoundError::Bytes);
     }
     if parameters.values().any(|value| is_deeper_than(value, PARAMETERS_DEPTH)) {
-        return Err(BoundError::Deep);
+        return Err(BoundError::TooDeep);
     }
     Ok(parameters)
 }
@@ -124,26 +124,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_at_its_bound_passes_and_what_is_beyond_is_refused() {
+    fn a_value_at_its_limit_is_accepted_and_one_above_is_refused() {
         assert_eq!(retries(Some(100)), Ok(Some(100)));
         assert_eq!(retries(Some(101)), Err(BoundError::Retries));
         assert_eq!(dependencies(1000), Ok(()));
         assert_eq!(dependencies(1001), Err(BoundError::Dependencies(1001)));
         let umlauts = |count| Some("ä".repeat(count));
         assert_eq!(text(umlauts(3), 3), Ok(umlauts(3)));
-        assert_eq!(text(umlauts(4), 3), Err(BoundError::Longer(3)));
+        assert_eq!(text(umlauts(4), 3), Err(BoundError::TooLong(3)));
         assert_eq!(text(umlauts(0), 3), Ok(umlauts(0)));
         assert_eq!(key(umlauts(0), 3), Err(BoundError::Empty));
         assert_eq!(key(None, 3), Ok(None));
         assert_eq!(parameters(nested(64)), Ok(nested(64)));
-        assert_eq!(parameters(nested(65)), Err(BoundError::Deep));
+        assert_eq!(parameters(nested(65)), Err(BoundError::TooDeep));
         let large = |bytes: usize| Map::from_iter([("a".to_owned(), json!("x".repeat(bytes - 8)))]);
         assert!(parameters(large(PARAMETERS_BYTES)).is_ok());
         assert_eq!(parameters(large(PARAMETERS_BYTES + 1)), Err(BoundError::Bytes));
     }
 
     #[test]
-    fn a_back_off_does_not_begin_beyond_its_longest() {
+    fn the_first_delay_of_a_back_off_is_not_longer_than_its_longest() {
         let read = |base: &str, max: &str| {
             let backoff = Backoff { base: base.parse().unwrap(), max: max.parse().unwrap() };
             super::backoff(backoff).map(drop)

@@ -1,4 +1,4 @@
-//! What a worker offers and what a job needs, in whole units by type. Pure: values in, values out.
+//! Capacity: the units by type that a worker offers and a job needs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,22 +6,22 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The type that every worker has and that a job needs when it names none.
+/// The type that every worker offers and that a job needs if it names none.
 pub const DEFAULT_TYPE: &str = "default";
 
-/// Units of [`DEFAULT_TYPE`] that a worker offers unless it is configured.
+/// The units of [`DEFAULT_TYPE`] that a worker offers by default.
 pub const DEFAULT_UNITS: u32 = 16;
 
 const MAX_TYPE_LENGTH: usize = 32;
 const MAX_TYPES: usize = 16;
 const MAX_UNITS: u32 = 1_000_000;
-// A queue's name holds the class, and AMQP ends names at 255 bytes.
+// The name of a queue contains the class, and AMQP limits names to 255 bytes.
 const MAX_CLASS_LENGTH: usize = 160;
 
-/// Why a capacity map or a class was refused.
+/// Why a capacity map or a class is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CapacityError {
-    /// The type's name has other characters than a name may have, or too many.
+    /// The name of a type has characters that are not allowed, or too many.
     #[error("capacity type {0:?} must be 1 to 32 characters of A-Z a-z 0-9 _ . -")]
     Type(String),
     /// The units are not a whole number from 0 to 1,000,000.
@@ -30,42 +30,42 @@ pub enum CapacityError {
     /// An entry of the text form is not `type=units`.
     #[error("{0:?} is not of the form type=units")]
     Entry(String),
-    /// The same type stands twice in the text form.
+    /// The text form names a type twice.
     #[error("capacity type {0:?} is given twice")]
     Twice(String),
-    /// More types than one map may name.
+    /// The map names too many types.
     #[error("a capacity map names at most {MAX_TYPES} types")]
     TooMany,
-    /// The canonical form is too long for a queue's name.
+    /// The canonical form is too long for the name of a queue.
     #[error("a capacity map is at most {MAX_CLASS_LENGTH} characters in the form a=1+b=2")]
     TooLong,
 }
 
-/// Whole units by type, `{"scan": 1, "cpu": 2}`. Every name and number in it is valid.
+/// Whole units by type, such as `{"scan": 1, "cpu": 2}`. Every name and number in it is valid.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, i64>", into = "BTreeMap<String, u32>")]
 pub struct CapacityMap(BTreeMap<String, u32>);
 
 impl CapacityMap {
-    /// Units of one type; 0 for a type that is not in the map.
+    /// The units of one type; 0 if the map does not name it.
     #[must_use]
     pub fn units(&self, name: &str) -> u32 {
         self.0.get(name).copied().unwrap_or(0)
     }
 
-    /// The types and their units, in the order of the names.
+    /// The types and their units, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
         self.0.iter().map(|(name, units)| (name.as_str(), *units))
     }
 
-    /// How many times `need` fits into this map, for every type at once.
+    /// Returns how many times `need` fits into this map, considering every type.
     #[must_use]
     pub fn fits(&self, need: &CapacityMap) -> u32 {
         let times = need.iter().filter(|(_, units)| *units > 0);
         times.map(|(name, units)| self.units(name) / units).min().unwrap_or(u32::MAX)
     }
 
-    /// Takes `need` out, `times` over. False, and nothing taken, when it does not fit.
+    /// Subtracts `need` `times` times. Returns false and changes nothing if it does not fit.
     pub fn take(&mut self, need: &CapacityMap, times: u32) -> bool {
         if times > 0 && self.fits(need) < times {
             return false;
@@ -78,14 +78,14 @@ impl CapacityMap {
         true
     }
 
-    /// Puts `need` back, `times` over.
+    /// Adds `need` `times` times.
     pub fn give(&mut self, need: &CapacityMap, times: u32) {
         for (name, units) in need.iter() {
             *self.0.entry(name.to_owned()).or_default() += units * times;
         }
     }
 
-    /// The part of this map that is left when `reserved` is set aside, as far as it reaches.
+    /// Returns this map less `reserved`, with a minimum of 0 per type.
     #[must_use]
     pub fn without(&self, reserved: &CapacityMap) -> CapacityMap {
         let left = self
@@ -94,13 +94,13 @@ impl CapacityMap {
         CapacityMap(left.collect())
     }
 
-    /// True when both maps need some of the same type.
+    /// Returns true if both maps have units of the same type.
     #[must_use]
     pub fn shares_a_type_with(&self, other: &CapacityMap) -> bool {
         self.iter().any(|(name, units)| units > 0 && other.units(name) > 0)
     }
 
-    /// The map of a worker: as configured, with the `default` type that every worker has.
+    /// Adds the `default` type, which every worker offers, if the map does not name it.
     #[must_use]
     pub fn with_default(mut self) -> CapacityMap {
         self.0.entry(DEFAULT_TYPE.to_owned()).or_insert(DEFAULT_UNITS);
@@ -118,7 +118,7 @@ impl TryFrom<BTreeMap<String, i64>> for CapacityMap {
         let mut map = BTreeMap::new();
         for (name, units) in raw {
             let units = u32::try_from(units).ok().filter(|units| *units <= MAX_UNITS);
-            let units = units.ok_or_else(|| CapacityError::Units(short(&name)))?;
+            let units = units.ok_or_else(|| CapacityError::Units(excerpt(&name)))?;
             map.insert(valid_type(&name)?, units);
         }
         Ok(CapacityMap(map))
@@ -131,7 +131,7 @@ impl From<CapacityMap> for BTreeMap<String, u32> {
     }
 }
 
-/// `scan=1,cpu=2`, as settings give it; the empty text is the empty map.
+/// Parses `scan=1,cpu=2`, the form of settings. The empty text is the empty map.
 impl FromStr for CapacityMap {
     type Err = CapacityError;
 
@@ -146,20 +146,21 @@ impl fmt::Display for CapacityMap {
     }
 }
 
-/// The canonical form of what a job needs: `scan=1`, `cpu=2+scan=1`, `default=1`. One queue each.
+/// The canonical form of the capacity that a job needs: `scan=1`, `cpu=2+scan=1`, `default=1`. Each class has its own
+/// queues.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Class(String);
 
 impl Default for Class {
-    /// That of a job that needs nothing: `default=1`.
+    /// The class of a job that names no capacity: `default=1`.
     fn default() -> Class {
         Class(format!("{DEFAULT_TYPE}=1"))
     }
 }
 
 impl Class {
-    /// The class of a job with this need; none, or one without units, is of class `default=1`.
+    /// Returns the class of a job with this need. Without a need, or without units, it is `default=1`.
     pub fn of(need: Option<&CapacityMap>) -> Result<Class, CapacityError> {
         let need = need.map(|map| map.0.iter().filter(|(_, units)| **units > 0));
         let need: Vec<_> = need.into_iter().flatten().map(|(n, u)| format!("{n}={u}")).collect();
@@ -170,16 +171,16 @@ impl Class {
         if text.len() > MAX_CLASS_LENGTH { Err(CapacityError::TooLong) } else { Ok(Class(text)) }
     }
 
-    /// The canonical text, which is also part of the queue's name.
+    /// The canonical text, which is part of the names of its queues.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What a job of this class takes from a worker.
+    /// The capacity that a job of this class takes.
     #[must_use]
     pub fn need(&self) -> CapacityMap {
-        // A `Class` is only ever made from a valid map.
+        // A `Class` is only made from a valid map.
         parse(&self.0, '+').unwrap_or_default()
     }
 }
@@ -189,7 +190,7 @@ impl TryFrom<String> for Class {
 
     fn try_from(text: String) -> Result<Self, CapacityError> {
         let class = Class::of(Some(&parse(&text, '+')?))?;
-        if class.0 == text { Ok(class) } else { Err(CapacityError::Entry(short(&text))) }
+        if class.0 == text { Ok(class) } else { Err(CapacityError::Entry(excerpt(&text))) }
     }
 }
 
@@ -205,14 +206,14 @@ impl fmt::Display for Class {
     }
 }
 
-fn parse(text: &str, between: char) -> Result<CapacityMap, CapacityError> {
+fn parse(text: &str, separator: char) -> Result<CapacityMap, CapacityError> {
     let mut raw = BTreeMap::new();
-    for entry in text.split(between).map(str::trim).filter(|entry| !entry.is_empty()) {
-        let pair = entry.split_once('=').ok_or_else(|| CapacityError::Entry(short(entry)))?;
+    for entry in text.split(separator).map(str::trim).filter(|entry| !entry.is_empty()) {
+        let pair = entry.split_once('=').ok_or_else(|| CapacityError::Entry(excerpt(entry)))?;
         let (name, units) = (pair.0.trim().to_owned(), pair.1.trim());
-        let units: u32 = units.parse().map_err(|_| CapacityError::Units(short(&name)))?;
+        let units: u32 = units.parse().map_err(|_| CapacityError::Units(excerpt(&name)))?;
         if raw.insert(name.clone(), i64::from(units)).is_some() {
-            return Err(CapacityError::Twice(short(&name)));
+            return Err(CapacityError::Twice(excerpt(&name)));
         }
     }
     CapacityMap::try_from(raw)
@@ -221,24 +222,24 @@ fn parse(text: &str, between: char) -> Result<CapacityMap, CapacityError> {
 fn valid_type(name: &str) -> Result<String, CapacityError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if name.is_empty() || name.len() > MAX_TYPE_LENGTH || !name.chars().all(plain) {
-        return Err(CapacityError::Type(short(name)));
+        return Err(CapacityError::Type(excerpt(name)));
     }
     Ok(name.to_owned())
 }
 
-/// As much of a refused text as an error repeats.
-fn short(text: &str) -> String {
+/// The part of a refused text that an error repeats.
+fn excerpt(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
 fn write_joined(
     f: &mut fmt::Formatter<'_>,
     map: &BTreeMap<String, u32>,
-    between: &str,
+    separator: &str,
 ) -> fmt::Result {
     for (index, (name, units)) in map.iter().enumerate() {
-        let before = if index == 0 { "" } else { between };
-        write!(f, "{before}{name}={units}")?;
+        let separator = if index == 0 { "" } else { separator };
+        write!(f, "{separator}{name}={units}")?;
     }
     Ok(())
 }
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_is_sorted_and_leaves_out_what_is_not_needed() {
+    fn a_class_is_sorted_and_omits_types_without_units() {
         let cases = [
             ("", "default=1"),
             ("scan=0", "default=1"),
@@ -273,14 +274,14 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_is_not_canonical_is_no_class() {
+    fn a_class_in_another_than_the_canonical_form_is_refused() {
         for text in ["scan=1+cpu=2", "scan=01", "scan=0", "", "scan"] {
             assert!(Class::try_from(text.to_owned()).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn a_refusal_names_what_is_wrong() {
+    fn an_error_names_the_type_and_the_rule() {
         check_refused("scan", &expect![[r#""scan" is not of the form type=units"#]]);
         check_refused(
             "s c=1",
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn fits_counts_for_every_type_at_once() {
+    fn a_need_fits_as_often_as_its_scarcest_type_allows() {
         let cases = [
             ("cpu=4,scan=1", "cpu=2", 2),
             ("cpu=4,scan=1", "cpu=1,scan=1", 1),
@@ -314,7 +315,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_taken_and_given_back_leaves_the_map_as_it_was(
+        fn taking_and_giving_back_leaves_the_map_unchanged(
             have in prop::collection::btree_map("[a-d]", 0i64..20, 0..4),
             need in prop::collection::btree_map("[a-d]", 0i64..5, 0..3),
             times in 0u32..5,
@@ -334,7 +335,7 @@ mod tests {
         }
 
         #[test]
-        fn a_class_reads_back_as_itself(
+        fn a_class_parses_back(
             need in prop::collection::btree_map("[a-zA-Z0-9_.-]{1,8}", 0i64..1_000_000, 0..6),
         ) {
             let class = Class::of(Some(&CapacityMap::try_from(need).unwrap())).unwrap();

@@ -13,9 +13,11 @@ mod spec;
 mod words;
 mod zone;
 
-pub use firing::{Due, MOST_CAUGHT_UP, due};
-pub use line::{CronLine, LineError};
-pub use spec::{Cause, CronName, CronSpec, Firing, Misfire, Overlap, job_id};
-pub use zone::{Zone, ZoneError};
+pub use firing::{Due, MAX_CAUGHT_UP, due};
+pub use line::{InvalidSchedule, Schedule};
+pub use spec::{Cause, CronSpec, Firing, Misfire, Overlap, job_id};
+pub use zone::{TimeZone, UnknownTimeZone};
+
+pub use crate::names::CronName;
 
 use field::Kind;

@@ -7,14 +7,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::access_tokens::AccessTokens;
 use crate::capacity::{CapacityMap, Class};
-use crate::cron::{CronLine, CronName, Zone};
-use crate::job::{ActionName, JobId, Span, Timestamp, WorkerId};
-use crate::lock::{LockName, LockPatterns, Locks, MAX_LOCKS, MAX_PERMITS};
-use crate::tokens::Tokens;
+use crate::cron::{CronName, Schedule, TimeZone};
+use crate::job::{ActionName, GoDuration, JobId, Timestamp, WorkerId};
+use crate::lock::{LockName, LockTemplates, Locks, MAX_LOCKS, MAX_PERMITS};
 
 /// What is said of a text that is refused repeats only so much of it.
-pub const LONGEST_REFUSAL: usize = 1024;
+pub const MAX_ERROR_BYTES: usize = 1024;
 
 /// A check and its name, which is that of its program and of the folder of its seeds.
 pub type Check = (&'static str, fn(&[u8]));
@@ -29,13 +29,15 @@ pub const CHECKS: [Check; 5] = [
 ];
 
 /// What was refused, checked to be told in few words.
-pub fn told<T, E: Display>(read: Result<T, E>) -> Option<T> {
-    let refused = |error: E| assert!(error.to_string().len() <= LONGEST_REFUSAL, "{error}");
+pub fn accepted<T, E: Display>(read: Result<T, E>) -> Option<T> {
+    let refused = |error: E| assert!(error.to_string().len() <= MAX_ERROR_BYTES, "{error}");
     read.map_err(refused).ok()
 }
 
 /// Writes and reads back as itself, and is written the same again.
-pub fn same_as_json<T: serde::Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+pub fn assert_json_round_trip<
+    T: serde::Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+>(
     value: &T,
 ) {
     let json = serde_json::to_string(value).expect("it can be written");
@@ -48,10 +50,10 @@ pub fn same_as_json<T: serde::Serialize + DeserializeOwned + PartialEq + std::fm
 pub fn cron_line(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let mut lines = text.split('\n');
-    let Some(line) = told(lines.next().unwrap_or_default().parse::<CronLine>()) else { return };
-    same_as_json(&line);
-    assert!(line.in_words().len() <= 8 * LONGEST_REFUSAL, "{}", line.in_words());
-    let zone = lines.next().and_then(|text| text.parse::<Zone>().ok()).unwrap_or_default();
+    let Some(line) = accepted(lines.next().unwrap_or_default().parse::<Schedule>()) else { return };
+    assert_json_round_trip(&line);
+    assert!(line.in_words().len() <= 8 * MAX_ERROR_BYTES, "{}", line.in_words());
+    let zone = lines.next().and_then(|text| text.parse::<TimeZone>().ok()).unwrap_or_default();
     let given = lines.next().and_then(|text| text.parse().ok()).map(Timestamp::from_ms);
     // Before clocks are put forward and back, and the last day of an engine that ends.
     let some = [1_774_744_199_999, 1_792_890_000_000, 4_133_894_400_000].map(Timestamp::from_ms);
@@ -67,17 +69,17 @@ pub fn cron_line(bytes: &[u8]) {
 /// A capacity map as settings and JSON write it, and the class that follows from it.
 pub fn capacity(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Some(class) = told(Class::try_from(text.to_owned())) {
+    if let Some(class) = accepted(Class::try_from(text.to_owned())) {
         assert_eq!(class.as_str(), text);
         assert_eq!(Class::of(Some(&class.need())), Ok(class));
     }
-    let written = told(text.parse::<CapacityMap>());
+    let written = accepted(text.parse::<CapacityMap>());
     // What is no map at all is told by whoever reads the JSON.
     let json = serde_json::from_str::<CapacityMap>(text).ok();
     for map in written.into_iter().chain(json) {
         assert_eq!(map.to_string().parse(), Ok(map.clone()));
-        same_as_json(&map);
-        if let Some(class) = told(Class::of(Some(&map))) {
+        assert_json_round_trip(&map);
+        if let Some(class) = accepted(Class::of(Some(&map))) {
             assert_eq!(Class::try_from(class.as_str().to_owned()), Ok(class));
         }
         let (mut left, all) = (map.clone(), map.iter().all(|(_, units)| units == 0));
@@ -92,42 +94,42 @@ pub fn capacity(bytes: &[u8]) {
 pub fn locks(bytes: &[u8]) {
     #[derive(Deserialize)]
     struct Asked {
-        locks: LockPatterns,
+        locks: LockTemplates,
         parameters: Option<Map<String, Value>>,
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Some(name) = told(text.parse::<LockName>()) {
+    if let Some(name) = accepted(text.parse::<LockName>()) {
         assert_eq!(name.as_str(), text);
     }
     let Ok(Asked { locks, parameters }) = serde_json::from_str(text) else { return };
-    let Some(locks) = told(locks.render(parameters.as_ref())) else { return };
+    let Some(locks) = accepted(locks.render(parameters.as_ref())) else { return };
     assert!(locks.iter().count() <= MAX_LOCKS);
     for (name, permits) in locks.iter() {
         assert!((1..=MAX_PERMITS).contains(&permits) && name.as_str().len() <= 128);
         assert!(!name.is_reserved() && name.as_str().parse().as_ref() == Ok(name), "{name}");
     }
     assert_eq!(locks.to_string().parse::<Locks>(), Ok(locks.clone()));
-    same_as_json(&locks);
+    assert_json_round_trip(&locks);
 }
 
 /// Ids, names, moments, lengths of time.
 pub fn names(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Some(span) = told(text.parse::<Span>()) {
-        assert!(text.len() <= LONGEST_REFUSAL && (span.is_none() || span.to_string() == text));
+    if let Some(span) = accepted(text.parse::<GoDuration>()) {
+        assert!(text.len() <= MAX_ERROR_BYTES && (span.is_none() || span.to_string() == text));
         assert!(span.duration().is_none_or(|span| span.as_secs() <= 8760 * 3600));
-        same_as_json(&span);
+        assert_json_round_trip(&span);
     }
-    if let Some(at) = told(text.parse::<Timestamp>()) {
+    if let Some(at) = accepted(text.parse::<Timestamp>()) {
         assert_eq!(at.to_string().parse(), Ok(at));
     }
-    if let Some(id) = told(text.parse::<JobId>()) {
+    if let Some(id) = accepted(text.parse::<JobId>()) {
         assert_eq!(id.to_string().parse(), Ok(id));
     }
-    if let Some(worker) = told(text.parse::<WorkerId>()) {
+    if let Some(worker) = accepted(text.parse::<WorkerId>()) {
         assert_eq!(worker.as_str(), text);
     }
-    if let Some(action) = told(text.parse::<ActionName>()) {
+    if let Some(action) = accepted(text.parse::<ActionName>()) {
         let cron = text.parse::<CronName>();
         assert!(action.as_str() == text && cron.is_ok_and(|cron| cron.as_str() == text));
     }
@@ -136,13 +138,13 @@ pub fn names(bytes: &[u8]) {
 /// The tokens file.
 pub fn tokens(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Some(tokens) = told(text.parse::<Tokens>()) else { return };
+    let Some(tokens) = accepted(text.parse::<AccessTokens>()) else { return };
     let lines: Vec<String> = tokens.entries().iter().map(ToString::to_string).collect();
     assert_eq!(lines.join("\n").parse(), Ok(tokens));
 }
 
 /// Checks the seeds, and what was found before, once more.
-pub fn recheck(checks: &[Check]) {
+pub fn run_seeds(checks: &[Check]) {
     for (name, check) in checks {
         let folder = format!("{}/../../fuzz/seeds/{name}", env!("CARGO_MANIFEST_DIR"));
         for seed in std::fs::read_dir(folder).expect("every check has seeds") {
@@ -155,6 +157,6 @@ pub fn recheck(checks: &[Check]) {
 mod tests {
     #[test]
     fn seeds_and_what_was_found_before_hold() {
-        super::recheck(&super::CHECKS);
+        super::run_seeds(&super::CHECKS);
     }
 }

@@ -1,22 +1,23 @@
-//! The name of a queue: what its jobs need, and how urgent they are. Pure.
+//! The name of a queue, which has one class and one priority.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::capacity::{CapacityError, Class};
-use crate::job::{NewJob, Priority};
+use crate::job::NewJob;
+use crate::priority::Priority;
 
-/// The queue of a class and a band; written `cpu=2+scan=1.normal`.
+/// The queue of a class and a priority, written `cpu=2+scan=1.normal`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QueueName {
-    /// What its jobs need.
+    /// The class of its jobs.
     pub class: Class,
-    /// How urgent they are.
+    /// The priority of its jobs.
     pub priority: Priority,
 }
 
 impl QueueName {
-    /// The queue that a job goes through.
+    /// Returns the queue that a job is offered through.
     #[must_use]
     pub fn of(job: &NewJob) -> QueueName {
         QueueName { class: job.class.clone(), priority: job.spec.priority }
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queue_name_reads_back_and_nothing_else_does() {
+    fn a_queue_name_parses_back_and_other_texts_are_refused() {
         for text in ["scan=1.normal", "a.b=1+cpu=2.high", "default=1.low"] {
             assert_eq!(text.parse::<QueueName>().unwrap().to_string(), text);
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::job::{Span, SpanError};
+use crate::time::{GoDuration, InvalidDuration};
 
 /// A setting has an invalid value. Never shows a URL, which may hold a password.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,6 @@ impl InvalidSetting {
 
 /// Parses a duration in Go syntax, such as `90s` or `1h30m`; zero and the empty text are errors.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let span: Span = text.parse().map_err(|error: SpanError| error.to_string())?;
-    span.duration().ok_or_else(|| "the duration must be longer than zero".to_owned())
+    let duration: GoDuration = text.parse().map_err(|error: InvalidDuration| error.to_string())?;
+    duration.duration().ok_or_else(|| "the duration must be longer than zero".to_owned())
 }

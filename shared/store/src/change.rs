@@ -32,7 +32,7 @@ impl Store {
     pub async fn change(&self, id: JobId, change: JobChange) -> Result<Changed, StoreError> {
         let Some(job) = self.job(id).await? else { return Ok(Changed::Gone) };
         let spec = change.priority.map(|priority| {
-            let spec = domain::job::Spec { priority, ..job.spec };
+            let spec = domain::job::JobSpec { priority, ..job.spec };
             serde_json::to_string(&spec).unwrap_or_default()
         });
         let answer = self.call(&self.scripts.change, |call| {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Store, StoreError, configs};
 use domain::capacity::CapacityMap;
-use domain::job::{ActionName, Span, Spec};
+use domain::job::{ActionName, GoDuration, JobSpec};
 use domain::lock::{self, LockError, LockName};
 
 /// What a job of an action has unless its submission says otherwise.
@@ -25,11 +25,11 @@ pub struct ActionDefaults {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
     /// From its start to SIGTERM.
-    #[serde(skip_serializing_if = "Span::is_none")]
-    pub deadline: Span,
+    #[serde(skip_serializing_if = "GoDuration::is_none")]
+    pub deadline: GoDuration,
     /// From SIGTERM to SIGKILL.
-    #[serde(skip_serializing_if = "Span::is_none")]
-    pub stop_timeout: Span,
+    #[serde(skip_serializing_if = "GoDuration::is_none")]
+    pub stop_timeout: GoDuration,
     /// So many of its jobs run at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_running: Option<u32>,
@@ -64,7 +64,7 @@ impl ActionDefaults {
 
     /// Fills in what a job does not say itself. What it needs stays as it was given; its class follows from
     /// [`ActionDefaults::need`].
-    pub fn fill(&self, spec: &mut Spec, retries: Option<u32>) {
+    pub fn fill(&self, spec: &mut JobSpec, retries: Option<u32>) {
         spec.retries = retries.or(self.retries).unwrap_or(0);
         spec.parameters = filled(spec.parameters.take(), self.parameters.as_ref());
         spec.deadline = first(std::mem::take(&mut spec.deadline), &self.deadline);
@@ -72,7 +72,7 @@ impl ActionDefaults {
     }
 
     /// The lock that keeps the limit of the job's key; the job's parameters are filled in.
-    pub fn limit_of_key(&self, spec: &Spec) -> Result<Option<LockName>, LockError> {
+    pub fn limit_of_key(&self, spec: &JobSpec) -> Result<Option<LockName>, LockError> {
         let Some(per) = &self.max_running_per else { return Ok(None) };
         let key = lock::render(&per.key, spec.parameters.as_ref())?;
         LockName::of_key(&spec.action, &key).map(Some)
@@ -85,7 +85,7 @@ impl ActionDefaults {
     }
 }
 
-fn first(own: Span, other: &Span) -> Span {
+fn first(own: GoDuration, other: &GoDuration) -> GoDuration {
     if own.is_none() { other.clone() } else { own }
 }
 

@@ -2,7 +2,7 @@
 
 use super::answer::{read, unknown};
 use super::{Store, StoreError};
-use domain::job::{JobId, Outcome, Status, Token};
+use domain::job::{JobId, Outcome, Status, FencingToken};
 
 /// First back-off of a retry, ms; it doubles with each attempt.
 const BACKOFF_BASE_MS: u32 = 1_000;
@@ -15,7 +15,7 @@ pub struct Finish {
     /// The job.
     pub id: JobId,
     /// The token of the claim.
-    pub token: Token,
+    pub token: FencingToken,
     /// How it ended.
     pub outcome: Outcome,
     /// The id of the job that carries on, should there be one. The same in every try to record this end.

@@ -12,7 +12,7 @@ use super::start::{MAX_QUEUES, share};
 use super::{ActionDefaults, Store, StoreError};
 use domain::capacity::Class;
 use domain::cron::{Cause, CronName, CronSpec, Due, Firing, job_id};
-use domain::job::{ActionName, JobId, Spec, Timestamp};
+use domain::job::{ActionName, JobId, JobSpec, Timestamp};
 
 /// How many firings of a cron wait for an earlier job to be over at most.
 const MOST_HELD: u32 = 100;
@@ -112,7 +112,7 @@ pub(super) struct FiringArguments {
     at: Timestamp,
     /// None when the need is too long for one.
     class: Option<Class>,
-    spec: Spec,
+    spec: JobSpec,
 }
 
 impl FiringArguments {
@@ -138,7 +138,7 @@ pub(super) fn firing_of(
     let defaults = defaults.get(&cron.action).unwrap_or(&nothing);
     let class = Class::of(defaults.need(cron.capacity_map.as_ref())).ok();
     let firing = Firing { cron: name.clone(), tick, cause, missed };
-    let mut spec = Spec {
+    let mut spec = JobSpec {
         parameters: cron.parameters.clone(),
         capacity_map: cron.capacity_map.clone(),
         deadline: cron.deadline.clone(),
@@ -147,7 +147,7 @@ pub(super) fn firing_of(
         scheduled_by: Some(format!("cron {name}")),
         locks: cron.locks.clone(),
         cron: Some(firing),
-        ..Spec::of(cron.action.clone())
+        ..JobSpec::of(cron.action.clone())
     };
     defaults.fill(&mut spec, cron.retries);
     // A key that cannot be made of these parameters limits nothing: a tick is not lost for it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::answer::{Answer, read, unknown};
 use super::{Store, StoreError};
 use domain::capacity::CapacityMap;
-use domain::job::{ActionName, JobId, Timestamp, Token, WorkerId};
+use domain::job::{ActionName, JobId, Timestamp, FencingToken, WorkerId};
 
 /// How many deaths of workers in a row a job survives.
 const MAX_CRASHES: u32 = 3;
@@ -30,7 +30,7 @@ pub struct Beat {
     /// The actions it knows.
     pub actions: Vec<ActionName>,
     /// The jobs it runs.
-    pub running: Vec<(JobId, Token)>,
+    pub running: Vec<(JobId, FencingToken)>,
 }
 
 /// What a worker hears.

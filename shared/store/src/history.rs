@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::answer::{read, unknown};
 use super::read::LISTED;
 use super::{Store, StoreError};
-use domain::job::{Span, Status};
+use domain::job::{GoDuration, Status};
 
 /// How many jobs one call removes: a script blocks Redis.
 const MOST_PER_CALL: u32 = 100;
@@ -23,7 +23,7 @@ pub struct Settings {
     /// So many of them stay, the ones that were due last; 0 is no limit.
     pub job_history_to_keep: u64,
     /// They stay for so long after their end; none is no limit.
-    pub job_history_max_age: Span,
+    pub job_history_max_age: GoDuration,
     /// Kept for the reference's clients; nothing follows from it.
     pub scanning_deadline: u64,
 }
@@ -51,7 +51,7 @@ pub struct SettingsChanges {
     pub job_history_to_keep: Option<u64>,
     /// They stay for so long after their end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub job_history_max_age: Option<Span>,
+    pub job_history_max_age: Option<GoDuration>,
     /// For clients of the reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scanning_deadline: Option<u64>,

@@ -72,7 +72,7 @@ use script::Scripts;
 
 use domain::settings::InvalidSetting;
 
-pub use domain::event::{Change, EventId, NoEventId};
+pub use domain::event::{Event, EventId, InvalidEventId};
 
 /// The store answered something that it never should, or did not answer.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use redis::ScriptInvocation;
 
 use super::answer::{read, unknown};
 use super::start::{MAX_QUEUES, further};
-use super::{Change, EventId, Store, StoreError, Subscription};
+use super::{Event, EventId, Store, StoreError, Subscription};
 use domain::capacity::Class;
 use domain::job::NewJob;
 use domain::subscription::{Delivery, SubscriptionName};
@@ -25,7 +25,7 @@ pub struct News {
     /// The first that cannot be read: another version's, perhaps. It must not keep the others.
     pub unreadable: Option<String>,
     /// What came after that place, oldest first.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Event>,
     /// Where what is still kept begins, when some of what came after that place is not; a place behind all events when
     /// nothing is.
     pub kept: Option<EventId>,
@@ -66,7 +66,7 @@ impl Store {
         let missed = self.missed(heard, count).await?;
         let kept = match missed.changes.first() {
             _ if !missed.lost => None,
-            Some(first) => Some(first.id()),
+            Some(first) => Some(first.id),
             None => Some(self.last_event().await?),
         };
         let mut news = News {

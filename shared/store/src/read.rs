@@ -25,7 +25,7 @@ pub(super) use workers::LISTED;
 pub use workers::{Queue, Worker, WorkerStatus};
 
 use super::{Store, StoreError};
-use domain::event::Change;
+use domain::event::Event;
 use domain::job::{Job, JobId, Timestamp};
 
 /// One line of a job's log.
@@ -81,7 +81,7 @@ impl Store {
     }
 
     /// Changes after `place` (the empty text is the beginning), oldest first, at most `count`.
-    pub async fn changes(&self, place: &str, count: u64) -> Result<Vec<Change>, StoreError> {
+    pub async fn changes(&self, place: &str, count: u64) -> Result<Vec<Event>, StoreError> {
         let from = if place.is_empty() { "-".to_owned() } else { format!("({place}") };
         let mut command = redis::cmd("XRANGE");
         command.arg(self.keys.events()).arg(from).arg("+").arg("COUNT").arg(count);
@@ -121,9 +121,9 @@ fn log_line(entry: &StreamId) -> LogLine {
     }
 }
 
-fn change(entry: StreamId) -> Change {
+fn change(entry: StreamId) -> Event {
     let fields = entry.map.into_iter();
     let fields =
         fields.filter_map(|(name, value)| Some((name, redis::from_redis_value(value).ok()?)));
-    Change { fields: fields.collect(), place: entry.id }
+    Event { fields: fields.collect(), id: entry.id.parse().unwrap_or_default() }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::answer::{Answer, read, unknown};
 use super::{Store, StoreError};
 use domain::job::{
-    Claimed, JobId, NewJob, OnWorkerLost, Span, Spec, Status, Timestamp, Token, When, WorkerId,
+    ClaimedJob, JobId, NewJob, OnWorkerLost, GoDuration, JobSpec, Status, Timestamp, FencingToken, DependencyCondition, WorkerId,
 };
 use domain::lock::LockName;
 
@@ -92,7 +92,7 @@ pub struct ClaimRequest {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClaimAnswer {
     /// It is this worker's now, or was already.
-    Claimed(Box<Claimed>),
+    Claimed(Box<ClaimedJob>),
     /// There is no such job (any more).
     Gone,
     /// It is not waiting, not due, or of an action that the worker does not know.
@@ -190,8 +190,8 @@ impl Store {
 }
 
 /// What scripts must know of a spec beyond what every job has, by the names of the record's fields.
-pub(super) fn further(spec: &Spec) -> Vec<(&'static str, String)> {
-    let ms = |span: &Span| span.duration().map(|span| span.as_millis().to_string());
+pub(super) fn further(spec: &JobSpec) -> Vec<(&'static str, String)> {
+    let ms = |span: &GoDuration| span.duration().map(|span| span.as_millis().to_string());
     let backoff = spec.backoff.as_ref();
     let fail = spec.on_worker_lost == OnWorkerLost::Fail;
     let ids: Vec<String> = spec.depends_on.iter().map(ToString::to_string).collect();
@@ -200,7 +200,7 @@ pub(super) fn further(spec: &Spec) -> Vec<(&'static str, String)> {
         ("share", text(share(spec).to_owned())),
         ("locks", text(spec.locks.to_string())),
         ("dependsOn", text(ids.join(" "))),
-        ("when", (spec.when == When::Finished).then(|| "finished".to_owned())),
+        ("when", (spec.when == DependencyCondition::Finished).then(|| "finished".to_owned())),
         ("parentID", spec.parent.map(|parent| parent.to_string())),
         ("uniqueKey", spec.unique_key.clone()),
         ("expiresAt", spec.expires_at.map(|at| at.ms().to_string())),
@@ -212,7 +212,7 @@ pub(super) fn further(spec: &Spec) -> Vec<(&'static str, String)> {
 }
 
 /// Whose share of its queue a job is in; empty for whoever did not say who they are.
-pub(super) fn share(spec: &Spec) -> &str {
+pub(super) fn share(spec: &JobSpec) -> &str {
     let asked = spec.scheduled_by.as_deref().filter(|by| *by != UNKNOWN);
     spec.fairness_key.as_deref().or(asked).unwrap_or_default()
 }
@@ -257,10 +257,10 @@ fn claim_answer(id: JobId, words: &[String]) -> Result<ClaimAnswer, StoreError> 
                 key: format!("spec of {id}"),
                 why: error.to_string(),
             })?;
-            Ok(ClaimAnswer::Claimed(Box::new(Claimed {
+            Ok(ClaimAnswer::Claimed(Box::new(ClaimedJob {
                 id,
                 number: read("claim", number)?,
-                token: Token(read("claim", token)?),
+                token: FencingToken(read("claim", token)?),
                 attempt: read("claim", attempt)?,
                 spec,
             })))

@@ -3,7 +3,7 @@
 use super::answer::{read, unknown};
 use super::{Store, StoreError};
 use domain::capacity::CapacityMap;
-use domain::job::{Cancelled, JobId, Status, WorkerId};
+use domain::job::{Cancellation, JobId, Status, WorkerId};
 
 /// How many jobs one call cancels: a script blocks Redis.
 const MOST_PER_CALL: usize = 100;
@@ -72,7 +72,7 @@ impl Store {
     pub async fn cancel(
         &self,
         ids: &[JobId],
-        why: &Cancelled,
+        why: &Cancellation,
     ) -> Result<Vec<Cancelling>, StoreError> {
         let mut cancelled = Vec::with_capacity(ids.len());
         for some in ids.chunks(MOST_PER_CALL) {

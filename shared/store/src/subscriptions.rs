@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::answer::unknown;
 use super::{EventId, Store, StoreError};
 use domain::job::Timestamp;
-use domain::subscription::{Delivery, Secret, SubscriptionName, SubscriptionSpec};
+use domain::subscription::{Delivery, SigningSecret, SubscriptionName, SubscriptionSpec};
 
 /// How many subscriptions a namespace may have: each event is compared with all of them.
 pub const MAX_SUBSCRIPTIONS: u32 = 100;
@@ -26,7 +26,7 @@ pub struct Subscription {
     /// What it is.
     pub spec: SubscriptionSpec,
     /// What to sign with: its secret, and for a while the one before.
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<SigningSecret>,
     /// It hears of nothing.
     pub paused: bool,
     /// It hears of what comes after this.
@@ -81,7 +81,7 @@ pub struct SetSubscription {
     /// What it is.
     pub spec: SubscriptionSpec,
     /// What to sign with; `None` leaves that as it is, or makes a secret for a new one.
-    pub secret: Option<Secret>,
+    pub secret: Option<SigningSecret>,
     /// Whether it hears of nothing; `None` leaves that as it is.
     pub paused: Option<bool>,
 }
@@ -90,7 +90,7 @@ pub struct SetSubscription {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubscriptionSet {
     /// It is new; the secret that was made for it, if none was given. It is not told again.
-    Created(Option<Secret>),
+    Created(Option<SigningSecret>),
     /// It is another now.
     Changed,
     /// It was so already.
@@ -116,11 +116,11 @@ impl Store {
         &self,
         wanted: &SetSubscription,
     ) -> Result<SubscriptionSet, StoreError> {
-        let fresh = Secret::random().map_err(StoreError::Random)?;
+        let fresh = SigningSecret::random().map_err(StoreError::Random)?;
         let answer = self.call(&self.scripts.set_subscription, |call| {
             call.arg(MAX_SUBSCRIPTIONS).arg(wanted.name.as_str()).arg(Uuid::new_v4().to_string());
             call.arg(serde_json::to_string(&wanted.spec).unwrap_or_default());
-            call.arg(wanted.secret.as_ref().map(Secret::reveal).unwrap_or_default());
+            call.arg(wanted.secret.as_ref().map(SigningSecret::reveal).unwrap_or_default());
             call.arg(fresh.reveal());
             call.arg(wanted.paused.map_or("", |paused| if paused { "1" } else { "0" }));
             call.arg(OVERLAP_MS);
@@ -252,7 +252,7 @@ fn record(
     let number = |field: &str| text(field).parse::<u64>().unwrap_or(0);
     let time = |field: &str| text(field).parse().ok().map(Timestamp::from_ms);
     let place = |field: &str| text(field).parse::<EventId>().ok();
-    let secret = |field: &str| text(field).parse::<Secret>().map_err(|why| wrong(why.to_string()));
+    let secret = |field: &str| text(field).parse::<SigningSecret>().map_err(|why| wrong(why.to_string()));
     let mut secrets = vec![secret("secret")?];
     if time("previousUntil").is_some_and(|until| now < until) {
         secrets.push(secret("previous")?);

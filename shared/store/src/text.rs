@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::answer::unknown;
 use super::{Store, StoreError};
-use domain::job::{JobId, Token};
+use domain::job::{JobId, FencingToken};
 
 /// How many bytes a job's log may have.
 const LOG_LIMIT_BYTES: u32 = 4 * 1024 * 1024;
@@ -68,7 +68,7 @@ impl Store {
     pub async fn log(
         &self,
         id: JobId,
-        token: Token,
+        token: FencingToken,
         first: u64,
         lines: &[Line],
     ) -> Result<Appended, StoreError> {
@@ -92,7 +92,7 @@ impl Store {
     pub async fn progress(
         &self,
         id: JobId,
-        token: Token,
+        token: FencingToken,
         progress: &Value,
     ) -> Result<Appended, StoreError> {
         let answer = self.call(&self.scripts.progress, |call| {

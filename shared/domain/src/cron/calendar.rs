@@ -1,29 +1,29 @@
 //! The walk from one firing to the next: the `cron` crate's, given explicit lists, and through changes of clocks.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use cron::Schedule;
+use cron::Schedule as Engine;
 
-use super::LineError;
+use super::InvalidSchedule;
 use super::days::Days;
 use super::field::{Field, KINDS, Set};
-use super::zone::{Wall, Zone, later};
+use super::zone::{TimeZone, Wall, later};
 
 /// A line by the calendar.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Calendar {
     pub(super) fields: [Field; 6],
     pub(super) days: Days,
-    engines: Vec<Schedule>,
+    engines: Vec<Engine>,
 }
 
 impl Calendar {
-    pub(super) fn new(parts: &[&str]) -> Result<Calendar, LineError> {
+    pub(super) fn new(parts: &[&str]) -> Result<Calendar, InvalidSchedule> {
         let mut read = Vec::with_capacity(6);
         for (kind, text) in KINDS.into_iter().zip(parts) {
             read.push(Field::read(kind, text)?);
         }
         let fields: [Field; 6] =
-            read.try_into().map_err(|_| LineError::line("it must have six fields"))?;
+            read.try_into().map_err(|_| InvalidSchedule::line("it must have six fields"))?;
         let [seconds, minutes, hours, of_month, months, of_week] = &fields;
         let days = Days::new(of_month.clone(), of_week.clone());
         let mut engines = Vec::new();
@@ -41,7 +41,7 @@ impl Calendar {
                 weekdays(of_week)
             );
             // What was read above is a line that the engine takes; if not, it must be said.
-            let engine = text.parse().map_err(|error| LineError::line(format!("{error}")))?;
+            let engine = text.parse().map_err(|error| InvalidSchedule::line(format!("{error}")))?;
             engines.push(engine);
         }
         Ok(Calendar { fields, days, engines })
@@ -58,7 +58,7 @@ impl Calendar {
         self.engines.iter().filter_map(|engine| self.next_of(engine, after)).min()
     }
 
-    fn next_of(&self, engine: &Schedule, after: NaiveDateTime) -> Option<NaiveDateTime> {
+    fn next_of(&self, engine: &Engine, after: NaiveDateTime) -> Option<NaiveDateTime> {
         let mut after = after;
         loop {
             let found = engine.after(&after.and_utc()).next()?.naive_utc();
@@ -70,7 +70,7 @@ impl Calendar {
     }
 
     /// Each time of the day comes once: after the gap that it falls into, in the first pass of an overlap.
-    pub(super) fn next_fixed(&self, after: DateTime<Utc>, zone: Zone) -> Option<DateTime<Utc>> {
+    pub(super) fn next_fixed(&self, after: DateTime<Utc>, zone: TimeZone) -> Option<DateTime<Utc>> {
         let mut wall = zone.wall(after);
         loop {
             wall = self.next_on_wall(wall)?;
@@ -85,7 +85,11 @@ impl Calendar {
     }
 
     /// Whatever the wall shows, as often as it shows it.
-    pub(super) fn next_repeated(&self, after: DateTime<Utc>, zone: Zone) -> Option<DateTime<Utc>> {
+    pub(super) fn next_repeated(
+        &self,
+        after: DateTime<Utc>,
+        zone: TimeZone,
+    ) -> Option<DateTime<Utc>> {
         let wall = zone.wall(after);
         let mut candidate = self.next_on_wall(wall)?;
         if let Wall::Twice(early, late) = zone.moments(wall) {

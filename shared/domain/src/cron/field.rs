@@ -1,6 +1,6 @@
 //! One field of a line: its text read into the values that it allows. Pure.
 
-use super::LineError;
+use super::InvalidSchedule;
 
 /// Which field of the line it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +64,13 @@ impl Kind {
     }
 
     /// The error for a field that is wrong.
-    fn refuse(self, text: &str, why: impl std::fmt::Display) -> LineError {
+    fn refuse(self, text: &str, why: impl std::fmt::Display) -> InvalidSchedule {
         let short: String = text.chars().take(40).collect();
         let (name, example) = (self.name(), self.example());
-        LineError::new(Some(self), format!("{name} {short:?}: {why}; write it like {example}"))
+        InvalidSchedule::new(
+            Some(self),
+            format!("{name} {short:?}: {why}; write it like {example}"),
+        )
     }
 }
 
@@ -134,7 +137,7 @@ impl Field {
     }
 
     /// Reads a field.
-    pub(super) fn read(kind: Kind, text: &str) -> Result<Field, LineError> {
+    pub(super) fn read(kind: Kind, text: &str) -> Result<Field, InvalidSchedule> {
         let text = text.to_ascii_uppercase();
         let starred = text.starts_with(['*', '?']);
         let mut field = Field { kind, text, values: Set::default(), specials: vec![], starred };

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{CronSpec, Misfire};
-use crate::job::Timestamp;
+use crate::time::Timestamp;
 
 /// How many missed ticks `misfire: all` makes up for; older ones are left out, counted, and said in the job.
-pub const MOST_CAUGHT_UP: usize = 1000;
+pub const MAX_CAUGHT_UP: usize = 1000;
 /// A tick noticed within this time is on time.
 const GRACE: Duration = Duration::from_secs(2);
 /// How many ticks one step fires: a script blocks Redis.
@@ -78,7 +78,7 @@ fn ticks_until(spec: &CronSpec, first: Timestamp, now: Timestamp) -> (Vec<Timest
     let mut tick = Some(first);
     while let Some(at) = tick.filter(|at| *at <= now) {
         count += 1;
-        if newest.len() == MOST_CAUGHT_UP {
+        if newest.len() == MAX_CAUGHT_UP {
             newest.pop_front();
         }
         newest.push_back(at);
@@ -97,13 +97,13 @@ fn near_the_end(spec: &CronSpec, now: Timestamp) -> Vec<Timestamp> {
         let mut tick = spec.next(Timestamp::from_ms(now.ms() - back_ms));
         let mut found = VecDeque::new();
         while let Some(at) = tick.filter(|at| *at <= now) {
-            if found.len() == MOST_CAUGHT_UP {
+            if found.len() == MAX_CAUGHT_UP {
                 found.pop_front();
             }
             found.push_back(at);
             tick = spec.next(at);
         }
-        if found.len() == MOST_CAUGHT_UP {
+        if found.len() == MAX_CAUGHT_UP {
             return found.into();
         }
         back_ms *= 2;

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use super::calendar::Calendar;
-use super::zone::Zone;
-use crate::job::{Span, Timestamp};
+use super::zone::TimeZone;
+use crate::time::{GoDuration, Timestamp};
 
 /// When a cron fires.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct CronLine {
+pub struct Schedule {
     text: String,
     pub(super) when: When,
 }
@@ -30,18 +30,21 @@ pub(super) enum When {
 /// A line is wrong: where, what, and how it could be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct LineError {
+pub struct InvalidSchedule {
     field: Option<Kind>,
     why: String,
 }
 
-impl LineError {
-    pub(super) fn new(field: Option<Kind>, why: String) -> LineError {
-        LineError { field, why }
+impl InvalidSchedule {
+    pub(super) fn new(field: Option<Kind>, why: String) -> InvalidSchedule {
+        InvalidSchedule { field, why }
     }
 
-    pub(super) fn line(why: impl fmt::Display) -> LineError {
-        LineError::new(None, format!("{why}; write it like 0 30 3 * * * (03:30:00 on every day)"))
+    pub(super) fn line(why: impl fmt::Display) -> InvalidSchedule {
+        InvalidSchedule::new(
+            None,
+            format!("{why}; write it like 0 30 3 * * * (03:30:00 on every day)"),
+        )
     }
 
     /// The field that is wrong; `None` when it is the whole line.
@@ -63,7 +66,7 @@ const SHORT_FORMS: [(&str, &str); 7] = [
     ("@hourly", "0 0 * * * *"),
 ];
 
-impl CronLine {
+impl Schedule {
     /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -72,7 +75,7 @@ impl CronLine {
 
     /// The first firing after a moment; `None` when there is none until the end of the year 2100.
     #[must_use]
-    pub fn next(&self, after: Timestamp, zone: Zone) -> Option<Timestamp> {
+    pub fn next(&self, after: Timestamp, zone: TimeZone) -> Option<Timestamp> {
         let after = DateTime::from_timestamp(after.ms().div_euclid(1000), 0)?;
         let next = match &self.when {
             When::Every(seconds) => {
@@ -87,12 +90,14 @@ impl CronLine {
         next.filter(|next| Timestamp::from_ms(*next).ms() == *next).map(Timestamp::from_ms)
     }
 
-    fn read(text: &str) -> Result<When, LineError> {
+    fn read(text: &str) -> Result<When, InvalidSchedule> {
         if text.chars().count() > MOST_CHARACTERS {
-            return Err(LineError::line(format!("it is longer than {MOST_CHARACTERS} characters")));
+            return Err(InvalidSchedule::line(format!(
+                "it is longer than {MOST_CHARACTERS} characters"
+            )));
         }
         if text.chars().any(|c| c.is_control() && c != '\t') {
-            return Err(LineError::line("it has a character that cannot be printed"));
+            return Err(InvalidSchedule::line("it has a character that cannot be printed"));
         }
         let short: String = text.chars().take(60).collect();
         let lower = text.trim().to_ascii_lowercase();
@@ -103,18 +108,18 @@ impl CronLine {
         if lower.starts_with('@') && long.is_none() {
             let names = SHORT_FORMS.map(|(name, _)| name).join(", ");
             let why = format!("there is no {short:?}: there are {names} and @every 90s");
-            return Err(LineError::line(why));
+            return Err(InvalidSchedule::line(why));
         }
         let mut parts: Vec<&str> = long.unwrap_or(text).split_whitespace().collect();
         match parts.len() {
             6 => {}
             5 => parts.insert(0, "0"),
-            7 => return Err(LineError::line("it has seven fields, and years are not known")),
+            7 => return Err(InvalidSchedule::line("it has seven fields, and years are not known")),
             count => {
                 let order = "seconds, minutes, hours, day of month, month, day of week";
                 let why =
                     format!("{short:?} has {count} fields and must have six ({order}) or five");
-                return Err(LineError::line(format!("{why} (without seconds)")));
+                return Err(InvalidSchedule::line(format!("{why} (without seconds)")));
             }
         }
         let calendar = Calendar::new(&parts)?;
@@ -122,15 +127,16 @@ impl CronLine {
         let begin = NaiveDateTime::default();
         if calendar.next_on_wall(begin).is_none() {
             let why = format!("{short:?} can never fire: no month has such a day");
-            return Err(LineError::line(why));
+            return Err(InvalidSchedule::line(why));
         }
         Ok(When::Calendar(Box::new(calendar)))
     }
 }
 
-fn every(text: &str) -> Result<i64, LineError> {
-    let wrong = |why: String| LineError::new(None, format!("{why}; write it like @every 90s"));
-    let span: Span =
+fn every(text: &str) -> Result<i64, InvalidSchedule> {
+    let wrong =
+        |why: String| InvalidSchedule::new(None, format!("{why}; write it like @every 90s"));
+    let span: GoDuration =
         text.parse().map_err(|_| wrong(format!("@every {text:?} is no length of time")))?;
     match span.duration() {
         Some(span) if span.subsec_nanos() == 0 => Ok(span.as_secs() as i64),
@@ -139,29 +145,29 @@ fn every(text: &str) -> Result<i64, LineError> {
     }
 }
 
-impl FromStr for CronLine {
-    type Err = LineError;
+impl FromStr for Schedule {
+    type Err = InvalidSchedule;
 
-    fn from_str(text: &str) -> Result<CronLine, LineError> {
-        Ok(CronLine { when: CronLine::read(text)?, text: text.to_owned() })
+    fn from_str(text: &str) -> Result<Schedule, InvalidSchedule> {
+        Ok(Schedule { when: Schedule::read(text)?, text: text.to_owned() })
     }
 }
 
-impl TryFrom<String> for CronLine {
-    type Error = LineError;
+impl TryFrom<String> for Schedule {
+    type Error = InvalidSchedule;
 
-    fn try_from(text: String) -> Result<CronLine, LineError> {
+    fn try_from(text: String) -> Result<Schedule, InvalidSchedule> {
         text.parse()
     }
 }
 
-impl From<CronLine> for String {
-    fn from(line: CronLine) -> String {
+impl From<Schedule> for String {
+    fn from(line: Schedule) -> String {
         line.text
     }
 }
 
-impl fmt::Display for CronLine {
+impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
     }

@@ -1,21 +1,17 @@
 //! What a cron is told to do, when, and what then happens to firings that are late or meet an earlier one.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{CronLine, Zone};
+use super::{Schedule, TimeZone};
 use crate::capacity::CapacityMap;
-use crate::job::{ActionName, JobId, NameError, Priority, Span, Timestamp};
 use crate::lock::Locks;
-
-/// The name of a cron; the same characters as an action's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct CronName(String);
+use crate::names::{ActionName, CronName, JobId};
+use crate::priority::Priority;
+use crate::time::{GoDuration, Timestamp};
 
 /// A cron as somebody wants it. Two that are equal fire alike.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,10 +20,10 @@ pub struct CronSpec {
     /// What to do.
     pub action: ActionName,
     /// When.
-    pub schedule: CronLine,
+    pub schedule: Schedule,
     /// On the wall of which place.
     #[serde(default)]
-    pub time_zone: Zone,
+    pub time_zone: TimeZone,
     /// What becomes of firings that nobody was there for.
     #[serde(default)]
     pub misfire: Misfire,
@@ -36,7 +32,7 @@ pub struct CronSpec {
     pub overlap: Overlap,
     /// Jobs are due up to so much after their tick, each by its own share.
     #[serde(default)]
-    pub jitter: Span,
+    pub jitter: GoDuration,
     /// How often a job is tried again; what the action says unless given.
     #[serde(default)]
     pub retries: Option<u32>,
@@ -48,10 +44,10 @@ pub struct CronSpec {
     pub parameters: Option<Map<String, Value>>,
     /// From a job's start to SIGTERM.
     #[serde(default)]
-    pub deadline: Span,
+    pub deadline: GoDuration,
     /// From SIGTERM to SIGKILL.
     #[serde(default)]
-    pub stop_timeout: Span,
+    pub stop_timeout: GoDuration,
     /// The band of its jobs.
     #[serde(default)]
     pub priority: Priority,
@@ -159,52 +155,5 @@ pub fn job_id(cron: Uuid, tick: Timestamp) -> JobId {
 impl fmt::Display for Firing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.cron, self.tick)
-    }
-}
-
-impl CronName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for CronName {
-    type Error = NameError;
-
-    fn try_from(text: String) -> Result<Self, NameError> {
-        match ActionName::try_from(text) {
-            Ok(name) => Ok(CronName(name.into())),
-            Err(NameError::Action(text)) => Err(NameError::Cron(text)),
-            Err(other) => Err(other),
-        }
-    }
-}
-
-impl FromStr for CronName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        text.to_owned().try_into()
-    }
-}
-
-impl From<CronName> for String {
-    fn from(name: CronName) -> String {
-        name.0
-    }
-}
-
-impl From<ActionName> for CronName {
-    /// A cron is called after its action unless it has a name.
-    fn from(name: ActionName) -> CronName {
-        CronName(name.into())
-    }
-}
-
-impl fmt::Display for CronName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
     }
 }

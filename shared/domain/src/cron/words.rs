@@ -2,7 +2,7 @@
 
 use super::calendar::Calendar;
 use super::field::{Field, Kind, Set, Special};
-use super::line::{CronLine, When};
+use super::line::{Schedule, When};
 
 const WEEKDAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -23,7 +23,7 @@ const MONTHS: [&str; 12] = [
 /// So many times of day are told one by one.
 const MOST_TIMES: usize = 6;
 
-impl CronLine {
+impl Schedule {
     /// The line in words, `at 03:54:57 every day`.
     #[must_use]
     pub fn in_words(&self) -> String {

@@ -4,20 +4,20 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone as _, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::job::Timestamp;
+use crate::time::Timestamp;
 
 /// A time zone by its IANA name; UTC unless said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Zone(chrono_tz::Tz);
+pub struct TimeZone(chrono_tz::Tz);
 
 /// The text names no time zone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no time zone: write its IANA name, like UTC or Europe/Berlin")]
-pub struct ZoneError(String);
+#[error("{0:?} is not a valid time zone: write its IANA name, like UTC or Europe/Berlin")]
+pub struct UnknownTimeZone(String);
 
 /// What a time on the wall is.
 pub(super) enum Wall {
@@ -29,13 +29,13 @@ pub(super) enum Wall {
     Never,
 }
 
-impl Default for Zone {
-    fn default() -> Zone {
-        Zone(chrono_tz::UTC)
+impl Default for TimeZone {
+    fn default() -> TimeZone {
+        TimeZone(chrono_tz::UTC)
     }
 }
 
-impl Zone {
+impl TimeZone {
     /// What the wall shows at a moment, with its distance from UTC.
     #[must_use]
     pub fn show(self, at: Timestamp) -> String {
@@ -100,33 +100,33 @@ pub(super) fn later(wall: NaiveDateTime, seconds: i64) -> NaiveDateTime {
     wall + TimeDelta::seconds(seconds)
 }
 
-impl FromStr for Zone {
-    type Err = ZoneError;
+impl FromStr for TimeZone {
+    type Err = UnknownTimeZone;
 
-    fn from_str(text: &str) -> Result<Zone, ZoneError> {
+    fn from_str(text: &str) -> Result<TimeZone, UnknownTimeZone> {
         if text.is_empty() {
-            return Ok(Zone::default());
+            return Ok(TimeZone::default());
         }
-        let found = text.parse().map_err(|_| ZoneError(text.chars().take(64).collect()));
-        found.map(Zone)
+        let found = text.parse().map_err(|_| UnknownTimeZone(text.chars().take(64).collect()));
+        found.map(TimeZone)
     }
 }
 
-impl TryFrom<String> for Zone {
-    type Error = ZoneError;
+impl TryFrom<String> for TimeZone {
+    type Error = UnknownTimeZone;
 
-    fn try_from(text: String) -> Result<Zone, ZoneError> {
+    fn try_from(text: String) -> Result<TimeZone, UnknownTimeZone> {
         text.parse()
     }
 }
 
-impl From<Zone> for String {
-    fn from(zone: Zone) -> String {
+impl From<TimeZone> for String {
+    fn from(zone: TimeZone) -> String {
         zone.0.name().to_owned()
     }
 }
 
-impl fmt::Display for Zone {
+impl fmt::Display for TimeZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.0.name())
     }

@@ -1,53 +1,55 @@
-//! What was asked for, as clients say it and the store keeps it.
+//! What a client asks for when it submits a job.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ActionName, JobId, Priority, Span, Timestamp};
 use crate::capacity::CapacityMap;
 use crate::cron::Firing;
 use crate::lock::Locks;
+use crate::names::{ActionName, JobId};
+use crate::priority::Priority;
+use crate::time::{GoDuration, Timestamp};
 
-/// What was asked for. Written once, when the job is submitted, and never changed.
+/// What was asked for. Written at submission and never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Spec {
-    /// What to do.
+pub struct JobSpec {
+    /// The action to run.
     pub action: ActionName,
-    /// What to do it with; `None` when the client gave none (or `null`).
+    /// Its parameters; `None` if the client sent none, or `null`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Map<String, Value>>,
-    /// The need as the client gave it: none, an empty map, or a map.
+    /// The capacity that it needs, as the client sent it: none, an empty map, or a map.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_map: Option<CapacityMap>,
-    /// From the start of the run; then SIGTERM and, `stop_timeout` later, SIGKILL.
-    #[serde(default, skip_serializing_if = "Span::is_none")]
-    pub deadline: Span,
-    /// From SIGTERM to SIGKILL.
-    #[serde(default, skip_serializing_if = "Span::is_none")]
-    pub stop_timeout: Span,
-    /// Which band of its class's queues the job goes through.
-    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    /// The longest run. At its end the worker sends SIGTERM and, `stop_timeout` later, SIGKILL.
+    #[serde(default, skip_serializing_if = "GoDuration::is_none")]
+    pub deadline: GoDuration,
+    /// The time from SIGTERM to SIGKILL.
+    #[serde(default, skip_serializing_if = "GoDuration::is_none")]
+    pub stop_timeout: GoDuration,
+    /// How urgent it is.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub priority: Priority,
-    /// How often it may be tried again in all.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// The number of times that it is retried after an error.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub retries: u32,
-    /// While a job with this key is not over, no other is made.
+    /// No other job with this key is accepted until this one has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_key: Option<String>,
-    /// When it has not been started by then, it ends as an error.
+    /// The job ends in `error` if it has not started by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// How long a retry waits.
+    /// The delay before a retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
-    /// What happens when its worker is lost.
-    #[serde(default, skip_serializing_if = "OnWorkerLost::is_retry")]
+    /// What happens if its worker is lost.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub on_worker_lost: OnWorkerLost,
-    /// Its worker stops it at the end of the lease, without waiting to be told that the lease is lost.
+    /// The worker stops the run when the lease ends, even if it cannot reach the store to learn that the lease is lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict_lease: bool,
-    /// Who asked, for people.
+    /// Who submitted it, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_by: Option<String>,
     /// A remark, for people; at most 255 characters.
@@ -56,54 +58,47 @@ pub struct Spec {
     /// A ticket, for people; at most 32 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket_ref: Option<String>,
-    /// The cron that made it, and for which tick.
+    /// The firing of a cron that created it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cron: Option<Firing>,
-    /// What it holds while it runs.
+    /// The locks that it holds while it runs.
     #[serde(default, skip_serializing_if = "Locks::is_empty")]
     pub locks: Locks,
-    /// Jobs that have to be over before it runs.
+    /// Jobs that must end before it starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<JobId>,
-    /// How they have to be over.
-    #[serde(default, skip_serializing_if = "When::is_done")]
-    pub when: When,
-    /// The job whose child it is.
+    /// How those jobs must end.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub when: DependencyCondition,
+    /// The job of which it is a child.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<JobId>,
-    /// Whose share of its queue it is in; who asked, when nothing is said.
+    /// The fairness group: jobs of one queue are admitted from each group in turn. Defaults to `scheduled_by`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness_key: Option<String>,
 }
 
-/// How the jobs that one depends on have to be over.
+/// How the jobs that one depends on must end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum When {
-    /// All done; if one cannot succeed, neither can this.
+pub enum DependencyCondition {
+    /// In `done`. If one cannot, the dependent job ends in `error`.
     #[default]
     Done,
-    /// All over, whatever came of them.
+    /// In any final status.
     Finished,
 }
 
-impl When {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-    fn is_done(&self) -> bool {
-        *self == When::Done
-    }
-}
-
-impl Spec {
-    /// An action, with nothing said beyond its name.
+impl JobSpec {
+    /// Returns a spec with an action and otherwise default values.
     #[must_use]
-    pub fn of(action: ActionName) -> Spec {
-        Spec {
+    pub fn of(action: ActionName) -> JobSpec {
+        JobSpec {
             action,
             parameters: None,
             capacity_map: None,
-            deadline: Span::default(),
-            stop_timeout: Span::default(),
+            deadline: GoDuration::default(),
+            stop_timeout: GoDuration::default(),
             priority: Priority::default(),
             retries: 0,
             unique_key: None,
@@ -117,44 +112,37 @@ impl Spec {
             cron: None,
             locks: Locks::default(),
             depends_on: Vec::new(),
-            when: When::default(),
+            when: DependencyCondition::default(),
             parent: None,
             fairness_key: None,
         }
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
+/// Leaves default values out of the stored JSON.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
-/// How long a retry waits: `base`, twice that for the next one, and so on, never more than `max`.
+/// The delay before a retry: `base` before the first, doubled for each further one, at most `max`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Backoff {
-    /// Before the first retry; empty is 1s.
-    #[serde(default, skip_serializing_if = "Span::is_none")]
-    pub base: Span,
-    /// The longest; empty is 5m.
-    #[serde(default, skip_serializing_if = "Span::is_none")]
-    pub max: Span,
+    /// The delay before the first retry; 1s if not set.
+    #[serde(default, skip_serializing_if = "GoDuration::is_none")]
+    pub base: GoDuration,
+    /// The longest delay; 5m if not set.
+    #[serde(default, skip_serializing_if = "GoDuration::is_none")]
+    pub max: GoDuration,
 }
 
-/// What happens to a job when its worker is lost.
+/// What happens to a job if its worker is lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnWorkerLost {
-    /// A follow-up carries on elsewhere.
+    /// A follow-up continues it on another worker.
     #[default]
     Retry,
-    /// Nothing does: it must not run twice.
+    /// The job is not run again.
     Fail,
-}
-
-impl OnWorkerLost {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-    fn is_retry(&self) -> bool {
-        *self == OnWorkerLost::Retry
-    }
 }

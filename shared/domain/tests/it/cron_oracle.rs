@@ -4,7 +4,7 @@
 use chrono::{DateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::parser::{CronParser, Seconds};
-use domain::cron::{CronLine, Zone};
+use domain::cron::Schedule;
 use domain::job::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRng, TestRunner};
@@ -68,8 +68,8 @@ fn by_croner<Z: TimeZone>(line: &str, after: &DateTime<Z>) -> Option<i64> {
     Some(next.timestamp()).filter(|_| next < Utc.with_ymd_and_hms(2101, 1, 1, 0, 0, 0).unwrap())
 }
 
-fn ours(line: &CronLine, after: i64, zone: &str) -> Option<i64> {
-    let next = line.next(Timestamp::from_ms(after * 1000), zone.parse::<Zone>().unwrap());
+fn ours(line: &Schedule, after: i64, zone: &str) -> Option<i64> {
+    let next = line.next(Timestamp::from_ms(after * 1000), zone.parse().unwrap());
     next.map(|next| next.ms() / 1000)
 }
 
@@ -86,7 +86,7 @@ fn random_lines_fire_in_utc_when_croner_says() {
     let cases = (line(), 1_420_070_400..2_051_222_400_i64);
     let compared = runner(IN_UTC).run(&cases, |(text, after)| {
         let after_utc = DateTime::from_timestamp(after, 0).unwrap();
-        match text.parse::<CronLine>() {
+        match text.parse::<Schedule>() {
             Ok(line) => prop_assert_eq!(ours(&line, after, "UTC"), by_croner(&text, &after_utc)),
             Err(error) => {
                 prop_assert!(error.to_string().contains("can never fire"), "{}", error);
@@ -119,7 +119,7 @@ fn random_lines_fire_around_changes_of_clocks_when_croner_says() {
         let compared = runner(PER_ZONE).run(&(line, start), |(text, (change, offset))| {
             let after = change + offset;
             let local = DateTime::from_timestamp(after, 0).unwrap().with_timezone(&tz);
-            let line: CronLine = text.parse().unwrap();
+            let line: Schedule = text.parse().unwrap();
             let (found, expected) = (ours(&line, after, zone), by_croner(&text, &local));
             if found != expected && rule_of_several_times_of_day(&text) {
                 return Ok(());
@@ -173,7 +173,7 @@ fn lines_fire_when_croniter_says_or_a_rule_says_why_not() {
     let mut wrong = Vec::new();
     let all = told();
     for told in &all {
-        let line = told.text.parse::<CronLine>();
+        let line = told.text.parse::<Schedule>();
         let found = line.as_ref().ok().and_then(|line| ours(line, told.start, told.zone.name()));
         if found != told.next {
             match rule(told) {

@@ -8,13 +8,13 @@ use redis::streams::StreamReadReply;
 use super::super::CALL_LIMIT;
 use super::super::connection::Connection;
 use super::{Store, StoreError, change};
-use domain::event::{Change, EventId};
+use domain::event::{Event, EventId};
 
 /// What came after a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missed {
     /// The changes, oldest first.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Event>,
     /// Perhaps there were others before them, which are not kept any more.
     pub lost: bool,
 }
@@ -89,7 +89,7 @@ impl Events {
         place: EventId,
         count: usize,
         wait: Duration,
-    ) -> Result<Vec<Change>, StoreError> {
+    ) -> Result<Vec<Event>, StoreError> {
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(count).arg("BLOCK").arg(wait.as_millis() as u64);
         command.arg("STREAMS").arg(&self.key).arg(place.to_string());

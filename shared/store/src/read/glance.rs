@@ -34,7 +34,7 @@ impl Store {
         command.arg(self.keys.job(id)).arg("status");
         let word: Option<String> = command.query_async(&mut self.connection.clone()).await?;
         let read = |word: String| {
-            word.parse().map_err(|error: domain::job::NoStatus| StoreError::Record {
+            word.parse().map_err(|error: domain::job::UnknownStatus| StoreError::Record {
                 key: format!("job {id}"),
                 why: error.to_string(),
             })
@@ -55,7 +55,7 @@ impl Store {
         pipe.cmd("ZRANK").arg(self.keys.ready(&own)).arg(&id);
         pipe.cmd("ZRANK").arg(self.keys.backlog(&share)).arg(&id);
         pipe.hget(self.keys.all("offered"), &share);
-        pipe.zcard(self.keys.children(job.family.unwrap_or(job.id)));
+        pipe.zcard(self.keys.children(job.child_group.unwrap_or(job.id)));
         pipe.cmd("SMISMEMBER").arg(self.keys.all("paused")).arg(&limits.clone().map(String::from));
         type Fields = (Option<String>, Option<u32>, Option<u32>);
         type Found = (Fields, Option<f64>, Option<u64>, Option<u64>, Option<u64>, u64, [bool; 2]);

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::StoreError;
 use domain::capacity::Class;
-use domain::job::{Cancelled, Job, JobId, Spec, Status, Timestamp, Token};
+use domain::job::{Cancellation, Job, JobId, JobSpec, Status, Timestamp, FencingToken};
 
 /// Reads the hash of one job; `None` when it is empty: there is no such job.
 pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
@@ -18,7 +18,7 @@ pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
     let spec = match (fields.json("spec")?, fields.must("status")?) {
         (Some(spec), _) => spec,
         // A tombstone has none.
-        (None, Status::Deleted) => Spec::of(fields.must("action")?),
+        (None, Status::Deleted) => JobSpec::of(fields.must("action")?),
         (None, _) => return Err(wrong(id, "spec is missing")),
     };
     Ok(Some(Job {
@@ -32,7 +32,7 @@ pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
         attempt: fields.may("attempt")?.unwrap_or(1),
         crashes: fields.may("crashes")?.unwrap_or(0),
         worker: fields.may("workerID")?,
-        token: fields.may("token")?.map(Token),
+        token: fields.may("token")?.map(FencingToken),
         scheduled_at: fields.time("scheduledAt")?.unwrap_or(Timestamp::from_ms(0)),
         created_at: fields.time("createdAt")?.unwrap_or(Timestamp::from_ms(0)),
         last_updated: fields.time("lastUpdated")?.unwrap_or(Timestamp::from_ms(0)),
@@ -42,10 +42,10 @@ pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
         exception: fields.json("exception")?,
         progress: fields.json("progress")?,
         next: fields.may("next")?,
-        family: fields.may("family")?,
-        awaits: fields.text("awaits").is_some(),
+        child_group: fields.may("family")?,
+        awaits_children: fields.text("awaits").is_some(),
         failed_children: fields.may("failed")?.unwrap_or(0),
-        holds: fields.may("holds")?.unwrap_or_default(),
+        held_locks: fields.may("holds")?.unwrap_or_default(),
         cancelled: fields.cancelled(),
         spec,
     }))
@@ -85,11 +85,11 @@ impl<'a> Fields<'a> {
         Ok(self.may(name)?.map(Timestamp::from_ms))
     }
 
-    fn cancelled(&self) -> Option<Cancelled> {
+    fn cancelled(&self) -> Option<Cancellation> {
         let text = |name: &str| self.text(name).map(str::to_owned);
         let (by, reason) = (text("cancelBy"), text("cancelReason"));
         (by.is_some() || reason.is_some())
-            .then(|| Cancelled { by: by.unwrap_or_default(), reason: reason.unwrap_or_default() })
+            .then(|| Cancellation { by: by.unwrap_or_default(), reason: reason.unwrap_or_default() })
     }
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {

@@ -83,7 +83,7 @@ impl Store {
 
     fn relative(&self, id: JobId, fields: &Fields) -> Result<Option<Relative>, StoreError> {
         let [Some(status), number, parent, family, _] = fields else { return Ok(None) };
-        let status = status.parse().map_err(|error: domain::job::NoStatus| StoreError::Record {
+        let status = status.parse().map_err(|error: domain::job::UnknownStatus| StoreError::Record {
             key: self.keys.job(id),
             why: error.to_string(),
         })?;
@@ -94,7 +94,7 @@ impl Store {
 
     /// How many children of a job are not over; `None` for one that has never had any.
     pub async fn open_children(&self, job: &Job) -> Result<Option<u64>, StoreError> {
-        let Some(family) = job.family else { return Ok(None) };
+        let Some(family) = job.child_group else { return Ok(None) };
         let mut command = redis::cmd("ZCARD");
         command.arg(self.keys.children(family));
         Ok(Some(command.query_async(&mut self.connection.clone()).await?))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::merge::{Bounds, Merged, STEP};
 use super::{Store, StoreError};
-use domain::job::{ActionName, Job, JobId, Spec, Status, Timestamp};
+use domain::job::{ActionName, Job, JobId, JobSpec, Status, Timestamp};
 
 /// The index that a list is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Row {
     /// The job that its action has made to go on with.
     pub next: Option<JobId>,
     /// What was asked for, if needed.
-    pub spec: Option<Spec>,
+    pub spec: Option<JobSpec>,
     /// What the action answered, if needed.
     pub result: Option<serde_json::Value>,
 }

@@ -1,6 +1,6 @@
 //! finish: every outcome, the follow-ups, and what it refuses.
 
-use domain::job::{Backoff, JobId, Outcome, Status, Token};
+use domain::job::{Backoff, JobId, Outcome, Status, FencingToken};
 use serde_json::json;
 use store::{Finish, Finished};
 use testkit::{TestEnv, assert_consistent, job};
@@ -81,11 +81,11 @@ async fn a_stale_token_changes_nothing() {
     let worker = worker(&env).await;
     let id = submit(&env, &job("noop", "scan=1")).await;
     let before = dump(&env).await;
-    assert_eq!(finish(&env, &end(id, Token(7), failed())).await, Finished::Stale);
+    assert_eq!(finish(&env, &end(id, FencingToken(7), failed())).await, Finished::Stale);
     assert_eq!(dump(&env).await, before, "it was never claimed");
     let run = claimed(&env, &worker, id).await;
     let before = dump(&env).await;
-    let stale = Token(run.token.0 - 1);
+    let stale = FencingToken(run.token.0 - 1);
     assert_eq!(finish(&env, &end(id, stale, failed())).await, Finished::Stale);
     assert_eq!(finish(&env, &end(JobId::random(), run.token, failed())).await, Finished::Gone);
     let refused = end(id, run.token, Outcome::Cancel);
@@ -102,7 +102,7 @@ async fn many_ends_are_recorded_in_one_call_each_by_itself() {
     let runs = [claimed(&env, &worker, ids[0]).await, claimed(&env, &worker, ids[1]).await];
     let ends: Vec<Finish> = vec![
         end(ids[0], runs[0].token, Outcome::Done(None)),
-        end(JobId::random(), Token(1), failed()),
+        end(JobId::random(), FencingToken(1), failed()),
         end(ids[1], runs[1].token, failed()),
     ];
     let answers = env.store().finish(&ends).await.unwrap();

@@ -44,7 +44,7 @@ async fn full_house() -> (TestEnv, Vec<JobId>) {
         match second {
             6 => {}
             5 => {
-                env.store().cancel(&[one.id], &domain::job::Cancelled::default()).await.unwrap();
+                env.store().cancel(&[one.id], &domain::job::Cancellation::default()).await.unwrap();
             }
             even if even % 2 == 0 => {
                 finish(&env, &end(one.id, run.token, Outcome::Done(None))).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::job::{Outcome, Status, Token, WorkerId};
+use domain::job::{Outcome, Status, FencingToken, WorkerId};
 use store::{ClaimRequest, Claims, Expired, Left, Pulse, Verdict, WorkerStatus};
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
@@ -11,7 +11,7 @@ use crate::world::{beat, claimed, dump, end, finish, status, submit, worker};
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// A worker whose lease is over as soon as it is given.
-async fn dying_worker(env: &TestEnv, jobs: &[domain::job::NewJob]) -> (WorkerId, Vec<Token>) {
+async fn dying_worker(env: &TestEnv, jobs: &[domain::job::NewJob]) -> (WorkerId, Vec<FencingToken>) {
     let id = worker(env).await;
     let mut tokens = Vec::new();
     for job in jobs {
@@ -36,7 +36,7 @@ async fn a_beat_renews_the_lease_and_tells_what_became_of_each_job() {
     finish(&env, &end(ended, ended_run.token, Outcome::Done(None))).await;
     let mut told = beat(&id, Duration::from_secs(60));
     told.running =
-        vec![(mine, run.token), (ended, ended_run.token), (mine, Token(run.token.0 + 1))];
+        vec![(mine, run.token), (ended, ended_run.token), (mine, FencingToken(run.token.0 + 1))];
     let Pulse::Alive(orders) = env.store().beat(&told).await.unwrap() else { panic!() };
     let (until, verdicts) = (orders.until, orders.verdicts);
     assert_eq!(verdicts, [(ended, Verdict::Lost), (mine, Verdict::Lost)]);

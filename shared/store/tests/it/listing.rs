@@ -1,6 +1,6 @@
 //! Lists: every filter against a plain count over all jobs.
 
-use domain::job::{Cancelled, Job, Outcome, Status, Timestamp};
+use domain::job::{Cancellation, Job, Outcome, Status, Timestamp};
 use store::{Filter, Index};
 use testkit::{TestEnv, job};
 
@@ -88,7 +88,7 @@ async fn long_house() -> (TestEnv, Vec<Job>) {
         ids.extend(some.iter().map(|one| one.id));
     }
     let third: Vec<_> = ids.iter().copied().step_by(3).collect();
-    env.store().cancel(&third, &Cancelled::default()).await.unwrap();
+    env.store().cancel(&third, &Cancellation::default()).await.unwrap();
     let all = env.store().jobs_by_id(&ids).await.unwrap();
     (env, all)
 }

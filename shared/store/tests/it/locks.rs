@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::job::{Cancelled, JobId, NewJob, Outcome, Priority, Timestamp, Token, WorkerId};
+use domain::job::{Cancellation, JobId, NewJob, Outcome, Priority, Timestamp, FencingToken, WorkerId};
 use domain::lock::LockName;
 use store::{ClaimAnswer, Dumped, Finished, JobChange, Place};
 use testkit::{TestEnv, assert_consistent, job};
@@ -29,7 +29,7 @@ async fn parked(env: &TestEnv, worker: &WorkerId, id: JobId) -> String {
     }
 }
 
-async fn done(env: &TestEnv, id: JobId, token: Token) {
+async fn done(env: &TestEnv, id: JobId, token: FencingToken) {
     let told = finish(env, &end(id, token, Outcome::Done(None))).await;
     assert!(matches!(told, Finished::Recorded(_)), "{told:?}");
 }
@@ -116,7 +116,7 @@ async fn all_locks_of_a_job_are_taken_or_none() {
     assert_eq!(ready(&env).await, only(&[both]));
     let run = claimed(&env, &worker, both).await;
     let job = env.store().job(both).await.unwrap().unwrap();
-    assert_eq!(job.holds.to_string(), "a=1 b=1");
+    assert_eq!(job.held_locks.to_string(), "a=1 b=1");
     done(&env, both, run.token).await;
     assert_eq!(ready(&env).await, only(&[later]));
     assert_consistent(env.store()).await;
@@ -173,7 +173,7 @@ async fn every_end_of_a_holder_frees_its_locks() {
     let run = claimed(&env, &keeper, ids[1]).await;
     finish(&env, &end(ids[1], run.token, Outcome::Shutdown)).await;
     let run = claimed(&env, &keeper, ids[2]).await;
-    env.store().cancel(&ids[2..3], &Cancelled::default()).await.unwrap();
+    env.store().cancel(&ids[2..3], &Cancellation::default()).await.unwrap();
     assert_eq!(parked(&env, &keeper, ids[3]).await, "a", "it is stopping, and still runs");
     finish(&env, &end(ids[2], run.token, Outcome::Cancel)).await;
     let run = claimed(&env, &keeper, ids[3]).await;
@@ -236,7 +236,7 @@ async fn whoever_stands_first_and_goes_lets_the_next_have_its_turn() {
         let woken = ready(&env).await;
         assert_eq!(woken.len(), 1);
         let id: JobId = woken.first().unwrap().parse().unwrap();
-        store.cancel(&[id], &Cancelled::default()).await.unwrap();
+        store.cancel(&[id], &Cancellation::default()).await.unwrap();
         assert_consistent(store).await;
     }
     let woken: JobId = ready(&env).await.first().unwrap().parse().unwrap();

@@ -1,6 +1,6 @@
 //! log and progress.
 
-use domain::job::{Outcome, Token};
+use domain::job::{Outcome, FencingToken};
 use serde_json::json;
 use store::{Appended, Line, Source};
 use testkit::{TestEnv, job};
@@ -34,7 +34,7 @@ async fn only_the_run_that_has_the_job_writes_its_log_and_progress() {
     let worker = worker(&env).await;
     let id = submit(&env, &job("noop", "")).await;
     let token = claimed(&env, &worker, id).await.token;
-    let stale = Token(token.0 + 1);
+    let stale = FencingToken(token.0 + 1);
     let progress = json!({"percent": 50});
     assert_eq!(env.store().progress(id, token, &progress).await.unwrap(), Appended::All);
     let before = dump(&env).await;

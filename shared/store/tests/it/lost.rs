@@ -1,7 +1,7 @@
 //! Jobs of workers that are lost: those that must not run twice, those that were asked to stop, and the worker that
 //! comes back.
 
-use domain::job::{Cancelled, Exception, JobId, OnWorkerLost, Outcome, Status, Token};
+use domain::job::{Cancellation, Exception, JobId, OnWorkerLost, Outcome, Status, FencingToken};
 use store::{Appended, Finished, Submission};
 use testkit::{TestEnv, assert_consistent, job};
 
@@ -34,7 +34,7 @@ async fn a_job_that_was_asked_to_stop_ends_cancelled_when_its_worker_dies() {
     let lost = worker(&env).await;
     let id = submit(&env, &job("noop", "scan=1")).await;
     let run = claimed(&env, &lost, id).await;
-    env.store().cancel(&[id], &Cancelled::default()).await.unwrap();
+    env.store().cancel(&[id], &Cancellation::default()).await.unwrap();
     lose(&env, &lost).await;
     let read = env.store().job(id).await.unwrap().unwrap();
     assert_eq!((read.status, read.follow_up), (Status::Cancel, None));
@@ -57,7 +57,7 @@ async fn a_worker_that_comes_back_says_that_it_has_stopped_what_it_lost() {
     assert_eq!(dump(&env).await, before);
     lose(&env, &lost).await;
     let before = dump(&env).await;
-    let stale = end(id, Token(run.token.0 + 1), Outcome::Resurrected);
+    let stale = end(id, FencingToken(run.token.0 + 1), Outcome::Resurrected);
     assert_eq!(finish(&env, &stale).await, Finished::Stale);
     let late = end(id, run.token, Outcome::Error(Exception::new("Late", "too late")));
     assert_eq!(finish(&env, &late).await, Finished::Already(Status::WorkerDead));

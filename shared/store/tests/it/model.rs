@@ -106,7 +106,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 
 /// Moves of the table that no history made.
 fn missing(walked: &BTreeSet<String>) -> Vec<String> {
-    use domain::job::Event as E;
+    use domain::job::Transition as E;
     let events: [E; 12] = [
         E::Claim,
         E::Finish,

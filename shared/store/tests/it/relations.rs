@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use domain::job::{Cancelled, JobId, NewJob, Outcome, Status, Timestamp, When, WorkerId};
+use domain::job::{Cancellation, JobId, NewJob, Outcome, Status, Timestamp, DependencyCondition, WorkerId};
 use store::{BadRelation, ClaimAnswer, Dumped, Filter, Place, Relation, StoreError};
 use testkit::{TestEnv, assert_consistent, job, jobs};
 use uuid::Uuid;
@@ -87,10 +87,10 @@ async fn what_can_not_succeed_ends_all_that_depend_on_it_down_the_chain() {
         let second = submit(&env, &after(&[first])).await;
         let third = submit(&env, &after(&[second])).await;
         let mut cleanup = after(&[third]);
-        cleanup.spec.when = When::Finished;
+        cleanup.spec.when = DependencyCondition::Finished;
         let cleanup = submit(&env, &cleanup).await;
         if word == Status::Cancel {
-            store.cancel(&[first], &Cancelled::default()).await.unwrap();
+            store.cancel(&[first], &Cancellation::default()).await.unwrap();
         } else {
             run(&env, &worker, first, how).await;
         }
@@ -192,7 +192,7 @@ async fn a_parent_that_is_cancelled_stops_its_children() {
         (submit(&env, &child(parent)).await, submit(&env, &child(parent)).await);
     let token = claimed(&env, &worker, running).await.token;
     finish(&env, &end(parent, run_parent.token, Outcome::Await(None))).await;
-    env.store().cancel(&[parent], &Cancelled::default()).await.unwrap();
+    env.store().cancel(&[parent], &Cancellation::default()).await.unwrap();
     assert_eq!(status(&env, parent).await, Status::Cancel);
     settled(&env).await;
     assert_eq!(status(&env, waiting).await, Status::Cancel);
@@ -213,7 +213,7 @@ async fn ten_thousand_children_hold_up_nobody() {
     store.submit_batch(Uuid::new_v4(), &children).await.unwrap();
     finish(&env, &end(parent, token, Outcome::Await(None))).await;
     let ids: Vec<JobId> = children.iter().map(|job| job.id).collect();
-    store.cancel(&[parent], &Cancelled::default()).await.unwrap();
+    store.cancel(&[parent], &Cancellation::default()).await.unwrap();
     let mut longest = Duration::ZERO;
     loop {
         let began = Instant::now();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::job::{Backoff, Cancelled, JobId, Outcome, Timestamp};
+use domain::job::{Backoff, Cancellation, JobId, Outcome, Timestamp};
 use serde_json::json;
 use store::{
     ClaimRequest, Dumped, Expired, Line, Outbox, Settings, Source, Steer, Submission, Submitted,
@@ -38,7 +38,7 @@ async fn while_a_job_with_a_unique_key_is_not_over_no_other_is_made() {
     finish(&env, &end(first.id, run.token, Outcome::Done(None))).await;
     let next = another(&env, "one").await;
     assert_eq!(next.word, Submission::Created, "it is over");
-    env.store().cancel(&[next.id], &Cancelled::default()).await.unwrap();
+    env.store().cancel(&[next.id], &Cancellation::default()).await.unwrap();
     let next = another(&env, "one").await;
     assert_eq!(next.word, Submission::Created, "it is cancelled");
     env.store().delete(next.id).await.unwrap();
@@ -106,7 +106,7 @@ async fn a_call_whose_answer_was_lost_is_made_again_and_changes_nothing_more() {
     again!(&env, store.finish(&ends));
     let new = JobId::random();
     again!(&env, store.retry(second.id, new));
-    again!(&env, store.cancel(&[third.id, new], &Cancelled::default()));
+    again!(&env, store.cancel(&[third.id, new], &Cancellation::default()));
     again!(&env, store.delete(new));
     again!(&env, store.delete(third.id));
     again!(&env, store.steer(&worker, &Steer::Drain), but "events");

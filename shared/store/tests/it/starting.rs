@@ -1,6 +1,6 @@
 //! submit, claim, due.
 
-use domain::job::{Cancelled, Status, Timestamp, WorkerId};
+use domain::job::{Cancellation, Status, Timestamp, WorkerId};
 use domain::queue::QueueName;
 use store::{ClaimAnswer, ClaimRequest, Claims, StoreError, Submission};
 use testkit::{TestEnv, assert_consistent, job, jobs};
@@ -238,7 +238,7 @@ async fn a_submission_that_is_kept_out_by_a_unique_key_is_answered_the_same_agai
     assert_eq!(again, answer, "whose answer was lost hears the same");
     assert_eq!(dump(&env).await, before);
     // The same also when the key is free again: a repeat makes nothing.
-    env.store().cancel(&[first.id], &Cancelled::default()).await.unwrap();
+    env.store().cancel(&[first.id], &Cancellation::default()).await.unwrap();
     let again = env.store().submit(std::slice::from_ref(&second)).await.unwrap();
     assert_eq!((again[0].word, again[0].id), (Submission::Taken, first.id));
     env.close().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::job::{Cancelled, JobId, NewJob, Outcome, Status, Timestamp, WorkerId};
+use domain::job::{Cancellation, JobId, NewJob, Outcome, Status, Timestamp, WorkerId};
 use store::{
     Cancelling, ClaimAnswer, Deleting, Finished, Hint, Left, Line, Pulse, Retrying, Source, Steer,
     Steered, Submission, Verdict,
@@ -14,8 +14,8 @@ use crate::world::{beat, claim, claimed, dump, end, failed, finish, lose, status
 const FAR: i64 = 253_402_300_000_000;
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn why() -> Cancelled {
-    Cancelled { by: "somebody".into(), reason: "no need".into() }
+fn why() -> Cancellation {
+    Cancellation { by: "somebody".into(), reason: "no need".into() }
 }
 
 async fn cancel(env: &TestEnv, id: JobId) -> Cancelling {
@@ -105,7 +105,7 @@ async fn a_cancel_of_what_is_over_asked_or_unknown_changes_nothing() {
     env.store().delete(deleted).await.unwrap();
     let before = dump(&env).await;
     let ids = [done.id, asked, deleted, JobId::random()];
-    let other = Cancelled { by: "somebody else".into(), reason: String::new() };
+    let other = Cancellation { by: "somebody else".into(), reason: String::new() };
     assert_eq!(
         env.store().cancel(&ids, &other).await.unwrap(),
         [

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use domain::job::{Cancelled, Status, WorkerId};
-use domain::subscription::{Delivery, Secret, SubscriptionName};
+use domain::job::{Cancellation, Status, WorkerId};
+use domain::subscription::{Delivery, SigningSecret, SubscriptionName};
 use serde_json::json;
 use store::{
-    Change, Dumped, EventId, MAX_SUBSCRIPTIONS, News, Notice, Notified, SetSubscription,
+    Event, Dumped, EventId, MAX_SUBSCRIPTIONS, News, Notice, Notified, SetSubscription,
     Subscription, SubscriptionSet, Tried,
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
@@ -18,7 +18,7 @@ fn name(text: &str) -> SubscriptionName {
 }
 
 fn wanted(text: &str) -> SetSubscription {
-    let spec = json!({"url": "http://127.0.0.1:9/hook", "wanted": {}, "retries": 1,
+    let spec = json!({"url": "http://127.0.0.1:9/hook", "filter": {}, "retries": 1,
         "backoff": {"base": "1ms"}});
     let spec = serde_json::from_value(spec).unwrap();
     SetSubscription { name: name(text), spec, secret: None, paused: None }
@@ -44,7 +44,7 @@ fn everything(news: &News) -> Notice<'_> {
     };
     Notice {
         heard: news.heard,
-        next: news.changes.last().map_or(news.heard, Change::id),
+        next: news.changes.last().map_or(news.heard, |event| event.id),
         cut: None,
         messages: news.changes.iter().flat_map(told).collect(),
     }
@@ -67,7 +67,7 @@ async fn the_first_hears_of_what_comes_after_it_and_with_the_last_nothing_is_lef
 
     // A second one hears of what comes after it, wherever the first is.
     set(&env, &wanted("b")).await;
-    assert_eq!(look(&env, "b").await.since, heard.changes[0].id());
+    assert_eq!(look(&env, "b").await.since, heard.changes[0].id);
     assert_eq!(look(&env, "a").await.since, heard.heard);
     assert_consistent(env.store()).await;
     for (text, there) in [("a", true), ("a", false), ("b", true)] {
@@ -130,7 +130,7 @@ async fn one_that_was_deleted_paused_or_made_anew_meanwhile_is_not_told() {
     assert!(env.store().pause_subscription(&paused.name, false, None).await.unwrap());
     let changes = news(&env).await.unwrap().changes;
     assert_eq!(changes[0].fields["job"], id.to_string());
-    assert_eq!(look(&env, "paused").await.since, changes[0].id());
+    assert_eq!(look(&env, "paused").await.since, changes[0].id);
     env.close().await;
 }
 
@@ -140,7 +140,7 @@ async fn it_keeps_its_secret_until_another_is_given_and_both_are_good_for_a_whil
     let SubscriptionSet::Created(Some(first)) = set(&env, &wanted("a")).await else { panic!() };
     assert_eq!(look(&env, "a").await.secrets, std::slice::from_ref(&first));
     assert_eq!(set(&env, &wanted("a")).await, SubscriptionSet::Same);
-    let second = Secret::random().unwrap();
+    let second = SigningSecret::random().unwrap();
     let given = SetSubscription { secret: Some(second.clone()), ..wanted("a") };
     assert_eq!(set(&env, &given).await, SubscriptionSet::Changed);
     assert_eq!(look(&env, "a").await.secrets, [second.clone(), first]);
@@ -192,10 +192,10 @@ async fn events_that_are_gone_before_they_are_read_are_counted_by_whom_they_conc
     set(&env, &wanted("late")).await;
     let seen = news(&env).await.unwrap();
     let kept = seen.kept.expect("some are gone");
-    assert_eq!(kept, seen.changes[0].id());
+    assert_eq!(kept, seen.changes[0].id);
     let names = seen.subscriptions.iter().filter(|one| one.since < kept).map(|one| &one.name);
     let cut = Some((kept, names.collect()));
-    let next = seen.changes.last().unwrap().id();
+    let next = seen.changes.last().unwrap().id;
     let notice = Notice { heard: seen.heard, next, cut, messages: Vec::new() };
     assert_eq!(notify(&env, &notice).await, Notified::Notified(0, 0));
     let listens = look(&env, "listens").await.record;
@@ -242,7 +242,7 @@ async fn how_a_message_went_is_counted_once_and_one_that_failed_for_good_is_forg
     assert_eq!(env.store().forget_deliveries().await.unwrap(), 0);
     let again = env.store().job(second.message).await.unwrap().unwrap().follow_up.unwrap();
     assert_eq!(look(&env, "a").await.record.waiting, 1, "it is tried again");
-    env.store().cancel(&[again], &Cancelled::default()).await.unwrap();
+    env.store().cancel(&[again], &Cancellation::default()).await.unwrap();
     assert_eq!(env.store().job(again).await.unwrap().unwrap().status, Status::Cancel);
     assert_eq!(env.store().forget_deliveries().await.unwrap(), 1);
     assert_eq!(look(&env, "a").await.record.waiting, 0);
@@ -265,6 +265,6 @@ async fn the_place_is_kept_as_the_stream_writes_it() {
     let seen = news(&env).await.unwrap();
     assert_eq!(seen.changes[0].fields["job"], id.to_string());
     notify(&env, &everything(&seen)).await;
-    assert_eq!(news(&env).await.unwrap().heard, seen.changes[0].id());
+    assert_eq!(news(&env).await.unwrap().heard, seen.changes[0].id);
     env.close().await;
 }

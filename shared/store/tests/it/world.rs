@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::job::{Claimed, Exception, JobId, NewJob, Outcome, Status, Token, WorkerId};
+use domain::job::{ClaimedJob, Exception, JobId, NewJob, Outcome, Status, FencingToken, WorkerId};
 use store::{
     Beat, ClaimAnswer, ClaimRequest, Claims, Dumped, Expired, Finish, Finished, Pulse, Store,
 };
@@ -47,7 +47,7 @@ pub(crate) async fn claim(env: &TestEnv, worker: &WorkerId, id: JobId) -> ClaimA
 }
 
 /// Claims a job that is there to be claimed.
-pub(crate) async fn claimed(env: &TestEnv, worker: &WorkerId, id: JobId) -> Claimed {
+pub(crate) async fn claimed(env: &TestEnv, worker: &WorkerId, id: JobId) -> ClaimedJob {
     match claim(env, worker, id).await {
         ClaimAnswer::Claimed(job) => *job,
         other @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_)) => {
@@ -56,7 +56,7 @@ pub(crate) async fn claimed(env: &TestEnv, worker: &WorkerId, id: JobId) -> Clai
     }
 }
 
-pub(crate) fn end(id: JobId, token: Token, outcome: Outcome) -> Finish {
+pub(crate) fn end(id: JobId, token: FencingToken, outcome: Outcome) -> Finish {
     Finish { id, token, outcome, follow_up: JobId::random(), jitter: 1.0 }
 }
 

@@ -2,7 +2,7 @@ use expect_test::expect;
 
 use super::*;
 
-fn line(text: &str) -> CronLine {
+fn line(text: &str) -> Schedule {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
@@ -157,7 +157,7 @@ fn what_is_wrong_with_a_line_is_said_with_its_field_and_an_example() {
     ];
     let told: String = lines
         .iter()
-        .map(|text| match text.parse::<CronLine>() {
+        .map(|text| match text.parse::<Schedule>() {
             Ok(_) => format!("{text:?} is fine\n"),
             Err(error) => format!("{text:?}\n  {error}\n"),
         })

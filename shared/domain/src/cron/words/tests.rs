@@ -1,4 +1,4 @@
-use crate::cron::CronLine;
+use crate::cron::Schedule;
 
 #[test]
 fn a_line_is_told_in_words() {
@@ -22,6 +22,6 @@ fn a_line_is_told_in_words() {
         ("5-7 0 9-17 * * *", "at seconds 5 to 7 of minute 0 of hours 9 to 17 every day"),
     ];
     for (line, words) in cases {
-        assert_eq!(line.parse::<CronLine>().unwrap().in_words(), words, "{line}");
+        assert_eq!(line.parse::<Schedule>().unwrap().in_words(), words, "{line}");
     }
 }

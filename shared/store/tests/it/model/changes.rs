@@ -1,6 +1,6 @@
 //! What is said of a job or a worker, and neither starts nor ends it.
 
-use domain::job::{JobId, Spec, Status, Timestamp, Token, WorkerId};
+use domain::job::{JobId, JobSpec, Status, Timestamp, FencingToken, WorkerId};
 use serde_json::Value;
 use store::{Appended, Changed, JobChange, Line, Steer, Steered};
 
@@ -29,7 +29,7 @@ impl Model {
         let job = self.job_mut(id);
         (job.priority, job.scheduled_at, job.last_updated) = (priority, at, now);
         if change.priority.is_some() {
-            let mut spec: Spec = serde_json::from_str(&job.spec).unwrap();
+            let mut spec: JobSpec = serde_json::from_str(&job.spec).unwrap();
             spec.priority = priority;
             job.spec = serde_json::to_string(&spec).unwrap();
         }
@@ -41,7 +41,7 @@ impl Model {
         Changed::Done
     }
 
-    pub(super) fn log(&mut self, id: JobId, token: Token, first: u64, lines: &[Line]) -> Appended {
+    pub(super) fn log(&mut self, id: JobId, token: FencingToken, first: u64, lines: &[Line]) -> Appended {
         let now = self.now;
         let Some(job) = self.running(id, token) else { return Appended::Stale };
         let log = job.log.get_or_insert_default();
@@ -50,7 +50,7 @@ impl Model {
         Appended::All
     }
 
-    pub(super) fn progress(&mut self, id: JobId, token: Token, value: &Value) -> Appended {
+    pub(super) fn progress(&mut self, id: JobId, token: FencingToken, value: &Value) -> Appended {
         let Some(job) = self.running(id, token) else { return Appended::Stale };
         job.progress = Some(value.to_string());
         let told = fields([

@@ -1,6 +1,6 @@
 //! How jobs end in the model, by their workers or because somebody wants it, and what carries on after them.
 
-use domain::job::{Cancelled, Event, JobId, Outcome, Spec, Status};
+use domain::job::{Cancellation, Transition, JobId, Outcome, JobSpec, Status};
 use store::{Cancelling, Deleting, Finish, Finished, Retrying};
 
 use super::state::Model;
@@ -13,12 +13,12 @@ impl Model {
         }
         let (status, wanted) = (job.status, job.status != Status::CancelRequest);
         let event = match end.outcome {
-            Outcome::Done(_) => Event::Finish,
-            Outcome::Error(_) => Event::Fail,
-            Outcome::Cancel => Event::Stopped,
-            Outcome::Shutdown => Event::Shutdown,
-            Outcome::Await(_) => Event::Await,
-            Outcome::Resurrected => Event::Resurrect,
+            Outcome::Done(_) => Transition::Finish,
+            Outcome::Error(_) => Transition::Fail,
+            Outcome::Cancel => Transition::Stopped,
+            Outcome::Shutdown => Transition::Shutdown,
+            Outcome::Await(_) => Transition::Await,
+            Outcome::Resurrected => Transition::Resurrect,
         };
         let Some(to) = self.next(end.id, event) else {
             let running = status.is_running();
@@ -31,7 +31,7 @@ impl Model {
             self.tell(end.id);
             return Finished::Recorded(to);
         }
-        if wanted && event != Event::Await {
+        if wanted && event != Transition::Await {
             self.carry_on(end, to);
         }
         let job = self.job_mut(end.id);
@@ -80,7 +80,7 @@ impl Model {
         delay_ms: i64,
     ) {
         let old = self.jobs[&id].clone();
-        let spec: Spec = serde_json::from_str(&old.spec).unwrap();
+        let spec: JobSpec = serde_json::from_str(&old.spec).unwrap();
         let mut job = self.fresh(&old.action, &old.class, &spec);
         job.scheduled_at = self.now + delay_ms;
         (job.retry_from, job.attempt) = (Some(id), old.attempt + 1);
@@ -123,7 +123,7 @@ impl Model {
 
     /// A tombstone takes the place of a job.
     fn bury(&mut self, id: JobId) {
-        let to = self.next(id, Event::Delete).unwrap();
+        let to = self.next(id, Transition::Delete).unwrap();
         let now = self.now;
         let job = self.job_mut(id);
         (job.status, job.last_updated, job.finished_at) = (to, now, Some(now));
@@ -133,17 +133,17 @@ impl Model {
         (job.parent, job.family, job.next) = (None, None, None);
     }
 
-    pub(super) fn cancel(&mut self, id: JobId, why: &Cancelled) -> Cancelling {
+    pub(super) fn cancel(&mut self, id: JobId, why: &Cancellation) -> Cancelling {
         let Some(job) = self.jobs.get(&id) else { return Cancelling::Gone };
         let status = job.status;
-        if self.next(id, Event::Cancel).is_none() {
+        if self.next(id, Transition::Cancel).is_none() {
             return Cancelling::Already(status);
         }
         Cancelling::Asked(self.stop(id, why))
     }
 
-    pub(super) fn stop(&mut self, id: JobId, why: &Cancelled) -> Status {
-        let to = self.next(id, Event::Cancel).unwrap();
+    pub(super) fn stop(&mut self, id: JobId, why: &Cancellation) -> Status {
+        let to = self.next(id, Transition::Cancel).unwrap();
         let now = self.now;
         let job = self.job_mut(id);
         (job.cancel_by, job.cancel_reason) = (why.by.clone(), why.reason.clone());
@@ -166,14 +166,14 @@ impl Model {
             }
             Status::Running => {
                 job.deleting = true;
-                assert_eq!(self.next(id, Event::Delete), Some(Status::CancelRequest));
-                self.stop(id, &Cancelled::default());
+                assert_eq!(self.next(id, Transition::Delete), Some(Status::CancelRequest));
+                self.stop(id, &Cancellation::default());
                 Deleting::Requested
             }
             Status::Waiting => {
                 job.deleting = true;
-                assert_eq!(self.next(id, Event::Delete), Some(Status::Deleted));
-                self.stop(id, &Cancelled::default());
+                assert_eq!(self.next(id, Transition::Delete), Some(Status::Deleted));
+                self.stop(id, &Cancellation::default());
                 Deleting::Deleted
             }
             Status::Done
@@ -209,7 +209,7 @@ impl Model {
 
     /// Ends a job that was not started in time.
     pub(super) fn refuse(&mut self, id: JobId) {
-        let to = self.next(id, Event::Refuse).unwrap();
+        let to = self.next(id, Transition::Refuse).unwrap();
         let message = r#"{"type":"Expired","message":"it was not started before it expired"}"#;
         self.job_mut(id).exception = Some(message.to_owned());
         self.end_waiting(id, to);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::job::{Event, JobId, Status, Timestamp, Token, WorkerId};
+use domain::job::{Transition, JobId, Status, Timestamp, FencingToken, WorkerId};
 use store::{Beat, Expired, Left, Orders, Pulse, Verdict};
 
 use super::moves::fields;
@@ -38,7 +38,7 @@ impl Model {
         };
         let worker = self.workers.entry(beat.worker.clone()).or_insert(new);
         (worker.told, worker.until, worker.leased) = (told, until, true);
-        let verdict = |(id, token): &(JobId, Token)| {
+        let verdict = |(id, token): &(JobId, FencingToken)| {
             let job = self.jobs.get(id).filter(|job| job.token == Some(token.0));
             match job.map(|job| job.status) {
                 Some(Status::Running) => None,
@@ -92,7 +92,7 @@ impl Model {
     }
 
     fn expire_one(&mut self, worker: &WorkerId, id: JobId, follow_up: Option<JobId>) {
-        let to = self.next(id, Event::Expire).unwrap();
+        let to = self.next(id, Transition::Expire).unwrap();
         if to == Status::WorkerDead {
             let message = format!("the lease of worker {worker} ended");
             let exception = format!(r#"{{"type":"WorkerDead","message":"{message}"}}"#);

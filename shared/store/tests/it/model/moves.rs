@@ -2,7 +2,7 @@
 //! more, over plain values. Where a job goes is asked of `Status::next`, the one table.
 
 use domain::job::{
-    Claimed, Event, JobId, NewJob, OnWorkerLost, Spec, Status, Timestamp, Token, WorkerId,
+    ClaimedJob, Transition, JobId, NewJob, OnWorkerLost, JobSpec, Status, Timestamp, FencingToken, WorkerId,
 };
 use store::{BadRelation, ClaimAnswer, ClaimRequest, Claims, Submission, Submitted};
 
@@ -16,7 +16,7 @@ pub(super) fn fields<const COUNT: usize>(pairs: [(&str, String); COUNT]) -> Fiel
 
 impl Model {
     /// Where `event` leads a job; the table is asked, and what was asked is remembered.
-    pub(super) fn next(&mut self, id: JobId, event: Event) -> Option<Status> {
+    pub(super) fn next(&mut self, id: JobId, event: Transition) -> Option<Status> {
         let from = self.jobs[&id].status;
         let to = from.next(event)?;
         self.walked.insert(format!("{from} {event:?}"));
@@ -73,8 +73,8 @@ impl Model {
     }
 
     /// A job that waits, in which nothing has happened yet.
-    pub(super) fn fresh(&self, action: &str, class: &str, spec: &Spec) -> Record {
-        let backoff = |which: fn(&domain::job::Backoff) -> &domain::job::Span| {
+    pub(super) fn fresh(&self, action: &str, class: &str, spec: &JobSpec) -> Record {
+        let backoff = |which: fn(&domain::job::Backoff) -> &domain::job::GoDuration| {
             let span = spec.backoff.as_ref().and_then(|backoff| which(backoff).duration());
             span.map(|span| span.as_millis() as i64)
         };
@@ -209,7 +209,7 @@ impl Model {
         let in_time = job.expires_at.is_none_or(|expires| expires > self.now);
         if !mine {
             let free = due && in_time && job.blockers == 0 && !job.awaits;
-            let to = if free { self.next(id, Event::Claim) } else { None };
+            let to = if free { self.next(id, Transition::Claim) } else { None };
             let Some(to) = to else { return ClaimAnswer::Refused(self.jobs[&id].status) };
             let needs = self.needs_of(id);
             if let Some(busy) = self.find_busy(id, &needs) {
@@ -232,17 +232,17 @@ impl Model {
             needs.iter().for_each(|(name, _)| self.wake(name));
         }
         let job = &self.jobs[&id];
-        ClaimAnswer::Claimed(Box::new(Claimed {
+        ClaimAnswer::Claimed(Box::new(ClaimedJob {
             id,
             number: job.number,
-            token: Token(job.token.unwrap()),
+            token: FencingToken(job.token.unwrap()),
             attempt: job.attempt,
             spec: serde_json::from_str(&job.spec).unwrap(),
         }))
     }
 
     /// The job, if it runs with this token.
-    pub(super) fn running(&mut self, id: JobId, token: Token) -> Option<&mut Record> {
+    pub(super) fn running(&mut self, id: JobId, token: FencingToken) -> Option<&mut Record> {
         let run = self.jobs.get_mut(&id)?;
         (run.token == Some(token.0) && run.status.is_running()).then_some(run)
     }

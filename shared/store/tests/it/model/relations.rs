@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::job::NewJob;
-use domain::job::{Cancelled, Event, JobId, Status, When};
+use domain::job::{Cancellation, Transition, JobId, Status, DependencyCondition};
 use store::{BadRelation, Relation};
 
 use super::places::Stand;
@@ -157,7 +157,7 @@ impl Model {
             let family = self.jobs.get(&last).and_then(|job| job.parent);
             let foreign = new.spec.parent.is_some() && !over && family != job.parent;
             let met = status == Some(Status::Done)
-                || (status.is_some() && over && new.spec.when == When::Finished);
+                || (status.is_some() && over && new.spec.when == DependencyCondition::Finished);
             let waiting = self.dependents.entry(last).or_default();
             if !met && waiting.insert(id, job.scheduled_at).is_none() {
                 job.blockers += 1;
@@ -168,7 +168,7 @@ impl Model {
             }
         }
         self.dependents.retain(|_, waiting| !waiting.is_empty());
-        job.when_finished = new.spec.when == When::Finished;
+        job.when_finished = new.spec.when == DependencyCondition::Finished;
     }
 
     /// A job is carried on by another: those that wait for it wait for that one.
@@ -263,11 +263,11 @@ impl Model {
         let word = if cancelled { "was cancelled" } else { "did not succeed" };
         let message = format!("job {on}, on which it depends, {word}");
         if cancelled {
-            let to = self.next(id, Event::Cancel).unwrap();
+            let to = self.next(id, Transition::Cancel).unwrap();
             self.job_mut(id).cancel_reason = message;
             self.end_waiting(id, to);
         } else {
-            let to = self.next(id, Event::Refuse).unwrap();
+            let to = self.next(id, Transition::Refuse).unwrap();
             let exception = format!(r#"{{"type":"DependencyFailed","message":"{message}"}}"#);
             self.job_mut(id).exception = Some(exception);
             self.end_waiting(id, to);
@@ -288,7 +288,7 @@ impl Model {
 
     fn end_awaiting(&mut self, id: JobId) {
         let failed = self.jobs[&id].failed;
-        let event = if failed > 0 { Event::Refuse } else { Event::Settle };
+        let event = if failed > 0 { Transition::Refuse } else { Transition::Settle };
         let to = self.next(id, event).unwrap();
         if failed > 0 {
             self.job_mut(id).exception = Some(children_failed(failed));
@@ -304,7 +304,7 @@ impl Model {
             let status = self.jobs.get(&last).map(|job| job.status);
             if matches!(status, Some(Status::Waiting | Status::Running)) {
                 let reason = "its parent was cancelled".to_owned();
-                self.stop(last, &Cancelled { by: String::new(), reason });
+                self.stop(last, &Cancellation { by: String::new(), reason });
             }
         }
         (ids.len(), !self.stopping.contains_key(&family))
@@ -314,7 +314,7 @@ impl Model {
     pub(super) fn await_children(&mut self, id: JobId) -> Option<Status> {
         let job = &self.jobs[&id];
         if job.family.is_some_and(|family| self.children.contains_key(&family)) {
-            let to = self.next(id, Event::Await).unwrap();
+            let to = self.next(id, Transition::Await).unwrap();
             let now = self.now;
             let job = self.job_mut(id);
             (job.status, job.last_updated, job.awaits) = (to, now, true);
@@ -324,7 +324,7 @@ impl Model {
             return None;
         }
         let failed = job.failed;
-        let event = if failed > 0 { Event::Fail } else { Event::Finish };
+        let event = if failed > 0 { Transition::Fail } else { Transition::Finish };
         let to = self.next(id, event).unwrap();
         if failed > 0 {
             self.job_mut(id).exception = Some(children_failed(failed));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::job::{Cancelled, JobId, NewJob, Timestamp, Token, WorkerId};
+use domain::job::{Cancellation, JobId, NewJob, Timestamp, FencingToken, WorkerId};
 use domain::lock::LockName;
 use serde_json::Value;
 use store::{
@@ -21,14 +21,14 @@ pub(super) enum Step {
     Beat(Beat),
     Leave(WorkerId),
     Expire(WorkerId),
-    Cancel(Vec<JobId>, Cancelled),
+    Cancel(Vec<JobId>, Cancellation),
     Delete(JobId),
     Retry(JobId, JobId),
     Due,
     Lapse,
     Reoffer(Reoffer),
-    Log(JobId, Token, u64, Vec<Line>),
-    Progress(JobId, Token, Value),
+    Log(JobId, FencingToken, u64, Vec<Line>),
+    Progress(JobId, FencingToken, Value),
     Steer(WorkerId, Steer),
     Trim(Settings),
     Settle,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::job::{Cancelled, Exception, JobId, Outcome, Priority, Status, Timestamp, Token};
+use domain::job::{Cancellation, Exception, JobId, Outcome, Priority, Status, Timestamp, FencingToken};
 use serde_json::json;
 use store::{Beat, ClaimRequest, Finish, JobChange, Line, Reoffer, Settings, Source};
 
@@ -34,7 +34,7 @@ impl Chance {
     }
 
     /// Mostly a run that is under way with its token, sometimes a stale one.
-    pub(super) fn run(&mut self, model: &Model) -> (JobId, Token) {
+    pub(super) fn run(&mut self, model: &Model) -> (JobId, FencingToken) {
         let dead = model.jobs.values().any(|job| job.status == Status::WorkerDead);
         let back = self.dice.percent(if dead { 35 } else { 10 });
         let stopping = self.dice.percent(25);
@@ -46,7 +46,7 @@ impl Chance {
         let id = self.job(model, wanted);
         let token = model.jobs.get(&id).and_then(|job| job.token).unwrap_or(1);
         let stale = [token + 1, token.saturating_sub(1), 0];
-        (id, Token(if self.dice.percent(85) { token } else { self.dice.one(&stale) }))
+        (id, FencingToken(if self.dice.percent(85) { token } else { self.dice.one(&stale) }))
     }
 
     pub(super) fn finish(&mut self, model: &Model) -> Finish {
@@ -96,7 +96,7 @@ impl Chance {
             self.worker(model, |_| true)
         };
         let mine = model.jobs.iter().filter(|(_, job)| job.worker.as_ref() == Some(&worker));
-        let told = mine.filter_map(|(id, job)| Some((*id, Token(job.token?))));
+        let told = mine.filter_map(|(id, job)| Some((*id, FencingToken(job.token?))));
         let mut running: Vec<_> = told.filter(|_| self.dice.percent(70)).collect();
         if self.dice.percent(20) {
             running.push(self.run(model));
@@ -122,7 +122,7 @@ impl Chance {
         let ids = (0..count).map(|_| self.job(model, kind)).collect();
         let by = self.dice.one(&["", "somebody"]).to_owned();
         let reason = self.dice.one(&["", "no need"]).to_owned();
-        Step::Cancel(ids, Cancelled { by, reason })
+        Step::Cancel(ids, Cancellation { by, reason })
     }
 
     pub(super) fn change(&mut self, model: &Model) -> Step {

@@ -1,6 +1,6 @@
 //! A new job, by chance: what it names, needs, waits for.
 
-use domain::job::{Backoff, JobId, NewJob, OnWorkerLost, Priority, Timestamp, When};
+use domain::job::{Backoff, JobId, NewJob, OnWorkerLost, Priority, Timestamp, DependencyCondition};
 use domain::lock::LockName;
 
 use super::super::state::{Model, Record};
@@ -68,7 +68,7 @@ impl Chance {
             on.dedup();
             job.spec.depends_on = on;
             if self.dice.percent(30) {
-                job.spec.when = When::Finished;
+                job.spec.when = DependencyCondition::Finished;
             }
         }
     }

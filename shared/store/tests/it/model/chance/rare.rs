@@ -1,6 +1,6 @@
 //! What chance alone would seldom come to.
 
-use domain::job::{Exception, JobId, Outcome, Status, Token};
+use domain::job::{Exception, JobId, Outcome, Status, FencingToken};
 use store::{Beat, ClaimRequest, Finish};
 
 use super::super::state::{Model, Record};
@@ -16,7 +16,7 @@ impl Chance {
             found.map(|(id, job)| (*id, job)).next()
         };
         let told = |id: JobId, job: &Record, outcome| {
-            let token = Token(job.token.unwrap_or(0));
+            let token = FencingToken(job.token.unwrap_or(0));
             let follow_up = JobId::derived(uuid::Uuid::nil(), &format!("{id} {}", token.0));
             Step::Finish(vec![Finish { id, token, outcome, follow_up, jitter: 0.5 }])
         };

@@ -1,4 +1,4 @@
-//! Lengths of time as clients write them: Go's syntax, kept as written so that it is answered as it came.
+//! Durations in Go's syntax. The text is kept, so that clients read back what they wrote.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,76 +6,76 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A length of time in Go's syntax (`90s`, `15m`, `1h30m`); the empty text is none.
+/// An optional duration in Go's syntax (`90s`, `15m`, `1h30m`). The empty text and zero mean that none is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Span {
+pub struct GoDuration {
     text: String,
     duration: Option<Duration>,
 }
 
-/// The text is no length of time.
+/// The text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no duration: write it like 90s, 15m or 1h30m, up to 8760h")]
-pub struct SpanError(String);
+#[error("{0:?} is not a valid duration: write it like 90s, 15m or 1h30m, up to 8760h")]
+pub struct InvalidDuration(String);
 
 const MAX: Duration = Duration::from_secs(8760 * 3600);
-/// It is kept as written: `0s0s0s…` is a length too.
+/// Bounds the text, which is kept: `0s0s0s…` is valid at any length.
 const MAX_LENGTH: usize = 64;
 
-impl Span {
-    /// True when no length was given.
+impl GoDuration {
+    /// Returns true if no duration is set.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.duration.is_none()
     }
 
-    /// The length; `None` when none was given.
+    /// The duration, or `None` if none is set.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
         self.duration
     }
 }
 
-impl FromStr for Span {
-    type Err = SpanError;
+impl FromStr for GoDuration {
+    type Err = InvalidDuration;
 
-    fn from_str(text: &str) -> Result<Self, SpanError> {
+    fn from_str(text: &str) -> Result<Self, InvalidDuration> {
         if text.is_empty() {
-            return Ok(Span::default());
+            return Ok(GoDuration::default());
         }
         let bounded = Some(text).filter(|text| text.len() <= MAX_LENGTH);
         let duration = bounded.and_then(parse).filter(|duration| *duration <= MAX);
-        let duration = duration.ok_or_else(|| SpanError(text.chars().take(64).collect()))?;
-        // Go reads `0` and `0s` as no time at all, which means: none, and is kept as that.
+        let duration = duration.ok_or_else(|| InvalidDuration(text.chars().take(64).collect()))?;
+        // The reference API treats a zero duration as one that is not set.
         if duration.is_zero() {
-            return Ok(Span::default());
+            return Ok(GoDuration::default());
         }
-        Ok(Span { text: text.to_owned(), duration: Some(duration) })
+        Ok(GoDuration { text: text.to_owned(), duration: Some(duration) })
     }
 }
 
-impl TryFrom<String> for Span {
-    type Error = SpanError;
+impl TryFrom<String> for GoDuration {
+    type Error = InvalidDuration;
 
-    fn try_from(text: String) -> Result<Self, SpanError> {
+    fn try_from(text: String) -> Result<Self, InvalidDuration> {
         text.parse()
     }
 }
 
-impl From<Span> for String {
-    fn from(span: Span) -> String {
-        span.text
+impl From<GoDuration> for String {
+    fn from(duration: GoDuration) -> String {
+        duration.text
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for GoDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-/// Go's `time.ParseDuration` without signs: numbers with an optional fraction, each with its unit.
+/// Parses like Go's `time.ParseDuration`, without signs: numbers with an optional fraction, each with a unit.
 fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn go_durations_read_as_go_reads_them() {
+    fn durations_parse_as_in_go() {
         let cases = [
             ("90s", 90_000),
             ("15m", 900_000),
@@ -123,12 +123,12 @@ mod tests {
             ("1m30.25s", 90_250),
         ];
         for (text, ms) in cases {
-            let span: Span = text.parse().unwrap();
-            assert_eq!(span.duration(), Some(Duration::from_millis(ms)), "{text}");
-            assert_eq!(span.to_string(), text);
+            let read: GoDuration = text.parse().unwrap();
+            assert_eq!(read.duration(), Some(Duration::from_millis(ms)), "{text}");
+            assert_eq!(read.to_string(), text);
         }
         for text in ["", "0", "0s"] {
-            assert_eq!(text.parse(), Ok(Span::default()), "{text}");
+            assert_eq!(text.parse(), Ok(GoDuration::default()), "{text}");
         }
         let long = "0s".repeat(33);
         for text in [
@@ -144,7 +144,7 @@ mod tests {
             "1e3s",
             "9999999999999999s",
         ] {
-            assert!(text.parse::<Span>().is_err(), "{text}");
+            assert!(text.parse::<GoDuration>().is_err(), "{text}");
         }
     }
 }

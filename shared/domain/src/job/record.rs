@@ -1,0 +1,150 @@
+//! A job as clients submit it, as the store keeps it, and as a worker claims it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::outcome::Exception;
+use super::spec::JobSpec;
+use super::status::Status;
+use crate::capacity::Class;
+use crate::lock::Locks;
+use crate::names::{FencingToken, JobId, WorkerId};
+use crate::time::Timestamp;
+
+/// A job to submit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewJob {
+    /// Chosen by the submitter, so that a repeated submission is the same job.
+    pub id: JobId,
+    /// The class of the job's capacity map.
+    pub class: Class,
+    /// The earliest start; `None` is now.
+    pub scheduled_at: Option<Timestamp>,
+    /// The id stays taken for a day, even if the job is deleted before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
+    /// What was asked for.
+    pub spec: JobSpec,
+}
+
+/// A job as the store keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Identifies the job.
+    pub id: JobId,
+    /// Its position in the order of submission, from 1; the v1.0 API's id.
+    pub number: u64,
+    /// Its position in the state machine.
+    pub status: Status,
+    /// What was asked for.
+    pub spec: JobSpec,
+    /// The class of its capacity map.
+    pub class: Class,
+    /// The job that this one retries; its own id if it is not a retry.
+    pub retry_from: JobId,
+    /// The job that continues this one after it failed or was lost.
+    pub follow_up: Option<JobId>,
+    /// The number of retries left.
+    pub retries_left: u32,
+    /// The number of this run, from 1.
+    pub attempt: u32,
+    /// The number of lost workers in a row that led to this record.
+    pub crashes: u32,
+    /// The worker that claimed it.
+    pub worker: Option<WorkerId>,
+    /// The number of its claim.
+    pub token: Option<FencingToken>,
+    /// When it is or was due.
+    pub scheduled_at: Timestamp,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// When its status last changed.
+    pub last_updated: Timestamp,
+    /// When it was claimed.
+    pub started_at: Option<Timestamp>,
+    /// When it reached a final status.
+    pub finished_at: Option<Timestamp>,
+    /// The result of the action.
+    pub result: Option<Value>,
+    /// Why it ended in `error`.
+    pub exception: Option<Exception>,
+    /// The progress that the action reported last.
+    pub progress: Option<Value>,
+    /// The first job that depends on it.
+    pub next: Option<JobId>,
+    /// The job under which its children are filed: the first of the jobs that it retries, or itself. `None` until it
+    /// has a child.
+    pub child_group: Option<JobId>,
+    /// It has run and waits for its children.
+    pub awaits_children: bool,
+    /// The number of children that did not succeed.
+    pub failed_children: u32,
+    /// The locks that it holds while it runs, or held when it ended: its own, and the limits of its action and class.
+    pub held_locks: Locks,
+    /// Who cancelled it and why.
+    pub cancelled: Option<Cancellation>,
+}
+
+impl Job {
+    /// Returns a new job as its submission leaves it.
+    #[must_use]
+    pub fn waiting(
+        job: NewJob,
+        number: u64,
+        created_at: Timestamp,
+        scheduled_at: Timestamp,
+    ) -> Job {
+        Job {
+            id: job.id,
+            number,
+            status: Status::Waiting,
+            class: job.class,
+            retry_from: job.id,
+            follow_up: None,
+            retries_left: job.spec.retries,
+            attempt: 1,
+            crashes: 0,
+            worker: None,
+            token: None,
+            scheduled_at,
+            created_at,
+            last_updated: created_at,
+            started_at: None,
+            finished_at: None,
+            result: None,
+            exception: None,
+            progress: None,
+            next: None,
+            child_group: None,
+            awaits_children: false,
+            failed_children: 0,
+            held_locks: Locks::default(),
+            cancelled: None,
+            spec: job.spec,
+        }
+    }
+}
+
+/// A request to stop a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cancellation {
+    /// Who requested it; empty if unknown.
+    pub by: String,
+    /// Why; empty if no reason was given.
+    pub reason: String,
+}
+
+/// What a worker receives with a claim: everything that a run needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedJob {
+    /// The job.
+    pub id: JobId,
+    /// Its number.
+    pub number: u64,
+    /// The number of this claim; every later write carries it.
+    pub token: FencingToken,
+    /// The number of this run, from 1.
+    pub attempt: u32,
+    /// What was asked for.
+    pub spec: JobSpec,
+}

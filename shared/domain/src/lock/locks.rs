@@ -1,0 +1,63 @@
+//! The locks of a job.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::name::{LockError, LockName, excerpt};
+
+/// The locks that a job takes, each with a number of permits. A job takes all of them or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Locks(BTreeMap<LockName, u32>);
+
+impl Locks {
+    /// The locks and their permits, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&LockName, u32)> {
+        self.0.iter().map(|(name, permits)| (name, *permits))
+    }
+
+    /// Returns true if there are no locks.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The number of locks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds a lock, or replaces its number of permits.
+    pub fn add(&mut self, name: LockName, permits: u32) {
+        self.0.insert(name, permits);
+    }
+}
+
+impl FromStr for Locks {
+    type Err = LockError;
+
+    /// Parses what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, LockError> {
+        let one = |entry: &str| {
+            let (name, permits) = entry.rsplit_once('=').unwrap_or((entry, "1"));
+            let permits = permits.parse().map_err(|_| LockError::Permits(excerpt(name)))?;
+            Ok((name.parse()?, permits))
+        };
+        text.split_whitespace().map(one).collect::<Result<_, _>>().map(Locks)
+    }
+}
+
+impl fmt::Display for Locks {
+    /// Writes `devices=1 licence=2`, the form that the scripts parse.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, permits)) in self.iter().enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            write!(f, "{space}{name}={permits}")?;
+        }
+        Ok(())
+    }
+}
