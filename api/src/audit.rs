@@ -1,117 +1,106 @@
-//! Every change, written down beside the road of the request: no request waits for its entry, and
-//! none fails for it. While the store is away the entries wait here, as many as there is room for.
+//! The audit: every change over HTTP, written to the store in the background. No request waits for
+//! its entry or fails because of it. While the store is unavailable, a bounded number of entries
+//! waits in memory.
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use shared::store::{AuditedChange, Store};
+use store::{AuditedChange, Store};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-use crate::RunError;
 use crate::auth::Caller;
 use crate::metrics::Metrics;
 
-/// How many entries wait while the store is away; what comes then is lost, and counted. Such
-/// requests have mostly been answered 503, and changed nothing.
-const MOST_WAITING: usize = 4096;
-/// How many are written at once.
-const TOGETHER: usize = 64;
-/// How long the store is left alone after it did not answer.
-const PAUSE: Duration = Duration::from_secs(1);
-/// The answer that nobody waited for: what was asked may have been done all the same.
-const NOBODY_WAITED: u16 = 499;
+/// How many entries wait while the store is unavailable. Further ones are lost and counted; most of
+/// their requests were answered 503 and changed nothing.
+const MAX_WAITING: usize = 4096;
+/// How many entries are written at once.
+const BATCH: usize = 64;
+/// The pause after a write that the store did not answer.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// The status of a request whose client hung up before the answer; it may have taken effect.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// Where changes are told of.
+/// The entry point of the audit. Clones write to the same audit.
 #[derive(Clone)]
-pub(crate) struct Recorder {
+pub(crate) struct AuditLog {
     sender: mpsc::Sender<AuditedChange>,
     metrics: Metrics,
 }
 
-impl Recorder {
-    /// Starts the writer, which ends when all recorders are gone.
-    pub(crate) fn start(
-        store: Store,
-        metrics: &Metrics,
-        tasks: &mut JoinSet<Result<(), RunError>>,
-    ) -> Recorder {
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        tasks.spawn(write(store, receiver, metrics.clone()));
-        Recorder { sender, metrics: metrics.clone() }
+impl AuditLog {
+    /// Creates the audit and its writer, which runs until every clone of the audit is dropped.
+    pub(crate) fn new(store: Store, metrics: Metrics) -> (AuditLog, impl Future<Output = ()>) {
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
+        let writer = write(store, receiver, metrics.clone());
+        (AuditLog { sender, metrics }, writer)
     }
 
-    /// A change that is allowed, or refused for want of a role, and not answered yet.
-    pub(crate) fn begin(&self, change: AuditedChange, caller: Caller) -> Pending {
-        Pending { told: Some(change), caller, recorder: self.clone() }
+    /// Begins the entry of a change that was authorized, or denied because of its role.
+    pub(crate) fn begin(&self, change: AuditedChange, caller: Caller) -> PendingEntry {
+        PendingEntry { change: Some(change), caller, audit: self.clone() }
     }
 
-    fn tell(&self, change: AuditedChange) {
+    fn record(&self, change: AuditedChange) {
         if self.sender.try_send(change).is_err() {
             self.metrics.audit_lost(1);
         }
     }
 }
 
-/// A change that is under way. Dropped before its end, because its client hung up, it is told of
-/// too: it may have been done.
-pub(crate) struct Pending {
-    told: Option<AuditedChange>,
+/// The entry of a change that has not been answered yet. It is also recorded when it is dropped,
+/// because its client hung up: the change may have taken effect.
+pub(crate) struct PendingEntry {
+    change: Option<AuditedChange>,
     caller: Caller,
-    recorder: Recorder,
+    audit: AuditLog,
 }
 
-impl Pending {
-    /// It was answered so.
-    pub(crate) fn end(mut self, status: StatusCode) {
-        // A method that the route does not take changes nothing.
+impl PendingEntry {
+    /// Completes the entry with the status of the answer and records it.
+    pub(crate) fn complete(mut self, status: StatusCode) {
+        // A method that the route does not allow changes nothing.
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            self.told = None;
+            self.change = None;
         }
-        self.tell(status.as_u16());
+        self.record(status.as_u16());
     }
 
-    fn tell(&mut self, status: u16) {
-        let Some(mut change) = self.told.take() else { return };
+    fn record(&mut self, status: u16) {
+        let Some(mut change) = self.change.take() else { return };
         self.caller.name().clone_into(&mut change.who);
         self.caller.role().clone_into(&mut change.role);
         self.caller.subject().clone_into(&mut change.subject);
         change.status = status;
-        // v0 refuses parameters that it does not know: what it accepted are filters, and no
-        // secrets.
-        let known = change.path.starts_with("/api/v0/") && (200..300).contains(&status);
-        if !known {
+        // An accepted query of v0 holds known parameters only; any other may hold a secret.
+        let is_safe = change.path.starts_with("/api/v0/") && (200..300).contains(&status);
+        if !is_safe {
             change.query.clear();
         }
-        self.recorder.tell(change);
+        self.audit.record(change);
     }
 }
 
-impl Drop for Pending {
+impl Drop for PendingEntry {
     fn drop(&mut self) {
-        self.tell(NOBODY_WAITED);
+        self.record(CLIENT_CLOSED_REQUEST);
     }
 }
 
-/// Writes until nobody can tell of anything any more. An entry whose writing was not answered is
-/// written again, and may stand there twice.
-async fn write(
-    store: Store,
-    mut receiver: mpsc::Receiver<AuditedChange>,
-    metrics: Metrics,
-) -> Result<(), RunError> {
-    let mut changes = Vec::with_capacity(TOGETHER);
-    while receiver.recv_many(&mut changes, TOGETHER).await > 0 {
+/// Writes entries until every sender is dropped. An entry whose write was not answered is written
+/// again, so it may be there twice.
+async fn write(store: Store, mut receiver: mpsc::Receiver<AuditedChange>, metrics: Metrics) {
+    let mut changes = Vec::with_capacity(BATCH);
+    while receiver.recv_many(&mut changes, BATCH).await > 0 {
         while let Err(error) = store.audit(&changes).await {
             if receiver.is_closed() || !error.is_unavailable() {
-                tracing::error!(%error, lost = changes.len(), "changes are not in the audit");
+                tracing::error!(%error, lost = changes.len(), "cannot write to the audit");
                 metrics.audit_lost(changes.len());
                 break;
             }
             tracing::debug!(%error, "the audit waits for the store");
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
         changes.clear();
     }
-    Ok(())
 }

@@ -1,11 +1,10 @@
-//! Who asks, and whether they may. One middleware decides for all routes, by method and path, from
-//! one table; handlers are told who it was, and decide nothing.
+//! Authentication and authorization: who sends a request, and whether its token's role suffices.
+//! One middleware decides for all routes, from one table; handlers decide nothing.
 
 mod caller;
-mod failures;
-mod guard;
-mod remote;
-mod roles;
+mod client_address;
+pub(crate) mod roles;
+mod throttle;
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,62 +13,66 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use shared::config::BadSetting;
-use shared::tokens::Tokens;
-use shared::watch::{PERIOD, Watched};
+use domain::access_tokens::AccessTokens;
+use domain::settings::InvalidSetting;
+use service::watched_files::{PERIOD, Watched};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use caller::Caller;
-pub(crate) use guard::guard;
-pub use remote::Networks;
-pub(crate) use remote::{Peer, remote};
-pub(crate) use roles::describe;
+pub(crate) use client_address::{Peer, client_address};
+pub(crate) use roles::{Access, required_access};
 
-use crate::Exposure;
-use crate::error::Error;
-use failures::Failures;
-use roles::Need;
+use crate::error::{Error, WRONG_TOKEN};
+use crate::settings::Exposure;
+use throttle::{FailureThrottle, Verdict};
 
 const SETTING: &str = "CAPSTAN_TOKENS";
 
-/// What decides who may do what.
-pub(crate) struct Access {
-    /// `None` where nobody has to say who they are.
-    tokens: Option<RwLock<Arc<Tokens>>>,
-    failures: Failures,
-    proxies: Networks,
+/// Checks tokens and their roles.
+pub(crate) struct Authenticator {
+    /// `None` if requests need no token.
+    tokens: Option<RwLock<Arc<AccessTokens>>>,
+    throttle: FailureThrottle,
 }
 
-impl Access {
-    /// Reads the tokens. A file that is not there, or has a line that is none, stops the start.
-    pub(crate) fn new(exposure: &Exposure) -> Result<Access, BadSetting> {
+/// Why a request was refused, and its caller if the token was valid.
+pub(crate) struct Denied {
+    /// The error to answer.
+    pub(crate) error: Error,
+    /// The owner of the token.
+    pub(crate) caller: Option<Caller>,
+}
+
+impl Authenticator {
+    /// Reads the tokens file. A missing or invalid file aborts startup.
+    pub(crate) fn new(exposure: &Exposure) -> Result<Authenticator, InvalidSetting> {
         let tokens = read(exposure)?;
         if tokens.as_ref().is_some_and(|tokens| tokens.entries().is_empty()) {
             tracing::warn!(
-                "there is no token, so nobody may do anything: make one with capstan token new"
+                "the tokens file is empty, so every request is refused: \
+                 create a token with `capstan token new`"
             );
         }
-        Ok(Access {
+        Ok(Authenticator {
             tokens: tokens.map(|tokens| RwLock::new(Arc::new(tokens))),
-            failures: Failures::default(),
-            proxies: exposure.trusted_proxies.clone(),
+            throttle: FailureThrottle::default(),
         })
     }
 
-    /// Reads the tokens again whenever the file changes, until `shutdown`.
-    pub(crate) async fn follow(&self, exposure: Exposure, shutdown: CancellationToken) {
+    /// Reloads the tokens whenever the file changes, until `shutdown`.
+    pub(crate) async fn watch(&self, exposure: Exposure, shutdown: CancellationToken) {
         let Some(path) = exposure.tokens.clone() else { return };
         let mut watched = Watched::unread(vec![path]);
         while shutdown.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_some() {
             if watched.changed() {
-                self.reread(&exposure);
+                self.reload(&exposure);
             }
         }
     }
 
-    /// Reads the tokens again. While they cannot be read the last ones that could are good: who
-    /// wants to take a token back deletes its line.
-    fn reread(&self, exposure: &Exposure) {
+    /// Reloads the tokens. An unreadable file leaves the last readable tokens in force; a token is
+    /// revoked by deleting its line.
+    fn reload(&self, exposure: &Exposure) {
         let Some(tokens) = &self.tokens else { return };
         match read(exposure) {
             Ok(read) => {
@@ -80,40 +83,48 @@ impl Access {
                     *current = read;
                 }
             }
-            Err(error) => tracing::error!(%error, "the tokens stay as they were"),
+            Err(error) => tracing::error!(%error, "cannot reload the tokens, keeping the old ones"),
         }
     }
 
-    /// Who sends these headers, if they may do what is asked for. Wrong tokens are answered late.
-    async fn admit(
+    /// Returns the caller if its token gives the required access. Answers to wrong tokens are
+    /// delayed.
+    pub(crate) async fn authorize(
         &self,
         headers: &HeaderMap,
-        need: Need,
+        required: Access,
         from: IpAddr,
-    ) -> Result<Caller, (Error, Option<Caller>)> {
-        let (Some(tokens), Need::Role(needed)) = (&self.tokens, need) else {
+    ) -> Result<Caller, Denied> {
+        let (Some(tokens), Access::Role(needed)) = (&self.tokens, required) else {
             return Ok(Caller::default());
         };
+        let denied = |error, caller| Denied { error, caller };
         let known = Arc::clone(&tokens.read().unwrap_or_else(PoisonError::into_inner));
-        let sent = credentials(headers).map_err(|why| (Error::NotAuthenticated(why), None))?;
-        let Some(entry) = known.find(&sent) else {
-            return Err((self.failures.slow_down(from).await, None));
+        let token =
+            credentials(headers).map_err(|why| denied(Error::NotAuthenticated(why), None))?;
+        let Some(entry) = known.find(&token) else {
+            let error = match self.throttle.record(from).await {
+                Verdict::Answered => WRONG_TOKEN,
+                Verdict::TooMany => Error::TooManyWrongTokens,
+            };
+            return Err(denied(error, None));
         };
         let caller = Caller::known(entry.owner.clone(), entry.role);
         if entry.role < needed {
             let owner = entry.owner.clone();
-            return Err((Error::NotAuthorized { owner, role: entry.role, needed }, Some(caller)));
+            let error = Error::NotAuthorized { owner, role: entry.role, needed };
+            return Err(denied(error, Some(caller)));
         }
         Ok(caller)
     }
 }
 
-fn read(exposure: &Exposure) -> Result<Option<Tokens>, BadSetting> {
-    let text = shared::config::read(SETTING, exposure.tokens.as_deref())?;
-    text.map(|text| text.parse().map_err(|error| BadSetting::new(SETTING, error))).transpose()
+fn read(exposure: &Exposure) -> Result<Option<AccessTokens>, InvalidSetting> {
+    let text = service::settings::read(SETTING, exposure.tokens.as_deref())?;
+    text.map(|text| text.parse().map_err(|error| InvalidSetting::new(SETTING, error))).transpose()
 }
 
-/// The token that was sent: as Bearer, or as the password of Basic, whose user is not looked at.
+/// Returns the token of a request: a Bearer token, or the password of Basic, with any user name.
 fn credentials(headers: &HeaderMap) -> Result<String, &'static str> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let value = all.next().ok_or("send a token: Authorization: Bearer capstan_…")?;
@@ -127,7 +138,7 @@ fn credentials(headers: &HeaderMap) -> Result<String, &'static str> {
         "basic" => {
             let decoded = STANDARD.decode(rest.trim()).ok();
             let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-            let (_, password) = text.split_once(':').ok_or("these are no Basic credentials")?;
+            let (_, password) = text.split_once(':').ok_or("the Basic credentials are invalid")?;
             Ok(password.to_owned())
         }
         _ => Err("send the token as Authorization: Bearer, or as the password of Basic"),
@@ -137,29 +148,29 @@ fn credentials(headers: &HeaderMap) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::job::WorkerId;
-    use shared::tokens::{Entry, Role, Secret};
+    use domain::access_tokens::{AccessToken, AccessTokenEntry, Role};
+    use domain::job::WorkerId;
 
     #[test]
-    fn a_file_that_is_broken_or_gone_takes_nobody_anything() {
+    fn an_unreadable_tokens_file_revokes_no_token() {
         let path = std::env::temp_dir().join(format!("capstan-test-{}", WorkerId::random()));
-        let secret = Secret::random().unwrap();
-        let line = Entry::new("ci".parse().unwrap(), Role::Viewer, &secret).to_string();
+        let secret = AccessToken::random().unwrap();
+        let line = AccessTokenEntry::new("ci".parse().unwrap(), Role::Viewer, &secret).to_string();
         std::fs::write(&path, &line).unwrap();
         let exposure = Exposure { tokens: Some(path.clone()), ..Exposure::default() };
-        let access = Access::new(&exposure).unwrap();
-        let known =
-            || access.tokens.as_ref().unwrap().read().unwrap().find(secret.reveal()).is_some();
-        assert!(known());
+        let authenticator = Authenticator::new(&exposure).unwrap();
+        let tokens = authenticator.tokens.as_ref().unwrap();
+        let is_known = || tokens.read().unwrap().find(secret.reveal()).is_some();
+        assert!(is_known());
         std::fs::write(&path, format!("{line}\nnonsense\n")).unwrap();
-        access.reread(&exposure);
-        assert!(known());
+        authenticator.reload(&exposure);
+        assert!(is_known());
         std::fs::remove_file(&path).unwrap();
-        access.reread(&exposure);
-        assert!(known());
+        authenticator.reload(&exposure);
+        assert!(is_known());
         std::fs::write(&path, "").unwrap();
-        access.reread(&exposure);
-        assert!(!known());
+        authenticator.reload(&exposure);
+        assert!(!is_known());
         std::fs::remove_file(&path).unwrap();
     }
 }

@@ -1,199 +1,183 @@
-//! Everything that can be wrong with a request, said in the words of the domain. It knows no HTTP:
-//! what each surface answers is decided at that surface's edge.
+//! Every reason to refuse a request, in terms of the domain. This layer knows no HTTP: each
+//! surface decides how it reports an error.
+
+mod field_path;
+mod suggestion;
 
 use std::fmt;
 
-use shared::bounds::{BoundError, PARAMETERS_BYTES};
-use shared::job::{JobId, Status, WorkerId};
-use shared::store::{Relation, StoreError};
-use shared::tokens::{Owner, Role};
+use domain::access_tokens::{Owner, Role};
+use domain::bounds::{BoundError, PARAMETERS_BYTES};
+use domain::job::{JobId, Status, WorkerId};
+use store::{MAX_ACTION_CONFIGS, MAX_CRONS, MAX_SUBSCRIPTIONS, Relation, StoreError};
 
-/// Why a request was not done.
+pub(crate) use field_path::FieldPath;
+pub(crate) use suggestion::unknown_name;
+
+/// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// No job has this id, or the text cannot be one.
+    /// No job has this id, or the text is not a job id.
     #[error("there is no job {0:?}")]
     NoSuchJob(String),
-    /// No worker has this id, or the text cannot be one.
+    /// No worker has this id, or the text is not a worker id.
     #[error("there is no worker {0:?}")]
     NoSuchWorker(String),
-    /// No cron has this name, or the text cannot be one.
+    /// No cron has this name, or the text is not a valid name.
     #[error("there is no cron {0:?}")]
     NoSuchCron(String),
-    /// Nobody holds a lock of this name, or the text cannot be one.
-    #[error("nobody holds, waits for or has set a lock {0:?}")]
+    /// The lock has no holder, no waiter and no permits of its own, or the name is not valid.
+    #[error("lock {0:?} is not held, waited for or configured")]
     NoSuchLock(String),
-    /// The text cannot be a class of jobs.
+    /// The text is not a class of jobs in canonical form.
     #[error(
-        "{0:?} is no class of jobs: it must be like scan=1 or cpu=2+scan=1, in the order of names"
+        "{0:?} is not a valid class of jobs: \
+         write it like scan=1 or cpu=2+scan=1, with the types in alphabetical order"
     )]
     NoSuchClass(String),
-    /// The text cannot be the name of an action.
-    #[error("{0:?} is no name of an action")]
+    /// The text is not an action name.
+    #[error("{0:?} is not a valid action name")]
     NoSuchAction(String),
-    /// No action of this name is configured, or the text cannot be one.
-    #[error("nothing is configured of the action {0:?}")]
+    /// The action has no configuration, or the text is not an action name.
+    #[error("action {0:?} has no configuration")]
     NoSuchActionConfig(String),
-    /// No subscription has this name, or the text cannot be one.
+    /// No subscription has this name, or the text is not a valid name.
     #[error("there is no subscription {0:?}")]
     NoSuchSubscription(String),
-    /// Nobody is known to have sent this.
+    /// The request has no valid token.
     #[error("{0}")]
     NotAuthenticated(&'static str),
-    /// Too many wrong tokens come from there.
-    #[error("too many wrong tokens come from this address; try again in a second")]
+    /// The address has sent too many wrong tokens.
+    #[error("too many wrong tokens from this address; try again in a second")]
     TooManyWrongTokens,
-    /// Whoever sent this may not do it.
-    #[error("{owner} is {role}, and this takes {needed}")]
+    /// The role of the token is too low for the request.
+    #[error("token {owner} has role {role}; {needed} is required")]
     NotAuthorized {
-        /// Whose token it is.
+        /// The owner of the token.
         owner: Owner,
-        /// What the token may do.
+        /// The role of the token.
         role: Role,
-        /// What it would have to be.
+        /// The role that the route requires.
         needed: Role,
     },
-    /// Nothing is served under this path.
+    /// No route has this path.
     #[error("there is no route {0:?}")]
     NoSuchRoute(String),
-    /// The route is there, but not for this method.
-    #[error("{route} does not take {method}")]
+    /// The route exists, but not for this method.
+    #[error("{route} does not allow {method}")]
     NotAllowed {
-        /// What was asked for.
+        /// The method of the request.
         method: String,
-        /// Where.
+        /// The path of the request.
         route: String,
     },
-    /// The body is something else than JSON.
-    #[error("the body must be application/json, and not {0:?}")]
+    /// The content type of the body is not JSON.
+    #[error("the body must be application/json, not {0:?}")]
     MediaType(String),
-    /// The body calls itself JSON and is not.
-    #[error("the body is no JSON: {0}")]
+    /// The body is not JSON.
+    #[error("the body is not valid JSON: {0}")]
     Json(String),
-    /// A field or parameter has a value that it must not have, or is not known.
-    #[error("{place}: {why}")]
+    /// A field or parameter is unknown or has an invalid value.
+    #[error("{at}: {reason}")]
     Invalid {
-        /// Where.
-        place: Place,
-        /// What is wrong.
-        why: String,
+        /// The field or parameter.
+        at: FieldPath,
+        /// What is wrong with it.
+        reason: String,
     },
-    /// Something is larger than it may be.
-    #[error("{place}: more than {limit_bytes} bytes, which is the limit")]
+    /// A field or the body is too large.
+    #[error("{at}: larger than the limit of {limit_bytes} bytes")]
     TooLarge {
-        /// What.
-        place: Place,
-        /// The largest that it may be.
+        /// The field, or the body.
+        at: FieldPath,
+        /// The largest size that is allowed.
         limit_bytes: usize,
     },
-    /// The namespace has as many queues as it may have.
+    /// The namespace already has the maximum number of queues.
     #[error(
-        "queue {0:?} would be one more than this namespace may have: use fewer kinds of capacity maps"
+        "queue {0:?} would exceed the number of queues of a namespace: \
+         use fewer different capacity maps"
     )]
     TooManyQueues(String),
-    /// The namespace has as many crons as it may have.
-    #[error("this namespace has {max} crons already, and may not have more", max = shared::store::MAX_CRONS)]
+    /// The namespace already has the maximum number of crons.
+    #[error("this namespace already has {MAX_CRONS} crons, which is the limit")]
     TooManyCrons,
-    /// The namespace has as many configs of actions as it may have.
-    #[error("this namespace has configured {max} actions already, and may not have more", max = shared::store::MAX_ACTION_CONFIGS)]
+    /// The namespace already has the maximum number of configured actions.
+    #[error("this namespace already configures {MAX_ACTION_CONFIGS} actions, which is the limit")]
     TooManyActionConfigs,
-    /// The namespace has as many subscriptions as it may have.
-    #[error("this namespace has {max} subscriptions already, and may not have more", max = shared::store::MAX_SUBSCRIPTIONS)]
+    /// The namespace already has the maximum number of subscriptions.
+    #[error("this namespace already has {MAX_SUBSCRIPTIONS} subscriptions, which is the limit")]
     TooManySubscriptions,
-    /// The job of an idempotency key was made within a day, and is gone.
-    #[error("{place}: the job that was made with it is not kept any more")]
-    Spent {
+    /// The idempotency key was used within the last day, and its job has been removed since.
+    #[error("{at}: the job that was created with this key has been removed")]
+    SpentKey {
         /// The header, perhaps for one job of a batch.
-        place: Place,
-        /// The job.
+        at: FieldPath,
+        /// The job that was created with the key.
         id: JobId,
     },
-    /// A job that cannot be tried again, because it is not over, or deleted.
-    #[error("job {id} is {status}: only a job that is over and not deleted can be tried again")]
-    NotOver {
+    /// The job cannot be retried, because it has not finished or is deleted.
+    #[error("job {id} is {status}; only a finished job that is not deleted can be retried")]
+    NotFinished {
         /// The job.
         id: JobId,
-        /// What it is.
+        /// Its status.
         status: Status,
     },
-    /// A job that cannot be changed any more.
-    #[error("job {id} is {status}{but}: only a job that has not been started can be changed",
-        but = if *status == Status::Waiting { ", but only for its children" } else { "" })]
-    NotWaiting {
+    /// The job has started, so it cannot be changed.
+    #[error("job {id} is {status}{suffix}; only a job that has not started can be changed",
+        suffix = if *status == Status::Waiting { " for its children" } else { "" })]
+    AlreadyStarted {
         /// The job.
         id: JobId,
-        /// What it is.
+        /// Its status; `waiting` when it waits for its children.
         status: Status,
     },
-    /// A job that cannot be tried again, because it was.
-    #[error("job {id} is carried on by job {follow_up} already")]
-    Followed {
+    /// The job cannot be retried, because it already was.
+    #[error("job {id} was already retried as job {follow_up}")]
+    AlreadyRetried {
         /// The job.
         id: JobId,
-        /// The one that carries on.
+        /// The job that continues its work.
         follow_up: JobId,
     },
-    /// A job that cannot be tried again now, because another does the same.
-    #[error("job {holder}, which is not over, has the unique key of job {id}")]
-    KeyTaken {
+    /// The job cannot be retried now, because an unfinished job has the same unique key.
+    #[error("job {holder}, which has not finished, has the unique key of job {id}")]
+    UniqueKeyTaken {
         /// The job.
         id: JobId,
-        /// The one that has the key.
+        /// The job that has the key.
         holder: JobId,
     },
-    /// A worker that can be told nothing any more.
+    /// The worker is dead or has shut down, so it takes no commands.
     #[error("worker {0} is dead or has shut down")]
-    WorkerOver(WorkerId),
-    /// It may be done when it is asked again.
+    WorkerGone(WorkerId),
+    /// The request may succeed when it is repeated.
     #[error("{0}; try again in a second")]
     Unavailable(&'static str),
-    /// Capstan itself is wrong somewhere; the log says where.
-    #[error("something is wrong inside of Capstan; its log says more")]
-    Broken,
+    /// A bug in Capstan or a corrupt record; the log has the details.
+    #[error("internal error; see the service log")]
+    Internal,
 }
 
-/// A token that nobody has.
+/// The error for a token that is not in the tokens file.
 pub(crate) const WRONG_TOKEN: Error = Error::NotAuthenticated("there is no such token");
 
-/// Where in a request something is: a field, perhaps of one job of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// The place of the job in its batch, from 0.
-    pub(crate) index: Option<usize>,
-    /// The field, parameter or header; `body` for all of it.
-    pub(crate) field: String,
-}
-
-impl Place {
-    /// A field of the request itself.
-    pub(crate) fn field(name: impl Into<String>) -> Place {
-        Place { index: None, field: name.into() }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.index {
-            None => f.write_str(&self.field),
-            Some(index) if self.field.is_empty() => write!(f, "jobs[{index}]"),
-            Some(index) => write!(f, "jobs[{index}].{}", self.field),
-        }
-    }
-}
+/// The error for a store that does not answer in time.
+pub(crate) const STORE_UNAVAILABLE: Error = Error::Unavailable("the store does not answer");
 
 impl Error {
-    /// A field or parameter that is refused.
-    pub(crate) fn invalid(field: impl Into<String>, why: impl fmt::Display) -> Error {
-        Error::Invalid { place: Place::field(field), why: why.to_string() }
+    /// Returns the error for an invalid field or parameter.
+    pub(crate) fn invalid(field: impl Into<String>, reason: impl fmt::Display) -> Error {
+        Error::Invalid { at: FieldPath::new(field), reason: reason.to_string() }
     }
 
-    /// The same error, said of the `index`-th job of a batch.
+    /// Returns the same error, reported for the job at `index` of a batch.
     pub(crate) fn in_job(mut self, index: usize) -> Error {
-        if let Error::Invalid { place, .. }
-        | Error::TooLarge { place, .. }
-        | Error::Spent { place, .. } = &mut self
+        if let Error::Invalid { at, .. } | Error::TooLarge { at, .. } | Error::SpentKey { at, .. } =
+            &mut self
         {
-            place.index = Some(index);
+            at.index = Some(index);
         }
         self
     }
@@ -203,7 +187,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         if error.is_unavailable() {
             tracing::debug!(%error, "the store did not answer");
-            return Error::Unavailable("the store does not answer");
+            return STORE_UNAVAILABLE;
         }
         match error {
             StoreError::TooManyQueues(queue) => Error::TooManyQueues(queue),
@@ -218,49 +202,26 @@ impl From<StoreError> for Error {
             | StoreError::Random(_)
             | StoreError::Answer { .. }
             | StoreError::Record { .. } => {
-                tracing::error!(%error, "the store holds or says what it never should");
-                Error::Broken
+                tracing::error!(%error, "the store gave an unexpected answer");
+                Error::Internal
             }
         }
     }
 }
 
-/// What was checked against its bounds; an error names the field.
-pub(crate) fn within<T>(field: &str, checked: Result<T, BoundError>) -> Result<T, Error> {
+/// Reports a violated bound as an error of the field.
+pub(crate) fn at_field<T>(field: &str, checked: Result<T, BoundError>) -> Result<T, Error> {
     checked.map_err(|error| match error {
         BoundError::Bytes => {
-            Error::TooLarge { place: Place::field(field), limit_bytes: PARAMETERS_BYTES }
+            Error::TooLarge { at: FieldPath::new(field), limit_bytes: PARAMETERS_BYTES }
         }
         BoundError::Retries
         | BoundError::Dependencies(_)
-        | BoundError::Longer(_)
+        | BoundError::TooLong(_)
         | BoundError::Empty
-        | BoundError::Deep
+        | BoundError::TooDeep
         | BoundError::Backoff => Error::invalid(field, error),
     })
-}
-
-/// Why a name is refused that is none of `known`: the one that was meant, perhaps, and all there
-/// are.
-pub(crate) fn unknown_name(what: &str, name: &str, known: &[&str]) -> String {
-    let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    match nearest(name, known) {
-        Some(near) => format!("unknown {what}; did you mean {near}? there are: {all}"),
-        None => format!("unknown {what}; there are: {all}"),
-    }
-}
-
-/// The known name that differs least, if it is by no more than two letters in another case.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    const MOST_LETTERS: usize = 2;
-    if name.len() > 64 {
-        return None;
-    }
-    let lower = name.to_lowercase();
-    let distances =
-        known.iter().map(|one| (strsim::osa_distance(&lower, &one.to_lowercase()), *one));
-    let (distance, near) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= MOST_LETTERS && distance < near.len().min(name.len())).then_some(near)
 }
 
 #[cfg(test)]
@@ -268,24 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_nearly_right_is_suggested() {
-        let known = ["action", "retries", "scheduledAt", "capacityMap"];
-        let cases = [
-            ("retrys", Some("retries")),
-            ("retires", Some("retries")),
-            ("scheduled_at", Some("scheduledAt")),
-            ("CAPACITYMAP", Some("capacityMap")),
-            ("locks", None),
-            ("a", None),
-            ("", None),
-        ];
-        for (name, near) in cases {
-            assert_eq!(nearest(name, &known), near, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_place_names_the_job_of_a_batch() {
+    fn an_error_in_a_batch_names_the_job() {
         let error = Error::invalid("retries", "is too many").in_job(3);
         assert_eq!(error.to_string(), "jobs[3].retries: is too many");
     }

@@ -1,10 +1,8 @@
-//! The API as a process of its own: settings, log, signals. It may hold nothing else.
-
-use std::pin::pin;
+//! The program `capstan-api`: parses the settings, starts logging and handles signals.
 
 use anyhow::Context;
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use service::shutdown::shutdown_on_signals;
 use tokio_util::sync::CancellationToken;
 
 /// Serves Capstan's HTTP API
@@ -18,16 +16,11 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Arguments::parse().config;
-    shared::telemetry::start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    service::telemetry::start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
     let shutdown = CancellationToken::new();
-    let mut running = pin!(api::run(config, shutdown.clone()));
+    let steps = [shutdown.clone()];
     tokio::select! {
-        ended = &mut running => return Ok(ended?),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        ended = api::run(config, shutdown) => Ok(ended?),
+        failed = shutdown_on_signals(&steps) => failed.context("cannot listen for signals"),
     }
-    shutdown.cancel();
-    Ok(running.await?)
 }

@@ -1,60 +1,57 @@
-//! What the API counts, and the middleware that counts it. Labels are bounded: routes by their
-//! pattern, methods by the known ones.
+//! The metrics of the API and the middleware that counts requests. Labels are bounded: routes by
+//! their pattern, methods by the known ones.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
+use domain::job::Status;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use shared::job::Status;
-
-use crate::app::App;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
+struct RouteLabels {
     method: &'static str,
     route: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct RequestLabels {
     method: &'static str,
     route: String,
     status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct InStatus {
+struct StatusLabels {
     status: &'static str,
 }
 
-type Seconds = Family<Route, Histogram, fn() -> Histogram>;
+type Durations = Family<RouteLabels, Histogram, fn() -> Histogram>;
 
-/// The counters. Clones count together.
+/// The metrics of the API. Clones share their counters.
 #[derive(Clone)]
 pub(crate) struct Metrics {
-    requests: Family<Answered, Counter>,
-    seconds: Seconds,
+    requests: Family<RequestLabels, Counter>,
+    durations: Durations,
     submitted: Counter,
     audit_lost: Counter,
-    jobs: Family<InStatus, Gauge>,
+    jobs: Family<StatusLabels, Gauge>,
 }
 
 impl Metrics {
-    /// Makes the counters and names them in the registry.
+    /// Creates the metrics and registers them.
     pub(crate) fn new(registry: &mut Registry) -> Metrics {
         let metrics = Metrics {
             requests: Family::default(),
             // From half a millisecond to eight seconds.
-            seconds: Family::new_with_constructor(|| {
+            durations: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.0005, 2.0, 15))
             }),
             submitted: Counter::default(),
@@ -64,38 +61,42 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("capstan");
         let requests = metrics.requests.clone();
         registry.register("api_requests", "requests by route, method and status code", requests);
-        let seconds = metrics.seconds.clone();
-        let help = "time from a request to the begin of its answer";
-        registry.register_with_unit("api_request", help, Unit::Seconds, seconds);
+        let durations = metrics.durations.clone();
+        let help = "time from a request to the start of its answer";
+        registry.register_with_unit("api_request", help, Unit::Seconds, durations);
         let submitted = metrics.submitted.clone();
-        registry.register("api_submitted_jobs", "jobs that were answered 202", submitted);
+        registry.register("api_submitted_jobs", "jobs that were accepted with 202", submitted);
         let help = "changes that could not be written to the audit";
         registry.register("api_audit_lost", help, metrics.audit_lost.clone());
         registry.register("jobs", "jobs in the store by status", metrics.jobs.clone());
         metrics
     }
 
-    /// So many jobs were answered 202.
+    /// Counts jobs that were accepted with 202.
     pub(crate) fn submitted(&self, jobs: usize) {
         self.submitted.inc_by(jobs as u64);
     }
 
-    /// So many changes could not be written to the audit.
+    /// Counts changes that could not be written to the audit.
     pub(crate) fn audit_lost(&self, changes: usize) {
         self.audit_lost.inc_by(changes as u64);
     }
 
-    /// So many jobs are in each status.
+    /// Sets the number of jobs in each status.
     pub(crate) fn jobs(&self, counts: &[(Status, u64)]) {
         for (status, count) in counts {
-            let gauge = self.jobs.get_or_create(&InStatus { status: status.as_str() });
+            let gauge = self.jobs.get_or_create(&StatusLabels { status: status.as_str() });
             gauge.set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
     }
 }
 
-/// Counts a request and its answer.
-pub(crate) async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// Middleware that counts requests and measures how long their answers take.
+pub(crate) async fn count(
+    State(metrics): State<Metrics>,
+    request: Request,
+    next: Next,
+) -> Response {
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("none", MatchedPath::as_str).to_owned();
     let method = known_method(request.method());
@@ -105,10 +106,9 @@ pub(crate) async fn count(State(app): State<Arc<App>>, request: Request, next: N
     let status = response.status().as_u16();
     let elapsed_ms = elapsed.as_millis() as u64;
     tracing::debug!(method, route, status, elapsed_ms, "answered");
-    let metrics = &app.metrics;
-    let labels = Route { method, route: route.clone() };
-    metrics.seconds.get_or_create(&labels).observe(elapsed.as_secs_f64());
-    metrics.requests.get_or_create(&Answered { method, route, status }).inc();
+    let labels = RouteLabels { method, route: route.clone() };
+    metrics.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
+    metrics.requests.get_or_create(&RequestLabels { method, route, status }).inc();
     response
 }
 

@@ -1,58 +1,52 @@
-//! The DTR surface, `/api/v0`: its routes, and the modules that know its wire. Nothing outside of
-//! it does.
+//! The DTR surface, `/api/v0`. Each noun has a module with its wire types and handlers; `wire` holds
+//! what they share. Nothing outside of this surface knows its wire format, except that `server`
+//! answers with its refusal where no surface was reached.
 
-mod action_config;
+mod action_configs;
 mod audit;
-pub(crate) mod body;
-mod change;
-mod commands;
-mod cron;
 mod crons;
 mod docs;
 mod events;
 pub(crate) mod fuzzing;
-mod job;
 mod jobs;
-mod key;
-mod list;
-mod lock;
 mod locks;
-mod logs;
-mod path;
-mod query;
 mod queues;
-mod refusal;
 mod settings;
-mod steering;
-mod submission;
-mod subscription;
 mod subscriptions;
-mod tail;
-mod values;
+pub(crate) mod wire;
 mod workers;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{self, Next};
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use docs::{NoToken, WrongRole};
-pub(crate) use refusal::Refusal;
+use crate::app::App;
+use crate::deadline::in_time;
+use wire::refusal::Refusal;
 
-use crate::app::{App, in_time};
+/// Returns the routes of the surface and the OpenAPI document that describes them.
+pub(crate) fn routes_and_docs() -> (Router<Arc<App>>, OpenApi) {
+    let (router, mut document) = routes().split_for_parts();
+    docs::security::describe(&mut document);
+    (router, document)
+}
 
-/// Every route of the surface, with the document that describes each: both come from the same list.
-pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+fn routes() -> OpenApiRouter<Arc<App>> {
     let brief = OpenApiRouter::new()
-        .routes(routes!(jobs::show, commands::delete))
-        .routes(routes!(commands::cancel))
-        .routes(routes!(commands::retry))
-        .routes(routes!(logs::show))
+        .routes(routes!(jobs::read::show, jobs::delete::delete))
+        .routes(routes!(jobs::cancel::cancel))
+        .routes(routes!(jobs::retry::retry))
+        .routes(routes!(jobs::logs::show))
         .routes(routes!(workers::list))
         .routes(routes!(workers::show))
+        .routes(routes!(workers::commands::drain))
+        .routes(routes!(workers::commands::resume))
         .routes(routes!(locks::show, locks::clear))
         .routes(routes!(queues::list))
         .routes(routes!(queues::pause_class))
@@ -64,27 +58,25 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(crons::pause))
         .routes(routes!(crons::resume))
         .routes(routes!(crons::next))
-        .routes(routes!(action_config::list))
-        .routes(routes!(action_config::show, action_config::delete))
+        .routes(routes!(action_configs::list))
+        .routes(routes!(action_configs::show, action_configs::delete))
         .routes(routes!(subscriptions::show, subscriptions::delete))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
         .routes(routes!(subscriptions::test))
-        .routes(routes!(steering::drain))
-        .routes(routes!(steering::resume))
         .routes(routes!(audit::list))
-        .route_layer(middleware::from_fn(brief));
-    // These wait for a body first, or go through a long history, and mind the time themselves.
+        .route_layer(from_fn(limit_time));
+    // These wait for a body or read a long history, so they limit the time of store calls themselves.
     let routes = OpenApiRouter::new()
-        .routes(routes!(jobs::list, jobs::submit))
-        .routes(routes!(jobs::submit_batch))
-        .routes(routes!(change::change))
+        .routes(routes!(jobs::read::list, jobs::submit::submit))
+        .routes(routes!(jobs::submit::submit_batch))
+        .routes(routes!(jobs::change::change))
         .routes(routes!(locks::list, locks::set))
         .routes(routes!(crons::list, crons::set))
-        .routes(routes!(action_config::set))
+        .routes(routes!(action_configs::set))
         .routes(routes!(subscriptions::list, subscriptions::set))
-        .routes(routes!(commands::cancel_many))
-        .routes(routes!(steering::capacity))
+        .routes(routes!(jobs::cancel::cancel_many))
+        .routes(routes!(workers::commands::capacity))
         .routes(routes!(settings::show, settings::change))
         .routes(routes!(events::follow))
         .routes(routes!(docs::show))
@@ -92,7 +84,34 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(docs::begin()).nest("/api/v0", routes)
 }
 
-/// Answers within the time that the store may take.
-async fn brief(request: Request, next: Next) -> Result<Response, Refusal> {
+/// Limits the time of the whole request to the time that the store may take.
+async fn limit_time(request: Request, next: Next) -> Result<Response, Refusal> {
     in_time(async { Ok(next.run(request).await) }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Access;
+    use crate::auth::roles::listed;
+    use axum::http::Method;
+    use domain::access_tokens::Role;
+
+    #[test]
+    fn every_route_is_listed_with_the_role_it_requires() {
+        let (_, mut document) = routes_and_docs();
+        let all: Vec<_> = docs::security::operations(&mut document)
+            .map(|(method, path, _)| (method, path))
+            .collect();
+        assert!(all.len() > 20);
+        for (method, path) in all {
+            let access = listed(method.as_str(), &path);
+            assert!(access.is_some(), "add {method} {path} to the table of roles");
+            let is_public = access == Some(Access::Public);
+            assert!(!is_public || path.contains("docs"), "{method} {path} is public");
+            let changes = method != Method::GET;
+            let allows_viewers = access <= Some(Access::Role(Role::Viewer));
+            assert!(!changes || !allows_viewers, "a viewer may {method} {path}");
+        }
+    }
 }

@@ -24,18 +24,16 @@ mod envelope;
 mod filter;
 pub(crate) mod fuzzing;
 mod job;
+mod job_number;
 mod joblocks;
 mod link;
 mod list;
 mod pattern;
-mod refusal;
+pub(crate) mod refusal;
 mod scan;
 mod show;
-mod socket;
+pub(crate) mod socketio;
 mod state;
-
-pub(crate) use refusal::Refusal;
-pub(crate) use socket::Sockets;
 
 use std::sync::Arc;
 
@@ -44,10 +42,8 @@ use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
-use crate::surface;
-
-/// The largest body.
-const BODY_BYTES: usize = 1024 * 1024;
+use crate::http_error;
+use refusal::Refusal;
 
 /// Every route of the surface.
 pub(crate) fn routes() -> Router<Arc<App>> {
@@ -55,7 +51,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/jobs", get(list::list))
         .route("/joblocks", get(joblocks::list).delete(joblocks::clear))
         .route("/job/{number}", get(show::show).put(abort::abort));
-    let routes = surface::with_fallbacks::<_, Refusal>(routes)
-        .layer(CatchPanicLayer::custom(surface::panicked::<Refusal>));
+    let routes = http_error::with_fallbacks::<_, Refusal>(routes)
+        .layer(CatchPanicLayer::custom(http_error::panicked::<Refusal>));
     Router::new().nest("/api/v1.0", routes)
 }

@@ -1,4 +1,4 @@
-//! Who asks, as handlers are told it.
+//! The caller of a request, as handlers and the audit see it.
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -6,41 +6,41 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use shared::store::UNKNOWN;
-use shared::tokens::{Owner, Role};
+use domain::access_tokens::{Owner, Role};
+use store::UNKNOWN;
 
-/// Who sent a request, and what came of it. Clones are the same.
+/// The owner of the token of a request, and what the request created. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    known: Option<(Owner, Role)>,
+    token: Option<(Owner, Role)>,
     subject: OnceLock<String>,
 }
 
 impl Caller {
-    /// The owner of a token.
+    /// Returns the owner of a valid token.
     pub(super) fn known(owner: Owner, role: Role) -> Caller {
-        Caller(Arc::new(Inner { known: Some((owner, role)), subject: OnceLock::new() }))
+        Caller(Arc::new(Inner { token: Some((owner, role)), subject: OnceLock::new() }))
     }
 
-    /// The name: what jobs show as `scheduledBy`. `unknown` where nobody has to say who they are.
+    /// Returns the name, which jobs show as `scheduledBy`; `unknown` without tokens.
     pub(crate) fn name(&self) -> &str {
-        self.0.known.as_ref().map_or(UNKNOWN, |(owner, _)| owner.as_str())
+        self.0.token.as_ref().map_or(UNKNOWN, |(owner, _)| owner.as_str())
     }
 
-    /// The role, as the audit shows it; empty where there is none.
+    /// Returns the role as the audit shows it; empty without tokens.
     pub(crate) fn role(&self) -> &'static str {
-        self.0.known.as_ref().map_or("", |(_, role)| role.as_str())
+        self.0.token.as_ref().map_or("", |(_, role)| role.as_str())
     }
 
-    /// Notes for the audit what was made or changed, where the path does not say it. Once.
-    pub(crate) fn made(&self, subject: impl Display) {
+    /// Records for the audit what the request created or changed, if its path does not name it.
+    pub(crate) fn set_subject(&self, subject: impl Display) {
         let _ = self.0.subject.set(subject.to_string());
     }
 
-    /// What was noted.
+    /// Returns what the request created or changed.
     pub(crate) fn subject(&self) -> &str {
         self.0.subject.get().map_or("", String::as_str)
     }

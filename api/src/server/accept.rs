@@ -1,5 +1,5 @@
-//! Takes connections and serves each, within limits: on how many there are, how large a head of a
-//! request is, and how long it takes to come.
+//! Accepts connections and serves each, with limits on their number, on the size of a request head
+//! and on the time it may take.
 
 use std::io;
 use std::net::IpAddr;
@@ -7,8 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
-use axum::response::Response;
+use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,71 +15,62 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
+use tower_http::normalize_path::NormalizePath;
 
-use super::Exposure;
-use super::seats::{Seat, Seats};
-use super::stream::{Seated, Transport};
+use super::connection::{LimitedConnection, Transport};
+use super::connection_limit::{ConnectionLimit, ConnectionPermit};
+use super::tls::Tls;
 use crate::auth::Peer;
-use crate::tls::Tls;
+use crate::settings::Exposure;
 
-/// A head, and a TLS handshake, must be there within this time; so long a connection may be idle
-/// between two requests.
-const HEAD_LIMIT: Duration = Duration::from_secs(20);
-/// A head is at most so large: more is answered 431.
-const HEAD_BYTES: usize = 32 * 1024;
-const MOST_HEADERS: usize = 64;
-/// How long to wait after the system could not give us another connection: it has no files left,
-/// say.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long a request head or a TLS handshake may take, and how long a connection may be idle
+/// between requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// The largest request head; a larger one is answered 431.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+const MAX_HEADERS: usize = 64;
+/// The pause after the system refused a connection, for example for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What serves requests.
-pub(super) trait Serves:
-    Service<Request, Response = Response, Error = std::convert::Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
-}
-
-impl<S> Serves for S where
-    S: Service<Request, Response = Response, Error = std::convert::Infallible, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
+#[derive(Clone)]
+pub(super) struct Service {
+    /// The routes, for paths with and without a trailing slash.
+    pub(super) routes: NormalizePath<Router>,
+    /// The encryption of connections, if any.
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 /// Serves until `stop`, and then until every open request is answered.
 pub(super) async fn serve(
     listener: TcpListener,
-    service: impl Serves,
+    service: Service,
     exposure: &Exposure,
-    tls: Option<Arc<Tls>>,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let seats = Seats::new(exposure);
+    let limit = ConnectionLimit::new(exposure);
     let mut connections = JoinSet::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         while connections.try_join_next().is_some() {}
         let (connection, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "cannot take a connection");
-                stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+                tracing::warn!(%error, "cannot accept a connection");
+                stop.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
                 continue;
             }
         };
         let address = address.ip().to_canonical();
-        let Some(seat) = stop.run_until_cancelled(seats.take(address)).await else { break };
-        let Some(seat) = seat else {
-            tracing::debug!(%address, "an address has its share of connections");
+        let Some(permit) = stop.run_until_cancelled(limit.acquire(address)).await else { break };
+        let Some(permit) = permit else {
+            tracing::debug!(%address, "closed a connection: its address has too many");
             continue;
         };
-        let (service, tls, stop) = (service.clone(), tls.clone(), stop.clone());
+        let serving = serve_connection(connection, address, permit, service.clone(), stop.clone());
         connections.spawn(async move {
-            if let Err(error) = connected(connection, address, seat, (service, tls), stop).await {
-                tracing::debug!(%address, %error, "a connection ended badly");
+            if let Err(error) = serving.await {
+                tracing::debug!(%address, %error, "a connection failed");
             }
         });
     }
@@ -89,37 +79,37 @@ pub(super) async fn serve(
     Ok(())
 }
 
-/// One connection, from its handshake to its end.
-async fn connected(
+/// Serves one connection, from its TLS handshake to its end.
+async fn serve_connection(
     connection: TcpStream,
     address: IpAddr,
-    seat: Seat,
-    (service, tls): (impl Serves, Option<Arc<Tls>>),
+    permit: ConnectionPermit,
+    Service { routes, tls }: Service,
     stop: CancellationToken,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     // Small answers are sent at once.
     connection.set_nodelay(true)?;
-    let inner: Box<dyn Transport> = match tls {
+    let transport: Box<dyn Transport> = match tls {
         None => Box::new(connection),
         Some(tls) => {
-            let shaking = tokio::time::timeout(HEAD_LIMIT, tls.acceptor().accept(connection));
-            let shaking = stop.run_until_cancelled(shaking);
-            match seat.given_up().run_until_cancelled(shaking).await.flatten() {
-                Some(shaken) => Box::new(shaken??),
+            let handshake = tokio::time::timeout(HEAD_TIMEOUT, tls.acceptor().accept(connection));
+            let handshake = stop.run_until_cancelled(handshake);
+            match permit.evicted().run_until_cancelled(handshake).await.flatten() {
+                Some(encrypted) => Box::new(encrypted??),
                 None => return Ok(()),
             }
         }
     };
-    let service = service.map_request(move |mut request: hyper::Request<Incoming>| {
+    let service = routes.map_request(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(address));
         request.map(axum::body::Body::new)
     });
-    let io = TokioIo::new(Seated::new(inner, seat));
+    let io = TokioIo::new(LimitedConnection::new(transport, permit));
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
-        .max_buf_size(HEAD_BYTES)
-        .max_headers(MOST_HEADERS)
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
         .serve_connection(io, TowerToHyperService::new(service))
         .with_upgrades();
     let mut serving = pin!(serving);

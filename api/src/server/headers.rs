@@ -1,5 +1,4 @@
-//! What every answer says to browsers: take nothing for what it is not said to be, show it in no
-//! frame, tell nobody where you came from, and, unless a page says otherwise, load nothing.
+//! Security headers of every answer, and CORS for the configured origins.
 
 use axum::extract::Request;
 use axum::http::header::{
@@ -11,9 +10,9 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::cors::CorsLayer;
 
-use super::Origins;
+use crate::settings::Origins;
 
-const SAID: [(HeaderName, HeaderValue); 3] = [
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (
@@ -22,22 +21,21 @@ const SAID: [(HeaderName, HeaderValue); 3] = [
     ),
 ];
 
-/// Adds what an answer does not say itself.
+/// Middleware that adds the security headers that an answer does not set itself.
 pub(super) async fn add(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    for (name, value) in SAID {
+    for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
     response
 }
 
-/// Lets the pages of these origins use the API. Nothing is sent by a browser of its own accord: no
-/// cookies.
+/// Returns the layer that lets pages of these origins use the API, without cookies.
 pub(super) fn cors(origins: &Origins) -> CorsLayer {
     let own = ["idempotency-key", "last-event-id"].map(HeaderName::from_static);
     let total = HeaderName::from_static("x-total-count");
     CorsLayer::new()
-        .allow_origin(origins.0.clone())
+        .allow_origin(origins.as_headers().to_vec())
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE].into_iter().chain(own).collect::<Vec<_>>())
         .expose_headers([LINK, RETRY_AFTER, total])

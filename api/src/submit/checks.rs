@@ -1,16 +1,16 @@
-//! What is checked with plain reads before jobs are submitted. The locks of any job; and what a large
-//! batch names, because once it is kept, no job of it is refused. It may all be otherwise a moment
-//! later: the scripts settle that.
+//! Checks with plain reads before jobs are submitted: the locks of any job, and the relations of a
+//! batch, because a job of a stored batch cannot be refused any more. The state may change a moment
+//! later; the scripts handle that.
 
 use std::collections::{HashMap, HashSet};
 
-use shared::job::{JobId, NewJob, Status};
-use shared::lock::LockName;
-use shared::store::{BadRelation, Related, Relation, Store, StoreError};
+use domain::job::{JobId, NewJob, Status};
+use domain::lock::LockName;
+use store::{BadRelation, Related, Relation, Store, StoreError};
 
 use crate::error::Error;
 
-/// How many permits the locks have of which some job needs more than one: one there always is.
+/// Returns the permits of the locks of which a job needs more than one; every lock has at least one.
 pub(super) async fn permits<'a>(
     store: &Store,
     jobs: impl IntoIterator<Item = &'a NewJob>,
@@ -23,71 +23,72 @@ pub(super) async fn permits<'a>(
     Ok(names.into_iter().zip(permits).collect())
 }
 
-/// Refuses a job that needs more permits than there are.
-pub(super) fn refuse_greedy(job: &NewJob, permits: &HashMap<LockName, u32>) -> Result<(), Error> {
+/// Refuses a job that needs more permits of a lock than the lock has.
+pub(super) fn require_permits(job: &NewJob, permits: &HashMap<LockName, u32>) -> Result<(), Error> {
     for (name, need) in job.spec.locks.iter() {
         let all = permits.get(name).copied().unwrap_or(1);
         if need > all {
             let s = if all == 1 { "" } else { "s" };
-            let why = format!("lock {name} has {all} permit{s}, and it needs {need}");
+            let why = format!("lock {name} has {all} permit{s}, but the job needs {need}");
             return Err(Error::invalid("locks", why));
         }
     }
     Ok(())
 }
 
-/// Refuses a batch of which a job names another that it must not name, as `submit.lua` does with
-/// jobs that are not kept first.
-pub(super) async fn refuse_bad_relations(store: &Store, jobs: &[NewJob]) -> Result<(), StoreError> {
+/// Refuses a batch in which a job has an invalid parent or dependency, by the same rules as
+/// `submit.lua`.
+pub(super) async fn check_relations(store: &Store, jobs: &[NewJob]) -> Result<(), StoreError> {
     let named = jobs.iter().flat_map(|job| job.spec.depends_on.iter().chain(&job.spec.parent));
-    let mine: HashMap<JobId, usize> =
-        jobs.iter().enumerate().map(|(place, job)| (job.id, place)).collect();
-    let others: HashSet<JobId> = named.copied().filter(|id| !mine.contains_key(id)).collect();
+    let own: HashMap<JobId, usize> =
+        jobs.iter().enumerate().map(|(index, job)| (job.id, index)).collect();
+    let others: HashSet<JobId> = named.copied().filter(|id| !own.contains_key(id)).collect();
     if others.is_empty() && jobs.iter().all(|job| job.spec.parent.is_none()) {
         return Ok(());
     }
     let others: Vec<JobId> = others.into_iter().collect();
     let others = store.related(&others).await?;
-    let batch = Relations { jobs, mine, others };
+    let relations = Relations { jobs, own, others };
     for (place, job) in jobs.iter().enumerate() {
-        if let Some((kind, id)) = batch.refused(job) {
+        if let Some((kind, id)) = relations.invalid(job) {
             return Err(BadRelation { kind, place, id }.into());
         }
     }
     Ok(())
 }
 
+/// The jobs that a batch names: its own by their index, and others.
 struct Relations<'a> {
     jobs: &'a [NewJob],
-    mine: HashMap<JobId, usize>,
+    own: HashMap<JobId, usize>,
     others: HashMap<JobId, Related>,
 }
 
 impl Relations<'_> {
-    /// What is wrong with a job that this one names.
-    fn refused(&self, job: &NewJob) -> Option<(Relation, JobId)> {
+    /// Returns the first invalid relation of a job.
+    fn invalid(&self, job: &NewJob) -> Option<(Relation, JobId)> {
         let parent = job.spec.parent.and_then(|parent| self.others.get(&parent));
         if let Some(id) = job.spec.parent
-            && !self.mine.contains_key(&id)
-            && parent.is_none_or(|parent| ends(parent.last.status))
+            && !self.own.contains_key(&id)
+            && parent.is_none_or(|parent| takes_no_children(parent.last.status))
         {
             return Some((Relation::ParentOver, id));
         }
-        // A child waits for its siblings only, or for what is over.
+        // A child may depend on its siblings and on finished jobs only.
         let family = parent.map(|parent| parent.last.family.unwrap_or(parent.last.id));
-        let may_wait_for = |id: &JobId| match (self.mine.get(id), self.others.get(id)) {
-            (Some(place), _) => self.jobs[*place].spec.parent == job.spec.parent,
+        let may_depend_on = |id: &JobId| match (self.own.get(id), self.others.get(id)) {
+            (Some(index), _) => self.jobs[*index].spec.parent == job.spec.parent,
             (None, Some(on)) => {
                 on.named.status.is_final() || (family.is_some() && on.named.parent == family)
             }
             (None, None) => false,
         };
-        let is_there = |id: &JobId| self.mine.contains_key(id) || self.others.contains_key(id);
+        let exists = |id: &JobId| self.own.contains_key(id) || self.others.contains_key(id);
         for id in &job.spec.depends_on {
-            if !is_there(id) {
+            if !exists(id) {
                 return Some((Relation::UnknownDependency, *id));
             }
-            if job.spec.parent.is_some() && !may_wait_for(id) {
+            if job.spec.parent.is_some() && !may_depend_on(id) {
                 return Some((Relation::ForeignDependency, *id));
             }
         }
@@ -95,7 +96,7 @@ impl Relations<'_> {
     }
 }
 
-/// True for a job that has no more children.
-fn ends(status: Status) -> bool {
+/// Returns true for a job that cannot get further children.
+fn takes_no_children(status: Status) -> bool {
     status.is_final() || status == Status::CancelRequest
 }

@@ -2,25 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
+use domain::job::Timestamp;
 use serde::Serialize;
-use shared::job::Timestamp;
-use shared::store::{AuditFilter, Audited};
+use store::{AuditFilter, Audited};
 use utoipa::ToSchema;
 
-use super::Refusal;
-use super::docs::{Away, BadQuery};
-use super::query::Query;
-use super::values;
 use crate::app::App;
+use crate::v0::wire::pagination::{Paged, paged, read_page};
+use crate::v0::wire::query::Query;
+use crate::v0::wire::refusal::Refusal;
+use crate::v0::wire::responses::{BadQuery, StoreUnavailable};
+use crate::v0::wire::schemas;
 
 const PAGE: u32 = 100;
-const MOST: u32 = 1000;
+const MAX: u32 = 1000;
 
 /// Changes, the newest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Audit {
+pub(in crate::v0) struct Audit {
     /// The page.
     audit: Vec<AuditEntry>,
 }
@@ -66,33 +66,31 @@ struct AuditEntry {
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 100,
             description = "how many at most; 100 unless given"),
         ("who" = Option<String>, Query, example = "ci", description = "only those of this name"),
-        ("since" = Option<values::Moment>, Query, example = "2026-11-20T16:30:00Z",
+        ("since" = Option<schemas::Moment>, Query, example = "2026-11-20T16:30:00Z",
             description = "only those at this moment or later, as RFC 3339"),
     ),
     responses(
         (status = 200, body = Audit, description = "a page of the list",
             headers(("X-Total-Count" = u64, description = "how many match in all"))),
-        BadQuery, Away,
+        BadQuery, StoreUnavailable,
     ),
 )]
-pub(super) async fn list(
+pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
-) -> Result<([(&'static str, String); 1], Json<Audit>), Refusal> {
+) -> Result<Paged<Audit>, Refusal> {
     let query = Query::read(raw.as_deref(), &["start", "limit", "who", "since"])?;
-    let start = query.number("start", i32::MAX as u32)?.unwrap_or(0);
-    let limit = query.number("limit", MOST)?.unwrap_or(PAGE);
+    let (start, limit) = read_page(&query, PAGE, MAX)?;
     let (who, since) = (query.text("who").map(str::to_owned), query.value("since")?);
     let filter = AuditFilter { who, since };
-    let (found, total) = app.store.audited(&filter, start as usize, limit as usize).await?;
+    let (found, total) = app.store.audited(&filter, start, limit).await?;
     let audit = found.into_iter().map(AuditEntry::from).collect();
-    Ok(([("x-total-count", total.to_string())], Json(Audit { audit })))
+    Ok(paged(total, Audit { audit }))
 }
 
 impl From<Audited> for AuditEntry {
     fn from(Audited { id, at, change }: Audited) -> AuditEntry {
-        let shared::store::AuditedChange { who, role, from, method, path, query, status, subject } =
-            change;
+        let store::AuditedChange { who, role, from, method, path, query, status, subject } = change;
         AuditEntry { id, at, who, role, from, method, path, query, status, subject }
     }
 }

@@ -1,51 +1,51 @@
-//! What must hold for any query and body of this surface.
+//! Properties that hold for any query and body of this surface.
 
+use domain::fuzzing::{MAX_ERROR_BYTES, assert_json_round_trip};
+use domain::job::Status;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use shared::fuzzing::{LONGEST_REFUSAL, same_as_json};
-use shared::job::Status;
-use shared::store::{ActionDefaults, Filter};
+use store::{ActionDefaults, Filter};
 
-use super::action_config::ActionConfigCreate;
-use super::body::parse;
-use super::change::Change;
-use super::cron::CronCreate;
-use super::list;
-use super::lock::SetLock;
-use super::refusal::answer;
-use super::submission::{BatchSubmission, JobSubmission};
+use super::action_configs::action_config::ActionConfigCreate;
+use super::crons::cron::CronCreate;
+use super::jobs::change::Change;
+use super::jobs::filter::{cancel_filter, list_query as parse_list_query};
+use super::jobs::submission::{BatchSubmission, JobSubmission};
+use super::locks::lock::SetLock;
 use crate::auth::Caller;
 use crate::error::Error;
+use crate::v0::wire::body::parse;
+use crate::v0::wire::refusal::answer;
 
-/// What was refused, checked to be the client's fault and told in few words.
-fn told<T>(read: Result<T, Error>) -> Option<T> {
+/// Returns a valid value. An error must be the client's and have a short message.
+fn valid<T>(read: Result<T, Error>) -> Option<T> {
     let refused = |error: Error| {
         let (status, body) = answer(&error);
         assert!(status.is_client_error(), "{error}");
-        assert!(json!(body).to_string().len() <= 3 * LONGEST_REFUSAL, "{error}");
+        assert!(json!(body).to_string().len() <= 3 * MAX_ERROR_BYTES, "{error}");
     };
     read.map_err(refused).ok()
 }
 
-/// The query of a list, and of a cancellation of many.
+/// Checks the query of a list and of a bulk cancellation.
 pub fn list_query(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Some(wanted) = told(list::wanted(Some(text))) {
-        assert!(wanted.limit <= 1000 && wanted.start <= i32::MAX as usize);
-        if let Some(filter) = &wanted.filter {
-            let query = written(filter, wanted.start, wanted.limit);
-            let again = told(list::wanted(Some(&query))).and_then(|again| again.filter);
+    if let Some(query) = valid(parse_list_query(Some(text))) {
+        assert!(query.limit <= 1000 && query.start <= i32::MAX as usize);
+        if let Some(filter) = &query.filter {
+            let query = to_query(filter, query.start, query.limit);
+            let again = valid(parse_list_query(Some(&query))).and_then(|again| again.filter);
             assert_eq!(again.as_ref(), Some(filter), "{query}");
         }
     }
-    if let Some(Some(filter)) = told(list::to_cancel(Some(text))) {
+    if let Some(Some(filter)) = valid(cancel_filter(Some(text))) {
         let live = [Status::Waiting, Status::Running];
         assert!(filter.statuses.iter().all(|status| live.contains(status)));
     }
 }
 
-/// The query that asks for this.
-fn written(filter: &Filter, start: usize, limit: usize) -> String {
+/// Returns a query that selects the same jobs.
+fn to_query(filter: &Filter, start: usize, limit: usize) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("start", &start.to_string()).append_pair("limit", &limit.to_string());
     query.append_pair("sort", if filter.soonest_first { "scheduledAt" } else { "" });
@@ -62,25 +62,25 @@ fn written(filter: &Filter, start: usize, limit: usize) -> String {
     query.finish()
 }
 
-/// A body, whatever it is sent to.
+/// Checks a body against every type of request.
 pub fn submission(bytes: &[u8]) {
     let (caller, defaults) = (Caller::default(), ActionDefaults::default());
-    let job = told(read::<JobSubmission>(bytes).and_then(|job| job.draft(None, &caller)));
+    let job = valid(read::<JobSubmission>(bytes).and_then(|job| job.draft(None, &caller)));
     let batch = read::<BatchSubmission>(bytes).and_then(|batch| batch.drafts(None, &caller));
-    for draft in job.into_iter().chain(told(batch).into_iter().flatten()) {
-        if let Some(job) = told(draft.fill(&defaults)) {
-            same_as_json(&job.spec);
+    for draft in job.into_iter().chain(valid(batch).into_iter().flatten()) {
+        if let Some(job) = valid(draft.fill(&defaults)) {
+            assert_json_round_trip(&job.spec);
         }
     }
-    if let Some(cron) = told(read::<CronCreate>(bytes).and_then(CronCreate::wanted)) {
-        same_as_json(&cron.spec);
+    if let Some(cron) = valid(read::<CronCreate>(bytes).and_then(CronCreate::validate)) {
+        assert_json_round_trip(&cron.spec);
     }
-    let config = read::<ActionConfigCreate>(bytes).and_then(ActionConfigCreate::checked);
-    if let Some((_, defaults)) = told(config) {
-        same_as_json(&defaults);
+    let config = read::<ActionConfigCreate>(bytes).and_then(ActionConfigCreate::validate);
+    if let Some((_, defaults)) = valid(config) {
+        assert_json_round_trip(&defaults);
     }
-    told(read::<SetLock>(bytes).and_then(SetLock::wanted));
-    told(read::<Change>(bytes));
+    valid(read::<SetLock>(bytes).and_then(SetLock::validate));
+    valid(read::<Change>(bytes));
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {

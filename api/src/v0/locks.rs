@@ -1,4 +1,6 @@
-//! Listing, showing, setting and clearing locks.
+//! Locks: listing, showing, configuring and clearing them.
+
+pub(super) mod lock;
 
 use std::sync::Arc;
 
@@ -6,18 +8,23 @@ use axum::Json;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 
-use super::docs::{Away, BadBody, BadQuery, NoLock, TooLarge, WrongType};
-use super::lock::{Lock, Locks, SetLock};
-use super::path::OfLock;
-use super::query::{NoQuery, Query};
-use super::{Refusal, body};
-use crate::app::{App, in_time};
+use crate::app::App;
+use crate::deadline::in_time;
 use crate::error::Error;
+use crate::v0::wire::body;
+use crate::v0::wire::pagination::{Paged, paged, read_page};
+use crate::v0::wire::path::LockPath;
+use crate::v0::wire::query::{NoQuery, Query};
+use crate::v0::wire::refusal::Refusal;
+use crate::v0::wire::responses::{
+    BadBody, BadQuery, NoLock, StoreUnavailable, TooLarge, WrongType,
+};
+use lock::{Lock, Locks, SetLock};
 
 const BODY_BYTES: usize = 64 * 1024;
 /// How many locks a page has unless its reader says, and at most.
 const PAGE: u32 = 100;
-const MOST: u32 = 1000;
+const MAX: u32 = 1000;
 
 /// Lists the locks that somebody holds, waits for, or has set the permits of, by name.
 #[utoipa::path(
@@ -31,20 +38,19 @@ const MOST: u32 = 1000;
     responses(
         (status = 200, body = Locks, description = "a page of the list",
             headers(("X-Total-Count" = u64, description = "how many locks there are in all"))),
-        BadQuery, Away,
+        BadQuery, StoreUnavailable,
     ),
 )]
-pub(super) async fn list(
+pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
-) -> Result<([(&'static str, String); 1], Json<Locks>), Refusal> {
+) -> Result<Paged<Locks>, Refusal> {
     let query = Query::read(raw.as_deref(), &["start", "limit"])?;
-    let start = query.number("start", i32::MAX as u32)?.unwrap_or(0);
-    let limit = query.number("limit", MOST)?.unwrap_or(PAGE);
-    let reading = async { Ok::<_, Error>(app.store.locks(start as usize, limit as usize).await?) };
+    let (start, limit) = read_page(&query, PAGE, MAX)?;
+    let reading = async { Ok::<_, Error>(app.store.locks(start, limit).await?) };
     let (locks, total) = in_time(reading).await?;
     let locks = locks.into_iter().map(Lock::from).collect();
-    Ok(([("x-total-count", total.to_string())], Json(Locks { locks })))
+    Ok(paged(total, Locks { locks }))
 }
 
 /// Sets how many permits a lock has. What is held stays held, also when it is more.
@@ -53,16 +59,16 @@ pub(super) async fn list(
     request_body(content = SetLock, description = "at most 64 KiB"),
     responses(
         (status = 202, body = Lock, description = "the lock as it is now"),
-        BadQuery, BadBody, TooLarge, WrongType, Away,
+        BadQuery, BadBody, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
-pub(super) async fn set(
+pub(in crate::v0) async fn set(
     State(app): State<Arc<App>>,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Lock>), Refusal> {
-    let wanted: SetLock = body::read(request, BODY_BYTES).await?;
-    let (name, permits) = wanted.wanted()?;
+    let request: SetLock = body::read(request, BODY_BYTES).await?;
+    let (name, permits) = request.validate()?;
     let setting = async {
         app.store.set_permits(&name, permits).await?;
         Ok::<_, Error>(app.store.lock(&name).await?)
@@ -73,13 +79,12 @@ pub(super) async fn set(
 /// Shows a lock that somebody holds, waits for, or has set the permits of.
 #[utoipa::path(
     get, path = "/locks/{name}", operation_id = "GetLock", tag = "locks",
-    params(("name" = String, Path, example = "devices",
-        description = "the lock's name; `/` is written `%2F`")),
-    responses((status = 200, body = Lock, description = "the lock"), BadQuery, NoLock, Away),
+    params(LockPath),
+    responses((status = 200, body = Lock, description = "the lock"), BadQuery, NoLock, StoreUnavailable),
 )]
-pub(super) async fn show(
+pub(in crate::v0) async fn show(
     State(app): State<Arc<App>>,
-    OfLock(name): OfLock,
+    LockPath(name): LockPath,
     _: NoQuery,
 ) -> Result<Json<Lock>, Refusal> {
     if !app.store.is_lock_known(&name).await? {
@@ -92,13 +97,12 @@ pub(super) async fn show(
 /// running: what the lock protects can tell them by their fencing tokens. Permits that are set stay.
 #[utoipa::path(
     delete, path = "/locks/{name}", operation_id = "ClearLock", tag = "locks",
-    params(("name" = String, Path, example = "devices",
-        description = "the lock's name; `/` is written `%2F`")),
-    responses((status = 204, description = "nobody holds it, or the next"), BadQuery, NoLock, Away),
+    params(LockPath),
+    responses((status = 204, description = "nobody holds it, or the next"), BadQuery, NoLock, StoreUnavailable),
 )]
-pub(super) async fn clear(
+pub(in crate::v0) async fn clear(
     State(app): State<Arc<App>>,
-    OfLock(name): OfLock,
+    LockPath(name): LockPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
     let held = !app.store.clear_lock(&name).await?.is_empty();

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use domain::capacity::Class;
+use domain::job::{Priority, Timestamp};
+use domain::lock::LockName;
 use serde::Serialize;
-use shared::capacity::Class;
-use shared::job::{Priority, Timestamp};
-use shared::lock::LockName;
 use utoipa::ToSchema;
 
-use super::Refusal;
-use super::docs::{Away, BadQuery, NoAction, NoClass};
-use super::path::{OfAction, OfClass};
-use super::query::NoQuery;
-use super::values;
 use crate::app::App;
-use crate::waiting::count_fitting;
+use crate::v0::wire::path::{ActionPath, ClassPath};
+use crate::v0::wire::query::NoQuery;
+use crate::v0::wire::refusal::Refusal;
+use crate::v0::wire::responses::{BadQuery, NoAction, NoClass, StoreUnavailable};
+use crate::v0::wire::schemas;
+use crate::wait_reason::count_fitting;
 
 /// A queue: jobs of one class in one band of priority.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,12 +25,12 @@ use crate::waiting::count_fitting;
     "class": "cpu=2+scan=1", "priority": "normal", "offered": 64, "behind": 900, "parked": 3,
     "running": 12, "oldest": "2026-11-20T16:54:34.717Z", "workers": 4, "paused": false,
 }))]
-pub(super) struct Queue {
+pub(in crate::v0) struct Queue {
     /// What its jobs need.
     #[schema(value_type = String)]
     class: Class,
     /// How urgent they are.
-    #[schema(value_type = values::Priority)]
+    #[schema(value_type = schemas::Priority)]
     priority: Priority,
     /// Jobs that are offered to workers.
     offered: u64,
@@ -51,16 +51,19 @@ pub(super) struct Queue {
 
 /// A list of queues, by class and band.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Queues {
+pub(in crate::v0) struct Queues {
     queues: Vec<Queue>,
 }
 
 /// Lists the queues that jobs have gone through, with what there is in each.
 #[utoipa::path(
     get, path = "/queues", operation_id = "ListQueues", tag = "queues",
-    responses((status = 200, body = Queues, description = "the queues"), BadQuery, Away),
+    responses((status = 200, body = Queues, description = "the queues"), BadQuery, StoreUnavailable),
 )]
-pub(super) async fn list(State(app): State<Arc<App>>, _: NoQuery) -> Result<Json<Queues>, Refusal> {
+pub(in crate::v0) async fn list(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+) -> Result<Json<Queues>, Refusal> {
     let (loads, workers) = (app.store.queue_loads().await?, app.store.workers().await?);
     let queues = loads.into_iter().map(|load| Queue {
         workers: count_fitting(&load.name.class, &workers),
@@ -79,12 +82,12 @@ pub(super) async fn list(State(app): State<Arc<App>>, _: NoQuery) -> Result<Json
 /// Has no job of a class started until it is resumed. What runs goes on.
 #[utoipa::path(
     post, path = "/queues/{class}/pause", operation_id = "PauseQueue", tag = "queues",
-    params(("class" = String, Path, description = "the class", example = "cpu=2+scan=1")),
-    responses((status = 202, description = "it is paused"), BadQuery, NoClass, Away),
+    params(ClassPath),
+    responses((status = 202, description = "it is paused"), BadQuery, NoClass, StoreUnavailable),
 )]
-pub(super) async fn pause_class(
+pub(in crate::v0) async fn pause_class(
     State(app): State<Arc<App>>,
-    OfClass(class): OfClass,
+    ClassPath(class): ClassPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
     paused(&app, &LockName::of_class(&class), true).await
@@ -93,12 +96,12 @@ pub(super) async fn pause_class(
 /// Has jobs of a class started again.
 #[utoipa::path(
     post, path = "/queues/{class}/resume", operation_id = "ResumeQueue", tag = "queues",
-    params(("class" = String, Path, description = "the class", example = "cpu=2+scan=1")),
-    responses((status = 202, description = "it is not paused"), BadQuery, NoClass, Away),
+    params(ClassPath),
+    responses((status = 202, description = "it is not paused"), BadQuery, NoClass, StoreUnavailable),
 )]
-pub(super) async fn resume_class(
+pub(in crate::v0) async fn resume_class(
     State(app): State<Arc<App>>,
-    OfClass(class): OfClass,
+    ClassPath(class): ClassPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
     paused(&app, &LockName::of_class(&class), false).await
@@ -107,12 +110,12 @@ pub(super) async fn resume_class(
 /// Has no job of an action started until it is resumed. What runs goes on.
 #[utoipa::path(
     post, path = "/actions/{action}/pause", operation_id = "PauseAction", tag = "actions",
-    params(("action" = String, Path, description = "the action", example = "scan")),
-    responses((status = 202, description = "it is paused"), BadQuery, NoAction, Away),
+    params(ActionPath),
+    responses((status = 202, description = "it is paused"), BadQuery, NoAction, StoreUnavailable),
 )]
-pub(super) async fn pause_action(
+pub(in crate::v0) async fn pause_action(
     State(app): State<Arc<App>>,
-    OfAction(action): OfAction,
+    ActionPath(action): ActionPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
     paused(&app, &LockName::of_action(&action), true).await
@@ -121,12 +124,12 @@ pub(super) async fn pause_action(
 /// Has jobs of an action started again.
 #[utoipa::path(
     post, path = "/actions/{action}/resume", operation_id = "ResumeAction", tag = "actions",
-    params(("action" = String, Path, description = "the action", example = "scan")),
-    responses((status = 202, description = "it is not paused"), BadQuery, NoAction, Away),
+    params(ActionPath),
+    responses((status = 202, description = "it is not paused"), BadQuery, NoAction, StoreUnavailable),
 )]
-pub(super) async fn resume_action(
+pub(in crate::v0) async fn resume_action(
     State(app): State<Arc<App>>,
-    OfAction(action): OfAction,
+    ActionPath(action): ActionPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
     paused(&app, &LockName::of_action(&action), false).await

@@ -6,21 +6,22 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use domain::job::GoDuration;
 use serde::{Deserialize, Serialize};
-use shared::job::Span;
-use shared::store;
 use utoipa::ToSchema;
 
-use super::docs::{Away, BadBody, BadQuery, TooLarge, WrongType};
-use super::query::NoQuery;
-use super::values;
-use super::{Refusal, body};
-use crate::app::{App, in_time};
+use crate::app::App;
+use crate::deadline::in_time;
 use crate::error::Error;
+use crate::v0::wire::body;
+use crate::v0::wire::query::NoQuery;
+use crate::v0::wire::refusal::Refusal;
+use crate::v0::wire::responses::{BadBody, BadQuery, StoreUnavailable, TooLarge, WrongType};
+use crate::v0::wire::schemas;
 
 const BODY_BYTES: usize = 64 * 1024;
 /// Beyond it a number is not the same for every reader of JSON.
-const MOST: u64 = (1 << 53) - 1;
+const MAX: u64 = (1 << 53) - 1;
 
 /// How much of what is over is kept.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,14 +30,14 @@ const MOST: u64 = (1 << 53) - 1;
     "jobHistoryCompactionEnabled": true, "jobHistoryToKeep": 1_000_000,
     "jobHistoryMaxAge": "720h", "scanningDeadline": 0,
 }))]
-pub(super) struct Settings {
+pub(in crate::v0) struct Settings {
     /// Whether jobs that are over are removed at all, with their logs.
     job_history_compaction_enabled: bool,
     /// So many of them stay; 0 is no limit.
     job_history_to_keep: u64,
     /// They stay for so long after their end, like `720h`; empty is no limit.
-    #[schema(value_type = values::Duration)]
-    job_history_max_age: Span,
+    #[schema(value_type = schemas::Duration)]
+    job_history_max_age: GoDuration,
     /// Kept for clients of the reference; nothing follows from it.
     scanning_deadline: u64,
 }
@@ -48,15 +49,15 @@ pub(super) struct Settings {
     "jobHistoryCompactionEnabled": true, "jobHistoryToKeep": 100_000,
     "jobHistoryMaxAge": "1440h", "scanningDeadline": 0,
 }))]
-pub(super) struct Changes {
+pub(in crate::v0) struct Changes {
     /// Whether jobs that are over are removed at all, with their logs.
     job_history_compaction_enabled: Option<bool>,
     /// So many of them stay; 0 is no limit.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
     job_history_to_keep: Option<u64>,
     /// They stay for so long after their end, up to `8760h`; empty is no limit.
-    #[schema(value_type = Option<values::Duration>)]
-    job_history_max_age: Option<Span>,
+    #[schema(value_type = Option<schemas::Duration>)]
+    job_history_max_age: Option<GoDuration>,
     /// Kept for clients of the reference; nothing follows from it.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
     scanning_deadline: Option<u64>,
@@ -65,9 +66,9 @@ pub(super) struct Changes {
 /// Shows the settings.
 #[utoipa::path(
     get, path = "/meta/settings", operation_id = "GetSettings", tag = "meta",
-    responses((status = 200, body = Settings, description = "the settings"), BadQuery, Away),
+    responses((status = 200, body = Settings, description = "the settings"), BadQuery, StoreUnavailable),
 )]
-pub(super) async fn show(
+pub(in crate::v0) async fn show(
     State(app): State<Arc<App>>,
     _: NoQuery,
 ) -> Result<Json<Settings>, Refusal> {
@@ -81,16 +82,16 @@ pub(super) async fn show(
     request_body(content = Changes, description = "at most 64 KiB"),
     responses(
         (status = 202, body = Settings, description = "all of them, as they are now"),
-        BadQuery, BadBody, TooLarge, WrongType, Away,
+        BadQuery, BadBody, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
-pub(super) async fn change(
+pub(in crate::v0) async fn change(
     State(app): State<Arc<App>>,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Settings>), Refusal> {
     let changes: Changes = body::read(request, BODY_BYTES).await?;
-    changes.check()?;
+    changes.validate()?;
     let changing = async {
         app.store.change_settings(&changes.into()).await?;
         let changed = app.store.settings().await?;
@@ -100,14 +101,14 @@ pub(super) async fn change(
 }
 
 impl Changes {
-    fn check(&self) -> Result<(), Error> {
+    fn validate(&self) -> Result<(), Error> {
         let numbers = [
             ("jobHistoryToKeep", self.job_history_to_keep),
             ("scanningDeadline", self.scanning_deadline),
         ];
         for (field, number) in numbers {
-            if number.is_some_and(|number| number > MOST) {
-                return Err(Error::invalid(field, format!("it must not be more than {MOST}")));
+            if number.is_some_and(|number| number > MAX) {
+                return Err(Error::invalid(field, format!("it must not be more than {MAX}")));
             }
         }
         Ok(())

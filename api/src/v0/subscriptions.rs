@@ -1,33 +1,38 @@
-//! Setting, listing, showing, deleting subscriptions, pausing and resuming them, and trying one.
+//! Subscriptions: setting, listing, showing, deleting, pausing, resuming and testing them.
+
+mod subscription;
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use shared::store::{self, SubscriptionSet};
-use shared::subscription::{Delivery, SubscriptionName};
+use domain::subscription::{Delivery, SubscriptionName};
+use store::{self, SubscriptionSet};
 
-use super::docs::{
-    Away, BadBody, BadQuery, Conflicts, NoSubscription, TooLarge, TooManySubscriptions, WrongType,
-};
-use super::job::Job;
-use super::path::OfSubscription;
-use super::query::NoQuery;
-use super::subscription::{Subscription, SubscriptionCreate, Subscriptions};
-use super::{Refusal, body};
-use crate::app::{App, in_time};
+use crate::app::App;
 use crate::auth::Caller;
+use crate::deadline::in_time;
 use crate::error::Error;
+use crate::v0::jobs::job::Job;
+use crate::v0::wire::body;
+use crate::v0::wire::path::SubscriptionPath;
+use crate::v0::wire::query::NoQuery;
+use crate::v0::wire::refusal::Refusal;
+use crate::v0::wire::responses::{
+    BadBody, BadQuery, Conflicts, NoSubscription, StoreUnavailable, TooLarge, TooManySubscriptions,
+    WrongType,
+};
+use subscription::{Subscription, SubscriptionCreate, Subscriptions};
 
 const BODY_BYTES: usize = 64 * 1024;
 
 /// Lists subscriptions by name, and how they go.
 #[utoipa::path(
     get, path = "/subscriptions", operation_id = "ListSubscriptions", tag = "subscriptions",
-    responses((status = 200, body = Subscriptions, description = "all of them"), BadQuery, Away),
+    responses((status = 200, body = Subscriptions, description = "all of them"), BadQuery, StoreUnavailable),
 )]
-pub(super) async fn list(
+pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     _: NoQuery,
 ) -> Result<Json<Subscriptions>, Refusal> {
@@ -46,18 +51,18 @@ pub(super) async fn list(
     responses(
         (status = 202, body = Subscription,
             description = "it is told of what comes from now on; `secret` is there when it was made"),
-        BadBody, TooManySubscriptions, TooLarge, WrongType, Away,
+        BadBody, TooManySubscriptions, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
-pub(super) async fn set(
+pub(in crate::v0) async fn set(
     State(app): State<Arc<App>>,
     caller: Caller,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Subscription>), Refusal> {
     let create: SubscriptionCreate = body::read(request, BODY_BYTES).await?;
-    let wanted = create.wanted()?;
-    caller.made(&wanted.name);
+    let wanted = create.validate()?;
+    caller.set_subject(&wanted.name);
     let setting = async {
         let secret = match app.store.set_subscription(&wanted).await? {
             SubscriptionSet::Created(secret) => secret,
@@ -73,15 +78,15 @@ pub(super) async fn set(
 /// Shows a subscription, and how it goes.
 #[utoipa::path(
     get, path = "/subscriptions/{name}", operation_id = "GetSubscription", tag = "subscriptions",
-    params(("name" = String, Path, description = "the subscription's name", example = "ops")),
+    params(SubscriptionPath),
     responses(
         (status = 200, body = Subscription, description = "the subscription"),
-        BadQuery, NoSubscription, Away,
+        BadQuery, NoSubscription, StoreUnavailable,
     ),
 )]
-pub(super) async fn show(
+pub(in crate::v0) async fn show(
     State(app): State<Arc<App>>,
-    OfSubscription(name): OfSubscription,
+    SubscriptionPath(name): SubscriptionPath,
     _: NoQuery,
 ) -> Result<Json<Subscription>, Refusal> {
     Ok(Json(found(&app, &name).await?.into()))
@@ -90,12 +95,12 @@ pub(super) async fn show(
 /// Deletes a subscription. Messages that are on their way are not sent any more.
 #[utoipa::path(
     delete, path = "/subscriptions/{name}", operation_id = "DeleteSubscription", tag = "subscriptions",
-    params(("name" = String, Path, description = "the subscription's name", example = "ops")),
-    responses((status = 204, description = "it is gone"), BadQuery, NoSubscription, Away),
+    params(SubscriptionPath),
+    responses((status = 204, description = "it is gone"), BadQuery, NoSubscription, StoreUnavailable),
 )]
-pub(super) async fn delete(
+pub(in crate::v0) async fn delete(
     State(app): State<Arc<App>>,
-    OfSubscription(name): OfSubscription,
+    SubscriptionPath(name): SubscriptionPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
     if app.store.delete_subscription(&name).await? {
@@ -108,15 +113,15 @@ pub(super) async fn delete(
 /// meanwhile is not told later.
 #[utoipa::path(
     post, path = "/subscriptions/{name}/pause", operation_id = "PauseSubscription", tag = "subscriptions",
-    params(("name" = String, Path, description = "the subscription's name", example = "ops")),
+    params(SubscriptionPath),
     responses(
         (status = 202, body = Subscription, description = "it is paused"),
-        BadQuery, NoSubscription, Away,
+        BadQuery, NoSubscription, StoreUnavailable,
     ),
 )]
-pub(super) async fn pause(
+pub(in crate::v0) async fn pause(
     State(app): State<Arc<App>>,
-    OfSubscription(name): OfSubscription,
+    SubscriptionPath(name): SubscriptionPath,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Subscription>), Refusal> {
     paused(&app, &name, true).await
@@ -125,15 +130,15 @@ pub(super) async fn pause(
 /// Lets a paused subscription be told of what comes from now on.
 #[utoipa::path(
     post, path = "/subscriptions/{name}/resume", operation_id = "ResumeSubscription", tag = "subscriptions",
-    params(("name" = String, Path, description = "the subscription's name", example = "ops")),
+    params(SubscriptionPath),
     responses(
         (status = 202, body = Subscription, description = "it is told"),
-        BadQuery, NoSubscription, Away,
+        BadQuery, NoSubscription, StoreUnavailable,
     ),
 )]
-pub(super) async fn resume(
+pub(in crate::v0) async fn resume(
     State(app): State<Arc<App>>,
-    OfSubscription(name): OfSubscription,
+    SubscriptionPath(name): SubscriptionPath,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Subscription>), Refusal> {
     paused(&app, &name, false).await
@@ -143,15 +148,15 @@ pub(super) async fn resume(
 /// log, and in the subscription.
 #[utoipa::path(
     post, path = "/subscriptions/{name}/test", operation_id = "TestSubscription", tag = "subscriptions",
-    params(("name" = String, Path, description = "the subscription's name", example = "ops")),
+    params(SubscriptionPath),
     responses(
         (status = 202, body = Job, description = "the job that sends it"),
-        BadQuery, NoSubscription, Conflicts, Away,
+        BadQuery, NoSubscription, Conflicts, StoreUnavailable,
     ),
 )]
-pub(super) async fn test(
+pub(in crate::v0) async fn test(
     State(app): State<Arc<App>>,
-    OfSubscription(name): OfSubscription,
+    SubscriptionPath(name): SubscriptionPath,
     caller: Caller,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
@@ -160,8 +165,8 @@ pub(super) async fn test(
     let job = message.job(&one.spec);
     app.store.submit(std::slice::from_ref(&job)).await?;
     app.metrics.submitted(1);
-    caller.made(job.id);
-    let job = app.store.job(job.id).await?.ok_or(Error::Broken)?;
+    caller.set_subject(job.id);
+    let job = app.store.job(job.id).await?.ok_or(Error::Internal)?;
     Ok((StatusCode::ACCEPTED, Json(job.into())))
 }
 

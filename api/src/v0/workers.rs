@@ -1,22 +1,23 @@
-//! Listing and showing workers, and what clients are shown of one.
+//! Workers: listing, showing and commanding them.
+
+pub(super) mod commands;
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use domain::capacity::CapacityMap;
+use domain::job::{JobId, Timestamp, WorkerId};
 use serde::Serialize;
-use shared::capacity::CapacityMap;
-use shared::job::{JobId, Timestamp, WorkerId};
-use shared::store;
 use utoipa::ToSchema;
 
-use super::Refusal;
-use super::docs::{Away, BadQuery, NoWorker};
-use super::path::OfWorker;
-use super::query::NoQuery;
-use super::values;
 use crate::app::App;
 use crate::error::Error;
+use crate::v0::wire::path::WorkerPath;
+use crate::v0::wire::query::NoQuery;
+use crate::v0::wire::refusal::Refusal;
+use crate::v0::wire::responses::{BadQuery, NoWorker, StoreUnavailable};
+use crate::v0::wire::schemas;
 
 /// A worker.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,16 +28,16 @@ use crate::error::Error;
     "actions": ["noop", "sleep"], "startedAt": "2026-11-20T16:00:00Z", "version": "0.1.0",
     "jobs": ["a261713a-9514-43f9-a7e5-50e7a9fa1d48"],
 }))]
-pub(super) struct Worker {
+pub(in crate::v0) struct Worker {
     /// 12 hexadecimal digits, random for each process.
-    #[schema(value_type = values::WorkerId)]
+    #[schema(value_type = schemas::WorkerId)]
     id: WorkerId,
     /// `running`; `draining`: it takes no jobs; `dead` or `shutdown`: it is gone, and stays listed
     /// for a day.
     #[schema(example = "running")]
     status: &'static str,
     /// The units that it offers, by type.
-    #[schema(value_type = values::Capacity)]
+    #[schema(value_type = schemas::Capacity)]
     capacity_map: CapacityMap,
     /// Until when its jobs are its own.
     #[schema(value_type = String, format = DateTime)]
@@ -44,7 +45,7 @@ pub(super) struct Worker {
     /// A name for people.
     name: String,
     /// What of its units was free when it was last heard of.
-    #[schema(value_type = values::Capacity)]
+    #[schema(value_type = schemas::Capacity)]
     free: CapacityMap,
     /// The actions that it knows.
     actions: Vec<String>,
@@ -60,16 +61,16 @@ pub(super) struct Worker {
 
 /// A list of workers.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Workers {
+pub(in crate::v0) struct Workers {
     workers: Vec<Worker>,
 }
 
 /// Lists the workers that live, or lived within a day.
 #[utoipa::path(
     get, path = "/workers", operation_id = "ListWorkers", tag = "workers",
-    responses((status = 200, body = Workers, description = "the workers"), BadQuery, Away),
+    responses((status = 200, body = Workers, description = "the workers"), BadQuery, StoreUnavailable),
 )]
-pub(super) async fn list(
+pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     _: NoQuery,
 ) -> Result<Json<Workers>, Refusal> {
@@ -80,12 +81,12 @@ pub(super) async fn list(
 /// Shows a worker.
 #[utoipa::path(
     get, path = "/workers/{id}", operation_id = "GetWorker", tag = "workers",
-    params(("id" = String, Path, description = "the worker's id", example = "f97ebb52f0f6")),
-    responses((status = 200, body = Worker, description = "the worker"), BadQuery, NoWorker, Away),
+    params(WorkerPath),
+    responses((status = 200, body = Worker, description = "the worker"), BadQuery, NoWorker, StoreUnavailable),
 )]
-pub(super) async fn show(
+pub(in crate::v0) async fn show(
     State(app): State<Arc<App>>,
-    OfWorker(id): OfWorker,
+    WorkerPath(id): WorkerPath,
     _: NoQuery,
 ) -> Result<Json<Worker>, Refusal> {
     let worker = app.store.worker(&id).await?;

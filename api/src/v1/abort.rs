@@ -4,27 +4,30 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use domain::job::{Cancellation, Status};
 use serde_json::{Map, Value};
-use shared::job::{Cancelled, Status};
-use shared::store::Cancelling;
+use store::Cancelling;
 
-use super::BODY_BYTES;
 use super::envelope::{Jobs, Success};
-use super::list::shown;
+use super::job_number::JobNumber;
+use super::list::show_jobs;
 use super::refusal::Refusal;
-use super::show::Number;
-use crate::app::{App, in_time};
+use crate::app::App;
 use crate::auth::Caller;
+use crate::body;
+use crate::deadline::in_time;
 use crate::error::Error;
-use crate::v0::body;
 
+/// The largest body.
+const BODY_BYTES: usize = 1024 * 1024;
+/// A longer reason is cut.
 const REASON_CHARACTERS: usize = 255;
 
 /// Aborts a job: one that is scheduled at once; one that runs is told to stop, and is ABORTING
 /// until it has.
 pub(super) async fn abort(
     State(app): State<Arc<App>>,
-    number: Number,
+    number: JobNumber,
     request: Request,
 ) -> Result<Json<Success<Jobs>>, Refusal> {
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
@@ -43,7 +46,7 @@ pub(super) async fn abort(
             _ => return Err(Refusal::bad(format!("No job with id {} found", job.number))),
         }
         let job = number.job(&app.store).await?;
-        Ok(Json(Success::jobs(shown(&app.store, vec![job], &[]).await?)))
+        Ok(Json(Success::jobs(show_jobs(&app.store, vec![job], &[]).await?)))
     })
     .await
 }
@@ -51,11 +54,11 @@ pub(super) async fn abort(
 /// What is asked for; no body at all is an abort.
 async fn asked(request: Request) -> Result<Map<String, Value>, Refusal> {
     let (head, body) = request.into_parts();
-    let bytes = body::bytes(&head.headers, body, BODY_BYTES).await?;
+    let bytes = body::read(&head.headers, body, BODY_BYTES).await?;
     if bytes.is_empty() {
         return Ok([("action".to_owned(), "ABORT".into())].into_iter().collect());
     }
-    body::refuse_other_types(&head.headers)?;
+    body::require_json(&head.headers)?;
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|error| Error::Json(error.to_string()))?;
     let Value::Object(fields) = value else {
@@ -64,10 +67,10 @@ async fn asked(request: Request) -> Result<Map<String, Value>, Refusal> {
     Ok(fields)
 }
 
-fn why(asked: &Map<String, Value>, caller: &Caller) -> Cancelled {
+fn why(asked: &Map<String, Value>, caller: &Caller) -> Cancellation {
     let reason = asked.get("abort_reason").and_then(Value::as_str).unwrap_or_default();
     let reason = reason.chars().take(REASON_CHARACTERS).collect();
-    Cancelled { by: caller.name().to_owned(), reason }
+    Cancellation { by: caller.name().to_owned(), reason }
 }
 
 fn too_late(number: u64, status: Status) -> Refusal {

@@ -4,13 +4,13 @@
 
 use std::collections::HashSet;
 
-use shared::job::Timestamp;
+use domain::job::Timestamp;
 
 use super::pattern::Pattern;
 use super::state::State;
 
 const DEFAULT_PER_PAGE: i128 = 50;
-const MOST_PER_PAGE: i128 = 1000;
+const MAX_PER_PAGE: i128 = 1000;
 
 /// A column that jobs are filtered and sorted by; the others hold JSON, and cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(super) enum Condition {
 
 /// Which jobs, in which order, which part of them, and how they are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct JobQuery {
     /// All of them must hold.
     pub(super) conditions: Vec<Condition>,
     /// The column that they are sorted by.
@@ -94,13 +94,13 @@ pub(super) struct Wanted {
     /// How many jobs a page has.
     pub(super) per_page: u64,
     /// Which entries of each device's `job_tasks` are left out.
-    pub(super) left_out: Vec<usize>,
+    pub(super) omitted_tasks: Vec<usize>,
     /// The parameters as they were given, each once.
     pub(super) parameters: Vec<(String, String)>,
 }
 
 /// Reads a query; an error is what the reference says behind `Unable to filter jobs: `.
-pub(super) fn wanted(raw: Option<&str>) -> Result<Wanted, String> {
+pub(super) fn parse_query(raw: Option<&str>) -> Result<JobQuery, String> {
     let mut parameters: Vec<(String, String)> = Vec::new();
     let mut known = HashSet::new();
     for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()) {
@@ -117,26 +117,26 @@ pub(super) fn wanted(raw: Option<&str>) -> Result<Wanted, String> {
     let conditions = conditions.collect::<Result<_, _>>()?;
     let sort = given("sort").unwrap_or_default().to_lowercase();
     let per_page = given("per_page").map_or(Some(DEFAULT_PER_PAGE), whole_number);
-    let per_page = per_page.filter(|count| (1..=MOST_PER_PAGE).contains(count));
+    let per_page = per_page.filter(|count| (1..=MAX_PER_PAGE).contains(count));
     let per_page = per_page.ok_or("per_page argument must be integer between 1-1000")?;
     let column = Column::named(sort.trim_start_matches('-'));
     let page = given("page").and_then(whole_number).unwrap_or(1);
-    Ok(Wanted {
+    Ok(JobQuery {
         conditions,
         descending: column.is_some() && sort.starts_with('-'),
         sort: column.unwrap_or(Column::Number(Number::Id)),
         page: u64::try_from(page.max(1)).unwrap_or(u64::MAX),
         per_page: per_page as u64,
-        left_out: left_out(given("filter_jobresult").unwrap_or_default()),
+        omitted_tasks: omitted_tasks(given("filter_jobresult").unwrap_or_default()),
         parameters,
     })
 }
 
 /// The parameter `filter_jobresult` of the query of one job.
-pub(super) fn left_out_of(raw: Option<&str>) -> Vec<usize> {
+pub(super) fn omitted_tasks_of(raw: Option<&str>) -> Vec<usize> {
     let mut given = form_urlencoded::parse(raw.unwrap_or_default().as_bytes());
     let found = given.find(|(name, _)| name == "filter_jobresult");
-    left_out(&found.map(|(_, value)| value).unwrap_or_default())
+    omitted_tasks(&found.map(|(_, value)| value).unwrap_or_default())
 }
 
 /// `filter[name]` or `filter[name][operator]`; `None` for anything else, which filters nothing.
@@ -213,7 +213,7 @@ fn moment(text: &str) -> Option<Option<Timestamp>> {
 
 /// Places of `job_tasks`, from the last to the first. A word given twice takes out two, as in the
 /// reference.
-fn left_out(list: &str) -> Vec<usize> {
+fn omitted_tasks(list: &str) -> Vec<usize> {
     let places = list.split(',').filter_map(|word| match word {
         "config" => Some(1),
         "diff" => Some(2),

@@ -1,9 +1,9 @@
 //! What clients are shown of a job: the fifteen keys of the reference, in its order, each always
 //! there.
 
+use domain::job::{self, Status, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use shared::job::{self, Status, Timestamp};
 
 use super::state::State;
 
@@ -30,7 +30,7 @@ pub(super) struct Job {
 impl Job {
     /// The job as it is shown, with the number of the one that comes after it; of its result, the
     /// tasks at these places are left out.
-    pub(super) fn new(job: job::Job, next: Option<u64>, left_out: &[usize]) -> Job {
+    pub(super) fn new(job: job::Job, next: Option<u64>, omitted_tasks: &[usize]) -> Job {
         let change_score = job.result.as_ref().and_then(change_score);
         let exception = exception(&job);
         let finished_devices = job.started_at.map(|_| finished_devices(job.progress.as_ref()));
@@ -38,7 +38,7 @@ impl Job {
         if let Some(result) = &mut result
             && job.spec.action.as_str().starts_with("sync_devices")
         {
-            leave_out(result, left_out);
+            omit_tasks(result, omitted_tasks);
         }
         Job {
             id: job.number,
@@ -73,13 +73,13 @@ pub(super) fn change_score(result: &Value) -> Option<i64> {
 }
 
 /// Who ended a job that has no result of its own, and why.
-fn reason(status: Status, cancelled: Option<&job::Cancelled>) -> Option<Value> {
+fn reason(status: Status, cancelled: Option<&job::Cancellation>) -> Option<Value> {
     let message = cancelled.map(abort_message)?;
     (status == Status::Cancel).then(|| json!({"message": message}))
 }
 
 /// What the reference says of an abort.
-pub(super) fn abort_message(cancelled: &job::Cancelled) -> String {
+pub(super) fn abort_message(cancelled: &job::Cancellation) -> String {
     let or = |text: &str, otherwise: &str| {
         if text.is_empty() { otherwise.to_owned() } else { text.to_owned() }
     };
@@ -120,7 +120,7 @@ fn finished_devices(progress: Option<&Value>) -> Vec<String> {
 }
 
 /// Leaves out tasks of each device by their places, if it has them all.
-fn leave_out(result: &mut Value, places: &[usize]) {
+fn omit_tasks(result: &mut Value, places: &[usize]) {
     let devices = result.get_mut("devices").and_then(Value::as_object_mut);
     for device in devices.into_iter().flat_map(|devices| devices.values_mut()) {
         let Some(tasks) = device.get_mut("job_tasks").and_then(Value::as_array_mut) else {

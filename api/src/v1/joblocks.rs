@@ -5,23 +5,25 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use domain::job::Status;
+use domain::lock::LockName;
 use serde::Serialize;
 use serde_json::Value;
-use shared::job::Status;
-use shared::lock::LockName;
-use shared::store::Lock;
+use store::Lock;
 
-use super::BODY_BYTES;
 use super::envelope::Success;
 use super::job::time;
 use super::refusal::Refusal;
-use crate::app::{App, in_time};
+use crate::app::App;
+use crate::body;
+use crate::deadline::in_time;
 use crate::error::Error;
-use crate::v0::body;
 
+/// The largest body.
+const BODY_BYTES: usize = 1024 * 1024;
 /// How many locks are read at once, and shown at most: the reference has no pages.
 const PAGE: usize = 100;
-const MOST: usize = 1000;
+const MAX: usize = 1000;
 
 /// A lock that is held.
 #[derive(Debug, Serialize)]
@@ -50,7 +52,7 @@ pub(super) struct Cleared {
 pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Success<Locks>>, Refusal> {
     in_time(async {
         let (mut shown, mut start) = (Vec::new(), 0);
-        while start < MOST {
+        while start < MAX {
             let (locks, total) = app.store.locks(start, PAGE).await?;
             start += PAGE;
             shown.extend(locks.iter().filter(|lock| !lock.name.is_reserved()).flat_map(held));
@@ -64,7 +66,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Success<Loc
 }
 
 fn held(lock: &Lock) -> Vec<Held> {
-    let one = |holder: &shared::store::Holder| Held {
+    let one = |holder: &store::Holder| Held {
         job_id: holder.job.number,
         name: lock.name.clone(),
         // As Python's `str` writes a moment: with a space.
@@ -80,8 +82,8 @@ pub(super) async fn clear(
     request: Request,
 ) -> Result<Json<Success<Cleared>>, Refusal> {
     let (head, body) = request.into_parts();
-    let bytes = body::bytes(&head.headers, body, BODY_BYTES).await?;
-    body::refuse_other_types(&head.headers)?;
+    let bytes = body::read(&head.headers, body, BODY_BYTES).await?;
+    body::require_json(&head.headers)?;
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|error| Error::Json(error.to_string()))?;
     let name = match value.get("name") {

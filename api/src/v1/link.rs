@@ -3,7 +3,7 @@
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, Uri};
 
-use super::filter::Wanted;
+use super::filter::JobQuery;
 
 /// The address that was asked, without its query, as the client wrote it; without a host if it told
 /// none.
@@ -18,7 +18,7 @@ pub(super) fn base(uri: &Uri, headers: &HeaderMap) -> String {
 }
 
 /// The header; `None` on the last page, and when there is only one.
-pub(super) fn link(base: &str, wanted: &Wanted, total: u64) -> Option<String> {
+pub(super) fn link(base: &str, wanted: &JobQuery, total: u64) -> Option<String> {
     let last = total.div_ceil(wanted.per_page);
     if wanted.page >= last {
         return None;
@@ -43,7 +43,7 @@ pub(super) fn link(base: &str, wanted: &Wanted, total: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::filter::wanted;
+    use super::super::filter::parse_query;
     use super::*;
 
     #[test]
@@ -63,7 +63,7 @@ mod tests {
             ),
         ];
         for (query, total, expected) in cases {
-            let found = link("B", &wanted(Some(query)).unwrap(), total);
+            let found = link("B", &parse_query(Some(query)).unwrap(), total);
             assert_eq!(found.as_deref(), expected, "{query} of {total}");
         }
     }

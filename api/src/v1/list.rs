@@ -5,23 +5,21 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State as Of};
 use axum::http::{HeaderMap, HeaderValue, Uri};
-use shared::job::{self, ActionName};
-use shared::store::{Index, Store, StoreError};
+use domain::job::{self, ActionName};
+use store::{Index, Store, StoreError};
 
 use super::envelope::{Jobs, Success};
-use super::filter::{Column, Condition, Number, Text, Time, Wanted, wanted};
+use super::filter::{Column, Condition, JobQuery, Number, Text, Time, parse_query};
 use super::job::Job;
 use super::link;
 use super::refusal::Refusal;
-use super::scan::{Found, scan};
-use crate::app::{App, in_time};
+use super::scan::{Found, SORTED_JOBS, scan};
+use crate::app::App;
+use crate::deadline::in_time;
 use crate::error::Error;
 
 const BY_ID: Column = Column::Number(Number::Id);
 const BY_TIME: Column = Column::Time(Time::Scheduled);
-/// So many jobs of an index are put in the order of their ids; of more, the index' own order is
-/// kept.
-pub(super) const SORTED: u64 = 2000;
 
 /// Lists jobs.
 pub(super) async fn list(
@@ -30,7 +28,7 @@ pub(super) async fn list(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<(HeaderMap, Json<Success<Jobs>>), Refusal> {
-    let wanted = wanted(raw.as_deref());
+    let wanted = parse_query(raw.as_deref());
     let wanted = wanted.map_err(|why| Refusal::bad(format!("Unable to filter jobs: {why}")))?;
     let (found, order) = in_time(find(&app, &wanted)).await?;
     // As the reference counts: a page without jobs has none in all.
@@ -47,32 +45,32 @@ pub(super) async fn list(
     if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
         answer.insert("link", link);
     }
-    let jobs = shown(&app.store, found.jobs, &wanted.left_out).await?;
+    let jobs = show_jobs(&app.store, found.jobs, &wanted.omitted_tasks).await?;
     Ok((answer, Json(Success::jobs(jobs))))
 }
 
 /// Jobs as they are shown.
-pub(super) async fn shown(
+pub(super) async fn show_jobs(
     store: &Store,
     jobs: Vec<job::Job>,
-    left_out: &[usize],
+    omitted_tasks: &[usize],
 ) -> Result<Vec<Job>, StoreError> {
     let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
     let next = store.next_numbers(&ids).await?;
     let show = |job: job::Job| {
         let next = next.get(&job.id).copied();
-        Job::new(job, next, left_out)
+        Job::new(job, next, omitted_tasks)
     };
     Ok(jobs.into_iter().map(show).collect())
 }
 
 /// The page, and the order that it is in if that is not the one that was asked for.
-async fn find(app: &App, wanted: &Wanted) -> Result<(Found, Option<&'static str>), Error> {
+async fn find(app: &App, wanted: &JobQuery) -> Result<(Found, Option<&'static str>), Error> {
     let by_number = wanted.sort == BY_ID && wanted.conditions.is_empty();
     let served = if by_number { Some(Index::Number) } else { served(wanted) };
     if let Some(index) = served {
         let sorted = by_number || wanted.sort == BY_TIME;
-        if sorted || app.store.count(&index).await? > SORTED {
+        if sorted || app.store.count(&index).await? > SORTED_JOBS {
             let start = (wanted.page - 1).saturating_mul(wanted.per_page);
             let part = (start, wanted.per_page);
             let (jobs, total) = app.store.page(&index, wanted.descending, part).await?;
@@ -84,7 +82,7 @@ async fn find(app: &App, wanted: &Wanted) -> Result<(Found, Option<&'static str>
 }
 
 /// The index that has what is wanted, and nothing else, in the order of `scheduled_time`.
-fn served(wanted: &Wanted) -> Option<Index> {
+fn served(wanted: &JobQuery) -> Option<Index> {
     if wanted.sort != BY_ID && wanted.sort != BY_TIME {
         return None;
     }

@@ -13,7 +13,7 @@ enum Part {
 }
 
 /// No text that is looked at is longer, so that a longer pattern matches none.
-const MOST_CHARACTERS: usize = 1024;
+const MAX_CHARACTERS: usize = 1024;
 
 impl Pattern {
     /// Reads what stands between the two `%`.
@@ -47,11 +47,11 @@ impl Pattern {
 
     /// Whether a text contains it.
     pub(super) fn matches(&self, text: &str) -> bool {
-        if self.0.len() > 2 * MOST_CHARACTERS {
+        if self.0.len() > 2 * MAX_CHARACTERS {
             return false;
         }
         let text: Vec<char> =
-            text.chars().flat_map(char::to_lowercase).take(MOST_CHARACTERS).collect();
+            text.chars().flat_map(char::to_lowercase).take(MAX_CHARACTERS).collect();
         let (mut at, mut part) = (0, 0);
         // Where to go on when it fits no further: behind the last `Any`, one character later.
         let mut again: Option<(usize, usize)> = None;

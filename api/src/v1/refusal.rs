@@ -5,10 +5,10 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use shared::store::StoreError;
+use store::StoreError;
 
 use crate::error::{Error, WRONG_TOKEN};
-use crate::surface;
+use crate::http_error;
 
 /// An error on its way to a client.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
-        let status = surface::status(&error);
+        let status = http_error::status(&error);
         let text = match status {
             StatusCode::UNAUTHORIZED if error == WRONG_TOKEN => "Could not decode JWT token",
             StatusCode::UNAUTHORIZED => "JWT token missing?",
@@ -59,6 +59,6 @@ impl From<StoreError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        surface::refuse(self.status, Body { status: "error", message: self.message })
+        http_error::refuse(self.status, Body { status: "error", message: self.message })
     }
 }

@@ -3,21 +3,22 @@
 
 use std::time::Duration;
 
-use shared::job::{ActionName, Job, JobId, Timestamp};
-use shared::store::{Index, Needs, Row, Rows, Store, StoreError};
+use domain::job::{ActionName, Job, JobId, Timestamp};
+use store::{Index, Needs, Row, Rows, Store, StoreError};
 use tokio::time::Instant;
 
-use super::filter::{Column, Condition, Number, Text, Time, Wanted};
+use super::filter::{Column, Condition, JobQuery, Number, Text, Time};
 use super::job::change_score;
-use super::list::SORTED;
 use super::state::State;
 use crate::app::App;
 use crate::error::Error;
 
-/// A walk goes on for so long.
-const LIMIT: Duration = Duration::from_secs(2);
-/// It ends when it has found so many.
-const MOST_FOUND: usize = 100_000;
+/// Up to this many jobs of an index are sorted by id; larger results keep the order of the index.
+pub(super) const SORTED_JOBS: u64 = 2000;
+/// How long a scan may take.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+/// A scan ends when it has found this many jobs.
+const MAX_FOUND: usize = 100_000;
 
 /// What a walk came to.
 #[derive(Debug, Default)]
@@ -32,26 +33,26 @@ pub(super) struct Found {
 
 /// The values of a column, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+enum SortKey {
     Number(i64),
     Text(String),
 }
 
 /// A job that matches: none of the column comes last, and of the same the number decides.
-type Match = (bool, Option<Key>, u64, JobId);
+type Match = (bool, Option<SortKey>, u64, JobId);
 
 /// Walks, sorts, and reads the page. Of long walks some go on at once, others wait.
-pub(super) async fn scan(app: &App, wanted: &Wanted) -> Result<Found, Error> {
+pub(super) async fn scan(app: &App, wanted: &JobQuery) -> Result<Found, Error> {
     let store = &app.store;
     let Some(conditions) = resolved(store, &wanted.conditions).await? else {
         return Ok(Found::default());
     };
     let Some(mut rows) = narrowest(store, wanted).await? else { return Ok(Found::default()) };
-    let _permit = match rows.total() > SORTED {
-        true => Some(app.scans.acquire().await.map_err(|_| Error::Broken)?),
+    let _permit = match rows.total() > SORTED_JOBS {
+        true => Some(app.scans.acquire().await.map_err(|_| Error::Internal)?),
         false => None,
     };
-    let until = Instant::now() + LIMIT;
+    let until = Instant::now() + TIME_LIMIT;
     let mut found: Vec<Match> = Vec::new();
     let mut cut = false;
     while let Some(some) = rows.next().await? {
@@ -59,7 +60,7 @@ pub(super) async fn scan(app: &App, wanted: &Wanted) -> Result<Found, Error> {
             let key = key(row, wanted.sort);
             found.push((key.is_none(), key, row.number, row.id));
         }
-        if found.len() >= MOST_FOUND || Instant::now() > until {
+        if found.len() >= MAX_FOUND || Instant::now() > until {
             cut = true;
             break;
         }
@@ -104,7 +105,7 @@ async fn resolved<'a>(
 }
 
 /// A walk over the index that leaves the fewest jobs to look at; `None` when no job can match.
-async fn narrowest(store: &Store, wanted: &Wanted) -> Result<Option<Rows>, StoreError> {
+async fn narrowest(store: &Store, wanted: &JobQuery) -> Result<Option<Rows>, StoreError> {
     let columns = wanted.conditions.iter().map(Condition::column).chain([wanted.sort]);
     let mut needs = Needs::default();
     for column in columns {
@@ -194,15 +195,15 @@ fn text(row: &Row, column: Text) -> Option<&str> {
     }
 }
 
-fn key(row: &Row, column: Column) -> Option<Key> {
+fn key(row: &Row, column: Column) -> Option<SortKey> {
     match column {
-        Column::Status => Some(Key::Number(State::of(row.status) as i64)),
-        Column::Number(Number::Id) => Some(Key::Number(0)),
-        Column::Number(Number::ChangeScore) => score(row).map(Key::Number),
+        Column::Status => Some(SortKey::Number(State::of(row.status) as i64)),
+        Column::Number(Number::Id) => Some(SortKey::Number(0)),
+        Column::Number(Number::ChangeScore) => score(row).map(SortKey::Number),
         // Its number is looked up when all is found.
-        Column::Number(Number::NextJobId) => row.next.map(|_| Key::Number(0)),
-        Column::Time(column) => time(row, column).map(|at| Key::Number(at.ms())),
-        Column::Text(column) => text(row, column).map(|text| Key::Text(text.to_owned())),
+        Column::Number(Number::NextJobId) => row.next.map(|_| SortKey::Number(0)),
+        Column::Time(column) => time(row, column).map(|at| SortKey::Number(at.ms())),
+        Column::Text(column) => text(row, column).map(|text| SortKey::Text(text.to_owned())),
     }
 }
 
@@ -210,7 +211,7 @@ async fn number_what_is_next(store: &Store, found: &mut [Match]) -> Result<(), S
     let linked: Vec<JobId> = found.iter().filter(|(none, ..)| !none).map(|(.., id)| *id).collect();
     let numbers = store.next_numbers(&linked).await?;
     for (none, key, _, id) in found {
-        *key = numbers.get(id).map(|number| Key::Number(*number as i64));
+        *key = numbers.get(id).map(|number| SortKey::Number(*number as i64));
         *none = key.is_none();
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The seven states of the reference, and which of our statuses each of them is.
 
-use shared::job::Status;
+use domain::job::Status;
 
 /// Where a job is in its life, as the reference says it, in the order of its enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,22 +1,22 @@
 //! Defaults of actions as operators configure them.
 
+use domain::job::ActionName;
 use serde_json::{Value, json};
-use shared::job::ActionName;
-use shared::store::{ActionDefaults, MAX_ACTION_CONFIGS};
+use store::{ActionDefaults, MAX_ACTION_CONFIGS};
 
-use crate::house::{House, house, id_of};
+use crate::env::{TestEnv, id_of, with_env};
 
-async fn class_of(house: &House, job: &Value) -> String {
-    house.store.job(id_of(job)).await.unwrap().unwrap().class.to_string()
+async fn class_of(env: &TestEnv, job: &Value) -> String {
+    env.store.job(id_of(job)).await.unwrap().unwrap().class.to_string()
 }
 
 #[tokio::test]
 async fn a_config_is_set_shown_listed_changed_and_deleted() {
-    house(async |house| {
-        assert_eq!(house.get("/action_configs").await.json(), json!({"actionConfigs": []}));
+    with_env(async |env| {
+        assert_eq!(env.get("/action_configs").await.json(), json!({"actionConfigs": []}));
         // The reference's clients send as little as this.
         let answer =
-            house.post("/action_configs", &json!({"action": "gc", "parameters": {"a": "1"}})).await;
+            env.post("/action_configs", &json!({"action": "gc", "parameters": {"a": "1"}})).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
         let config = answer.json();
         let expected = json!({
@@ -25,27 +25,27 @@ async fn a_config_is_set_shown_listed_changed_and_deleted() {
             "maxRunningPer": null,
         });
         assert_eq!(config, expected);
-        assert_eq!(house.get("/action_configs/gc").await.json(), config);
+        assert_eq!(env.get("/action_configs/gc").await.json(), config);
         let whole = json!({
             "action": "gc", "parameters": null, "retries": 2, "capacityMap": {"scan": 1},
             "deadline": "15m", "stopTimeout": "30s",
         });
-        let changed = house.post("/action_configs", &whole).await.json();
+        let changed = env.post("/action_configs", &whole).await.json();
         assert_eq!(changed["id"], config["id"], "it is the same config");
         for (field, value) in whole.as_object().unwrap() {
             assert_eq!(changed[field], *value, "{field}");
         }
-        house.post("/action_configs", &json!({"action": "b"})).await;
-        let list = house.get("/action_configs/").await.json();
+        env.post("/action_configs", &json!({"action": "b"})).await;
+        let list = env.get("/action_configs/").await.json();
         assert_eq!(list["actionConfigs"][0]["action"], "b");
         assert_eq!(list["actionConfigs"][1], changed);
-        assert_eq!(house.delete("/action_configs/gc").await.status, 204);
+        assert_eq!(env.delete("/action_configs/gc").await.status, 204);
         for path in ["gc", "a%20b", "%ff"] {
             let path = format!("/action_configs/{path}");
-            assert_eq!(house.delete(&path).await.code(), "404 NO_SUCH_ACTION_CONFIG");
-            assert_eq!(house.get(&path).await.code(), "404 NO_SUCH_ACTION_CONFIG");
+            assert_eq!(env.delete(&path).await.code(), "404 NO_SUCH_ACTION_CONFIG");
+            assert_eq!(env.get(&path).await.code(), "404 NO_SUCH_ACTION_CONFIG");
         }
-        let anew = house.post("/action_configs", &json!({"action": "gc"})).await.json();
+        let anew = env.post("/action_configs", &json!({"action": "gc"})).await.json();
         assert_ne!(anew["id"], config["id"]);
     })
     .await;
@@ -53,78 +53,78 @@ async fn a_config_is_set_shown_listed_changed_and_deleted() {
 
 #[tokio::test]
 async fn a_job_has_its_own_values_then_those_of_the_config_then_those_of_the_workers() {
-    house(async |house| {
+    with_env(async |env| {
         let action: ActionName = "gc".parse().unwrap();
         let announced: ActionDefaults = serde_json::from_value(json!({
             "capacityMap": {"cpu": 1}, "retries": 1, "deadline": "1m", "stopTimeout": "1s",
         }))
         .unwrap();
-        house.store.announce(&[(action, announced)]).await.unwrap();
+        env.store.announce(&[(action, announced)]).await.unwrap();
         let config = json!({
             "action": "gc", "parameters": {"a": 1, "b": 2}, "capacityMap": {"scan": 2},
             "retries": 0, "deadline": "2m",
         });
-        house.post("/action_configs", &config).await;
+        env.post("/action_configs", &config).await;
 
-        let job = house.post("/jobs", &json!({"action": "gc"})).await.json();
+        let job = env.post("/jobs", &json!({"action": "gc"})).await.json();
         assert_eq!(job["parameters"], json!({"a": 1, "b": 2}));
         assert_eq!((&job["retriesTotal"], &job["deadline"]), (&json!(0), &json!("2m")));
         assert_eq!(job["stopTimeout"], "1s", "of which the config says nothing");
         assert_eq!(job["capacityMap"], Value::Null, "it shows what the client gave");
-        assert_eq!(class_of(house, &job).await, "scan=2");
+        assert_eq!(class_of(env, &job).await, "scan=2");
 
         let own = json!({
             "action": "gc", "parameters": {"b": 3, "c": null}, "capacityMap": {}, "retries": 4,
             "deadline": "3m", "stopTimeout": "3s",
         });
-        let batch = house.post("/jobs/batch", &json!({"jobs": [own]})).await.json();
+        let batch = env.post("/jobs/batch", &json!({"jobs": [own]})).await.json();
         let job = &batch["jobs"][0];
         assert_eq!(job["parameters"], json!({"a": 1, "b": 3, "c": null}));
         assert_eq!((&job["retriesTotal"], &job["deadline"]), (&json!(4), &json!("3m")));
-        assert_eq!(class_of(house, job).await, "default=1");
+        assert_eq!(class_of(env, job).await, "default=1");
 
         // What a cron makes too.
         let cron = json!({
             "action": "gc", "name": "c", "schedule": "@yearly", "parameters": {"a": 9},
         });
-        assert_eq!(house.post("/crons", &cron).await.status, 202);
-        let job = house.command("/crons/c/run").await.json();
+        assert_eq!(env.post("/crons", &cron).await.status, 202);
+        let job = env.command("/crons/c/run").await.json();
         assert_eq!(job["parameters"], json!({"a": 9, "b": 2}));
         assert_eq!((&job["retriesTotal"], &job["deadline"]), (&json!(0), &json!("2m")));
-        assert_eq!(class_of(house, &job).await, "scan=2");
+        assert_eq!(class_of(env, &job).await, "scan=2");
 
-        house.delete("/action_configs/gc").await;
-        let job = house.post("/jobs", &json!({"action": "gc"})).await.json();
+        env.delete("/action_configs/gc").await;
+        let job = env.post("/jobs", &json!({"action": "gc"})).await.json();
         assert_eq!((&job["parameters"], &job["retriesTotal"]), (&Value::Null, &json!(1)));
-        assert_eq!(class_of(house, &job).await, "cpu=1");
+        assert_eq!(class_of(env, &job).await, "cpu=1");
     })
     .await;
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_config_is_refused_by_its_field() {
-    house(async |house| {
+    with_env(async |env| {
         let cases = [
             (json!({}), "action", "it is required"),
             (json!({"action": "a b"}), "action", "no action name"),
             (json!({"action": "a", "retries": 101}), "retries", "from 0 to 100"),
             (json!({"action": "a", "retries": -1}), "retries", "whole number"),
-            (json!({"action": "a", "deadline": "5"}), "deadline", "is no duration"),
+            (json!({"action": "a", "deadline": "5"}), "deadline", "is not a valid duration"),
             (json!({"action": "a", "capacityMap": {"x": -1}}), "capacityMap", ""),
             (json!({"action": "a", "parameters": []}), "parameters", "expected an object"),
             (json!({"action": "a", "heartbeatTimeout": "5s"}), "heartbeatTimeout", "unknown field"),
         ];
         for (config, field, why) in cases {
-            let answer = house.post("/action_configs", &config).await;
+            let answer = env.post("/action_configs", &config).await;
             assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{config}");
             assert_eq!(answer.json()["errors"][0]["detail"]["field"], field, "{config}");
             assert!(answer.text.contains(why), "{config}: {}", answer.text);
         }
         let half = json!({"x": "x".repeat(40_000)});
         let config = json!({"action": "a", "parameters": half});
-        assert_eq!(house.post("/action_configs", &config).await.status, 202);
+        assert_eq!(env.post("/action_configs", &config).await.status, 202);
         let job = json!({"action": "a", "parameters": {"y": "y".repeat(40_000)}});
-        let answer = house.post("/jobs", &job).await;
+        let answer = env.post("/jobs", &job).await;
         assert_eq!(answer.code(), "413 INVALID_PARAMETERS", "together they are too large");
         assert_eq!(answer.json()["errors"][0]["detail"]["field"], "parameters");
     })
@@ -133,15 +133,15 @@ async fn what_is_wrong_with_a_config_is_refused_by_its_field() {
 
 #[tokio::test]
 async fn there_are_never_more_configs_than_may_be() {
-    house(async |house| {
+    with_env(async |env| {
         for number in 0..MAX_ACTION_CONFIGS {
             let action = format!("a{number}").parse().unwrap();
-            let set = house.store.set_action_config(&action, &ActionDefaults::default()).await;
+            let set = env.store.set_action_config(&action, &ActionDefaults::default()).await;
             assert!(set.unwrap().is_some());
         }
-        let answer = house.post("/action_configs", &json!({"action": "more"})).await;
+        let answer = env.post("/action_configs", &json!({"action": "more"})).await;
         assert_eq!(answer.code(), "409 CONFLICT");
-        let answer = house.post("/action_configs", &json!({"action": "a7", "retries": 1})).await;
+        let answer = env.post("/action_configs", &json!({"action": "a7", "retries": 1})).await;
         assert_eq!((answer.status, &answer.json()["retries"]), (202, &json!(1)));
     })
     .await;
@@ -149,35 +149,35 @@ async fn there_are_never_more_configs_than_may_be() {
 
 #[tokio::test]
 async fn a_config_limits_how_many_jobs_of_an_action_run_and_how_many_of_each_key() {
-    house(async |house| {
+    with_env(async |env| {
         let per = json!({"key": "{{tenant}}-{{zone}}", "permits": 1});
         let config = json!({"action": "scan", "parameters": {"zone": "eu"}, "maxRunning": 2,
             "maxRunningPer": per});
-        let set = house.post("/action_configs", &config).await;
+        let set = env.post("/action_configs", &config).await;
         assert_eq!(set.status, 202, "{}", set.text);
         assert_eq!((&set.json()["maxRunning"], &set.json()["maxRunningPer"]), (&json!(2), &per));
-        let worker = house.worker("default=16", &["scan"]).await;
+        let worker = env.worker("default=16", &["scan"]).await;
         let of = |tenant: &str| {
             json!({"action": "scan", "parameters": {"tenant": tenant}, "locks": ["z-{{zone}}-{{tenant}}"]})
         };
-        let (a1, a2) = (house.submit(&of("a")).await, house.submit(&of("a")).await);
-        let (b1, c1) = (house.submit(&of("b")).await, house.submit(&of("c")).await);
+        let (a1, a2) = (env.submit(&of("a")).await, env.submit(&of("a")).await);
+        let (b1, c1) = (env.submit(&of("b")).await, env.submit(&of("c")).await);
         let expected = json!({"z-eu-a": 1, "action:scan:a-eu": 1});
-        assert_eq!(house.show(a1).await["locks"], expected, "also with what only the config says");
-        house.claim(&worker, a1).await;
-        house.park(&worker, a2).await;
-        house.claim(&worker, b1).await;
-        house.park(&worker, c1).await;
-        let waits = house.show(c1).await["waitingFor"].clone();
+        assert_eq!(env.show(a1).await["locks"], expected, "also with what only the config says");
+        env.claim(&worker, a1).await;
+        env.park(&worker, a2).await;
+        env.claim(&worker, b1).await;
+        env.park(&worker, c1).await;
+        let waits = env.show(c1).await["waitingFor"].clone();
         assert_eq!(waits["code"], "lock", "{waits}");
         // Without limits all may run.
-        assert_eq!(house.delete("/action_configs/scan").await.status, 204);
-        house.claim(&worker, c1).await;
-        let lock = house.get("/locks/action:scan").await;
+        assert_eq!(env.delete("/action_configs/scan").await.status, 204);
+        env.claim(&worker, c1).await;
+        let lock = env.get("/locks/action:scan").await;
         assert_eq!(lock.json()["permits"], Value::Null, "{}", lock.text);
 
-        house.post("/action_configs", &config).await;
-        let keyless = house.post("/jobs", &json!({"action": "scan"})).await;
+        env.post("/action_configs", &config).await;
+        let keyless = env.post("/jobs", &json!({"action": "scan"})).await;
         assert_eq!(keyless.code(), "400 INVALID_PARAMETERS", "{}", keyless.text);
         assert!(keyless.text.contains("tenant"), "{}", keyless.text);
         for wrong in [
@@ -187,7 +187,7 @@ async fn a_config_limits_how_many_jobs_of_an_action_run_and_how_many_of_each_key
             json!({"action": "a", "maxRunningPer": {"key": "{{a}}"}}),
             json!({"action": "a", "maxRunningPer": {"key": "{{a}}", "permits": 1, "of": 2}}),
         ] {
-            let refused = house.post("/action_configs", &wrong).await;
+            let refused = env.post("/action_configs", &wrong).await;
             assert_eq!(refused.code(), "400 INVALID_PARAMETERS", "{wrong}");
         }
     })

@@ -3,22 +3,22 @@
 use std::time::{Duration, Instant};
 
 use api::Exposure;
+use domain::access_tokens::Role;
 use expect_test::expect;
 use serde_json::{Value, json};
-use shared::store::{AUDIT_KEPT, AuditedChange};
-use shared::tokens::Role;
+use store::{AUDIT_KEPT, AuditedChange};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::house::{House, eventually, house, house_exposed, house_over, send};
-use crate::redis::Redis;
-use crate::tokens::{Tokens, guarded};
+use crate::env::{TestEnv, eventually, send, with_env, with_env_exposed, with_env_over};
+use crate::redis_server::Redis;
+use crate::token_files::{Tokens, guarded};
 
 /// The audit, when it has so many entries.
-async fn audit(house: &House, query: &str, token: &str, count: usize) -> Vec<Value> {
+async fn audit(env: &TestEnv, query: &str, token: &str, count: usize) -> Vec<Value> {
     let path = format!("/audit?{query}");
     let ask = async || {
-        let answer = house.asked("GET", &path, token).await;
+        let answer = env.asked("GET", &path, token).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()["audit"].as_array().unwrap().clone()
     };
@@ -33,26 +33,26 @@ fn line(entry: &Value) -> String {
 
 #[tokio::test]
 async fn every_change_is_written_down_done_or_refused_and_nothing_else() {
-    guarded(async |house, tokens| {
+    guarded(async |env, tokens| {
         let [vera, otto, anna] = Role::ALL.map(|role| tokens.of(role));
-        house.asked("GET", "/jobs", vera).await;
-        house.asked("HEAD", "/jobs", vera).await;
-        house.asked("PUT", "/jobs", anna).await;
-        house.asked("POST", "/nowhere", anna).await;
-        house.command("/jobs").await;
-        house.asked("POST", "/jobs", "capstan_wrong").await;
+        env.asked("GET", "/jobs", vera).await;
+        env.asked("HEAD", "/jobs", vera).await;
+        env.asked("PUT", "/jobs", anna).await;
+        env.asked("POST", "/nowhere", anna).await;
+        env.command("/jobs").await;
+        env.asked("POST", "/jobs", "capstan_wrong").await;
 
         let secret = json!({"action": "noop", "parameters": {"password": "hunter2"}});
-        let job = send(house.asks("POST", "/jobs", otto).json(&secret)).await.json();
-        house.asked("DELETE", "/jobs/no-uuid?token=hunter2", otto).await;
-        house.asked("POST", "/jobs/cancel?action=noop", otto).await;
-        house.asked("POST", "/jobs?token=hunter2", vera).await;
+        let job = send(env.asks("POST", "/jobs", otto).json(&secret)).await.json();
+        env.asked("DELETE", "/jobs/no-uuid?token=hunter2", otto).await;
+        env.asked("POST", "/jobs/cancel?action=noop", otto).await;
+        env.asked("POST", "/jobs?token=hunter2", vera).await;
         let cron = json!({"action": "noop", "name": "nightly", "schedule": "@daily"});
-        send(house.asks("POST", "/crons", otto).json(&cron)).await;
-        send(house.asks("POST", "/crons", anna).json(&cron)).await;
-        house.asked("POST", "/crons/nightly/run", otto).await;
+        send(env.asks("POST", "/crons", otto).json(&cron)).await;
+        send(env.asks("POST", "/crons", anna).json(&cron)).await;
+        env.asked("POST", "/crons/nightly/run", otto).await;
 
-        let found = audit(house, "", anna, 7).await;
+        let found = audit(env, "", anna, 7).await;
         expect![[r#"
             otto (operator): POST /api/v0/crons/nightly/run -> 202
             anna (admin): POST /api/v0/crons -> 202
@@ -75,25 +75,25 @@ async fn every_change_is_written_down_done_or_refused_and_nothing_else() {
 
 #[tokio::test]
 async fn the_audit_is_read_in_pages_by_who_and_since() {
-    guarded(async |house, tokens| {
+    guarded(async |env, tokens| {
         let [vera, otto, anna] = Role::ALL.map(|role| tokens.of(role));
         for _ in 0..3 {
-            house.asked("POST", "/jobs/cancel?action=noop", otto).await;
-            house.asked("POST", "/jobs/cancel?action=noop", vera).await;
+            env.asked("POST", "/jobs/cancel?action=noop", otto).await;
+            env.asked("POST", "/jobs/cancel?action=noop", vera).await;
         }
-        let all = audit(house, "", anna, 6).await;
-        assert_eq!(audit(house, "start=1&limit=2", anna, 2).await, all[1..3]);
-        assert_eq!(audit(house, "start=6", anna, 0).await, [] as [Value; 0]);
-        let of_otto = audit(house, "who=otto", anna, 3).await;
+        let all = audit(env, "", anna, 6).await;
+        assert_eq!(audit(env, "start=1&limit=2", anna, 2).await, all[1..3]);
+        assert_eq!(audit(env, "start=6", anna, 0).await, [] as [Value; 0]);
+        let of_otto = audit(env, "who=otto", anna, 3).await;
         assert!(of_otto.iter().all(|entry| entry["who"] == "otto"));
-        let answer = house.asked("GET", "/audit?who=vera&limit=1", anna).await;
+        let answer = env.asked("GET", "/audit?who=vera&limit=1", anna).await;
         assert_eq!(answer.header("x-total-count"), Some("3"));
         let since = all[2]["at"].as_str().unwrap();
         let expected = all.iter().filter(|entry| entry["at"].as_str().unwrap() >= since).count();
-        audit(house, &format!("since={since}"), anna, expected).await;
-        audit(house, "since=2100-01-01T00:00:00Z", anna, 0).await;
+        audit(env, &format!("since={since}"), anna, expected).await;
+        audit(env, "since=2100-01-01T00:00:00Z", anna, 0).await;
         for wrong in ["limit=1001", "since=yesterday", "start=-1", "name=otto"] {
-            let answer = house.asked("GET", &format!("/audit?{wrong}"), anna).await;
+            let answer = env.asked("GET", &format!("/audit?{wrong}"), anna).await;
             assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{wrong}");
         }
     })
@@ -102,9 +102,9 @@ async fn the_audit_is_read_in_pages_by_who_and_since() {
 
 #[tokio::test]
 async fn where_nobody_says_who_they_are_changes_are_written_down_too() {
-    house(async |house| {
-        house.submit(&json!({"action": "noop"})).await;
-        let found = audit(house, "", "", 1).await;
+    with_env(async |env| {
+        env.submit(&json!({"action": "noop"})).await;
+        let found = audit(env, "", "", 1).await;
         assert_eq!(line(&found[0]), "unknown (): POST /api/v0/jobs -> 202\n");
     })
     .await;
@@ -115,10 +115,10 @@ async fn a_trusted_proxy_is_believed_whom_it_speaks_for() {
     let tokens = Tokens::new();
     let exposure =
         Exposure { trusted_proxies: "127.0.0.0/8".parse().unwrap(), ..tokens.exposure() };
-    house_exposed(&crate::house::redis_url(), exposure, async |house| {
-        let request = house.asks("POST", "/jobs/cancel?action=a", tokens.of(Role::Operator));
+    with_env_exposed(&crate::env::redis_url(), exposure, async |env| {
+        let request = env.asks("POST", "/jobs/cancel?action=a", tokens.of(Role::Operator));
         send(request.header("x-forwarded-for", "6.6.6.6, 198.51.100.7")).await;
-        let found = audit(house, "", tokens.of(Role::Admin), 1).await;
+        let found = audit(env, "", tokens.of(Role::Admin), 1).await;
         assert_eq!(found[0]["from"], "198.51.100.7");
     })
     .await;
@@ -126,7 +126,7 @@ async fn a_trusted_proxy_is_believed_whom_it_speaks_for() {
 
 #[tokio::test]
 async fn the_audit_is_bounded() {
-    house(async |house| {
+    with_env(async |env| {
         let change = AuditedChange {
             who: "ci".to_owned(),
             role: String::new(),
@@ -138,9 +138,9 @@ async fn the_audit_is_bounded() {
             subject: String::new(),
         };
         for _ in 0..12 {
-            house.store.audit(&vec![change.clone(); 1_000]).await.unwrap();
+            env.store.audit(&vec![change.clone(); 1_000]).await.unwrap();
         }
-        let answer = house.get("/audit?limit=1&start=9999").await;
+        let answer = env.get("/audit?limit=1&start=9999").await;
         assert_eq!(answer.json()["audit"].as_array().unwrap().len(), 1);
         let total: usize = answer.header("x-total-count").unwrap().parse().unwrap();
         assert!((AUDIT_KEPT..AUDIT_KEPT + 200).contains(&total), "{total}");
@@ -151,25 +151,25 @@ async fn the_audit_is_bounded() {
 #[tokio::test]
 async fn no_request_waits_for_its_entry_and_none_is_lost_while_redis_hangs() {
     let redis = Redis::start().await;
-    house_over(&redis.url(), async |house| {
-        house.submit(&json!({"action": "noop"})).await;
-        audit(house, "", "", 1).await;
+    with_env_over(&redis.url(), async |env| {
+        env.submit(&json!({"action": "noop"})).await;
+        audit(env, "", "", 1).await;
         redis.freeze().await;
         let begin = Instant::now();
         // It asks the store nothing, and would hang if its entry were waited for.
-        assert_eq!(house.post("/jobs", &json!({})).await.code(), "400 INVALID_PARAMETERS");
+        assert_eq!(env.post("/jobs", &json!({})).await.code(), "400 INVALID_PARAMETERS");
         assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
-        let answer = house.post("/jobs", &json!({"action": "noop"})).await;
+        let answer = env.post("/jobs", &json!({"action": "noop"})).await;
         assert_eq!(answer.code(), "503 UNAVAILABLE");
         // Somebody asks, and does not wait for the answer.
-        let address = house.url.trim_start_matches("http://");
+        let address = env.url.trim_start_matches("http://");
         let mut connection = TcpStream::connect(address).await.unwrap();
         let head = "POST /api/v0/crons/gc/run HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
         connection.write_all(head.as_bytes()).await.unwrap();
         drop(connection);
         redis.thaw().await;
         let statuses = async || {
-            let answer = house.get("/audit").await;
+            let answer = env.get("/audit").await;
             let entries = answer.json()["audit"].as_array().cloned().unwrap_or_default();
             entries.iter().map(|entry| entry["status"].as_u64().unwrap()).collect::<Vec<_>>()
         };

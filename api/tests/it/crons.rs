@@ -3,25 +3,25 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House, house, send};
+use crate::env::{Answer, TestEnv, send, with_env};
 
-async fn delete(house: &House, path: &str) -> Answer {
-    send(house.client.request(Method::DELETE, house.at(path))).await
+async fn delete(env: &TestEnv, path: &str) -> Answer {
+    send(env.client.request(Method::DELETE, env.at(path))).await
 }
 
-async fn act(house: &House, path: &str) -> Answer {
-    send(house.client.post(house.at(path))).await
+async fn act(env: &TestEnv, path: &str) -> Answer {
+    send(env.client.post(env.at(path))).await
 }
 
 #[tokio::test]
 async fn a_cron_of_the_reference_is_answered_field_by_field() {
-    house(async |house| {
-        assert_eq!(house.get("/crons").await.json(), json!({"crons": []}));
+    with_env(async |env| {
+        assert_eq!(env.get("/crons").await.json(), json!({"crons": []}));
         let create = json!({
             "action": "gc", "schedule": "0 0 1 * * 6", "retries": 2, "capacityMap": {},
             "parameters": {}, "deadline": "15m", "stopTimeout": "30s",
         });
-        let answer = house.post("/crons", &create).await;
+        let answer = env.post("/crons", &create).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
         let cron = answer.json();
         for (field, value) in create.as_object().unwrap() {
@@ -36,13 +36,12 @@ async fn a_cron_of_the_reference_is_answered_field_by_field() {
             assert_eq!(cron[field], *value, "{field}");
         }
         assert!(cron["nextRun"].as_str().unwrap().ends_with("T01:00:00Z"));
-        assert_eq!(house.get("/crons/gc").await.json(), cron);
-        let list = house.get("/crons").await;
+        assert_eq!(env.get("/crons/gc").await.json(), cron);
+        let list = env.get("/crons").await;
         assert_eq!(list.header("x-total-count"), Some("1"));
         assert_eq!(list.json(), json!({"crons": [cron]}));
         // A client of DTR posts as little as this.
-        let answer =
-            house.post("/crons", &json!({"action": "x", "schedule": "57 54 3 * * *"})).await;
+        let answer = env.post("/crons", &json!({"action": "x", "schedule": "57 54 3 * * *"})).await;
         let cron = answer.json();
         assert_eq!((&cron["capacityMap"], &cron["parameters"]), (&Value::Null, &Value::Null));
         assert!(cron["nextRun"].as_str().unwrap().ends_with("T03:54:57Z"));
@@ -52,35 +51,35 @@ async fn a_cron_of_the_reference_is_answered_field_by_field() {
 
 #[tokio::test]
 async fn several_crons_of_one_action_have_names_and_a_name_set_again_is_changed() {
-    house(async |house| {
+    with_env(async |env| {
         for name in ["b", "a"] {
             let create = json!({"action": "scan", "name": name, "schedule": "@daily"});
-            assert_eq!(house.post("/crons", &create).await.status, 202);
+            assert_eq!(env.post("/crons", &create).await.status, 202);
         }
-        let first = house.get("/crons/a").await.json();
+        let first = env.get("/crons/a").await.json();
         let create = json!({"action": "scan", "name": "a", "schedule": "@hourly", "paused": true});
-        let changed = house.post("/crons", &create).await.json();
+        let changed = env.post("/crons", &create).await.json();
         assert_eq!((&changed["id"], &changed["nextRun"]), (&first["id"], &Value::Null));
         let names = |answer: Answer| -> Vec<Value> {
             answer.json()["crons"].as_array().unwrap().iter().map(|c| c["name"].clone()).collect()
         };
-        assert_eq!(names(house.get("/crons").await), ["a", "b"]);
-        assert_eq!(names(house.get("/crons?start=1&limit=5").await), ["b"]);
-        assert_eq!(delete(house, "/crons/a").await.status, 204);
-        assert_eq!(delete(house, "/crons/a").await.code(), "404 NO_SUCH_CRON");
-        assert_eq!(names(house.get("/crons/").await), ["b"]);
+        assert_eq!(names(env.get("/crons").await), ["a", "b"]);
+        assert_eq!(names(env.get("/crons?start=1&limit=5").await), ["b"]);
+        assert_eq!(delete(env, "/crons/a").await.status, 204);
+        assert_eq!(delete(env, "/crons/a").await.code(), "404 NO_SUCH_CRON");
+        assert_eq!(names(env.get("/crons/").await), ["b"]);
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_cron_is_run_paused_and_resumed_and_its_job_says_so() {
-    house(async |house| {
+    with_env(async |env| {
         let create = json!({"action": "noop", "name": "a", "schedule": "0 0 4 1 1 *"});
-        house.post("/crons", &create).await;
-        let answer = act(house, "/crons/a/pause").await;
+        env.post("/crons", &create).await;
+        let answer = act(env, "/crons/a/pause").await;
         assert_eq!((answer.status, &answer.json()["paused"]), (202, &json!(true)));
-        let run = act(house, "/crons/a/run").await;
+        let run = act(env, "/crons/a/run").await;
         assert_eq!(run.status, 202);
         let job = run.json();
         assert_eq!((&job["cron"], &job["action"]), (&json!("a"), &json!("noop")));
@@ -88,15 +87,15 @@ async fn a_cron_is_run_paused_and_resumed_and_its_job_says_so() {
             (&job["firing"]["cause"], &job["scheduledBy"]),
             (&json!("run"), &json!("cron a"))
         );
-        let shown = house.get(&format!("/jobs/{}", job["id"].as_str().unwrap())).await.json();
+        let shown = env.get(&format!("/jobs/{}", job["id"].as_str().unwrap())).await.json();
         assert_eq!(shown["firing"], job["firing"]);
-        let cron = act(house, "/crons/a/resume").await.json();
+        let cron = act(env, "/crons/a/resume").await.json();
         assert_eq!((&cron["paused"], &cron["lastJobID"]), (&json!(false), &job["id"]));
         for action in ["run", "pause", "resume"] {
-            assert_eq!(act(house, &format!("/crons/b/{action}")).await.code(), "404 NO_SUCH_CRON");
+            assert_eq!(act(env, &format!("/crons/b/{action}")).await.code(), "404 NO_SUCH_CRON");
         }
-        let job = house.submit(&json!({"action": "noop"})).await;
-        let shown = house.get(&format!("/jobs/{job}")).await.json();
+        let job = env.submit(&json!({"action": "noop"})).await;
+        let shown = env.get(&format!("/jobs/{job}")).await.json();
         assert_eq!((&shown["cron"], &shown["firing"]), (&Value::Null, &Value::Null));
     })
     .await;
@@ -104,43 +103,43 @@ async fn a_cron_is_run_paused_and_resumed_and_its_job_says_so() {
 
 #[tokio::test]
 async fn the_locks_of_a_cron_are_named_after_its_parameters_and_its_jobs_need_them() {
-    house(async |house| {
+    with_env(async |env| {
         let create = json!({"action": "noop", "name": "a", "schedule": "@yearly",
             "parameters": {"host": "sw1"}, "locks": {"device-{{host}}": 1, "all": 1}});
-        let cron = house.post("/crons", &create).await.json();
+        let cron = env.post("/crons", &create).await.json();
         let locks = json!({"all": 1, "device-sw1": 1});
         assert_eq!(cron["locks"], locks);
-        assert_eq!(house.get("/crons/a").await.json()["locks"], locks);
-        assert_eq!(act(house, "/crons/a/run").await.json()["locks"], locks);
+        assert_eq!(env.get("/crons/a").await.json()["locks"], locks);
+        assert_eq!(act(env, "/crons/a/run").await.json()["locks"], locks);
     })
     .await;
 }
 
 #[tokio::test]
 async fn the_next_ticks_are_told_in_the_crons_time_zone() {
-    house(async |house| {
+    with_env(async |env| {
         let zone = "Europe/Berlin";
         let create = json!({"action": "a", "schedule": "0 30 2 29 3 *", "timeZone": zone});
-        house.post("/crons", &create).await;
-        let next = house.get("/crons/a/next?count=3").await.json();
+        env.post("/crons", &create).await;
+        let next = env.get("/crons/a/next?count=3").await.json();
         let next: Vec<&str> =
             next["next"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
         assert_eq!(next.len(), 3);
         // Summer time begins on some 29 March: then it comes right after the gap.
         let ends = ["03-29T00:30:00Z", "03-29T01:00:00Z", "03-29T01:30:00Z"];
         assert!(next.iter().all(|tick| ends.iter().any(|end| tick.ends_with(end))), "{next:?}");
-        assert_eq!(house.get("/crons/a/next").await.json()["next"].as_array().unwrap().len(), 10);
-        act(house, "/crons/a/pause").await;
-        assert_eq!(house.get("/crons/a/next?count=1").await.json()["next"][0], next[0]);
-        assert_eq!(house.get("/crons/a/next?count=1001").await.code(), "400 INVALID_PARAMETERS");
-        assert_eq!(house.get("/crons/b/next").await.code(), "404 NO_SUCH_CRON");
+        assert_eq!(env.get("/crons/a/next").await.json()["next"].as_array().unwrap().len(), 10);
+        act(env, "/crons/a/pause").await;
+        assert_eq!(env.get("/crons/a/next?count=1").await.json()["next"][0], next[0]);
+        assert_eq!(env.get("/crons/a/next?count=1001").await.code(), "400 INVALID_PARAMETERS");
+        assert_eq!(env.get("/crons/b/next").await.code(), "404 NO_SUCH_CRON");
     })
     .await;
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_cron_is_refused_by_its_field() {
-    house(async |house| {
+    with_env(async |env| {
         let cases = [
             (json!({"schedule": "@daily"}), "action", "it is required"),
             (json!({"action": "a"}), "schedule", "it is required"),
@@ -151,8 +150,8 @@ async fn what_is_wrong_with_a_cron_is_refused_by_its_field() {
             (json!({"timeZone": "Mars/Olympus"}), "timeZone", "like UTC or Europe/Berlin"),
             (json!({"misfire": "twice"}), "misfire", "unknown variant"),
             (json!({"overlap": "maybe"}), "overlap", "unknown variant"),
-            (json!({"jitter": "5"}), "jitter", "is no duration"),
-            (json!({"name": "a b"}), "name", "is no name of a cron"),
+            (json!({"jitter": "5"}), "jitter", "is not a valid duration"),
+            (json!({"name": "a b"}), "name", "is not a valid cron name"),
             (json!({"retries": 101}), "retries", "from 0 to 100"),
             (json!({"shedule": "@daily"}), "shedule", "did you mean schedule"),
             (json!({"paused": "yes"}), "paused", "expected a boolean"),
@@ -165,14 +164,14 @@ async fn what_is_wrong_with_a_cron_is_refused_by_its_field() {
                 create["action"] = json!("a");
                 create["schedule"] = json!("@daily");
             }
-            let answer = house.post("/crons", &create).await;
+            let answer = env.post("/crons", &create).await;
             assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{create}");
             assert_eq!(answer.json()["errors"][0]["detail"]["field"], field, "{create}");
             assert!(answer.text.contains(&why.replace('"', "\\\"")), "{create}: {}", answer.text);
         }
         let long = "x".repeat(2_000);
         for name in ["%ff", "%00", "a%20b", "ä", &long] {
-            assert_eq!(house.get(&format!("/crons/{name}")).await.code(), "404 NO_SUCH_CRON");
+            assert_eq!(env.get(&format!("/crons/{name}")).await.code(), "404 NO_SUCH_CRON");
         }
     })
     .await;

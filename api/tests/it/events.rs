@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use crate::house::{House, PATIENCE, eventually, house, house_over, send};
-use crate::redis::Redis;
+use crate::env::{PATIENCE, TestEnv, eventually, send, with_env, with_env_over};
+use crate::redis_server::Redis;
 
 /// A client that reads events one by one.
 struct Stream {
@@ -26,8 +26,8 @@ struct Event {
 }
 
 impl Stream {
-    async fn open(house: &House, query: &str, last: Option<&str>) -> Stream {
-        let request = house.client.get(house.at(&format!("/events{query}"))).timeout(PATIENCE * 3);
+    async fn open(env: &TestEnv, query: &str, last: Option<&str>) -> Stream {
+        let request = env.client.get(env.at(&format!("/events{query}"))).timeout(PATIENCE * 3);
         let request = last.into_iter().fold(request, |r, id| r.header("last-event-id", id));
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -75,23 +75,23 @@ impl Stream {
 
 #[tokio::test]
 async fn every_change_is_told_once_and_in_order() {
-    house(async |house| {
-        let mut all = Stream::open(house, "", None).await;
+    with_env(async |env| {
+        let mut all = Stream::open(env, "", None).await;
         assert_eq!(all.headers["content-type"], "text/event-stream");
         assert_eq!(all.headers["cache-control"], "no-store");
-        let mut gc = Stream::open(house, "/?action=gc&kind=job", None).await;
-        let mut fleet = Stream::open(house, "?kind=worker,cron", None).await;
+        let mut gc = Stream::open(env, "/?action=gc&kind=job", None).await;
+        let mut fleet = Stream::open(env, "?kind=worker,cron", None).await;
 
-        let worker = house.worker("default=16", &["gc", "scan"]).await;
-        let first = house.submit(&json!({"action": "gc"})).await;
-        let second = house.submit(&json!({"action": "scan"})).await;
-        let token = house.claim(&worker, first).await;
+        let worker = env.worker("default=16", &["gc", "scan"]).await;
+        let first = env.submit(&json!({"action": "gc"})).await;
+        let second = env.submit(&json!({"action": "scan"})).await;
+        let token = env.claim(&worker, first).await;
         let progress = json!({"percent": 50});
-        house.store.progress(first, token, &progress).await.unwrap();
-        house.finish(first, token, None).await;
-        house.command(&format!("/jobs/{second}/cancel")).await;
+        env.store.progress(first, token, &progress).await.unwrap();
+        env.finish(first, token, None).await;
+        env.command(&format!("/jobs/{second}/cancel")).await;
         let cron = json!({"action": "gc", "schedule": "@yearly", "name": "c"});
-        assert_eq!(house.post("/crons", &cron).await.status, 202);
+        assert_eq!(env.post("/crons", &cron).await.status, 202);
 
         let expected = [
             "worker \"running\"",
@@ -107,7 +107,7 @@ async fn every_change_is_told_once_and_in_order() {
         let of_gc = [1, 3, 4, 5].map(|at: usize| expected[at]);
         assert_eq!(gc.told(4).await, of_gc);
         assert_eq!(fleet.told(2).await, [expected[0], expected[7]]);
-        let mut one = Stream::open(house, &format!("?job={second}"), Some("0-0")).await;
+        let mut one = Stream::open(env, &format!("?job={second}"), Some("0-0")).await;
         let event = one.event().await;
         assert_eq!(event.data["jobID"], json!(second));
         assert_eq!(event.data["kind"], "job");
@@ -119,10 +119,10 @@ async fn every_change_is_told_once_and_in_order() {
 
 #[tokio::test]
 async fn a_client_that_comes_back_goes_on_where_it_was() {
-    house(async |house| {
+    with_env(async |env| {
         let jobs = vec![json!({"action": "noop"}); 1_000];
-        let mut stream = Stream::open(house, "", None).await;
-        assert_eq!(house.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+        let mut stream = Stream::open(env, "", None).await;
+        assert_eq!(env.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
         let mut ids = Vec::new();
         for number in 1..=337 {
             let event = stream.event().await;
@@ -130,17 +130,17 @@ async fn a_client_that_comes_back_goes_on_where_it_was() {
             ids.push(event.id);
         }
         drop(stream);
-        assert_eq!(house.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
-        let mut stream = Stream::open(house, "", ids.last().map(String::as_str)).await;
-        assert_eq!(house.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+        assert_eq!(env.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+        let mut stream = Stream::open(env, "", ids.last().map(String::as_str)).await;
+        assert_eq!(env.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
         for number in 338..=3_000 {
             let event = stream.event().await;
             assert_eq!((event.name.as_str(), &event.data["number"]), ("job", &json!(number)));
         }
         // The end of the stream is no place that is lost.
-        let last = house.store.last_event().await.unwrap().to_string();
-        let mut stream = Stream::open(house, "", Some(&last)).await;
-        house.submit(&json!({"action": "noop"})).await;
+        let last = env.store.last_event().await.unwrap().to_string();
+        let mut stream = Stream::open(env, "", Some(&last)).await;
+        env.submit(&json!({"action": "noop"})).await;
         assert_eq!(stream.event().await.data["number"], json!(3_001));
     })
     .await;
@@ -148,22 +148,22 @@ async fn a_client_that_comes_back_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn a_place_that_is_not_kept_any_more_is_said_to_be_lost() {
-    house(async |house| {
-        house.submit(&json!({"action": "noop"})).await;
-        let first = house.store.changes("", 1).await.unwrap().remove(0).place;
+    with_env(async |env| {
+        env.submit(&json!({"action": "noop"})).await;
+        let first = env.store.changes("", 1).await.unwrap().remove(0).id.to_string();
         let jobs = vec![json!({"action": "noop"}); 10_000];
-        assert_eq!(house.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
-        house.command("/jobs/cancel?all=true").await;
-        let mut stream = Stream::open(house, "", Some(&first)).await;
+        assert_eq!(env.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+        env.command("/jobs/cancel?all=true").await;
+        let mut stream = Stream::open(env, "", Some(&first)).await;
         let lost = stream.event().await;
         assert_eq!((lost.name.as_str(), &lost.data), ("lost", &json!({"since": first})));
-        let kept = house.store.changes("", 1).await.unwrap().remove(0).place;
+        let kept = env.store.changes("", 1).await.unwrap().remove(0).id.to_string();
         assert_eq!(stream.event().await.id, kept);
 
         // One that never was, because the store is another now.
-        let mut stream = Stream::open(house, "", Some("99999999999999-0")).await;
+        let mut stream = Stream::open(env, "", Some("99999999999999-0")).await;
         assert_eq!(stream.event().await.name, "lost");
-        house.submit(&json!({"action": "noop"})).await;
+        env.submit(&json!({"action": "noop"})).await;
         assert_eq!(stream.event().await.data["number"], json!(10_002));
     })
     .await;
@@ -171,10 +171,10 @@ async fn a_place_that_is_not_kept_any_more_is_said_to_be_lost() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off() {
-    house(async |house| {
+    with_env(async |env| {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
-        let address = house.url.trim_start_matches("http://").parse().unwrap();
+        let address = env.url.trim_start_matches("http://").parse().unwrap();
         let mut slow = socket.connect(address).await.unwrap();
         slow.write_all(b"GET /api/v0/events HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         let mut first = [0; 15];
@@ -183,8 +183,8 @@ async fn a_client_that_does_not_read_is_cut_off() {
 
         let jobs = vec![json!({"action": "noop"}); 10_000];
         for _ in 0..2 {
-            assert_eq!(house.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
-            while house.command("/jobs/cancel?all=true").await.json()["more"] == json!(true) {}
+            assert_eq!(env.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+            while env.command("/jobs/cancel?all=true").await.json()["more"] == json!(true) {}
         }
         let mut rest = Vec::new();
         let reading = tokio::time::timeout(PATIENCE, async {
@@ -204,16 +204,16 @@ async fn a_client_that_does_not_read_is_cut_off() {
 
 #[tokio::test]
 async fn only_so_many_streams_are_open_at_once() {
-    house(async |house| {
+    with_env(async |env| {
         let mut open = Vec::new();
         for _ in 0..8 {
-            open.push(Stream::open(house, "", None).await);
+            open.push(Stream::open(env, "", None).await);
         }
-        let answer = house.get("/events").await;
+        let answer = env.get("/events").await;
         assert_eq!(answer.code(), "503 UNAVAILABLE");
         assert_eq!(answer.header("retry-after"), Some("1"));
         open.pop();
-        let again = async || house.client.get(house.at("/events")).send().await.unwrap().status();
+        let again = async || env.client.get(env.at("/events")).send().await.unwrap().status();
         eventually(again, |status| status.is_success()).await;
     })
     .await;
@@ -222,15 +222,15 @@ async fn only_so_many_streams_are_open_at_once() {
 #[tokio::test]
 async fn streams_go_on_after_an_outage_of_redis() {
     let redis = Redis::start().await;
-    house_over(&redis.url(), async |house| {
-        let mut stream = Stream::open(house, "", None).await;
-        house.submit(&json!({"action": "noop"})).await;
+    with_env_over(&redis.url(), async |env| {
+        let mut stream = Stream::open(env, "", None).await;
+        env.submit(&json!({"action": "noop"})).await;
         assert_eq!(stream.told(1).await, ["job 1 \"waiting\""]);
         redis.freeze().await;
-        let ready = async || send(house.client.get(format!("{}/readyz", house.admin))).await.status;
+        let ready = async || send(env.client.get(format!("{}/readyz", env.admin))).await.status;
         eventually(ready, |status| *status == 503).await;
         redis.thaw().await;
-        let submit = async || house.post("/jobs", &json!({"action": "noop"})).await.status;
+        let submit = async || env.post("/jobs", &json!({"action": "noop"})).await.status;
         eventually(submit, |status| *status == 202).await;
         assert!(stream.told(1).await[0].ends_with("\"waiting\""));
     })
@@ -239,9 +239,9 @@ async fn streams_go_on_after_an_outage_of_redis() {
 
 #[tokio::test]
 async fn streams_of_events_end_when_the_service_does() {
-    house(async |house| {
-        let mut stream = Stream::open(house, "", None).await;
-        house.shutdown.cancel();
+    with_env(async |env| {
+        let mut stream = Stream::open(env, "", None).await;
+        env.shutdown.cancel();
         let end = tokio::time::timeout(Duration::from_secs(5), stream.block()).await;
         assert_eq!(end, Ok(None));
     })
@@ -250,10 +250,10 @@ async fn streams_of_events_end_when_the_service_does() {
 
 #[tokio::test]
 async fn a_silent_stream_says_that_it_is_still_there() {
-    house(async |house| {
-        let mut stream = Stream::open(house, "?kind=cron", None).await;
-        let worker = house.worker("default=1", &["noop"]).await;
-        house.beat(&worker, "default=1", &["noop"]).await;
+    with_env(async |env| {
+        let mut stream = Stream::open(env, "?kind=cron", None).await;
+        let worker = env.worker("default=1", &["noop"]).await;
+        env.beat(&worker, "default=1", &["noop"]).await;
         assert_eq!(stream.block().await.as_deref(), Some(": still here"));
     })
     .await;
@@ -261,19 +261,19 @@ async fn a_silent_stream_says_that_it_is_still_there() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_question_for_events_is_named() {
-    house(async |house| {
+    with_env(async |env| {
         let cases = [
             ("?kind=jobs", "400 INVALID_PARAMETERS kind: unknown kind of event; did you mean job?"),
             ("?kind=job,", "400 INVALID_PARAMETERS kind: unknown kind of event"),
-            ("?job=1", "400 INVALID_PARAMETERS job: \"1\" is no job id"),
+            ("?job=1", "400 INVALID_PARAMETERS job: \"1\" is not a valid job id"),
             ("?jobs=1", "400 INVALID_PARAMETERS jobs: unknown query parameter"),
         ];
         for (query, expected) in cases {
-            let refused = house.get(&format!("/events{query}")).await.refusal();
+            let refused = env.get(&format!("/events{query}")).await.refusal();
             assert!(refused.starts_with(expected), "{refused}");
         }
         for id in ["x", "1", "1-", "-1-0", "1-2-3", "1-+2"] {
-            let request = house.client.get(house.at("/events")).header("last-event-id", id);
+            let request = env.client.get(env.at("/events")).header("last-event-id", id);
             let refused = send(request).await.refusal();
             assert!(refused.starts_with("400 INVALID_PARAMETERS Last-Event-ID"), "{refused}");
         }

@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::house::{Answer, PATIENCE, eventually, house, house_exposed, redis_url, send};
-use crate::process::Process;
+use crate::api_process::Process;
+use crate::env::{Answer, PATIENCE, eventually, redis_url, send, with_env, with_env_exposed};
 
 /// A connection from another address of this machine.
 async fn connect_from(from: [u8; 4], to: SocketAddr) -> std::io::Result<TcpStream> {
@@ -202,8 +202,8 @@ async fn a_body_that_would_become_too_much_is_refused() {
 
 #[tokio::test]
 async fn bytes_that_are_no_text_are_never_a_500() {
-    house(async |house| {
-        let address: SocketAddr = house.url.trim_start_matches("http://").parse().unwrap();
+    with_env(async |env| {
+        let address: SocketAddr = env.url.trim_start_matches("http://").parse().unwrap();
         let heads: [&[u8]; 7] = [
             b"GET /api/v0/jobs/\xff\xfe HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
             b"GET /api/v0/jobs?action=%ff%fe HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
@@ -219,9 +219,9 @@ async fn bytes_that_are_no_text_are_never_a_500() {
             assert!(code.starts_with(['2', '4']), "{}: {found}", String::from_utf8_lossy(head));
         }
         let bytes = HeaderValue::from_bytes(b"Bearer \xff").unwrap();
-        let request = house.client.get(house.at("/jobs")).header("authorization", bytes);
+        let request = env.client.get(env.at("/jobs")).header("authorization", bytes);
         assert_eq!(send(request).await.status, 200);
-        let request = house.client.post(house.at("/jobs")).body(b"{\"action\": \"\xff\"}".to_vec());
+        let request = env.client.post(env.at("/jobs")).body(b"{\"action\": \"\xff\"}".to_vec());
         assert_eq!(send(request).await.code(), "400 INVALID_JSON");
     })
     .await;
@@ -229,9 +229,9 @@ async fn bytes_that_are_no_text_are_never_a_500() {
 
 #[tokio::test]
 async fn every_answer_tells_browsers_to_be_careful_and_nobody_what_serves_it() {
-    house(async |house| {
+    with_env(async |env| {
         for path in ["/jobs", "/docs.json", "/nowhere", "/jobs/1"] {
-            let answer = house.get(path).await;
+            let answer = env.get(path).await;
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
             assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
             let policy = answer.header("content-security-policy").unwrap();
@@ -245,12 +245,12 @@ async fn every_answer_tells_browsers_to_be_careful_and_nobody_what_serves_it() {
 
 #[tokio::test]
 async fn only_pages_of_the_named_origins_may_use_it() {
-    let tokens = crate::tokens::Tokens::new();
+    let tokens = crate::token_files::Tokens::new();
     let ours = "https://ops.example.org";
     let exposure = Exposure { cors_origins: ours.parse().unwrap(), ..tokens.exposure() };
-    house_exposed(&redis_url(), exposure, async |house| {
+    with_env_exposed(&redis_url(), exposure, async |env| {
         let ask = async |origin: &str| {
-            let request = house.client.request("OPTIONS".parse().unwrap(), house.at("/jobs"));
+            let request = env.client.request("OPTIONS".parse().unwrap(), env.at("/jobs"));
             let request = request.header("origin", origin);
             let request = request.header("access-control-request-method", "POST");
             send(request.header("access-control-request-headers", "authorization")).await
@@ -261,7 +261,7 @@ async fn only_pages_of_the_named_origins_may_use_it() {
         assert_eq!(answer.header("access-control-allow-credentials"), None);
         let answer = ask("https://evil.example.org").await;
         assert_eq!(answer.header("access-control-allow-origin"), None);
-        let request = house.client.get(house.at("/jobs")).header("origin", ours);
+        let request = env.client.get(env.at("/jobs")).header("origin", ours);
         let answer = send(request).await;
         assert_eq!(answer.code(), "401 NOT_AUTHENTICATED");
         assert_eq!(answer.header("access-control-allow-origin"), Some(ours));
@@ -271,8 +271,8 @@ async fn only_pages_of_the_named_origins_may_use_it() {
 
 #[tokio::test]
 async fn a_request_that_is_open_at_shutdown_is_answered() {
-    house(async |house| {
-        let address = house.url.trim_start_matches("http://");
+    with_env(async |env| {
+        let address = env.url.trim_start_matches("http://");
         let body = json!({"action": "noop"}).to_string();
         let mut connection = TcpStream::connect(address).await.unwrap();
         let head = format!(
@@ -284,7 +284,7 @@ async fn a_request_that_is_open_at_shutdown_is_answered() {
         let mut go_on = [0; 25];
         connection.read_exact(&mut go_on).await.unwrap();
         assert!(go_on.starts_with(b"HTTP/1.1 100"));
-        house.shutdown.cancel();
+        env.shutdown.cancel();
         let refused = async || TcpStream::connect(address).await.is_err();
         eventually(refused, |refused| *refused).await;
         connection.write_all(body.as_bytes()).await.unwrap();

@@ -1,36 +1,36 @@
 //! Locks as clients name, see, set and clear them.
 
 use serde_json::{Value, json};
-use shared::store::ClaimAnswer;
+use store::ClaimAnswer;
 
-use crate::house::{House, house, send};
+use crate::env::{TestEnv, send, with_env};
 
-async fn lock(house: &House, name: &str) -> Value {
-    let answer = house.get(&format!("/locks/{name}")).await;
+async fn lock(env: &TestEnv, name: &str) -> Value {
+    let answer = env.get(&format!("/locks/{name}")).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()
 }
 
 #[tokio::test]
 async fn a_lock_shows_who_holds_it_and_who_stands_in_line() {
-    house(async |house| {
-        let none = house.get("/locks").await;
+    with_env(async |env| {
+        let none = env.get("/locks").await;
         assert_eq!((none.header("x-total-count"), none.json()), (Some("0"), json!({"locks": []})));
-        assert_eq!(house.get("/locks/device-sw1").await.code(), "404 NO_SUCH_LOCK");
+        assert_eq!(env.get("/locks/device-sw1").await.code(), "404 NO_SUCH_LOCK");
 
-        let worker = house.worker("default=16", &["noop"]).await;
+        let worker = env.worker("default=16", &["noop"]).await;
         let asked = json!({"action": "noop", "parameters": {"hostname": "sw1"},
             "locks": ["device-{{hostname}}"]});
-        let first = house.submit(&asked).await;
-        let job = house.show(first).await;
+        let first = env.submit(&asked).await;
+        let job = env.show(first).await;
         assert_eq!((&job["locks"], &job["holds"]), (&json!({"device-sw1": 1}), &json!({})));
-        let token = house.claim(&worker, first).await;
-        let job = house.show(first).await;
+        let token = env.claim(&worker, first).await;
+        let job = env.show(first).await;
         assert_eq!(job["holds"], json!({"device-sw1": 1}));
-        let second = house.submit(&asked).await;
-        house.park(&worker, second).await;
+        let second = env.submit(&asked).await;
+        env.park(&worker, second).await;
 
-        let shown = lock(house, "device-sw1").await;
+        let shown = lock(env, "device-sw1").await;
         let holder = json!({"jobID": first, "number": 1, "action": "noop", "workerID": worker,
             "permits": 1, "since": job["startedAt"], "fencingToken": token, "aborting": false});
         let waiter = json!({"jobID": second, "number": 2, "action": "noop", "priority": "normal",
@@ -38,42 +38,42 @@ async fn a_lock_shows_who_holds_it_and_who_stands_in_line() {
         let expected = json!({"name": "device-sw1", "permits": 1, "paused": false, "held": 1,
             "holders": [holder], "waiting": 1, "line": [waiter]});
         assert_eq!(shown, expected);
-        let list = house.get("/locks").await;
+        let list = env.get("/locks").await;
         assert_eq!(list.header("x-total-count"), Some("1"));
         assert_eq!(list.json(), json!({"locks": [expected]}));
 
-        assert_eq!(house.command(&format!("/jobs/{first}/cancel")).await.status, 204);
-        assert_eq!(lock(house, "device-sw1").await["holders"][0]["aborting"], true);
-        house.finish(first, token, None).await;
-        house.claim(&worker, second).await;
-        assert_eq!(lock(house, "device-sw1").await["holders"][0]["jobID"], json!(second));
+        assert_eq!(env.command(&format!("/jobs/{first}/cancel")).await.status, 204);
+        assert_eq!(lock(env, "device-sw1").await["holders"][0]["aborting"], true);
+        env.finish(first, token, None).await;
+        env.claim(&worker, second).await;
+        assert_eq!(lock(env, "device-sw1").await["holders"][0]["jobID"], json!(second));
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_lock_that_is_cleared_goes_to_the_next_and_one_that_nobody_knows_is_none() {
-    house(async |house| {
-        let worker = house.worker("default=16", &["noop"]).await;
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
         let name = "site/a:1@b";
         let path = "/locks/site%2Fa%3A1%40b";
         let asked = json!({"action": "noop", "locks": {(name): 1}});
-        let (first, second) = (house.submit(&asked).await, house.submit(&asked).await);
-        house.claim(&worker, first).await;
-        house.park(&worker, second).await;
-        assert_eq!(house.delete(path).await.status, 204);
-        assert_eq!(lock(house, "site%2Fa:1@b").await["held"], 0);
-        assert_eq!(house.delete(path).await.status, 204, "somebody still waits for it");
-        house.claim(&worker, second).await;
-        assert_eq!(house.get(path).await.json()["holders"][0]["jobID"], json!(second));
-        set(house, "spare", json!(3)).await;
-        assert_eq!(house.delete("/locks/spare").await.status, 204, "nobody holds it");
-        assert_eq!(lock(house, "spare").await["permits"], 3, "what is set stays");
-        set(house, "spare", Value::Null).await;
+        let (first, second) = (env.submit(&asked).await, env.submit(&asked).await);
+        env.claim(&worker, first).await;
+        env.park(&worker, second).await;
+        assert_eq!(env.delete(path).await.status, 204);
+        assert_eq!(lock(env, "site%2Fa:1@b").await["held"], 0);
+        assert_eq!(env.delete(path).await.status, 204, "somebody still waits for it");
+        env.claim(&worker, second).await;
+        assert_eq!(env.get(path).await.json()["holders"][0]["jobID"], json!(second));
+        set(env, "spare", json!(3)).await;
+        assert_eq!(env.delete("/locks/spare").await.status, 204, "nobody holds it");
+        assert_eq!(lock(env, "spare").await["permits"], 3, "what is set stays");
+        set(env, "spare", Value::Null).await;
         for name in ["spare", "nobody", "a%20b", "%ff", "class:what", &"x".repeat(129)] {
             for answer in [
-                house.get(&format!("/locks/{name}")).await,
-                house.delete(&format!("/locks/{name}")).await,
+                env.get(&format!("/locks/{name}")).await,
+                env.delete(&format!("/locks/{name}")).await,
             ] {
                 assert_eq!(answer.code(), "404 NO_SUCH_LOCK", "{name}");
             }
@@ -82,37 +82,37 @@ async fn a_lock_that_is_cleared_goes_to_the_next_and_one_that_nobody_knows_is_no
     .await;
 }
 
-async fn set(house: &House, name: &str, permits: Value) -> Value {
-    let answer = house.post("/locks", &json!({"name": name, "permits": permits})).await;
+async fn set(env: &TestEnv, name: &str, permits: Value) -> Value {
+    let answer = env.post("/locks", &json!({"name": name, "permits": permits})).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
     answer.json()
 }
 
 #[tokio::test]
 async fn permits_are_set_and_nobody_may_need_more() {
-    house(async |house| {
-        let worker = house.worker("default=16", &["noop"]).await;
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
         let needs = |need: u32| json!({"action": "noop", "locks": {"licences": need}});
         let refused = async |need: u32, message: &str| {
-            let answer = house.post("/jobs", &needs(need)).await;
+            let answer = env.post("/jobs", &needs(need)).await;
             let message = format!("400 INVALID_PARAMETERS locks: lock licences has {message}");
             assert_eq!((answer.refusal(), answer.detail()), (message, json!({"field": "locks"})));
         };
         refused(2, "1 permit, and it needs 2").await;
-        assert_eq!(set(house, "licences", json!(3)).await["permits"], 3);
+        assert_eq!(set(env, "licences", json!(3)).await["permits"], 3);
         refused(4, "3 permits, and it needs 4").await;
-        let keyed = house.client.post(house.at("/jobs")).header("Idempotency-Key", "k");
+        let keyed = env.client.post(env.at("/jobs")).header("Idempotency-Key", "k");
         let keyed = keyed.json(&needs(2));
         let first = send(keyed.try_clone().unwrap()).await.json();
-        let ids = [house.submit(&needs(1)).await, house.submit(&needs(1)).await];
-        house.claim(&worker, first["id"].as_str().unwrap().parse().unwrap()).await;
-        house.claim(&worker, ids[0]).await;
-        house.park(&worker, ids[1]).await;
-        let shown = lock(house, "licences").await;
+        let ids = [env.submit(&needs(1)).await, env.submit(&needs(1)).await];
+        env.claim(&worker, first["id"].as_str().unwrap().parse().unwrap()).await;
+        env.claim(&worker, ids[0]).await;
+        env.park(&worker, ids[1]).await;
+        let shown = lock(env, "licences").await;
         assert_eq!((&shown["held"], &shown["waiting"]), (&json!(3), &json!(1)));
 
         // What is said of the lock is forgotten; what is held stays held.
-        let reset = set(house, "licences", Value::Null).await;
+        let reset = set(env, "licences", Value::Null).await;
         assert_eq!((&reset["permits"], &reset["held"]), (&json!(1), &json!(3)));
         refused(2, "1 permit, and it needs 2").await;
         let again = send(keyed).await;
@@ -123,7 +123,7 @@ async fn permits_are_set_and_nobody_may_need_more() {
         );
 
         let batch = json!({"jobs": [{"action": "noop"}, needs(2)]});
-        let answer = house.post("/jobs/batch", &batch).await;
+        let answer = env.post("/jobs/batch", &batch).await;
         assert_eq!(answer.code(), "400 INVALID_PARAMETERS");
         assert_eq!(answer.detail(), json!({"field": "locks", "index": 1}));
     })
@@ -132,19 +132,19 @@ async fn permits_are_set_and_nobody_may_need_more() {
 
 #[tokio::test]
 async fn the_limit_of_an_action_is_a_lock_too() {
-    house(async |house| {
-        let worker = house.worker("default=16", &["scan"]).await;
-        let set_to = set(house, "action:scan", json!(1)).await;
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["scan"]).await;
+        let set_to = set(env, "action:scan", json!(1)).await;
         assert_eq!((&set_to["permits"], &set_to["held"]), (&json!(1), &json!(0)));
         let ids = [
-            house.submit(&json!({"action": "scan"})).await,
-            house.submit(&json!({"action": "scan"})).await,
+            env.submit(&json!({"action": "scan"})).await,
+            env.submit(&json!({"action": "scan"})).await,
         ];
-        house.claim(&worker, ids[0]).await;
-        house.park(&worker, ids[1]).await;
-        assert_eq!(house.show(ids[0]).await["holds"], json!({"action:scan": 1}));
-        assert_eq!(set(house, "action:scan", Value::Null).await["permits"], Value::Null);
-        let answer = house.try_claim(&worker, ids[1]).await;
+        env.claim(&worker, ids[0]).await;
+        env.park(&worker, ids[1]).await;
+        assert_eq!(env.show(ids[0]).await["holds"], json!({"action:scan": 1}));
+        assert_eq!(set(env, "action:scan", Value::Null).await["permits"], Value::Null);
+        let answer = env.try_claim(&worker, ids[1]).await;
         assert!(matches!(answer, ClaimAnswer::Claimed(_)), "{answer:?}");
     })
     .await;
@@ -152,7 +152,7 @@ async fn the_limit_of_an_action_is_a_lock_too() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_lock_is_refused_by_its_field() {
-    house(async |house| {
+    with_env(async |env| {
         let cases = [
             (json!({}), "name"),
             (json!({"name": "a"}), "permits"),
@@ -166,18 +166,15 @@ async fn what_is_wrong_with_a_lock_is_refused_by_its_field() {
             (json!({"name": "a", "permits": 1, "held": 1}), "held"),
         ];
         for (body, field) in cases {
-            let answer = house.post("/locks", &body).await;
+            let answer = env.post("/locks", &body).await;
             assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{body}: {}", answer.text);
             assert_eq!(answer.detail(), json!({"field": field}), "{body}");
         }
         for query in ["limit=1001", "start=-1", "name=a"] {
-            assert_eq!(
-                house.get(&format!("/locks?{query}")).await.code(),
-                "400 INVALID_PARAMETERS"
-            );
+            assert_eq!(env.get(&format!("/locks?{query}")).await.code(), "400 INVALID_PARAMETERS");
         }
         // What was asked, and refused, is written down; nothing else is.
-        let mut keys = house.store.keys_of_namespace().await.unwrap();
+        let mut keys = env.store.keys_of_namespace().await.unwrap();
         keys.retain(|key| !key.ends_with(":audit"));
         assert_eq!(keys, Vec::<String>::new());
     })
@@ -186,11 +183,11 @@ async fn what_is_wrong_with_a_lock_is_refused_by_its_field() {
 
 #[tokio::test]
 async fn locks_are_listed_by_name_in_pages() {
-    house(async |house| {
+    with_env(async |env| {
         for name in ["c", "a", "b"] {
-            set(house, name, json!(2)).await;
+            set(env, name, json!(2)).await;
         }
-        let page = house.get("/locks?start=1&limit=1").await;
+        let page = env.get("/locks?start=1&limit=1").await;
         assert_eq!(page.header("x-total-count"), Some("3"));
         let locks = page.json()["locks"].as_array().unwrap().clone();
         assert_eq!((locks.len(), &locks[0]["name"]), (1, &json!("b")));

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use domain::job::{FencingToken, JobId};
 use serde_json::{Value, json};
-use shared::job::{JobId, Token};
 
-use crate::house::{House, PATIENCE, house, send};
+use crate::env::{PATIENCE, TestEnv, send, with_env};
 
-async fn running_job(house: &House) -> (JobId, Token) {
-    let worker = house.worker("default=16", &["noop"]).await;
-    let id = house.submit(&json!({"action": "noop"})).await;
-    (id, house.claim(&worker, id).await)
+async fn running_job(env: &TestEnv) -> (JobId, FencingToken) {
+    let worker = env.worker("default=16", &["noop"]).await;
+    let id = env.submit(&json!({"action": "noop"})).await;
+    (id, env.claim(&worker, id).await)
 }
 
 /// Reads a stream to the end of what was sent so far: until it has `count` lines of text.
@@ -25,15 +25,15 @@ async fn read_lines(response: &mut reqwest::Response, text: &mut String, count: 
 
 #[tokio::test]
 async fn a_log_is_an_array_of_its_lines() {
-    house(async |house| {
-        let (id, token) = running_job(house).await;
+    with_env(async |env| {
+        let (id, token) = running_job(env).await;
         let path = format!("/jobs/{id}/logs");
-        let answer = house.get(&path).await;
+        let answer = env.get(&path).await;
         assert_eq!((answer.status, answer.text.as_str()), (200, "[]"));
         assert_eq!(answer.header("content-type"), Some("application/json"));
 
-        house.log(id, token, 0, &["a", "b \"quoted\"", ""]).await;
-        let lines = house.get(&path).await.json();
+        env.log(id, token, 0, &["a", "b \"quoted\"", ""]).await;
+        let lines = env.get(&path).await.json();
         let line = &lines[1];
         assert_eq!((&line["data"], &line["lineNum"]), (&json!("b \"quoted\""), &json!(1)));
         assert_eq!(line["source"], "stdout");
@@ -45,12 +45,12 @@ async fn a_log_is_an_array_of_its_lines() {
 
 #[tokio::test]
 async fn a_long_log_comes_whole_or_from_any_line_on() {
-    house(async |house| {
-        let (id, token) = running_job(house).await;
+    with_env(async |env| {
+        let (id, token) = running_job(env).await;
         let texts: Vec<String> = (0..2_500).map(|at| format!("line {at}")).collect();
         for (at, some) in texts.chunks(500).enumerate() {
             let some: Vec<&str> = some.iter().map(String::as_str).collect();
-            house.log(id, token, at as u64 * 500, &some).await;
+            env.log(id, token, at as u64 * 500, &some).await;
         }
         let cases = [
             ("", 0..2_500),
@@ -64,7 +64,7 @@ async fn a_long_log_comes_whole_or_from_any_line_on() {
             ("offset=2147483647&limit=2147483647", 0..0),
         ];
         for (query, expected) in cases {
-            let lines = house.get(&format!("/jobs/{id}/logs?{query}")).await.json();
+            let lines = env.get(&format!("/jobs/{id}/logs?{query}")).await.json();
             let lines = lines.as_array().unwrap();
             assert_eq!(lines.len(), expected.len(), "{query}");
             for (line, at) in lines.iter().zip(expected) {
@@ -77,19 +77,19 @@ async fn a_long_log_comes_whole_or_from_any_line_on() {
 
 #[tokio::test]
 async fn a_stream_brings_lines_as_they_come_and_ends_with_the_job() {
-    house(async |house| {
-        let (id, token) = running_job(house).await;
-        house.log(id, token, 0, &["first"]).await;
-        let url = house.at(&format!("/jobs/{id}/logs/?stream=t"));
-        let mut response = house.client.get(url).send().await.unwrap();
+    with_env(async |env| {
+        let (id, token) = running_job(env).await;
+        env.log(id, token, 0, &["first"]).await;
+        let url = env.at(&format!("/jobs/{id}/logs/?stream=t"));
+        let mut response = env.client.get(url).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "application/x-ndjson");
         assert_eq!(response.headers()["x-accel-buffering"], "no", "proxies hold nothing back");
         let mut text = String::new();
         read_lines(&mut response, &mut text, 1).await;
-        house.log(id, token, 1, &["second", "third"]).await;
+        env.log(id, token, 1, &["second", "third"]).await;
         read_lines(&mut response, &mut text, 3).await;
-        house.log(id, token, 3, &["last"]).await;
-        house.finish(id, token, None).await;
+        env.log(id, token, 3, &["last"]).await;
+        env.finish(id, token, None).await;
         while let Some(chunk) = response.chunk().await.unwrap() {
             text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
@@ -103,18 +103,18 @@ async fn a_stream_brings_lines_as_they_come_and_ends_with_the_job() {
 
 #[tokio::test]
 async fn each_line_of_a_stream_is_what_the_document_says_of_it() {
-    house(async |house| {
-        let (id, token) = running_job(house).await;
-        house.log(id, token, 0, &["a", "\u{1f600} \"quoted\" \\ \u{1}\r", ""]).await;
-        house.finish(id, token, None).await;
-        let document = house.get("/docs.json").await.json();
+    with_env(async |env| {
+        let (id, token) = running_job(env).await;
+        env.log(id, token, 0, &["a", "\u{1f600} \"quoted\" \\ \u{1}\r", ""]).await;
+        env.finish(id, token, None).await;
+        let document = env.get("/docs.json").await.json();
         let content = &document["paths"]["/api/v0/jobs/{id}/logs"]["get"]["responses"]["200"];
         let schema = &content["content"]["application/x-ndjson"]["schema"]["$ref"];
         assert_eq!(schema, "#/components/schemas/LogLine");
         let schema = &document["components"]["schemas"]["LogLine"];
         let properties = schema["properties"].as_object().unwrap();
 
-        let text = house.get(&format!("/jobs/{id}/logs?stream=true")).await.text;
+        let text = env.get(&format!("/jobs/{id}/logs?stream=true")).await.text;
         let lines: Vec<Value> =
             text.split_terminator('\n').map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 3);
@@ -133,15 +133,15 @@ async fn each_line_of_a_stream_is_what_the_document_says_of_it() {
 
 #[tokio::test]
 async fn a_stream_waits_for_a_job_that_has_not_begun() {
-    house(async |house| {
-        let worker = house.worker("default=16", &["noop"]).await;
-        let id = house.submit(&json!({"action": "noop"})).await;
-        let url = house.at(&format!("/jobs/{id}/logs?stream=1"));
-        let mut response = house.client.get(url).send().await.unwrap();
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
+        let id = env.submit(&json!({"action": "noop"})).await;
+        let url = env.at(&format!("/jobs/{id}/logs?stream=1"));
+        let mut response = env.client.get(url).send().await.unwrap();
         let nothing = tokio::time::timeout(Duration::from_millis(250), response.chunk()).await;
         assert!(nothing.is_err(), "nothing is sent, and nothing has ended: {nothing:?}");
-        let token = house.claim(&worker, id).await;
-        house.log(id, token, 0, &["begun"]).await;
+        let token = env.claim(&worker, id).await;
+        env.log(id, token, 0, &["begun"]).await;
         let mut text = String::new();
         read_lines(&mut response, &mut text, 1).await;
         assert!(text.contains("begun"));
@@ -151,15 +151,15 @@ async fn a_stream_waits_for_a_job_that_has_not_begun() {
 
 #[tokio::test]
 async fn a_stream_of_events_numbers_its_lines_and_says_how_the_job_ended() {
-    house(async |house| {
-        let (id, token) = running_job(house).await;
+    with_env(async |env| {
+        let (id, token) = running_job(env).await;
         let texts: Vec<String> = (0..1_200).map(|at| at.to_string()).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        house.log(id, token, 0, &texts).await;
-        house.finish(id, token, None).await;
+        env.log(id, token, 0, &texts).await;
+        env.finish(id, token, None).await;
         let events = async |query: &str, last: Option<&str>| {
-            let url = house.at(&format!("/jobs/{id}/logs?stream=true{query}"));
-            let request = house.client.get(url).header("accept", "text/html, text/event-stream");
+            let url = env.at(&format!("/jobs/{id}/logs?stream=true{query}"));
+            let request = env.client.get(url).header("accept", "text/html, text/event-stream");
             let request = last.into_iter().fold(request, |r, id| r.header("last-event-id", id));
             send(request).await
         };
@@ -183,14 +183,14 @@ async fn a_stream_of_events_numbers_its_lines_and_says_how_the_job_ended() {
 
 #[tokio::test]
 async fn streams_end_when_the_service_does() {
-    house(async |house| {
-        let (id, token) = running_job(house).await;
-        house.log(id, token, 0, &["only"]).await;
-        let url = house.at(&format!("/jobs/{id}/logs?stream=true"));
-        let mut response = house.client.get(url).send().await.unwrap();
+    with_env(async |env| {
+        let (id, token) = running_job(env).await;
+        env.log(id, token, 0, &["only"]).await;
+        let url = env.at(&format!("/jobs/{id}/logs?stream=true"));
+        let mut response = env.client.get(url).send().await.unwrap();
         let mut text = String::new();
         read_lines(&mut response, &mut text, 1).await;
-        house.shutdown.cancel();
+        env.shutdown.cancel();
         let end = tokio::time::timeout(Duration::from_secs(5), response.chunk()).await;
         assert!(matches!(end, Ok(Ok(None))), "{end:?}");
     })
@@ -199,19 +199,19 @@ async fn streams_end_when_the_service_does() {
 
 #[tokio::test]
 async fn only_so_many_logs_are_followed_at_once() {
-    house(async |house| {
-        let (id, _) = running_job(house).await;
-        let url = house.at(&format!("/jobs/{id}/logs?stream=true"));
+    with_env(async |env| {
+        let (id, _) = running_job(env).await;
+        let url = env.at(&format!("/jobs/{id}/logs?stream=true"));
         let mut following = Vec::new();
         for _ in 0..256 {
-            let response = house.client.get(&url).send().await.unwrap();
+            let response = env.client.get(&url).send().await.unwrap();
             assert_eq!(response.status(), 200);
             following.push(response);
         }
-        let answer = send(house.client.get(&url)).await;
+        let answer = send(env.client.get(&url)).await;
         assert_eq!(answer.code(), "503 UNAVAILABLE");
         assert_eq!(answer.header("retry-after"), Some("1"));
-        assert_eq!(house.get(&format!("/jobs/{id}/logs")).await.status, 200);
+        assert_eq!(env.get(&format!("/jobs/{id}/logs")).await.status, 200);
     })
     .await;
 }

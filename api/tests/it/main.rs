@@ -1,41 +1,40 @@
-//! The API as its clients meet it: a really bound server over a real Redis, each test in a
-//! namespace of its own. Redis is the one of CAPSTAN_TEST_REDIS_URL; without it the tests fail,
-//! they do not skip.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+//! The API as clients see it: a real server over a real Redis, each test in its own namespace. The
+//! variable CAPSTAN_TEST_REDIS_URL names the Redis; without it the tests fail rather than skip.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test reports an error by panicking")]
 
 mod action_configs;
+mod api_process;
 mod audit;
-mod auth;
-mod away;
-mod change;
-mod commands;
+mod authorization;
+mod bulk_cancel;
 mod crons;
-mod docs;
+mod dependencies;
+mod docs_page;
+mod env;
+mod errors;
 mod events;
-mod fleet;
-mod house;
-mod jobs;
-mod keys;
+mod history_settings;
+mod idempotency;
+mod job_changes;
+mod job_commands;
+mod job_details;
+mod job_list;
 mod limits;
-mod list;
 mod locks;
 mod logs;
-mod many;
-mod page;
-mod process;
-mod proxy;
+mod openapi;
+mod outage;
+mod password_secrecy;
 mod queues;
-mod redis;
-mod refusals;
-mod relations;
-mod secrets;
-mod service;
-mod settings;
-mod socket;
-mod submit;
+mod redis_proxy;
+mod redis_server;
+mod simulated_worker;
+mod socketio;
+mod startup;
+mod submission;
 mod subscriptions;
 mod tls;
-mod tokens;
+mod token_files;
 mod v1;
-mod waiting;
+mod wait_reason;
 mod workers;

@@ -1,13 +1,13 @@
 //! Queues as operators see them, and pausing classes and actions.
 
+use domain::job::JobId;
 use serde_json::{Value, json};
-use shared::job::JobId;
-use shared::store::{ClaimAnswer, ClaimRequest};
+use store::{ClaimAnswer, ClaimRequest};
 
-use crate::house::{House, house, id_of};
+use crate::env::{TestEnv, id_of, with_env};
 
-async fn queue(house: &House, class: &str, priority: &str) -> Value {
-    let answer = house.get("/queues").await;
+async fn queue(env: &TestEnv, class: &str, priority: &str) -> Value {
+    let answer = env.get("/queues").await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let queues = answer.json()["queues"].as_array().unwrap().clone();
     let of = |queue: &&Value| queue["class"] == class && queue["priority"] == priority;
@@ -16,26 +16,26 @@ async fn queue(house: &House, class: &str, priority: &str) -> Value {
 
 #[tokio::test]
 async fn a_queue_says_how_many_of_its_jobs_are_where() {
-    house(async |house| {
-        assert_eq!(house.get("/queues").await.json(), json!({"queues": []}));
-        let worker = house.worker("default=16,scan=1", &["noop"]).await;
-        house.worker("default=1", &["other"]).await;
-        house.worker("scan=1,default=0", &["noop"]).await;
+    with_env(async |env| {
+        assert_eq!(env.get("/queues").await.json(), json!({"queues": []}));
+        let worker = env.worker("default=16,scan=1", &["noop"]).await;
+        env.worker("default=1", &["other"]).await;
+        env.worker("scan=1,default=0", &["noop"]).await;
         let mut jobs = vec![json!({"action": "noop", "fairnessKey": "a: b"}); 70];
         jobs.extend(vec![json!({"action": "noop", "fairnessKey": "c"}); 66]);
         jobs.extend(vec![json!({"action": "noop", "locks": ["l"]}); 4]);
         jobs.push(json!({"action": "noop", "priority": "low", "capacityMap": {"scan": 1}}));
-        let answer = house.post("/jobs/batch", &json!({"jobs": jobs})).await.json();
+        let answer = env.post("/jobs/batch", &json!({"jobs": jobs})).await.json();
         let id = |at: usize| answer["jobs"][at]["id"].as_str().unwrap().parse().unwrap();
         for at in [136, 0] {
-            house.claim(&worker, id(at)).await;
+            env.claim(&worker, id(at)).await;
         }
         for at in [137, 138] {
-            house.park(&worker, id(at)).await;
+            env.park(&worker, id(at)).await;
         }
-        house.command(&format!("/jobs/{}/cancel", id(0))).await;
+        env.command(&format!("/jobs/{}/cancel", id(0))).await;
 
-        let mut normal = queue(house, "default=1", "normal").await;
+        let mut normal = queue(env, "default=1", "normal").await;
         let oldest = normal.as_object_mut().unwrap().remove("oldest").unwrap();
         assert!(oldest.is_string(), "{oldest}");
         let expected = json!({
@@ -43,7 +43,7 @@ async fn a_queue_says_how_many_of_its_jobs_are_where() {
             "parked": 2, "running": 2, "workers": 2, "paused": false,
         });
         assert_eq!(normal, expected);
-        let low = queue(house, "scan=1", "low").await;
+        let low = queue(env, "scan=1", "low").await;
         assert_eq!((&low["offered"], &low["workers"]), (&json!(1), &json!(2)));
         assert_eq!((&low["behind"], &low["running"]), (&json!(0), &json!(0)));
     })
@@ -52,15 +52,15 @@ async fn a_queue_says_how_many_of_its_jobs_are_where() {
 
 #[tokio::test]
 async fn many_shares_and_many_running_jobs_are_counted_in_small_steps() {
-    house(async |house| {
-        let worker = house.worker("default=16", &["noop"]).await;
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
         let of = |key: usize| json!({"action": "noop", "fairnessKey": key.to_string()});
         let jobs: Vec<Value> = (0..1_200).map(of).chain((0..70).map(|_| of(5))).collect();
-        let jobs = house.post("/jobs/batch", &json!({"jobs": jobs})).await.json();
+        let jobs = env.post("/jobs/batch", &json!({"jobs": jobs})).await.json();
         let ids: Vec<JobId> = jobs["jobs"].as_array().unwrap().iter().map(id_of).collect();
         let request = ClaimRequest { max: 1_100, ids: ids[100..1_200].to_vec() };
-        house.store.claim(&worker, &[request]).await.unwrap();
-        let queue = queue(house, "default=1", "normal").await;
+        env.store.claim(&worker, &[request]).await.unwrap();
+        let queue = queue(env, "default=1", "normal").await;
         assert_eq!((&queue["running"], &queue["behind"]), (&json!(1_100), &json!(7)));
         assert_eq!(queue["offered"], 100 + 63);
     })
@@ -69,11 +69,11 @@ async fn many_shares_and_many_running_jobs_are_counted_in_small_steps() {
 
 #[tokio::test]
 async fn nothing_of_a_paused_class_or_action_is_started_until_it_is_resumed() {
-    house(async |house| {
-        let worker = house.worker("default=16,cpu=2,scan=1", &["noop", "scan"]).await;
+    with_env(async |env| {
+        let worker = env.worker("default=16,cpu=2,scan=1", &["noop", "scan"]).await;
         let capacity = json!({"cpu": 2, "scan": 1});
-        let id = house.submit(&json!({"action": "noop", "capacityMap": capacity})).await;
-        let other = house.submit(&json!({"action": "scan"})).await;
+        let id = env.submit(&json!({"action": "noop", "capacityMap": capacity})).await;
+        let other = env.submit(&json!({"action": "scan"})).await;
         let cases = [
             ("/queues/cpu=2+scan=1", id),
             ("/queues/cpu%3D2%2Bscan%3D1", id),
@@ -81,17 +81,17 @@ async fn nothing_of_a_paused_class_or_action_is_started_until_it_is_resumed() {
         ];
         for (path, id) in cases {
             for _ in 0..2 {
-                let answer = house.command(&format!("{path}/pause")).await;
+                let answer = env.command(&format!("{path}/pause")).await;
                 assert_eq!((answer.status, answer.text.as_str()), (202, ""));
             }
-            house.park(&worker, id).await;
-            assert_eq!(house.show(id).await["waitingFor"]["code"], "paused", "{path}");
-            let paused = queue(house, "cpu=2+scan=1", "normal").await["paused"].clone();
+            env.park(&worker, id).await;
+            assert_eq!(env.show(id).await["waitingFor"]["code"], "paused", "{path}");
+            let paused = queue(env, "cpu=2+scan=1", "normal").await["paused"].clone();
             assert_eq!(paused, json!(path.contains("queues")));
-            assert_eq!(house.command(&format!("{path}/resume")).await.status, 202);
+            assert_eq!(env.command(&format!("{path}/resume")).await.status, 202);
         }
         for id in [id, other] {
-            let answer = house.try_claim(&worker, id).await;
+            let answer = env.try_claim(&worker, id).await;
             assert!(matches!(answer, ClaimAnswer::Claimed(_)), "{answer:?}");
         }
     })
@@ -100,19 +100,19 @@ async fn nothing_of_a_paused_class_or_action_is_started_until_it_is_resumed() {
 
 #[tokio::test]
 async fn what_cannot_be_a_class_or_an_action_is_not_paused() {
-    house(async |house| {
+    with_env(async |env| {
         for name in ["scan", "scan=1+cpu=2", "scan=01", "%ff", "a%20b=1", "*"] {
             for what in ["pause", "resume"] {
-                let answer = house.command(&format!("/queues/{name}/{what}")).await;
+                let answer = env.command(&format!("/queues/{name}/{what}")).await;
                 assert_eq!(answer.code(), "404 NO_SUCH_CLASS", "{name}");
             }
         }
         for name in ["a%20b", "%ff", "scan:*", "ä"] {
-            let answer = house.command(&format!("/actions/{name}/pause")).await;
+            let answer = env.command(&format!("/actions/{name}/pause")).await;
             assert_eq!(answer.code(), "404 NO_SUCH_ACTION", "{name}");
         }
         // What was asked, and refused, is written down; nothing else is.
-        let mut keys = house.store.keys_of_namespace().await.unwrap();
+        let mut keys = env.store.keys_of_namespace().await.unwrap();
         keys.retain(|key| !key.ends_with(":audit"));
         assert_eq!(keys, Vec::<String>::new());
     })

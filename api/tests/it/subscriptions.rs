@@ -1,26 +1,26 @@
 //! Subscriptions over HTTP: set, shown, tried; their secrets are shown once.
 
+use domain::access_tokens::Role;
+use domain::job::Status;
 use serde_json::{Value, json};
-use shared::job::Status;
-use shared::store::{MAX_SUBSCRIPTIONS, SetSubscription};
-use shared::tokens::Role;
+use store::{MAX_SUBSCRIPTIONS, SetSubscription};
 
-use crate::house::{House, eventually, house, id_of, send};
-use crate::tokens::guarded;
+use crate::env::{TestEnv, eventually, id_of, send, with_env};
+use crate::token_files::guarded;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-async fn set(house: &House, body: &Value) -> Value {
-    let answer = house.post("/subscriptions", body).await;
+async fn set(env: &TestEnv, body: &Value) -> Value {
+    let answer = env.post("/subscriptions", body).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
     answer.json()
 }
 
 #[tokio::test]
 async fn a_subscription_is_set_shown_listed_changed_and_deleted() {
-    house(async |house| {
-        assert_eq!(house.get("/subscriptions").await.json(), json!({"subscriptions": []}));
-        let made = set(house, &json!({"name": "ops", "url": "https://example.org/x"})).await;
+    with_env(async |env| {
+        assert_eq!(env.get("/subscriptions").await.json(), json!({"subscriptions": []}));
+        let made = set(env, &json!({"name": "ops", "url": "https://example.org/x"})).await;
         let secret = made["secret"].as_str().unwrap().to_owned();
         assert!(secret.starts_with("whsec_"), "{secret}");
         let mut shown = json!({
@@ -31,7 +31,7 @@ async fn a_subscription_is_set_shown_listed_changed_and_deleted() {
             "lastFailure": null, "lastCut": null, "createdAt": made["createdAt"],
             "lastUpdated": made["lastUpdated"],
         });
-        assert_eq!(house.get("/subscriptions/ops").await.json(), shown);
+        assert_eq!(env.get("/subscriptions/ops").await.json(), shown);
         shown["secret"] = json!(secret);
         assert_eq!(made, shown);
 
@@ -40,39 +40,39 @@ async fn a_subscription_is_set_shown_listed_changed_and_deleted() {
             "filter": {"action": "scan", "status": ["error", "done"], "job": null},
             "retries": 0, "backoff": {"base": "2s", "max": "1m"}, "paused": true,
         });
-        let changed = set(house, &whole).await;
+        let changed = set(env, &whole).await;
         assert_eq!((&changed["id"], changed.get("secret")), (&made["id"], None));
         for field in ["url", "retries", "backoff", "paused"] {
             assert_eq!(changed[field], whole[field], "{field}");
         }
         assert_eq!(changed["events"], json!(["job", "worker"]));
         assert_eq!(changed["filter"]["status"], json!(["done", "error"]));
-        let resumed = house.command("/subscriptions/ops/resume").await;
+        let resumed = env.command("/subscriptions/ops/resume").await;
         assert_eq!((resumed.status, &resumed.json()["paused"]), (202, &json!(false)));
-        assert_eq!(house.command("/subscriptions/ops/pause").await.json()["paused"], true);
-        let same = set(house, &json!({"name": "ops", "url": "https://example.org/y"})).await;
+        assert_eq!(env.command("/subscriptions/ops/pause").await.json()["paused"], true);
+        let same = set(env, &json!({"name": "ops", "url": "https://example.org/y"})).await;
         assert_eq!(same["paused"], true, "what is not said stays");
 
         let short =
             json!({"name": "a", "url": "http://a", "secret": SECRET, "backoff": {"max": "5s"}});
-        let short = set(house, &short).await;
+        let short = set(env, &short).await;
         assert_eq!(short["backoff"], json!({"base": "5s", "max": "5s"}));
         assert_eq!(short.get("secret"), None, "whoever gave it has it");
-        let list = house.get("/subscriptions/").await.json();
+        let list = env.get("/subscriptions/").await.json();
         let names: Vec<&Value> =
             list["subscriptions"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
         assert_eq!(names, ["a", "ops"]);
-        assert_eq!(house.delete("/subscriptions/ops").await.status, 204);
+        assert_eq!(env.delete("/subscriptions/ops").await.status, 204);
         for path in ["ops", "a%20b", "%ff"] {
             let path = format!("/subscriptions/{path}");
-            assert_eq!(house.delete(&path).await.code(), "404 NO_SUCH_SUBSCRIPTION");
-            assert_eq!(house.get(&path).await.code(), "404 NO_SUCH_SUBSCRIPTION");
+            assert_eq!(env.delete(&path).await.code(), "404 NO_SUCH_SUBSCRIPTION");
+            assert_eq!(env.get(&path).await.code(), "404 NO_SUCH_SUBSCRIPTION");
             for what in ["pause", "resume", "test"] {
-                let answer = house.command(&format!("{path}/{what}")).await;
+                let answer = env.command(&format!("{path}/{what}")).await;
                 assert_eq!(answer.code(), "404 NO_SUCH_SUBSCRIPTION", "{what}");
             }
         }
-        let anew = set(house, &json!({"name": "ops", "url": "http://b"})).await;
+        let anew = set(env, &json!({"name": "ops", "url": "http://b"})).await;
         assert_ne!((&anew["id"], &anew["secret"]), (&made["id"], &made["secret"]));
     })
     .await;
@@ -80,7 +80,7 @@ async fn a_subscription_is_set_shown_listed_changed_and_deleted() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_subscription_is_refused_by_its_field_and_not_repeated() {
-    house(async |house| {
+    with_env(async |env| {
         let long = format!("http://a/{}", "x".repeat(2048));
         let cases = [
             (json!({}), "name", "it is required"),
@@ -126,49 +126,49 @@ async fn what_is_wrong_with_a_subscription_is_refused_by_its_field_and_not_repea
             (json!({"name": "a", "url": "http://a", "paused": 1}), "paused", ""),
         ];
         for (body, field, why) in cases {
-            let answer = house.post("/subscriptions", &body).await;
+            let answer = env.post("/subscriptions", &body).await;
             assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{body}");
             assert_eq!(answer.detail()["field"], field, "{body}: {}", answer.text);
             assert!(answer.text.contains(why), "{body}: {}", answer.text);
             assert!(!answer.text.contains("hunter2"), "{}", answer.text);
         }
-        assert_eq!(house.get("/subscriptions").await.json(), json!({"subscriptions": []}));
+        assert_eq!(env.get("/subscriptions").await.json(), json!({"subscriptions": []}));
     })
     .await;
 }
 
 #[tokio::test]
 async fn there_are_never_more_than_may_be() {
-    house(async |house| {
-        let spec = json!({"url": "http://a", "wanted": {}, "retries": 0, "backoff": {}});
+    with_env(async |env| {
+        let spec = json!({"url": "http://a", "filter": {}, "retries": 0, "backoff": {}});
         for number in 0..MAX_SUBSCRIPTIONS {
             let (name, spec) = (format!("s{number}"), serde_json::from_value(spec.clone()));
             let (name, spec) = (name.parse().unwrap(), spec.unwrap());
             let wanted = SetSubscription { name, spec, secret: None, paused: None };
-            house.store.set_subscription(&wanted).await.unwrap();
+            env.store.set_subscription(&wanted).await.unwrap();
         }
         let more = json!({"name": "more", "url": "http://a"});
-        assert_eq!(house.post("/subscriptions", &more).await.code(), "409 CONFLICT");
-        set(house, &json!({"name": "s7", "url": "http://b"})).await;
+        assert_eq!(env.post("/subscriptions", &more).await.code(), "409 CONFLICT");
+        set(env, &json!({"name": "s7", "url": "http://b"})).await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn who_may_has_a_test_sent_and_nobody_is_shown_the_secret_again() {
-    guarded(async |house, tokens| {
+    guarded(async |env, tokens| {
         let [vera, otto, anna] = Role::ALL.map(|role| tokens.of(role));
         let body = json!({"name": "ops", "url": "http://a/hunter2", "secret": SECRET});
-        let refused = send(house.asks("POST", "/subscriptions", otto).json(&body)).await;
+        let refused = send(env.asks("POST", "/subscriptions", otto).json(&body)).await;
         assert_eq!(refused.code(), "403 NOT_AUTHORIZED");
-        let made = send(house.asks("POST", "/subscriptions", anna).json(&body)).await;
+        let made = send(env.asks("POST", "/subscriptions", anna).json(&body)).await;
         assert_eq!(made.status, 202, "{}", made.text);
         for path in ["/subscriptions", "/subscriptions/ops"] {
-            assert_eq!(house.asked("GET", path, otto).await.code(), "403 NOT_AUTHORIZED", "{path}");
+            assert_eq!(env.asked("GET", path, otto).await.code(), "403 NOT_AUTHORIZED", "{path}");
         }
-        let refused = house.asked("POST", "/subscriptions/ops/test", vera).await;
+        let refused = env.asked("POST", "/subscriptions/ops/test", vera).await;
         assert_eq!(refused.code(), "403 NOT_AUTHORIZED");
-        let tested = house.asked("POST", "/subscriptions/ops/test", otto).await;
+        let tested = env.asked("POST", "/subscriptions/ops/test", otto).await;
         assert_eq!(tested.status, 202, "{}", tested.text);
         let job = tested.json();
         assert_eq!(
@@ -176,17 +176,17 @@ async fn who_may_has_a_test_sent_and_nobody_is_shown_the_secret_again() {
             (&json!("deliver"), &json!("subscription ops"))
         );
         assert_eq!(job["parameters"]["body"]["type"], "subscription.test");
-        let kept = house.store.job(id_of(&job)).await.unwrap().unwrap();
+        let kept = env.store.job(id_of(&job)).await.unwrap().unwrap();
         assert_eq!((kept.status, kept.retries_left), (Status::Waiting, 10));
 
-        let audit = async || house.asked("GET", "/audit", anna).await.text;
+        let audit = async || env.asked("GET", "/audit", anna).await.text;
         let audit = eventually(audit, |text| text.contains("/subscriptions/ops/test")).await;
         let shown = [
             made.text,
             audit,
-            house.asked("GET", "/subscriptions", anna).await.text,
-            house.asked("GET", "/subscriptions/ops", anna).await.text,
-            house.asked("GET", "/jobs", vera).await.text,
+            env.asked("GET", "/subscriptions", anna).await.text,
+            env.asked("GET", "/subscriptions/ops", anna).await.text,
+            env.asked("GET", "/jobs", vera).await.text,
         ];
         for text in &shown {
             assert!(!text.contains(SECRET), "{text}");

@@ -4,10 +4,10 @@ use api::Exposure;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client};
 
-use crate::house::{House, PATIENCE, eventually, free_address, house_exposed, redis_url};
-use crate::process::said;
-use crate::redis::Redis;
-use crate::tokens::Directory;
+use crate::api_process::said;
+use crate::env::{PATIENCE, TestEnv, eventually, free_address, redis_url, with_env_exposed};
+use crate::redis_server::Redis;
+use crate::token_files::Directory;
 
 const LOOPBACK: &str = "127.0.0.1";
 
@@ -49,18 +49,18 @@ fn exposure(directory: &Directory, authority: &Authority) -> Exposure {
     }
 }
 
-async fn answers(house: &House, client: &Client) -> bool {
-    let url = house.url.replace("http://", "https://");
+async fn answers(env: &TestEnv, client: &Client) -> bool {
+    let url = env.url.replace("http://", "https://");
     client.get(format!("{url}/api/v0/jobs")).send().await.is_ok_and(|answer| answer.status() == 200)
 }
 
 #[tokio::test]
 async fn it_serves_tls_and_nothing_else() {
     let (directory, authority, other) = (Directory::new(), Authority::new(), Authority::new());
-    house_exposed(&redis_url(), exposure(&directory, &authority), async |house| {
-        assert!(answers(house, &authority.client()).await);
-        assert!(!answers(house, &other.client()).await);
-        assert!(house.client.get(house.at("/jobs")).send().await.is_err());
+    with_env_exposed(&redis_url(), exposure(&directory, &authority), async |env| {
+        assert!(answers(env, &authority.client()).await);
+        assert!(!answers(env, &other.client()).await);
+        assert!(env.client.get(env.at("/jobs")).send().await.is_err());
     })
     .await;
 }
@@ -68,18 +68,18 @@ async fn it_serves_tls_and_nothing_else() {
 #[tokio::test]
 async fn a_new_certificate_is_shown_to_new_connections_and_drops_no_old_one() {
     let (directory, old, new) = (Directory::new(), Authority::new(), Authority::new());
-    house_exposed(&redis_url(), exposure(&directory, &old), async |house| {
+    with_env_exposed(&redis_url(), exposure(&directory, &old), async |env| {
         // It keeps its connection, which stays good though its authority is no longer the one.
         let before = old.client();
-        assert!(answers(house, &before).await);
+        assert!(answers(env, &before).await);
         let (certificate, key) = new.sign(LOOPBACK);
         // Half of the change fits the other half not, and changes nothing.
         directory.write("cert.pem", &certificate);
-        assert!(answers(house, &before).await);
+        assert!(answers(env, &before).await);
         directory.write("key.pem", &key);
-        eventually(async || answers(house, &new.client()).await, |good| *good).await;
-        assert!(answers(house, &before).await);
-        assert!(!answers(house, &old.client()).await);
+        eventually(async || answers(env, &new.client()).await, |good| *good).await;
+        assert!(answers(env, &before).await);
+        assert!(!answers(env, &old.client()).await);
     })
     .await;
 }

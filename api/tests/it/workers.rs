@@ -1,24 +1,24 @@
 //! Workers as their operators see them.
 
+use domain::capacity::CapacityMap;
+use domain::job::WorkerId;
 use serde_json::{Value, json};
-use shared::capacity::CapacityMap;
-use shared::job::WorkerId;
-use shared::store::Pulse;
+use store::Pulse;
 
-use crate::house::{House, house};
+use crate::env::{TestEnv, with_env};
 
 #[tokio::test]
 async fn a_worker_is_listed_and_shown_with_what_it_said_of_itself() {
-    house(async |house| {
-        assert_eq!(house.get("/workers").await.json(), json!({"workers": []}));
-        let worker = house.worker("default=16,scan=1", &["noop", "sleep"]).await;
-        let id = house.submit(&json!({"action": "noop"})).await;
-        house.claim(&worker, id).await;
+    with_env(async |env| {
+        assert_eq!(env.get("/workers").await.json(), json!({"workers": []}));
+        let worker = env.worker("default=16,scan=1", &["noop", "sleep"]).await;
+        let id = env.submit(&json!({"action": "noop"})).await;
+        env.claim(&worker, id).await;
 
-        let answer = house.get(&format!("/workers/{worker}")).await;
+        let answer = env.get(&format!("/workers/{worker}")).await;
         assert_eq!(answer.status, 200);
         let mut shown = answer.json();
-        assert_eq!(house.get("/workers").await.json(), json!({"workers": [shown]}));
+        assert_eq!(env.get("/workers").await.json(), json!({"workers": [shown]}));
         for time in ["heartbeatExpiration", "startedAt"] {
             let time = shown.as_object_mut().unwrap().remove(time).unwrap();
             assert!(time.as_str().unwrap().ends_with('Z'), "{time}");
@@ -33,36 +33,35 @@ async fn a_worker_is_listed_and_shown_with_what_it_said_of_itself() {
     .await;
 }
 
-async fn told(house: &House, worker: &WorkerId, command: &str, body: &Value) -> String {
-    let answer = house.post(&format!("/workers/{worker}/{command}"), body).await;
+async fn told(env: &TestEnv, worker: &WorkerId, command: &str, body: &Value) -> String {
+    let answer = env.post(&format!("/workers/{worker}/{command}"), body).await;
     if answer.status == 202 { answer.text } else { answer.refusal() }
 }
 
 #[tokio::test]
 async fn a_worker_hears_with_its_next_beat_what_it_is_told() {
-    house(async |house| {
-        let worker = house.worker("default=16,scan=1", &["noop"]).await;
-        let status =
-            async || house.get(&format!("/workers/{worker}")).await.json()["status"].clone();
-        let orders = async || match house.beat(&worker, "default=16,scan=1", &["noop"]).await {
+    with_env(async |env| {
+        let worker = env.worker("default=16,scan=1", &["noop"]).await;
+        let status = async || env.get(&format!("/workers/{worker}")).await.json()["status"].clone();
+        let orders = async || match env.beat(&worker, "default=16,scan=1", &["noop"]).await {
             Pulse::Alive(orders) => orders,
             Pulse::Dead => panic!("it is dead"),
         };
         let nothing = json!({});
-        assert_eq!(told(house, &worker, "drain", &nothing).await, "");
+        assert_eq!(told(env, &worker, "drain", &nothing).await, "");
         assert_eq!(status().await, "draining");
         assert!(orders().await.drain);
-        let id = house.submit(&json!({"action": "noop"})).await;
-        let reason = &house.show(id).await["waitingFor"];
+        let id = env.submit(&json!({"action": "noop"})).await;
+        let reason = &env.show(id).await["waitingFor"];
         let message = "every live worker that offers default=1 for noop is draining";
         assert_eq!(*reason, json!({"code": "draining", "message": message}));
 
-        assert_eq!(told(house, &worker, "resume", &nothing).await, "");
+        assert_eq!(told(env, &worker, "resume", &nothing).await, "");
         assert_eq!(status().await, "running");
         assert!(!orders().await.drain);
 
         let map = json!({"capacityMap": {"scan": 3}});
-        assert_eq!(told(house, &worker, "capacity", &map).await, "");
+        assert_eq!(told(env, &worker, "capacity", &map).await, "");
         let wanted: CapacityMap = "scan=3".parse().unwrap();
         assert_eq!(orders().await.wanted, Some(wanted));
     })
@@ -71,15 +70,15 @@ async fn a_worker_hears_with_its_next_beat_what_it_is_told() {
 
 #[tokio::test]
 async fn a_worker_that_is_gone_is_told_nothing() {
-    house(async |house| {
-        let worker = house.worker("default=16", &["noop"]).await;
-        house.store.leave(&worker).await.unwrap();
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
+        env.store.leave(&worker).await.unwrap();
         let map = json!({"capacityMap": {"scan": 3}});
         for command in ["drain", "resume", "capacity"] {
             let expected = format!("409 CONFLICT worker {worker} is dead or has shut down");
-            assert_eq!(told(house, &worker, command, &map).await, expected);
+            assert_eq!(told(env, &worker, command, &map).await, expected);
         }
-        assert_eq!(house.get(&format!("/workers/{worker}")).await.json()["status"], "shutdown");
+        assert_eq!(env.get(&format!("/workers/{worker}")).await.json()["status"], "shutdown");
     })
     .await;
 }

@@ -5,13 +5,14 @@ use expect_test::{Expect, expect};
 use super::*;
 
 fn check(queries: &[&str], expected: &Expect) {
-    let read = |raw: &&str| match wanted(Some(raw)) {
+    let read = |raw: &&str| match parse_query(Some(raw)) {
         Err(why) => format!("{raw} -> refused: {why}\n"),
         Ok(wanted) => {
-            let Wanted { conditions, sort, descending, page, per_page, left_out, .. } = wanted;
+            let JobQuery { conditions, sort, descending, page, per_page, omitted_tasks, .. } =
+                wanted;
             let turn = if descending { "-" } else { "" };
             let conditions: Vec<_> = conditions.iter().map(said).collect();
-            let part = format!("{page}x{per_page} by {turn}{sort:?} without {left_out:?}");
+            let part = format!("{page}x{per_page} by {turn}{sort:?} without {omitted_tasks:?}");
             let part = part.replace("1x50 by Number(Id) without []", "-");
             format!("{raw} -> {part} {}\n", conditions.join(" and "))
         }
@@ -177,6 +178,6 @@ fn pages_and_orders_are_read_as_leniently_as_there() {
             filter_jobresult=config,config -> 1x50 by Number(Id) without [1, 1] 
         "#]],
     );
-    assert_eq!(left_out_of(Some("a=b&filter_jobresult=diff")), [2]);
-    assert_eq!(left_out_of(None), [] as [usize; 0]);
+    assert_eq!(omitted_tasks_of(Some("a=b&filter_jobresult=diff")), [2]);
+    assert_eq!(omitted_tasks_of(None), [] as [usize; 0]);
 }

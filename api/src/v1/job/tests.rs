@@ -1,20 +1,20 @@
 //! Jobs as they are shown, key by key.
 
+use domain::capacity::Class;
+use domain::job::{Cancellation, Exception, JobId, JobSpec, NewJob};
 use expect_test::expect;
-use shared::capacity::Class;
-use shared::job::{Cancelled, Exception, JobId, NewJob, Spec};
 
 use super::*;
 
 fn job(action: &str) -> job::Job {
     let at = Timestamp::from_ms(1_704_110_400_000);
     let (id, class) = (JobId::random(), Class::of(None).unwrap());
-    let spec = Spec::of(action.parse().unwrap());
+    let spec = JobSpec::of(action.parse().unwrap());
     job::Job::waiting(NewJob { id, class, scheduled_at: None, once: false, spec }, 101, at, at)
 }
 
-fn shown(job: job::Job, left_out: &[usize]) -> Value {
-    serde_json::to_value(Job::new(job, None, left_out)).unwrap()
+fn shown(job: job::Job, omitted_tasks: &[usize]) -> Value {
+    serde_json::to_value(Job::new(job, None, omitted_tasks)).unwrap()
 }
 
 #[test]
@@ -66,13 +66,13 @@ fn only_a_whole_number_that_is_not_zero_is_a_change_score() {
 fn an_aborted_job_says_who_and_why_unless_it_has_a_result() {
     let mut one = job("gc");
     one.status = Status::Cancel;
-    one.cancelled = Some(Cancelled { by: "indy".to_owned(), reason: "too late".to_owned() });
+    one.cancelled = Some(Cancellation { by: "indy".to_owned(), reason: "too late".to_owned() });
     let message = json!({"message": "too late (aborted by indy)"});
     assert_eq!(shown(one.clone(), &[])["result"], message);
     one.result = Some(json!(5));
     assert_eq!(shown(one.clone(), &[])["result"], json!(5));
     one.result = None;
-    one.cancelled = Some(Cancelled::default());
+    one.cancelled = Some(Cancellation::default());
     let message = json!({"message": "Aborted via API call (aborted by unknown)"});
     assert_eq!(shown(one.clone(), &[])["result"], message);
     one.status = Status::CancelRequest;

@@ -1,0 +1,132 @@
+//! The middleware that authorizes requests and records every change in the audit.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use store::AuditedChange;
+
+use super::refusal::refusal;
+use crate::audit::AuditLog;
+use crate::auth::{Authenticator, Denied, client_address, required_access};
+use crate::error::Error;
+use crate::settings::Networks;
+
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"capstan\"");
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"capstan\", charset=\"UTF-8\"");
+/// Longer paths, queries and methods are cut in the audit.
+const AUDITED_CHARACTERS: usize = 256;
+const METHOD_CHARACTERS: usize = 16;
+
+/// What the middleware needs.
+#[derive(Clone)]
+pub(super) struct Guard {
+    /// Decides who may do what.
+    pub(super) authenticator: Arc<Authenticator>,
+    /// Records changes.
+    pub(super) audit: AuditLog,
+    /// The proxies whose `X-Forwarded-For` is trusted.
+    pub(super) proxies: Networks,
+}
+
+/// Passes an authorized request to its handler, with its caller as an extension.
+pub(super) async fn guard(
+    State(guard): State<Guard>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let from = client_address(request.extensions(), request.headers(), &guard.proxies);
+    let template = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let required = required_access(request.method(), template);
+    let is_change = template.is_some() && is_change(request.method());
+    let change = is_change.then(|| audited_change(&request, from));
+    move_query_token_to_header(&mut request);
+    let authorizing = guard.authenticator.authorize(request.headers(), required, from);
+    let caller = match authorizing.await {
+        Ok(caller) => caller,
+        Err(Denied { error, caller }) => {
+            if let (Some(change), Some(caller)) = (change, caller) {
+                guard.audit.begin(change, caller).complete(StatusCode::FORBIDDEN);
+            }
+            return denied(request.uri().path(), error);
+        }
+    };
+    request.extensions_mut().insert(caller.clone());
+    let pending = change.map(|change| guard.audit.begin(change, caller));
+    let response = next.run(request).await;
+    if let Some(pending) = pending {
+        pending.complete(response.status());
+    }
+    response
+}
+
+/// Clients of Socket.IO send their token as `?jwt=`, because browsers cannot add headers there. No
+/// other path accepts it.
+fn move_query_token_to_header(request: &mut Request) {
+    if !request.uri().path().starts_with("/socket.io") {
+        return;
+    }
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    let token = parameters.find(|(name, _)| name == "jwt");
+    let value = token.and_then(|(_, token)| HeaderValue::try_from(format!("Bearer {token}")).ok());
+    if let Some(value) = value.filter(|_| !request.headers().contains_key(AUTHORIZATION)) {
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+}
+
+fn is_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Returns the audit entry of a request, without its caller and status.
+fn audited_change(request: &Request, from: IpAddr) -> AuditedChange {
+    let short = |text: &str, characters: usize| text.chars().take(characters).collect();
+    AuditedChange {
+        who: String::new(),
+        role: String::new(),
+        from: from.to_string(),
+        method: short(request.method().as_str(), METHOD_CHARACTERS),
+        path: short(request.uri().path(), AUDITED_CHARACTERS),
+        query: short(request.uri().query().unwrap_or_default(), AUDITED_CHARACTERS),
+        status: 0,
+        subject: String::new(),
+    }
+}
+
+/// Returns the refusal, with the accepted authentication schemes if a token is missing.
+fn denied(path: &str, error: Error) -> Response {
+    let needs_token = matches!(error, Error::NotAuthenticated(_));
+    let mut response = refusal(path, error);
+    if needs_token {
+        for scheme in [BEARER, BASIC] {
+            response.headers_mut().append(WWW_AUTHENTICATE, scheme);
+        }
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn body(path: &str) -> String {
+        let response = denied(path, Error::NotAuthenticated("send a token"));
+        assert_eq!(response.status(), 401);
+        assert_eq!(response.headers().get_all(WWW_AUTHENTICATE).iter().count(), 2);
+        let bytes = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_surface_refuses_in_its_own_shape() {
+        let v1 = r#"{"status":"error","message":"JWT token missing? send a token"}"#;
+        assert_eq!(body("/api/v1.0/jobs").await, v1);
+        assert!(body("/api/v0/jobs").await.starts_with(r#"{"errors":[{"code":"NOT_AUTH"#));
+        assert!(body("/api/v1.00/jobs").await.starts_with(r#"{"errors""#));
+    }
+}

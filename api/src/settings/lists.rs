@@ -1,0 +1,86 @@
+//! Settings that are lists, separated by commas: networks of proxies and origins of pages.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use axum::http::HeaderValue;
+use ipnet::IpNet;
+
+/// IP addresses and networks such as 10.0.0.0/8.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks(Vec<IpNet>);
+
+/// Origins of web pages such as `https://ops.example.org`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins(Vec<HeaderValue>);
+
+impl Networks {
+    /// Returns true if the address is in one of the networks.
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl Origins {
+    /// Returns the origins as values of the header `Origin`.
+    pub(crate) fn as_headers(&self) -> &[HeaderValue] {
+        &self.0
+    }
+}
+
+impl FromStr for Networks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Networks, String> {
+        items(text).map(network).collect::<Result<_, _>>().map(Networks)
+    }
+}
+
+impl FromStr for Origins {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Origins, String> {
+        items(text).map(origin).collect::<Result<_, _>>().map(Origins)
+    }
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn network(item: &str) -> Result<IpNet, String> {
+    let address = || item.parse::<IpAddr>().map(|address| address.to_canonical().into());
+    let network = item.parse().or_else(|_| address());
+    network.map_err(|_| format!("{item:?} is neither an address nor a network like 10.0.0.0/8"))
+}
+
+fn origin(item: &str) -> Result<HeaderValue, String> {
+    let host = item.strip_prefix("https://").or_else(|| item.strip_prefix("http://"));
+    let is_host = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ', '@']));
+    let value = HeaderValue::from_str(item).ok().filter(|_| is_host);
+    value.ok_or_else(|| format!("{item:?} is not an origin like https://ops.example.org"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invalid_network_is_named() {
+        assert_eq!("".parse(), Ok(Networks::default()));
+        let networks: Networks = "10.0.0.0/8, ::1".parse().unwrap();
+        assert!(networks.contain("10.1.2.3".parse().unwrap()));
+        let error = "10.0.0.1,10.0.0.0/33".parse::<Networks>().unwrap_err();
+        assert!(error.starts_with("\"10.0.0.0/33\" is neither"), "{error}");
+    }
+
+    #[test]
+    fn an_origin_has_a_scheme_and_a_host_and_nothing_else() {
+        for good in ["", "https://a.example", "http://localhost:3000, https://b.example"] {
+            assert!(good.parse::<Origins>().is_ok(), "{good}");
+        }
+        for bad in ["*", "a.example", "https://", "https://a.example/", "https://*.example"] {
+            assert!(bad.parse::<Origins>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Changing a job that waits: how urgent it is, and when it is due.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use domain::job::{self, JobId, Priority, Timestamp};
+use serde::Deserialize;
+use store::{Changed, JobChange};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::deadline::in_time;
+use crate::error::Error;
+use crate::v0::jobs::job::Job;
+use crate::v0::wire::body;
+use crate::v0::wire::fields;
+use crate::v0::wire::path::JobPath;
+use crate::v0::wire::query::NoQuery;
+use crate::v0::wire::refusal::Refusal;
+use crate::v0::wire::responses::{
+    BadBody, BadQuery, NoChange, NoJob, StoreUnavailable, TooLarge, WrongType,
+};
+use crate::v0::wire::schemas;
+
+const BODY_BYTES: usize = 64 * 1024;
+
+/// What is to be otherwise; what is not given, or `null`, stays as it is. Something must be given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"priority": "high", "scheduledAt": "2026-11-20T17:30:00Z"}))]
+pub(in crate::v0) struct Change {
+    /// `high`, `normal` or `low`.
+    #[schema(value_type = Option<schemas::Priority>)]
+    priority: Option<Priority>,
+    /// Not before this moment, as RFC 3339; now when empty.
+    #[schema(value_type = Option<schemas::Moment>)]
+    scheduled_at: Option<String>,
+}
+
+/// Changes a job that has not been started: how urgent it is, and when it is due.
+#[utoipa::path(
+    patch, path = "/jobs/{id}", operation_id = "ChangeJob", tag = "jobs",
+    params(JobPath),
+    request_body(content = Change, description = "at most 64 KiB"),
+    responses(
+        (status = 202, body = Job, description = "the job as it is now"),
+        BadQuery, BadBody, NoJob, NoChange, TooLarge, WrongType, StoreUnavailable,
+    ),
+)]
+pub(in crate::v0) async fn change(
+    State(app): State<Arc<App>>,
+    JobPath(id): JobPath,
+    _: NoQuery,
+    request: Request,
+) -> Result<(StatusCode, Json<Job>), Refusal> {
+    let Change { priority, scheduled_at } = body::read(request, BODY_BYTES).await?;
+    if priority.is_none() && scheduled_at.is_none() {
+        let why = "there is nothing to change: give priority, scheduledAt, or both";
+        return Err(Error::invalid("body", why).into());
+    }
+    let now = scheduled_at.as_ref().is_some_and(String::is_empty);
+    let at = fields::time("scheduledAt", scheduled_at)?;
+    let changed = in_time(async {
+        let at = if now { Some(app.store.now().await?) } else { at };
+        changed(&app, id, priority, at).await
+    });
+    Ok((StatusCode::ACCEPTED, Json(changed.await?.into())))
+}
+
+async fn changed(
+    app: &App,
+    id: JobId,
+    priority: Option<Priority>,
+    scheduled_at: Option<Timestamp>,
+) -> Result<job::Job, Error> {
+    let gone = || Error::NoSuchJob(id.to_string());
+    match app.store.change(id, JobChange { priority, scheduled_at }).await? {
+        Changed::Done => app.store.job(id).await?.ok_or_else(gone),
+        Changed::Refused(status) => Err(Error::AlreadyStarted { id, status }),
+        Changed::TooLate(expires) => {
+            let why = format!("the job expires at {expires}, which must be later");
+            Err(Error::invalid("scheduledAt", why))
+        }
+        Changed::Gone => Err(gone()),
+    }
+}

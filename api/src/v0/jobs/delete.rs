@@ -1,0 +1,39 @@
+//! Deleting a job.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::job::Status;
+use store::Deleting;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::v0::wire::path::JobPath;
+use crate::v0::wire::query::NoQuery;
+use crate::v0::wire::refusal::Refusal;
+use crate::v0::wire::responses::{BadQuery, NoJob, StoreUnavailable};
+
+/// Deletes a job with its log. One that runs is cancelled first, and goes when it has stopped.
+/// What is left for a day is a record of its being `deleted`.
+#[utoipa::path(
+    delete, path = "/jobs/{id}", operation_id = "DeleteJobs", tag = "jobs",
+    params(JobPath),
+    responses(
+        (status = 204, description = "it is deleted, will be when it has stopped, or was before"),
+        BadQuery, NoJob, StoreUnavailable,
+    ),
+)]
+pub(in crate::v0) async fn delete(
+    State(app): State<Arc<App>>,
+    JobPath(id): JobPath,
+    _: NoQuery,
+) -> Result<StatusCode, Refusal> {
+    match app.store.delete(id).await? {
+        Deleting::Deleted | Deleting::Requested => Ok(StatusCode::NO_CONTENT),
+        Deleting::Gone if app.store.status(id).await? == Some(Status::Deleted) => {
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Deleting::Gone => Err(Error::NoSuchJob(id.to_string()).into()),
+    }
+}

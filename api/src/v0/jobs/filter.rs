@@ -1,0 +1,233 @@
+//! The query of lists and of bulk cancellation, as a filter of the store.
+
+use domain::job::Status;
+use store::Filter;
+
+use crate::error::Error;
+use crate::v0::wire::pagination::read_page;
+use crate::v0::wire::query::Query;
+
+const LIST_PARAMETERS: [&str; 10] =
+    ["action", "worker", "running", "start", "limit", "status", "since", "until", "parent", "sort"];
+const CANCEL_PARAMETERS: [&str; 7] =
+    ["action", "worker", "running", "status", "since", "until", "all"];
+const DEFAULT_LIMIT: u32 = 10;
+const MAX_LIMIT: u32 = 1000;
+
+/// A page of a list, as its query selects it.
+#[derive(Debug)]
+pub(in crate::v0) struct ListQuery {
+    /// The jobs; `None` if no job can match.
+    pub(in crate::v0) filter: Option<Filter>,
+    /// The offset of the first job.
+    pub(in crate::v0) start: usize,
+    /// The largest number of jobs.
+    pub(in crate::v0) limit: usize,
+}
+
+/// Parses the query of a list.
+pub(in crate::v0) fn list_query(raw: Option<&str>) -> Result<ListQuery, Error> {
+    let query = Query::read(raw, &LIST_PARAMETERS)?;
+    let statuses = statuses(&query)?;
+    let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
+    let mut filter = filter(&query, statuses.unwrap_or_default())?;
+    filter.soonest_first = match query.text("sort") {
+        None | Some("-scheduledAt") => false,
+        Some("scheduledAt") => true,
+        Some(_) => return Err(Error::invalid("sort", "it must be scheduledAt or -scheduledAt")),
+    };
+    let (start, limit) = read_page(&query, DEFAULT_LIMIT, MAX_LIMIT)?;
+    Ok(ListQuery { filter: (!none_can_match).then_some(filter), start, limit })
+}
+
+/// Parses the query of a bulk cancellation; `None` if no job can match. Cancelling all jobs must be
+/// explicit.
+pub(in crate::v0) fn cancel_filter(raw: Option<&str>) -> Result<Option<Filter>, Error> {
+    let query = Query::read(raw, &CANCEL_PARAMETERS)?;
+    let statuses = statuses(&query)?;
+    let filter = filter(&query, Vec::new())?;
+    let Filter { action, worker, parent, since, until, statuses: _, soonest_first: _ } = &filter;
+    let narrowed = action.is_some()
+        || worker.is_some()
+        || parent.is_some()
+        || since.is_some()
+        || until.is_some();
+    if !narrowed && statuses.is_none() && query.switch("all")? != Some(true) {
+        let why = "without any filter every job is cancelled: say all=true if that is meant";
+        return Err(Error::invalid("all", why));
+    }
+    let can_be = [Status::Waiting, Status::Running].into_iter();
+    let wanted = |status: &Status| statuses.as_ref().is_none_or(|named| named.contains(status));
+    let statuses: Vec<Status> = can_be.filter(wanted).collect();
+    Ok((!statuses.is_empty()).then_some(Filter { statuses, ..filter }))
+}
+
+fn filter(query: &Query, statuses: Vec<Status>) -> Result<Filter, Error> {
+    Ok(Filter {
+        action: query.value_unless_any("action")?,
+        worker: query.value_unless_any("worker")?,
+        parent: query.value("parent")?,
+        statuses,
+        since: query.value("since")?,
+        until: query.value("until")?,
+        soonest_first: false,
+    })
+}
+
+/// Returns the statuses that both `running` and `status` select; `None` if neither is given.
+fn statuses(query: &Query) -> Result<Option<Vec<Status>>, Error> {
+    let running =
+        if query.text("running") == Some("any") { None } else { query.switch("running")? };
+    let named = query.text("status").map(|list| list.split(',').map(str::parse).collect());
+    let named: Option<Vec<Status>> = named
+        .transpose()
+        .map_err(|error: domain::job::UnknownStatus| Error::invalid("status", error))?;
+    if running.is_none() && named.is_none() {
+        return Ok(None);
+    }
+    let wanted = |status: &Status| {
+        running.is_none_or(|running| status.is_running() == running)
+            && named.as_ref().map_or(*status != Status::Deleted, |named| named.contains(status))
+    };
+    Ok(Some(Status::ALL.into_iter().filter(wanted).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(queries: &[&str], expected: &Expect) {
+        let read = |raw: &&str| match list_query(Some(raw)) {
+            Err(error) => format!("{error}\n"),
+            Ok(ListQuery { filter: None, .. }) => "nothing\n".to_owned(),
+            Ok(ListQuery { filter: Some(filter), start, limit }) => {
+                let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
+                let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+                format!(
+                    "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]{}\n",
+                    text(filter.action.map(|action| action.to_string())),
+                    text(filter.worker.map(|worker| worker.to_string())),
+                    text(filter.parent.map(|parent| parent.to_string())),
+                    text(filter.since.map(|at| at.to_string())),
+                    text(filter.until.map(|at| at.to_string())),
+                    statuses.join(" "),
+                    if filter.soonest_first { " soonest first" } else { "" },
+                )
+            }
+        };
+        expected.assert_eq(&queries.iter().map(read).collect::<String>());
+    }
+
+    #[test]
+    fn a_query_reads_as_a_filter() {
+        check(
+            &[
+                "",
+                "action=any&worker=any&running=any",
+                "action=&worker=&running=&start=&limit=",
+                "action=gc&worker=0123456789ab&start=3&limit=1000",
+                "running=t",
+                "running=F",
+                "status=done,error",
+                "status=deleted",
+                "status=done,running,done&running=true",
+                "status=done&running=true",
+                "since=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00%2B01:00",
+                "parent=1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+                "sort=scheduledAt&limit=1",
+                "sort=-scheduledAt",
+            ],
+            &expect![[r#"
+                0+10 action - worker - parent - from - to - status []
+                0+10 action - worker - parent - from - to - status []
+                0+10 action - worker - parent - from - to - status []
+                3+1000 action gc worker 0123456789ab parent - from - to - status []
+                0+10 action - worker - parent - from - to - status [running cancel_request]
+                0+10 action - worker - parent - from - to - status [waiting done error cancel worker_dead worker_shutdown worker_resurrection]
+                0+10 action - worker - parent - from - to - status [done error]
+                0+10 action - worker - parent - from - to - status [deleted]
+                0+10 action - worker - parent - from - to - status [running]
+                nothing
+                0+10 action - worker - parent - from 2026-01-01T00:00:00Z to 2026-01-01T23:00:00Z status []
+                0+10 action - worker - parent 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b from - to - status []
+                0+1 action - worker - parent - from - to - status [] soonest first
+                0+10 action - worker - parent - from - to - status []
+            "#]],
+        );
+    }
+
+    #[test]
+    fn only_what_waits_or_runs_is_cancelled_and_all_of_it_only_by_that_word() {
+        let queries = [
+            "",
+            "action=any&worker=&running=any",
+            "all=false",
+            "all=maybe",
+            "all=true",
+            "all=t&action=gc",
+            "action=gc",
+            "running=true",
+            "running=false",
+            "status=waiting,done",
+            "status=done",
+            "since=2026-01-01T00:00:00Z",
+            "limit=5",
+        ];
+        let read = |raw: &str| match cancel_filter(Some(raw)) {
+            Err(error) => format!("{error}\n"),
+            Ok(None) => "nothing\n".to_owned(),
+            Ok(Some(filter)) => {
+                let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
+                format!("{} of {:?}\n", statuses.join(" "), filter.action.map(String::from))
+            }
+        };
+        expect![[r#"
+            all: without any filter every job is cancelled: say all=true if that is meant
+            all: without any filter every job is cancelled: say all=true if that is meant
+            all: without any filter every job is cancelled: say all=true if that is meant
+            all: "maybe" is neither true nor false
+            waiting running of None
+            waiting running of Some("gc")
+            waiting running of Some("gc")
+            running of None
+            waiting of None
+            waiting of None
+            nothing
+            waiting running of None
+            limit: unknown query parameter; there are: action, worker, running, status, since, until, all
+        "#]].assert_eq(&queries.map(read).concat());
+    }
+
+    #[test]
+    fn a_wrong_query_is_refused_by_name() {
+        check(
+            &[
+                "limit=1001",
+                "start=4294967296",
+                "running=maybe",
+                "status=done,",
+                "status=finished",
+                "since=yesterday",
+                "action=a%20b",
+                "worker=me",
+                "parent=1",
+                "sort=action",
+                "limits=1",
+            ],
+            &expect![[r#"
+                limit: "1001" is no whole number from 0 to 1000
+                start: "4294967296" is no whole number from 0 to 2147483647
+                running: "maybe" is neither true nor false
+                status: "" is not a valid status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
+                status: "finished" is not a valid status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
+                since: "yesterday" is not a valid time: it must be RFC 3339, like 2026-11-20T16:30:00Z
+                action: "a b" is not a valid action name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -
+                worker: "me" is not a valid worker id: it must be 12 hexadecimal digits
+                parent: "1" is not a valid job id: it must be a UUID
+                sort: it must be scheduledAt or -scheduledAt
+                limits: unknown query parameter; did you mean limit? there are: action, worker, running, start, limit, status, since, until, parent, sort
+            "#]],
+        );
+    }
+}

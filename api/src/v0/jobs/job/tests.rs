@@ -1,0 +1,203 @@
+//! The JSON of jobs, field by field.
+
+use super::*;
+use domain::capacity::Class;
+use domain::job::{Cancellation, JobSpec, NewJob};
+use expect_test::expect;
+use serde_json::json;
+
+fn bare() -> job::Job {
+    let id: JobId = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap();
+    let at = Timestamp::from_ms(1_487_294_987_771);
+    let spec = JobSpec::of("gc".parse().unwrap());
+    let class = Class::of(None).unwrap();
+    let new = NewJob { id, class, scheduled_at: None, once: false, spec };
+    job::Job::waiting(new, 7, at, at)
+}
+
+fn full() -> job::Job {
+    let spec: JobSpec = serde_json::from_value(json!({
+        "action": "scan", "parameters": {"a": [1]}, "capacityMap": {"scan": 1}, "retries": 2,
+        "deadline": "15m", "stopTimeout": "5s", "priority": "high", "scheduledBy": "unknown",
+        "comment": "c", "ticketRef": "t", "uniqueKey": "u", "expiresAt": "2017-03-01T00:00:00Z",
+        "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "fail", "strictLease": true,
+        "locks": {"devices": 1, "licences": 2}, "when": "finished", "fairnessKey": "f",
+        "dependsOn": ["a261713a-9514-43f9-a7e5-50e7a9fa1d48"],
+        "parent": "193c061a-c52c-448a-884a-719adc253497",
+    }))
+    .unwrap();
+    let other: JobId = "a261713a-9514-43f9-a7e5-50e7a9fa1d48".parse().unwrap();
+    job::Job {
+        status: Status::Error,
+        spec,
+        retry_from: other,
+        follow_up: Some(other),
+        retries_left: 1,
+        attempt: 2,
+        crashes: 1,
+        worker: Some("f97ebb52f0f6".parse().unwrap()),
+        token: Some(FencingToken(12)),
+        started_at: Some(Timestamp::from_ms(1_487_294_988_000)),
+        finished_at: Some(Timestamp::from_ms(1_487_294_989_001)),
+        result: Some(json!(5)),
+        exception: Some(job::Exception::new("ExitCode", "it exited with 1")),
+        progress: Some(json!({"percent": 50})),
+        next: Some(other),
+        held_locks: "action:scan=1 devices=1 licences=2".parse().unwrap(),
+        cancelled: Some(Cancellation { by: "me".to_owned(), reason: String::new() }),
+        ..bare()
+    }
+}
+
+#[test]
+fn a_new_job_has_every_field_and_null_where_nothing_was_given() {
+    let text = serde_json::to_string_pretty(&Job::from(bare())).unwrap();
+    expect![[r#"
+        {
+          "id": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+          "retryFromID": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+          "workerID": "",
+          "status": "waiting",
+          "scheduledAt": "2017-02-17T01:29:47.771Z",
+          "lastUpdated": "2017-02-17T01:29:47.771Z",
+          "action": "gc",
+          "retriesLeft": 0,
+          "retriesTotal": 0,
+          "capacityMap": null,
+          "parameters": null,
+          "deadline": "",
+          "stopTimeout": "",
+          "number": 7,
+          "createdAt": "2017-02-17T01:29:47.771Z",
+          "startedAt": null,
+          "finishedAt": null,
+          "priority": "normal",
+          "scheduledBy": null,
+          "comment": null,
+          "ticketRef": null,
+          "cron": null,
+          "firing": null,
+          "attempt": 1,
+          "crashes": 0,
+          "result": null,
+          "exception": null,
+          "progress": null,
+          "followUpID": null,
+          "fencingToken": null,
+          "uniqueKey": null,
+          "expiresAt": null,
+          "backoff": null,
+          "onWorkerLost": "retry",
+          "strictLease": false,
+          "locks": {},
+          "holds": {},
+          "dependsOn": [],
+          "when": "done",
+          "parent": null,
+          "next": null,
+          "fairnessKey": null,
+          "cancelBy": null,
+          "cancelReason": null
+        }"#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn a_retry_that_failed_shows_all_of_its_life() {
+    let text = serde_json::to_string_pretty(&Job::from(full())).unwrap();
+    expect![[r#"
+        {
+          "id": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+          "retryFromID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+          "workerID": "f97ebb52f0f6",
+          "status": "error",
+          "scheduledAt": "2017-02-17T01:29:47.771Z",
+          "lastUpdated": "2017-02-17T01:29:47.771Z",
+          "action": "scan",
+          "retriesLeft": 1,
+          "retriesTotal": 2,
+          "capacityMap": {
+            "scan": 1
+          },
+          "parameters": {
+            "a": [
+              1
+            ]
+          },
+          "deadline": "15m",
+          "stopTimeout": "5s",
+          "number": 7,
+          "createdAt": "2017-02-17T01:29:47.771Z",
+          "startedAt": "2017-02-17T01:29:48Z",
+          "finishedAt": "2017-02-17T01:29:49.001Z",
+          "priority": "high",
+          "scheduledBy": "unknown",
+          "comment": "c",
+          "ticketRef": "t",
+          "cron": null,
+          "firing": null,
+          "attempt": 2,
+          "crashes": 1,
+          "result": 5,
+          "exception": {
+            "type": "ExitCode",
+            "message": "it exited with 1",
+            "detail": null
+          },
+          "progress": {
+            "percent": 50
+          },
+          "followUpID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+          "fencingToken": 12,
+          "uniqueKey": "u",
+          "expiresAt": "2017-03-01T00:00:00Z",
+          "backoff": {
+            "base": "2s",
+            "max": "1m"
+          },
+          "onWorkerLost": "fail",
+          "strictLease": true,
+          "locks": {
+            "devices": 1,
+            "licences": 2
+          },
+          "holds": {
+            "action:scan": 1,
+            "devices": 1,
+            "licences": 2
+          },
+          "dependsOn": [
+            "a261713a-9514-43f9-a7e5-50e7a9fa1d48"
+          ],
+          "when": "finished",
+          "parent": "193c061a-c52c-448a-884a-719adc253497",
+          "next": "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+          "fairnessKey": "f",
+          "cancelBy": "me",
+          "cancelReason": null
+        }"#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn maps_that_were_given_empty_stay_empty() {
+    let mut job = bare();
+    job.spec.capacity_map = Some(CapacityMap::default());
+    job.spec.parameters = Some(Map::new());
+    let json = json!(Job::from(job));
+    assert_eq!((&json["capacityMap"], &json["parameters"]), (&json!({}), &json!({})));
+}
+
+#[test]
+fn only_a_job_in_detail_says_why_it_waits_and_how_its_children_are() {
+    let reason = Reason { code: "queue", message: "3 ahead of it".to_owned() };
+    let parent = job::Job { failed_children: 2, ..bare() };
+    let json = json!(JobInDetail::new(parent, Some(5), Some(reason)));
+    assert_eq!(json["waitingFor"], json!({"code": "queue", "message": "3 ahead of it"}));
+    assert_eq!(json["children"], json!({"open": 5, "failed": 2}));
+    let json = json!(JobInDetail::new(bare(), None, None));
+    for field in ["waitingFor", "children"] {
+        assert_eq!(json.get(field), Some(&Value::Null));
+        assert_eq!(json!(Job::from(bare())).get(field), None);
+    }
+}

@@ -1,0 +1,50 @@
+//! Retrying a finished job.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::job::JobId;
+use store::Retrying;
+
+use super::job::Job;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::Error;
+use crate::v0::wire::path::JobPath;
+use crate::v0::wire::query::NoQuery;
+use crate::v0::wire::refusal::Refusal;
+use crate::v0::wire::responses::{BadQuery, NoJob, NoRetry, StoreUnavailable};
+
+/// Tries a job again that is over: a new job does the same, with all its retries. A job that has
+/// been carried on already is refused with the `followUpID`.
+#[utoipa::path(
+    post, path = "/jobs/{id}/retry", operation_id = "RetryJob", tag = "jobs",
+    params(JobPath),
+    responses(
+        (status = 202, body = Job, description = "the new job"),
+        BadQuery, NoJob, NoRetry, StoreUnavailable,
+    ),
+)]
+pub(in crate::v0) async fn retry(
+    State(app): State<Arc<App>>,
+    JobPath(id): JobPath,
+    caller: Caller,
+    _: NoQuery,
+) -> Result<(StatusCode, Json<Job>), Refusal> {
+    let new = JobId::random();
+    let refused = match app.store.retry(id, new).await? {
+        Retrying::Created => {
+            let job = app.store.job(new).await?.ok_or_else(|| Error::NoSuchJob(new.to_string()))?;
+            app.metrics.submitted(1);
+            caller.set_subject(new);
+            return Ok((StatusCode::ACCEPTED, Json(job.into())));
+        }
+        Retrying::Followed(follow_up) => Error::AlreadyRetried { id, follow_up },
+        Retrying::Taken(holder) => Error::UniqueKeyTaken { id, holder },
+        Retrying::Refused(status) => Error::NotFinished { id, status },
+        Retrying::Gone => Error::NoSuchJob(id.to_string()),
+    };
+    Err(refused.into())
+}

@@ -1,0 +1,177 @@
+//! The one place where an error becomes an answer of the v0 surface: code, message, detail.
+//!
+//! Some codes are not in the contract's list: NO_SUCH_ROUTE for a path that nothing is served
+//! under, NO_SUCH_CLASS and NO_SUCH_ACTION for what cannot be one, NO_SUCH_SUBSCRIPTION, and the reference's
+//! INTERNAL_ERROR. A 413 says INVALID_PARAMETERS and names the limit in its detail; a 429 says
+//! NOT_AUTHENTICATED.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use store::StoreError;
+use utoipa::ToSchema;
+
+use crate::error::{Error, FieldPath};
+use crate::http_error;
+
+/// An error on its way to a client.
+#[derive(Debug)]
+pub(crate) struct Refusal(Error);
+
+/// What every error answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::v0) struct Errors {
+    /// What was wrong; one entry.
+    errors: Vec<OneError>,
+}
+
+/// What was wrong.
+#[derive(Debug, Serialize, ToSchema)]
+struct OneError {
+    /// A word to tell cases apart.
+    code: &'static str,
+    /// One sentence for people.
+    message: String,
+    /// What the message says, for programs: `field`, `index` of the job in its batch, `limitBytes`,
+    /// …
+    detail: Map<String, Value>,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal(error)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        Refusal(error.into())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, errors) = answer(&self.0);
+        http_error::refuse(status, errors)
+    }
+}
+
+/// The status and the body for an error.
+pub(in crate::v0) fn answer(error: &Error) -> (StatusCode, Errors) {
+    let one = OneError { code: code(error), message: error.to_string(), detail: detail(error) };
+    (http_error::status(error), Errors { errors: vec![one] })
+}
+
+fn code(error: &Error) -> &'static str {
+    match error {
+        Error::NoSuchJob(_) => "NO_SUCH_JOB",
+        Error::NoSuchWorker(_) => "NO_SUCH_WORKER",
+        Error::NoSuchCron(_) => "NO_SUCH_CRON",
+        Error::NoSuchLock(_) => "NO_SUCH_LOCK",
+        Error::NoSuchClass(_) => "NO_SUCH_CLASS",
+        Error::NoSuchAction(_) => "NO_SUCH_ACTION",
+        Error::NoSuchActionConfig(_) => "NO_SUCH_ACTION_CONFIG",
+        Error::NoSuchSubscription(_) => "NO_SUCH_SUBSCRIPTION",
+        Error::NoSuchRoute(_) => "NO_SUCH_ROUTE",
+        Error::NotAuthenticated(_) | Error::TooManyWrongTokens => "NOT_AUTHENTICATED",
+        Error::NotAuthorized { .. } => "NOT_AUTHORIZED",
+        Error::NotAllowed { .. } => "NOT_ALLOWED",
+        Error::MediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
+        Error::Json(_) => "INVALID_JSON",
+        Error::Invalid { .. } | Error::TooLarge { .. } => "INVALID_PARAMETERS",
+        Error::TooManyCrons
+        | Error::TooManyActionConfigs
+        | Error::TooManySubscriptions
+        | Error::TooManyQueues(_)
+        | Error::SpentKey { .. }
+        | Error::NotFinished { .. }
+        | Error::AlreadyStarted { .. }
+        | Error::AlreadyRetried { .. }
+        | Error::UniqueKeyTaken { .. }
+        | Error::WorkerGone(_) => "CONFLICT",
+        Error::Unavailable(_) => "UNAVAILABLE",
+        Error::Internal => "INTERNAL_ERROR",
+    }
+}
+
+fn detail(error: &Error) -> Map<String, Value> {
+    let mut detail = Map::new();
+    let mut say = |name: &str, value: Value| detail.insert(name.to_owned(), value);
+    match error {
+        Error::NoSuchJob(id) | Error::NoSuchWorker(id) => {
+            say("id", json!(id));
+        }
+        Error::NoSuchCron(name)
+        | Error::NoSuchLock(name)
+        | Error::NoSuchClass(name)
+        | Error::NoSuchAction(name)
+        | Error::NoSuchSubscription(name) => {
+            say("name", json!(name));
+        }
+        Error::NoSuchActionConfig(action) => {
+            say("action", json!(action));
+        }
+        Error::NoSuchRoute(route) => {
+            say("route", json!(route));
+        }
+        Error::NotAllowed { method, route } => {
+            say("method", json!(method));
+            say("route", json!(route));
+        }
+        Error::MediaType(found) => {
+            say("contentType", json!(found));
+        }
+        Error::Invalid { at, .. } => say_field(say, at),
+        Error::TooLarge { at, limit_bytes } => {
+            say("limitBytes", json!(limit_bytes));
+            say_field(say, at);
+        }
+        Error::TooManyQueues(queue) => {
+            say("queue", json!(queue));
+        }
+        Error::SpentKey { at, id } => {
+            say("id", json!(id));
+            say_field(say, at);
+        }
+        Error::NotFinished { id, status } | Error::AlreadyStarted { id, status } => {
+            say("id", json!(id));
+            say("status", json!(status));
+        }
+        Error::AlreadyRetried { id, follow_up } => {
+            say("id", json!(id));
+            say("followUpID", json!(follow_up));
+        }
+        Error::UniqueKeyTaken { id, holder } => {
+            say("id", json!(id));
+            say("holderID", json!(holder));
+        }
+        Error::WorkerGone(id) => {
+            say("id", json!(id));
+        }
+        Error::NotAuthorized { owner, role, needed } => {
+            say("name", json!(owner.as_str()));
+            say("role", json!(role.as_str()));
+            say("needed", json!(needed.as_str()));
+        }
+        Error::NotAuthenticated(_)
+        | Error::TooManyWrongTokens
+        | Error::Json(_)
+        | Error::TooManyCrons
+        | Error::TooManyActionConfigs
+        | Error::TooManySubscriptions
+        | Error::Unavailable(_)
+        | Error::Internal => {}
+    }
+    detail
+}
+
+fn say_field(mut say: impl FnMut(&str, Value) -> Option<Value>, at: &FieldPath) {
+    say("field", json!(at.field));
+    if let Some(index) = at.index {
+        say("index", json!(index));
+    }
+}
+
+#[cfg(test)]
+mod tests;

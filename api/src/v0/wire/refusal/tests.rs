@@ -1,0 +1,119 @@
+//! The answers to all errors, as one table.
+
+use super::*;
+use domain::access_tokens::Role;
+use domain::job::{JobId, Status};
+use expect_test::expect;
+
+#[test]
+fn every_error_has_the_shape_of_the_surface() {
+    let (method, route) = ("PUT".to_owned(), "/x".to_owned());
+    let id: JobId = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap();
+    let errors = [
+        Error::NoSuchJob("x".to_owned()),
+        Error::NoSuchWorker("x".to_owned()),
+        Error::NoSuchCron("x".to_owned()),
+        Error::NoSuchLock("x".to_owned()),
+        Error::NoSuchClass("x".to_owned()),
+        Error::NoSuchAction("x y".to_owned()),
+        Error::NoSuchActionConfig("x".to_owned()),
+        Error::NoSuchSubscription("x".to_owned()),
+        Error::NotAuthenticated("there is no such token"),
+        Error::TooManyWrongTokens,
+        Error::NotAuthorized {
+            owner: "ci".parse().unwrap(),
+            role: Role::Viewer,
+            needed: Role::Admin,
+        },
+        Error::NoSuchRoute("/x".to_owned()),
+        Error::NotAllowed { method, route },
+        Error::MediaType("text/xml".to_owned()),
+        Error::Json("end of file".to_owned()),
+        Error::invalid("retries", "is too many").in_job(7),
+        Error::TooLarge { at: FieldPath::new("parameters"), limit_bytes: 65536 },
+        Error::TooManyQueues("a=1.normal".to_owned()),
+        Error::TooManyCrons,
+        Error::TooManyActionConfigs,
+        Error::TooManySubscriptions,
+        Error::SpentKey { at: FieldPath::new("Idempotency-Key"), id }.in_job(2),
+        Error::NotFinished { id, status: Status::Running },
+        Error::AlreadyStarted { id, status: Status::Done },
+        Error::AlreadyStarted { id, status: Status::Waiting },
+        Error::AlreadyRetried { id, follow_up: id },
+        Error::UniqueKeyTaken { id, holder: id },
+        Error::WorkerGone("f97ebb52f0f6".parse().unwrap()),
+        Error::Unavailable("the store does not answer"),
+        Error::Internal,
+    ];
+    let text = |error: &Error| {
+        let (status, Errors { errors }) = answer(error);
+        let OneError { code, message, detail } = &errors[0];
+        let detail = json!(detail);
+        format!("{} {code} {detail}\n  {message}\n", status.as_u16())
+    };
+    expect![[r#"
+        404 NO_SUCH_JOB {"id":"x"}
+          there is no job "x"
+        404 NO_SUCH_WORKER {"id":"x"}
+          there is no worker "x"
+        404 NO_SUCH_CRON {"name":"x"}
+          there is no cron "x"
+        404 NO_SUCH_LOCK {"name":"x"}
+          nobody holds, waits for or has set a lock "x"
+        404 NO_SUCH_CLASS {"name":"x"}
+          "x" is no class of jobs: it must be like scan=1 or cpu=2+scan=1, in the order of names
+        404 NO_SUCH_ACTION {"name":"x y"}
+          "x y" is no name of an action
+        404 NO_SUCH_ACTION_CONFIG {"action":"x"}
+          nothing is configured of the action "x"
+        404 NO_SUCH_SUBSCRIPTION {"name":"x"}
+          there is no subscription "x"
+        401 NOT_AUTHENTICATED {}
+          there is no such token
+        429 NOT_AUTHENTICATED {}
+          too many wrong tokens come from this address; try again in a second
+        403 NOT_AUTHORIZED {"name":"ci","needed":"admin","role":"viewer"}
+          ci is viewer, and this takes admin
+        404 NO_SUCH_ROUTE {"route":"/x"}
+          there is no route "/x"
+        405 NOT_ALLOWED {"method":"PUT","route":"/x"}
+          /x does not take PUT
+        415 UNSUPPORTED_MEDIA_TYPE {"contentType":"text/xml"}
+          the body must be application/json, and not "text/xml"
+        400 INVALID_JSON {}
+          the body is no JSON: end of file
+        400 INVALID_PARAMETERS {"field":"retries","index":7}
+          jobs[7].retries: is too many
+        413 INVALID_PARAMETERS {"field":"parameters","limitBytes":65536}
+          parameters: more than 65536 bytes, which is the limit
+        409 CONFLICT {"queue":"a=1.normal"}
+          queue "a=1.normal" would be one more than this namespace may have: use fewer kinds of capacity maps
+        409 CONFLICT {}
+          this namespace has 200000 crons already, and may not have more
+        409 CONFLICT {}
+          this namespace has configured 1000 actions already, and may not have more
+        409 CONFLICT {}
+          this namespace has 100 subscriptions already, and may not have more
+        409 CONFLICT {"field":"Idempotency-Key","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","index":2}
+          jobs[2].Idempotency-Key: the job that was made with it is not kept any more
+        409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"running"}
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is running: only a job that is over and not deleted can be tried again
+        409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"done"}
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is done: only a job that has not been started can be changed
+        409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"waiting"}
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is waiting, but only for its children: only a job that has not been started can be changed
+        409 CONFLICT {"followUpID":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is carried on by job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b already
+        409 CONFLICT {"holderID":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b, which is not over, has the unique key of job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
+        409 CONFLICT {"id":"f97ebb52f0f6"}
+          worker f97ebb52f0f6 is dead or has shut down
+        503 UNAVAILABLE {}
+          the store does not answer; try again in a second
+        500 INTERNAL_ERROR {}
+          something is wrong inside of Capstan; its log says more
+    "#]]
+    .assert_eq(&errors.iter().map(text).collect::<String>());
+    let shape = json!(answer(&errors[0]).1);
+    expect![[r#"{"errors":[{"code":"NO_SUCH_JOB","detail":{"id":"x"},"message":"there is no job \"x\""}]}"#]].assert_eq(&shape.to_string());
+}

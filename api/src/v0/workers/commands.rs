@@ -1,0 +1,100 @@
+//! Commands to workers: change the capacity, drain, resume. A worker learns of a command at once and
+//! obeys with its next heartbeat.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use domain::capacity::CapacityMap;
+use domain::job::WorkerId;
+use serde::Deserialize;
+use store::{Steer, Steered};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::deadline::in_time;
+use crate::error::Error;
+use crate::v0::wire::body;
+use crate::v0::wire::path::WorkerPath;
+use crate::v0::wire::query::NoQuery;
+use crate::v0::wire::refusal::Refusal;
+use crate::v0::wire::responses::{
+    BadBody, BadQuery, NoWorker, StoreUnavailable, TooLarge, WorkerGone, WrongType,
+};
+use crate::v0::wire::schemas;
+
+const BODY_BYTES: usize = 64 * 1024;
+
+/// What a worker shall offer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"capacityMap": {"scan": 2, "scanCheck": 1}}))]
+pub(in crate::v0) struct NewCapacity {
+    /// Whole units by type. It replaces the map; `default`, which every worker has, is 16 unless
+    /// given.
+    #[schema(value_type = schemas::Capacity, required, nullable = false)]
+    capacity_map: Option<CapacityMap>,
+}
+
+/// Changes what a worker offers. What it runs goes on; it takes nothing new for which there is no
+/// room.
+#[utoipa::path(
+    post, path = "/workers/{id}/capacity", operation_id = "UpdateWorkerCapacity", tag = "workers",
+    params(WorkerPath),
+    request_body(content = NewCapacity, description = "at most 64 KiB"),
+    responses(
+        (status = 202, description = "it is told"),
+        BadQuery, BadBody, NoWorker, WorkerGone, TooLarge, WrongType, StoreUnavailable,
+    ),
+)]
+pub(in crate::v0) async fn capacity(
+    State(app): State<Arc<App>>,
+    WorkerPath(id): WorkerPath,
+    _: NoQuery,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let new: NewCapacity = body::read(request, BODY_BYTES).await?;
+    let map = new.capacity_map.ok_or_else(|| Error::invalid("capacityMap", "it is required"))?;
+    command(&app, &id, &Steer::Capacity(map)).await
+}
+
+/// Has a worker take no more jobs, until it is resumed. What it runs goes on.
+#[utoipa::path(
+    post, path = "/workers/{id}/drain", operation_id = "DrainWorker", tag = "workers",
+    params(WorkerPath),
+    responses(
+        (status = 202, description = "it is told"), BadQuery, NoWorker, WorkerGone, StoreUnavailable,
+    ),
+)]
+pub(in crate::v0) async fn drain(
+    State(app): State<Arc<App>>,
+    WorkerPath(id): WorkerPath,
+    _: NoQuery,
+) -> Result<StatusCode, Refusal> {
+    command(&app, &id, &Steer::Drain).await
+}
+
+/// Has a worker that drains take jobs again.
+#[utoipa::path(
+    post, path = "/workers/{id}/resume", operation_id = "ResumeWorker", tag = "workers",
+    params(WorkerPath),
+    responses(
+        (status = 202, description = "it is told"), BadQuery, NoWorker, WorkerGone, StoreUnavailable,
+    ),
+)]
+pub(in crate::v0) async fn resume(
+    State(app): State<Arc<App>>,
+    WorkerPath(id): WorkerPath,
+    _: NoQuery,
+) -> Result<StatusCode, Refusal> {
+    command(&app, &id, &Steer::Resume).await
+}
+
+async fn command(app: &App, id: &WorkerId, wanted: &Steer) -> Result<StatusCode, Refusal> {
+    let sending = async { Ok::<_, Refusal>(app.store.steer(id, wanted).await?) };
+    match in_time(sending).await? {
+        Steered::Told => Ok(StatusCode::ACCEPTED),
+        Steered::Over => Err(Error::WorkerGone(id.clone()).into()),
+        Steered::Gone => Err(Error::NoSuchWorker(id.to_string()).into()),
+    }
+}

@@ -1,0 +1,108 @@
+//! Why a job waits for locks: the holders of a lock, the jobs ahead of it, a pause. The limits of
+//! actions and classes are locks too.
+
+use domain::job::{Job, Status};
+use domain::lock::LockName;
+use store::{Holder, Lock, Store, StoreError};
+
+use super::reason::Reason;
+
+/// How many holders a message names.
+const MAX_NAMED: usize = 3;
+
+/// Returns the reason of a job whose action or class is paused.
+pub(super) fn paused(name: &LockName) -> Reason {
+    Reason::new("paused", format!("{} is paused", name.as_str().replacen(':', " ", 1)))
+}
+
+/// Returns the reason of a job in the wait queues of these locks: the first one that is busy.
+pub(super) async fn queued(
+    store: &Store,
+    job: &Job,
+    names: &[LockName],
+) -> Result<Reason, StoreError> {
+    for name in names {
+        let lock = store.lock(name).await?;
+        let ahead = store.ahead_in_line(name, job.id).await?.unwrap_or(0);
+        if let Some(message) = busy(&lock, needed(job, name), ahead) {
+            return Ok(Reason::new("lock", message));
+        }
+    }
+    let name = names.first().map(|name| format!(" {name}")).unwrap_or_default();
+    Ok(Reason::new("lock", format!("lock{name} is free, and the job will get it in a moment")))
+}
+
+/// Returns the reason of a job that is offered to workers, if claiming it would find a lock busy.
+pub(super) async fn unavailable(store: &Store, job: &Job) -> Result<Option<Reason>, StoreError> {
+    let limits = [LockName::of_action(&job.spec.action), LockName::of_class(&job.class)];
+    let own = job.spec.locks.iter().map(|(name, _)| name);
+    for name in own.chain(&limits) {
+        let (permits, _) = store.permits(name).await?;
+        if permits.is_none() {
+            continue;
+        }
+        let lock = store.lock(name).await?;
+        let ahead = store.ahead_in_line(name, job.id).await?.unwrap_or(lock.waiting);
+        if let Some(message) = busy(&lock, needed(job, name), ahead) {
+            return Ok(Some(Reason::new("lock", message)));
+        }
+    }
+    Ok(None)
+}
+
+fn needed(job: &Job, name: &LockName) -> u32 {
+    let own = job.spec.locks.iter().find(|(own, _)| *own == name);
+    own.map_or(1, |(_, permits)| permits)
+}
+
+/// Returns why a job cannot get this many permits of a lock; `None` if it can.
+fn busy(lock: &Lock, need: u32, ahead: u64) -> Option<String> {
+    let permits = lock.permits?;
+    let label = label(&lock.name);
+    if lock.paused {
+        return Some(format!("{label} is paused"));
+    }
+    if need > permits {
+        let s = if permits == 1 { "" } else { "s" };
+        return Some(format!("it needs {need} permits of {label}, which has {permits} permit{s}"));
+    }
+    if need <= permits.saturating_sub(lock.held) && ahead == 0 {
+        return None;
+    }
+    let mut message = match lock.held {
+        0 => format!("{label} is free"),
+        held if permits == 1 => format!("{label} is held by {}", holders(lock, held)),
+        held => {
+            let needs =
+                if need == 1 { String::new() } else { format!("it needs {need} permits: ") };
+            let holders = holders(lock, held);
+            format!("{needs}{held} of the {permits} permits of {label} are held by {holders}")
+        }
+    };
+    if ahead > 0 {
+        message.push_str(&format!("; {ahead} ahead of it in the wait queue"));
+    }
+    Some(message)
+}
+
+fn label(name: &LockName) -> String {
+    match name.is_reserved() {
+        true => format!("the limit of {}", name.as_str().replacen(':', " ", 1)),
+        false => format!("lock {name}"),
+    }
+}
+
+fn holders(lock: &Lock, held: u32) -> String {
+    let name = |holder: &Holder| {
+        let job = &holder.job;
+        let stops = if job.status == Status::CancelRequest { ", which is stopping" } else { "" };
+        format!("job {} ({}){stops}", job.number, job.id)
+    };
+    let named: Vec<String> = lock.holders.iter().take(MAX_NAMED).map(name).collect();
+    match (named.is_empty(), lock.holders.len().saturating_sub(MAX_NAMED)) {
+        // The records of the holders have been removed since.
+        (true, _) => format!("{held} jobs that have just finished"),
+        (false, 0) => named.join(", "),
+        (false, more) => format!("{} and {more} more", named.join(", ")),
+    }
+}

@@ -1,0 +1,213 @@
+//! Who may: no token, a wrong one, one that may less, one that may; and tokens that come and go.
+
+use std::time::{Duration, Instant};
+
+use domain::access_tokens::{AccessToken, Role};
+use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::api_process::said;
+use crate::env::{Answer, TestEnv, eventually, send};
+use crate::token_files::{Directory, Tokens, guarded};
+
+/// Every route of the document as method, path, and the role that it says.
+async fn routes(env: &TestEnv) -> Vec<(String, String, Option<Role>)> {
+    let document = env.get("/docs.json").await.json();
+    let mut routes = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let path = path.trim_start_matches("/api/v0").replace("{name}", "gc");
+        let id = if path.contains("worker") { "0123456789ab" } else { "no-uuid" };
+        for (method, operation) in methods.as_object().unwrap() {
+            let role = operation["x-role"].as_str().map(|role| role.parse().unwrap());
+            let responses = operation["responses"].as_object().unwrap();
+            assert_eq!(responses.contains_key("401"), role.is_some(), "{method} {path}");
+            assert_eq!(responses.contains_key("403"), role > Some(Role::Viewer), "{path}");
+            routes.push((method.to_uppercase(), path.replace("{id}", id), role));
+        }
+    }
+    routes
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_is_answered_but_the_document_and_the_health() {
+    guarded(async |env, _| {
+        for (method, path, role) in routes(env).await {
+            let request = env.client.request(method.parse().unwrap(), env.at(&path));
+            let answer = send(request).await;
+            if role.is_none() {
+                assert_eq!((answer.status, path.as_str()), (200, "/docs.json"));
+                continue;
+            }
+            assert_eq!(answer.code(), "401 NOT_AUTHENTICATED", "{method} {path}");
+            let schemes: Vec<_> = answer.headers.get_all(WWW_AUTHENTICATE).iter().collect();
+            assert_eq!(schemes.len(), 2, "{schemes:?}");
+        }
+        let nowhere = send(env.client.get(format!("{}/nowhere", env.url))).await;
+        assert_eq!(nowhere.code(), "401 NOT_AUTHENTICATED");
+        let alive = send(env.client.get(format!("{}/livez", env.admin))).await;
+        assert_eq!(alive.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_route_takes_the_role_that_the_document_names_and_those_above() {
+    guarded(async |env, tokens| {
+        for (method, path, needed) in routes(env).await {
+            for role in Role::ALL {
+                let answer = env.asked(&method, &path, tokens.of(role)).await;
+                if Some(role) >= needed {
+                    assert!(![401, 403].contains(&answer.status), "{role} {method} {path}");
+                    continue;
+                }
+                assert_eq!(answer.code(), "403 NOT_AUTHORIZED", "{role} {method} {path}");
+                let detail = &answer.json()["errors"][0]["detail"];
+                assert_eq!(detail["needed"], needed.unwrap().as_str(), "{method} {path}");
+                assert_eq!(detail["role"], role.as_str());
+            }
+        }
+        let nowhere = env.asked("GET", "/nowhere", tokens.of(Role::Viewer)).await;
+        assert_eq!(nowhere.code(), "404 NO_SUCH_ROUTE");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_is_taken_as_bearer_and_as_the_password_of_basic_and_nowhere_else() {
+    guarded(async |env, tokens| {
+        let token = tokens.of(Role::Viewer);
+        let jobs = || env.client.get(env.at("/jobs"));
+        let good = [
+            jobs().bearer_auth(token),
+            jobs().header(AUTHORIZATION, format!("bearer  {token}")),
+            jobs().basic_auth("anybody", Some(token)),
+            jobs().basic_auth("", Some(token)),
+        ];
+        for request in good {
+            assert_eq!(send(request).await.status, 200);
+        }
+        let bad = [
+            jobs().basic_auth(token, Some("")),
+            jobs().header(AUTHORIZATION, token),
+            jobs().header(AUTHORIZATION, format!("Token {token}")),
+            jobs().header(AUTHORIZATION, "Basic nonsense!"),
+            jobs().header(AUTHORIZATION, vec![b'B', 0xff]),
+            jobs().header(AUTHORIZATION, "Bearer"),
+            jobs().bearer_auth(token).bearer_auth(token),
+            jobs().query(&[("jwt", token)]),
+            jobs().query(&[("access_token", token)]),
+            jobs().header("cookie", format!("session={token}")),
+        ];
+        for (at, request) in bad.into_iter().enumerate() {
+            assert_eq!(send(request).await.code(), "401 NOT_AUTHENTICATED", "{at}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn jobs_show_who_asked_for_them_and_who_cancelled_them() {
+    guarded(async |env, tokens| {
+        let (otto, anna) = (tokens.of(Role::Operator), tokens.of(Role::Admin));
+        let job = json!({"action": "noop"});
+        let one = send(env.asks("POST", "/jobs", otto).json(&job)).await.json();
+        let batch = env.asks("POST", "/jobs/batch", anna).json(&json!({"jobs": [job]}));
+        let two = send(batch).await.json()["jobs"][0].clone();
+        assert_eq!((&one["scheduledBy"], &two["scheduledBy"]), (&json!("otto"), &json!("anna")));
+        let show = async |job: &Value| {
+            let path = format!("/jobs/{}", job["id"].as_str().unwrap());
+            env.asked("GET", &path, anna).await.json()
+        };
+        let path = format!("/jobs/{}/cancel", one["id"].as_str().unwrap());
+        assert_eq!(env.asked("POST", &path, anna).await.status, 204);
+        assert_eq!(env.asked("POST", "/jobs/cancel?all=true", otto).await.status, 202);
+        assert_eq!(show(&one).await["cancelBy"], "anna");
+        assert_eq!(show(&two).await["cancelBy"], "otto");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_come_and_go_without_a_restart() {
+    guarded(async |env, tokens| {
+        let (viewer, admin) = (tokens.of(Role::Viewer), tokens.of(Role::Admin));
+        let asks = async |token: &str| env.asked("GET", "/jobs", token).await.status;
+        assert_eq!((asks(viewer).await, asks(admin).await), (200, 200));
+        tokens.write(&tokens.lines[2..]);
+        eventually(async || asks(viewer).await, |status| *status == 401).await;
+        assert_eq!(asks(admin).await, 200);
+        tokens.write(&tokens.lines[..1]);
+        eventually(async || asks(viewer).await, |status| *status == 200).await;
+        assert_eq!(asks(admin).await, 401);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_answered_late_and_right_ones_never() {
+    guarded(async |env, tokens| {
+        let wrong = AccessToken::random().unwrap();
+        let mut asking = JoinSet::new();
+        for _ in 0..60 {
+            let request = env.asks("GET", "/jobs", wrong.reveal());
+            asking.spawn(async move {
+                let begin = Instant::now();
+                (send(request).await, begin.elapsed())
+            });
+        }
+        let begin = Instant::now();
+        assert_eq!(env.asked("GET", "/jobs", tokens.of(Role::Viewer)).await.status, 200);
+        assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+        let answers = asking.join_all().await;
+        let count = |wanted: &dyn Fn(&Answer, Duration) -> bool| {
+            answers.iter().filter(|(answer, elapsed)| wanted(answer, *elapsed)).count()
+        };
+        let second = Duration::from_secs(1);
+        let late = count(&|answer, elapsed| answer.status == 401 && elapsed >= second);
+        let refused = count(&|answer, _| answer.status == 429);
+        assert_eq!((late, refused), (16, 34), "of 60, 10 are free");
+        let refusal = answers.iter().find(|(answer, _)| answer.status == 429).unwrap();
+        assert_eq!(refusal.0.header("retry-after"), Some("1"));
+        assert_eq!(refusal.0.code(), "429 NOT_AUTHENTICATED");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_does_not_start_open_to_others_or_with_a_file_that_is_none() {
+    let directory = Directory::new();
+    let secret = AccessToken::random().unwrap();
+    let wrong = directory.write("tokens", &format!("anna admin {}\n", secret.reveal()));
+    let (wrong, tokens) = (wrong.to_str().unwrap(), Tokens::new());
+    let (missing, tokens) = (directory.at("missing"), tokens.path());
+    let (missing, tokens) = (missing.to_str().unwrap(), tokens.to_str().unwrap());
+    let cases = [
+        (vec!["--listen", "0.0.0.0:0"], "there are no tokens"),
+        (vec!["--listen", "0.0.0.0:0", "--tokens", ""], "there are no tokens"),
+        (vec!["--tokens", wrong], "CAPSTAN_TOKENS cannot be used: line 1: a hash is"),
+        (vec!["--tokens", missing], "No such file"),
+        (vec!["--open", "--tokens", tokens], "exclude each other"),
+    ];
+    for (flags, why) in cases {
+        let (text, status) = said(&flags, &[], "the api serves").await;
+        assert!(text.contains(why), "{flags:?}: {text}");
+        assert!(!text.contains(secret.reveal()), "{text}");
+        assert_eq!(status.and_then(|status| status.code()), Some(1), "{flags:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_listens_over_socket_io_sends_a_token_too() {
+    guarded(async |env, tokens| {
+        let path = |query: &str| format!("{}/socket.io/?EIO=4&transport=polling{query}", env.url);
+        let open = async |query: &str| send(env.client.get(path(query))).await.status;
+        assert_eq!(open("").await, 401);
+        assert_eq!(open("&jwt=capstan_wrong").await, 401);
+        let token = tokens.of(Role::Viewer);
+        assert_eq!(open(&format!("&jwt={token}")).await, 200);
+        let elsewhere = env.client.get(env.at(&format!("/jobs?jwt={token}")));
+        assert_eq!(send(elsewhere).await.status, 401, "a query is no place for it elsewhere");
+    })
+    .await;
+}

@@ -1,0 +1,150 @@
+//! Unique keys, and keys that make a repeated submission the same.
+
+use serde_json::{Value, json};
+use store::Filter;
+use tokio::task::JoinSet;
+
+use crate::env::{Answer, TestEnv, id_of, send, with_env};
+
+async fn keyed(env: &TestEnv, path: &str, key: &str, body: &Value) -> Answer {
+    let request = env.client.post(env.at(path)).json(body);
+    send(request.header("Idempotency-Key", key)).await
+}
+
+async fn count(env: &TestEnv) -> u64 {
+    env.store.jobs(&Filter::default(), 0, 0).await.unwrap().total
+}
+
+#[tokio::test]
+async fn a_unique_key_answers_the_job_that_has_it_until_that_is_over() {
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
+        let first = json!({"action": "noop", "uniqueKey": "nightly {x} ü"});
+        let id = env.submit(&first).await;
+        let token = env.claim(&worker, id).await;
+
+        let other = json!({"action": "gc", "uniqueKey": "nightly {x} ü", "comment": "other"});
+        let answer = env.post("/jobs", &other).await;
+        assert_eq!(answer.status, 200);
+        let job = answer.json();
+        assert_eq!((&job["id"], &job["status"]), (&json!(id), &json!("running")));
+        assert_eq!((&job["action"], &job["workerID"]), (&json!("noop"), &json!(worker)));
+
+        let jobs = json!({"jobs": [other, {"action": "noop"}, other]});
+        let answered = env.post("/jobs/batch", &jobs).await.json();
+        assert_eq!(
+            (&answered["jobs"][0]["id"], &answered["jobs"][2]["id"]),
+            (&json!(id), &json!(id))
+        );
+        assert_eq!(count(env).await, 2);
+
+        env.finish(id, token, None).await;
+        assert_ne!(env.submit(&other).await, id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_that_come_at_once_with_a_unique_key_one_is_made() {
+    with_env(async |env| {
+        let mut asking = JoinSet::new();
+        for _ in 0..50 {
+            let body = json!({"action": "noop", "uniqueKey": "u"});
+            asking.spawn(send(env.client.post(env.at("/jobs")).json(&body)));
+        }
+        let answers = asking.join_all().await;
+        let made = answers.iter().filter(|answer| answer.status == 202).count();
+        let taken = answers.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!((made, taken, count(env).await), (1, 49, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repeat_with_the_same_key_answers_the_same_job_as_it_is_now() {
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
+        let body = json!({"action": "noop"});
+        let first = keyed(env, "/jobs", "order 17", &body).await;
+        assert_eq!(first.status, 202);
+        let id = id_of(&first.json());
+        let token = env.claim(&worker, id).await;
+        env.finish(id, token, Some(json!(42))).await;
+
+        let repeat = keyed(env, "/jobs", "order 17", &json!({"action": "other"})).await;
+        assert_eq!(repeat.status, 202);
+        let job = repeat.json();
+        assert_eq!((&job["id"], &job["status"]), (&json!(id), &json!("done")));
+        assert_eq!((&job["action"], &job["result"]), (&json!("noop"), &json!(42)));
+        assert_ne!(id_of(&keyed(env, "/jobs", "order 18", &body).await.json()), id);
+        assert_eq!(count(env).await, 2);
+
+        assert_eq!(env.delete(&format!("/jobs/{id}")).await.status, 204);
+        let deleted = keyed(env, "/jobs", "order 17", &body).await;
+        assert_eq!((deleted.status, &deleted.json()["status"]), (202, &json!("deleted")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_whose_job_is_not_kept_any_more_makes_none_again() {
+    with_env(async |env| {
+        let body = json!({"action": "noop"});
+        let id = id_of(&keyed(env, "/jobs", "k", &body).await.json());
+        let batch = json!({"jobs": [body, body]});
+        let batch_of = async || keyed(env, "/jobs/batch", "k", &batch).await;
+        let second = id_of(&batch_of().await.json()["jobs"][1]);
+        for id in [id, second] {
+            assert_eq!(env.command(&format!("/jobs/{id}/cancel")).await.status, 204);
+        }
+        let none = json!({"jobHistoryMaxAge": "1ns"});
+        assert_eq!(env.post("/meta/settings", &none).await.status, 202);
+        env.store.trim(&env.store.settings().await.unwrap()).await.unwrap();
+
+        let repeat = keyed(env, "/jobs", "k", &body).await;
+        let message = "Idempotency-Key: the job that was made with it is not kept any more";
+        assert_eq!(repeat.refusal(), format!("409 CONFLICT {message}"));
+        let detail = json!({"id": id, "field": "Idempotency-Key"});
+        assert_eq!(repeat.json()["errors"][0]["detail"], detail);
+        let repeat = batch_of().await;
+        let detail = json!({"id": second, "field": "Idempotency-Key", "index": 1});
+        assert_eq!(repeat.json()["errors"][0]["detail"], detail);
+        assert_eq!(count(env).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_that_is_repeated_is_the_same_batch_however_large() {
+    with_env(async |env| {
+        for jobs in [3, 250] {
+            let of = |action: &str| json!({"jobs": vec![json!({"action": action}); jobs]});
+            let key = format!("batch of {jobs}");
+            let first = keyed(env, "/jobs/batch", &key, &of("noop")).await;
+            assert_eq!(first.status, 202, "{}", first.text);
+            let repeat = keyed(env, "/jobs/batch", &key, &of("other")).await;
+            assert_eq!((repeat.status, repeat.json()), (202, first.json()));
+        }
+        assert_eq!(count(env).await, 253);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_answered_with_another_job_is_answered_with_it_again() {
+    with_env(async |env| {
+        let unique = json!({"action": "noop", "uniqueKey": "u"});
+        let holder = env.submit(&unique).await;
+        for _ in 0..2 {
+            let taken = keyed(env, "/jobs", "k", &unique).await;
+            assert_eq!((taken.status, id_of(&taken.json())), (200, holder));
+        }
+        assert_eq!(env.command(&format!("/jobs/{holder}/cancel")).await.status, 204);
+        let again = keyed(env, "/jobs", "k", &unique).await;
+        assert_eq!((again.status, id_of(&again.json())), (200, holder), "it makes none");
+        let made = keyed(env, "/jobs", "another", &unique).await;
+        assert_eq!(made.status, 202, "{}", made.text);
+        assert_ne!(id_of(&made.json()), holder);
+    })
+    .await;
+}

@@ -1,0 +1,94 @@
+//! One job as its clients see it through its life, and why it waits.
+
+use domain::job::JobId;
+use serde_json::{Value, json};
+
+use crate::env::with_env;
+
+#[tokio::test]
+async fn a_job_is_shown_in_every_part_of_its_life() {
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
+        let id = env.submit(&json!({"action": "noop"})).await;
+        let job = env.show(id).await;
+        assert_eq!((&job["status"], &job["workerID"]), (&json!("waiting"), &json!("")));
+
+        let token = env.claim(&worker, id).await;
+        env.store.progress(id, token, &json!({"percent": 50})).await.unwrap();
+        let job = env.show(id).await;
+        assert_eq!((&job["status"], &job["workerID"]), (&json!("running"), &json!(worker)));
+        assert_eq!(job["fencingToken"], json!(token));
+        assert_eq!(job["progress"], json!({"percent": 50}));
+        assert!(job["startedAt"].is_string());
+
+        env.finish(id, token, Some(json!({"answer": 42}))).await;
+        let job = env.show(id).await;
+        assert_eq!((&job["status"], &job["result"]), (&json!("done"), &json!({"answer": 42})));
+        assert!(job["finishedAt"].is_string());
+        assert_eq!(job["waitingFor"], Value::Null);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_names_the_job_it_retries_and_that_one_names_it() {
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
+        let id = env.submit(&json!({"action": "noop", "retries": 2})).await;
+        let token = env.claim(&worker, id).await;
+        env.fail(id, token).await;
+        let failed = env.show(id).await;
+        assert_eq!(failed["status"], "error");
+        let exception = json!({"type": "ExitCode", "message": "it exited with 1", "detail": null});
+        assert_eq!(failed["exception"], exception);
+        let follow_up = failed["followUpID"].as_str().unwrap().parse().unwrap();
+        let retry = env.show(follow_up).await;
+        assert_eq!(retry["retryFromID"], json!(id));
+        let retries = (&retry["retriesLeft"], &retry["retriesTotal"], &retry["attempt"]);
+        assert_eq!(retries, (&json!(1), &json!(2), &json!(2)));
+        let reason = &retry["waitingFor"];
+        assert_eq!(reason["code"], "due", "a retry is due after a back-off");
+        let at = retry["scheduledAt"].as_str().unwrap();
+        let message = format!("due at {at}, after a back-off: it is attempt 2");
+        assert_eq!(reason["message"], message);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_waits_says_why() {
+    with_env(async |env| {
+        let check = async |id: JobId, code: &str, message: &str| {
+            let job = env.show(id).await;
+            assert_eq!(job["waitingFor"], json!({"code": code, "message": message}));
+        };
+        let later = json!({"action": "noop", "scheduledAt": "2100-01-01T00:00:00.5Z"});
+        let later = env.submit(&later).await;
+        check(later, "due", "due at 2100-01-01T00:00:00.500Z").await;
+        let expiring = json!({"action": "noop", "capacityMap": {"tpu": 1},
+            "expiresAt": "2100-01-01T00:00:00Z"});
+        let expiring = env.submit(&expiring).await;
+        let message = "no live worker offers tpu=1; it expires at 2100-01-01T00:00:00Z";
+        check(expiring, "capacity", message).await;
+
+        let large = json!({"action": "train", "capacityMap": {"gpu": 4, "cpu": 1}});
+        let large = env.submit(&large).await;
+        check(large, "capacity", "no live worker offers cpu=1,gpu=4").await;
+        env.worker("cpu=8,gpu=8,default=16", &["noop"]).await;
+        check(large, "action", "no live worker knows action train").await;
+
+        let first = env.submit(&json!({"action": "noop"})).await;
+        let second = env.submit(&json!({"action": "noop"})).await;
+        let low = env.submit(&json!({"action": "noop", "priority": "low"})).await;
+        check(first, "queue", "0 ahead of it").await;
+        let high = env.submit(&json!({"action": "noop", "priority": "high"})).await;
+        let both = [env.show(first).await, env.show(second).await];
+        let mut messages = both.map(|job| job["waitingFor"]["message"].to_string());
+        messages.sort();
+        // Of two that were offered in the same millisecond either may be before the other.
+        assert_eq!(messages, ["\"1 ahead of it\"", "\"2 ahead of it\""]);
+        check(high, "queue", "0 ahead of it").await;
+        check(low, "queue", "3 ahead of it").await;
+    })
+    .await;
+}

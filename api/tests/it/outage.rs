@@ -1,0 +1,232 @@
+//! While Redis is away, when it comes back, and when it goes in the middle of something.
+
+use std::time::{Duration, Instant};
+
+use domain::job::{JobId, WorkerId};
+use reqwest::Method;
+use serde_json::{Value, json};
+use store::Filter;
+use tokio::task::JoinSet;
+
+use crate::env::{TestEnv, eventually, free_address, send, with_env, with_env_over};
+use crate::redis_proxy::Proxy;
+use crate::redis_server::Redis;
+
+const CRON: &str = "some-cron";
+const CLASS: &str = "scan=1";
+const ACTION: &str = "some-action";
+
+/// Every route that asks the store something, as method, path and body.
+fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
+    let noop = r#"{"action": "noop"}"#;
+    let routes = [
+        ("GET", "/jobs", ""),
+        ("GET", "/jobs?action=noop&status=done", ""),
+        ("POST", "/jobs", noop),
+        ("POST", "/jobs/batch", r#"{"jobs": [{"action": "noop"}]}"#),
+        ("POST", "/jobs/cancel?all=true", ""),
+        ("GET", "/jobs/{id}", ""),
+        ("DELETE", "/jobs/{id}", ""),
+        ("POST", "/jobs/{id}/cancel", ""),
+        ("POST", "/jobs/{id}/retry", ""),
+        ("GET", "/jobs/{id}/logs", ""),
+        ("GET", "/jobs/{id}/logs?stream=true", ""),
+        ("GET", "/workers", ""),
+        ("GET", "/workers/0123456789ab", ""),
+        ("POST", "/workers/0123456789ab/capacity", r#"{"capacityMap": {"scan": 1}}"#),
+        ("POST", "/workers/0123456789ab/drain", ""),
+        ("POST", "/workers/0123456789ab/resume", ""),
+        ("GET", "/crons", ""),
+        ("POST", "/crons", r#"{"action": "noop", "schedule": "@hourly"}"#),
+        ("GET", "/crons/{name}", ""),
+        ("DELETE", "/crons/{name}", ""),
+        ("POST", "/crons/{name}/run", ""),
+        ("POST", "/crons/{name}/pause", ""),
+        ("POST", "/crons/{name}/resume", ""),
+        ("GET", "/crons/{name}/next", ""),
+        ("GET", "/subscriptions", ""),
+        ("POST", "/subscriptions", r#"{"name": "ops", "url": "http://a"}"#),
+        ("GET", "/subscriptions/{name}", ""),
+        ("DELETE", "/subscriptions/{name}", ""),
+        ("POST", "/subscriptions/{name}/pause", ""),
+        ("POST", "/subscriptions/{name}/resume", ""),
+        ("POST", "/subscriptions/{name}/test", ""),
+        ("PATCH", "/jobs/{id}", r#"{"priority": "low"}"#),
+        ("GET", "/locks", ""),
+        ("POST", "/locks", r#"{"name": "a", "permits": 2}"#),
+        ("GET", "/locks/{name}", ""),
+        ("DELETE", "/locks/{name}", ""),
+        ("GET", "/queues", ""),
+        ("POST", "/queues/{class}/pause", ""),
+        ("POST", "/queues/{class}/resume", ""),
+        ("POST", "/actions/{action}/pause", ""),
+        ("POST", "/actions/{action}/resume", ""),
+        ("GET", "/events", ""),
+        ("GET", "/action_configs", ""),
+        ("POST", "/action_configs", noop),
+        ("GET", "/action_configs/{action}", ""),
+        ("DELETE", "/action_configs/{action}", ""),
+        ("GET", "/meta/settings", ""),
+        ("GET", "/audit", ""),
+        ("POST", "/meta/settings", r#"{"jobHistoryToKeep": 1}"#),
+    ];
+    let whole = |(method, path, body): (&str, &str, _)| {
+        (
+            method.parse().unwrap(),
+            path.replace("{id}", &id.to_string())
+                .replace("{name}", CRON)
+                .replace("{class}", CLASS)
+                .replace("{action}", ACTION),
+            body,
+        )
+    };
+    routes.into_iter().map(whole).collect()
+}
+
+/// Asks every route at the same time; each must say in time that the store does not answer.
+async fn every_route_is_unavailable(env: &TestEnv) {
+    let mut asking = JoinSet::new();
+    for (method, path, body) in every_route(JobId::random()) {
+        let request = env.client.request(method.clone(), env.at(&path)).body(body);
+        asking.spawn(async move {
+            let begin = Instant::now();
+            (format!("{method} {path}"), send(request).await, begin.elapsed())
+        });
+    }
+    for (route, answer, elapsed) in asking.join_all().await {
+        assert_eq!(answer.code(), "503 UNAVAILABLE", "{route}");
+        assert_eq!(answer.header("retry-after"), Some("1"), "{route}");
+        // Five seconds are promised; the rest is for a machine that has much else to do.
+        assert!(elapsed < Duration::from_secs(8), "{route} took {elapsed:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_route_is_asked_by_these_tests() {
+    with_env(async |env| {
+        let document = env.get("/docs.json").await.json();
+        let asked: Vec<String> = every_route(JobId::random())
+            .into_iter()
+            .map(|(method, path, _)| {
+                let path = path.split('?').next().unwrap_or_default();
+                let parts = path.split('/').map(|part| {
+                    let id = part.parse::<JobId>().is_ok() || part.parse::<WorkerId>().is_ok();
+                    match part {
+                        CRON => "{name}",
+                        CLASS => "{class}",
+                        ACTION => "{action}",
+                        _ if id => "{id}",
+                        part => part,
+                    }
+                });
+                format!("{method} /api/v0{}", parts.collect::<Vec<_>>().join("/"))
+            })
+            .collect();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for method in methods.as_object().unwrap().keys() {
+                let route = format!("{} {path}", method.to_uppercase());
+                assert!(path.ends_with("docs.json") || asked.contains(&route), "{route}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_route_answers_503_with_retry_after_while_redis_is_away() {
+    let redis = format!("redis://{}", free_address());
+    with_env_over(&redis, async |env| {
+        every_route_is_unavailable(env).await;
+        assert_eq!(env.get("/docs.json").await.status, 200);
+        assert_eq!(env.post("/jobs", &json!({})).await.code(), "400 INVALID_PARAMETERS");
+        assert_eq!(env.command("/jobs/cancel").await.code(), "400 INVALID_PARAMETERS");
+        let ready = send(env.client.get(format!("{}/readyz", env.admin))).await;
+        assert_eq!(ready.status, 503, "{}", ready.text);
+        assert_eq!(send(env.client.get(format!("{}/livez", env.admin))).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_route_answers_503_while_redis_takes_connections_and_says_nothing() {
+    let redis = Redis::start().await;
+    with_env_over(&redis.url(), async |env| {
+        env.submit(&json!({"action": "noop"})).await;
+        redis.freeze().await;
+        every_route_is_unavailable(env).await;
+        // Now there is no connection any more, and none is to be had.
+        every_route_is_unavailable(env).await;
+        redis.thaw().await;
+        let submitting = async || env.post("/jobs", &json!({"action": "noop"})).await;
+        eventually(submitting, |answer| answer.status == 202).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_redis_takes_nothing_new_and_lets_everything_end() {
+    let redis = Redis::start().await;
+    with_env_over(&redis.url(), async |env| {
+        let over = env.submit(&json!({"action": "noop"})).await;
+        assert_eq!(env.command(&format!("/jobs/{over}/cancel")).await.status, 204);
+        let waits = env.submit(&json!({"action": "noop"})).await;
+        let other = env.submit(&json!({"action": "other"})).await;
+        redis.fill().await;
+        let new = [
+            ("/jobs".to_owned(), json!({"action": "noop"})),
+            ("/jobs/batch".to_owned(), json!({"jobs": [{"action": "noop"}]})),
+            ("/jobs/batch".to_owned(), json!({"jobs": vec![json!({"action": "noop"}); 200]})),
+            (format!("/jobs/{over}/retry"), json!({})),
+            ("/meta/settings".to_owned(), json!({"jobHistoryToKeep": 1})),
+        ];
+        for (path, body) in new {
+            let answer = env.post(&path, &body).await;
+            assert_eq!(answer.code(), "503 UNAVAILABLE", "{path}");
+            assert_eq!(answer.header("retry-after"), Some("1"), "{path}");
+        }
+        assert_eq!(env.command(&format!("/jobs/{waits}/cancel")).await.status, 204);
+        let many = env.command("/jobs/cancel?action=other").await;
+        assert_eq!((many.status, many.json()), (202, json!({"cancelled": 1, "more": false})));
+        assert_eq!(env.show(other).await["status"], "cancel");
+        assert_eq!(env.delete(&format!("/jobs/{over}")).await.status, 204);
+        assert_eq!(env.show(over).await["status"], "deleted");
+        for path in ["/jobs", "/workers", "/meta/settings"] {
+            assert_eq!(env.get(path).await.status, 200, "{path}");
+        }
+        let answer = env.command("/workers/0123456789ab/drain").await;
+        assert_eq!(answer.code(), "404 NO_SUCH_WORKER");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_serves_as_soon_as_redis_is_there() {
+    let address = free_address();
+    with_env_over(&format!("redis://{address}"), async |env| {
+        assert_eq!(env.get("/jobs").await.code(), "503 UNAVAILABLE");
+        let _proxy = Proxy::open(address, u64::MAX).await;
+        eventually(async || env.get("/jobs").await, |answer| answer.status == 200).await;
+        env.submit(&json!({"action": "noop"})).await;
+        let ready = async || send(env.client.get(format!("{}/readyz", env.admin))).await;
+        eventually(ready, |answer| answer.status == 200).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_whose_connection_breaks_is_neither_cut_nor_doubled() {
+    let address = free_address();
+    let proxy = Proxy::open(address, 400_000).await;
+    with_env_over(&format!("redis://{address}"), async |env| {
+        let job = |at: u32| json!({"action": "noop", "parameters": {"at": at}});
+        let jobs: Vec<Value> = (0..5_000).map(job).collect();
+        let answer = env.post("/jobs/batch", &json!({"jobs": jobs})).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        assert!(proxy.has_cut());
+        let answered = answer.json();
+        assert_eq!(answered["jobs"].as_array().unwrap().len(), 5_000);
+        let kept = env.store.jobs(&Filter::default(), 0, 0).await.unwrap().total;
+        assert_eq!(kept, 5_000);
+    })
+    .await;
+}

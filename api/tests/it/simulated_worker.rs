@@ -1,0 +1,92 @@
+//! What a worker does to the store, done by hand.
+
+use std::time::Duration;
+
+use domain::capacity::CapacityMap;
+use domain::job::{Exception, FencingToken, JobId, Outcome, WorkerId};
+use serde_json::Value;
+use store::{
+    Appended, Beat, ClaimAnswer, ClaimRequest, Claims, Finish, Finished, Line, Pulse, Source,
+};
+
+use crate::env::TestEnv;
+
+impl TestEnv {
+    /// A worker that offers this and knows these actions.
+    pub(crate) async fn worker(&self, map: &str, actions: &[&str]) -> WorkerId {
+        let worker = WorkerId::random();
+        assert!(matches!(self.beat(&worker, map, actions).await, Pulse::Alive(..)));
+        worker
+    }
+
+    /// The beat of such a worker.
+    pub(crate) async fn beat(&self, worker: &WorkerId, map: &str, actions: &[&str]) -> Pulse {
+        let capacity_map: CapacityMap = map.parse().unwrap();
+        let beat = Beat {
+            worker: worker.clone(),
+            lease: Duration::from_secs(60),
+            name: "hand".to_owned(),
+            version: "1.2.3".to_owned(),
+            free: capacity_map.clone(),
+            capacity_map,
+            actions: actions.iter().map(|name| name.parse().unwrap()).collect(),
+            running: Vec::new(),
+        };
+        self.store.beat(&beat).await.unwrap()
+    }
+
+    /// Tries to claim a job.
+    pub(crate) async fn try_claim(&self, worker: &WorkerId, id: JobId) -> ClaimAnswer {
+        let requests = [ClaimRequest { max: 1, ids: vec![id] }];
+        let claims = self.store.claim(worker, &requests).await.unwrap();
+        let Claims::Answered(answers) = &claims else { panic!("{claims:?}") };
+        answers[0][0].clone()
+    }
+
+    /// Tries to claim a job whose lock is held.
+    pub(crate) async fn park(&self, worker: &WorkerId, id: JobId) {
+        let answer = self.try_claim(worker, id).await;
+        assert!(matches!(answer, ClaimAnswer::Parked(_)), "{answer:?}");
+    }
+
+    /// Claims a job.
+    pub(crate) async fn claim(&self, worker: &WorkerId, id: JobId) -> FencingToken {
+        match &self.try_claim(worker, id).await {
+            ClaimAnswer::Claimed(claimed) => claimed.token,
+            refused @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_)) => {
+                panic!("{refused:?}")
+            }
+        }
+    }
+
+    /// Adds lines to the log of a job.
+    pub(crate) async fn log(&self, id: JobId, token: FencingToken, first: u64, lines: &[&str]) {
+        let line = |text: &&str| Line::now(Source::Stdout, *text);
+        let lines: Vec<Line> = lines.iter().map(line).collect();
+        assert_eq!(self.store.log(id, token, first, &lines).await.unwrap(), Appended::All);
+    }
+
+    /// Ends the run of a job well.
+    pub(crate) async fn finish(&self, id: JobId, token: FencingToken, result: Option<Value>) {
+        self.end(id, token, Outcome::Done(result)).await;
+    }
+
+    /// Ends the run of a job in an error.
+    pub(crate) async fn fail(&self, id: JobId, token: FencingToken) {
+        let exception = Exception::new("ExitCode", "it exited with 1");
+        self.end(id, token, Outcome::Error(exception)).await;
+    }
+
+    /// Ends the run of a job because it was asked to.
+    pub(crate) async fn stopped(&self, id: JobId, token: FencingToken) {
+        self.end(id, token, Outcome::Cancel).await;
+    }
+
+    /// Ends the run of a job.
+    pub(crate) async fn end(&self, id: JobId, token: FencingToken, outcome: Outcome) {
+        let follow_up = JobId::random();
+        let end = Finish { id, token, outcome, follow_up, jitter: 0.0 };
+        let ended = self.store.finish(&[end]).await.unwrap();
+        assert!(matches!(ended[0], Finished::Recorded(_)), "{ended:?}");
+    }
+}
