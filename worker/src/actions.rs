@@ -1,196 +1,135 @@
-//! What this worker can do: its actions by name. An action is given a context and answers with a result or an
-//! exception; everything around a run (deadline, log, the record of its end) is the attempt's.
+//! What jobs do: the built-in actions, commands and webhooks of the actions file, deliveries to
+//! subscriptions, and Rust functions. An action gets a context and returns a result or an error;
+//! everything around a run (deadline, log, outcome) is the engine's task.
 
+mod actions_file;
 mod builtin;
+mod deliver;
 mod exec;
-mod file;
-#[doc(hidden)]
-pub mod fuzzing;
+mod function;
+mod parameters;
+mod template;
 mod webhook;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use serde_json::Value;
-use domain::job::{ActionName, Claimed, Exception, JobId, Token};
-use domain::lock::Locks;
-use store::{ActionDefaults, Source, Store};
+use domain::job::ActionName;
+use store::Store;
 
-use crate::Config;
-use crate::child::Child;
-use crate::family::{Family, SpawnError};
-use exec::groups::Groups;
-use exec::room::Rooms;
-use exec::{Exec, Ground};
-use file::Declaration;
+use crate::action::{Action, ActionRegistry};
+use crate::config::Config;
+use actions_file::{ActionDeclaration, ActionKind, FileError};
+use deliver::Deliver;
+use exec::{Exec, ExecEnvironment};
+use webhook::{HttpClient, Webhook};
 
-pub use crate::board::{Stop, StopSignal};
-pub use crate::journal::Log;
-pub use crate::progress::{Progress, ProgressError, Teller};
-pub use file::FileError;
-pub use webhook::Networks;
+pub(crate) use actions_file::parse as parse_file;
+pub(crate) use exec::ChildRequest;
+pub(crate) use function::Function;
 
-/// How an action ends: with a result, or with why it failed.
-pub type Ended = Result<Option<Value>, Exception>;
-
-/// All that a run is given.
-pub struct Context {
-    /// The job, with its parameters.
-    pub job: Claimed,
-    /// Where to say what happens.
-    pub log: Log,
-    /// Where to say how far it is.
-    pub progress: Teller,
-    /// Where to ask for children.
-    pub family: Family,
-    /// How long the action may take to stop when it is asked to.
-    pub stop_timeout: Duration,
-    /// Says when and why to stop.
-    pub signal: StopSignal,
+/// Why the actions of a worker could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The actions file is invalid.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Two actions have the same name.
+    #[error("action {0} already exists")]
+    Duplicate(ActionName),
+    /// The action cannot run on this machine.
+    #[error("action {name}: {why}")]
+    Action {
+        /// The name of the action.
+        name: ActionName,
+        /// Why it cannot run.
+        why: String,
+    },
+    /// The directory for the working directories of commands cannot be created.
+    #[error("cannot create a temporary directory in {path}: {source}")]
+    Temporary {
+        /// The configured directory.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
 }
 
-impl Context {
-    /// The token of the claim: give it to what the job writes to, so that a run that was overtaken can be refused there.
-    #[must_use]
-    pub fn token(&self) -> Token {
-        self.job.token
+/// Loads the `functions` of the program, the built-in actions, and the actions of the configured
+/// file. A function may replace a built-in action. Removes what the commands of killed workers left
+/// behind.
+pub(crate) fn load(
+    config: &Config,
+    store: &Store,
+    functions: Vec<(ActionName, Arc<dyn Action>)>,
+) -> Result<ActionRegistry, LoadError> {
+    ExecEnvironment::remove_abandoned(&config.temporary);
+    let http = HttpClient::new(config.webhook_allow.clone());
+    let mut registry = ActionRegistry::default();
+    for (name, function) in functions {
+        add(&mut registry, name, function)?;
     }
-
-    /// The locks that the job holds, and how many permits of each. The token is the fencing token of
-    /// all of them: who has a lock later has a larger one.
-    #[must_use]
-    pub fn locks(&self) -> &Locks {
-        &self.job.spec.locks
+    for (name, action) in builtin_actions(&http, store) {
+        registry.add(name, action);
     }
-
-    /// Makes children of this job, and returns their ids in the order asked. A run that is repeated
-    /// makes none twice: see [`Child::key`].
-    pub async fn spawn(&self, children: Vec<Child>) -> Result<Vec<JobId>, SpawnError> {
-        self.family.spawn(children).await
-    }
-
-    /// When the action ends well, its job waits for its children without a worker, and ends as they do.
-    pub fn await_children(&self) {
-        self.family.await_children();
-    }
-
-    /// Says a line to the job's log; waits while too many are under way.
-    pub async fn log(&self, line: impl Into<String>) {
-        self.log.line(Source::Stdout, line).await;
-    }
-
-    /// Says how far the job is; of what is said within a second the last is kept. Never waits.
-    pub fn progress(&self, progress: Progress) -> Result<(), ProgressError> {
-        self.progress.tell(progress)
-    }
-
-    /// Why the job is to stop, if it is: look here between two pieces of work.
-    #[must_use]
-    pub fn asked_to_stop(&self) -> Option<Stop> {
-        *self.signal.borrow()
-    }
-
-    /// Returns when the job is to stop: cancelled, past its deadline, its worker stopping, or its claim lost.
-    pub async fn cancelled(&self) {
-        crate::board::asked_to_stop(&mut self.signal.clone()).await;
-    }
-}
-
-/// Something that can be done.
-pub trait Action: Send + Sync {
-    /// What a job of it needs unless its submission says otherwise.
-    fn defaults(&self) -> ActionDefaults {
-        ActionDefaults::default()
-    }
-
-    /// Does it. Asked to stop, it should end within the context's stop timeout; later it is dropped.
-    fn run(&self, context: Context) -> BoxFuture<'_, Ended>;
-}
-
-/// The actions of a worker.
-pub struct Actions(BTreeMap<ActionName, Arc<dyn Action>>);
-
-impl Actions {
-    /// The built-in actions, `own` ones, and those that the configured file declares. Also removes what commands of workers that
-    /// were killed have left behind.
-    pub fn load(
-        config: &Config,
-        store: &Store,
-        own: BTreeMap<ActionName, Arc<dyn Action>>,
-    ) -> Result<Actions, FileError> {
-        let temporary = &config.temporary;
-        if let Err(error) = Rooms::sweep(temporary) {
-            tracing::warn!(folder = %temporary.display(), %error, "cannot look for what is left");
-        }
-        let webhooks = webhook::Client::new(config.webhook_allow.clone());
-        let mut actions = builtin::all(&webhooks, store);
-        actions.extend(own);
-        let declared = config.actions.as_deref().map(file::read).transpose()?.unwrap_or_default();
-        let ground = ground_for(&declared, temporary)?;
-        for (name, declaration) in declared {
-            if actions.contains_key(&name) {
-                return Err(FileError::Known(name));
+    let declarations = config.actions.as_deref().map(actions_file::read).transpose()?;
+    let declarations = declarations.unwrap_or_default();
+    let environment = exec_environment(&declarations, &config.temporary)?;
+    for (name, ActionDeclaration { kind, defaults }) in declarations {
+        let action: Result<Arc<dyn Action>, String> = match kind {
+            ActionKind::Command(command) => {
+                let environment = environment.clone().ok_or_else(|| "no environment".to_owned());
+                let exec = environment.and_then(|shared| Exec::new(command, shared, defaults));
+                exec.map(|exec| Arc::new(exec) as _)
             }
-            let action: Result<Arc<dyn Action>, String> = match (declaration, &ground) {
-                (Declaration::Command(command), Some(ground)) => {
-                    Exec::new(command, ground.clone()).map(|exec| Arc::new(exec) as _)
-                }
-                (Declaration::Command(_), None) => Err("it has no ground to stand on".to_owned()),
-                (Declaration::Webhook(endpoint, defaults), _) => {
-                    let webhook = webhooks.endpoint(endpoint, defaults);
-                    webhook.map(|webhook| Arc::new(webhook) as _)
-                }
-            };
-            let action = action.map_err(|why| FileError::Action { name: name.clone(), why })?;
-            actions.insert(name, action);
-        }
-        Ok(Actions(actions))
+            ActionKind::Webhook(webhook) => {
+                let webhook = Webhook::configured(http.clone(), webhook, defaults);
+                webhook.map(|webhook| Arc::new(webhook) as _)
+            }
+        };
+        let action = action.map_err(|why| LoadError::Action { name: name.clone(), why })?;
+        add(&mut registry, name, action)?;
     }
-
-    /// The action of this name.
-    #[must_use]
-    pub fn get(&self, name: &ActionName) -> Option<&Arc<dyn Action>> {
-        self.0.get(name)
-    }
-
-    /// The names, sorted.
-    #[must_use]
-    pub fn names(&self) -> Vec<ActionName> {
-        self.0.keys().cloned().collect()
-    }
-
-    /// What the actions' jobs need unless their submission says otherwise.
-    #[must_use]
-    pub fn defaults(&self) -> Vec<(ActionName, ActionDefaults)> {
-        self.0.iter().map(|(name, action)| (name.clone(), action.defaults())).collect()
-    }
+    Ok(registry)
 }
 
-/// What commands share, if there are any.
-fn ground_for(
-    declared: &BTreeMap<ActionName, Declaration>,
+fn add(
+    registry: &mut ActionRegistry,
+    name: ActionName,
+    action: Arc<dyn Action>,
+) -> Result<(), LoadError> {
+    if registry.add(name.clone(), action) { Ok(()) } else { Err(LoadError::Duplicate(name)) }
+}
+
+fn builtin_actions(http: &HttpClient, store: &Store) -> Vec<(ActionName, Arc<dyn Action>)> {
+    let actions: [(&str, Arc<dyn Action>); 5] = [
+        ("sleep", Arc::new(builtin::Sleep)),
+        ("false", Arc::new(builtin::False)),
+        ("noop", Arc::new(builtin::Noop)),
+        ("webhook", Arc::new(Webhook::ad_hoc(http.clone()))),
+        (ActionName::DELIVER, Arc::new(Deliver::new(http.clone(), store.clone()))),
+    ];
+    actions.into_iter().filter_map(|(name, action)| Some((name.parse().ok()?, action))).collect()
+}
+
+/// Creates what the declared commands share, if there are any.
+fn exec_environment(
+    declarations: &BTreeMap<ActionName, ActionDeclaration>,
     temporary: &Path,
-) -> Result<Option<Ground>, FileError> {
-    let commands = declared.iter().filter_map(|(name, declaration)| match declaration {
-        Declaration::Command(command) => Some((name, command)),
-        Declaration::Webhook(..) => None,
-    });
-    let commands: Vec<_> = commands.collect();
-    if commands.is_empty() {
+) -> Result<Option<ExecEnvironment>, LoadError> {
+    let (mut has_commands, mut limited) = (false, Vec::new());
+    for (name, declaration) in declarations {
+        if let ActionKind::Command(command) = &declaration.kind {
+            has_commands = true;
+            limited.extend(command.limits.need_cgroup().then_some(name.as_str()));
+        }
+    }
+    if !has_commands {
         return Ok(None);
     }
-    let rooms = Rooms::open(temporary)
-        .map_err(|source| FileError::Temporary { path: temporary.to_owned(), source })?;
-    let limited = commands.iter().filter(|(_, command)| command.limits.need_group());
-    let limited: Vec<_> = limited.map(|(name, _)| name.as_str()).collect();
-    let groups = (!limited.is_empty()).then(Groups::of_this_worker).transpose();
-    let groups = groups.unwrap_or_else(|why| {
-        let actions = limited.join(", ");
-        tracing::warn!(actions, why, "limits of memory and cpu do not hold on this machine");
-        None
-    });
-    Ok(Some(Ground { rooms: Arc::new(rooms), groups: groups.map(Arc::new) }))
+    let environment = ExecEnvironment::create(temporary, &limited);
+    environment
+        .map(Some)
+        .map_err(|source| LoadError::Temporary { path: temporary.to_owned(), source })
 }

@@ -1,4 +1,4 @@
-//! `capstan-worker`: one worker in one process, with the actions that its file declares.
+//! `capstan-worker`: one worker process with the built-in actions and those of its actions file.
 
 use worker::{Config, Worker};
 

@@ -1,35 +1,28 @@
-//! A worker with actions of one's own, for those who write theirs in Rust.
+//! A worker, for programs that have actions of their own. Builds the actions, starts the engine, and
+//! serves health and metrics.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Parser;
+use domain::job::ActionName;
+use prometheus_client::registry::Registry;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use domain::job::ActionName;
-use store::ActionDefaults;
 use service::shutdown::shutdown_on_signals;
-use service::telemetry::start_logging;
+use service::telemetry::{Admin, Health, serve_admin, start_logging};
+use store::{ActionDefaults, Store};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use crate::actions::{Action, Context};
-use crate::handler::Handler;
-use crate::{Config, Shutdown};
+use crate::action::Action;
+use crate::actions::{self, Function};
+use crate::config::{Config, Shutdown};
+use crate::context::Context;
+use crate::engine::{self, Resources};
+use crate::metrics::Metrics;
 
-/// Runs jobs within its capacity.
-#[derive(Parser)]
-#[command(name = "capstan-worker", version)]
-struct Cli {
-    #[command(flatten)]
-    config: Config,
-}
-
-impl Config {
-    /// The settings that this process was given, by flags and environment. Ends it when they are wrong, or with its help.
-    #[must_use]
-    pub fn from_arguments() -> Config {
-        Cli::parse().config
-    }
-}
+/// How often each part of the engine must report progress for the worker to be healthy.
+const HEALTH_PERIOD: Duration = Duration::from_secs(15);
 
 /// A worker that is about to run.
 ///
@@ -51,28 +44,29 @@ impl Config {
 /// ```
 pub struct Worker {
     config: Config,
-    actions: Vec<(String, Arc<dyn Action>)>,
+    functions: Vec<(String, Arc<dyn Action>)>,
 }
 
 impl Worker {
-    /// A worker with the built-in actions, and those of its file.
+    /// Creates a worker with the built-in actions and those of its actions file.
     #[must_use]
     pub fn new(config: Config) -> Worker {
-        Worker { config, actions: Vec::new() }
+        Worker { config, functions: Vec::new() }
     }
 
-    /// Adds an action: an async function from parameters and a [`Context`] to a result, or to why there is none.
+    /// Adds an action: an async function from parameters and a [`Context`] to a result.
     ///
-    /// It runs on a thread of its own, so it may block, and a panic is an error of its job. It should look at
-    /// [`Context::asked_to_stop`] or wait for [`Context::cancelled`]: a stop timeout and 2 s after it was asked to stop
-    /// it is dropped where it next waits, or left to itself when it never does. An error that is an
-    /// [`Exception`](domain::job::Exception) gives its own type, any other is `Failed`; parameters that do not fit
-    /// `Parameters` are a `BadParameter` that names the field.
+    /// Each job runs on a thread of its own, so the function may block; a panic is an error of the
+    /// job. The function should check [`Context::stop_reason`] or await [`Context::stopped`]. When
+    /// it has not returned 2 s after the stop timeout, it is dropped at its next await point; a
+    /// function that never awaits is left alone. An error that is an
+    /// [`Exception`](crate::Exception) keeps its type; any other has the type `Failed`. Parameters
+    /// that do not match `Parameters` are a `BadParameter` that names the field.
     #[must_use]
     pub fn action<Parameters, Running, Output, Error>(
         self,
         name: &str,
-        handler: impl Fn(Parameters, Context) -> Running + Send + Sync + 'static,
+        function: impl Fn(Parameters, Context) -> Running + Send + Sync + 'static,
     ) -> Worker
     where
         Parameters: DeserializeOwned + Send + 'static,
@@ -80,16 +74,17 @@ impl Worker {
         Output: Serialize,
         Error: Into<anyhow::Error>,
     {
-        self.action_with(name, ActionDefaults::default(), handler)
+        self.action_with(name, ActionDefaults::default(), function)
     }
 
-    /// The same, with what its jobs have unless their submission says otherwise.
+    /// Adds an action like [`Worker::action`], with settings that its jobs have unless their
+    /// submission overrides them.
     #[must_use]
     pub fn action_with<Parameters, Running, Output, Error>(
         mut self,
         name: &str,
         defaults: ActionDefaults,
-        handler: impl Fn(Parameters, Context) -> Running + Send + Sync + 'static,
+        function: impl Fn(Parameters, Context) -> Running + Send + Sync + 'static,
     ) -> Worker
     where
         Parameters: DeserializeOwned + Send + 'static,
@@ -97,11 +92,12 @@ impl Worker {
         Output: Serialize,
         Error: Into<anyhow::Error>,
     {
-        self.actions.push((name.to_owned(), Arc::new(Handler::new(handler, defaults))));
+        self.functions.push((name.to_owned(), Arc::new(Function::new(function, defaults))));
         self
     }
 
-    /// Starts the process's log and runs until SIGTERM or SIGINT, as `capstan-worker` does.
+    /// Starts logging, and runs until SIGTERM or SIGINT, as `capstan-worker` does. A second signal
+    /// ends the grace period of running jobs.
     pub async fn run(self) -> anyhow::Result<()> {
         start_logging(&self.config.telemetry.log).map_err(anyhow::Error::msg)?;
         let shutdown = Shutdown::default();
@@ -112,15 +108,51 @@ impl Worker {
         }
     }
 
-    /// Runs until it is asked to stop. Waits for the store and the broker, in any order.
+    /// Runs until `shutdown`. Waits for the store and the broker, which may start later.
     pub async fn run_until(self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let mut own = BTreeMap::new();
-        for (name, action) in self.actions {
+        let config = self.config;
+        let store = Store::new(&config.store.load()?)?;
+        let functions = self.functions.into_iter().map(|(name, function)| {
             let name: ActionName = name.parse()?;
-            if own.insert(name.clone(), action).is_some() {
-                anyhow::bail!("the action {name} is added twice");
-            }
+            Ok((name, function))
+        });
+        let functions = functions.collect::<anyhow::Result<Vec<_>>>()?;
+        let actions = actions::load(&config, &store, functions)?;
+        let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_worker"));
+        let metrics = Metrics::registered(&mut registry);
+        for part in engine::HEALTH_PARTS {
+            health.expect(part, HEALTH_PERIOD);
         }
-        crate::serve(self.config, own, shutdown).await
+        let admin = Admin { health: health.clone(), registry: Arc::new(registry) };
+        let capacity = config.capacity.clone().with_default();
+        let resources = Resources { config, capacity, store, actions, health, metrics };
+        run_with_admin(Arc::new(resources), admin, shutdown).await
     }
+}
+
+/// Runs the engine, and beside it the server of health and metrics, which stops last. An error of
+/// either ends both.
+async fn run_with_admin(
+    resources: Arc<Resources>,
+    admin: Admin,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let address = resources.config.telemetry.admin_address();
+    let stop_admin = CancellationToken::new();
+    let serving = serve_admin(address, admin, stop_admin.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { Ok(serving.await?) });
+    tasks.spawn(async move {
+        let _stop_admin = stop_admin.drop_guard();
+        engine::run(resources, shutdown).await
+    });
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.unwrap_or_else(|error| Err(error.into()));
+        if ended.is_err() {
+            outcome = outcome.and(ended);
+            tasks.abort_all();
+        }
+    }
+    outcome
 }

@@ -19,7 +19,7 @@ async fn primes(asked: Asked, context: Context) -> anyhow::Result<Found> {
     let mut primes = 0;
     for number in 2..asked.below {
         if number % 10_000 == 0 {
-            anyhow::ensure!(context.asked_to_stop().is_none(), "stopped at {number}");
+            anyhow::ensure!(context.stop_reason().is_none(), "stopped at {number}");
             context.progress(Progress::percent(100.0 * number as f64 / asked.below as f64))?;
         }
         let mut divisors = 2..=number.isqrt();

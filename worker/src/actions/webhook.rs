@@ -1,74 +1,74 @@
-//! The action that tells somebody over HTTP: a POST, signed when there is a secret, tried again within the run while the
-//! receiver says "later". All tries have the same `webhook-id`, the job's, so that a receiver can tell that they are
-//! one; a retry of the job would be another job. Follows <https://www.standardwebhooks.com>. Messages of subscriptions go the
-//! same way, but for their tries (`deliver`).
+//! The action that sends a POST request, signed if there is a secret. It is tried again within the
+//! run while the receiver asks for that. All tries have the same `webhook-id`, the job's id, so that
+//! the receiver can recognise them; a retry of the job has another one. Follows
+//! <https://www.standardwebhooks.com>.
 
-mod address;
-mod attempts;
 mod client;
-mod deliver;
+mod message;
+mod sending;
 mod signature;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::job::{Exception, GoDuration};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use domain::job::{Exception, Span};
 use store::ActionDefaults;
 
-use super::exec::argument::{Given, SecretFile, Source as Text};
-use super::{Action, Context, Ended};
-use crate::handler::parameters_of;
+use super::parameters;
+use super::template::{TextOrSecret, TextSource};
+use crate::action::{Action, ActionResult};
+use crate::context::Context;
+use message::{header_name, header_value, parse_url};
 
-pub use address::Networks;
-pub(super) use client::Client;
+pub(super) use client::HttpClient;
+pub(super) use message::{Message, TIMEOUT};
+pub(super) use sending::{STOPPED, send, status_of};
 
-/// One try, from the connection to the end of the answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
 const TRIES: u32 = 5;
-const MOST_TRIES: u32 = 20;
+const MAX_TRIES: u32 = 20;
 
-/// An endpoint as a file declares it.
+/// A webhook as the actions file declares it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Endpoint {
+pub(super) struct WebhookDeclaration {
     url: String,
-    /// The file that holds the key to sign with: `whsec_…`, or any text.
+    /// The file with the key to sign with: `whsec_…`, or any text.
     secret: Option<PathBuf>,
     #[serde(default)]
-    headers: BTreeMap<String, Given>,
+    headers: BTreeMap<String, TextOrSecret>,
     #[serde(default)]
-    timeout: Span,
+    timeout: GoDuration,
     tries: Option<u32>,
 }
 
-/// One endpoint, or any.
+/// The webhook action.
 pub(super) struct Webhook {
-    client: Client,
-    /// `None`: the job's parameters say where.
-    endpoint: Option<Known>,
+    http: HttpClient,
+    /// `None` when the parameters of each job name the receiver.
+    target: Option<Target>,
     defaults: ActionDefaults,
 }
 
-/// An endpoint of a file, checked.
-struct Known {
+/// The receiver of a declared webhook.
+struct Target {
     url: Url,
-    secret: Option<Text>,
-    headers: Vec<(HeaderName, Text)>,
+    secret: Option<TextSource>,
+    headers: Vec<(HeaderName, TextSource)>,
     timeout: Duration,
     tries: u32,
 }
 
-/// What a job says when its action has no endpoint.
+/// The parameters of a job that names its receiver.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Anywhere {
+struct AdHocRequest {
     url: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -76,75 +76,59 @@ struct Anywhere {
     body: Value,
 }
 
-/// What is sent, the same in every try.
-pub(super) struct Message {
-    id: String,
-    url: Url,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    /// To sign with: none, one, or two while a secret is changed.
-    keys: Vec<Vec<u8>>,
-    timeout: Duration,
-    tries: u32,
-}
-
-impl Client {
-    /// The action that sends to the URL of its parameters.
-    pub(super) fn anywhere(&self) -> Webhook {
-        let defaults = ActionDefaults::default();
-        Webhook { client: self.clone(), endpoint: None, defaults }
+impl Webhook {
+    /// Creates the action whose jobs name the receiver in their parameters.
+    pub(super) fn ad_hoc(http: HttpClient) -> Webhook {
+        Webhook { http, target: None, defaults: ActionDefaults::default() }
     }
 
-    /// The action of an endpoint, to which its parameters are sent.
-    pub(super) fn endpoint(
-        &self,
-        endpoint: Endpoint,
+    /// Creates an action that sends its parameters to the declared receiver.
+    pub(super) fn configured(
+        http: HttpClient,
+        declaration: WebhookDeclaration,
         defaults: ActionDefaults,
     ) -> Result<Webhook, String> {
-        let secret =
-            endpoint.secret.map(|secret| Text::parse(&Given::Secret(SecretFile { secret })));
-        let header = |(name, given): (String, Given)| {
+        let secret = declaration.secret.map(TextSource::secret).transpose();
+        let header = |(name, value): (String, TextOrSecret)| {
             let name = header_name(&name)?;
-            let text = Text::parse(&given).map_err(|why| format!("headers.{name}: {why}"))?;
-            Ok::<_, String>((name, text))
+            let source = TextSource::parse(&value);
+            Ok::<_, String>((name.clone(), source.map_err(|why| format!("headers.{name}: {why}"))?))
         };
-        let tries = endpoint.tries.unwrap_or(TRIES);
-        if !(1..=MOST_TRIES).contains(&tries) {
-            return Err(format!("tries must be from 1 to {MOST_TRIES}"));
+        let tries = declaration.tries.unwrap_or(TRIES);
+        if !(1..=MAX_TRIES).contains(&tries) {
+            return Err(format!("tries must be from 1 to {MAX_TRIES}"));
         }
-        let known = Known {
-            url: client::url(&endpoint.url)?,
-            secret: secret.transpose().map_err(|why| format!("secret: {why}"))?,
-            headers: endpoint.headers.into_iter().map(header).collect::<Result<_, _>>()?,
-            timeout: endpoint.timeout.duration().unwrap_or(TIMEOUT),
+        let target = Target {
+            url: parse_url(&declaration.url)?,
+            secret: secret.map_err(|why| format!("secret: {why}"))?,
+            headers: declaration.headers.into_iter().map(header).collect::<Result<_, _>>()?,
+            timeout: declaration.timeout.duration().unwrap_or(TIMEOUT),
             tries,
         };
-        Ok(Webhook { client: self.clone(), endpoint: Some(known), defaults })
+        Ok(Webhook { http, target: Some(target), defaults })
     }
-}
 
-impl Webhook {
     fn message(&self, context: &Context) -> Result<Message, Exception> {
         let (id, parameters) = (context.job.id.to_string(), context.job.spec.parameters.as_ref());
-        match &self.endpoint {
-            Some(known) => known.message(id, parameters),
-            None => parameters_of::<Anywhere>(parameters)?.message(id),
+        match &self.target {
+            Some(target) => target.message(id, parameters),
+            None => parameters::deserialize::<AdHocRequest>(parameters)?.message(id),
         }
     }
 }
 
-impl Known {
+impl Target {
     fn message(
         &self,
         id: String,
-        given: Option<&Map<String, Value>>,
+        parameters: Option<&Map<String, Value>>,
     ) -> Result<Message, Exception> {
-        let key = self.secret.as_ref().map(|secret| secret.filled(None)).transpose()?;
+        let key = self.secret.as_ref().map(|secret| secret.render(None)).transpose()?;
         let mut headers = HeaderMap::new();
-        for (name, text) in &self.headers {
-            headers.insert(name, header_value(name, &text.filled(given)?)?);
+        for (name, source) in &self.headers {
+            headers.insert(name, header_value(name, &source.render(parameters)?)?);
         }
-        let body = serde_json::json!(given.unwrap_or(&Map::new())).to_string().into_bytes();
+        let body = serde_json::json!(parameters.unwrap_or(&Map::new())).to_string().into_bytes();
         Ok(Message {
             id,
             url: self.url.clone(),
@@ -157,13 +141,13 @@ impl Known {
     }
 }
 
-impl Anywhere {
+impl AdHocRequest {
     fn message(self, id: String) -> Result<Message, Exception> {
-        let bad = |why: String| Exception::new("BadParameter", why);
-        let url = client::url(&self.url).map_err(|why| bad(format!("parameter url: {why}")))?;
+        let bad = |why: String| Exception::new("BadParameter", format!("parameters.{why}"));
+        let url = parse_url(&self.url).map_err(|why| bad(format!("url: {why}")))?;
         let mut headers = HeaderMap::new();
         for (name, text) in &self.headers {
-            let name = header_name(name).map_err(|why| bad(format!("parameter {why}")))?;
+            let name = header_name(name).map_err(bad)?;
             headers.insert(&name, header_value(&name, text)?);
         }
         let body = self.body.to_string().into_bytes();
@@ -171,29 +155,15 @@ impl Anywhere {
     }
 }
 
-/// A header that may be set: those of the message itself and of the connection may not.
-fn header_name(name: &str) -> Result<HeaderName, String> {
-    const OURS: [&str; 6] =
-        ["host", "content-length", "connection", "transfer-encoding", "upgrade", "te"];
-    let read = HeaderName::try_from(name).map_err(|_| format!("headers.{name} is no header"))?;
-    let ours = OURS.contains(&read.as_str()) || read.as_str().starts_with("webhook-");
-    if ours { Err(format!("headers.{name} cannot be set")) } else { Ok(read) }
-}
-
-fn header_value(name: &HeaderName, text: &str) -> Result<HeaderValue, Exception> {
-    HeaderValue::try_from(text)
-        .map_err(|_| Exception::new("BadParameter", format!("headers.{name} is no header's value")))
-}
-
 impl Action for Webhook {
     fn defaults(&self) -> ActionDefaults {
         self.defaults.clone()
     }
 
-    fn run(&self, context: Context) -> BoxFuture<'_, Ended> {
+    fn run(&self, context: Context) -> BoxFuture<'_, ActionResult> {
         async move {
             let message = self.message(&context)?;
-            attempts::deliver(&self.client, &message, context).await
+            send(&self.http, &message, context).await
         }
         .boxed()
     }
@@ -201,30 +171,31 @@ impl Action for Webhook {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use expect_test::expect;
     use serde_json::json;
 
-    fn anywhere(parameters: &Value) -> Result<Message, String> {
-        let read = parameters_of::<Anywhere>(parameters.as_object());
-        let message = read.and_then(|read| read.message("id".to_owned()));
+    use super::*;
+
+    fn message(parameters: &Value) -> Result<Message, String> {
+        let request = parameters::deserialize::<AdHocRequest>(parameters.as_object());
+        let message = request.and_then(|request| request.message("id".to_owned()));
         message.map_err(|error| format!("{}: {}", error.kind, error.message))
     }
 
     #[test]
-    fn a_job_that_says_where_is_checked_field_by_field() {
-        let message = anywhere(&json!({"url": "https://example.org/x", "body": {"a": 1}})).unwrap();
-        assert_eq!((message.body.as_slice(), message.tries), (&b"{\"a\":1}"[..], TRIES));
-        let refused = |parameters: Value| anywhere(&parameters).err().unwrap();
+    fn an_error_names_the_invalid_parameter() {
+        let valid = message(&json!({"url": "https://example.org/x", "body": {"a": 1}})).unwrap();
+        assert_eq!((valid.body.as_slice(), valid.tries), (&b"{\"a\":1}"[..], TRIES));
+        let refused = |parameters: Value| message(&parameters).err().unwrap();
         expect!["BadParameter: parameters: missing field `url`"].assert_eq(&refused(json!({})));
         expect!["BadParameter: parameters.url: invalid type: integer `1`, expected a string"]
             .assert_eq(&refused(json!({"url": 1})));
-        expect!["BadParameter: parameter url: it must begin with http:// or https://"]
-            .assert_eq(&refused(json!({"url": "file:///etc/passwd"})));
+        let file = refused(json!({"url": "file:///etc/passwd"}));
+        assert!(file.starts_with("BadParameter: parameters.url: "), "{file}");
         let with = |name: &str| json!({"url": "http://a.b", "headers": {name: "x"}});
-        expect!["BadParameter: parameter headers.Webhook-Id cannot be set"]
+        expect!["BadParameter: parameters.headers.Webhook-Id must not be set"]
             .assert_eq(&refused(with("Webhook-Id")));
-        expect!["BadParameter: parameter headers.a b is no header"]
+        expect!["BadParameter: parameters.headers.a b is not a valid header"]
             .assert_eq(&refused(with("a b")));
         assert!(refused(json!({"url": "http://a", "method": "GET"})).contains("unknown field"));
         assert!(refused(json!({"url": "http://a", "headers": {"a": "x\n"}})).contains("headers.a"));

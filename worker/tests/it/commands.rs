@@ -1,7 +1,7 @@
 //! What commands are given, and what becomes of what they do.
 
+use domain::job::{Cancellation, Status};
 use serde_json::json;
-use domain::job::{Cancelled, Status};
 
 use crate::world::{World, entries, processes_of};
 
@@ -140,7 +140,7 @@ async fn nothing_that_a_command_started_outlives_it() {
     let id = world.submit("family", &json!({"then": "sleep 1000"})).await;
     world.said(id, 1).await;
     assert!(processes_of(id).len() >= 5, "{:?}", processes_of(id));
-    world.house.store().cancel(&[id], &Cancelled::default()).await.unwrap();
+    world.house.store().cancel(&[id], &Cancellation::default()).await.unwrap();
     assert_eq!(world.ended(id).await.status, Status::Cancel);
     assert_eq!(processes_of(id), [0; 0]);
     worker.stop().await;

@@ -1,11 +1,11 @@
 //! Messages to subscriptions, with a receiver on this machine: what it is sent, when again, and when no more.
 
 use crate::services::StartServices;
-use testkit::{Receiver, Reply, Service, job};
-use serde_json::{Value, json};
 use domain::job::{Job, Status};
+use domain::subscription::{Delivery, SigningSecret, SubscriptionName};
+use serde_json::{Value, json};
 use store::{Filter, SetSubscription, Subscription, SubscriptionSet};
-use domain::subscription::{Delivery, Secret, SubscriptionName};
+use testkit::{Receiver, Reply, Service, job};
 
 use crate::world::{World, with};
 
@@ -16,9 +16,14 @@ impl World {
     }
 
     /// Subscribes to the end of jobs of `noop`; returns the secret that was made, if one was.
-    async fn subscribe(&self, name: &str, url: &str, secret: Option<&Secret>) -> Option<Secret> {
+    async fn subscribe(
+        &self,
+        name: &str,
+        url: &str,
+        secret: Option<&SigningSecret>,
+    ) -> Option<SigningSecret> {
         let spec = json!({"url": url, "retries": 3, "backoff": {"base": "10ms", "max": "20ms"},
-            "wanted": {"kinds": ["job"], "action": "noop", "statuses": ["done"]}});
+            "filter": {"kinds": ["job"], "action": "noop", "statuses": ["done"]}});
         let (name, spec) = (name.parse().unwrap(), serde_json::from_value(spec).unwrap());
         let wanted = SetSubscription { name, spec, secret: secret.cloned(), paused: None };
         match self.house.store().set_subscription(&wanted).await.unwrap() {
@@ -112,7 +117,7 @@ async fn a_secret_is_changed_while_messages_go_on() {
     let worker = world.messenger();
     let url = receiver.url("/");
     let first = world.subscribe("ops", &url, None).await.unwrap();
-    let second = Secret::random().unwrap();
+    let second = SigningSecret::random().unwrap();
     assert_eq!(world.subscribe("ops", &url, Some(&second)).await, None);
     assert_eq!(world.tried("ops").await.status, Status::Done);
     let sent = &receiver.at("/")[0];

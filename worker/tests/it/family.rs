@@ -4,10 +4,10 @@
 use std::process::Stdio;
 
 use crate::services::StartServices;
-use testkit::{Service, assert_consistent, serve};
+use domain::job::{Cancellation, Job, JobId, Status};
 use serde_json::{Value, json};
-use domain::job::{Cancelled, Job, JobId, Status};
 use store::Filter;
+use testkit::{Service, assert_consistent, serve};
 use worker::{Child, Config, Context, Shutdown, Worker};
 
 use crate::world::{World, with};
@@ -163,11 +163,11 @@ async fn the_cancel_of_a_parent_stops_its_children() {
     };
     three(running).await;
     three(waiting).await;
-    let awaits = async || world.look(waiting).await.awaits;
+    let awaits = async || world.look(waiting).await.awaits_children;
     world.house.eventually("it waits for its children", awaits).await;
     assert_eq!(world.look(waiting).await.status, Status::Waiting);
     for id in [running, waiting] {
-        world.house.store().cancel(&[id], &Cancelled::default()).await.unwrap();
+        world.house.store().cancel(&[id], &Cancellation::default()).await.unwrap();
         assert_eq!(world.ended(id).await.status, Status::Cancel);
         for child in world.children(id).await {
             assert_eq!(world.ended(child.id).await.status, Status::Cancel);
@@ -187,7 +187,11 @@ async fn a_wrong_child_is_said_in_the_log_and_fails_the_run() {
     let cases = [
         (format!("{good}\nnonsense\n{good}"), "child 1: no JSON: expected ident", 1),
         (format!("{good}\n{{\"action\": 7}}"), "child 1: action: invalid type: integer `7`", 1),
-        (r#"{"action": "a b"}"#.to_owned(), "child 0: action: \"a b\" is no action name", 0),
+        (
+            r#"{"action": "a b"}"#.to_owned(),
+            "child 0: action: \"a b\" is not a valid action name",
+            0,
+        ),
         (
             r##"{"action": "a", "dependsOn": ["#0"]}"##.to_owned(),
             "child 0: dependsOn: \"#0\" must",

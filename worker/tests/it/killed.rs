@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
-use serde_json::json;
 use domain::job::Status;
+use serde_json::json;
 
 use crate::commands::FAMILY;
 use crate::world::{World, entries, processes_of};

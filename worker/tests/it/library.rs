@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Service, job, serve};
+use domain::job::{Cancellation, Exception, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use domain::job::{Cancelled, Exception, Status};
+use testkit::{Service, job, serve};
 use worker::{ActionDefaults, Config, Context, Shutdown, Worker};
 
 use crate::world::{World, with};
@@ -37,7 +37,7 @@ async fn panics(_: Value, _: Context) -> anyhow::Result<()> {
 
 /// Blocks its thread until it is asked to stop, and says so.
 async fn blocks(_: Value, context: Context) -> anyhow::Result<()> {
-    while context.asked_to_stop().is_none() {
+    while context.stop_reason().is_none() {
         std::thread::sleep(Duration::from_millis(5));
     }
     context.log("I was asked to").await;
@@ -106,7 +106,7 @@ async fn functions_that_block_harm_neither_the_heart_nor_other_jobs_on_one_threa
     world.done("resize", &json!({"width": 7})).await;
     for job in &blocking {
         assert_eq!(world.look(job.id).await.status, Status::Running);
-        world.house.store().cancel(&[job.id], &Cancelled::default()).await.unwrap();
+        world.house.store().cancel(&[job.id], &Cancellation::default()).await.unwrap();
     }
     for job in &blocking {
         assert_eq!(world.ended(job.id).await.status, Status::Cancel);
@@ -125,7 +125,7 @@ async fn a_function_that_never_listens_is_given_up() {
     world.house.store().submit(std::slice::from_ref(&deaf)).await.unwrap();
     world.said(deaf.id, 1).await;
     let began = Instant::now();
-    world.house.store().cancel(&[deaf.id], &Cancelled::default()).await.unwrap();
+    world.house.store().cancel(&[deaf.id], &Cancellation::default()).await.unwrap();
     assert_eq!(world.ended(deaf.id).await.status, Status::Cancel);
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     worker.stop().await;

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use serde_json::json;
 use domain::job::JobId;
+use serde_json::json;
 use tokio::process::{Child, Command};
 
 use crate::world::{World, entries};

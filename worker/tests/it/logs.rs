@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use domain::job::Status;
+use serde_json::json;
 use store::LogLine;
 
 use crate::world::World;
@@ -43,7 +43,7 @@ time.sleep(60)
         let apart = line.at.ms() - said_at(line).as_millis() as i64;
         assert!(apart.abs() < 200, "line {at} has a time {apart} ms from when it was said");
     }
-    world.house.store().cancel(&[id], &domain::job::Cancelled::default()).await.unwrap();
+    world.house.store().cancel(&[id], &domain::job::Cancellation::default()).await.unwrap();
     assert_eq!(world.ended(id).await.status, Status::Cancel);
     worker.stop().await;
     world.close().await;

@@ -1,9 +1,9 @@
 //! Progress: seldom written, and the last word always kept.
 
 use crate::services::StartServices;
-use testkit::serve;
-use serde_json::{Value, json};
 use domain::job::JobId;
+use serde_json::{Value, json};
+use testkit::serve;
 use worker::{Config, Context, Progress, Shutdown, Worker};
 
 use crate::world::World;

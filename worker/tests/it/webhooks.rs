@@ -9,8 +9,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use domain::job::{Cancellation, Status};
 use serde_json::{Value, json};
-use domain::job::{Cancelled, Status};
 use tokio::task::JoinSet;
 
 use crate::services::StartServices as _;
@@ -179,7 +179,7 @@ async fn a_receiver_that_says_later_is_tried_again_and_one_that_says_no_is_not()
     let id = world.submit("webhook", &to("/slow")).await;
     let asked = async || receiver.count("/slow") == 2;
     world.house.eventually("it is asked", asked).await;
-    world.house.store().cancel(&[id], &Cancelled::default()).await.unwrap();
+    world.house.store().cancel(&[id], &Cancellation::default()).await.unwrap();
     assert_eq!(world.ended(id).await.status, Status::Cancel);
     worker.stop().await;
     world.close().await;

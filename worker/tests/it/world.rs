@@ -4,9 +4,9 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use crate::services::StartServices;
-use testkit::{TestEnv, Service, job};
-use serde_json::Value;
 use domain::job::{Job, JobId, NewJob, Status};
+use serde_json::Value;
+use testkit::{Service, TestEnv, job};
 
 /// A house with a scheduler, and a folder for a worker's files, which are gone when it is left.
 pub(crate) struct World {

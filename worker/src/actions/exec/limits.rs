@@ -1,43 +1,43 @@
-//! What a command may use: limits of its process, which every machine has, and of its cgroup, which
-//! not every worker may make.
+//! Resource limits of commands. Limits of a process work everywhere; limits of a cgroup only where
+//! the worker may create cgroups.
 
 use serde::Deserialize;
 
-/// What a file of actions says.
+/// The `limits` of an action in the actions file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::actions) struct Limits {
-    /// Of each process.
+    /// The address space of each process.
     pub(super) address_space: Option<Size>,
-    /// Of each process.
+    /// The open files of each process.
     pub(super) open_files: Option<u64>,
-    /// From 19, the most patient, to -20.
+    /// The niceness, from -20 (highest priority) to 19.
     pub(super) nice: Option<i32>,
-    /// Of all processes of the job together.
+    /// The memory of all processes of the job together.
     memory: Option<Size>,
-    /// Of all processes of the job together, in processors.
+    /// The CPU time of all processes of the job together, in processors.
     cpu: Option<f64>,
 }
 
 /// A number of bytes: `1048576`, `"1MiB"`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(try_from = "Written")]
+#[serde(try_from = "RawSize")]
 pub(in crate::actions) struct Size(pub(super) u64);
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a number of bytes, like 1048576 or \"1MiB\"")]
-enum Written {
+#[serde(untagged, expecting = "expected a number of bytes such as 1048576 or \"1MiB\"")]
+enum RawSize {
     Bytes(u64),
     Text(String),
 }
 
-impl TryFrom<Written> for Size {
+impl TryFrom<RawSize> for Size {
     type Error = String;
 
-    fn try_from(written: Written) -> Result<Size, String> {
-        let text = match written {
-            Written::Bytes(bytes) => return Ok(Size(bytes)),
-            Written::Text(text) => text,
+    fn try_from(raw: RawSize) -> Result<Size, String> {
+        let text = match raw {
+            RawSize::Bytes(bytes) => return Ok(Size(bytes)),
+            RawSize::Text(text) => text,
         };
         let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
         let factor = match &text[digits.len()..] {
@@ -49,11 +49,14 @@ impl TryFrom<Written> for Size {
         };
         let bytes = digits.trim().parse::<u64>().ok().zip(factor);
         let bytes = bytes.and_then(|(count, factor)| count.checked_mul(factor));
-        bytes.map(Size).ok_or_else(|| format!("{text:?} is no number of bytes, like \"512MiB\""))
+        bytes.map(Size).ok_or_else(|| {
+            format!("{text:?} is not a size; expected a number of bytes such as \"512MiB\"")
+        })
     }
 }
 
 impl Limits {
+    /// Returns an error that names the first limit that is out of range.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.nice.is_some_and(|nice| !(-20..=19).contains(&nice)) {
             return Err("limits.nice must be from -20 to 19".to_owned());
@@ -64,19 +67,19 @@ impl Limits {
         Ok(())
     }
 
-    /// Files of a cgroup, and what stands in each.
-    pub(super) fn of_group(&self) -> Vec<(&'static str, String)> {
+    /// Returns the files of a cgroup with their contents.
+    pub(super) fn cgroup_files(&self) -> Vec<(&'static str, String)> {
         const PERIOD_US: f64 = 100_000.0;
         let memory = self.memory.map(|Size(bytes)| ("memory.max", bytes.to_string()));
-        // Or it would only be moved elsewhere.
+        // Without this limit the memory would be moved to swap.
         let swap = self.memory.map(|_| ("memory.swap.max", "0".to_owned()));
         let quota = |cpu: f64| format!("{} {PERIOD_US}", (cpu * PERIOD_US).round());
         let cpu = self.cpu.map(|cpu| ("cpu.max", quota(cpu)));
         [memory, swap, cpu].into_iter().flatten().collect()
     }
 
-    /// True when they need a cgroup.
-    pub(in crate::actions) fn need_group(&self) -> bool {
+    /// Returns true when the limits need a cgroup.
+    pub(in crate::actions) fn need_cgroup(&self) -> bool {
         self.memory.is_some() || self.cpu.is_some()
     }
 }
@@ -86,22 +89,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_read_and_written_as_the_kernel_wants_them() {
-        let read = |text: &str| toml::from_str::<Limits>(text).map_err(|error| error.to_string());
-        let limits = read("memory = '512MiB'\ncpu = 1.5\naddress_space = 4096\nnice = 5").unwrap();
+    fn limits_are_parsed_and_written_in_the_kernels_format() {
+        let parse = |text: &str| toml::from_str::<Limits>(text).map_err(|error| error.to_string());
+        let limits = parse("memory = '512MiB'\ncpu = 1.5\naddress_space = 4096\nnice = 5").unwrap();
         assert_eq!(limits.address_space, Some(Size(4096)));
         let expected = [
             ("memory.max", "536870912".to_owned()),
             ("memory.swap.max", "0".to_owned()),
             ("cpu.max", "150000 100000".to_owned()),
         ];
-        assert_eq!(limits.of_group(), expected);
-        assert!(limits.check().is_ok() && limits.need_group());
-        assert!(!Limits::default().need_group());
+        assert_eq!(limits.cgroup_files(), expected);
+        assert!(limits.check().is_ok() && limits.need_cgroup());
+        assert!(!Limits::default().need_cgroup());
         for wrong in ["memory = '1GB'", "memory = ''", "memory = '99999999999GiB'", "cpus = 1"] {
-            assert!(read(wrong).is_err(), "{wrong}");
+            assert!(parse(wrong).is_err(), "{wrong}");
         }
-        assert!(read("nice = 20").unwrap().check().is_err());
-        assert!(read("cpu = 0.0").unwrap().check().is_err());
+        assert!(parse("nice = 20").unwrap().check().is_err());
+        assert!(parse("cpu = 0.0").unwrap().check().is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! What a command says, read to its end: lines into the log, progress into the record. Bytes that are no UTF-8 become
-//! U+FFFD, and secrets that it was given become `***`.
+//! What a command writes while it runs, read to its end: output into the log, progress into the
+//! job's record. Bytes that are not UTF-8 become U+FFFD.
 
 use std::time::{Duration, Instant};
 
@@ -7,38 +7,18 @@ use store::Source;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio_util::sync::CancellationToken;
 
-use super::lines::Lines;
-use crate::actions::{Log, Progress, Teller};
-use crate::journal::LINE_BYTES;
+use super::pipe_lines::PipeLines;
+use super::secrets::Secrets;
+use crate::context::log_writer::{LINE_BYTES, Log};
+use crate::context::progress::{Progress, ProgressReporter};
 
-/// After the command and all that it has started were killed, its output is read for so long at most: it may have given
-/// the pipe to somebody else.
+/// How long output is read after the command and its descendants are gone. A command may have
+/// passed the pipe to a process that is not its descendant.
 const DRAIN: Duration = Duration::from_secs(2);
-/// A shorter secret is found in too much that is none.
-const SECRET_BYTES: usize = 6;
 
-/// Texts that must not be logged.
-#[derive(Debug, Default)]
-pub(super) struct Secrets(Vec<String>);
-
-impl Secrets {
-    /// A secret of several lines is hidden line by line, as it would be said.
-    pub(super) fn add(&mut self, secret: &str) {
-        let lines = secret.lines().map(str::trim).filter(|line| line.len() >= SECRET_BYTES);
-        self.0.extend(lines.map(ToOwned::to_owned));
-    }
-
-    fn hidden(&self, line: &[u8]) -> String {
-        let line = String::from_utf8_lossy(line).into_owned();
-        self.0.iter().fold(line, |line, secret| {
-            if line.contains(secret) { line.replace(secret, "***") } else { line }
-        })
-    }
-}
-
-/// Copies output to its end into the log. False when it was cut: after the command is `over`, nobody waits for more
-/// than [`DRAIN`] for what is still to be said. The log takes as long as it takes.
-pub(super) async fn copy_lines(
+/// Copies output into the log. Returns false when it was cut, because the pipe was still open
+/// [`DRAIN`] after the command was `over`. The time that the log takes does not count.
+pub(super) async fn copy_output(
     output: Option<impl AsyncRead + Unpin>,
     (source, log): (Source, &Log),
     secrets: &Secrets,
@@ -46,75 +26,77 @@ pub(super) async fn copy_lines(
 ) -> bool {
     let Some(output) = output else { return true };
     let mut reader = BufReader::with_capacity(LINE_BYTES, output);
-    let (mut line, mut whole, mut patience) = (Vec::new(), true, DRAIN);
+    let (mut line, mut complete, mut drain_left) = (Vec::new(), true, DRAIN);
     loop {
         let began = Instant::now();
         let available = tokio::select! {
             biased;
             read = reader.fill_buf() => read.unwrap_or_default(),
-            () = drained(over, patience) => {
-                whole = false;
+            () = drained(over, drain_left) => {
+                complete = false;
                 break;
             }
         };
         if over.is_cancelled() {
-            patience = patience.saturating_sub(began.elapsed());
+            drain_left = drain_left.saturating_sub(began.elapsed());
         }
         if available.is_empty() {
             break;
         }
-        let room = LINE_BYTES - line.len();
-        let some = &available[..available.len().min(room)];
-        let (used, ended) = match some.iter().position(|byte| *byte == b'\n') {
+        let rest = LINE_BYTES - line.len();
+        let part = &available[..available.len().min(rest)];
+        let (used, ended) = match part.iter().position(|byte| *byte == b'\n') {
             Some(end) => (end + 1, true),
-            None => (some.len(), false),
+            None => (part.len(), false),
         };
-        line.extend_from_slice(&some[..used - usize::from(ended)]);
+        line.extend_from_slice(&part[..used - usize::from(ended)]);
         reader.consume(used);
         if ended {
-            log.line(source, secrets.hidden(&line)).await;
+            log.line(source, secrets.hide(&line)).await;
             line.clear();
         } else if line.len() == LINE_BYTES {
-            let rest = line.split_off(LINE_BYTES - begun_character(&line));
-            log.line(source, secrets.hidden(&line)).await;
+            let rest = line.split_off(LINE_BYTES - incomplete_character(&line));
+            log.line(source, secrets.hide(&line)).await;
             line = rest;
         }
     }
     if !line.is_empty() {
-        log.line(source, secrets.hidden(&line)).await;
+        log.line(source, secrets.hide(&line)).await;
     }
-    whole
+    complete
 }
 
-async fn drained(over: &CancellationToken, patience: Duration) {
+async fn drained(over: &CancellationToken, drain_left: Duration) {
     over.cancelled().await;
-    tokio::time::sleep(patience).await;
+    tokio::time::sleep(drain_left).await;
 }
 
-/// How many bytes at the end may be the beginning of a character.
-fn begun_character(text: &[u8]) -> usize {
+/// Returns how many bytes at the end of `text` may be the start of an incomplete character.
+fn incomplete_character(text: &[u8]) -> usize {
     let tail = &text[text.len().saturating_sub(3)..];
-    let begin = tail.iter().rposition(|byte| *byte >= 0xC0);
-    begin.map_or(0, |begin| {
-        let begun = &tail[begin..];
-        let wanted = begun[0].leading_ones() as usize;
-        if begun.len() < wanted { begun.len() } else { 0 }
+    let start = tail.iter().rposition(|byte| *byte >= 0xC0);
+    start.map_or(0, |start| {
+        let character = &tail[start..];
+        let length = character[0].leading_ones() as usize;
+        if character.len() < length { character.len() } else { 0 }
     })
 }
 
-/// Reads lines of progress until the command is `over` and all that it has told is read.
+/// Reports the lines of the progress pipe. The first line that is not valid is noted in the log.
 pub(super) async fn copy_progress(
-    mut lines: Lines,
-    teller: &Teller,
+    mut pipe: PipeLines,
+    progress: &ProgressReporter,
     log: &Log,
     over: &CancellationToken,
 ) {
-    let mut complained = false;
-    while let Some(read) = lines.next(over).await {
+    let mut noted = false;
+    while let Some(read) = pipe.next(over).await {
         for line in read.lines {
-            let wrong = Progress::read(&line).and_then(|progress| teller.tell(progress)).err();
-            if let Some(wrong) = wrong.filter(|_| !std::mem::replace(&mut complained, true)) {
-                log.line(Source::Capstan, format!("a line of progress is ignored: {wrong}")).await;
+            let reported = Progress::parse(&line).and_then(|parsed| progress.report(parsed));
+            if let Err(error) = reported
+                && !std::mem::replace(&mut noted, true)
+            {
+                log.line(Source::Capstan, format!("progress line ignored: {error}")).await;
             }
         }
     }
@@ -125,22 +107,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_hidden_wherever_it_stands_in_a_line() {
-        let mut secrets = Secrets::default();
-        secrets.add("correct horse\nbattery staple\nab\n");
-        assert_eq!(secrets.hidden(b"<correct horse><battery staple>"), "<***><***>");
-        assert_eq!(secrets.hidden(b"a cab \xff"), "a cab \u{fffd}");
-    }
-
-    #[test]
-    fn a_line_that_is_broken_is_broken_between_characters() {
-        let cases = [("ab", 0), ("aß", 0), ("a\u{20ac}", 0)];
-        for (text, begun) in cases {
-            assert_eq!(begun_character(text.as_bytes()), begun, "{text}");
+    fn a_long_line_is_split_between_characters() {
+        for text in ["ab", "aß", "a\u{20ac}"] {
+            assert_eq!(incomplete_character(text.as_bytes()), 0, "{text}");
         }
         let whole = "x\u{1f600}".as_bytes();
-        assert_eq!([2, 3, 4].map(|cut| begun_character(&whole[..cut])), [1, 2, 3]);
-        assert_eq!(begun_character(&[0xff, 0xff, 0xff]), 1, "at most three, whatever it is");
-        assert_eq!(begun_character(b"a\x80\x80\x80\x80"), 0);
+        assert_eq!([2, 3, 4].map(|cut| incomplete_character(&whole[..cut])), [1, 2, 3]);
+        assert_eq!(incomplete_character(&[0xff, 0xff, 0xff]), 1, "invalid bytes");
+        assert_eq!(incomplete_character(b"a\x80\x80\x80\x80"), 0);
     }
 }

@@ -1,91 +1,109 @@
-//! A run of a command, from its room to its result: what the command says is read while it runs,
-//! and to its end.
+//! One run of a command, from its working directory to its result.
 
 use domain::job::Exception;
 use store::Source;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
-use super::Exec;
-use super::ending::{cannot_start, end_of, ended_as};
-use super::lines::Lines;
-use super::output::{Secrets, copy_lines, copy_progress};
-use super::reaper::Running;
-use super::remains::Remains;
-use super::room::Room;
-use super::spawning::{CHILD_BYTES, spawn_children};
-use crate::actions::{Context, Ended};
-use crate::progress::PROGRESS_BYTES;
+use super::cgroup::Cgroup;
+use super::child_requests::{self, create_children};
+use super::cleanup::Cleanup;
+use super::command::CommandTemplate;
+use super::environment::ExecEnvironment;
+use super::exit::{self, cannot_start};
+use super::output::{copy_output, copy_progress};
+use super::pipe_lines::PipeLines;
+use super::secrets::Secrets;
+use super::supervisor::SupervisedCommand;
+use super::workdir::Workdir;
+use crate::action::ActionResult;
+use crate::context::Context;
+use crate::context::progress::PROGRESS_BYTES;
 
-impl Exec {
-    /// Runs the command; when that returns, nothing of it is left.
-    pub(super) async fn run(&self, context: Context) -> Ended {
-        let owner = self.user.as_ref().map(|other| (other.user.uid, other.user.gid));
-        let room = self.ground.rooms.room(context.job.id, context.job.token, owner);
-        let room = room.map_err(|error| cannot_start("its directory", &error))?;
-        let ended = self.run_in(&room, context).await;
-        room.leave().await;
+/// Runs the command. When this returns, no process and no file of the run is left.
+pub(super) async fn run(
+    template: &CommandTemplate,
+    environment: &ExecEnvironment,
+    context: Context,
+) -> ActionResult {
+    let (id, token) = (context.job.id, context.job.token);
+    let workdir = environment.workdirs.workdir(id, token, template.owner());
+    let workdir = workdir.map_err(|error| cannot_start("its working directory", &error))?;
+    let result = run_in(template, environment, &workdir, context).await;
+    workdir.remove().await;
+    result
+}
+
+async fn run_in(
+    template: &CommandTemplate,
+    environment: &ExecEnvironment,
+    workdir: &Workdir,
+    mut context: Context,
+) -> ActionResult {
+    let mut secrets = Secrets::default();
+    let mut command = template.command(&context, workdir, &mut secrets)?;
+    let stdin = template.stdin(&context, &mut secrets)?;
+    let no_pipe = |error| cannot_start("its pipes", &error);
+    let progress_pipe =
+        PipeLines::open(&workdir.progress_pipe(), 2 * PROGRESS_BYTES).map_err(no_pipe)?;
+    let children_pipe =
+        PipeLines::open(&workdir.children_pipe(), child_requests::LINE_BYTES).map_err(no_pipe)?;
+    // Dropped, and so removed, after the command has ended.
+    let cgroup = cgroup_for(template, environment, &context)?;
+    let settings = template.process_settings(cgroup.as_ref());
+    let cleanup = Cleanup::new(workdir, cgroup.as_ref())
+        .map_err(|error| cannot_start("its supervisor", &error))?;
+    let mut running = SupervisedCommand::start(&mut command, settings, cleanup)
+        .map_err(|error| cannot_start(&template.program, &error))?;
+    drop(command);
+    let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
+    let input = running.child.stdin.take().zip(stdin);
+    let (log, progress) = (context.log.clone(), context.progress.clone());
+    let children = context.children.clone();
+    let over = CancellationToken::new();
+    let write_input = async {
+        if let Some((mut pipe, text)) = input {
+            // The command may end without reading all of its input.
+            over.run_until_cancelled(pipe.write_all(text.as_bytes())).await;
+        }
+    };
+    let wait = async {
+        let ended = exit::wait(&mut running, &mut context).await;
+        over.cancel();
         ended
+    };
+    let (ended, stdout_complete, stderr_complete, (), children_created, ()) = tokio::join!(
+        wait,
+        copy_output(stdout, (Source::Stdout, &log), &secrets, &over),
+        copy_output(stderr, (Source::Stderr, &log), &secrets, &over),
+        copy_progress(progress_pipe, &progress, &log, &over),
+        create_children(children_pipe, &children, &log, &over),
+        write_input,
+    );
+    if !(stdout_complete && stderr_complete) {
+        let line = "output cut: a process outside the job keeps the command's output open";
+        log.line(Source::Capstan, line).await;
     }
+    let (status, stop_requested) = ended.map_err(|error| {
+        Exception::new("CannotWait", format!("cannot wait for {}: {error}", template.program))
+    })?;
+    exit::check(status)?;
+    if stop_requested {
+        // A clean exit after SIGTERM does not mean that the work is done.
+        return Err(Exception::new("Stopped", "the command stopped after a stop request"));
+    }
+    children_created?;
+    workdir.read_result()
+}
 
-    async fn run_in(&self, room: &Room, mut context: Context) -> Ended {
-        let mut secrets = Secrets::default();
-        let mut command = self.command(&context, room, &mut secrets)?;
-        let stdin = self.stdin.as_ref().map(|stdin| {
-            let text = stdin.filled(context.job.spec.parameters.as_ref())?;
-            if stdin.is_secret() {
-                secrets.add(&text);
-            }
-            Ok::<_, Exception>(text)
-        });
-        let stdin = stdin.transpose()?;
-        let no_pipe = |error| cannot_start("its pipes", &error);
-        let progress = Lines::of(&room.progress(), 2 * PROGRESS_BYTES).map_err(no_pipe)?;
-        let children = Lines::of(&room.children(), CHILD_BYTES).map_err(no_pipe)?;
-        let (become_it, group) = self.become_it(&context)?;
-        let remains = Remains::new(room, group.as_ref())
-            .map_err(|error| cannot_start("its reaper", &error))?;
-        let mut running = Running::start(&mut command, become_it, remains)
-            .map_err(|error| cannot_start(&self.program, &error))?;
-        drop(command);
-        let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
-        let giving = running.child.stdin.take().zip(stdin);
-        let (log, teller) = (context.log.clone(), context.progress.clone());
-        let family = context.family.clone();
-        let over = CancellationToken::new();
-        let giving = async {
-            if let Some((mut pipe, text)) = giving {
-                // Who does not read it to its end has read enough.
-                over.run_until_cancelled(pipe.write_all(text.as_bytes())).await;
-            }
-        };
-        let ending = async {
-            let ended = end_of(&mut running, &mut context).await;
-            over.cancel();
-            ended
-        };
-        let (ended, out, err, (), spawned, ()) = tokio::join!(
-            ending,
-            copy_lines(stdout, (Source::Stdout, &log), &secrets, &over),
-            copy_lines(stderr, (Source::Stderr, &log), &secrets, &over),
-            copy_progress(progress, &teller, &log, &over),
-            spawn_children(children, &family, &log, &over),
-            giving,
-        );
-        if !(out && err) {
-            let told =
-                "a process that is none of the job's still holds its output, which is cut here";
-            log.line(Source::Capstan, told).await;
-        }
-        let (status, asked) = ended.map_err(|error| {
-            Exception::new("CannotWait", format!("cannot wait for {}: {error}", self.program))
-        })?;
-        ended_as(status)?;
-        if asked {
-            // It was told to end, and has, cleanly: that does not mean that its work is done.
-            return Err(Exception::new("Stopped", "the command ended when it was asked to"));
-        }
-        spawned?;
-        room.read_result()
-    }
+/// Creates the cgroup of the run, if its limits need one and the machine allows it.
+fn cgroup_for(
+    template: &CommandTemplate,
+    environment: &ExecEnvironment,
+    context: &Context,
+) -> Result<Option<Cgroup>, Exception> {
+    let cgroups = environment.cgroups.as_ref().filter(|_| template.limits.need_cgroup());
+    let (id, token) = (context.job.id, context.job.token);
+    let cgroup = cgroups.map(|cgroups| cgroups.cgroup(id, token, &template.limits));
+    cgroup.transpose().map_err(|error| cannot_start("its cgroup", &error))
 }

@@ -1,166 +1,171 @@
-//! The HTTP client of webhooks: it connects only to addresses that it has looked at itself, so that no name leads it
-//! elsewhere between the look and the connection, and it follows no redirect of its own accord.
+//! The HTTP client of webhooks. It connects only to addresses that it has checked itself, so a name
+//! cannot resolve to another address between the check and the connection, and it checks the target
+//! of every redirect.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use domain::job::Exception;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Response, Url};
-use domain::job::Exception;
-use domain::subscription::Endpoint;
 
-use super::address::Networks;
-use super::{Message, signature};
+use super::message::{Message, parse_url};
+use super::signature;
+use crate::networks::Networks;
 
-/// How often a receiver may send a message elsewhere.
-const REDIRECTS: usize = 3;
-const CONNECT: Duration = Duration::from_secs(5);
+/// How many redirects are followed.
+const MAX_REDIRECTS: usize = 3;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Cheap to clone.
+/// Sends messages. Cheap to clone.
 #[derive(Clone)]
-pub(in crate::actions) struct Client {
+pub(in crate::actions) struct HttpClient {
     allowed: Arc<Networks>,
-    // Made when it is needed: it reads the machine's certificates.
+    // Created when it is first needed, because that reads the machine's certificates.
     http: Arc<OnceLock<Result<reqwest::Client, String>>>,
 }
 
-/// Why there is no answer.
-pub(super) enum Trouble {
-    /// It may be there later.
-    Later(Exception),
-    /// It will not be.
-    Never(Exception),
+/// Why there is no response.
+pub(super) enum SendError {
+    /// A retry may succeed.
+    Retryable(Exception),
+    /// A retry would fail too.
+    Permanent(Exception),
 }
 
-/// An address that must not be reached.
+/// The error of a host at an address that webhooks must not reach.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} has no address that webhooks may reach (CAPSTAN_WEBHOOK_ALLOW names more)")]
-struct Forbidden(String);
+#[error("{0} has no address that webhooks may reach (CAPSTAN_WEBHOOK_ALLOW can allow more)")]
+struct ForbiddenHost(String);
 
-/// A URL that a message may be sent to.
-pub(super) fn url(text: &str) -> Result<Url, String> {
-    let endpoint = text.parse::<Endpoint>().map_err(|why| why.to_string())?;
-    Ok(endpoint.url().clone())
-}
-
-impl Client {
-    pub(in crate::actions) fn new(allowed: Networks) -> Client {
-        Client { allowed: Arc::new(allowed), http: Arc::default() }
+impl HttpClient {
+    /// Creates a client that reaches public addresses and the `allowed` networks.
+    pub(in crate::actions) fn new(allowed: Networks) -> HttpClient {
+        HttpClient { allowed: Arc::new(allowed), http: Arc::default() }
     }
 
-    /// Sends a message once. A redirect that keeps method and body (307, 308) is followed.
-    pub(super) async fn send(&self, message: &Message, seconds: i64) -> Result<Response, Trouble> {
-        let mut at = message.url.clone();
-        for _ in 0..=REDIRECTS {
-            let answer = self.send_to(&at, message, seconds).await?;
-            if !matches!(answer.status().as_u16(), 307 | 308) {
-                return Ok(answer);
+    /// Sends a message once. Follows redirects that keep method and body (307, 308).
+    pub(super) async fn send(
+        &self,
+        message: &Message,
+        timestamp_s: i64,
+    ) -> Result<Response, SendError> {
+        let mut url = message.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send_to(&url, message, timestamp_s).await?;
+            if !matches!(response.status().as_u16(), 307 | 308) {
+                return Ok(response);
             }
-            let next = answer.headers().get("location").and_then(|next| next.to_str().ok());
-            let next = next.and_then(|next| at.join(next).ok());
-            let next = next.and_then(|next| url(next.as_str()).ok());
-            let never = |why: &str| Trouble::Never(Exception::new("Redirected", why));
-            let next = next.ok_or_else(|| never("the receiver redirects to no URL"))?;
-            if at.scheme() == "https" && next.scheme() == "http" {
-                return Err(never("the receiver redirects from https to http"));
+            let target = response.headers().get("location").and_then(|text| text.to_str().ok());
+            let target = target.and_then(|text| url.join(text).ok());
+            let target = target.and_then(|target| parse_url(target.as_str()).ok());
+            let target =
+                target.ok_or_else(|| redirected("the receiver redirects to an invalid URL"))?;
+            if url.scheme() == "https" && target.scheme() == "http" {
+                return Err(redirected("the receiver redirects from https to http"));
             }
-            at = next;
+            url = target;
         }
-        let why = format!("the receiver redirects more than {REDIRECTS} times");
-        Err(Trouble::Never(Exception::new("Redirected", why)))
+        Err(redirected(&format!("the receiver redirects more than {MAX_REDIRECTS} times")))
     }
 
     async fn send_to(
         &self,
         url: &Url,
         message: &Message,
-        seconds: i64,
-    ) -> Result<Response, Trouble> {
-        // A host that is an address is not looked up.
+        timestamp_s: i64,
+    ) -> Result<Response, SendError> {
+        // A host that is an address is not resolved, so it is checked here.
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         if let Some(address) = host.parse().ok().filter(|address| !self.allowed.allow(*address)) {
-            return Err(forbidden(&Forbidden(address.to_string())));
+            return Err(forbidden(&ForbiddenHost(address.to_string())));
         }
         let http = self.http.get_or_init(|| self.build()).as_ref();
-        let http = http.map_err(|why| Trouble::Never(Exception::new("NoClient", why.clone())))?;
+        let http =
+            http.map_err(|why| SendError::Permanent(Exception::new("NoClient", why.clone())))?;
         let mut request = http.request(Method::POST, url.clone()).timeout(message.timeout);
-        // What was meant for one receiver is not for another.
+        // The headers may contain credentials for the first receiver.
         if url.origin() == message.url.origin() {
             request = request.headers(message.headers.clone());
         }
         request = request.header("content-type", "application/json");
-        request = request.header("webhook-id", &message.id).header("webhook-timestamp", seconds);
-        let sign = |key: &Vec<u8>| signature::sign(key, &message.id, seconds, &message.body);
+        request = request.header("webhook-id", &message.id);
+        request = request.header("webhook-timestamp", timestamp_s);
+        let sign = |key: &Vec<u8>| signature::sign(key, &message.id, timestamp_s, &message.body);
         let signatures: Vec<String> = message.keys.iter().filter_map(sign).collect();
         if !signatures.is_empty() {
             request = request.header("webhook-signature", signatures.join(" "));
         }
-        request.body(message.body.clone()).send().await.map_err(|error| trouble(&error))
+        request.body(message.body.clone()).send().await.map_err(|error| send_error(&error))
     }
 
     fn build(&self) -> Result<reqwest::Client, String> {
         let client = reqwest::Client::builder()
-            // A proxy would connect to what we have not looked at.
+            // A proxy would connect to addresses that are not checked.
             .no_proxy()
             .redirect(Policy::none())
-            .dns_resolver(Arc::new(Lookup(Arc::clone(&self.allowed))))
-            .connect_timeout(CONNECT)
+            .dns_resolver(Arc::new(CheckedResolver(Arc::clone(&self.allowed))))
+            .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(0)
             .user_agent(concat!("capstan/", env!("CARGO_PKG_VERSION")));
-        client.build().map_err(|error| format!("cannot make an HTTP client: {}", whole(&error)))
+        client.build().map_err(|error| format!("cannot create an HTTP client: {}", causes(&error)))
     }
 }
 
-/// Finds the addresses of a name and leaves out those that must not be reached.
-struct Lookup(Arc<Networks>);
+/// Resolves names to those of their addresses that webhooks may reach.
+struct CheckedResolver(Arc<Networks>);
 
-impl Resolve for Lookup {
+impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let allowed = Arc::clone(&self.0);
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let found: Vec<SocketAddr> = found.filter(|found| allowed.allow(found.ip())).collect();
             if found.is_empty() {
-                return Err(Forbidden(name.as_str().to_owned()).into());
+                return Err(ForbiddenHost(name.as_str().to_owned()).into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
 
-fn forbidden(why: &Forbidden) -> Trouble {
-    Trouble::Never(Exception::new("ForbiddenAddress", why.to_string()))
+fn redirected(why: &str) -> SendError {
+    SendError::Permanent(Exception::new("Redirected", why))
 }
 
-fn trouble(error: &reqwest::Error) -> Trouble {
+fn forbidden(host: &ForbiddenHost) -> SendError {
+    SendError::Permanent(Exception::new("ForbiddenAddress", host.to_string()))
+}
+
+fn send_error(error: &reqwest::Error) -> SendError {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(inner) = cause {
-        if let Some(why) = inner.downcast_ref::<Forbidden>() {
-            return forbidden(why);
+        if let Some(host) = inner.downcast_ref::<ForbiddenHost>() {
+            return forbidden(host);
         }
-        // Some layers hand on an error of I/O with the cause inside.
-        let within = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(why) = within.and_then(|within| within.downcast_ref::<Forbidden>()) {
-            return forbidden(why);
+        // Some layers wrap the cause in an I/O error that does not return it as its source.
+        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(host) = wrapped.and_then(|wrapped| wrapped.downcast_ref::<ForbiddenHost>()) {
+            return forbidden(host);
         }
         cause = inner.source();
     }
     let kind = if error.is_timeout() { "Timeout" } else { "Unreachable" };
-    Trouble::Later(Exception::new(kind, whole(error)))
+    SendError::Retryable(Exception::new(kind, causes(error)))
 }
 
-/// An error with all its causes, without the URL, which may hold a key.
-fn whole(error: &reqwest::Error) -> String {
+/// Returns an error's chain of causes, without the URL, which may contain a credential.
+fn causes(error: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
-        let told = inner.to_string();
-        if !text.ends_with(&told) {
+        let message = inner.to_string();
+        if !text.ends_with(&message) {
             text.push_str(if text.is_empty() { "" } else { ": " });
-            text.push_str(&told);
+            text.push_str(&message);
         }
         cause = inner.source();
     }

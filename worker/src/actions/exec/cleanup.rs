@@ -1,0 +1,169 @@
+//! Removes what a run leaves on disk when its worker is killed: its working directory, its cgroup,
+//! and with the last run the worker's own directory. The supervisor does this, so nothing here
+//! allocates. Whatever remains, because the supervisor was killed too, the next worker removes.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, open, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::UnlinkatFlags::{NoRemoveDir, RemoveDir};
+use nix::unistd::unlinkat;
+
+use super::cgroup::Cgroup;
+use super::directory::for_each_name;
+use super::workdir::{LOCK, Workdir};
+
+/// How deep directories are removed. Each level takes stack space and an open file.
+const MAX_DEPTH: u32 = 64;
+/// How often the worker's lock is tried: a dying process closes its files one after the other.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// The paths to remove, prepared before the fork.
+#[derive(Debug, Clone)]
+pub(super) struct Cleanup {
+    workdir: CString,
+    /// The worker's directory, which contains the working directories of its runs.
+    workdirs: CString,
+    /// The lock file in it, which is locked while the worker lives.
+    lock: CString,
+    cgroup: Option<CString>,
+}
+
+impl Cleanup {
+    pub(super) fn new(workdir: &Workdir, cgroup: Option<&Cgroup>) -> io::Result<Cleanup> {
+        Cleanup::of_paths(workdir.path(), cgroup.map(Cgroup::path))
+    }
+
+    fn of_paths(workdir: &Path, cgroup: Option<&Path>) -> io::Result<Cleanup> {
+        let text = |path: &Path| Ok::<_, io::Error>(CString::new(path.as_os_str().as_bytes())?);
+        let no_parent = || io::Error::other("the working directory has no parent");
+        let workdirs = workdir.parent().ok_or_else(no_parent)?;
+        Ok(Cleanup {
+            workdir: text(workdir)?,
+            workdirs: text(workdirs)?,
+            lock: text(&workdirs.join(LOCK))?,
+            cgroup: cgroup.map(text).transpose()?,
+        })
+    }
+
+    /// Removes everything. No process of the run is alive any more.
+    pub(super) fn run(&self) {
+        if let Some(cgroup) = &self.cgroup {
+            let _ = remove_directory(cgroup);
+        }
+        if let Ok(workdir) = open_directory(AT_FDCWD, &self.workdir) {
+            empty(&workdir, MAX_DEPTH);
+        }
+        let _ = remove_directory(&self.workdir);
+        if self.worker_is_dead() {
+            let _ = unlinkat(AT_FDCWD, self.lock.as_c_str(), NoRemoveDir);
+            // Other runs of the worker may not be over: put the lock file back for them.
+            if remove_directory(&self.workdirs) == Err(Errno::ENOTEMPTY) {
+                let flags = OFlag::O_WRONLY | OFlag::O_CREAT;
+                let _ = open(self.lock.as_c_str(), flags, Mode::from_bits_truncate(0o600));
+            }
+        }
+    }
+
+    /// Returns true when the worker's lock is free or already removed. A worker that lives may also
+    /// give up a run.
+    fn worker_is_dead(&self) -> bool {
+        let lock = match open(self.lock.as_c_str(), OFlag::O_WRONLY, Mode::empty()) {
+            Ok(lock) => File::from(lock),
+            Err(error) => return error == Errno::ENOENT,
+        };
+        for _ in 0..LOCK_TRIES {
+            if lock.try_lock().is_ok() {
+                return true;
+            }
+            std::thread::sleep(LOCK_PAUSE);
+        }
+        false
+    }
+}
+
+fn remove_directory(path: &CStr) -> nix::Result<()> {
+    unlinkat(AT_FDCWD, path, RemoveDir)
+}
+
+/// Opens a directory, but not through a symbolic link: the command may have made links to
+/// directories that are not its own.
+fn open_directory(parent: impl AsFd, name: &CStr) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty())
+}
+
+/// Removes everything in a directory.
+fn empty(directory: &OwnedFd, depth: u32) {
+    for_each_name(directory, |name| {
+        if unlinkat(directory, name, NoRemoveDir).is_ok() {
+            return;
+        }
+        if let Some(depth) = depth.checked_sub(1)
+            && let Ok(below) = open_directory(directory, name)
+        {
+            empty(&below, depth);
+        }
+        let _ = unlinkat(directory, name, RemoveDir);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A worker's directory with two working directories, and its lock file.
+    fn workdirs() -> (PathBuf, [PathBuf; 2], PathBuf) {
+        let name = format!("cleanup-{}", domain::job::JobId::random());
+        let workdirs = std::env::temp_dir().join(name);
+        let [one, two] = ["one", "two"].map(|name| workdirs.join(name));
+        fs::create_dir_all(one.join("deep/deeper")).unwrap();
+        fs::create_dir(&two).unwrap();
+        let lock = workdirs.join("lock");
+        fs::write(&lock, "").unwrap();
+        (workdirs, [one, two], lock)
+    }
+
+    #[test]
+    fn a_working_directory_is_emptied_and_the_last_one_takes_the_workers_directory_along() {
+        let (workdirs, [one, two], lock) = workdirs();
+        let elsewhere = workdirs.with_extension("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("kept"), "").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, one.join("deep/link")).unwrap();
+        for number in 0..500 {
+            let name = format!("deep/deeper/a file with a long name, {number}");
+            fs::write(one.join(name), "").unwrap();
+        }
+        Cleanup::of_paths(&one, None).unwrap().run();
+        assert!(!one.exists() && two.exists() && lock.exists(), "the other run is not over");
+        assert!(elsewhere.join("kept").exists(), "symbolic links are not followed");
+        Cleanup::of_paths(&two, None).unwrap().run();
+        assert!(!workdirs.exists());
+        fs::remove_dir_all(&elsewhere).unwrap();
+    }
+
+    #[test]
+    fn the_directory_of_a_live_worker_stays() {
+        let (workdirs, [one, two], lock) = workdirs();
+        let held = File::open(&lock).unwrap();
+        held.try_lock().unwrap();
+        for workdir in [&one, &two] {
+            Cleanup::of_paths(workdir, None).unwrap().run();
+        }
+        assert!(!one.exists() && !two.exists() && lock.exists());
+        drop(held);
+        fs::remove_dir_all(&workdirs).unwrap();
+    }
+}

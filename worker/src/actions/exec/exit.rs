@@ -1,0 +1,60 @@
+//! How a command ends, by itself or after a stop request, and what that means for its job.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use domain::job::Exception;
+use nix::sys::signal::Signal;
+use serde_json::json;
+use store::Source;
+
+use super::supervisor::SupervisedCommand;
+use crate::context::Context;
+use crate::context::stop::{immediate_stop_requested, stop_requested};
+
+/// The error of a command that could not be started.
+pub(super) fn cannot_start(what: &str, error: &std::io::Error) -> Exception {
+    Exception::new("CannotStart", format!("cannot start {what}: {error}"))
+}
+
+/// Waits for the command. After a stop request, sends SIGTERM to its process group and, once the
+/// stop timeout is over, kills its descendants. Returns how the command ended, and whether it was
+/// asked to stop before.
+pub(super) async fn wait(
+    command: &mut SupervisedCommand,
+    context: &mut Context,
+) -> std::io::Result<(ExitStatus, bool)> {
+    tokio::select! {
+        biased;
+        status = command.wait() => return Ok((status?, false)),
+        () = stop_requested(&mut context.stop) => {}
+    }
+    command.signal(Signal::SIGTERM);
+    tokio::select! {
+        status = command.wait() => return Ok((status?, true)),
+        () = immediate_stop_requested(&mut context.stop) => {}
+        () = tokio::time::sleep(context.stop_timeout) => {}
+    }
+    command.kill();
+    let status = command.wait().await?;
+    let line = "the command did not stop after SIGTERM in time and was killed";
+    context.log.line(Source::Capstan, line).await;
+    Ok((status, true))
+}
+
+/// Returns an error unless the exit status is 0.
+pub(super) fn check(status: ExitStatus) -> Result<(), Exception> {
+    if status.success() {
+        return Ok(());
+    }
+    let mut exception = match (status.code(), status.signal()) {
+        (Some(code), _) => Exception::new("ExitCode", format!("exit status {code}")),
+        (None, Some(signal)) => {
+            let name = Signal::try_from(signal).map_or("an unknown signal", Signal::as_str);
+            Exception::new("Signal", format!("killed by {name}"))
+        }
+        (None, None) => Exception::new("Unknown", status.to_string()),
+    };
+    exception.detail = Some(json!({"code": status.code(), "signal": status.signal()}));
+    Err(exception)
+}

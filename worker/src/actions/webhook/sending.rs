@@ -1,0 +1,143 @@
+//! Sends one message: tries until it is accepted, refused for good, or the tries are used up.
+
+use std::time::Duration;
+
+use domain::job::Exception;
+use reqwest::Response;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde_json::json;
+use store::Source;
+
+use super::client::{HttpClient, SendError};
+use super::message::Message;
+use crate::action::ActionResult;
+use crate::context::Context;
+use crate::context::log_writer::Log;
+use crate::context::stop::stop_requested;
+
+/// The pause before the second try; it doubles with each try.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause. If the receiver asks for a longer one, the try fails, and a retry of the job
+/// sends the message again.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// How much of a response body is logged.
+const LOGGED_BODY_BYTES: usize = 8 * 1024;
+
+/// The type of the exception of a message that was not sent because of a stop request.
+pub(in crate::actions) const STOPPED: &str = "Stopped";
+
+/// Returns the status code of the response, if it is the cause of the exception.
+pub(in crate::actions) fn status_of(exception: &Exception) -> Option<u16> {
+    exception.detail.as_ref()?.get("status")?.as_u64()?.try_into().ok()
+}
+
+/// Sends a message until it is accepted.
+pub(in crate::actions) async fn send(
+    http: &HttpClient,
+    message: &Message,
+    mut context: Context,
+) -> ActionResult {
+    let log = context.log.clone();
+    tokio::select! {
+        result = send_with_retries(http, message, &log) => result,
+        () = stop_requested(&mut context.stop) => {
+            Err(Exception::new(STOPPED, "the webhook was interrupted"))
+        }
+    }
+}
+
+async fn send_with_retries(http: &HttpClient, message: &Message, log: &Log) -> ActionResult {
+    let (mut number, mut pause) = (1, FIRST_PAUSE);
+    loop {
+        let (exception, retry_after) = match send_once(http, message, log).await {
+            Ok(status) => return Ok(Some(json!({"status": status, "tries": number}))),
+            Err((exception, None)) => return Err(exception),
+            Err((exception, Some(retry_after))) => (exception, retry_after),
+        };
+        if number >= message.tries || retry_after > MAX_PAUSE {
+            return Err(exception);
+        }
+        let next = retry_after.max(pause);
+        let line = format!("try {number}: {}; next try in {next:?}", exception.message);
+        log.line(Source::Capstan, line).await;
+        tokio::time::sleep(next).await;
+        number += 1;
+        pause = MAX_PAUSE.min(pause * 2);
+    }
+}
+
+/// Makes one try. Returns the status code if the message was accepted. An error comes with the time
+/// after which a retry makes sense, if it does.
+async fn send_once(
+    http: &HttpClient,
+    message: &Message,
+    log: &Log,
+) -> Result<u16, (Exception, Option<Duration>)> {
+    let sent = http.send(message, chrono::Utc::now().timestamp()).await;
+    let response = sent.map_err(|error| match error {
+        SendError::Retryable(exception) => (exception, Some(Duration::ZERO)),
+        SendError::Permanent(exception) => (exception, None),
+    })?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    log_response(response, log).await;
+    if status.is_success() {
+        return Ok(status.as_u16());
+    }
+    let mut exception = Exception::new("HttpStatus", format!("the receiver answered {status}"));
+    exception.detail = Some(json!({"status": status.as_u16()}));
+    let retryable = status.as_u16() == 429 || status.is_server_error();
+    Err((exception, retryable.then(|| retry_after(&headers))))
+}
+
+/// Logs the head of a response and the beginning of its body.
+async fn log_response(mut response: Response, log: &Log) {
+    log.line(Source::Stdout, format!("{:?} {}", response.version(), response.status())).await;
+    for (name, value) in response.headers() {
+        // A cookie may be a credential.
+        let value = if name == "set-cookie" { "***".into() } else { value.as_bytes().to_owned() };
+        let value = String::from_utf8_lossy(&value).into_owned();
+        log.line(Source::Stdout, format!("{name}: {value}")).await;
+    }
+    let mut body = Vec::new();
+    while body.len() <= LOGGED_BODY_BYTES {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    let cut = body.len() > LOGGED_BODY_BYTES;
+    body.truncate(LOGGED_BODY_BYTES);
+    for line in String::from_utf8_lossy(&body).lines() {
+        log.line(Source::Stdout, line).await;
+    }
+    if cut {
+        let line = format!("response body cut after {LOGGED_BODY_BYTES} bytes");
+        log.line(Source::Capstan, line).await;
+    }
+}
+
+/// Returns the pause that the receiver asks for, given in seconds or as a date.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let date = || {
+        let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
+        (date.to_utc() - chrono::Utc::now()).to_std().ok()
+    };
+    let seconds = text.trim().parse().ok().map(Duration::from_secs);
+    seconds.or_else(date).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let after =
+            |text: &str| retry_after(&[(RETRY_AFTER, text.parse().unwrap())].into_iter().collect());
+        assert_eq!(after("7"), Duration::from_secs(7));
+        assert_eq!(after("soon"), Duration::ZERO);
+        assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT"), Duration::ZERO);
+        assert!(after("Tue, 31 Dec 2999 23:59:59 GMT") > Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,89 @@
+//! The settings of a worker, and how it is asked to stop.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser};
+use domain::capacity::CapacityMap;
+use service::settings::{BrokerSettings, StoreSettings, TelemetryConfig, duration};
+use tokio_util::sync::CancellationToken;
+
+use crate::networks::Networks;
+
+/// The settings of a worker.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    #[command(flatten)]
+    /// The connection to Redis.
+    pub store: StoreSettings,
+    #[command(flatten)]
+    /// The connection to RabbitMQ.
+    pub broker: BrokerSettings,
+    #[command(flatten)]
+    /// Logs, health and metrics.
+    pub telemetry: TelemetryConfig,
+
+    /// Capacity of this worker, in whole units by type; `default=16` is added unless given
+    #[arg(long, env = "CAPSTAN_CAPACITY", default_value = "scan=1,scanCheck=1")]
+    pub capacity: CapacityMap,
+
+    /// TOML file that declares actions: commands and webhooks
+    #[arg(long, env = "CAPSTAN_ACTIONS")]
+    pub actions: Option<PathBuf>,
+
+    /// Directory in which each command gets a private working directory
+    #[arg(long, env = "CAPSTAN_TEMPORARY", default_value = "/tmp")]
+    pub temporary: PathBuf,
+
+    /// Private networks that webhooks may reach, such as `10.1.0.0/16,127.0.0.1`
+    #[arg(long, env = "CAPSTAN_WEBHOOK_ALLOW", default_value = "")]
+    pub webhook_allow: Networks,
+
+    /// Display name; the worker's id is random
+    #[arg(long, env = "CAPSTAN_NAME", default_value = "")]
+    pub name: String,
+
+    /// How long this worker keeps its jobs without a heartbeat; it sends five heartbeats in that time
+    #[arg(long, env = "CAPSTAN_LEASE", default_value = "5s", value_parser = lease)]
+    pub lease: Duration,
+
+    /// How long an offer may take to find a worker with free capacity; a full worker returns it earlier
+    #[arg(long, env = "CAPSTAN_OFFER_HOLD", default_value = "250ms", value_parser = duration)]
+    pub offer_hold: Duration,
+
+    /// How long running jobs may continue after a shutdown request
+    #[arg(long, env = "CAPSTAN_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration)]
+    pub shutdown_grace: Duration,
+}
+
+/// Runs jobs within its capacity.
+#[derive(Parser)]
+#[command(name = "capstan-worker", version)]
+struct Cli {
+    #[command(flatten)]
+    config: Config,
+}
+
+impl Config {
+    /// Reads the settings from this process's flags and environment. Exits the process with a
+    /// message when they are invalid, or with the help text when `--help` is given.
+    #[must_use]
+    pub fn from_arguments() -> Config {
+        Cli::parse().config
+    }
+}
+
+/// How a worker is asked to stop. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    /// Stop claiming jobs; running jobs may continue for the grace period.
+    pub asked: CancellationToken,
+    /// End the grace period now.
+    pub hurry: CancellationToken,
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = duration(text)?;
+    let bounds = Duration::from_millis(500)..=Duration::from_secs(3600);
+    if bounds.contains(&lease) { Ok(lease) } else { Err("must be from 500ms to 1h".to_owned()) }
+}

@@ -1,0 +1,86 @@
+//! What an action is given when it runs.
+
+pub(crate) mod child;
+pub(crate) mod child_jobs;
+pub(crate) mod log_writer;
+pub(crate) mod progress;
+pub(crate) mod retrying_store;
+pub(crate) mod stop;
+
+use std::time::Duration;
+
+use domain::job::{ClaimedJob, FencingToken, JobId};
+use domain::lock::Locks;
+use store::Source;
+
+use child::Child;
+use child_jobs::{ChildJobs, SpawnError};
+use log_writer::Log;
+use progress::{Progress, ProgressError, ProgressReporter};
+use stop::{StopReason, StopSignal, stop_requested};
+
+/// Everything that one run of an action may use.
+pub struct Context {
+    /// The job, with its parameters.
+    pub job: ClaimedJob,
+    /// The job's log.
+    pub log: Log,
+    /// The job's progress.
+    pub progress: ProgressReporter,
+    /// The job's child jobs.
+    pub children: ChildJobs,
+    /// How long the action may take to stop after a stop request.
+    pub stop_timeout: Duration,
+    /// The stop request, if there is one.
+    pub stop: StopSignal,
+}
+
+impl Context {
+    /// Returns the fencing token of this run. Pass it to the systems that the job writes to, so that
+    /// they can refuse writes of an older run.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.job.token
+    }
+
+    /// Returns the locks that the job holds, with the permits of each. [`Context::token`] is the
+    /// fencing token of all of them: a later holder has a larger one.
+    #[must_use]
+    pub fn locks(&self) -> &Locks {
+        &self.job.spec.locks
+    }
+
+    /// Creates child jobs and returns their ids, in order. A repeated run does not create a child a
+    /// second time: see [`Child::key`].
+    pub async fn spawn(&self, children: Vec<Child>) -> Result<Vec<JobId>, SpawnError> {
+        self.children.spawn(children).await
+    }
+
+    /// Makes the job wait for its children after the action succeeds. The job occupies no worker
+    /// while it waits, and fails if a child does not succeed.
+    pub fn await_children(&self) {
+        self.children.await_children();
+    }
+
+    /// Appends a line to the job's log; waits while the log's buffer is full.
+    pub async fn log(&self, line: impl Into<String>) {
+        self.log.line(Source::Stdout, line).await;
+    }
+
+    /// Reports progress. Never waits; of several reports within a second only the last is written.
+    pub fn progress(&self, progress: Progress) -> Result<(), ProgressError> {
+        self.progress.report(progress)
+    }
+
+    /// Returns why the job must stop, or `None`. Check it between two steps of a long computation.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        *self.stop.borrow()
+    }
+
+    /// Returns when the job must stop: it is cancelled, past its deadline, its worker is shutting
+    /// down, or its claim is lost.
+    pub async fn stopped(&self) {
+        stop_requested(&mut self.stop.clone()).await;
+    }
+}

@@ -1,0 +1,80 @@
+//! The engine decides which jobs run on this worker and when, runs them, and records how they
+//! ended. It knows actions only through the registry.
+
+mod admission;
+mod attempt;
+mod heartbeat;
+mod intake;
+mod resources;
+mod running_jobs;
+mod session;
+mod store_batcher;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Shutdown;
+use heartbeat::Heartbeat;
+use session::{DesiredState, Session, SessionEnd};
+
+pub(crate) use resources::Resources;
+
+/// The pause before a new session after the lease was lost.
+const NEW_SESSION_PAUSE: Duration = Duration::from_millis(500);
+
+/// Names the parts of the engine that must report progress for the worker to be healthy.
+pub(crate) const HEALTH_PARTS: [&str; 2] = [heartbeat::HEALTH_PART, intake::HEALTH_PART];
+
+/// Runs sessions, one after the other, until shutdown. Waits for the store first.
+pub(crate) async fn run(resources: Arc<Resources>, shutdown: Shutdown) -> anyhow::Result<()> {
+    if !resources.store.wait_until_ready(&shutdown.asked).await {
+        return Ok(());
+    }
+    let desired = DesiredState { capacity: resources.capacity.clone(), draining: false };
+    let desired = Arc::new(watch::Sender::new(desired));
+    while run_session(&resources, &desired, &shutdown).await? == SessionEnd::LeaseLost {
+        tracing::warn!("lease lost, starting a new session under another worker id");
+        tokio::time::sleep(NEW_SESSION_PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Runs one session, from its first heartbeat until shutdown or until the lease is lost. On
+/// shutdown the intake closes first, then attempts get their grace period, and the heartbeat stops
+/// last.
+async fn run_session(
+    resources: &Arc<Resources>,
+    desired: &Arc<watch::Sender<DesiredState>>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<SessionEnd> {
+    let session = Session::new(resources.store.clone(), Arc::clone(desired));
+    let id = session.id.clone();
+    let mut heartbeat = Heartbeat::new(Arc::clone(resources), session.clone());
+    if !heartbeat.register(&shutdown.asked).await {
+        return Ok(SessionEnd::Shutdown);
+    }
+    let capacity = resources.capacity.to_string();
+    tracing::info!(worker.id = %id, capacity, "worker started");
+    let stop_heartbeat = CancellationToken::new();
+    let free = heartbeat.free_capacity();
+    let renewing = heartbeat.run(stop_heartbeat.clone());
+    let working = async {
+        let end = intake::run(Arc::clone(resources), session, free, shutdown.clone()).await;
+        stop_heartbeat.cancel();
+        end
+    };
+    let (end, ()) = tokio::join!(working, renewing);
+    if end == SessionEnd::LeaseLost {
+        return Ok(SessionEnd::LeaseLost);
+    }
+    match resources.store.leave(&id).await {
+        Ok(left) => tracing::info!(worker.id = %id, ?left, "worker stopped"),
+        Err(error) => {
+            tracing::warn!(worker.id = %id, %error, "worker stopped, its lease runs out by itself");
+        }
+    }
+    Ok(SessionEnd::Shutdown)
+}

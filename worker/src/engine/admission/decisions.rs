@@ -1,0 +1,164 @@
+//! The decisions that follow from the state of the admission, as commands in order.
+
+use std::time::Instant;
+
+use domain::capacity::CapacityMap;
+use domain::job::{JobId, Priority};
+use domain::queue::QueueName;
+
+use super::command::{Claim, Command};
+use super::queue_state::{HeldOffer, QueueState};
+use super::state::Admission;
+
+/// How many offers a consumer holds at most. An offer may carry 64 jobs, and a held job that does
+/// not fit is kept from other workers.
+const MAX_PREFETCH: u32 = 16;
+/// A consumer holds one offer for so many jobs that fit.
+const JOBS_PER_OFFER: u32 = 4;
+/// The part of `offer_hold` for which the next job of a resumed queue counts as taken.
+const EXPECTED_PART: u32 = 5;
+/// How many spare ids a claim carries, because some ids may be stale.
+const SPARE_IDS: u32 = 8;
+
+impl Admission {
+    /// Returns what to do now.
+    pub(crate) fn next_commands(&mut self, now: Instant) -> Vec<Command> {
+        let mut commands = Vec::new();
+        if self.closed || self.draining {
+            self.pause_all(&mut commands);
+            return commands;
+        }
+        self.remove_queues_that_do_not_fit(&mut commands);
+        self.reserve(now, &mut commands);
+        self.claim_what_fits(now, &mut commands);
+        self.ack_exhausted_offers(&mut commands);
+        self.pause_overdue_queues(now, &mut commands);
+        self.clear_gone_backlogs(now);
+        self.resume_what_fits(now, &mut commands);
+        commands
+    }
+
+    /// Claims jobs of held offers, by priority and then by schedule.
+    fn claim_what_fits(&mut self, now: Instant, commands: &mut Vec<Command>) {
+        let mut order = Vec::new();
+        for (queue, state) in &self.queues {
+            for held in state.held.iter().filter(|held| !held.claiming) {
+                order.push((queue.priority, held.scheduled_at, held.key, queue.clone()));
+            }
+        }
+        order.sort();
+        for (_, _, key, queue) in order {
+            if self.yields(&queue, now) {
+                continue;
+            }
+            let free = self.free_for(&queue);
+            let Some(state) = self.queues.get_mut(&queue) else { continue };
+            let Some(held) = state.held.iter_mut().find(|held| held.key == key) else { continue };
+            held.ids.retain(|id| !self.running.contains(id));
+            let candidates = held.ids.iter().filter(|id| !self.claiming.contains(id));
+            let mut ids: Vec<JobId> = candidates.copied().collect();
+            let max = free.fits(&state.need).min(ids.len() as u32);
+            if max == 0 {
+                continue;
+            }
+            ids.truncate((max + SPARE_IDS) as usize);
+            held.claiming = true;
+            held.hold_until = held.hold_until_if_claimed;
+            self.claiming.extend(ids.iter().copied());
+            self.in_use.give(&state.need, max);
+            commands.push(Command::Claim(Claim { offer: key, queue, ids, max }));
+        }
+    }
+
+    fn ack_exhausted_offers(&mut self, commands: &mut Vec<Command>) {
+        for state in self.queues.values_mut() {
+            state.held.retain(|held| {
+                let exhausted = held.ids.is_empty() && !held.claiming;
+                commands.extend(exhausted.then_some(Command::Ack(held.key)));
+                !exhausted
+            });
+        }
+    }
+
+    /// Pauses queues with an offer that was held for too long, so that other workers get it.
+    fn pause_overdue_queues(&mut self, now: Instant, commands: &mut Vec<Command>) {
+        for (queue, state) in &mut self.queues {
+            let overdue = |held: &HeldOffer| !held.claiming && held.hold_until <= now;
+            if state.consuming && state.held.iter().any(overdue) {
+                state.pause_for_capacity(now);
+                commands.push(Command::Pause(queue.clone()));
+            }
+        }
+    }
+
+    /// Resumes paused queues: high priorities first, then those that have been paused for longest.
+    /// The next job of a queue with a backlog counts as taken for a moment. Otherwise every paused
+    /// queue would be resumed for the same free unit, and all but one be paused again.
+    fn resume_what_fits(&mut self, now: Instant, commands: &mut Vec<Command>) {
+        if !self.connected {
+            return;
+        }
+        let mut expected = CapacityMap::default();
+        for state in self.queues.values_mut() {
+            state.expected_until = state.expected_until.filter(|until| now < *until);
+            if state.expected_until.is_some() {
+                expected.give(&state.need, 1);
+            }
+        }
+        let paused = self.queues.iter().filter(|(_, state)| !state.consuming);
+        let mut paused: Vec<_> = paused.map(resume_order).collect();
+        paused.sort();
+        for (_, _, queue) in paused {
+            let free = self.free_for(&queue).without(&expected);
+            let Some(state) = self.queues.get_mut(&queue) else { continue };
+            // A queue that was never paused is consumed even when nothing fits, so that the jobs in
+            // it become known.
+            if state.is_paused_for_capacity() && free.fits(&state.need) == 0 {
+                continue;
+            }
+            if state.has_backlog {
+                expected.give(&state.need, 1);
+                commands.push(Command::Count(queue.clone()));
+            }
+            state.resume(now, self.offer_hold / EXPECTED_PART);
+            let prefetch = prefetch(self.capacity.fits(&state.need), queue.priority);
+            commands.push(Command::Resume(queue, prefetch));
+        }
+    }
+
+    /// Removes queues whose jobs do not fit since the capacity was reduced.
+    fn remove_queues_that_do_not_fit(&mut self, commands: &mut Vec<Command>) {
+        let capacity = &self.capacity;
+        self.queues.retain(|queue, state| {
+            let fits = capacity.fits(&state.need) > 0;
+            if !fits && state.consuming {
+                commands.push(Command::Pause(queue.clone()));
+            }
+            fits
+        });
+        self.reserved_for =
+            self.reserved_for.take().filter(|queue| self.queues.contains_key(queue));
+    }
+
+    fn pause_all(&mut self, commands: &mut Vec<Command>) {
+        for (queue, state) in &mut self.queues {
+            if state.consuming {
+                state.close();
+                commands.push(Command::Pause(queue.clone()));
+            }
+        }
+    }
+}
+
+/// Returns how many offers a consumer may hold. A queue to which others yield holds one more, so
+/// that its next job is there when capacity becomes free.
+fn prefetch(fitting: u32, priority: Priority) -> u16 {
+    let spare = u32::from(priority != Priority::Low);
+    (fitting.div_ceil(JOBS_PER_OFFER) + spare).min(MAX_PREFETCH) as u16
+}
+
+/// The order in which paused queues are resumed.
+fn resume_order(entry: (&QueueName, &QueueState)) -> (Priority, Option<Instant>, QueueName) {
+    let (queue, state) = entry;
+    (queue.priority, state.paused_since, queue.clone())
+}

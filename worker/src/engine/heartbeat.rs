@@ -1,0 +1,161 @@
+//! The heartbeat renews the session's lease, five times per lease, and receives stop requests and
+//! operators' commands. It is the last part of a session to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::capacity::CapacityMap;
+use store::{Beat, Pulse, Steer, StoreError, Verdict};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::resources::Resources;
+use super::session::{DesiredState, Session};
+use crate::context::stop::StopReason;
+
+pub(super) const HEALTH_PART: &str = "heartbeat";
+
+/// How many heartbeats are sent per lease.
+const PER_LEASE: u32 = 5;
+/// The pause between two tries to register.
+const REGISTER_PAUSE: Duration = Duration::from_secs(1);
+
+/// The heartbeat of one session.
+pub(super) struct Heartbeat {
+    resources: Arc<Resources>,
+    session: Session,
+    free: watch::Sender<CapacityMap>,
+}
+
+impl Heartbeat {
+    pub(super) fn new(resources: Arc<Resources>, session: Session) -> Heartbeat {
+        let (free, _) = watch::channel(session.desired.borrow().capacity.clone());
+        Heartbeat { resources, session, free }
+    }
+
+    /// Returns where the intake publishes its free capacity.
+    pub(super) fn free_capacity(&self) -> watch::Sender<CapacityMap> {
+        self.free.clone()
+    }
+
+    /// Tries until the first heartbeat is recorded: without a lease no job can be claimed. Returns
+    /// false when shutdown comes first.
+    pub(super) async fn register(&mut self, shutdown: &CancellationToken) -> bool {
+        let inherited = self.session.desired.borrow().clone();
+        loop {
+            match self.try_register(&inherited).await {
+                Ok(()) => return true,
+                Err(error) => tracing::warn!(%error, "cannot register the worker, retrying"),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return false,
+                () = tokio::time::sleep(REGISTER_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn try_register(&self, inherited: &DesiredState) -> Result<(), StoreError> {
+        let (store, id) = (&self.resources.store, &self.session.id);
+        store.announce(&self.resources.actions.defaults()).await?;
+        self.send().await?;
+        // Commands to an earlier session of this process apply to this one too.
+        if inherited.capacity != self.resources.capacity {
+            store.steer(id, &Steer::Capacity(inherited.capacity.clone())).await?;
+        }
+        if inherited.draining {
+            store.steer(id, &Steer::Drain).await?;
+        }
+        self.session.desired.send_replace(inherited.clone());
+        Ok(())
+    }
+
+    /// Sends heartbeats until `stop`, or until the store answers that the lease is over. When the
+    /// session ends for another reason they continue while its jobs are stopped, so that none of
+    /// them starts elsewhere before that.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let lease = self.resources.config.lease;
+        let mut ticks = tokio::time::interval(lease / PER_LEASE);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut failing = false;
+        let mut lease_ends = Instant::now() + lease;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(lease_ends) => {
+                    // The store may be unreachable, so strict jobs stop without its word.
+                    self.session.running.stop_strict();
+                    lease_ends += lease;
+                    continue;
+                }
+                _ = ticks.tick() => {}
+                () = self.session.heartbeat_now.notified() => ticks.reset(),
+            }
+            let sent_at = Instant::now();
+            let reply = tokio::select! {
+                reply = self.send() => reply,
+                () = tokio::time::sleep_until(lease_ends) => continue,
+            };
+            match reply {
+                Ok(true) => {
+                    failing = false;
+                    lease_ends = sent_at + lease;
+                }
+                Ok(false) => return,
+                Err(error) => {
+                    self.resources.health.trouble(HEALTH_PART, &error);
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(%error, "cannot renew the lease, retrying");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends one heartbeat and applies its reply. Returns false when the session is over.
+    async fn send(&self) -> Result<bool, StoreError> {
+        let config = &self.resources.config;
+        let heartbeat = Beat {
+            worker: self.session.id.clone(),
+            lease: config.lease,
+            name: config.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            capacity_map: self.session.desired.borrow().capacity.clone(),
+            free: self.free.borrow().clone(),
+            actions: self.resources.actions.names(),
+            running: self.session.running.report(),
+        };
+        match self.resources.store.beat(&heartbeat).await? {
+            Pulse::Alive(orders) => {
+                let capacity = orders.wanted.map(CapacityMap::with_default);
+                let capacity = capacity.unwrap_or_else(|| self.resources.capacity.clone());
+                self.set_desired(DesiredState { capacity, draining: orders.drain });
+                for (id, verdict) in orders.verdicts {
+                    let reason = match verdict {
+                        Verdict::Cancel => StopReason::Cancel,
+                        Verdict::Lost => StopReason::ClaimLost,
+                    };
+                    self.session.running.stop(id, reason);
+                }
+                self.resources.health.progress(HEALTH_PART);
+                Ok(true)
+            }
+            Pulse::Dead => {
+                self.session.store.lease_lost.cancel();
+                Ok(false)
+            }
+        }
+    }
+
+    /// Changes the desired state, and reports a new capacity to the store at once.
+    fn set_desired(&self, desired: DesiredState) {
+        self.session.desired.send_if_modified(|current| {
+            let changed = *current != desired;
+            *current = desired;
+            if changed {
+                self.session.heartbeat_now.notify_one();
+            }
+            changed
+        });
+    }
+}

@@ -1,0 +1,59 @@
+//! Discovers which queues exist, and receives the store's notifications for this worker.
+
+use std::time::Duration;
+
+use domain::queue::QueueName;
+use store::Hint;
+use tokio::sync::watch;
+
+use crate::engine::session::Session;
+
+/// How often the store is asked for its queues when no notification comes.
+const PERIOD: Duration = Duration::from_secs(1);
+/// The pause before a lost subscription is made again.
+const RESUBSCRIBE_PAUSE: Duration = Duration::from_millis(250);
+
+/// Publishes the queues that exist, at every notification and every period, and wakes the heartbeat
+/// when a notification asks for it. Runs until the receivers of `queues` are gone.
+pub(super) async fn run(session: Session, queues: watch::Sender<Vec<QueueName>>) {
+    let store = &session.store.store;
+    let mut subscription = None;
+    while !queues.is_closed() {
+        if subscription.is_none() {
+            subscription = store.hints(&session.id).await.ok();
+            // Notifications sent while there was no subscription are made up for by a heartbeat.
+            session.heartbeat_now.notify_one();
+        }
+        match store.declared_queues().await {
+            Ok(declared) => {
+                queues.send_if_modified(|known| {
+                    let changed = *known != declared;
+                    *known = declared;
+                    changed
+                });
+            }
+            // The subscription may be dead too, which a subscriber cannot notice.
+            Err(_) => subscription = None,
+        }
+        let notification = async {
+            match &mut subscription {
+                Some(subscription) => subscription.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        let lost = tokio::select! {
+            notification = notification => {
+                if notification == Some(Hint::Beat) {
+                    session.heartbeat_now.notify_one();
+                }
+                notification.is_none()
+            }
+            () = tokio::time::sleep(PERIOD) => false,
+            () = queues.closed() => return,
+        };
+        if lost {
+            subscription = None;
+            tokio::time::sleep(RESUBSCRIBE_PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Batches claims and outcomes on their way to the store: requests that are made while a call is in
+//! flight go together in the next one. Calls are repeated until answered, so an outage delays what
+//! is recorded and loses none of it.
+
+use store::batcher::{Driver, Group, group};
+use store::{ClaimAnswer, ClaimRequest, Claims, Finish, Finished};
+
+use super::session::Session;
+use crate::context::retrying_store::RETRY_PAUSE;
+
+/// How many requests one call carries.
+const MAX_REQUESTS: usize = 64;
+/// How many jobs one claim call may move, because a script blocks Redis while it runs.
+const MAX_CLAIMED_JOBS: u32 = 128;
+
+/// The answers to one claim request; `None` when the lease is lost.
+pub(super) type ClaimReply = Option<Vec<ClaimAnswer>>;
+
+/// Accepts claims and outcomes. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct StoreBatcher {
+    pub(super) claims: Group<ClaimRequest, ClaimReply>,
+    pub(super) outcomes: Group<Finish, Option<Finished>>,
+}
+
+/// Makes the calls of a [`StoreBatcher`].
+pub(super) struct BatchCalls {
+    claims: Driver<ClaimRequest, ClaimReply>,
+    outcomes: Driver<Finish, Option<Finished>>,
+}
+
+impl StoreBatcher {
+    /// Creates a batcher, and what makes its calls.
+    pub(super) fn new() -> (StoreBatcher, BatchCalls) {
+        let (claims, claim_calls) = group(MAX_REQUESTS);
+        let (outcomes, outcome_calls) = group(MAX_REQUESTS);
+        let calls = BatchCalls { claims: claim_calls, outcomes: outcome_calls };
+        (StoreBatcher { claims, outcomes }, calls)
+    }
+}
+
+impl BatchCalls {
+    /// Returns two futures that make the calls until every [`StoreBatcher`] is dropped.
+    pub(super) fn run(
+        self,
+        session: &Session,
+    ) -> (impl Future<Output = ()> + Send + use<>, impl Future<Output = ()> + Send + use<>) {
+        let (claiming, recording) = (session.clone(), session.clone());
+        let claims = self.claims.run(move |requests| {
+            let session = claiming.clone();
+            async move { claim(&session, requests).await }
+        });
+        let outcomes = self.outcomes.run(move |outcomes| {
+            let session = recording.clone();
+            async move { record(&session, outcomes).await }
+        });
+        (claims, outcomes)
+    }
+}
+
+/// Answers a batch of claim requests.
+async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply> {
+    let (store, lease_lost) = (&session.store.store, &session.store.lease_lost);
+    let mut replies = Vec::with_capacity(requests.len());
+    while replies.len() < requests.len() {
+        let rest = &requests[replies.len()..];
+        let mut jobs = 0;
+        let fitting = rest.iter().take_while(|request| {
+            jobs += request.max;
+            jobs <= MAX_CLAIMED_JOBS
+        });
+        let batch = &rest[..fitting.count().max(1)];
+        let call = || store.claim(&session.id, batch);
+        match session.store.until_answered(call).await {
+            Some(Claims::Answered(answers)) => replies.extend(answers.into_iter().map(Some)),
+            Some(Claims::LeaseLost) => lease_lost.cancel(),
+            Some(Claims::Overtaken) => {}
+            // The next heartbeat renews the lease, or learns that it is too late.
+            Some(Claims::LeaseLate) => tokio::time::sleep(RETRY_PAUSE).await,
+            None => {}
+        }
+        if lease_lost.is_cancelled() {
+            replies.resize(requests.len(), None);
+        }
+    }
+    replies
+}
+
+/// Records a batch of outcomes.
+async fn record(session: &Session, outcomes: Vec<Finish>) -> Vec<Option<Finished>> {
+    match session.store.until_answered(|| session.store.store.finish(&outcomes)).await {
+        Some(answers) => answers.into_iter().map(Some).collect(),
+        None => vec![None; outcomes.len()],
+    }
+}

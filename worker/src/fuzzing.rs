@@ -1,0 +1,61 @@
+//! Properties of the parsers of actions files and of what commands write; see [`domain::fuzzing`].
+
+use std::collections::HashMap;
+
+use domain::fuzzing::{Check, accepted, assert_json_round_trip};
+use domain::job::{ActionName, JobId, JobSpec, NewJob};
+
+use crate::actions::{ChildRequest, parse_file};
+use crate::context::child::{Child, InvalidChild, Parent};
+use crate::context::progress::{self, PROGRESS_BYTES, Progress};
+
+/// The checks by name.
+pub const CHECKS: [Check; 3] =
+    [("actions_file", actions_file), ("child", child), ("progress", progress)];
+
+/// Parses an actions file; every name in it is a valid action name.
+pub fn actions_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(actions) = parse_file(text) else { return };
+    assert!(actions.keys().all(|name| name.as_str().parse::<ActionName>().as_ref() == Ok(name)));
+}
+
+/// Parses a request for a child; the same request has the same id.
+pub fn child(bytes: &[u8]) {
+    let Some(ChildRequest::Spawn(child)) = accepted(ChildRequest::parse(bytes)) else { return };
+    let Ok(action) = "parent".parse() else { return };
+    let spec = JobSpec::of(action);
+    let id = JobId::random();
+    let parent = Parent { id, root: id, spec: &spec };
+    let job = |child| accepted(job_of(child, &parent));
+    let (first, second) = (job((*child).clone()), job(*child));
+    assert_eq!(first.as_ref().map(|job| job.id), second.map(|job| job.id));
+    if let Some(first) = first {
+        assert_eq!(first.spec.parent, Some(id));
+        assert_json_round_trip(&first.spec);
+    }
+}
+
+fn job_of(child: Child, parent: &Parent<'_>) -> Result<NewJob, InvalidChild> {
+    child.job(parent, &mut HashMap::new(), &[], &HashMap::new())
+}
+
+/// Parses lines of progress; the current progress stays within its bounds.
+pub fn progress(bytes: &[u8]) {
+    let (reporter, reported) = progress::channel();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        accepted(Progress::parse(line).and_then(|parsed| reporter.report(parsed)));
+    }
+    let current = reported.borrow().clone();
+    assert_json_round_trip(&current);
+    assert!(current.percent.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
+    assert!(serde_json::to_vec(&current).is_ok_and(|json| json.len() <= PROGRESS_BYTES));
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_checks_hold_for_seeds_and_for_earlier_findings() {
+        domain::fuzzing::run_seeds(&super::CHECKS);
+    }
+}
