@@ -1,5 +1,6 @@
-//! A worker of your own: one action, `primes`, that counts primes below a number and may take long.
-//! `cargo run -p capstan-example-primes`, then `capstan jobs submit primes -p below=5000000 --wait`.
+//! A complete worker with one action, `primes`, which counts the primes below a number.
+//! Start it with `cargo run -p capstan-example-primes`, then
+//! `capstan jobs submit primes -p below:=5000000 --wait`.
 use serde::{Deserialize, Serialize};
 use worker::{Config, Context, Progress, Worker};
 
@@ -14,7 +15,7 @@ struct Found {
     primes: u64,
 }
 
-/// It keeps its processor busy without a pause, which harms nobody: each job has a thread of its own.
+/// Keeps a processor busy without a pause. Other jobs continue, because each has a separate thread.
 async fn primes(asked: Asked, context: Context) -> anyhow::Result<Found> {
     let mut primes = 0;
     for number in 2..asked.below {
