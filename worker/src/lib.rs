@@ -42,3 +42,8 @@ pub use worker::Worker;
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     Worker::new(config).run_until(shutdown).await
 }
+
+/// The examples of `docs/rust.md`, compiled as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rust.md")]
+mod documentation {}

@@ -8,8 +8,8 @@
 //! | `json` | is valid JSON |
 //! | `json job`, `json batch` | is accepted by `POST /jobs`, `POST /jobs/batch` |
 //! | `toml actions`, `toml crons` | is part of the page's file of actions or crons |
-//! | `rust` | is a documentation test of the worker library, which includes the page |
-//! | `LANGUAGE file=PATH` | is found in that file, which has tests of its own |
+//! | `rust no_run` | compiles as a documentation test of the worker library, which includes the page |
+//! | `LANGUAGE file:PATH` | is found in that file, which has tests of its own |
 //! | `bash` | is a fragment with valid syntax |
 //! | `text` | is a picture or a message, and contains no command |
 
@@ -71,10 +71,10 @@ impl Kind {
             "json batch" => Ok(Kind::Batch),
             "toml actions" => Ok(Kind::Actions),
             "toml crons" => Ok(Kind::Crons),
-            "rust" => Ok(Kind::Rust),
+            "rust no_run" => Ok(Kind::Rust),
             "bash" => Ok(Kind::Fragment),
             "text" => Ok(Kind::Text),
-            other => match other.split_once(" file=") {
+            other => match other.split_once(" file:") {
                 Some((_, path)) => Ok(Kind::Excerpt(path.to_owned())),
                 None => Err(format!("the info string {other:?} is not one of those in block.rs")),
             },
