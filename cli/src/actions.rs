@@ -165,6 +165,7 @@ mod tests {
             ACTION  CAPACITY    RETRIES  DEADLINE  STOP TIMEOUT  PARAMETERS
             gc      {"scan":1}  2        15m
             scan                                                 {"a":"1"}
-        "#]].assert_eq(&(config_table(&configs) + "\n"));
+        "#]]
+        .assert_eq(&(config_table(&configs) + "\n"));
     }
 }

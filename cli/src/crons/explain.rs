@@ -41,8 +41,8 @@ fn explanation(arguments: &ExplainArguments, now: Timestamp) -> String {
     let first = next(&arguments.after.unwrap_or(now));
     let ticks = std::iter::successors(first, next).take(arguments.count as usize);
     let rows: Vec<Vec<String>> =
-        ticks.map(|tick| vec![tick.to_string(), time_zone.show(tick)]).collect();
-    let words = format!("{} ({time_zone})", line.in_words());
+        ticks.map(|tick| vec![tick.to_string(), time_zone.format(tick)]).collect();
+    let words = format!("{} ({time_zone})", line.describe());
     if rows.is_empty() {
         return words;
     }

@@ -180,7 +180,8 @@ mod tests {
               "ticketRef": "T-1",
               "uniqueKey": "host",
               "when": "finished"
-            }"#]].assert_eq(&sent(&words));
+            }"#]]
+        .assert_eq(&sent(&words));
     }
 
     #[test]

@@ -1,20 +1,20 @@
-//! How much memory Capstan's processes on this machine hold, and how much of Redis a job takes.
+//! Memory of the Capstan processes on this machine, and of Redis per job.
 
 use std::fs;
 
+use client::ClientError;
 use serde::Serialize;
 use store::Store;
 
-use super::raw::away;
-use crate::failure::Failure;
+use crate::services::unavailable;
 
-/// What was there at one moment.
-pub(super) struct Look {
+/// The memory at one moment.
+pub(crate) struct Sample {
     services: Vec<Service>,
     redis_bytes: Option<u64>,
 }
 
-/// A process of Capstan's on this machine.
+/// A Capstan process on this machine.
 #[derive(Debug, PartialEq, Eq)]
 struct Service {
     name: String,
@@ -22,47 +22,47 @@ struct Service {
     bytes: u64,
 }
 
-/// Before and after the rounds.
+/// The memory before and after the rounds.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Memory {
-    /// Empty when the services are elsewhere.
-    pub(super) services: Vec<Growth>,
-    pub(super) redis: Option<RedisMemory>,
+pub(crate) struct Memory {
+    /// Empty when the services run elsewhere.
+    pub(crate) services: Vec<Growth>,
+    pub(crate) redis: Option<RedisMemory>,
 }
 
-/// One process, before and after.
+/// The memory of one process.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Growth {
-    /// As the kernel cuts it: 15 characters.
-    pub(super) name: String,
-    pub(super) pid: u32,
-    /// Zero when it was not there.
-    pub(super) before_bytes: u64,
-    pub(super) after_bytes: u64,
+pub(crate) struct Growth {
+    /// The first 15 characters, as the kernel reports them.
+    pub(crate) name: String,
+    pub(crate) pid: u32,
+    /// Zero if the process started later.
+    pub(crate) before_bytes: u64,
+    pub(crate) after_bytes: u64,
 }
 
-/// Redis, before and after.
+/// The memory of Redis.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RedisMemory {
-    pub(super) before_bytes: u64,
-    pub(super) after_bytes: u64,
-    pub(super) bytes_per_job: f64,
+pub(crate) struct RedisMemory {
+    pub(crate) before_bytes: u64,
+    pub(crate) after_bytes: u64,
+    pub(crate) bytes_per_job: f64,
 }
 
-/// Looks at both.
-pub(super) async fn look(store: Option<&Store>) -> Result<Look, Failure> {
+/// Takes a sample.
+pub(crate) async fn sample(store: Option<&Store>) -> Result<Sample, ClientError> {
     let redis_bytes = match store {
-        Some(store) => Some(store.used_memory_bytes().await.map_err(away)?),
+        Some(store) => Some(store.used_memory_bytes().await.map_err(unavailable)?),
         None => None,
     };
-    Ok(Look { services: services(), redis_bytes })
+    Ok(Sample { services: services(), redis_bytes })
 }
 
-/// What has changed while `jobs` jobs were done.
-pub(super) fn compare(before: &Look, after: &Look, jobs: u64) -> Memory {
+/// Compares the samples before and after `jobs` jobs.
+pub(crate) fn compare(before: &Sample, after: &Sample, jobs: u64) -> Memory {
     let was = |pid| before.services.iter().find(|one| one.pid == pid).map_or(0, |one| one.bytes);
     let services = after.services.iter().map(|one| Growth {
         before_bytes: was(one.pid),
@@ -77,12 +77,12 @@ pub(super) fn compare(before: &Look, after: &Look, jobs: u64) -> Memory {
     Memory { services: services.collect(), redis }
 }
 
-/// The processes whose name begins with `capstan-`; none where there is no /proc.
+/// Finds the processes whose name begins with `capstan-`; none without /proc.
 fn services() -> Vec<Service> {
     let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
     let found = folders.filter_map(|folder| {
         let pid = folder.file_name().to_str()?.parse().ok()?;
-        // A process that ended in the meantime is no service any more.
+        // Unreadable when the process has ended meanwhile.
         service(pid, &fs::read_to_string(folder.path().join("status")).ok()?)
     });
     let mut found: Vec<Service> = found.collect();
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_is_told_by_its_name_in_its_status() {
+    fn a_service_is_recognized_by_the_name_in_its_status() {
         let status =
             "Name:\tcapstan-schedul\nState:\tS (sleeping)\nVmRSS:\t   12345 kB\nThreads:\t3\n";
         let bytes = 12_345 * 1024;
@@ -116,11 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_by_process_and_by_job() {
+    fn growth_is_reported_by_process_and_by_job() {
         let service = |pid, bytes| Service { name: "capstan-api".to_owned(), pid, bytes };
-        let before = Look { services: vec![service(1, 100)], redis_bytes: Some(1000) };
+        let before = Sample { services: vec![service(1, 100)], redis_bytes: Some(1000) };
         let after =
-            Look { services: vec![service(1, 150), service(2, 70)], redis_bytes: Some(6000) };
+            Sample { services: vec![service(1, 150), service(2, 70)], redis_bytes: Some(6000) };
         let memory = compare(&before, &after, 10);
         let grown = memory.services.iter().map(|one| (one.pid, one.before_bytes, one.after_bytes));
         assert_eq!(grown.collect::<Vec<_>>(), [(1, 100, 150), (2, 0, 70)]);

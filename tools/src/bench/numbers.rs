@@ -1,34 +1,34 @@
-//! Medians and percentiles. Pure.
+//! Medians, percentiles, and numbers as people read them.
 
 use serde::Serialize;
 
 /// Percentiles of times in microseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Percentiles {
-    pub(super) p50_us: i64,
-    pub(super) p90_us: i64,
-    pub(super) p99_us: i64,
-    pub(super) max_us: i64,
+pub(crate) struct Percentiles {
+    pub(crate) p50_us: i64,
+    pub(crate) p90_us: i64,
+    pub(crate) p99_us: i64,
+    pub(crate) max_us: i64,
 }
 
 impl Percentiles {
-    /// Of some times; all zero when there are none.
-    pub(super) fn of(mut times_us: Vec<i64>) -> Percentiles {
+    /// Calculates the percentiles of some times; all are zero when there are none.
+    pub(crate) fn of(mut times_us: Vec<i64>) -> Percentiles {
         times_us.sort_unstable();
         let at = |percent| nearest_rank(&times_us, percent);
         Percentiles { p50_us: at(50), p90_us: at(90), p99_us: at(99), max_us: at(100) }
     }
 }
 
-/// The smallest value that `percent` of all do not exceed.
+/// The smallest value that at least `percent` of all values do not exceed.
 fn nearest_rank(sorted: &[i64], percent: usize) -> i64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or(0)
 }
 
-/// The middle value; of an even number the mean of the two in the middle, of none zero.
-pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+/// The middle value. For an even number of values, the mean of the middle two; for none, zero.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -39,13 +39,13 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// How many in a second.
-pub(super) fn per_second(count: u64, seconds: f64) -> f64 {
+/// The rate per second.
+pub(crate) fn per_second(count: u64, seconds: f64) -> f64 {
     count as f64 / seconds.max(1e-9)
 }
 
-/// A rate as people read it, `19,204`.
-pub(super) fn grouped(rate: f64) -> String {
+/// Formats a rate with thousands separators, `19,204`.
+pub(crate) fn grouped(rate: f64) -> String {
     let digits = format!("{rate:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -57,13 +57,13 @@ pub(super) fn grouped(rate: f64) -> String {
     text
 }
 
-/// Microseconds as milliseconds, for people.
-pub(super) fn milliseconds(us: i64) -> String {
+/// Formats microseconds as milliseconds.
+pub(crate) fn milliseconds(us: i64) -> String {
     format!("{:.2}", us as f64 / 1000.0)
 }
 
-/// Bytes as MiB, for people.
-pub(super) fn mebibytes(bytes: u64) -> String {
+/// Formats bytes as MiB.
+pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 20))
 }
 
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_values_that_were_measured() {
+    fn percentiles_are_measured_values() {
         let of = |times: &[i64]| {
             let found = Percentiles::of(times.to_vec());
             [found.p50_us, found.p90_us, found.p99_us, found.max_us]
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_in_the_middle() {
+    fn the_median_is_the_middle_value() {
         let cases: [(&[f64], f64); 4] =
             [(&[], 0.0), (&[5.0], 5.0), (&[9.0, 1.0, 2.0], 2.0), (&[4.0, 1.0], 2.5)];
         for (values, middle) in cases {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_grouped_by_thousands() {
+    fn rates_have_thousands_separators() {
         let cases =
             [(0.4, "0"), (999.6, "1,000"), (19_204.2, "19,204"), (1_234_567.0, "1,234,567")];
         for (rate, text) in cases {

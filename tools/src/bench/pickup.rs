@@ -1,61 +1,64 @@
-//! How soon a job starts on a fleet with little to do: from just before its submit is sent until
-//! its action begins, by the clock of one machine. Both ends stamp the wall clock, for they are two
-//! processes.
+//! How soon a job starts on a nearly idle fleet: from just before its submission until its action
+//! begins. Two processes take these times, so both use the wall clock of one machine.
 
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use serde::Serialize;
-use serde_json::Value;
+use client::command::CommandError;
+use client::wire::Job;
+use client::{ApiClient, ClientError, FinishedJob, wait_for_jobs};
 use domain::job::JobId;
+use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::numbers::Percentiles;
-use crate::api::Api;
-use crate::failure::Failure;
-use crate::jobs::wait::{Ended, ending, until_over};
-use crate::wire::Job;
+use crate::numbers::Percentiles;
+use crate::throughput::ACTION;
 
-const BODY: &str = r#"{"action":"noop","parameters":{"clock":true}}"#;
-/// Jobs that are not counted: they open the connections.
+/// Jobs that open the connections and are not counted.
 const WARM_UP: u64 = 20;
-const END_LIMIT: Duration = Duration::from_secs(60);
+const END_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What was measured.
+/// The latencies.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Pickup {
-    pub(super) jobs_per_second: u64,
-    pub(super) jobs: u64,
-    /// From before the POST until the action began.
-    pub(super) submit_to_start: Percentiles,
-    /// The POST alone, there and back.
-    pub(super) post: Percentiles,
+pub(crate) struct Pickup {
+    pub(crate) jobs_per_second: u64,
+    pub(crate) jobs: u64,
+    /// From before the POST until the action begins.
+    pub(crate) submit_to_start: Percentiles,
+    /// The POST alone, until its answer.
+    pub(crate) post: Percentiles,
 }
 
-/// One job's submission.
+/// A submitted job.
 struct Sent {
     id: JobId,
     at_us: i64,
     post_us: i64,
 }
 
-/// Submits at an even rate, however long each submission takes, and measures.
-pub(super) async fn measure(api: &Api, rate: u64, seconds: u64) -> Result<Pickup, Failure> {
-    paced(api, rate, WARM_UP).await?;
-    let sent = paced(api, rate, rate * seconds).await?;
+/// Submits jobs at a constant rate, however long each submission takes, and measures them.
+pub(crate) async fn measure(
+    api: &ApiClient,
+    rate: u64,
+    seconds: u64,
+) -> Result<Pickup, CommandError> {
+    submit_at_rate(api, rate, WARM_UP).await?;
+    let sent = submit_at_rate(api, rate, rate * seconds).await?;
     let ids: Vec<JobId> = sent.iter().map(|one| one.id).collect();
-    let ended = until_over(api, &ids, Some(END_LIMIT)).await?;
-    if ending(&ended).code() != 0 {
-        return Err(anyhow!("a no-op of the latency measurement did not end as done").into());
+    let finished = wait_for_jobs(api, &ids, Some(END_TIMEOUT)).await?;
+    if !finished.iter().all(FinishedJob::succeeded) {
+        return Err(unexpected("a job of the latency measurement did not succeed"));
     }
     let waits: Option<Vec<i64>> = sent
         .iter()
-        .zip(&ended)
-        .map(|(sent, ended)| Some(started_us(ended)? - sent.at_us))
+        .zip(&finished)
+        .map(|(sent, finished)| Some(start_us(&finished.job)? - sent.at_us))
         .collect();
-    let waits =
-        waits.ok_or_else(|| anyhow!("a no-op answered no startedMicros: is its worker older?"))?;
+    let waits = waits.ok_or_else(|| {
+        unexpected("a job has no startedMicros in its result: upgrade the workers")
+    })?;
     Ok(Pickup {
         jobs_per_second: rate,
         jobs: rate * seconds,
@@ -64,12 +67,12 @@ pub(super) async fn measure(api: &Api, rate: u64, seconds: u64) -> Result<Pickup
     })
 }
 
-async fn paced(api: &Api, rate: u64, jobs: u64) -> Result<Vec<Sent>, Failure> {
+async fn submit_at_rate(api: &ApiClient, rate: u64, jobs: u64) -> Result<Vec<Sent>, CommandError> {
     let mut period = tokio::time::interval(Duration::from_secs(1) / rate as u32);
-    let mut posts: JoinSet<Result<Sent, Failure>> = JoinSet::new();
+    let mut posts: JoinSet<Result<Sent, ClientError>> = JoinSet::new();
     for _ in 0..jobs {
         period.tick().await;
-        posts.spawn(post(api.clone()));
+        posts.spawn(submit(api.clone()));
     }
     let mut sent = Vec::new();
     while let Some(one) = posts.join_next().await {
@@ -78,15 +81,18 @@ async fn paced(api: &Api, rate: u64, jobs: u64) -> Result<Vec<Sent>, Failure> {
     Ok(sent)
 }
 
-async fn post(api: Api) -> Result<Sent, Failure> {
-    let (at_us, began) = (chrono::Utc::now().timestamp_micros(), Instant::now());
-    let answer = api.post_text("/jobs", BODY).await?;
-    let body = answer.bytes().await.map_err(crate::api::away)?;
-    let post_us = began.elapsed().as_micros() as i64;
-    let job: Job = serde_json::from_slice(&body).map_err(anyhow::Error::from)?;
+async fn submit(api: ApiClient) -> Result<Sent, ClientError> {
+    let job = json!({"action": ACTION, "parameters": {"clock": true}});
+    let (at_us, start) = (chrono::Utc::now().timestamp_micros(), Instant::now());
+    let job: Job = api.post("/jobs", &job).await?;
+    let post_us = start.elapsed().as_micros() as i64;
     Ok(Sent { id: job.id, at_us, post_us })
 }
 
-fn started_us(ended: &Ended) -> Option<i64> {
-    ended.job.result.get("startedMicros").and_then(Value::as_i64)
+fn start_us(job: &Job) -> Option<i64> {
+    job.result.get("startedMicros").and_then(Value::as_i64)
+}
+
+fn unexpected(reason: &str) -> CommandError {
+    CommandError::Other(anyhow!(reason.to_owned()))
 }

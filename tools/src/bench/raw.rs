@@ -1,37 +1,42 @@
-//! The floor: the bare broker, with our own publisher and consumer but no job, script or worker;
-//! and bare round trips to Redis. In a namespace of its own, whose queue is deleted at the end.
+//! RabbitMQ alone, with Capstan's publisher and consumer but without jobs, scripts and workers; and
+//! round trips to Redis alone. Uses a namespace of its own and deletes its queue at the end.
 
-use std::fmt::Display;
 use std::time::{Duration, Instant};
 
+use anyhow::anyhow;
+use broker::{Broker, BrokerConfig, BrokerError, MAX_OFFER_JOBS, Offer, Publisher};
 use clap::Args;
-use futures_util::{StreamExt, stream};
-use serde::Serialize;
-use broker::{Broker, BrokerError, MAX_OFFER_JOBS, Offer, Publisher};
+use client::ClientError;
+use client::command::{CommandError, note};
 use domain::capacity::Class;
-use broker::BrokerConfig;
 use domain::job::{JobId, Priority, Timestamp, WorkerId};
 use domain::queue::QueueName;
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
 use store::Store;
 
-use super::numbers::per_second;
-use crate::failure::Failure;
-use crate::out;
+use crate::numbers::per_second;
+use crate::services::unavailable;
 
 const BATCH: usize = 64;
 const PREFETCH: u16 = 1000;
 const CLASS: &str = "benchraw=1";
 const CONNECTION: &str = "capstan bench";
-/// Measurements that are slower, or carry more, use fewer offers.
-const FEWER: u64 = 10;
-const LIMIT: Duration = Duration::from_secs(120);
+/// The measurements with single offers, and with many IDs per offer, use this part of the offers.
+const SMALLER_SHARE: u64 = 10;
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What `bench raw` is told.
+/// The arguments of `bench raw`.
 #[derive(Debug, Args)]
-pub(super) struct RawArguments {
-    /// Offers to publish and consume; a tenth of them in batches of 1, and when each carries 64 ids
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(10..))]
-    pub(super) offers: u64,
+pub(crate) struct RawArguments {
+    /// Offers to publish and consume in batches; the other measurements use a tenth
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20_000,
+        value_parser = clap::value_parser!(u64).range(10..)
+    )]
+    pub(crate) offers: u64,
 }
 
 impl Default for RawArguments {
@@ -40,95 +45,91 @@ impl Default for RawArguments {
     }
 }
 
-/// What was measured; nothing of what was not asked for.
+/// The measurements; `None` for those that were not made.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Raw {
-    pub(super) broker: Option<RawBroker>,
-    pub(super) redis: Option<RawRedis>,
+pub(crate) struct Raw {
+    pub(crate) broker: Option<RawBroker>,
+    pub(crate) redis: Option<RawRedis>,
 }
 
-/// From the first publish to the last ack.
+/// Rates from the first publish to the last acknowledgement.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RawBroker {
-    /// One id an offer, each confirmed before the next.
-    pub(super) offers_per_second_one_by_one: f64,
-    /// One id an offer, 64 offers confirmed together.
-    pub(super) offers_per_second_in_batches: f64,
-    /// 64 ids an offer, 64 offers confirmed together.
-    pub(super) ids_per_second_in_batches: f64,
+pub(crate) struct RawBroker {
+    /// One ID per offer, each confirmed before the next.
+    pub(crate) offers_per_second_one_by_one: f64,
+    /// One ID per offer, 64 offers confirmed together.
+    pub(crate) offers_per_second_in_batches: f64,
+    /// 64 IDs per offer, 64 offers confirmed together.
+    pub(crate) ids_per_second_in_batches: f64,
 }
 
-/// Round trips on one connection.
+/// Rates of round trips on one connection.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RawRedis {
-    pub(super) calls_per_second_one_by_one: f64,
-    /// 64 in flight.
-    pub(super) calls_per_second_in_flight: f64,
+pub(crate) struct RawRedis {
+    pub(crate) calls_per_second_one_by_one: f64,
+    /// With 64 calls in flight.
+    pub(crate) calls_per_second_in_flight: f64,
 }
 
-/// The broker or the store is away.
-pub(super) fn away(error: impl Display) -> Failure {
-    Failure::Away(error.to_string())
-}
-
-/// Measures what it is given; `None` when that is nothing.
-pub(super) async fn measure(
+/// Measures the given services. Returns `None` when there are none.
+pub(crate) async fn measure(
     broker: Option<&BrokerConfig>,
     store: Option<&Store>,
     offers: u64,
-) -> Result<Option<Raw>, Failure> {
+) -> Result<Option<Raw>, CommandError> {
     if broker.is_none() && store.is_none() {
         return Ok(None);
     }
-    out::note("bench: the bare broker and store");
+    note("bench: RabbitMQ and Redis alone");
     let broker = match broker {
-        Some(config) => Some(bare_broker(config, offers).await?),
+        Some(config) => Some(measure_broker(config, offers).await?),
         None => None,
     };
     let redis = match store {
-        Some(store) => Some(bare_redis(store, offers).await?),
+        Some(store) => Some(measure_redis(store, offers).await?),
         None => None,
     };
     Ok(Some(Raw { broker, redis }))
 }
 
-async fn bare_broker(config: &BrokerConfig, offers: u64) -> Result<RawBroker, Failure> {
+async fn measure_broker(config: &BrokerConfig, offers: u64) -> Result<RawBroker, CommandError> {
     let namespace = format!("bench-{}", WorkerId::random());
     let class = Class::try_from(CLASS.to_owned()).map_err(anyhow::Error::from)?;
     let queue = QueueName { class, priority: Priority::Normal };
     let connect = || Broker::connect(config, &namespace, CONNECTION);
-    let incoming = connect().await.map_err(away)?;
-    let mut publisher = Publisher::new(connect().await.map_err(away)?).await.map_err(away)?;
-    let mut lane = Lane { incoming: &incoming, publisher: &mut publisher, queue: &queue };
-    let measured = tokio::select! {
-        measured = tokio::time::timeout(LIMIT, lane.measure(offers)) => match measured {
-            Ok(measured) => measured.map_err(away),
-            Err(_) => Err(Failure::Late("the bare broker was too slow".to_owned())),
+    let incoming = connect().await.map_err(unavailable)?;
+    let mut publisher =
+        Publisher::new(connect().await.map_err(unavailable)?).await.map_err(unavailable)?;
+    let mut run = QueueRun { incoming: &incoming, publisher: &mut publisher, queue: &queue };
+    let measured: Result<RawBroker, CommandError> = tokio::select! {
+        measured = tokio::time::timeout(TIMEOUT, run.measure(offers)) => match measured {
+            Ok(measured) => measured.map_err(|error| unavailable(error).into()),
+            Err(_) => Err(ClientError::TimedOut("RabbitMQ is too slow".to_owned()).into()),
         },
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted").into()),
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted").into()),
     };
     let deleted = incoming.delete(&queue).await;
     publisher.broker().close().await;
     incoming.close().await;
     let measured = measured?;
-    deleted.map_err(away)?;
+    deleted.map_err(unavailable)?;
     Ok(measured)
 }
 
-/// One queue with a publisher at one end and a consumer at the other.
-struct Lane<'a> {
+/// A queue with its publisher and consumer.
+struct QueueRun<'a> {
     incoming: &'a Broker,
     publisher: &'a mut Publisher,
     queue: &'a QueueName,
 }
 
-impl Lane<'_> {
+impl QueueRun<'_> {
     async fn measure(&mut self, offers: u64) -> Result<RawBroker, BrokerError> {
-        let fewer = offers / FEWER;
-        self.run(BATCH as u64, BATCH, 1).await?; // the first ones pay for the queue
+        let fewer = offers / SMALLER_SHARE;
+        self.run(BATCH as u64, BATCH, 1).await?; // warm-up: declares the queue
         let one_by_one = self.run(fewer, 1, 1).await?;
         let in_batches = self.run(offers, BATCH, 1).await?;
         let many_ids = self.run(fewer, BATCH, MAX_OFFER_JOBS).await?;
@@ -139,7 +140,7 @@ impl Lane<'_> {
         })
     }
 
-    /// Seconds from the first publish to the last ack.
+    /// Returns the seconds from the first publish to the last acknowledgement.
     async fn run(&mut self, offers: u64, batch: usize, ids: usize) -> Result<f64, BrokerError> {
         let at = Timestamp::from_ms(chrono::Utc::now().timestamp_millis());
         let offer = || (self.queue.clone(), Offer::new(at, vec![JobId::random(); ids]));
@@ -147,7 +148,7 @@ impl Lane<'_> {
         let failed = self.incoming.declare(&[self.queue.clone()].into()).await;
         failed.into_values().next().map_or(Ok(()), Err)?;
         let mut consumer = self.incoming.consume(self.queue, PREFETCH).await?;
-        let began = Instant::now();
+        let start = Instant::now();
         let publish = async {
             let mut left = offers as usize;
             while left > 0 {
@@ -168,22 +169,22 @@ impl Lane<'_> {
             Ok(())
         };
         tokio::try_join!(publish, consume)?;
-        let took = began.elapsed().as_secs_f64();
+        let took = start.elapsed().as_secs_f64();
         consumer.close().await;
         Ok(took)
     }
 }
 
-async fn bare_redis(store: &Store, calls: u64) -> Result<RawRedis, Failure> {
+async fn measure_redis(store: &Store, calls: u64) -> Result<RawRedis, ClientError> {
     let in_flight = |width: usize, calls: u64| async move {
-        let began = Instant::now();
+        let start = Instant::now();
         let mut pings = stream::iter(0..calls).map(|_| store.ping()).buffer_unordered(width);
         while let Some(ping) = pings.next().await {
-            ping.map_err(away)?;
+            ping.map_err(unavailable)?;
         }
-        Ok::<f64, Failure>(per_second(calls, began.elapsed().as_secs_f64()))
+        Ok::<f64, ClientError>(per_second(calls, start.elapsed().as_secs_f64()))
     };
-    store.ping().await.map_err(away)?;
+    store.ping().await.map_err(unavailable)?;
     Ok(RawRedis {
         calls_per_second_one_by_one: in_flight(1, calls).await?,
         calls_per_second_in_flight: in_flight(BATCH, calls).await?,

@@ -1,29 +1,29 @@
-//! The numbers of a bench: one JSON document for programs, tables for people.
+//! The report: tables for people, one JSON document for programs.
 
 use std::fmt;
 
+use client::command::table;
 use serde::Serialize;
 
-use super::memory::Memory;
-use super::numbers::{Percentiles, grouped, mebibytes, milliseconds};
-use super::pickup::Pickup;
-use super::raw::Raw;
-use super::throughput::Throughput;
-use crate::out;
+use crate::memory::Memory;
+use crate::numbers::{Percentiles, grouped, mebibytes, milliseconds};
+use crate::pickup::Pickup;
+use crate::raw::Raw;
+use crate::throughput::Throughput;
 
-/// What was measured; nothing of what was not asked for.
+/// The measurements; `None` for those that were not made.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
-    pub(super) throughput: Option<Throughput>,
-    pub(super) pickup: Option<Pickup>,
-    pub(super) memory: Option<Memory>,
-    pub(super) raw: Option<Raw>,
+pub(crate) struct Report {
+    pub(crate) throughput: Option<Throughput>,
+    pub(crate) pickup: Option<Pickup>,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) raw: Option<Raw>,
 }
 
 impl Report {
-    /// False when a job ended otherwise than done.
-    pub(super) fn is_well(&self) -> bool {
+    /// True when every job succeeded.
+    pub(crate) fn all_succeeded(&self) -> bool {
         self.throughput.as_ref().is_none_or(|all| all.ended_badly == 0)
     }
 
@@ -34,19 +34,19 @@ impl Report {
         };
         if let Some(all) = &self.throughput {
             add("submitted", all.submitted_per_second, "jobs/s");
-            add("submitted, run and ended", all.ended_per_second, "jobs/s");
+            add("submitted and finished", all.ended_per_second, "jobs/s");
             if all.ended_badly > 0 {
-                add("ended badly", all.ended_badly as f64, "jobs");
+                add("not successful", all.ended_badly as f64, "jobs");
             }
         }
         if let Some(bare) = self.raw.as_ref().and_then(|raw| raw.broker.as_ref()) {
-            add("bare broker, one by one", bare.offers_per_second_one_by_one, "offers/s");
-            add("bare broker, batches of 64", bare.offers_per_second_in_batches, "offers/s");
-            add("bare broker, 64 ids an offer", bare.ids_per_second_in_batches, "ids/s");
+            add("RabbitMQ alone, one by one", bare.offers_per_second_one_by_one, "offers/s");
+            add("RabbitMQ alone, batches of 64", bare.offers_per_second_in_batches, "offers/s");
+            add("RabbitMQ alone, 64 IDs per offer", bare.ids_per_second_in_batches, "IDs/s");
         }
         if let Some(bare) = self.raw.as_ref().and_then(|raw| raw.redis.as_ref()) {
-            add("bare redis, one by one", bare.calls_per_second_one_by_one, "calls/s");
-            add("bare redis, 64 in flight", bare.calls_per_second_in_flight, "calls/s");
+            add("Redis alone, one by one", bare.calls_per_second_one_by_one, "calls/s");
+            add("Redis alone, 64 in flight", bare.calls_per_second_in_flight, "calls/s");
         }
         rows
     }
@@ -60,7 +60,7 @@ impl Report {
         let redis = memory.redis.iter().map(|redis| {
             let each = format!("{:.0}", redis.bytes_per_job);
             let (before, after) = (mebibytes(redis.before_bytes), mebibytes(redis.after_bytes));
-            vec!["redis".to_owned(), before, after, each]
+            vec!["Redis".to_owned(), before, after, each]
         });
         services.chain(redis).collect()
     }
@@ -68,7 +68,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tables = vec![out::table(&["RATE", "", ""], self.rates())];
+        let mut tables = vec![table(&["RATE", "", ""], self.rates())];
         if let Some(pickup) = &self.pickup {
             let title = format!("AT {} JOBS/S (ms)", pickup.jobs_per_second);
             let row = |what: &str, of: &Percentiles| {
@@ -76,12 +76,12 @@ impl fmt::Display for Report {
                 [vec![what.to_owned()], times.to_vec()].concat()
             };
             let rows = [row("submit to start", &pickup.submit_to_start), row("POST", &pickup.post)];
-            tables.push(out::table(&[title.as_str(), "P50", "P90", "P99", "MAX"], rows));
+            tables.push(table(&[title.as_str(), "P50", "P90", "P99", "MAX"], rows));
         }
         let memory = self.memory_rows();
         if !memory.is_empty() {
-            let header = ["MEMORY", "BEFORE (MiB)", "AFTER (MiB)", "BYTES A JOB"];
-            tables.push(out::table(&header, memory));
+            let header = ["MEMORY", "BEFORE (MiB)", "AFTER (MiB)", "BYTES PER JOB"];
+            tables.push(table(&header, memory));
         }
         f.write_str(&tables.join("\n\n"))
     }
@@ -89,10 +89,10 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
-    use super::super::memory::{Growth, RedisMemory};
-    use super::super::raw::{RawBroker, RawRedis};
-    use super::super::throughput::Round;
     use super::*;
+    use crate::memory::{Growth, RedisMemory};
+    use crate::raw::{RawBroker, RawRedis};
+    use crate::throughput::Round;
     use expect_test::expect;
 
     fn report(ended_badly: u64) -> Report {
@@ -137,32 +137,32 @@ mod tests {
     }
 
     #[test]
-    fn people_get_capstan_beside_the_bare_broker() {
+    fn tables_show_the_fleet_beside_rabbitmq_and_redis_alone() {
         expect![[r#"
             RATE
-            submitted                     40,000   jobs/s
-            submitted, run and ended      20,000   jobs/s
-            bare broker, one by one       1,740    offers/s
-            bare broker, batches of 64    12,346   offers/s
-            bare broker, 64 ids an offer  345,678  ids/s
-            bare redis, one by one        9,000    calls/s
-            bare redis, 64 in flight      99,000   calls/s
+            submitted                         40,000   jobs/s
+            submitted and finished            20,000   jobs/s
+            RabbitMQ alone, one by one        1,740    offers/s
+            RabbitMQ alone, batches of 64     12,346   offers/s
+            RabbitMQ alone, 64 IDs per offer  345,678  IDs/s
+            Redis alone, one by one           9,000    calls/s
+            Redis alone, 64 in flight         99,000   calls/s
 
             AT 50 JOBS/S (ms)  P50   P90   P99   MAX
             submit to start    1.35  2.20  2.20  2.20
             POST               0.60  0.70  0.70  0.70
 
-            MEMORY              BEFORE (MiB)  AFTER (MiB)  BYTES A JOB
+            MEMORY              BEFORE (MiB)  AFTER (MiB)  BYTES PER JOB
             capstan-worker (7)  9.0           12.0
-            redis               2.0           20.0         944
+            Redis               2.0           20.0         944
         "#]]
         .assert_eq(&(report(0).to_string() + "\n"));
     }
 
     #[test]
-    fn programs_get_everything_with_units_in_the_names() {
+    fn json_has_every_number_with_its_unit_in_the_name() {
         let mut report = report(1);
-        assert!(!report.is_well());
+        assert!(!report.all_succeeded());
         (report.memory, report.raw) = (None, None);
         expect![[r#"
             {

@@ -234,20 +234,20 @@ mod tests {
         check(
             &observations,
             &expect![[r#"
-            job 2 ended as error, not as done
-            job 2 ran on "bb", not on aa
-            jobs 0 and 2 were never observed running at the same time
-            job 1 was waiting with worker "aa" before job 0 had finished
-            jobs 0 and 2 did not overlap, by their times
-            job 1 started before job 0 ended, by their times"#]],
+                job 2 ended as error, not as done
+                job 2 ran on "bb", not on aa
+                jobs 0 and 2 were never observed running at the same time
+                job 1 was waiting with worker "aa" before job 0 had finished
+                jobs 0 and 2 did not overlap, by their times
+                job 1 started before job 0 ended, by their times"#]],
         );
         let unclaimed = ("cancel", "", None, None);
         check(
             &[[RUNNING, WAITING, RUNNING], [FIRST, unclaimed, FIRST]],
             &expect![[r#"
-            job 1 ended as cancel, not as done
-            job 1 ran on "", not on aa
-            a job has no startedAt or finishedAt"#]],
+                job 1 ended as cancel, not as done
+                job 1 ran on "", not on aa
+                a job has no startedAt or finishedAt"#]],
         );
     }
 }
