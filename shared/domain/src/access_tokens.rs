@@ -1,8 +1,9 @@
 //! Access tokens of the API: the tokens file, which `capstan token` writes and the API reads.
 //!
-//! A line is `name role sha256:hash`. The file contains hashes, not tokens. SHA-256 is sufficient: slow hashes such as
-//! Argon2 protect passwords that people choose, but a token is 256 random bits and cannot be guessed. A check therefore
-//! takes a microsecond, and requests with wrong tokens cannot exhaust the processor.
+//! A line is `name role sha256:hash`. The file contains hashes, not tokens. SHA-256 is sufficient:
+//! slow hashes such as Argon2 protect passwords that people choose, but a token is 256 random bits
+//! and cannot be guessed. A check therefore takes a microsecond, and requests with wrong tokens
+//! cannot exhaust the processor.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,11 +24,11 @@ const ANONYMOUS: &str = "unknown";
 pub enum Role {
     /// Reads everything but the audit log and subscriptions.
     Viewer,
-    /// Submits, cancels, retries and deletes jobs; clears locks; pauses queues; runs crons; drains workers; tests
-    /// subscriptions.
+    /// Submits, cancels, retries and deletes jobs; clears locks; pauses queues; runs crons; drains
+    /// workers; tests subscriptions.
     Operator,
-    /// Changes crons, capacity, action configs, settings and permits; reads the audit log; reads and changes
-    /// subscriptions.
+    /// Changes crons, capacity, action configs, settings and permits; reads the audit log; reads
+    /// and changes subscriptions.
     Admin,
 }
 
@@ -182,8 +183,8 @@ impl AccessTokens {
         &self.0
     }
 
-    /// Returns the entry of a token. It compares every hash in full, so that the time reveals nothing about the
-    /// hashes.
+    /// Returns the entry of a token. It compares every hash in full, so that the time reveals
+    /// nothing about the hashes.
     #[must_use]
     pub fn find(&self, sent: &str) -> Option<&AccessTokenEntry> {
         let sent = hash(sent);

@@ -1,5 +1,5 @@
-//! Limits on what a job may carry, for every way to submit one: HTTP, a running job, the crons file. The errors do not
-//! name the field; the caller adds the name that its interface uses.
+//! Limits on what a job may carry, for every way to submit one: HTTP, a running job, the crons
+//! file. The errors do not name the field; the caller adds the name that its interface uses.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ pub const UNIQUE_KEY_CHARACTERS: usize = 255;
 pub const FAIRNESS_KEY_CHARACTERS: usize = 128;
 /// The largest parameters of a job, in bytes of JSON.
 pub const PARAMETERS_BYTES: usize = 64 * 1024;
-/// The deepest nesting of parameters. JSON parsers stop at a depth of 128, and a list of jobs adds levels of its own.
+/// The deepest nesting of parameters. JSON parsers stop at a depth of 128, and a list of jobs adds
+/// levels of its own.
 pub const PARAMETERS_DEPTH: usize = 64;
 
 /// The longest delay before a retry, unless the back-off sets another.

@@ -146,8 +146,8 @@ impl fmt::Display for CapacityMap {
     }
 }
 
-/// The canonical form of the capacity that a job needs: `scan=1`, `cpu=2+scan=1`, `default=1`. Each class has its own
-/// queues.
+/// The canonical form of the capacity that a job needs: `scan=1`, `cpu=2+scan=1`, `default=1`. Each
+/// class has its own queues.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Class(String);
@@ -160,7 +160,8 @@ impl Default for Class {
 }
 
 impl Class {
-    /// Returns the class of a job with this need. Without a need, or without units, it is `default=1`.
+    /// Returns the class of a job with this need. Without a need, or without units, it is
+    /// `default=1`.
     pub fn of(need: Option<&CapacityMap>) -> Result<Class, CapacityError> {
         let need = need.map(|map| map.0.iter().filter(|(_, units)| **units > 0));
         let need: Vec<_> = need.into_iter().flatten().map(|(n, u)| format!("{n}={u}")).collect();

@@ -1,23 +1,25 @@
-//! Crons: the line that says when, the definition of what, and which firings are due. Pure: no clock, no I/O.
+//! Crons: the schedule, the definition, and which firings are due.
 //!
-//! The line is Unix cron's with a leading field of seconds (or without: then at second 0). The `cron` crate walks the
-//! calendar; what it does otherwise is set right here: it numbers weekdays from 1, Unix from 0; it joins the two day
-//! fields with "and", Unix with "or"; it knows no `L`, `W` or `#`; it skips what falls into a gap of the clock.
+//! A schedule is a Unix crontab line with an optional leading field of seconds. The `cron` crate
+//! finds the next time of day in the months that a line allows. This module adds what that crate
+//! lacks: Unix numbers for weekdays (the crate counts from 1), "either" between the two day fields
+//! (the crate requires both), `L`, `W` and `#`, errors that name the field, and changes of the
+//! clock.
 
 mod calendar;
 mod days;
+mod description;
+mod due;
+mod error;
 mod field;
-mod firing;
-mod line;
+mod schedule;
 mod spec;
-mod words;
-mod zone;
+mod time_zone;
 
-pub use firing::{Due, MAX_CAUGHT_UP, due};
-pub use line::{InvalidSchedule, Schedule};
+pub use due::{Due, MAX_CAUGHT_UP, due};
+pub use error::InvalidSchedule;
+pub use schedule::Schedule;
 pub use spec::{Cause, CronSpec, Firing, Misfire, Overlap, job_id};
-pub use zone::{TimeZone, UnknownTimeZone};
+pub use time_zone::{TimeZone, UnknownTimeZone};
 
 pub use crate::names::CronName;
-
-use field::Kind;

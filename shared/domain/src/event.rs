@@ -1,4 +1,5 @@
-//! Events: what the stream of changes holds, how clients see an entry, and which entries a filter selects.
+//! Events: what the stream of changes holds, how clients see an entry, and which entries a filter
+//! selects.
 
 mod entry;
 mod filter;

@@ -1,5 +1,6 @@
-//! What must hold for any text at all that the parsers here are given. `./dev fuzz` looks for one for which it does not;
-//! the tests below give them the seeds and what was found before. No service calls it.
+//! Properties that the parsers of this crate have for every input. `./dev fuzz` searches for inputs
+//! that violate them; the test below checks the seeds and earlier findings. No service calls this
+//! module.
 
 use std::fmt::Display;
 
@@ -9,17 +10,19 @@ use serde_json::{Map, Value};
 
 use crate::access_tokens::AccessTokens;
 use crate::capacity::{CapacityMap, Class};
-use crate::cron::{CronName, Schedule, TimeZone};
-use crate::job::{ActionName, GoDuration, JobId, Timestamp, WorkerId};
-use crate::lock::{LockName, LockTemplates, Locks, MAX_LOCKS, MAX_PERMITS};
+use crate::cron::{Schedule, TimeZone};
 
-/// What is said of a text that is refused repeats only so much of it.
+use crate::lock::{LockName, LockTemplates, Locks, MAX_LOCKS, MAX_PERMITS};
+use crate::names::{ActionName, CronName, JobId, WorkerId};
+use crate::time::{GoDuration, Timestamp};
+
+/// An error repeats only a part of the input, so its text has at most this length.
 pub const MAX_ERROR_BYTES: usize = 1024;
 
-/// A check and its name, which is that of its program and of the folder of its seeds.
+/// A check with its name, which is also the name of the fuzz target and of the folder of its seeds.
 pub type Check = (&'static str, fn(&[u8]));
 
-/// All of them here.
+/// The checks of this crate.
 pub const CHECKS: [Check; 5] = [
     ("cron_line", cron_line),
     ("capacity", capacity),
@@ -28,13 +31,13 @@ pub const CHECKS: [Check; 5] = [
     ("tokens", tokens),
 ];
 
-/// What was refused, checked to be told in few words.
+/// Returns the value if the input was accepted; otherwise checks the length of the error.
 pub fn accepted<T, E: Display>(read: Result<T, E>) -> Option<T> {
     let refused = |error: E| assert!(error.to_string().len() <= MAX_ERROR_BYTES, "{error}");
     read.map_err(refused).ok()
 }
 
-/// Writes and reads back as itself, and is written the same again.
+/// Checks that a value can be written as JSON and read back unchanged.
 pub fn assert_json_round_trip<
     T: serde::Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
 >(
@@ -46,18 +49,18 @@ pub fn assert_json_round_trip<
     assert_eq!(serde_json::to_string(&read).ok(), Some(json));
 }
 
-/// A line of a cron; behind it, if there are more lines, a time zone and a moment in milliseconds.
+/// A schedule; on the following lines, optionally, a time zone and a moment in milliseconds.
 pub fn cron_line(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let mut lines = text.split('\n');
     let Some(line) = accepted(lines.next().unwrap_or_default().parse::<Schedule>()) else { return };
     assert_json_round_trip(&line);
-    assert!(line.in_words().len() <= 8 * MAX_ERROR_BYTES, "{}", line.in_words());
+    assert!(line.describe().len() <= 8 * MAX_ERROR_BYTES, "{}", line.describe());
     let zone = lines.next().and_then(|text| text.parse::<TimeZone>().ok()).unwrap_or_default();
     let given = lines.next().and_then(|text| text.parse().ok()).map(Timestamp::from_ms);
-    // Before clocks are put forward and back, and the last day of an engine that ends.
-    let some = [1_774_744_199_999, 1_792_890_000_000, 4_133_894_400_000].map(Timestamp::from_ms);
-    for after in given.into_iter().chain(some) {
+    // Before the clock changes in spring and autumn, and on the last day that the engine knows.
+    let moments = [1_774_744_199_999, 1_792_890_000_000, 4_133_894_400_000].map(Timestamp::from_ms);
+    for after in given.into_iter().chain(moments) {
         let Some(next) = line.next(after, zone) else { continue };
         assert!(next > after && next.ms() % 1000 == 0, "{next} after {after}");
         for between in [next.ms() - 1, (after.ms() + next.ms()) / 2] {
@@ -66,7 +69,7 @@ pub fn cron_line(bytes: &[u8]) {
     }
 }
 
-/// A capacity map as settings and JSON write it, and the class that follows from it.
+/// A capacity map in the forms of settings and JSON, and its class.
 pub fn capacity(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Some(class) = accepted(Class::try_from(text.to_owned())) {
@@ -74,7 +77,6 @@ pub fn capacity(bytes: &[u8]) {
         assert_eq!(Class::of(Some(&class.need())), Ok(class));
     }
     let written = accepted(text.parse::<CapacityMap>());
-    // What is no map at all is told by whoever reads the JSON.
     let json = serde_json::from_str::<CapacityMap>(text).ok();
     for map in written.into_iter().chain(json) {
         assert_eq!(map.to_string().parse(), Ok(map.clone()));
@@ -90,10 +92,10 @@ pub fn capacity(bytes: &[u8]) {
     }
 }
 
-/// What a job says of its locks: `{"locks": …, "parameters": …}`; or one name.
+/// The locks of a job, `{"locks": …, "parameters": …}`, or a single name.
 pub fn locks(bytes: &[u8]) {
     #[derive(Deserialize)]
-    struct Asked {
+    struct Input {
         locks: LockTemplates,
         parameters: Option<Map<String, Value>>,
     }
@@ -101,7 +103,7 @@ pub fn locks(bytes: &[u8]) {
     if let Some(name) = accepted(text.parse::<LockName>()) {
         assert_eq!(name.as_str(), text);
     }
-    let Ok(Asked { locks, parameters }) = serde_json::from_str(text) else { return };
+    let Ok(Input { locks, parameters }) = serde_json::from_str(text) else { return };
     let Some(locks) = accepted(locks.render(parameters.as_ref())) else { return };
     assert!(locks.iter().count() <= MAX_LOCKS);
     for (name, permits) in locks.iter() {
@@ -112,13 +114,15 @@ pub fn locks(bytes: &[u8]) {
     assert_json_round_trip(&locks);
 }
 
-/// Ids, names, moments, lengths of time.
+/// Ids, names, moments and durations.
 pub fn names(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Some(span) = accepted(text.parse::<GoDuration>()) {
-        assert!(text.len() <= MAX_ERROR_BYTES && (span.is_none() || span.to_string() == text));
-        assert!(span.duration().is_none_or(|span| span.as_secs() <= 8760 * 3600));
-        assert_json_round_trip(&span);
+    if let Some(duration) = accepted(text.parse::<GoDuration>()) {
+        assert!(
+            text.len() <= MAX_ERROR_BYTES && (duration.is_none() || duration.to_string() == text)
+        );
+        assert!(duration.duration().is_none_or(|length| length.as_secs() <= 8760 * 3600));
+        assert_json_round_trip(&duration);
     }
     if let Some(at) = accepted(text.parse::<Timestamp>()) {
         assert_eq!(at.to_string().parse(), Ok(at));
@@ -143,11 +147,11 @@ pub fn tokens(bytes: &[u8]) {
     assert_eq!(lines.join("\n").parse(), Ok(tokens));
 }
 
-/// Checks the seeds, and what was found before, once more.
+/// Runs checks on their seeds, which include earlier findings.
 pub fn run_seeds(checks: &[Check]) {
     for (name, check) in checks {
         let folder = format!("{}/../../fuzz/seeds/{name}", env!("CARGO_MANIFEST_DIR"));
-        for seed in std::fs::read_dir(folder).expect("every check has seeds") {
+        for seed in std::fs::read_dir(folder).expect("the check has a folder of seeds") {
             check(&std::fs::read(seed.expect("it is there").path()).expect("it can be read"));
         }
     }
@@ -156,7 +160,7 @@ pub fn run_seeds(checks: &[Check]) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn seeds_and_what_was_found_before_hold() {
+    fn all_seeds_pass() {
         super::run_seeds(&super::CHECKS);
     }
 }

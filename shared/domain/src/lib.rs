@@ -1,5 +1,8 @@
-//! The vocabulary of Capstan as values: what a job, a capacity map, a lock, a cron and an event are, and what is
-//! valid. Imports no other crate of the workspace. No I/O, no clock, no async.
+//! The domain of Capstan as values: jobs, capacity, locks, crons, events and subscriptions, and the
+//! rules for valid ones.
+//!
+//! No I/O, no clock, no async. Imports no other crate of the workspace; every other crate may
+//! import it.
 
 pub mod access_tokens;
 pub mod bounds;

@@ -1,4 +1,5 @@
-//! Locks: their names, the permits that a job takes, and templates that depend on the parameters of a job.
+//! Locks: their names, the permits that a job takes, and templates that depend on the parameters of
+//! a job.
 
 mod locks;
 mod name;

@@ -1,82 +1,79 @@
-//! The walk from one firing to the next: the `cron` crate's, given explicit lists, and through changes of clocks.
+//! The times that a crontab line selects, and how they pass through changes of the clock.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use std::collections::BTreeSet;
+
+use chrono::{
+    DateTime, Datelike, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc,
+};
 use cron::Schedule as Engine;
 
-use super::InvalidSchedule;
-use super::days::Days;
-use super::field::{Field, KINDS, Set};
-use super::zone::{TimeZone, Wall, later};
+use super::days;
+use super::error::InvalidSchedule;
+use super::field::{Field, FieldKind};
+use super::time_zone::TimeZone;
 
-/// A line by the calendar.
+/// No line fires after this year, the last that the engine knows.
+const LAST_YEAR: i32 = 2100;
+const SECOND: TimeDelta = TimeDelta::seconds(1);
+
+/// A parsed crontab line.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Calendar {
     pub(super) fields: [Field; 6],
-    pub(super) days: Days,
-    engines: Vec<Engine>,
+    /// Finds the times of day in the selected months; it ignores the day fields.
+    engine: Engine,
 }
 
 impl Calendar {
-    pub(super) fn new(parts: &[&str]) -> Result<Calendar, InvalidSchedule> {
-        let mut read = Vec::with_capacity(6);
-        for (kind, text) in KINDS.into_iter().zip(parts) {
-            read.push(Field::read(kind, text)?);
-        }
-        let fields: [Field; 6] =
-            read.try_into().map_err(|_| InvalidSchedule::line("it must have six fields"))?;
-        let [seconds, minutes, hours, of_month, months, of_week] = &fields;
-        let days = Days::new(of_month.clone(), of_week.clone());
-        let mut engines = Vec::new();
-        for (of_month, of_week) in days.for_the_engine() {
-            if of_month.is_empty() || of_week.is_empty() {
-                continue;
-            }
-            let text = format!(
-                "{} {} {} {} {} {}",
-                list(seconds.values, 60),
-                list(minutes.values, 60),
-                list(hours.values, 24),
-                list(of_month, 31),
-                list(months.values, 12),
-                weekdays(of_week)
-            );
-            // What was read above is a line that the engine takes; if not, it must be said.
-            let engine = text.parse().map_err(|error| InvalidSchedule::line(format!("{error}")))?;
-            engines.push(engine);
-        }
-        Ok(Calendar { fields, days, engines })
+    pub(super) fn parse(texts: &[&str]) -> Result<Calendar, InvalidSchedule> {
+        let fields = FieldKind::ALL.into_iter().zip(texts);
+        let fields = fields.map(|(kind, text)| Field::parse(kind, text));
+        let fields: [Field; 6] = fields
+            .collect::<Result<Vec<_>, _>>()?
+            .try_into()
+            .map_err(|_| InvalidSchedule::in_line("it must have six fields"))?;
+        let [seconds, minutes, hours, _, months, _] = &fields;
+        let [seconds, minutes, hours, months] =
+            [seconds, minutes, hours, months].map(|field| list(&field.values));
+        let engine = format!("{seconds} {minutes} {hours} * {months} *").parse();
+        let engine = engine.map_err(|error| InvalidSchedule::in_line(format!("{error}")))?;
+        Ok(Calendar { fields, engine })
     }
 
-    /// Unix cron's distinction: a line that names its second, minute and hour means times of the day, each of which
-    /// is to come once a day; a line with a star among them means an interval, which knows nothing of days.
-    pub(super) fn is_fixed(&self) -> bool {
-        self.fields[..3].iter().all(|field| !field.starred)
+    /// Returns true if no field of the time begins with a star. As in Vixie cron, such a line names
+    /// times of day, each of which fires once a day; any other line is an interval, which is
+    /// independent of days.
+    pub(super) fn has_fixed_times(&self) -> bool {
+        self.fields[..3].iter().all(|field| !field.begins_with_star())
     }
 
-    /// The first time after this on a wall whose clock is never changed.
-    pub(super) fn next_on_wall(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
-        self.engines.iter().filter_map(|engine| self.next_of(engine, after)).min()
-    }
-
-    fn next_of(&self, engine: &Engine, after: NaiveDateTime) -> Option<NaiveDateTime> {
-        let mut after = after;
+    /// Returns the first selected local time after another, regardless of the clock of any time
+    /// zone.
+    pub(super) fn next_local(&self, mut after: NaiveDateTime) -> Option<NaiveDateTime> {
         loop {
-            let found = engine.after(&after.and_utc()).next()?.naive_utc();
-            if self.days.include(found.date()) {
+            let found = self.engine.after(&after.and_utc()).next()?.naive_utc();
+            if self.selects(found.date()) {
                 return Some(found);
             }
-            after = later(found.date().succ_opt()?.and_hms_opt(0, 0, 0)?, -1);
+            let mut days = found.date().iter_days().take_while(|day| day.year() <= LAST_YEAR);
+            after = days.find(|day| self.selects(*day))?.and_time(NaiveTime::MIN) - SECOND;
         }
     }
 
-    /// Each time of the day comes once: after the gap that it falls into, in the first pass of an overlap.
+    fn selects(&self, date: NaiveDate) -> bool {
+        let [_, _, _, of_month, months, of_week] = &self.fields;
+        months.values.contains(&date.month()) && days::select(of_month, of_week, date)
+    }
+
+    /// Returns the next firing of a line with fixed times: a time in a gap fires once, right after
+    /// the gap; a time in an overlap fires in the first pass only.
     pub(super) fn next_fixed(&self, after: DateTime<Utc>, zone: TimeZone) -> Option<DateTime<Utc>> {
-        let mut wall = zone.wall(after);
+        let mut local = zone.local(after);
         loop {
-            wall = self.next_on_wall(wall)?;
-            let at = match zone.moments(wall) {
-                Wall::Once(at) | Wall::Twice(at, _) => at,
-                Wall::Never => zone.after_gap(wall)?.0,
+            local = self.next_local(local)?;
+            let at = match zone.moments(local).earliest() {
+                Some(at) => at,
+                None => zone.end_of_gap(local)?.0,
             };
             if at > after {
                 return Some(at);
@@ -84,51 +81,43 @@ impl Calendar {
         }
     }
 
-    /// Whatever the wall shows, as often as it shows it.
-    pub(super) fn next_repeated(
+    /// Returns the next firing of an interval, which fires whenever the local clock shows a
+    /// selected time: not in a gap, and in both passes of an overlap.
+    pub(super) fn next_interval(
         &self,
         after: DateTime<Utc>,
         zone: TimeZone,
     ) -> Option<DateTime<Utc>> {
-        let wall = zone.wall(after);
-        let mut candidate = self.next_on_wall(wall)?;
-        if let Wall::Twice(early, late) = zone.moments(wall) {
-            let here = |at: DateTime<Utc>, pass: DateTime<Utc>| (at - pass).abs() < late - early;
+        let local = zone.local(after);
+        let mut next = self.next_local(local)?;
+        if let MappedLocalTime::Ambiguous(early, late) = zone.moments(local) {
+            let same_pass =
+                |at: DateTime<Utc>, pass: DateTime<Utc>| (at - pass).abs() < late - early;
             if early == after {
-                // In the first pass: what is left of it comes first, then the second from its beginning.
-                match zone.moments(candidate) {
-                    Wall::Twice(at, _) if here(at, early) => return Some(at),
-                    Wall::Once(_) | Wall::Twice(_, _) | Wall::Never => {}
+                // In the first pass: first the rest of it, then the second pass from its beginning.
+                if let MappedLocalTime::Ambiguous(at, _) = zone.moments(next)
+                    && same_pass(at, early)
+                {
+                    return Some(at);
                 }
-                let again = self.next_on_wall(later(zone.second_pass(early, late), -1))?;
-                candidate = candidate.min(again);
+                let repeated = self.next_local(zone.start_of_second_pass(early, late) - SECOND)?;
+                next = next.min(repeated);
             }
-            match zone.moments(candidate) {
-                Wall::Twice(_, at) if here(at, late) => return Some(at),
-                Wall::Once(_) | Wall::Twice(_, _) | Wall::Never => {}
+            if let MappedLocalTime::Ambiguous(_, at) = zone.moments(next)
+                && same_pass(at, late)
+            {
+                return Some(at);
             }
         }
         loop {
-            match zone.moments(candidate) {
-                Wall::Once(at) | Wall::Twice(at, _) => return Some(at),
-                Wall::Never => {
-                    let (_, end) = zone.after_gap(candidate)?;
-                    candidate = self.next_on_wall(later(end, -1))?;
-                }
+            if let Some(at) = zone.moments(next).earliest() {
+                return Some(at);
             }
+            next = self.next_local(zone.end_of_gap(next)?.1 - SECOND)?;
         }
     }
 }
 
-/// Values as the engine reads them: all of them are a star.
-fn list(values: Set, all: usize) -> String {
-    let values: Vec<String> = values.values().map(|value| value.to_string()).collect();
-    if values.len() == all { "*".to_owned() } else { values.join(",") }
-}
-
-/// The engine counts weekdays from 1, Sunday.
-fn weekdays(values: Set) -> String {
-    let mut from_one = Set::default();
-    values.values().for_each(|value| from_one.add(value + 1));
-    list(from_one, 7)
+fn list(values: &BTreeSet<u32>) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

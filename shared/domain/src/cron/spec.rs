@@ -1,4 +1,4 @@
-//! What a cron is told to do, when, and what then happens to firings that are late or meet an earlier one.
+//! The definition of a cron, and what its jobs record of the firing that created them.
 
 use std::fmt;
 
@@ -6,52 +6,53 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Schedule, TimeZone};
+use super::schedule::Schedule;
+use super::time_zone::TimeZone;
 use crate::capacity::CapacityMap;
 use crate::lock::Locks;
 use crate::names::{ActionName, CronName, JobId};
 use crate::priority::Priority;
 use crate::time::{GoDuration, Timestamp};
 
-/// A cron as somebody wants it. Two that are equal fire alike.
+/// A cron as a client defines it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CronSpec {
-    /// What to do.
+    /// The action to run.
     pub action: ActionName,
-    /// When.
+    /// When it fires.
     pub schedule: Schedule,
-    /// On the wall of which place.
+    /// The time zone of the schedule.
     #[serde(default)]
     pub time_zone: TimeZone,
-    /// What becomes of firings that nobody was there for.
+    /// What happens to ticks that no scheduler noticed in time.
     #[serde(default)]
     pub misfire: Misfire,
-    /// What becomes of a firing while a job of an earlier one is not over.
+    /// What happens to a tick while a job of an earlier tick has not ended.
     #[serde(default)]
     pub overlap: Overlap,
-    /// Jobs are due up to so much after their tick, each by its own share.
+    /// The longest random delay of a job after its tick.
     #[serde(default)]
     pub jitter: GoDuration,
-    /// How often a job is tried again; what the action says unless given.
+    /// The number of retries of its jobs; the default of the action if `None`.
     #[serde(default)]
     pub retries: Option<u32>,
-    /// What a job needs; `None` when none was given.
+    /// The capacity that its jobs need; the default of the action if `None`.
     #[serde(default)]
     pub capacity_map: Option<CapacityMap>,
-    /// What to do it with; `None` when nothing was given.
+    /// The parameters of its jobs; the default of the action if `None`.
     #[serde(default)]
     pub parameters: Option<Map<String, Value>>,
-    /// From a job's start to SIGTERM.
+    /// The longest run of its jobs.
     #[serde(default)]
     pub deadline: GoDuration,
-    /// From SIGTERM to SIGKILL.
+    /// The time from SIGTERM to SIGKILL.
     #[serde(default)]
     pub stop_timeout: GoDuration,
-    /// The band of its jobs.
+    /// The priority of its jobs.
     #[serde(default)]
     pub priority: Priority,
-    /// What its jobs hold while they run.
+    /// The locks that its jobs hold while they run.
     #[serde(default)]
     pub locks: Locks,
 }
@@ -67,7 +68,7 @@ macro_rules! words {
             /// Every word.
             pub const WORDS: &[&str] = &[$($word),+];
 
-            /// The word, the same in Redis, JSON and TOML.
+            /// The word that Redis, JSON and TOML use.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word),+ }
@@ -77,67 +78,69 @@ macro_rules! words {
 }
 
 words! {
-    /// What becomes of ticks that are noticed too late: no scheduler ran, or Redis was away.
+    /// What happens to ticks that are noticed late, because no scheduler ran or Redis was
+    /// unavailable.
     Misfire {
-        /// They are left out.
+        /// They get no job.
         Skip = "skip",
-        /// One job stands for all of them; it is of the newest one.
+        /// One job, of the newest tick, represents all of them.
         #[default]
         Once = "once",
-        /// Each gets its job, up to a bound; the first one says how many older ones were left out.
+        /// Each gets a job, up to a limit; the first job tells how many older ticks were skipped.
         All = "all",
     }
 }
 
 words! {
-    /// What becomes of a tick while a job of an earlier one waits or runs.
+    /// What happens to a tick while a job of an earlier tick waits or runs.
     Overlap {
-        /// Its job is made.
+        /// It gets a job.
         #[default]
         Allow = "allow",
-        /// It is left out.
+        /// It gets no job.
         Skip = "skip",
-        /// It is held until the earlier ones are over.
+        /// It gets a job when the earlier ones have ended.
         Queue = "queue",
-        /// The earlier job is cancelled; when that is over, this one's is made.
+        /// The earlier job is cancelled; the tick gets a job when that one has ended.
         Replace = "replace",
     }
 }
 
 words! {
-    /// Why a job of a cron was made.
+    /// Why a job of a cron was created.
     Cause {
-        /// Its time had come.
+        /// A tick of the schedule.
         #[default]
         Tick = "tick",
-        /// Somebody asked for it.
+        /// A request to run the cron now.
         Run = "run",
     }
 }
 
-/// What a job says of the cron that made it.
+/// The firing of a cron that created a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firing {
     /// The cron.
     pub cron: CronName,
-    /// The moment that the line names; when it was asked for, of one that was.
+    /// The time that the schedule names, or the time of the request to run the cron now.
     pub tick: Timestamp,
-    /// Why it was made.
+    /// Why the cron fired.
     #[serde(default)]
     pub cause: Cause,
-    /// How many earlier ticks it stands for, or were left out before it, because nobody was there for them.
+    /// The number of earlier ticks that were missed and that this firing represents or follows.
     #[serde(default)]
     pub missed: u64,
 }
 
 impl CronSpec {
-    /// The first tick after a moment; `None` when there will be none.
+    /// Returns the first tick after a moment, if there is one.
     #[must_use]
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
         self.schedule.next(after, self.time_zone)
     }
 
-    /// How long after its tick the job with this id is due: the same for whoever asks.
+    /// Returns the delay of the job with this id after its tick. It follows from the id, so that
+    /// every scheduler computes the same.
     #[must_use]
     pub fn delay_ms(&self, id: JobId) -> i64 {
         let Some(jitter) = self.jitter.duration() else { return 0 };
@@ -146,7 +149,8 @@ impl CronSpec {
     }
 }
 
-/// The id of the job of one tick of the cron with this id: whoever fires it makes the same job.
+/// Returns the id of the job for a tick of the cron with this id. Two schedulers that fire the same
+/// tick create the same job.
 #[must_use]
 pub fn job_id(cron: Uuid, tick: Timestamp) -> JobId {
     JobId::derived(cron, &tick.to_string())

@@ -36,7 +36,8 @@ pub struct InvalidEventId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
-    /// A lock was cleared or resized, or a queue or an action was paused or resumed: a pause is a lock.
+    /// A lock was cleared or resized, or a queue or an action was paused or resumed: a pause is a
+    /// lock.
     Lock,
     /// A queue.
     Queue,
@@ -57,7 +58,8 @@ pub enum EventKind {
 pub struct UnknownEventKind(String);
 
 impl Event {
-    /// The kind of object that the event is about. If it names several, the first in the order of [`EventKind::ALL`].
+    /// The kind of object that the event is about. If it names several, the first in the order of
+    /// [`EventKind::ALL`].
     #[must_use]
     pub fn kind(&self) -> EventKind {
         let named = |kind: &EventKind| self.fields.contains_key(kind.as_str());
@@ -70,8 +72,8 @@ impl Event {
         Timestamp::from_ms(i64::try_from(self.id.ms).unwrap_or(i64::MAX))
     }
 
-    /// The type of the event, as a message to a subscription names it: `job.done`, `worker.dead`, `cron.skipped`,
-    /// `job.progress`.
+    /// The type of the event, as a message to a subscription names it: `job.done`, `worker.dead`,
+    /// `cron.skipped`, `job.progress`.
     #[must_use]
     pub fn type_name(&self) -> String {
         let word = self.fields.get("status").or(self.fields.get("change")).map(String::as_str);
@@ -125,7 +127,8 @@ impl fmt::Display for EventId {
 }
 
 impl EventKind {
-    /// The kinds that a client can ask for, in order of precedence for events that name several objects.
+    /// The kinds that a client can ask for, in order of precedence for events that name several
+    /// objects.
     pub const ALL: [EventKind; 5] =
         [EventKind::Lock, EventKind::Queue, EventKind::Cron, EventKind::Job, EventKind::Worker];
 

@@ -20,7 +20,8 @@ pub struct EventFilter {
     /// Include only events of this job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobId>,
-    /// Include only events of jobs that have entered one of these statuses; empty includes all events.
+    /// Include only events of jobs that have entered one of these statuses; empty includes all
+    /// events.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub statuses: BTreeSet<Status>,
 }

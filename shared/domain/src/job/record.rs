@@ -72,14 +72,15 @@ pub struct Job {
     pub progress: Option<Value>,
     /// The first job that depends on it.
     pub next: Option<JobId>,
-    /// The job under which its children are filed: the first of the jobs that it retries, or itself. `None` until it
-    /// has a child.
+    /// The job under which its children are filed: the first of the jobs that it retries, or
+    /// itself. `None` until it has a child.
     pub child_group: Option<JobId>,
     /// It has run and waits for its children.
     pub awaits_children: bool,
     /// The number of children that did not succeed.
     pub failed_children: u32,
-    /// The locks that it holds while it runs, or held when it ended: its own, and the limits of its action and class.
+    /// The locks that it holds while it runs, or held when it ended: its own, and the limits of its
+    /// action and class.
     pub held_locks: Locks,
     /// Who cancelled it and why.
     pub cancelled: Option<Cancellation>,

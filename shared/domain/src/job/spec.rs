@@ -46,7 +46,8 @@ pub struct JobSpec {
     /// What happens if its worker is lost.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_worker_lost: OnWorkerLost,
-    /// The worker stops the run when the lease ends, even if it cannot reach the store to learn that the lease is lost.
+    /// The worker stops the run when the lease ends, even if it cannot reach the store to learn
+    /// that the lease is lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict_lease: bool,
     /// Who submitted it, for people.
@@ -73,7 +74,8 @@ pub struct JobSpec {
     /// The job of which it is a child.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<JobId>,
-    /// The fairness group: jobs of one queue are admitted from each group in turn. Defaults to `scheduled_by`.
+    /// The fairness group: jobs of one queue are admitted from each group in turn. Defaults to
+    /// `scheduled_by`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness_key: Option<String>,
 }

@@ -1,45 +1,52 @@
-//! The state machine of a job, as one total function. The store's scripts follow it; a test compares the two.
+//! The state machine of a job, as one total function. The store's scripts follow it; a test
+//! compares the two.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The status of a job, one of the ten words of the reference API. `Waiting`, `Running` and `CancelRequest` are live;
-/// the others are final, apart from deletion and resurrection.
+/// The status of a job, one of the ten words of the reference API. `Waiting`, `Running` and
+/// `CancelRequest` are live; the others are final, apart from deletion and resurrection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// No worker has claimed the job: it is due later, in the outbox, offered to workers, waiting for a lock, or waiting
-    /// for other jobs. A job that has run and awaits its children is waiting, too.
+    /// No worker has claimed the job: it is due later, in the outbox, offered to workers, waiting
+    /// for a lock, or waiting for other jobs. A job that has run and awaits its children is
+    /// waiting, too.
     ///
-    /// Entered by submission, which includes retries, follow-ups and the firings of crons, and from `Running` when the
-    /// job awaits its children. Left when a worker claims the job, when it is cancelled or deleted, when it expires or
-    /// a dependency fails, and when the last child ends.
+    /// Entered by submission, which includes retries, follow-ups and the firings of crons, and from
+    /// `Running` when the job awaits its children. Left when a worker claims the job, when it is
+    /// cancelled or deleted, when it expires or a dependency fails, and when the last child ends.
     Waiting,
     /// A worker runs the job under a lease and a fencing token.
     ///
-    /// Entered by a claim. Left when the worker reports the outcome or shuts down, when somebody cancels or deletes the
-    /// job, and when the lease ends.
+    /// Entered by a claim. Left when the worker reports the outcome or shuts down, when somebody
+    /// cancels or deletes the job, and when the lease ends.
     Running,
     /// The worker has been asked to stop the job and has not confirmed it yet. The job still runs.
     ///
-    /// Entered from `Running` by cancel or delete. Left when the worker reports the outcome, which may still be success
-    /// or an error, when it shuts down, and when the lease ends.
+    /// Entered from `Running` by cancel or delete. Left when the worker reports the outcome, which
+    /// may still be success or an error, when it shuts down, and when the lease ends.
     CancelRequest,
     /// The job succeeded, and so did the children that it waited for.
     ///
-    /// Entered when the worker reports success, or when the last awaited child ends. Left by deletion only.
+    /// Entered when the worker reports success, or when the last awaited child ends. Left by
+    /// deletion only.
     Done,
-    /// The job failed, ran past its deadline, or could not start because it expired or a dependency failed.
+    /// The job failed, ran past its deadline, or could not start because it expired or a dependency
+    /// failed.
     ///
-    /// Entered when the worker reports an error, and from `Waiting`. Left by deletion only; a retry is a new job.
+    /// Entered when the worker reports an error, and from `Waiting`. Left by deletion only; a retry
+    /// is a new job.
     Error,
     /// The job was cancelled and not executed in full.
     ///
-    /// Entered from `Waiting` at once, and from `CancelRequest` when the run has stopped. Left by deletion only.
+    /// Entered from `Waiting` at once, and from `CancelRequest` when the run has stopped. Left by
+    /// deletion only.
     Cancel,
-    /// The lease of the worker ended. The record does not continue; a follow-up does, unless the job forbids it.
+    /// The lease of the worker ended. The record does not continue; a follow-up does, unless the
+    /// job forbids it.
     ///
     /// Entered from `Running` by the reaper. Left if the worker comes back, and by deletion.
     WorkerDead,
@@ -78,7 +85,8 @@ pub enum Transition {
     Cancel,
     /// The lease ended.
     Expire,
-    /// The job cannot start because it expired or a dependency failed; or it awaits its children and one failed.
+    /// The job cannot start because it expired or a dependency failed; or it awaits its children
+    /// and one failed.
     Refuse,
     /// The worker of a lost lease stopped the run.
     Resurrect,
@@ -101,7 +109,8 @@ impl Status {
         Status::Deleted,
     ];
 
-    /// Returns the status after a transition, or `None` if the transition does not apply to this status.
+    /// Returns the status after a transition, or `None` if the transition does not apply to this
+    /// status.
     #[must_use]
     pub fn next(self, transition: Transition) -> Option<Status> {
         use Status as S;

@@ -52,7 +52,8 @@ impl LockName {
         LockName(format!("action:{action}"))
     }
 
-    /// The default limit per key of an action: the number of its jobs with the same key that run at once.
+    /// The default limit per key of an action: the number of its jobs with the same key that run at
+    /// once.
     #[must_use]
     pub fn of_keys(action: &ActionName) -> LockName {
         LockName(format!("action:{action}:*"))

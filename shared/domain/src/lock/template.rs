@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::locks::Locks;
 use super::name::{LockError, LockName, MAX_LENGTH, MAX_LOCKS, MAX_PERMITS, excerpt};
 
-/// Locks as a client names them: `["devices"]` or `{"licence": 2}`. A name may contain parameters of the job:
-/// `device-{{hostname}}`.
+/// Locks as a client names them: `["devices"]` or `{"licence": 2}`. A name may contain parameters
+/// of the job: `device-{{hostname}}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "it must be a list of names, or an object of names and permits")]
 pub enum LockTemplates {
@@ -47,7 +47,8 @@ impl LockTemplates {
     }
 }
 
-/// Replaces each `{{parameter}}` by its value. Fails as soon as the result is longer than a name may be.
+/// Replaces each `{{parameter}}` by its value. Fails as soon as the result is longer than a name
+/// may be.
 pub fn render(
     template: &str,
     parameters: Option<&Map<String, Value>>,

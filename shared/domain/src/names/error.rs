@@ -1,4 +1,5 @@
-//! Why a name or an id is not valid. The text of an error repeats at most 64 characters of the input.
+//! Why a name or an id is not valid. The text of an error repeats at most 64 characters of the
+//! input.
 
 /// A name or an id that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -20,8 +20,8 @@ impl JobId {
         JobId(Uuid::new_v4())
     }
 
-    /// Returns the id that follows from a namespace and a text. Equal inputs give equal ids, so that a job that is
-    /// submitted twice is the same job.
+    /// Returns the id that follows from a namespace and a text. Equal inputs give equal ids, so
+    /// that a job that is submitted twice is the same job.
     #[must_use]
     pub fn derived(namespace: Uuid, text: &str) -> JobId {
         JobId(Uuid::new_v5(&namespace, text.as_bytes()))
@@ -48,8 +48,8 @@ impl FromStr for JobId {
     }
 }
 
-/// The number of a claim. Every write to a running job carries it, and the store refuses an outdated one. It grows
-/// with every claim of any job.
+/// The number of a claim. Every write to a running job carries it, and the store refuses an
+/// outdated one. It grows with every claim of any job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FencingToken(pub u64);

@@ -1,5 +1,5 @@
-//! Names that users choose. They are parts of Redis keys, queue names and URL paths, so all kinds share one small
-//! character set.
+//! Names that users choose. They are parts of Redis keys, queue names and URL paths, so all kinds
+//! share one small character set.
 
 use std::fmt;
 use std::str::FromStr;
@@ -69,8 +69,8 @@ name! {
 }
 
 impl ActionName {
-    /// The action that delivers events to subscriptions. Its jobs generate no events for subscriptions; otherwise each
-    /// delivery would cause another.
+    /// The action that delivers events to subscriptions. Its jobs generate no events for
+    /// subscriptions; otherwise each delivery would cause another.
     pub const DELIVER: &str = "deliver";
 
     /// Returns [`ActionName::DELIVER`] as a name.

@@ -1,5 +1,5 @@
-//! A message for a subscription. Its id and its text follow from the event, so that two schedulers that read the same
-//! event create the same job.
+//! A message for a subscription. Its id and its text follow from the event, so that two schedulers
+//! that read the same event create the same job.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -18,8 +18,8 @@ use crate::time::Timestamp;
 pub struct Delivery {
     /// The subscription.
     pub subscription: SubscriptionName,
-    /// The id of the message, derived from the subscription and the event. All retries share it; it is also the id of
-    /// the first job that delivers the message.
+    /// The id of the message, derived from the subscription and the event. All retries share it; it
+    /// is also the id of the first job that delivers the message.
     pub message: JobId,
     /// The id of the event; for a test message, `test-` and a random UUID.
     pub event: String,
@@ -61,7 +61,8 @@ impl Delivery {
         self.event.starts_with(TEST)
     }
 
-    /// Returns true if the message is for the subscription with this id, not for an earlier one of the same name.
+    /// Returns true if the message is for the subscription with this id, not for an earlier one of
+    /// the same name.
     #[must_use]
     pub fn is_for(&self, subscription: Uuid) -> bool {
         self.message == message_id(subscription, &self.event)
@@ -81,8 +82,8 @@ impl Delivery {
         NewJob { id: self.message, class, scheduled_at: None, once: false, spec }
     }
 
-    /// Returns true if the job was created by the subscription. The name of an access token has no space, so no client
-    /// can submit a job with the same `scheduledBy`.
+    /// Returns true if the job was created by the subscription. The name of an access token has no
+    /// space, so no client can submit a job with the same `scheduledBy`.
     #[must_use]
     pub fn made(&self, job: &JobSpec) -> bool {
         job.scheduled_by.as_deref() == Some(submitter(&self.subscription).as_str())

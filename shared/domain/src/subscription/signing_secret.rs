@@ -1,4 +1,5 @@
-//! The key that signs the messages of a subscription, in the format of <https://www.standardwebhooks.com>.
+//! The key that signs the messages of a subscription, in the format of
+//! <https://www.standardwebhooks.com>.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +7,8 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-/// A signing key of 24 to 64 bytes, written as `whsec_` and their Base64. `Debug` hides it; only `reveal` shows it.
+/// A signing key of 24 to 64 bytes, written as `whsec_` and their Base64. `Debug` hides it; only
+/// `reveal` shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret(Vec<u8>);
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// An optional duration in Go's syntax (`90s`, `15m`, `1h30m`). The empty text and zero mean that none is set.
+/// An optional duration in Go's syntax (`90s`, `15m`, `1h30m`). The empty text and zero mean that
+/// none is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct GoDuration {
@@ -75,7 +76,8 @@ impl fmt::Display for GoDuration {
     }
 }
 
-/// Parses like Go's `time.ParseDuration`, without signs: numbers with an optional fraction, each with a unit.
+/// Parses like Go's `time.ParseDuration`, without signs: numbers with an optional fraction, each
+/// with a unit.
 fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);

@@ -20,7 +20,8 @@ impl Timestamp {
     /// The last millisecond of the year 9999, the last that RFC 3339 can write.
     const MAX_MS: i64 = 253_402_300_799_999;
 
-    /// Converts milliseconds since 1970; values that RFC 3339 cannot write become the nearest one that it can.
+    /// Converts milliseconds since 1970; values that RFC 3339 cannot write become the nearest one
+    /// that it can.
     #[must_use]
     pub fn from_ms(ms: i64) -> Timestamp {
         Timestamp(ms.clamp(0, Self::MAX_MS))

@@ -1,3 +1,5 @@
+//! Tests of misfire policies and their limits.
+
 use super::*;
 
 fn spec(schedule: &str, misfire: &str) -> CronSpec {
@@ -10,13 +12,13 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 #[test]
-fn nothing_is_due_before_its_time() {
+fn nothing_is_due_before_the_first_tick() {
     let due = due(&spec("* * * * * *", "all"), at(1), at(0));
     assert_eq!(due, Due { next: Some(at(1)), ..Due::default() });
 }
 
 #[test]
-fn a_tick_on_time_is_fired_whatever_the_policy() {
+fn a_tick_on_time_fires_with_every_policy() {
     for misfire in ["skip", "once", "all"] {
         let found = due(&spec("* * * * * *", misfire), at(0), at(1));
         assert_eq!(found.ticks, [(at(0), 0), (at(1), 0)], "{misfire}");
@@ -25,7 +27,7 @@ fn a_tick_on_time_is_fired_whatever_the_policy() {
 }
 
 #[test]
-fn missed_ticks_become_none_one_or_all() {
+fn missed_ticks_get_no_job_one_job_or_all_their_jobs() {
     let found = due(&spec("* * * * * *", "skip"), at(0), at(9));
     assert_eq!(found.ticks, [(at(7), 0), (at(8), 0), (at(9), 0)]);
     assert_eq!((found.skipped, found.next), (Some((7, at(6))), Some(at(10))));
@@ -40,11 +42,11 @@ fn missed_ticks_become_none_one_or_all() {
 }
 
 #[test]
-fn all_is_bounded_and_taken_in_steps() {
+fn catching_up_is_limited_and_divided_into_calls() {
     let spec = spec("* * * * * *", "all");
     let found = due(&spec, at(0), at(1499));
-    assert_eq!(found.ticks.len(), MOST_PER_STEP);
-    assert_eq!(found.ticks[0], (at(500), 500), "the first one says how many were left out");
+    assert_eq!(found.ticks.len(), MAX_PER_CALL);
+    assert_eq!(found.ticks[0], (at(500), 500), "the first job tells how many were skipped");
     assert_eq!(found.skipped.unwrap().0, 500);
     assert_eq!(found.next, Some(at(550)));
     let rest = due(&spec, at(550), at(1499));
@@ -52,15 +54,15 @@ fn all_is_bounded_and_taken_in_steps() {
 }
 
 #[test]
-fn an_outage_of_years_costs_no_more_than_one_of_hours() {
+fn after_an_outage_of_years_only_the_newest_ticks_are_computed() {
     let now = at(20 * 365 * 86_400);
     let found = due(&spec("* * * * * *", "once"), at(0), now);
     assert_eq!(
         (&found.ticks[..], found.next),
-        (&[(now, MOST_COUNTED - 1)][..], Some(at(20 * 365 * 86_400 + 1)))
+        (&[(now, MAX_COUNTED - 1)][..], Some(at(20 * 365 * 86_400 + 1)))
     );
     let found = due(&spec("* * * * * *", "all"), at(0), now);
     assert_eq!(found.ticks[0].0.ms(), now.ms() - 999_000);
     let found = due(&spec("* * * * * *", "skip"), at(0), now);
-    assert_eq!((found.ticks.len(), found.skipped.unwrap().0), (3, MOST_COUNTED - 3));
+    assert_eq!((found.ticks.len(), found.skipped.unwrap().0), (3, MAX_COUNTED - 3));
 }

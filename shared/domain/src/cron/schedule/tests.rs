@@ -1,3 +1,5 @@
+//! Tests of schedules: crontab lines, short forms, intervals, errors and changes of the clock.
+
 use expect_test::expect;
 
 use super::*;
@@ -24,7 +26,7 @@ fn utc(text: &str, after: &str) -> String {
 }
 
 #[test]
-fn the_lines_of_the_reference_fire_when_it_says() {
+fn the_examples_of_the_reference_fire_at_the_documented_times() {
     assert_eq!(utc("57 54 3 * * *", "2017-02-22T03:54:56.999Z"), "2017-02-22T03:54:57Z");
     assert_eq!(utc("57 54 3 * * *", "2017-02-22T03:54:57Z"), "2017-02-23T03:54:57Z");
     assert_eq!(utc("0 0 1 * * 6", "2018-04-21T11:40:00Z"), "2018-04-28T01:00:00Z");
@@ -33,7 +35,7 @@ fn the_lines_of_the_reference_fire_when_it_says() {
 }
 
 #[test]
-fn weekdays_are_those_of_unix() {
+fn weekdays_are_numbered_as_in_unix() {
     // 2026-11-22 is a Sunday.
     for sunday in ["0", "7", "SUN", "sun"] {
         assert_eq!(
@@ -54,11 +56,11 @@ fn weekdays_are_those_of_unix() {
 }
 
 #[test]
-fn two_restricted_day_fields_are_joined_by_or_and_a_star_leaves_it_to_the_other() {
+fn either_day_field_is_sufficient_if_both_are_restricted() {
     let found = next("0 0 0 13 * FRI", "UTC", "2026-11-01T00:00:00Z", 4);
     let expected = ["2026-11-06", "2026-11-13", "2026-11-20", "2026-11-27"];
     assert_eq!(found, expected.map(|day| format!("{day}T00:00:00Z")));
-    // A star with a step is a restriction, as the manual has it, and not a star, as Vixie cron has it.
+    // A star with a step restricts the field, as in the manual; Vixie cron treats it as a star.
     let found = next("0 0 0 */10 * MON", "UTC", "2026-11-01T00:00:00Z", 5);
     let expected = ["2026-11-02", "2026-11-09", "2026-11-11", "2026-11-16", "2026-11-21"];
     assert_eq!(found, expected.map(|day| format!("{day}T00:00:00Z")));
@@ -69,7 +71,7 @@ fn two_restricted_day_fields_are_joined_by_or_and_a_star_leaves_it_to_the_other(
 }
 
 #[test]
-fn days_that_depend_on_the_month_are_found() {
+fn special_days_depend_on_the_month() {
     let cases = [
         ("0 0 0 L * *", ["2028-02-29", "2028-03-31", "2028-04-30"]),
         ("0 0 0 L-1 * *", ["2028-02-28", "2028-03-30", "2028-04-29"]),
@@ -90,7 +92,7 @@ fn days_that_depend_on_the_month_are_found() {
 }
 
 #[test]
-fn five_fields_short_forms_and_intervals_are_lines_too() {
+fn five_fields_short_forms_and_intervals_are_valid() {
     let cases = [
         ("30 3 * * *", "2026-11-21T03:30:00Z"),
         ("  30\t3 * *  * ", "2026-11-21T03:30:00Z"),
@@ -112,7 +114,7 @@ fn five_fields_short_forms_and_intervals_are_lines_too() {
 }
 
 #[test]
-fn what_is_wrong_with_a_line_is_said_with_its_field_and_an_example() {
+fn an_error_names_the_field_and_gives_an_example() {
     let lines = [
         "",
         "* * *",
@@ -155,7 +157,7 @@ fn what_is_wrong_with_a_line_is_said_with_its_field_and_an_example() {
         "ä * * * *",
         "0 0 * *\u{7}*",
     ];
-    let told: String = lines
+    let errors: String = lines
         .iter()
         .map(|text| match text.parse::<Schedule>() {
             Ok(_) => format!("{text:?} is fine\n"),
@@ -164,13 +166,13 @@ fn what_is_wrong_with_a_line_is_said_with_its_field_and_an_example() {
         .collect();
     expect![[r#"
         ""
-          "" has 0 fields and must have six (seconds, minutes, hours, day of month, month, day of week) or five (without seconds); write it like 0 30 3 * * * (03:30:00 on every day)
+          "" has 0 fields and must have six (seconds, minutes, hours, day of month, month, day of week) or five (without seconds); write it like 0 30 3 * * * (03:30:00 every day)
         "* * *"
-          "* * *" has 3 fields and must have six (seconds, minutes, hours, day of month, month, day of week) or five (without seconds); write it like 0 30 3 * * * (03:30:00 on every day)
+          "* * *" has 3 fields and must have six (seconds, minutes, hours, day of month, month, day of week) or five (without seconds); write it like 0 30 3 * * * (03:30:00 every day)
         "* * * * * * *"
-          it has seven fields, and years are not known; write it like 0 30 3 * * * (03:30:00 on every day)
+          it has seven fields; years are not supported; write it like 0 30 3 * * * (03:30:00 every day)
         "* * * * * 2026 *"
-          it has seven fields, and years are not known; write it like 0 30 3 * * * (03:30:00 on every day)
+          it has seven fields; years are not supported; write it like 0 30 3 * * * (03:30:00 every day)
         "60 * * * * *"
           seconds "60": 60 is not between 0 and 59; write it like 0, 15,45, 0-29 or */10
         "* 60 * * *"
@@ -186,69 +188,69 @@ fn what_is_wrong_with_a_line_is_said_with_its_field_and_an_example() {
         "0 0 * * 8"
           day of week "8": 8 is not between 0 and 7; write it like 1 (Monday), 1-5, SUN, FRI#2 (the second) or FRIL (the last)
         "0 0 * * MOO"
-          day of week "MOO": "MOO" is no value; write it like 1 (Monday), 1-5, SUN, FRI#2 (the second) or FRIL (the last)
+          day of week "MOO": "MOO" is not a valid value; write it like 1 (Monday), 1-5, SUN, FRI#2 (the second) or FRIL (the last)
         "0 0 * FOO *"
-          month "FOO": "FOO" is no value; write it like 1, 6-8, JAN or JAN,JUL
+          month "FOO": "FOO" is not a valid value; write it like 1, 6-8, JAN or JAN,JUL
         "*/0 * * * *"
-          minutes "*/0": a step of 0 leads nowhere; write it like 0, 15,45, 0-29 or */10
+          minutes "*/0": the step must not be 0; write it like 0, 15,45, 0-29 or */10
         "*/60 * * * *"
-          minutes "*/60": a step of 60 is larger than the whole field; write it like 0, 15,45, 0-29 or */10
+          minutes "*/60": the step 60 is larger than the field; write it like 0, 15,45, 0-29 or */10
         "* */x * * *"
-          hours "*/X": the step "X" is no whole number; write it like 3, 8,20, 9-17 or */2
+          hours "*/X": the step "X" is not a whole number; write it like 3, 8,20, 9-17 or */2
         "5-1 * * * *"
-          minutes "5-1": the range 5-1 runs backwards; write it like 0, 15,45, 0-29 or */10
+          minutes "5-1": the range 5-1 ends before it begins; write it like 0, 15,45, 0-29 or */10
         "1,,2 * * * *"
-          minutes "1,,2": a value is missing beside a comma; write it like 0, 15,45, 0-29 or */10
+          minutes "1,,2": a value is missing next to a comma; write it like 0, 15,45, 0-29 or */10
         "-1 * * * *"
           minutes "-1": a value is missing; write it like 0, 15,45, 0-29 or */10
         "1- * * * *"
           minutes "1-": a value is missing; write it like 0, 15,45, 0-29 or */10
         "1.5 * * * *"
-          minutes "1.5": "1.5" is no value; write it like 0, 15,45, 0-29 or */10
+          minutes "1.5": "1.5" is not a valid value; write it like 0, 15,45, 0-29 or */10
         "? * * * *"
-          minutes "?": "?" is no value; write it like 0, 15,45, 0-29 or */10
+          minutes "?": "?" is not a valid value; write it like 0, 15,45, 0-29 or */10
         "0 0 L-31 * *"
-          day of month "L-31": after L- there must be a number of days from 0 to 30; write it like 1, 1,15, L (the last), L-2, LW or 15W
+          day of month "L-31": L- must be followed by a number of days from 0 to 30; write it like 1, 1,15, L (the last), L-2, LW or 15W
         "0 0 W * *"
           day of month "W": a value is missing; write it like 1, 1,15, L (the last), L-2, LW or 15W
         "0 0 32W * *"
           day of month "32W": 32 is not between 1 and 31; write it like 1, 1,15, L (the last), L-2, LW or 15W
         "0 0 * * L"
-          day of week "L": L alone is no day of a week: the last Friday of a month is FRIL; write it like 1 (Monday), 1-5, SUN, FRI#2 (the second) or FRIL (the last)
+          day of week "L": L needs a day before it, such as FRIL for the last Friday; write it like 1 (Monday), 1-5, SUN, FRI#2 (the second) or FRIL (the last)
         "0 0 * * 5#6"
-          day of week "5#6": after # there must be a number from 1 to 5; write it like 1 (Monday), 1-5, SUN, FRI#2 (the second) or FRIL (the last)
+          day of week "5#6": # must be followed by a number from 1 to 5; write it like 1 (Monday), 1-5, SUN, FRI#2 (the second) or FRIL (the last)
         "0 0 * * 5#"
-          day of week "5#": after # there must be a number from 1 to 5; write it like 1 (Monday), 1-5, SUN, FRI#2 (the second) or FRIL (the last)
+          day of week "5#": # must be followed by a number from 1 to 5; write it like 1 (Monday), 1-5, SUN, FRI#2 (the second) or FRIL (the last)
         "0 0 * * 8L"
           day of week "8L": 8 is not between 0 and 7; write it like 1 (Monday), 1-5, SUN, FRI#2 (the second) or FRIL (the last)
         "0 0 0 30 2 *"
-          "0 0 0 30 2 *" can never fire: no month has such a day; write it like 0 30 3 * * * (03:30:00 on every day)
+          "0 0 0 30 2 *" never fires: no month has such a day; write it like 0 30 3 * * * (03:30:00 every day)
         "0 0 31 4,6 *"
-          "0 0 31 4,6 *" can never fire: no month has such a day; write it like 0 30 3 * * * (03:30:00 on every day)
+          "0 0 31 4,6 *" never fires: no month has such a day; write it like 0 30 3 * * * (03:30:00 every day)
         "0 0 0 31W 2 *"
-          "0 0 0 31W 2 *" can never fire: no month has such a day; write it like 0 30 3 * * * (03:30:00 on every day)
+          "0 0 0 31W 2 *" never fires: no month has such a day; write it like 0 30 3 * * * (03:30:00 every day)
         "@fortnightly"
-          there is no "@fortnightly": there are @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly and @every 90s; write it like 0 30 3 * * * (03:30:00 on every day)
+          "@fortnightly" is not one of @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly and @every 90s; write it like 0 30 3 * * * (03:30:00 every day)
         "@every"
-          @every must be followed by a length of time; write it like @every 90s
+          @every must be followed by a duration; write it like @every 90s
         "@every 0s"
-          @every must be followed by a length of time; write it like @every 90s
+          @every must be followed by a duration; write it like @every 90s
         "@every 1.5s"
           @every "1.5s" is not a whole number of seconds; write it like @every 90s
         "@every 90"
-          @every "90" is no length of time; write it like @every 90s
+          @every "90" is not a valid duration; write it like @every 90s
         "99999999999999999999 * * * *"
-          minutes "99999999999999999999": "99999999999999999999" is no value; write it like 0, 15,45, 0-29 or */10
+          minutes "99999999999999999999": "99999999999999999999" is not a valid value; write it like 0, 15,45, 0-29 or */10
         "ä * * * *"
-          minutes "ä": "ä" is no value; write it like 0, 15,45, 0-29 or */10
+          minutes "ä": "ä" is not a valid value; write it like 0, 15,45, 0-29 or */10
         "0 0 * *\u{7}*"
-          it has a character that cannot be printed; write it like 0 30 3 * * * (03:30:00 on every day)
-    "#]].assert_eq(&told);
+          it contains a control character; write it like 0 30 3 * * * (03:30:00 every day)
+    "#]].assert_eq(&errors);
 }
 
 #[test]
-fn a_time_in_a_gap_comes_once_right_after_it_and_one_in_an_overlap_once() {
-    // Berlin: 02:00 to 03:00 is left out on 29 March 2026, and comes twice on 25 October.
+fn a_fixed_time_fires_once_right_after_a_gap_and_once_in_an_overlap() {
+    // In Berlin, 02:00 to 03:00 does not exist on 29 March 2026 and occurs twice on 25 October.
     let berlin = |text: &str, after: &str, count: usize| next(text, "Europe/Berlin", after, count);
     let found = berlin("0 30 2 * * *", "2026-03-28T00:00:00Z", 3);
     assert_eq!(found, ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]);
@@ -256,12 +258,12 @@ fn a_time_in_a_gap_comes_once_right_after_it_and_one_in_an_overlap_once() {
     assert_eq!(found, ["2026-03-29T01:00:00Z", "2026-03-30T00:10:00Z"]);
     let found = berlin("0 30 2 * * *", "2026-10-24T22:00:00Z", 2);
     assert_eq!(found, ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]);
-    // Asked in the second pass, the first one is over.
+    // In the second pass, the firing of the first pass is over.
     assert_eq!(berlin("0 59 2 * * *", "2026-10-25T01:10:00Z", 1), ["2026-10-26T01:59:00Z"]);
 }
 
 #[test]
-fn an_interval_goes_on_through_a_gap_and_an_overlap() {
+fn an_interval_continues_through_a_gap_and_an_overlap() {
     let berlin = |text: &str, after: &str, count: usize| next(text, "Europe/Berlin", after, count);
     let found = berlin("0 */30 * * * *", "2026-03-29T00:29:00Z", 3);
     assert_eq!(found, ["2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z"]);
@@ -270,7 +272,7 @@ fn an_interval_goes_on_through_a_gap_and_an_overlap() {
     assert_eq!(found, expected.map(|time| format!("2026-10-25T{time}:00Z")));
     let found = berlin("* * * * * *", "2026-10-25T00:59:58Z", 3);
     assert_eq!(found, ["2026-10-25T00:59:59Z", "2026-10-25T01:00:00Z", "2026-10-25T01:00:01Z"]);
-    // Half an hour on Lord Howe; at midnight in São Paulo (until 2019).
+    // The clock changes by half an hour on Lord Howe, and at midnight in São Paulo (until 2019).
     let found = next("0 */20 * * * *", "Australia/Lord_Howe", "2026-04-04T14:39:00Z", 4);
     let expected = ["14:40", "15:10", "15:30", "15:50"];
     assert_eq!(found, expected.map(|time| format!("2026-04-04T{time}:00Z")));

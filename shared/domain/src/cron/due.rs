@@ -1,32 +1,35 @@
-//! Which ticks of a cron are due, and which of them get a job: values in, values out.
+//! Which ticks of a cron are due, and which of them get a job. A tick is a time that the schedule
+//! names.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{CronSpec, Misfire};
+use super::spec::{CronSpec, Misfire};
 use crate::time::Timestamp;
 
-/// How many missed ticks `misfire: all` makes up for; older ones are left out, counted, and said in the job.
+/// The most missed ticks that `misfire: all` catches up on. Older ones are skipped; the first job
+/// tells how many.
 pub const MAX_CAUGHT_UP: usize = 1000;
-/// A tick noticed within this time is on time.
+/// A tick that is noticed within this time is on time.
 const GRACE: Duration = Duration::from_secs(2);
-/// How many ticks one step fires: a script blocks Redis.
-const MOST_PER_STEP: usize = 50;
-/// How many ticks are counted one by one; an outage that was longer is only looked at near its end.
-const MOST_COUNTED: u64 = 10_000;
+/// The most ticks that one script call fires, because a script blocks Redis.
+const MAX_PER_CALL: usize = 50;
+/// The most ticks that are counted one by one. After a longer outage only the newest ones are
+/// computed.
+const MAX_COUNTED: u64 = 10_000;
 
-/// What is to be done for a cron now.
+/// What to do for a cron now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Due {
-    /// Ticks to fire, oldest first, each with how many missed ones it speaks for.
+    /// Ticks to fire, oldest first, each with the number of missed ticks that it represents.
     pub ticks: Vec<(Timestamp, u64)>,
-    /// How many were missed and get no job, and the newest of them.
+    /// The number of missed ticks that get no job, and the newest of them.
     pub skipped: Option<(u64, Timestamp)>,
-    /// The tick after all of these.
+    /// The tick after those.
     pub next: Option<Timestamp>,
 }
 
-/// What is due at `now` of a cron whose next tick is `first`. Nothing when that is still to come.
+/// Returns what is due at `now` for a cron whose next tick is `first`.
 #[must_use]
 pub fn due(spec: &CronSpec, first: Timestamp, now: Timestamp) -> Due {
     if first > now {
@@ -45,25 +48,25 @@ pub fn due(spec: &CronSpec, first: Timestamp, now: Timestamp) -> Due {
                 ticks.iter().copied().filter(|tick| !late(*tick)).collect();
             let missed = ticks.iter().copied().rfind(|tick| late(*tick));
             let skipped = missed.map(|newest| (count - on_time.len() as u64, newest));
-            steps(spec, on_time, skipped, 0)
+            one_call(spec, on_time, skipped, 0)
         }
         Misfire::Once | Misfire::All => {
             let dropped = count - ticks.len() as u64;
             let before = ticks.first().map_or(first, |oldest| Timestamp::from_ms(oldest.ms() - 1));
             let skipped = (dropped > 0).then_some((dropped, before));
-            steps(spec, ticks, skipped, dropped)
+            one_call(spec, ticks, skipped, dropped)
         }
     }
 }
 
-/// So many of them as one step fires; the rest is next.
-fn steps(
+/// Takes as many ticks as one call fires; the rest follows in the next call.
+fn one_call(
     spec: &CronSpec,
     mut ticks: Vec<Timestamp>,
     skipped: Option<(u64, Timestamp)>,
     missed: u64,
 ) -> Due {
-    ticks.truncate(MOST_PER_STEP);
+    ticks.truncate(MAX_PER_CALL);
     let last = ticks.last().copied().or(skipped.map(|(_, newest)| newest));
     let next = last.and_then(|last| spec.next(last));
     let ticks = ticks.into_iter().enumerate();
@@ -71,8 +74,8 @@ fn steps(
     Due { ticks, skipped, next }
 }
 
-/// The newest ticks from `first` to `now`, as many as are caught up at most, and how many there are in all (no more
-/// than are counted, when there are very many).
+/// Returns the newest ticks from `first` to `now`, at most as many as are caught up on, and the
+/// number of all ticks, at most as many as are counted.
 fn ticks_until(spec: &CronSpec, first: Timestamp, now: Timestamp) -> (Vec<Timestamp>, u64) {
     let (mut newest, mut count) = (VecDeque::new(), 0);
     let mut tick = Some(first);
@@ -82,16 +85,16 @@ fn ticks_until(spec: &CronSpec, first: Timestamp, now: Timestamp) -> (Vec<Timest
             newest.pop_front();
         }
         newest.push_back(at);
-        if count == MOST_COUNTED {
-            return (near_the_end(spec, now), count);
+        if count == MAX_COUNTED {
+            return (newest_ticks(spec, now), count);
         }
         tick = spec.next(at);
     }
     (newest.into(), count)
 }
 
-/// The newest ticks until `now`, found by looking back further and further.
-fn near_the_end(spec: &CronSpec, now: Timestamp) -> Vec<Timestamp> {
+/// Returns the newest ticks up to `now`, by looking back in growing steps.
+fn newest_ticks(spec: &CronSpec, now: Timestamp) -> Vec<Timestamp> {
     let mut back_ms = 1_000_000;
     loop {
         let mut tick = spec.next(Timestamp::from_ms(now.ms() - back_ms));
