@@ -50,14 +50,13 @@ pub(crate) struct ListArguments {
 }
 
 /// The arguments of a command on one action.
-#[derive(Debug, Args, Serialize)]
+#[derive(Debug, Args)]
 pub(crate) struct OneAction {
     /// Name of the action
     action: ActionName,
 
     /// Print the API's answer as JSON
     #[arg(long)]
-    #[serde(skip)]
     json: bool,
 }
 
@@ -65,9 +64,8 @@ pub(crate) struct OneAction {
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SetArguments {
-    #[command(flatten)]
-    #[serde(flatten)]
-    one: OneAction,
+    /// Name of the action
+    action: ActionName,
 
     #[command(flatten)]
     parameters: ParameterFlags,
@@ -87,6 +85,11 @@ pub(crate) struct SetArguments {
     /// Time a run has to stop before it is killed
     #[arg(long, value_name = "DURATION")]
     stop_timeout: Option<GoDuration>,
+
+    /// Print the API's answer as JSON
+    #[arg(long)]
+    #[serde(skip)]
+    json: bool,
 }
 
 /// Runs the command.
@@ -101,7 +104,7 @@ pub(crate) async fn run(
         }
         ActionsCommand::Set(arguments) => {
             let config = api.post("/action_configs", &body(&arguments)?).await?;
-            show(&config, arguments.one.json)?;
+            show(&config, arguments.json)?;
         }
         ActionsCommand::Show(one) => show(&api.get(&one.path()).await?, one.json)?,
         ActionsCommand::Delete(one) => api.delete(&one.path()).await?,

@@ -18,9 +18,9 @@ pub(crate) enum LocksCommand {
     List(ListArguments),
     /// Show a lock, the jobs that hold it, and those that wait for it
     Show(OneLock),
-    /// Take locks from all of their holders
+    /// Take locks away from all of their holders
     ///
-    /// The next waiting jobs get the locks. The jobs that held them continue without.
+    /// The locks go to the next waiting jobs. The jobs that held them keep running without a lock.
     Clear {
         /// Names of the locks
         #[arg(value_name = "NAME", required = true)]
@@ -58,11 +58,15 @@ pub(crate) struct OneLock {
 /// The arguments of `locks set`.
 #[derive(Debug, Args)]
 pub(crate) struct SetArguments {
-    #[command(flatten)]
-    lock: OneLock,
+    /// Name of the lock
+    name: LockName,
 
     #[command(flatten)]
     permits: Permits,
+
+    /// Print the API's answer as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -93,9 +97,9 @@ pub(crate) async fn run(
             return each(&names, async |name| Ok(api.delete(&path(name)).await?)).await;
         }
         LocksCommand::Set(arguments) => {
-            let OneLock { name, json } = &arguments.lock;
-            let body = json!({"name": name, "permits": arguments.permits.permits});
-            show(&api.post("/locks", &body).await?, *json)?;
+            let SetArguments { name, permits: Permits { permits, .. }, json } = arguments;
+            let body = json!({"name": name, "permits": permits});
+            show(&api.post("/locks", &body).await?, json)?;
         }
     }
     Ok(CommandOutcome::Success)

@@ -14,8 +14,7 @@ use client::command::CommandError;
 /// Arguments of a program.
 #[derive(Debug, Args)]
 pub(crate) struct ProgramArguments {
-    /// Options of the program; --help lists them
-    #[arg(value_name = "OPTIONS", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
 

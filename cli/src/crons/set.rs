@@ -30,20 +30,24 @@ pub(crate) struct SetArguments {
     time_zone: Option<TimeZone>,
 
     /// What to do about ticks that passed while no scheduler was running [default: once]
-    #[arg(long, value_parser = PossibleValuesParser::new(Misfire::WORDS))]
+    #[arg(
+        long,
+        value_name = "POLICY",
+        value_parser = PossibleValuesParser::new(Misfire::WORDS)
+    )]
     misfire: Option<String>,
 
     /// What to do about a tick while an earlier job of the cron has not finished [default: allow]
-    #[arg(long, value_parser = PossibleValuesParser::new(Overlap::WORDS))]
+    #[arg(
+        long,
+        value_name = "POLICY",
+        value_parser = PossibleValuesParser::new(Overlap::WORDS)
+    )]
     overlap: Option<String>,
 
     /// Spread jobs over this long after their tick
     #[arg(long, value_name = "DURATION")]
     jitter: Option<GoDuration>,
-
-    #[command(flatten)]
-    #[serde(flatten)]
-    template: JobTemplate,
 
     /// Whether the cron is paused [default: unchanged]
     #[arg(long, value_name = "BOOL")]
@@ -53,6 +57,10 @@ pub(crate) struct SetArguments {
     #[arg(long)]
     #[serde(skip)]
     pub(super) json: bool,
+
+    #[command(flatten, next_help_heading = "Job")]
+    #[serde(flatten)]
+    template: JobTemplate,
 }
 
 impl SetArguments {

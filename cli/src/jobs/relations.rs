@@ -14,7 +14,12 @@ pub(super) struct Relations {
     depends_on: Vec<JobId>,
 
     /// Whether the jobs of --depends-on must have succeeded (done, the default) or only finished
-    #[arg(long, value_parser = ["done", "finished"], requires = "depends_on")]
+    #[arg(
+        long,
+        value_name = "CONDITION",
+        value_parser = ["done", "finished"],
+        requires = "depends_on"
+    )]
     when: Option<String>,
 
     /// Job that becomes the parent of this one

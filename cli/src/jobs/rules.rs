@@ -40,7 +40,7 @@ pub(super) struct Rules {
     backoff_max: Option<GoDuration>,
 
     /// What to do when the worker is lost: retry, or fail for jobs that must not run twice
-    #[arg(long, value_parser = ["retry", "fail"])]
+    #[arg(long, value_name = "POLICY", value_parser = ["retry", "fail"])]
     on_worker_lost: Option<String>,
 
     /// Stop the job as soon as the lease of its worker ends

@@ -21,44 +21,44 @@ pub(crate) struct SubmitArguments {
     /// Action to run
     action: ActionName,
 
-    #[command(flatten)]
-    #[serde(flatten)]
-    template: JobTemplate,
-
     /// Time to run at, in RFC 3339, for example 2026-11-20T16:30:00Z [default: now]
     #[arg(long = "at", value_name = "TIME")]
     scheduled_at: Option<Timestamp>,
-
-    /// Comment, at most 255 characters
-    #[arg(long)]
-    comment: Option<String>,
-
-    /// Reference to a ticket, at most 32 characters
-    #[arg(long = "ticket")]
-    ticket_ref: Option<String>,
-
-    #[command(flatten)]
-    #[serde(flatten)]
-    relations: Relations,
-
-    #[command(flatten)]
-    #[serde(flatten)]
-    rules: Rules,
-
-    /// Print the job as JSON instead of its ID; with --wait, the finished job
-    #[arg(long)]
-    #[serde(skip)]
-    json: bool,
 
     /// Wait until the job and its retries have finished; exit with 0 only if it succeeded
     #[arg(long)]
     #[serde(skip)]
     wait: bool,
 
-    /// Time limit of --wait, for example 60s; none unless given
+    /// Time limit of --wait, for example 60s [default: none]
     #[arg(long, requires = "wait", value_name = "DURATION", value_parser = timeout)]
     #[serde(skip)]
     timeout: Option<Duration>,
+
+    /// Comment, at most 255 characters
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+
+    /// Reference to a ticket, at most 32 characters
+    #[arg(long = "ticket", value_name = "TEXT")]
+    ticket_ref: Option<String>,
+
+    /// Print the job as JSON instead of its ID; with --wait, the finished job
+    #[arg(long)]
+    #[serde(skip)]
+    json: bool,
+
+    #[command(flatten, next_help_heading = "Job")]
+    #[serde(flatten)]
+    template: JobTemplate,
+
+    #[command(flatten, next_help_heading = "Dependencies and fairness")]
+    #[serde(flatten)]
+    relations: Relations,
+
+    #[command(flatten, next_help_heading = "Duplicates, expiry and failures")]
+    #[serde(flatten)]
+    rules: Rules,
 }
 
 impl SubmitArguments {

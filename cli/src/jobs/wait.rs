@@ -14,7 +14,7 @@ pub(crate) struct WaitArguments {
     #[arg(required = true, value_name = "ID")]
     ids: Vec<JobId>,
 
-    /// Time limit, for example 60s; none unless given
+    /// Time limit, for example 60s [default: none]
     #[arg(long, value_name = "DURATION", value_parser = timeout)]
     timeout: Option<Duration>,
 }

@@ -22,7 +22,7 @@ pub(crate) struct SetArguments {
     /// Address to send messages to
     url: WebhookUrl,
 
-    /// EventKind of events to deliver: job, worker, cron, lock or queue. Repeatable [default: all]
+    /// Kind of events to deliver: job, worker, cron, lock or queue. Repeatable [default: all]
     #[arg(long = "event", value_name = "KIND")]
     events: Vec<EventKind>,
 

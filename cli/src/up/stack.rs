@@ -11,7 +11,7 @@ use anyhow::Context;
 use client::command::{note, print};
 use devserver::{Error, Log, Process, Run, Servers, Services, Settings};
 
-use super::UpArguments;
+use super::arguments::UpArguments;
 
 /// How long the command and the services may take to stop, which includes the workers' grace.
 const SERVICES_GRACE: Duration = Duration::from_secs(15);
