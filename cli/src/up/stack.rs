@@ -55,15 +55,16 @@ impl<'a> Stack<'a> {
 
     /// Starts everything. Returns the exit code of the command, or stays until something fails.
     pub(super) async fn serve(&mut self) -> anyhow::Result<u8> {
-        // Before the servers take their time to start.
-        let listen = self.arguments.free_address()?;
+        // First, because the servers take seconds to start.
+        let listen = (!self.arguments.servers_only).then(|| self.arguments.free_address());
+        let listen = listen.transpose()?;
         if self.redis_url.is_empty() {
             let servers = self.servers.insert(Servers::new(&self.run).await?);
             self.redis_url.clone_from(&servers.redis.url);
             self.amqp_url.clone_from(&servers.rabbitmq.url);
             servers.start().await?;
         }
-        if !self.arguments.servers_only {
+        if let Some(listen) = listen {
             let settings = self.settings(listen);
             self.services.insert(Services::new(&self.run, &settings)?).start().await?;
         }
