@@ -21,7 +21,7 @@ pub(super) struct Block {
 }
 
 /// A part of a line: a link's target or a code span's content.
-pub(super) struct Span {
+pub(super) struct GoDuration {
     pub(super) line: usize,
     pub(super) text: String,
 }
@@ -77,11 +77,11 @@ impl Document {
     }
 
     /// The code spans, in order.
-    pub(super) fn code_spans(&self) -> Vec<Span> {
+    pub(super) fn code_spans(&self) -> Vec<GoDuration> {
         let mut spans = Vec::new();
         for (line, text) in self.prose() {
             let parts = text.split('`').skip(1).step_by(2);
-            spans.extend(parts.map(|text| Span { line, text: text.to_owned() }));
+            spans.extend(parts.map(|text| GoDuration { line, text: text.to_owned() }));
         }
         spans
     }

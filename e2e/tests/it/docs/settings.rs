@@ -48,10 +48,11 @@ fn of_program(name: &str) -> Settings {
     let help = String::from_utf8(output.stdout).unwrap();
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let settings = help.split("[env: ").skip(1).map(|text| {
-        let end = text.find(['=', ']']).unwrap();
-        let default = text.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']'));
-        let default = default.map_or("", |(default, _)| default).trim_matches('"');
-        (text[..end].to_owned(), default.to_owned())
+        let (variable, rest) = text.split_once(']').unwrap();
+        let name = variable.split('=').next().unwrap_or_default();
+        let default = rest.trim_start().strip_prefix("[default: ");
+        let default = default.and_then(|text| text.split_once(']')).map_or("", |(text, _)| text);
+        (name.to_owned(), default.trim_matches('"').to_owned())
     });
     settings.collect()
 }
