@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# left_behind: says what is left on this host of a job that is over: processes, directories. There should be nothing.
+# left_behind: lists the processes and directories that a finished job left on this host. There should be none.
 set -euo pipefail
 job=$1 temporary=${TMPDIR%/*/*}
 processes=$(grep -lzsxF "JOB_ID=$job" /proc/[0-9]*/environ || true)

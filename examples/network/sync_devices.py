@@ -1,7 +1,11 @@
-"""sync_devices: renders each device's configuration, compares it with what the device has, and writes it.
+"""sync_devices: renders each device's configuration, compares it with the current one, and writes it.
 
-A device is a file, targets/<hostname>.conf. Parameters: hostnames (all devices); dry_run (true): compares only; auto_push (false):
-after a dry run that changes no more than max_change_score (50), a live one. A run that writes needs the lock `devices`."""
+A device is a file, targets/<hostname>.conf. Parameters, with their defaults:
+  hostnames         which devices (all)
+  dry_run           compare only (true)
+  auto_push         start a live run after a dry run that changes no more than max_change_score (false)
+  max_change_score  in per cent (50)
+A live run needs the lock `devices`."""
 import difflib
 import json
 import os
@@ -14,9 +18,9 @@ TOKEN = int(os.environ["JOB_TOKEN"])
 HELD = {lock.rpartition("=")[0] for lock in os.environ["JOB_LOCKS"].split()}
 
 
-def say(pipe, line):
-    with open(os.environ[pipe], "w") as said:
-        said.write(json.dumps(line) + "\n")
+def send(pipe, message):
+    with open(os.environ[pipe], "w") as lines:
+        lines.write(json.dumps(message) + "\n")
 
 
 def render(hostname, device):
@@ -25,11 +29,11 @@ def render(hostname, device):
 
 
 def write(target, config):
-    """The token fences: who had the lock before, and only believes to have it still, has a smaller one and is refused."""
+    """Refuses a run with a smaller fencing token: it had the lock before, and does not know that it lost it."""
     fence = target.with_suffix(".token")
     last = int(fence.read_text()) if fence.exists() else 0
     if last > TOKEN:
-        raise PermissionError(f"run {last} has written since, and this is run {TOKEN}")
+        raise PermissionError(f"run {last} has already written, and this is run {TOKEN}")
     fence.write_text(str(TOKEN))
     new = target.with_suffix(f".{TOKEN}")
     new.write_text(config)
@@ -37,12 +41,12 @@ def write(target, config):
 
 
 def sync(hostname, device, dry_run):
-    """The device's tasks as CNaaS-NMS has them, and how much of it changes, in per cent."""
+    """Returns the device's tasks in the format of CNaaS-NMS, and its change score in per cent."""
     task = {"task_name": "push_sync_device", "result": None, "diff": "", "failed": False}
     try:
         config, target = render(hostname, device), ROOT / "targets" / f"{hostname}.conf"
-        there = target.read_text() if target.exists() else ""
-        lines = [text.splitlines(keepends=True) for text in (there, config)]
+        current = target.read_text() if target.exists() else ""
+        lines = [text.splitlines(keepends=True) for text in (current, config)]
         diff = list(difflib.unified_diff(*lines, "running", "rendered"))
         if diff and not dry_run:
             write(target, config)
@@ -56,14 +60,14 @@ def sync(hostname, device, dry_run):
 
 
 def main():
-    asked = json.load(sys.stdin)
-    dry_run, devices = asked.get("dry_run", True), json.loads((ROOT / "devices.json").read_text())
-    hostnames = asked.get("hostnames", sorted(devices))
+    parameters = json.load(sys.stdin)
+    dry_run, devices = parameters.get("dry_run", True), json.loads((ROOT / "devices.json").read_text())
+    hostnames = parameters.get("hostnames", sorted(devices))
     unknown = [name for name in hostnames if name not in devices]
     if unknown:
-        sys.exit(f"hostnames: there is no device {unknown[0]!r}")
+        sys.exit(f"hostnames: device {unknown[0]!r} does not exist")
     if not dry_run and "devices" not in HELD:
-        sys.exit('a run that writes needs the lock: submit it with "locks": ["devices"]')
+        sys.exit('a live run needs the lock: submit it with "locks": ["devices"]')
     (ROOT / "targets").mkdir(exist_ok=True)
     results, scores, finished = {}, [0], []
     for hostname in hostnames:
@@ -71,11 +75,11 @@ def main():
         print(f"{hostname}: {'failed' if results[hostname]['failed'] else f'change score {score}'}", flush=True)
         scores.append(score)
         finished.append(hostname)
-        say("JOB_PROGRESS", {"percent": 100 * len(finished) / len(hostnames), "finished": finished})
+        send("JOB_PROGRESS", {"percent": 100 * len(finished) / len(hostnames), "finished": finished})
     failed = any(result["failed"] for result in results.values())
-    if dry_run and asked.get("auto_push") and not failed and max(scores) <= asked.get("max_change_score", 50):
+    if dry_run and parameters.get("auto_push") and not failed and max(scores) <= parameters.get("max_change_score", 50):
         live = {"hostnames": hostnames, "dry_run": False}
-        say("JOB_CHILDREN", {"action": "sync_devices", "key": "live", "parameters": live, "locks": ["devices"]})
+        send("JOB_CHILDREN", {"action": "sync_devices", "key": "live", "parameters": live, "locks": ["devices"]})
     with open(os.environ["JOB_RESULT"], "w") as result:
         json.dump({"devices": results, "change_score": max(scores)}, result)
 

@@ -1,5 +1,5 @@
-"""gc: deletes blobs that no manifest refers to. Parameters: dry_run (false); min_age_seconds (3600), because a blob that is
-being pushed has no manifest yet."""
+"""gc: deletes blobs that no manifest refers to. Parameters: dry_run (false); min_age_seconds (3600), because
+the manifest of a blob that is being pushed does not exist yet."""
 import json
 import sys
 import time
@@ -7,11 +7,11 @@ import time
 import job
 import layout
 
-asked = json.load(sys.stdin)
-dry_run, min_age = asked.get("dry_run", False), asked.get("min_age_seconds", 3600)
+parameters = json.load(sys.stdin)
+dry_run, min_age = parameters.get("dry_run", False), parameters.get("min_age_seconds", 3600)
 if not isinstance(dry_run, bool) or not isinstance(min_age, (int, float)):
     sys.exit("dry_run must be true or false, and min_age_seconds a number")
-# All is marked before anything is deleted: a manifest that cannot be read ends the job with everything still there.
+# Everything is marked before anything is deleted, so an unreadable manifest ends the job with nothing deleted.
 kept = set()
 for digest, manifest in layout.manifests():
     kept.add(layout.path_of(digest).name)

@@ -1,4 +1,4 @@
-"""What a job says to Capstan, in the words of docs/exec-protocol.md."""
+"""The exec protocol of Capstan (docs/exec-protocol.md) as functions."""
 import json
 import os
 import pathlib
@@ -7,23 +7,23 @@ ROOT = pathlib.Path(os.environ["REGISTRY"])
 TOKEN = int(os.environ.get("JOB_TOKEN", "0"))
 
 
-def _say(pipe, **line):
-    with open(os.environ[pipe], "w") as said:
-        said.write(json.dumps(line) + "\n")
+def _send(pipe, **message):
+    with open(os.environ[pipe], "w") as lines:
+        lines.write(json.dumps(message) + "\n")
 
 
 def progress(done, total, message):
-    _say("JOB_PROGRESS", percent=100 * done / max(total, 1), message=message)
+    _send("JOB_PROGRESS", percent=100 * done / max(total, 1), message=message)
 
 
 def spawn(action, key, **parameters):
-    """Adds a child. A run that is repeated adds none with the same key again."""
-    _say("JOB_CHILDREN", action=action, key=key, parameters=parameters)
+    """Creates a child. A repeated run does not create a second child with the same key."""
+    _send("JOB_CHILDREN", action=action, key=key, parameters=parameters)
 
 
 def await_children():
-    """This job is over when its children are; until then it needs no worker."""
-    _say("JOB_CHILDREN", **{"await": True})
+    """Makes the job wait for its children. It occupies no worker while it waits."""
+    _send("JOB_CHILDREN", **{"await": True})
 
 
 def result(**value):
@@ -32,7 +32,7 @@ def result(**value):
 
 
 def write(path, data):
-    """All of it or nothing: who reads the file meanwhile sees the old one, who dies here leaves it as it was."""
+    """Replaces a file atomically: readers, and a crash at any point, see either the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{TOKEN}")
     with open(new, "wb") as file:

@@ -1,6 +1,6 @@
-"""tagmigration and bloblinkmigration: rebuild a table of the database, data/index.sqlite, from what the layout says.
+"""tagmigration and bloblinkmigration: rebuild a table of data/index.sqlite from the layout.
 
-In one transaction: who reads meanwhile sees the old table, and a run that is repeated makes the same one again."""
+One transaction: readers see the old table until it is complete, and a repeated run builds the same table."""
 import contextlib
 import sqlite3
 import sys
@@ -22,8 +22,8 @@ with contextlib.closing(sqlite3.connect(job.ROOT / "index.sqlite", timeout=30)) 
     database.execute("BEGIN IMMEDIATE")
     database.execute(f"DROP TABLE IF EXISTS {table}")
     database.execute(f"CREATE TABLE {table} ({columns})")
-    places = ", ".join("?" * (columns.split("PRIMARY KEY (")[0].count(" TEXT") + columns.count(" INTEGER")))
-    database.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({places})", rows())
+    placeholders = ", ".join("?" * (columns.split("PRIMARY KEY (")[0].count(" TEXT") + columns.count(" INTEGER")))
+    database.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({placeholders})", rows())
     count = database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 print(f"{count} {table}")
 job.result(**{table: count})

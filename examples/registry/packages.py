@@ -1,4 +1,4 @@
-"""Debian packages: where a layer lists them, and which version is older. Pure."""
+"""Debian packages: where a layer lists them, and how versions are ordered. No I/O."""
 import functools
 import itertools
 import re
@@ -7,13 +7,13 @@ STATUS = "var/lib/dpkg/status"
 
 
 def lists(file):
-    """True for the dpkg status file, and for those of images that have one for each package."""
+    """Returns true for the status file of dpkg, and for the files of images with one per package."""
     path = file.name.removeprefix("./")
     return file.isfile() and (path == STATUS or path.startswith(STATUS + ".d/") and not path.endswith(".md5sums"))
 
 
 def read(text):
-    """Name and version of each package that is installed."""
+    """Returns name and version of each installed package."""
     found = []
     for paragraph in re.split(r"\n\s*\n", text):
         fields = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", paragraph, re.MULTILINE))
@@ -24,7 +24,7 @@ def read(text):
 
 
 def vulnerable(found, vulnerabilities):
-    """Those of which a version is fixed that is newer than what is there, or none is (`fixed` is null)."""
+    """Returns the packages older than the fixed version, or without a fix (`fixed` is null)."""
     by_name = {}
     for entry in vulnerabilities:
         by_name.setdefault(entry["package"], []).append(entry)
@@ -37,7 +37,7 @@ def vulnerable(found, vulnerabilities):
 
 
 def compare(left, right):
-    """-1, 0 or 1, as `dpkg --compare-versions` orders: [epoch:]upstream[-revision]."""
+    """Orders versions as `dpkg --compare-versions` does: [epoch:]upstream[-revision]. Returns -1, 0 or 1."""
     def parts(version):
         epoch, colon, rest = version.partition(":")
         upstream, _, revision = (rest if colon else version).rpartition("-")
@@ -50,7 +50,7 @@ def _compare_part(left, right):
     split = functools.partial(re.findall, r"(\D*)(\d*)")
     pairs = itertools.zip_longest(split(left), split(right), fillvalue=("", ""))
     for (text, number), (other_text, other_number) in pairs:
-        # A tilde is before the end of a part, letters are before all other characters.
+        # A tilde sorts before the end of a part, letters before all other characters.
         for a, b in itertools.zip_longest(map(_rank, text), map(_rank, other_text), fillvalue=0):
             if a != b:
                 return -1 if a < b else 1

@@ -1,8 +1,8 @@
-"""push: makes an image of Debian packages, a layer for each, and tags it. Parameters: image; packages, the names of some that are
-installed where this runs, or paths of .deb files.
+"""push: builds an image of Debian packages, one layer each, and tags it. Parameters: image; packages, names of
+packages that are installed on this machine, or paths of .deb files.
 
-A layer holds what its package installs, and the package's entry in var/lib/dpkg/status.d, as in images without a dpkg. The index is
-read, changed, and written: who pushes needs the lock `layout`."""
+A layer contains the files of its package and the package's entry in var/lib/dpkg/status.d, as in images without
+dpkg. A push reads, changes and writes the index, so it needs the lock `layout`."""
 import gzip
 import hashlib
 import io
@@ -23,27 +23,27 @@ def run(*command):
     try:
         return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     except subprocess.CalledProcessError as error:
-        sys.exit(f"{command[0]} ended with {error.returncode}")
+        sys.exit(f"{command[0]} failed with exit status {error.returncode}")
 
 
-def alike(entry):
-    """Without what differs between hosts: the time of a folder is that of whatever was put into it last."""
+def reproducible(entry):
+    """Clears the modification time of directories, which differs between machines."""
     if entry.isdir():
         entry.mtime = 0
     return entry
 
 
 def add_files(package, tar):
-    """Adds what a package installs; returns its entry in dpkg's list."""
+    """Adds the files of a package. Returns its entry in the status file of dpkg."""
     if package.endswith(".deb"):
         with tarfile.open(fileobj=io.BytesIO(run("dpkg-deb", "--fsys-tarfile", "--", package))) as files:
             for file in files:
                 tar.addfile(file, files.extractfile(file) if file.isfile() else None)
         return run("dpkg-deb", "--field", "--", package)
     for path in run("dpkg-query", "--listfiles", "--", package).decode().splitlines():
-        # There are lines about diversions too, and slim images have no manuals.
+        # The list also has lines about diversions, and slim images lack manuals.
         if path.startswith("/") and path != "/." and os.path.lexists(path):
-            tar.add(path, arcname=f".{path}", recursive=False, filter=alike)
+            tar.add(path, arcname=f".{path}", recursive=False, filter=reproducible)
     return run("dpkg-query", "--status", "--", package)
 
 
@@ -54,7 +54,7 @@ def put(data, media_type):
 
 
 def put_layer(package):
-    """The layer, the digest of its tar, and name and version of the package in it."""
+    """Returns the layer, the digest of its tar archive, and the name and version of its package."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         control = add_files(package, tar)
@@ -70,14 +70,14 @@ def put_layer(package):
 
 def put_tag(image, descriptor):
     descriptor["annotations"] = {layout.TAG: image}
-    there = layout.index() if layout.INDEX.exists() else []
-    others = [entry for entry in there if entry.get("annotations") != descriptor["annotations"]]
+    entries = layout.index() if layout.INDEX.exists() else []
+    others = [entry for entry in entries if entry.get("annotations") != descriptor["annotations"]]
     job.write(layout.LAYOUT / "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
     job.write(layout.INDEX, json.dumps({"schemaVersion": 2, "manifests": [*others, descriptor]}).encode())
 
 
-asked = json.load(sys.stdin)
-image, names = asked.get("image"), asked.get("packages")
+parameters = json.load(sys.stdin)
+image, names = parameters.get("image"), parameters.get("packages")
 if not isinstance(image, str) or not image:
     sys.exit("parameter image must be a text")
 if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

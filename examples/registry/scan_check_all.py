@@ -1,4 +1,4 @@
-"""scan_check_all: has every image that was scanned before scanned again, with what is known by now."""
+"""scan_check_all: scans every image that was scanned before again, with the current database."""
 import job
 import layout
 
