@@ -111,4 +111,40 @@ mod tests {
             assert_eq!(variables[0], ("CAPSTAN_API", "http://there:1/".into()), "{line}");
         }
     }
+
+    fn program_arguments(line: &str) -> (Arguments, String) {
+        let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+        let (Command::Demo(program) | Command::Bench(program)) = &arguments.command else {
+            panic!("{arguments:?}");
+        };
+        let words = program.arguments.iter().map(|word| word.display().to_string());
+        let words = words.collect::<Vec<_>>().join(" ");
+        (arguments, words)
+    }
+
+    #[test]
+    fn programs_receive_every_argument_that_is_not_about_the_connection() {
+        let cases = [
+            ("capstan --api http://there:1 bench raw --offers 5", "raw --offers 5"),
+            ("capstan bench --api http://there:1 --jobs 5", "--jobs 5"),
+            ("capstan bench --json", "--json"),
+            ("capstan demo --help", "--help"),
+            ("capstan demo --version", "--version"),
+            ("capstan demo", ""),
+            // The program has the same flag and reads it itself.
+            ("capstan bench raw --api http://there:1", "raw --api http://there:1"),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(program_arguments(line).1, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn programs_receive_the_address_whether_it_precedes_or_follows_their_name() {
+        for line in ["capstan --api http://there:1 demo", "capstan demo --api http://there:1"] {
+            let (arguments, _) = program_arguments(line);
+            let variables = arguments.connection.environment();
+            assert_eq!(variables[0], ("CAPSTAN_API", "http://there:1/".into()), "{line}");
+        }
+    }
 }
