@@ -1,4 +1,4 @@
-//! Where the broker is, how to get in, and which type of queues to declare.
+//! The settings of the broker: its address, its credentials, and the type of queues to declare.
 
 use std::fmt;
 use std::str::FromStr;

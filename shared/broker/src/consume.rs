@@ -1,61 +1,79 @@
-//! Offers in. A consumer has a channel of its own: closing it ends the consumer and returns every offer that
-//! is not acked, in one step that cannot be half done.
+//! Receiving offers. Each consumer has a channel of its own: closing the channel ends the consumer
+//! and returns every unacknowledged offer in one step.
 
+use domain::queue::QueueName;
 use futures_util::StreamExt;
-use lapin::Acker;
-use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
+use lapin::{Acker, Channel};
 
-use super::{InvalidOffer, Broker, BrokerError, Offer, limited};
-use domain::queue::QueueName;
+use crate::connection::{Broker, close_channel};
+use crate::error::{BrokerError, limited};
+use crate::offer::{InvalidOffer, Offer};
 
-/// A consumer of one queue. Holds at most its prefetch of offers that are not acked.
+const CONSUME: BasicConsumeOptions = BasicConsumeOptions {
+    // RabbitMQ ignores it, and a worker does not publish.
+    no_local: false,
+    // An offer is acknowledged after the claim; if the worker dies before, RabbitMQ offers it to
+    // another.
+    no_ack: false,
+    // Many workers consume from a queue.
+    exclusive: false,
+    // The answer says that the queue exists and the consumer has started.
+    nowait: false,
+};
+
+/// A consumer of one queue. It holds at most as many unacknowledged offers as its prefetch.
 pub struct Consumer {
     stream: lapin::Consumer,
     channel: Channel,
 }
 
-/// A message that has come.
+/// A message from a queue.
 #[derive(Debug)]
 pub struct Delivery {
-    /// What it offers, or why it is no offer.
+    /// The offer, or why the message does not contain one.
     pub offer: Result<Offer, InvalidOffer>,
-    /// Some worker has had it before and returned it.
+    /// A worker has received the message before and returned it.
     pub redelivered: bool,
-    /// To ack it with.
+    /// Acknowledges the message.
     pub receipt: Receipt,
 }
 
-/// The right to ack one delivery.
+/// The right to acknowledge one message.
 #[derive(Debug)]
 pub struct Receipt(Acker);
 
 impl Receipt {
-    /// Tells the broker that the offer is used up. When the channel is gone the offer comes again, which is
-    /// harmless.
+    /// Acknowledges the message, which removes it from the queue. If the channel is gone, RabbitMQ
+    /// delivers the message again, which is harmless.
     pub async fn ack(self) {
-        if let Err(error) = limited("ack an offer", self.0.ack(BasicAckOptions::default())).await {
-            tracing::debug!(%error, "an offer could not be acked, it will come again");
+        // A channel carries messages of several offers, which are acknowledged in any order.
+        let options = BasicAckOptions { multiple: false };
+        if let Err(error) = limited("acknowledge an offer", self.0.ack(options)).await {
+            tracing::debug!(%error, "cannot acknowledge an offer, rabbitmq will deliver it again");
         }
     }
 }
 
 impl Broker {
-    /// Begins to consume a queue, which must be there: to consume one that somebody else is still making ends the
-    /// whole connection in RabbitMQ 3.10.
+    /// Starts to consume from a queue. The queue must exist: RabbitMQ 3.10 closes the whole
+    /// connection if another connection is just creating it.
     pub async fn consume(&self, queue: &QueueName, prefetch: u16) -> Result<Consumer, BrokerError> {
-        let channel = limited("open a channel", self.connection.create_channel()).await?;
+        let channel = self.channel().await?;
+        // The limit is per consumer; RabbitMQ 4.3 removed the global one.
         let qos = channel.basic_qos(prefetch, BasicQosOptions { global: false });
         limited("set the prefetch", qos).await?;
-        let (name, options) = (self.full_name(queue), BasicConsumeOptions::default());
-        let consume = channel.basic_consume(name.into(), "".into(), options, FieldTable::default());
-        Ok(Consumer { stream: limited("consume", consume).await?, channel })
+        let name = self.full_name(queue);
+        // RabbitMQ chooses the tag.
+        let consume = channel.basic_consume(name.into(), "".into(), CONSUME, FieldTable::default());
+        Ok(Consumer { stream: limited("consume from a queue", consume).await?, channel })
     }
 }
 
 impl Consumer {
-    /// The next message; `None` when the broker has ended the consumer (its queue was deleted).
+    /// Waits for the next message. Returns `None` if RabbitMQ ended the consumer because the queue
+    /// was deleted.
     pub async fn next(&mut self) -> Option<Result<Delivery, BrokerError>> {
         let delivery = match self.stream.next().await? {
             Ok(delivery) => delivery,
@@ -68,9 +86,8 @@ impl Consumer {
         }))
     }
 
-    /// Ends the consumer and returns what is not acked.
+    /// Ends the consumer and returns its unacknowledged offers to the queue.
     pub async fn close(self) {
-        // A channel that cannot be closed is gone already, and with it the consumer.
-        let _ = limited("close a consumer", self.channel.close(200, "bye".into())).await;
+        close_channel(&self.channel).await;
     }
 }

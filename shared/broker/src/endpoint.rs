@@ -1,26 +1,27 @@
-//! Where the broker is, whom to trust there, and how a connection is opened.
+//! The address of RabbitMQ, the certificate authorities to trust, and how a connection is opened.
 
+use domain::settings::InvalidSetting;
 use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
 
-use domain::settings::InvalidSetting;
+use crate::config::BrokerConfig;
+use crate::error::{BrokerError, CALL_LIMIT, limited};
 
-use super::{BrokerConfig, BrokerError, CALL_LIMIT, limited};
-
-/// Both sides tell each other so often that they live, so that a cut line is noticed in twice this time.
+/// The period of AMQP heartbeats. A broken connection is noticed within twice this time.
 const HEARTBEAT_S: u16 = 10;
 
-/// Where connections go.
+/// The address of RabbitMQ.
 pub(super) struct Endpoint {
     uri: AMQPUri,
     trusted: OwnedTLSConfig,
 }
 
 impl Endpoint {
-    /// The place that the settings name. The reasons of the parser may repeat the URL, and are not passed on.
-    pub(super) fn of(config: &BrokerConfig) -> Result<Endpoint, InvalidSetting> {
-        let why = "it must be like amqp://user@host:port/vhost";
+    /// Parses the settings. The errors of the parser are dropped, because they may repeat the URL
+    /// with its password.
+    pub(super) fn new(config: &BrokerConfig) -> Result<Endpoint, InvalidSetting> {
+        let why = "it must have the form amqp://user@host:port/vhost";
         let parsed: Result<AMQPUri, _> = config.amqp_url.parse();
         let mut uri = parsed.map_err(|_| InvalidSetting::new("CAPSTAN_AMQP_URL", why))?;
         if let Some(password) = config.password.clone() {
@@ -34,7 +35,7 @@ impl Endpoint {
         })
     }
 
-    /// Connects; `name` is what the broker shows of us.
+    /// Opens a connection that RabbitMQ shows with this name.
     pub(super) async fn open(&self, name: &str) -> Result<Connection, BrokerError> {
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let runtime = lapin::runtime::default_runtime()?;

@@ -1,13 +1,13 @@
-//! Properties of the decoder of offers, checked for arbitrary input; see [`domain::fuzzing`].
+//! Properties that the decoder of offers has for every input; see [`domain::fuzzing`].
 
 use domain::fuzzing::{Check, accepted};
 
-use crate::{MAX_OFFER_JOBS, Offer};
+use crate::offer::{MAX_OFFER_JOBS, Offer};
 
-/// Every check of this crate.
+/// The checks of this crate.
 pub const CHECKS: [Check; 1] = [("offer", offer)];
 
-/// An offer, as a message carries it.
+/// The body of a message.
 pub fn offer(bytes: &[u8]) {
     let Some(offer) = accepted(Offer::decode(bytes)) else { return };
     let mut jobs = offer.jobs.clone();
@@ -20,7 +20,7 @@ pub fn offer(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn seeds_and_earlier_finds_pass() {
+    fn all_seeds_pass() {
         domain::fuzzing::run_seeds(&super::CHECKS);
     }
 }

@@ -1,47 +1,49 @@
-//! The message: ids of jobs of one class. A hint, no more; what it says is checked when a job is claimed.
+//! The message: the ids of jobs of one queue. Only the ids count; the claim checks the state of
+//! each job.
 
 use std::collections::HashSet;
 
+use domain::names::JobId;
+use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use domain::job::{JobId, Timestamp};
-
-/// How many ids one offer carries at most.
+/// The most jobs in one offer.
 pub const MAX_OFFER_JOBS: usize = 64;
 
-/// How much of why a message cannot be read is told: it repeats what stands there.
-const MOST_CHARACTERS: usize = 256;
-/// The only format so far; a newer one is thrown away, and its jobs are offered again when they are found.
+/// Bounds the error of the JSON parser, which repeats parts of the message.
+const MAX_ERROR_CHARACTERS: usize = 256;
+/// The version of the format. A worker discards offers of other versions; the reaper offers their
+/// jobs again.
 const VERSION: u32 = 1;
 
-/// Jobs of one class that are ready.
+/// Jobs of one queue that are ready to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Offer {
     #[serde(rename = "v")]
     version: u32,
-    /// When the first of them was due; offers are admitted in this order.
+    /// When the first of the jobs was due. Workers admit offers in this order.
     pub scheduled_at: Timestamp,
-    /// The jobs, in the order they are to be claimed.
+    /// The jobs, in the order in which to claim them.
     pub jobs: Vec<JobId>,
 }
 
-/// A message that is no offer of this format.
+/// A message that is not a valid offer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOffer {
-    /// It cannot be read at all.
-    #[error("the message is no offer: {0}")]
+    /// It cannot be parsed.
+    #[error("the message is not a valid offer: {0}")]
     Unreadable(String),
-    /// It is of a newer version.
-    #[error("the offer is of version {0}, newer than this worker")]
-    Newer(u32),
-    /// It carries more than an offer may.
-    #[error("the offer carries {0} ids")]
+    /// Its format has another version.
+    #[error("the offer has format version {0}; this worker supports {VERSION}")]
+    UnknownVersion(u32),
+    /// It contains too many jobs.
+    #[error("the offer contains {0} jobs; the maximum is {MAX_OFFER_JOBS}")]
     TooLong(usize),
 }
 
 impl Offer {
-    /// An offer of these jobs.
+    /// Returns an offer of these jobs.
     #[must_use]
     pub fn new(scheduled_at: Timestamp, jobs: Vec<JobId>) -> Offer {
         Offer { version: VERSION, scheduled_at, jobs }
@@ -57,17 +59,17 @@ impl Offer {
             v: u32,
         }
         let unreadable = |error: serde_json::Error| {
-            InvalidOffer::Unreadable(error.to_string().chars().take(MOST_CHARACTERS).collect())
+            InvalidOffer::Unreadable(error.to_string().chars().take(MAX_ERROR_CHARACTERS).collect())
         };
         let head: Head = serde_json::from_slice(bytes).map_err(unreadable)?;
         if head.v != VERSION {
-            return Err(InvalidOffer::Newer(head.v));
+            return Err(InvalidOffer::UnknownVersion(head.v));
         }
         let mut offer: Offer = serde_json::from_slice(bytes).map_err(unreadable)?;
         if offer.jobs.len() > MAX_OFFER_JOBS {
             Err(InvalidOffer::TooLong(offer.jobs.len()))
         } else {
-            // One that is named twice must not be claimed, and run, twice.
+            // A job that is listed twice must not be claimed twice.
             let mut seen = HashSet::new();
             offer.jobs.retain(|id| seen.insert(*id));
             Ok(offer)
@@ -80,10 +82,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offer_reads_back_and_garbage_is_told_apart() {
+    fn an_offer_decodes_back_and_other_messages_are_refused() {
         let offer = Offer::new(Timestamp::from_ms(1), vec![JobId::random(), JobId::random()]);
         assert_eq!(Offer::decode(&offer.encode()), Ok(offer));
-        assert_eq!(Offer::decode(br#"{"v":2,"other":1}"#), Err(InvalidOffer::Newer(2)));
+        assert_eq!(Offer::decode(br#"{"v":2,"other":1}"#), Err(InvalidOffer::UnknownVersion(2)));
         let long = Offer::new(Timestamp::from_ms(1), vec![JobId::random(); 65]);
         assert_eq!(Offer::decode(&long.encode()), Err(InvalidOffer::TooLong(65)));
         let id = JobId::random();

@@ -1,24 +1,34 @@
-//! Offers out: with confirms, `mandatory`, persistent, and never more unconfirmed than one batch.
+//! Sending offers, with publisher confirms. At most one batch is unconfirmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation};
-use tokio::time::Instant;
-
-use super::{Broker, BrokerError, CALL_LIMIT, Offer, limited};
 use domain::queue::QueueName;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
+use tokio::time::{Instant, timeout_at};
 
+use crate::connection::{Broker, close_channel};
+use crate::error::{BrokerError, CALL_LIMIT, limited};
+use crate::offer::Offer;
+
+/// The AMQP delivery mode of a message that RabbitMQ writes to disk.
 const PERSISTENT: u8 = 2;
 
-/// A channel that publishes; belongs to one connection and dies with it.
+const PUBLISH: BasicPublishOptions = BasicPublishOptions {
+    // An offer for a queue that does not exist is returned instead of dropped.
+    mandatory: true,
+    // RabbitMQ does not support it.
+    immediate: false,
+};
+
+/// Publishes offers on one connection, and ends with it.
 pub struct Publisher {
     broker: Broker,
     channel: Channel,
 }
 
 impl Publisher {
-    /// Takes a connection to publish on.
+    /// Takes over a connection to publish on.
     pub async fn new(broker: Broker) -> Result<Publisher, BrokerError> {
         let channel = open(&broker).await?;
         Ok(Publisher { broker, channel })
@@ -30,64 +40,77 @@ impl Publisher {
         &self.broker
     }
 
-    /// Publishes offers and waits until the broker has them. Returns the queues that did not take all of theirs,
-    /// and why. After an error nothing is known of any of them: publish them again on a new connection, an offer
-    /// too many is harmless.
+    /// Publishes offers and waits until RabbitMQ confirms them. Returns the queues that did not
+    /// accept all of their offers, each with an error.
+    ///
+    /// After an error, the state of every offer is unknown. Publish all of them again on a new
+    /// connection; a duplicate offer is harmless.
     pub async fn publish(
         &mut self,
         offers: &[(QueueName, Offer)],
     ) -> Result<BTreeMap<QueueName, BrokerError>, BrokerError> {
-        let queues = offers.iter().map(|(queue, _)| queue.clone()).collect();
+        let queues: BTreeSet<QueueName> = offers.iter().map(|(queue, _)| queue.clone()).collect();
         let mut failed = self.broker.declare(&queues).await;
         let mut confirms = Vec::with_capacity(offers.len());
         for (queue, offer) in offers.iter().filter(|(queue, _)| !failed.contains_key(queue)) {
-            let (name, body) = (self.broker.full_name(queue), offer.encode());
-            let sent = self.channel.basic_publish(
-                "".into(),
-                name.into(),
-                BasicPublishOptions { mandatory: true, immediate: false },
-                &body,
-                BasicProperties::default()
-                    .with_delivery_mode(PERSISTENT)
-                    .with_content_type("application/json".into()),
-            );
-            confirms.push((queue, limited("publish", sent).await?));
+            confirms.push((queue, self.send(queue, offer).await?));
         }
-        // A queue that says nothing (its cluster has no leader for it) must not hold up the others.
-        let (mut nacked, until) = (false, Instant::now() + CALL_LIMIT);
+        let mut reopen = false;
+        // One deadline for all: a queue without a leader in its cluster must not delay the others.
+        let deadline = Instant::now() + CALL_LIMIT;
         for (queue, confirm) in confirms {
-            let confirmation = match tokio::time::timeout_at(until, confirm).await {
-                Ok(confirmation) => Some(confirmation?),
-                Err(_) if self.broker.is_connected() => None,
-                Err(_) => {
-                    let tried = "have an offer confirmed";
-                    return Err(BrokerError::Late { tried, limit: CALL_LIMIT });
-                }
-            };
-            nacked |= matches!(confirmation, None | Some(Confirmation::Nack(_)));
-            match confirmation {
-                Some(Confirmation::Ack(None)) => {}
-                None
-                | Some(
-                    Confirmation::Ack(Some(_)) | Confirmation::Nack(_) | Confirmation::NotRequested,
-                ) => {
-                    self.broker.declared(|declared| declared.remove(queue));
-                    failed.insert(queue.clone(), BrokerError::NotTaken(queue.clone()));
-                }
+            let confirmation = self.confirmation(confirm, deadline).await?;
+            if let Some(Confirmation::Ack(None)) = confirmation {
+                continue;
             }
+            reopen |= matches!(confirmation, None | Some(Confirmation::Nack(_)));
+            self.broker.forget(queue);
+            failed.insert(queue.clone(), BrokerError::NotAccepted(queue.clone()));
         }
-        if nacked {
-            // A channel of RabbitMQ 3.10 that was once told that a quorum queue is full goes on saying so for ever.
-            let _ = limited("close a channel", self.channel.close(200, "bye".into())).await;
+        if reopen {
+            // A channel of RabbitMQ 3.10 that has once refused an offer because a quorum queue was
+            // full refuses all later ones.
+            close_channel(&self.channel).await;
             self.channel = open(&self.broker).await?;
         }
         Ok(failed)
     }
+
+    async fn send(
+        &self,
+        queue: &QueueName,
+        offer: &Offer,
+    ) -> Result<PublisherConfirm, BrokerError> {
+        // The default exchange, whose name is empty, routes by the name of the queue.
+        let (exchange, routing_key) = ("".into(), self.broker.full_name(queue).into());
+        let properties = BasicProperties::default()
+            .with_delivery_mode(PERSISTENT)
+            .with_content_type("application/json".into());
+        let body = offer.encode();
+        let sent = self.channel.basic_publish(exchange, routing_key, PUBLISH, &body, properties);
+        limited("publish an offer", sent).await
+    }
+
+    /// Waits for a confirmation. Returns `None` at the deadline if the connection is still there.
+    async fn confirmation(
+        &self,
+        confirm: PublisherConfirm,
+        deadline: Instant,
+    ) -> Result<Option<Confirmation>, BrokerError> {
+        match timeout_at(deadline, confirm).await {
+            Ok(confirmation) => Ok(Some(confirmation?)),
+            Err(_) if self.broker.is_connected() => Ok(None),
+            Err(_) => {
+                let operation = "confirm an offer";
+                Err(BrokerError::Timeout { operation, limit: CALL_LIMIT })
+            }
+        }
+    }
 }
 
 async fn open(broker: &Broker) -> Result<Channel, BrokerError> {
-    let channel = limited("open a channel", broker.connection.create_channel()).await?;
-    let options = ConfirmSelectOptions::default();
-    limited("ask for confirms", channel.confirm_select(options)).await?;
+    let channel = broker.channel().await?;
+    let options = ConfirmSelectOptions { nowait: false };
+    limited("enable publisher confirms", channel.confirm_select(options)).await?;
     Ok(channel)
 }

@@ -1,4 +1,4 @@
-//! The broker: what is published is confirmed and comes; what is not acked comes again.
+//! Publishing to queues and consuming from them.
 
 use broker::{Offer, Publisher};
 use domain::job::{JobId, Timestamp};
@@ -14,7 +14,7 @@ fn offer() -> Offer {
 }
 
 #[tokio::test]
-async fn an_offer_that_is_not_acked_is_returned_when_its_consumer_closes() {
+async fn a_consumer_that_closes_returns_its_unacknowledged_offers() {
     let env = TestEnv::new().await;
     let (queue, sent) = (queue("scan=1"), offer());
     let mut publisher = Publisher::new(env.broker().await).await.unwrap();
@@ -24,7 +24,8 @@ async fn an_offer_that_is_not_acked_is_returned_when_its_consumer_closes() {
     let mut consumer = broker.consume(&queue, 1).await.unwrap();
     let first = consumer.next().await.unwrap().unwrap();
     assert_eq!((first.offer.unwrap(), first.redelivered), (sent.clone(), false));
-    // A busy fleet returns an offer many times: more often than RabbitMQ 4's default limit of 20.
+    // A busy fleet returns an offer more often than RabbitMQ 4 allows by default, which is 20
+    // times.
     for _ in 0..25 {
         consumer.close().await;
         consumer = broker.consume(&queue, 1).await.unwrap();
@@ -36,7 +37,8 @@ async fn an_offer_that_is_not_acked_is_returned_when_its_consumer_closes() {
     assert_eq!((again.offer.unwrap(), again.redelivered), (sent, true));
     again.receipt.ack().await;
     consumer.close().await;
-    env.eventually("it is gone", async || broker.depth(&queue).await.unwrap() == Some(0)).await;
+    env.eventually("the queue is empty", async || broker.depth(&queue).await.unwrap() == Some(0))
+        .await;
     broker.delete(&queue).await.unwrap();
     assert_eq!(broker.depth(&queue).await.unwrap(), None);
     env.close().await;
@@ -51,19 +53,21 @@ async fn a_consumer_holds_no_more_than_its_prefetch() {
     publisher.publish(&offers).await.unwrap();
     let broker = env.broker().await;
     let mut consumer = broker.consume(&queue, 3).await.unwrap();
-    for _ in 0..3 {
+    let first = consumer.next().await.unwrap().unwrap();
+    for _ in 0..2 {
         consumer.next().await.unwrap().unwrap();
     }
     assert_eq!(broker.depth(&queue).await.unwrap(), Some(7));
-    let more = tokio::time::timeout(std::time::Duration::from_millis(100), consumer.next()).await;
-    assert!(more.is_err(), "a fourth came without an ack");
+    first.receipt.ack().await;
+    consumer.next().await.unwrap().unwrap();
+    assert_eq!(broker.depth(&queue).await.unwrap(), Some(6));
     consumer.close().await;
     broker.delete(&queue).await.unwrap();
     env.close().await;
 }
 
 #[tokio::test]
-async fn a_publisher_whose_queue_was_deleted_says_so() {
+async fn publishing_to_a_deleted_queue_fails_once_and_then_creates_the_queue() {
     let env = TestEnv::new().await;
     let queue = queue("scan=3");
     let mut publisher = Publisher::new(env.broker().await).await.unwrap();
@@ -72,7 +76,7 @@ async fn a_publisher_whose_queue_was_deleted_says_so() {
     let failed = publisher.publish(&[(queue.clone(), offer())]).await.unwrap();
     assert_eq!(
         failed[&queue].to_string(),
-        "rabbitmq did not take an offer for queue scan=3.normal"
+        "rabbitmq did not accept an offer for queue scan=3.normal"
     );
     assert!(publisher.publish(&[(queue.clone(), offer())]).await.unwrap().is_empty());
     publisher.broker().delete(&queue).await.unwrap();
@@ -80,11 +84,11 @@ async fn a_publisher_whose_queue_was_deleted_says_so() {
 }
 
 #[tokio::test]
-async fn a_consumer_whose_queue_was_deleted_ends() {
+async fn a_consumer_ends_when_its_queue_is_deleted() {
     let env = TestEnv::new().await;
     let queue = queue("scan=4");
     let broker = env.broker().await;
-    assert!(broker.consume(&queue, 1).await.err().unwrap().is_soft());
+    assert!(broker.consume(&queue, 1).await.err().unwrap().is_channel_error());
     assert!(broker.declare(&[queue.clone()].into()).await.is_empty());
     let mut consumer = broker.consume(&queue, 1).await.unwrap();
     env.broker().await.delete(&queue).await.unwrap();

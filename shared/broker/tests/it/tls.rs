@@ -1,4 +1,4 @@
-//! The broker behind TLS, and a password that is wrong: who is trusted, and what is said.
+//! TLS and passwords: which certificates are trusted, and which errors reveal nothing.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,14 +13,16 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-/// User, password, address and the rest of a URL like `amqp://guest:guest@127.0.0.1:5672/%2f`.
+/// Splits a URL like `amqp://guest:guest@127.0.0.1:5672/%2f` into credentials, address and virtual
+/// host.
 fn parts(url: &str) -> (&str, &str, &str) {
-    let (user, place) = url.trim_start_matches("amqp://").split_once('@').unwrap();
-    let (address, vhost) = place.split_once('/').unwrap_or((place, "%2f"));
+    let (user, rest) = url.trim_start_matches("amqp://").split_once('@').unwrap();
+    let (address, vhost) = rest.split_once('/').unwrap_or((rest, "%2f"));
     (user, address, vhost)
 }
 
-/// Takes TLS off what comes, until it is dropped; says the certificate that it shows.
+/// Starts a proxy that terminates TLS, until the task is dropped. Returns its address and its
+/// certificate.
 async fn terminator(broker: &str) -> (SocketAddr, String, JoinSet<()>) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
@@ -37,8 +39,8 @@ async fn terminator(broker: &str) -> (SocketAddr, String, JoinSet<()>) {
             let (acceptor, broker) = (acceptor.clone(), broker.clone());
             connections.spawn(async move {
                 let Ok(mut client) = acceptor.accept(connection).await else { return };
-                let mut there = TcpStream::connect(broker).await.unwrap();
-                let _ = copy_bidirectional(&mut client, &mut there).await;
+                let mut upstream = TcpStream::connect(broker).await.unwrap();
+                let _ = copy_bidirectional(&mut client, &mut upstream).await;
             });
         }
     });
@@ -46,7 +48,7 @@ async fn terminator(broker: &str) -> (SocketAddr, String, JoinSet<()>) {
 }
 
 #[tokio::test]
-async fn a_broker_behind_tls_is_trusted_from_its_authority_only() {
+async fn a_certificate_is_trusted_only_if_its_authority_is_configured() {
     let env = TestEnv::new().await;
     let (user, broker, vhost) = parts(&env.broker_config().amqp_url);
     let (address, pem, _tasks) = terminator(broker).await;
@@ -62,16 +64,16 @@ async fn a_broker_behind_tls_is_trusted_from_its_authority_only() {
 }
 
 #[tokio::test]
-async fn a_separate_password_is_used_and_no_error_repeats_a_password() {
+async fn the_password_file_overrides_the_url_and_no_error_contains_a_password() {
     let env = TestEnv::new().await;
     let (user, broker, vhost) = parts(&env.broker_config().amqp_url);
     let (user, password) = user.split_once(':').unwrap();
     let url = format!("amqp://{user}:wrong-secret@{broker}/{vhost}");
     let mut config = BrokerConfig::new(url, QueueType::Quorum);
-    let mut said = format!("{config:?}");
+    let mut output = format!("{config:?}");
     let refused = Broker::connect(&config, "test", "wrong").await.err().unwrap();
-    said.push_str(&format!("{refused} {refused:?}"));
-    assert!(said.contains("ACCESS_REFUSED") || said.contains("refused"), "{said}");
+    output.push_str(&format!("{refused} {refused:?}"));
+    assert!(output.contains("ACCESS_REFUSED") || output.contains("refused"), "{output}");
     config.password = Some(password.to_owned());
     Broker::connect(&config, "test", "right").await.unwrap().close().await;
     for url in [
@@ -82,8 +84,8 @@ async fn a_separate_password_is_used_and_no_error_repeats_a_password() {
     ] {
         let config = BrokerConfig::new(url, QueueType::Quorum);
         let refused = Broker::connect(&config, "test", "none").await.err().unwrap();
-        said.push_str(&format!("{refused} {refused:?}"));
+        output.push_str(&format!("{refused} {refused:?}"));
     }
-    assert!(!said.contains("wrong-secret"), "{said}");
+    assert!(!output.contains("wrong-secret"), "{output}");
     env.close().await;
 }

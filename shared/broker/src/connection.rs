@@ -1,0 +1,111 @@
+//! One connection to RabbitMQ.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use domain::queue::QueueName;
+use lapin::{Channel, Connection};
+
+use crate::config::{BrokerConfig, QueueType};
+use crate::endpoint::Endpoint;
+use crate::error::{BrokerError, limited};
+
+/// The reply code of AMQP for a normal close.
+const REPLY_SUCCESS: u16 = 200;
+
+/// One connection to RabbitMQ. Publishing and consuming use separate connections: RabbitMQ blocks a
+/// connection that publishes too fast, and a blocked connection cannot send acknowledgements
+/// either.
+pub struct Broker {
+    connection: Connection,
+    endpoint: Endpoint,
+    name: String,
+    namespace: String,
+    pub(crate) queue_type: QueueType,
+    declared: Mutex<HashSet<QueueName>>,
+}
+
+impl Broker {
+    /// Connects. RabbitMQ shows `name` in its list of connections.
+    pub async fn connect(
+        config: &BrokerConfig,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Broker, BrokerError> {
+        let endpoint = Endpoint::new(config)?;
+        let connection = endpoint.open(name).await?;
+        Ok(Broker {
+            connection,
+            endpoint,
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+            queue_type: config.queue_type,
+            declared: Mutex::default(),
+        })
+    }
+
+    /// Returns false if the connection is gone.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection.status().connected()
+    }
+
+    /// Closes the connection. RabbitMQ returns unacknowledged offers to their queues.
+    pub async fn close(&self) {
+        close_connection(&self.connection).await;
+    }
+
+    /// Opens a channel.
+    pub(crate) async fn channel(&self) -> Result<Channel, BrokerError> {
+        open_channel(&self.connection).await
+    }
+
+    /// Opens another connection, for a call that may cost it: RabbitMQ closes the whole connection
+    /// after an internal error.
+    pub(crate) async fn separate_connection(
+        &self,
+        purpose: &str,
+    ) -> Result<Connection, BrokerError> {
+        self.endpoint.open(&format!("{} ({purpose})", self.name)).await
+    }
+
+    /// The name of a queue in RabbitMQ.
+    pub(crate) fn full_name(&self, queue: &QueueName) -> String {
+        format!("{}.{queue}", self.namespace)
+    }
+
+    pub(crate) fn is_declared(&self, queue: &QueueName) -> bool {
+        self.lock_declared().contains(queue)
+    }
+
+    /// Remembers that a queue exists, so that it is declared once per connection.
+    pub(crate) fn remember(&self, queue: &QueueName) {
+        self.lock_declared().insert(queue.clone());
+    }
+
+    /// Forgets a queue that may no longer exist, so that it is declared again.
+    pub(crate) fn forget(&self, queue: &QueueName) {
+        self.lock_declared().remove(queue);
+    }
+
+    fn lock_declared(&self) -> std::sync::MutexGuard<'_, HashSet<QueueName>> {
+        self.declared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens a channel on a connection.
+pub(crate) async fn open_channel(connection: &Connection) -> Result<Channel, BrokerError> {
+    limited("open a channel", connection.create_channel()).await
+}
+
+/// Closes a channel. An error means that it is closed already.
+pub(crate) async fn close_channel(channel: &Channel) {
+    let closed = channel.close(REPLY_SUCCESS, "done".into());
+    let _ = limited("close a channel", closed).await;
+}
+
+/// Closes a connection. An error means that it is closed already.
+pub(crate) async fn close_connection(connection: &Connection) {
+    let closed = connection.close(REPLY_SUCCESS, "done".into());
+    let _ = limited("close a connection", closed).await;
+}

@@ -1,0 +1,185 @@
+//! Declaring, inspecting and deleting queues.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::queue::QueueName;
+use lapin::Connection;
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
+use lapin::protocol::AMQPSoftError;
+use lapin::types::{AMQPValue, FieldTable};
+
+use crate::config::QueueType;
+use crate::connection::{Broker, close_channel, close_connection, open_channel};
+use crate::error::{BrokerError, limited};
+
+/// The number of returns after which a quorum queue drops a message. RabbitMQ 4 drops after 20 by
+/// default, and a busy fleet returns an offer more often. The value -1 means "no limit" only to
+/// RabbitMQ 4; RabbitMQ 3.10 accepts it and drops a message at its first return. So this is the
+/// largest number.
+const DELIVERY_LIMIT: i32 = i32::MAX;
+
+/// Queues outlive the broker and the connection; their contents are found again by the reaper if
+/// they do not.
+const DECLARE: QueueDeclareOptions = QueueDeclareOptions {
+    passive: false,
+    // A transient queue that is not exclusive is refused by RabbitMQ 4.3.
+    durable: true,
+    // Every worker consumes from it.
+    exclusive: false,
+    // A queue stays when its last consumer leaves: jobs wait in it.
+    auto_delete: false,
+    // The answer says whether the queue exists.
+    nowait: false,
+};
+
+/// Asks for a queue without creating it.
+const INSPECT: QueueDeclareOptions = QueueDeclareOptions { passive: true, ..DECLARE };
+
+/// Deletes a queue with its contents and its consumers.
+const DELETE: QueueDeleteOptions =
+    QueueDeleteOptions { if_unused: false, if_empty: false, nowait: false };
+
+impl Broker {
+    /// Returns the number of offers that are ready in a queue; `None` if the queue does not exist.
+    pub async fn depth(&self, queue: &QueueName) -> Result<Option<u32>, BrokerError> {
+        let channel = self.channel().await?;
+        let name = self.full_name(queue);
+        let found = channel.queue_declare(name.into(), INSPECT, FieldTable::default());
+        match limited("inspect a queue", found).await {
+            Ok(found) => {
+                close_channel(&channel).await;
+                Ok(Some(found.message_count()))
+            }
+            Err(error) if error.is(&AMQPSoftError::NOTFOUND) => {
+                self.forget(queue);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ensures that queues exist. Returns those that cannot be created, each with an error.
+    ///
+    /// RabbitMQ closes the whole connection if it fails internally while it creates a queue. Queues
+    /// are therefore created on a separate connection, so that one of them cannot affect the
+    /// others.
+    pub async fn declare(&self, queues: &BTreeSet<QueueName>) -> BTreeMap<QueueName, BrokerError> {
+        let mut failed = BTreeMap::new();
+        let mut separate = None;
+        for queue in queues.iter().filter(|queue| !self.is_declared(queue)) {
+            match self.declare_separately(queue, &mut separate).await {
+                Ok(()) => self.remember(queue),
+                Err(error) => drop(failed.insert(queue.clone(), error)),
+            }
+        }
+        if let Some(connection) = separate {
+            close_connection(&connection).await;
+        }
+        failed
+    }
+
+    async fn declare_separately(
+        &self,
+        queue: &QueueName,
+        separate: &mut Option<Connection>,
+    ) -> Result<(), BrokerError> {
+        let usable = separate.take().filter(|connection| connection.status().connected());
+        let connection = match usable {
+            Some(connection) => connection,
+            None => self.separate_connection("declaring").await?,
+        };
+        self.declare_on(separate.insert(connection), queue).await
+    }
+
+    /// Declares a queue, or accepts an existing one that was declared with other arguments: an
+    /// operator may have changed its type.
+    async fn declare_on(
+        &self,
+        connection: &Connection,
+        queue: &QueueName,
+    ) -> Result<(), BrokerError> {
+        let (name, channel) = (self.full_name(queue), open_channel(connection).await?);
+        let declared = channel.queue_declare(name.clone().into(), DECLARE, self.arguments());
+        let refused = match limited("declare a queue", declared).await {
+            Ok(_) => {
+                close_channel(&channel).await;
+                return Ok(());
+            }
+            Err(error) if error.is(&AMQPSoftError::PRECONDITIONFAILED) => error,
+            Err(error) => return Err(error),
+        };
+        // The refusal has closed the channel.
+        let channel = open_channel(connection).await?;
+        let found = channel.queue_declare(name.into(), INSPECT, FieldTable::default());
+        match limited("declare a queue", found).await {
+            Ok(_) => {
+                close_channel(&channel).await;
+                Ok(())
+            }
+            Err(error) if error.is(&AMQPSoftError::PRECONDITIONFAILED) => Err(refused),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The arguments that work with RabbitMQ 3.10 to 4.x. Everything else is left to policies,
+    /// which operators can change later.
+    fn arguments(&self) -> FieldTable {
+        let mut arguments = FieldTable::default();
+        if self.queue_type == QueueType::Quorum {
+            arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+        }
+        let queue_type = self.queue_type.as_str();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(queue_type.into()));
+        arguments
+    }
+
+    /// Deletes a queue that accepts nothing and holds nothing. Such a queue is not full but broken:
+    /// RabbitMQ 3.10 leaves one behind if it is killed while it creates or deletes the queue. The
+    /// reaper finds offers that it may have held. Returns true if the queue was deleted.
+    pub async fn delete_if_broken(&self, queue: &QueueName) -> Result<bool, BrokerError> {
+        let connection = self.separate_connection("repairing").await?;
+        let channel = open_channel(&connection).await?;
+        let name = self.full_name(queue);
+        let found = channel.queue_declare(name.into(), INSPECT, FieldTable::default());
+        let is_broken = match limited("inspect a queue", found).await {
+            Ok(found) => found.message_count() == 0,
+            Err(error) if error.is_channel_error() => false,
+            Err(error) if error.is_internal() => true,
+            Err(error) => return Err(error),
+        };
+        if is_broken {
+            // Inspecting a broken queue may have closed the connection.
+            let connection = self.separate_connection("repairing").await?;
+            delete_on(&connection, self.full_name(queue)).await?;
+            close_connection(&connection).await;
+            self.forget(queue);
+        }
+        close_connection(&connection).await;
+        Ok(is_broken)
+    }
+
+    /// Deletes a queue with its contents. For tests and benchmarks.
+    pub async fn delete(&self, queue: &QueueName) -> Result<(), BrokerError> {
+        let channel = self.channel().await?;
+        let deleted = channel.queue_delete(self.full_name(queue).into(), DELETE);
+        limited("delete a queue", deleted).await?;
+        close_channel(&channel).await;
+        Ok(())
+    }
+
+    /// Drops the offers that are ready in a queue. For fault injection.
+    pub async fn purge(&self, queue: &QueueName) -> Result<(), BrokerError> {
+        let channel = self.channel().await?;
+        let options = QueuePurgeOptions { nowait: false };
+        let purged = channel.queue_purge(self.full_name(queue).into(), options);
+        limited("purge a queue", purged).await?;
+        close_channel(&channel).await;
+        Ok(())
+    }
+}
+
+async fn delete_on(connection: &Connection, name: String) -> Result<(), BrokerError> {
+    let channel = open_channel(connection).await?;
+    limited("delete a queue", channel.queue_delete(name.into(), DELETE)).await?;
+    Ok(())
+}
