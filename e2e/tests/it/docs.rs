@@ -10,6 +10,7 @@ mod markdown;
 mod page;
 mod script;
 mod settings;
+mod words;
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -146,6 +147,13 @@ fn every_reason_to_wait_is_explained() {
     let missing = codes.iter().filter(|code| !page.contains(&format!("\n| `{code}` |")));
     let missing: Vec<_> = missing.collect();
     assert!(codes.contains(&"due") && missing.is_empty(), "not in operations.md: {missing:?}");
+}
+
+#[test]
+fn every_metric_and_exception_on_the_page_about_operations_exists() {
+    let page = Document::new("docs/operations.md", read("docs/operations.md"));
+    assert_eq!(words::unknown_metrics(&page), Vec::<String>::new());
+    assert_eq!(words::unknown_exceptions(&page), Vec::<String>::new());
 }
 
 #[test]

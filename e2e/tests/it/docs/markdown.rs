@@ -86,6 +86,12 @@ impl Document {
         spans
     }
 
+    /// The cells of the rows of all tables, headings included.
+    pub(super) fn table_rows(&self) -> Vec<Vec<&str>> {
+        let rows = self.prose().filter_map(|(_, line)| line.strip_prefix('|')?.strip_suffix('|'));
+        rows.map(|row| row.split('|').map(str::trim).collect()).collect()
+    }
+
     /// Whether a heading has this anchor, as GitHub makes them.
     pub(super) fn has_anchor(&self, anchor: &str) -> bool {
         let headings = self.prose().filter_map(|(_, line)| line.strip_prefix('#'));
