@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::access_tokens::AccessTokens;
 use domain::settings::InvalidSetting;
-use service::watched_files::{PERIOD, Watched};
+use service::watched_files::{CHECK_PERIOD, WatchedFiles};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use caller::Caller;
@@ -62,9 +62,9 @@ impl Authenticator {
     /// Reloads the tokens whenever the file changes, until `shutdown`.
     pub(crate) async fn watch(&self, exposure: Exposure, shutdown: CancellationToken) {
         let Some(path) = exposure.tokens.clone() else { return };
-        let mut watched = Watched::unread(vec![path]);
-        while shutdown.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_some() {
-            if watched.changed() {
+        let mut watched = WatchedFiles::new(vec![path]);
+        while shutdown.run_until_cancelled(tokio::time::sleep(CHECK_PERIOD)).await.is_some() {
+            if watched.have_changed() {
                 self.reload(&exposure);
             }
         }
@@ -120,7 +120,7 @@ impl Authenticator {
 }
 
 fn read(exposure: &Exposure) -> Result<Option<AccessTokens>, InvalidSetting> {
-    let text = service::settings::read(SETTING, exposure.tokens.as_deref())?;
+    let text = service::settings::read_file(SETTING, exposure.tokens.as_deref())?;
     text.map(|text| text.parse().map_err(|error| InvalidSetting::new(SETTING, error))).transpose()
 }
 

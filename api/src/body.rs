@@ -43,7 +43,7 @@ async fn read_all(body: Body, limit_bytes: usize, drains: bool) -> Result<Bytes,
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
         let Ok(chunk) = chunk else {
-            // The client broke off, or the body budget is spent and the client waits for the answer.
+            // The client broke off, or the body budget is spent and the client waits for that.
             drain(chunks).await;
             return Err(Error::Json("it is incomplete".to_owned()));
         };

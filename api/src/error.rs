@@ -9,7 +9,7 @@ use std::fmt;
 use domain::access_tokens::{Owner, Role};
 use domain::bounds::{BoundError, PARAMETERS_BYTES};
 use domain::job::{JobId, Status, WorkerId};
-use store::{MAX_ACTION_CONFIGS, MAX_CRONS, MAX_SUBSCRIPTIONS, Relation, StoreError};
+use store::{MAX_ACTION_CONFIGS, MAX_CRONS, MAX_SUBSCRIPTIONS, RelationProblem, StoreError};
 
 pub(crate) use field_path::FieldPath;
 pub(crate) use suggestion::unknown_name;
@@ -192,16 +192,16 @@ impl From<StoreError> for Error {
         match error {
             StoreError::TooManyQueues(queue) => Error::TooManyQueues(queue),
             StoreError::Relation(bad) => match bad.kind {
-                Relation::UnknownDependency | Relation::ForeignDependency => {
+                RelationProblem::UnknownDependency | RelationProblem::ForeignDependency => {
                     Error::invalid("dependsOn", bad)
                 }
-                Relation::ParentOver => Error::invalid("parent", bad),
+                RelationProblem::ParentOver => Error::invalid("parent", bad),
             },
             StoreError::Redis(_)
             | StoreError::Setting(_)
             | StoreError::Random(_)
-            | StoreError::Answer { .. }
-            | StoreError::Record { .. } => {
+            | StoreError::UnexpectedAnswer { .. }
+            | StoreError::UnreadableRecord { .. } => {
                 tracing::error!(%error, "the store gave an unexpected answer");
                 Error::Internal
             }

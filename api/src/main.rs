@@ -16,7 +16,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Arguments::parse().config;
-    service::telemetry::start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
+    service::logging::start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
     let shutdown = CancellationToken::new();
     let steps = [shutdown.clone()];
     tokio::select! {

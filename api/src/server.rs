@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use service::telemetry::{Admin, Health, serve_admin};
+use service::admin::{Admin, serve_admin};
+use service::health::Health;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;

@@ -6,7 +6,7 @@ mod lists;
 use std::net::SocketAddr;
 
 use clap::Args;
-use service::settings::{StoreSettings, TelemetryConfig};
+use service::settings::{StoreSettings, TelemetrySettings};
 
 pub use exposure::Exposure;
 pub use lists::{Networks, Origins};
@@ -16,7 +16,8 @@ pub use lists::{Networks, Origins};
 pub struct Config {
     /// Address and port to serve the API on
     #[arg(
-        long, env = "CAPSTAN_LISTEN", default_value = "127.0.0.1:8080", value_parser = socket_address
+        long, env = "CAPSTAN_LISTEN", default_value = "127.0.0.1:8080",
+        value_parser = socket_address
     )]
     pub listen: SocketAddr,
 
@@ -34,7 +35,7 @@ pub struct Config {
 
     /// Logs, health and metrics
     #[command(flatten)]
-    pub telemetry: TelemetryConfig,
+    pub telemetry: TelemetrySettings,
 }
 
 fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {

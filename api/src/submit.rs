@@ -13,7 +13,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use store::Store;
-use store::batcher::{Driver, Group, group};
+use store::batcher::{BatchDriver, Batcher, batcher};
 use tokio::time::Instant;
 
 pub(crate) use accepted::{Acceptance, Accepted};
@@ -38,8 +38,8 @@ struct Queued<Request> {
 
 /// The queues of submissions. Dropping them ends their drivers.
 pub(crate) struct Submissions {
-    singles: Group<Queued<Draft>, Result<Accepted, Error>>,
-    batches: Group<Queued<DraftBatch>, Result<Vec<Accepted>, Error>>,
+    singles: Batcher<Queued<Draft>, Result<Accepted, Error>>,
+    batches: Batcher<Queued<DraftBatch>, Result<Vec<Accepted>, Error>>,
 }
 
 impl Submissions {
@@ -47,12 +47,12 @@ impl Submissions {
     pub(crate) fn new(
         store: &Store,
     ) -> (Submissions, impl Future<Output = ()> + use<>, impl Future<Output = ()> + use<>) {
-        let (singles, driver) = group(MAX_SINGLES);
+        let (singles, driver) = batcher(MAX_SINGLES);
         let for_singles = store.clone();
         let drive_singles =
             drive(driver, move |drafts| singles::submit(for_singles.clone(), drafts));
         // One batch at a time: concurrent batches would not be faster, only delay each other.
-        let (batches, driver) = group(1);
+        let (batches, driver) = batcher(1);
         let for_batches = store.clone();
         let drive_batches =
             drive(driver, move |batches| batches::submit(for_batches.clone(), batches));
@@ -74,7 +74,7 @@ impl Submissions {
 
 /// Serves requests until their queue is dropped. Those past their deadline are refused.
 async fn drive<Request, Reply, Serving>(
-    driver: Driver<Queued<Request>, Result<Reply, Error>>,
+    driver: BatchDriver<Queued<Request>, Result<Reply, Error>>,
     mut serve: impl FnMut(Vec<Request>) -> Serving,
 ) where
     Serving: Future<Output = Vec<Result<Reply, Error>>>,

@@ -1,6 +1,6 @@
-//! The DTR surface, `/api/v0`. Each noun has a module with its wire types and handlers; `wire` holds
-//! what they share. Nothing outside of this surface knows its wire format, except that `server`
-//! answers with its refusal where no surface was reached.
+//! The DTR surface, `/api/v0`. Each noun has a module with its wire types and handlers; `wire`
+//! holds what they share. Nothing outside of this surface knows its wire format, except that
+//! `server` uses its refusal for paths of no surface.
 
 mod action_configs;
 mod audit;
@@ -66,7 +66,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(subscriptions::test))
         .routes(routes!(audit::list))
         .route_layer(from_fn(limit_time));
-    // These wait for a body or read a long history, so they limit the time of store calls themselves.
+    // These wait for a body or read a long history: they limit the time of their store calls.
     let routes = OpenApiRouter::new()
         .routes(routes!(jobs::read::list, jobs::submit::submit))
         .routes(routes!(jobs::submit::submit_batch))

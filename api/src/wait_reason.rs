@@ -1,5 +1,5 @@
-//! Why a job waits, from the state of the store at this moment. It only reads, and the answer may be
-//! outdated a moment later.
+//! Why a job waits, from the state of the store at this moment. It only reads, and the answer may
+//! be outdated a moment later.
 
 mod locks;
 mod reason;
@@ -7,7 +7,7 @@ mod relations;
 mod workers;
 
 use domain::job::{Job, Status};
-use store::{Place, Store, StoreError};
+use store::{Store, StoreError, WaitPosition};
 
 pub(crate) use reason::{CODES, Reason};
 pub(crate) use workers::count_fitting;
@@ -17,18 +17,18 @@ pub(crate) async fn wait_reason(store: &Store, job: &Job) -> Result<Option<Reaso
     if job.status != Status::Waiting {
         return Ok(None);
     }
-    let reason = match store.place(job).await? {
-        Place::Nowhere => return Ok(None),
-        Place::Awaiting(open) => return Ok(Some(relations::children(open))),
-        Place::Dependent(on) => relations::dependencies(store, job, on).await?,
-        Place::Due => due(job),
-        Place::Paused(name) => locks::paused(&name),
-        Place::InLine(lines) => locks::queued(store, job, &lines).await?,
-        Place::Behind(ahead) => match no_worker(store, job).await? {
+    let reason = match store.wait_position(job).await? {
+        WaitPosition::Nowhere => return Ok(None),
+        WaitPosition::Children(open) => return Ok(Some(relations::children(open))),
+        WaitPosition::Dependencies(on) => relations::dependencies(store, job, on).await?,
+        WaitPosition::Due => due(job),
+        WaitPosition::Paused(name) => locks::paused(&name),
+        WaitPosition::Locks(lines) => locks::queued(store, job, &lines).await?,
+        WaitPosition::Backlog(ahead) => match no_worker(store, job).await? {
             Some(reason) => reason,
             None => Reason::new("fairness", format!("{ahead} ahead of it in its fairness group")),
         },
-        Place::Ready(ahead) => match no_worker(store, job).await? {
+        WaitPosition::Offered(ahead) => match no_worker(store, job).await? {
             Some(reason) => reason,
             None => match locks::unavailable(store, job).await? {
                 Some(reason) => reason,

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use domain::access_tokens::{Owner, Role};
-use store::UNKNOWN;
+use store::UNKNOWN_USER;
 
 /// The owner of the token of a request, and what the request created. Clones share their state.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ impl Caller {
 
     /// Returns the name, which jobs show as `scheduledBy`; `unknown` without tokens.
     pub(crate) fn name(&self) -> &str {
-        self.0.token.as_ref().map_or(UNKNOWN, |(owner, _)| owner.as_str())
+        self.0.token.as_ref().map_or(UNKNOWN_USER, |(owner, _)| owner.as_str())
     }
 
     /// Returns the role as the audit shows it; empty without tokens.

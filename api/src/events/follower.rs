@@ -63,7 +63,7 @@ impl Follower {
 
     /// Reads missed events from the store.
     async fn catch_up(&mut self) -> Option<Step> {
-        let missed = match self.hub.store.missed(self.position, BATCH as u64).await {
+        let missed = match self.hub.store.events_after(self.position, BATCH as u64).await {
             Ok(missed) => missed,
             Err(error) => {
                 tracing::debug!(%error, "cannot read events");

@@ -1,8 +1,8 @@
-//! Checks regularly whether the store answers, for health and logs, and counts its jobs for metrics.
+//! Checks regularly whether the store answers, for health and logs, and counts its jobs.
 
 use std::time::Duration;
 
-use service::telemetry::Health;
+use service::health::Health;
 use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +49,7 @@ fn report(health: &Health, was_available: bool, answer: &Result<(), StoreError>)
             }
         }
         Err(error) => {
-            health.trouble("store", error);
+            health.failure("store", error);
             if was_available {
                 tracing::warn!(%error, "the store does not answer");
             }

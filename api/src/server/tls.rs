@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use domain::settings::InvalidSetting;
-use service::watched_files::{PERIOD, Watched};
+use service::watched_files::{CHECK_PERIOD, WatchedFiles};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -43,7 +43,7 @@ impl ResolvesServerCert for CurrentCertificate {
 }
 
 impl Tls {
-    /// Reads the files; returns `None` if the settings name none. One without the other is an error.
+    /// Reads the files; returns `None` if the settings name none. One alone is an error.
     pub(crate) fn new(exposure: &Exposure) -> Result<Option<Arc<Tls>>, InvalidSetting> {
         let named =
             |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
@@ -71,14 +71,14 @@ impl Tls {
         &self.acceptor
     }
 
-    /// Reloads the files whenever they change, until `shutdown`. A certificate and a key that do not
-    /// match, as may happen while they are being replaced, are ignored.
+    /// Reloads the files whenever they change, until `shutdown`. A certificate and a key that do
+    /// not match, as may happen while they are being replaced, are ignored.
     pub(crate) async fn watch(&self, shutdown: CancellationToken) {
         let Files { certificate, key } = self.files.clone();
-        let mut watched = Watched::unread(vec![certificate, key]);
+        let mut watched = WatchedFiles::new(vec![certificate, key]);
         let provider = aws_lc_rs::default_provider();
-        while shutdown.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_some() {
-            if !watched.changed() {
+        while shutdown.run_until_cancelled(tokio::time::sleep(CHECK_PERIOD)).await.is_some() {
+            if !watched.have_changed() {
                 continue;
             }
             match self.files.read(&provider) {
@@ -91,7 +91,7 @@ impl Tls {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "cannot reload the certificate, keeping the old one")
+                    tracing::error!(%error, "cannot reload the certificate, keeping the old one");
                 }
             }
         }

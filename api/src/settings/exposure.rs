@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
-use service::settings::path;
+use service::settings::parse_path;
 
 use super::lists::{Networks, Origins};
 
@@ -15,7 +15,7 @@ const MAX_CONNECTIONS_PER_ADDRESS: usize = 1024;
 pub struct Exposure {
     /// Tokens file, written by `capstan token` and reloaded when it changes. Without it, every
     /// client has full access, which is allowed on a loopback address only
-    #[arg(long, env = "CAPSTAN_TOKENS", value_name = "FILE", value_parser = path)]
+    #[arg(long, env = "CAPSTAN_TOKENS", value_name = "FILE", value_parser = parse_path)]
     pub tokens: Option<PathBuf>,
 
     /// Give every client full access without a token, on any address
@@ -27,11 +27,11 @@ pub struct Exposure {
     pub open: bool,
 
     /// TLS certificate chain in PEM format, reloaded when it changes
-    #[arg(long, env = "CAPSTAN_TLS_CERT", value_name = "FILE", value_parser = path)]
+    #[arg(long, env = "CAPSTAN_TLS_CERT", value_name = "FILE", value_parser = parse_path)]
     pub tls_cert: Option<PathBuf>,
 
     /// Private key of the TLS certificate in PEM format
-    #[arg(long, env = "CAPSTAN_TLS_KEY", value_name = "FILE", value_parser = path)]
+    #[arg(long, env = "CAPSTAN_TLS_KEY", value_name = "FILE", value_parser = parse_path)]
     pub tls_key: Option<PathBuf>,
 
     /// Proxies whose X-Forwarded-For header is trusted: addresses or networks like 10.0.0.0/8,

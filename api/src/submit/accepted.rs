@@ -51,7 +51,7 @@ fn answer_one(
     let existing =
         || existing.as_ref().map(|jobs| jobs.get(&submitted.id).cloned()).map_err(Clone::clone);
     let spent = || Error::SpentKey { at: FieldPath::new("Idempotency-Key"), id: submitted.id };
-    let (job, how) = match submitted.word {
+    let (job, how) = match submitted.outcome {
         Submission::Created => (record(job, submitted), Acceptance::Created),
         Submission::Known if job.once => (existing()?.ok_or_else(spent)?, Acceptance::Repeated),
         // This service repeated the call, because the answer to the first one was lost.

@@ -6,11 +6,11 @@ use std::collections::{HashMap, HashSet};
 
 use domain::job::{JobId, NewJob, Status};
 use domain::lock::LockName;
-use store::{BadRelation, Related, Relation, Store, StoreError};
+use store::{InvalidRelation, RelatedJob, RelationProblem, Store, StoreError};
 
 use crate::error::Error;
 
-/// Returns the permits of the locks of which a job needs more than one; every lock has at least one.
+/// Returns the permits of the locks of which a job needs more than one. Every lock has at least one.
 pub(super) async fn permits<'a>(
     store: &Store,
     jobs: impl IntoIterator<Item = &'a NewJob>,
@@ -51,7 +51,7 @@ pub(super) async fn check_relations(store: &Store, jobs: &[NewJob]) -> Result<()
     let relations = Relations { jobs, own, others };
     for (place, job) in jobs.iter().enumerate() {
         if let Some((kind, id)) = relations.invalid(job) {
-            return Err(BadRelation { kind, place, id }.into());
+            return Err(InvalidRelation { kind, place, id }.into());
         }
     }
     Ok(())
@@ -61,18 +61,18 @@ pub(super) async fn check_relations(store: &Store, jobs: &[NewJob]) -> Result<()
 struct Relations<'a> {
     jobs: &'a [NewJob],
     own: HashMap<JobId, usize>,
-    others: HashMap<JobId, Related>,
+    others: HashMap<JobId, RelatedJob>,
 }
 
 impl Relations<'_> {
     /// Returns the first invalid relation of a job.
-    fn invalid(&self, job: &NewJob) -> Option<(Relation, JobId)> {
+    fn invalid(&self, job: &NewJob) -> Option<(RelationProblem, JobId)> {
         let parent = job.spec.parent.and_then(|parent| self.others.get(&parent));
         if let Some(id) = job.spec.parent
             && !self.own.contains_key(&id)
             && parent.is_none_or(|parent| takes_no_children(parent.last.status))
         {
-            return Some((Relation::ParentOver, id));
+            return Some((RelationProblem::ParentOver, id));
         }
         // A child may depend on its siblings and on finished jobs only.
         let family = parent.map(|parent| parent.last.family.unwrap_or(parent.last.id));
@@ -86,10 +86,10 @@ impl Relations<'_> {
         let exists = |id: &JobId| self.own.contains_key(id) || self.others.contains_key(id);
         for id in &job.spec.depends_on {
             if !exists(id) {
-                return Some((Relation::UnknownDependency, *id));
+                return Some((RelationProblem::UnknownDependency, *id));
             }
             if job.spec.parent.is_some() && !may_depend_on(id) {
-                return Some((Relation::ForeignDependency, *id));
+                return Some((RelationProblem::ForeignDependency, *id));
             }
         }
         None

@@ -1,5 +1,5 @@
-//! Submissions of single jobs, several in one call of the store. One that is refused does not affect
-//! the others.
+//! Submissions of single jobs, several in one call of the store. A refused one does not affect the
+//! others.
 
 use std::time::Duration;
 

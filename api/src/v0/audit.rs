@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use domain::job::Timestamp;
 use serde::Serialize;
-use store::{AuditFilter, Audited};
+use store::{AuditFilter, AuditRecord};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -83,13 +83,13 @@ pub(in crate::v0) async fn list(
     let (start, limit) = read_page(&query, PAGE, MAX)?;
     let (who, since) = (query.text("who").map(str::to_owned), query.value("since")?);
     let filter = AuditFilter { who, since };
-    let (found, total) = app.store.audited(&filter, start, limit).await?;
+    let (found, total) = app.store.audit_records(&filter, start, limit).await?;
     let audit = found.into_iter().map(AuditEntry::from).collect();
     Ok(paged(total, Audit { audit }))
 }
 
-impl From<Audited> for AuditEntry {
-    fn from(Audited { id, at, change }: Audited) -> AuditEntry {
+impl From<AuditRecord> for AuditEntry {
+    fn from(AuditRecord { id, at, change }: AuditRecord) -> AuditEntry {
         let store::AuditedChange { who, role, from, method, path, query, status, subject } = change;
         AuditEntry { id, at, who, role, from, method, path, query, status, subject }
     }

@@ -74,7 +74,7 @@ pub(in crate::v0) async fn set(
     let wanted = create.validate()?;
     caller.set_subject(&wanted.name);
     match app.store.set_cron(&wanted).await? {
-        CronSet::Created | CronSet::Changed | CronSet::Same => {}
+        CronSet::Created | CronSet::Changed | CronSet::Unchanged => {}
         CronSet::TooMany => return Err(Error::TooManyCrons.into()),
     }
     Ok((StatusCode::ACCEPTED, Json(found(&app, &wanted.name).await?.into())))

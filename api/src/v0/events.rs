@@ -201,7 +201,7 @@ mod tests {
             );
         }
         let refused = |raw| wanted(&Query::read(Some(raw), &PARAMETERS).unwrap()).err().unwrap();
-        expect!["kind: unknown kind of event; did you mean job? there are: lock, queue, cron, job, worker"].assert_eq(&refused("kind=jobs").to_string());
+        expect!["kind: unknown kind of event; did you mean job? expected one of: lock, queue, cron, job, worker"].assert_eq(&refused("kind=jobs").to_string());
         assert!(
             refused("status=fine")
                 .to_string()

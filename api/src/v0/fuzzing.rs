@@ -4,7 +4,7 @@ use domain::fuzzing::{MAX_ERROR_BYTES, assert_json_round_trip};
 use domain::job::Status;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use store::{ActionDefaults, Filter};
+use store::{ActionDefaults, JobFilter};
 
 use super::action_configs::action_config::ActionConfigCreate;
 use super::crons::cron::CronCreate;
@@ -45,7 +45,7 @@ pub fn list_query(bytes: &[u8]) {
 }
 
 /// Returns a query that selects the same jobs.
-fn to_query(filter: &Filter, start: usize, limit: usize) -> String {
+fn to_query(filter: &JobFilter, start: usize, limit: usize) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("start", &start.to_string()).append_pair("limit", &limit.to_string());
     query.append_pair("sort", if filter.soonest_first { "scheduledAt" } else { "" });

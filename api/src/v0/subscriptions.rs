@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use domain::subscription::{Delivery, SubscriptionName};
+use domain::subscription::{EventDelivery, SubscriptionName};
 use store::{self, SubscriptionSet};
 
 use crate::app::App;
@@ -66,7 +66,7 @@ pub(in crate::v0) async fn set(
     let setting = async {
         let secret = match app.store.set_subscription(&wanted).await? {
             SubscriptionSet::Created(secret) => secret,
-            SubscriptionSet::Changed | SubscriptionSet::Same => None,
+            SubscriptionSet::Changed | SubscriptionSet::Unchanged => None,
             SubscriptionSet::TooMany => return Err(Refusal::from(Error::TooManySubscriptions)),
         };
         let set = found(&app, &wanted.name).await?;
@@ -161,7 +161,7 @@ pub(in crate::v0) async fn test(
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
     let one = found(&app, &name).await?;
-    let message = Delivery::test((&one.name, one.id), app.store.now().await?);
+    let message = EventDelivery::test((&one.name, one.id), app.store.now().await?);
     let job = message.job(&one.spec);
     app.store.submit(std::slice::from_ref(&job)).await?;
     app.metrics.submitted(1);

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use domain::job::{Cancellation, Status};
 use serde_json::{Map, Value};
-use store::Cancelling;
+use store::CancelAnswer;
 
 use super::envelope::{Jobs, Success};
 use super::job_number::JobNumber;
@@ -40,8 +40,8 @@ pub(super) async fn abort(
             return Err(Refusal::bad(format!("Unknown action: {action}")));
         }
         match app.store.cancel(&[job.id], &why(&asked, &caller)).await?[..] {
-            [Cancelling::Asked(_)] => {}
-            [Cancelling::Already(status)] => return Err(too_late(job.number, status)),
+            [CancelAnswer::Requested(_)] => {}
+            [CancelAnswer::Already(status)] => return Err(too_late(job.number, status)),
             // It has been removed since it was found.
             _ => return Err(Refusal::bad(format!("No job with id {} found", job.number))),
         }

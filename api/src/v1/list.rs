@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State as Of};
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use domain::job::{self, ActionName};
-use store::{Index, Store, StoreError};
+use store::{JobIndex, Store, StoreError};
 
 use super::envelope::{Jobs, Success};
 use super::filter::{Column, Condition, JobQuery, Number, Text, Time, parse_query};
@@ -67,7 +67,7 @@ pub(super) async fn show_jobs(
 /// The page, and the order that it is in if that is not the one that was asked for.
 async fn find(app: &App, wanted: &JobQuery) -> Result<(Found, Option<&'static str>), Error> {
     let by_number = wanted.sort == BY_ID && wanted.conditions.is_empty();
-    let served = if by_number { Some(Index::Number) } else { served(wanted) };
+    let served = if by_number { Some(JobIndex::Number) } else { served(wanted) };
     if let Some(index) = served {
         let sorted = by_number || wanted.sort == BY_TIME;
         if sorted || app.store.count(&index).await? > SORTED_JOBS {
@@ -82,15 +82,15 @@ async fn find(app: &App, wanted: &JobQuery) -> Result<(Found, Option<&'static st
 }
 
 /// The index that has what is wanted, and nothing else, in the order of `scheduled_time`.
-fn served(wanted: &JobQuery) -> Option<Index> {
+fn served(wanted: &JobQuery) -> Option<JobIndex> {
     if wanted.sort != BY_ID && wanted.sort != BY_TIME {
         return None;
     }
     match &wanted.conditions[..] {
-        [] => Some(Index::Due),
-        [Condition::State(state)] => Some(Index::Statuses(state.statuses())),
+        [] => Some(JobIndex::Due),
+        [Condition::State(state)] => Some(JobIndex::Statuses(state.statuses())),
         [Condition::Is(Text::FunctionName, name)] => {
-            name.parse::<ActionName>().ok().map(Index::Action)
+            name.parse::<ActionName>().ok().map(JobIndex::Action)
         }
         _ => None,
     }

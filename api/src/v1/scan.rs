@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use domain::job::{ActionName, Job, JobId, Timestamp};
-use store::{Index, Needs, Row, Rows, Store, StoreError};
+use store::{JobIndex, JobRow, JobRows, RowFields, Store, StoreError};
 use tokio::time::Instant;
 
 use super::filter::{Column, Condition, JobQuery, Number, Text, Time};
@@ -105,33 +105,33 @@ async fn resolved<'a>(
 }
 
 /// A walk over the index that leaves the fewest jobs to look at; `None` when no job can match.
-async fn narrowest(store: &Store, wanted: &JobQuery) -> Result<Option<Rows>, StoreError> {
+async fn narrowest(store: &Store, wanted: &JobQuery) -> Result<Option<JobRows>, StoreError> {
     let columns = wanted.conditions.iter().map(Condition::column).chain([wanted.sort]);
-    let mut needs = Needs::default();
+    let mut needs = RowFields::default();
     for column in columns {
         needs.spec |= matches!(column, Column::Text(column) if column != Text::FunctionName);
         needs.result |= column == Column::Number(Number::ChangeScore);
     }
-    let mut narrowest = store.rows(&Index::Number, None, needs).await?;
+    let mut narrowest = store.job_rows(&JobIndex::Number, None, needs).await?;
     for condition in &wanted.conditions {
         let (index, only) = match condition {
-            Condition::State(state) => (Index::Statuses(state.statuses()), None),
+            Condition::State(state) => (JobIndex::Statuses(state.statuses()), None),
             Condition::Is(Text::FunctionName, name) => match name.parse::<ActionName>() {
-                Ok(action) => (Index::Action(action), None),
+                Ok(action) => (JobIndex::Action(action), None),
                 Err(_) => return Ok(None),
             },
             Condition::Number(Number::Id, id) => match i64::try_from(*id) {
-                Ok(id) => (Index::Number, Some(id)),
+                Ok(id) => (JobIndex::Number, Some(id)),
                 Err(_) => return Ok(None),
             },
-            Condition::Time(Time::Scheduled, Some(at)) => (Index::Due, Some(at.ms())),
+            Condition::Time(Time::Scheduled, Some(at)) => (JobIndex::Due, Some(at.ms())),
             Condition::Time(_, None) => return Ok(None),
             Condition::Number(..)
             | Condition::Time(_, Some(_))
             | Condition::Is(..)
             | Condition::Contains(..) => continue,
         };
-        let rows = store.rows(&index, only, needs).await?;
+        let rows = store.job_rows(&index, only, needs).await?;
         if rows.total() < narrowest.total() {
             narrowest = rows;
         }
@@ -140,7 +140,7 @@ async fn narrowest(store: &Store, wanted: &JobQuery) -> Result<Option<Rows>, Sto
 }
 
 impl Test<'_> {
-    fn holds(&self, row: &Row) -> bool {
+    fn holds(&self, row: &JobRow) -> bool {
         let condition = match self {
             Test::Next(id) => return row.next == Some(*id),
             Test::Of(condition) => condition,
@@ -173,11 +173,11 @@ impl Condition {
     }
 }
 
-fn score(row: &Row) -> Option<i64> {
+fn score(row: &JobRow) -> Option<i64> {
     row.result.as_ref().and_then(change_score)
 }
 
-fn time(row: &Row, column: Time) -> Option<Timestamp> {
+fn time(row: &JobRow, column: Time) -> Option<Timestamp> {
     match column {
         Time::Scheduled => Some(row.scheduled_at),
         Time::Start => row.started_at,
@@ -185,7 +185,7 @@ fn time(row: &Row, column: Time) -> Option<Timestamp> {
     }
 }
 
-fn text(row: &Row, column: Text) -> Option<&str> {
+fn text(row: &JobRow, column: Text) -> Option<&str> {
     let spec = row.spec.as_ref();
     match column {
         Text::FunctionName => Some(&row.action),
@@ -195,7 +195,7 @@ fn text(row: &Row, column: Text) -> Option<&str> {
     }
 }
 
-fn key(row: &Row, column: Column) -> Option<SortKey> {
+fn key(row: &JobRow, column: Column) -> Option<SortKey> {
     match column {
         Column::Status => Some(SortKey::Number(State::of(row.status) as i64)),
         Column::Number(Number::Id) => Some(SortKey::Number(0)),

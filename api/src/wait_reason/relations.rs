@@ -1,7 +1,7 @@
 //! Why a job waits for other jobs: its dependencies or its children.
 
 use domain::job::{DependencyCondition, Job, Status};
-use store::{Related, Store, StoreError};
+use store::{RelatedJob, Store, StoreError};
 
 use super::reason::Reason;
 
@@ -22,7 +22,8 @@ pub(super) fn children(open: u64) -> Reason {
 pub(super) async fn dependencies(store: &Store, job: &Job, on: u32) -> Result<Reason, StoreError> {
     let related = store.related(&job.spec.depends_on).await?;
     let all = job.spec.depends_on.iter().filter_map(|id| related.get(id));
-    let open: Vec<&Related> = all.filter(|one| !is_met(one.last.status, job.spec.when)).collect();
+    let open: Vec<&RelatedJob> =
+        all.filter(|one| !is_met(one.last.status, job.spec.when)).collect();
     Ok(Reason::new("dependency", message(&open, on)))
 }
 
@@ -34,12 +35,12 @@ fn is_met(status: Status, when: DependencyCondition) -> bool {
     }
 }
 
-fn message(open: &[&Related], on: u32) -> String {
+fn message(open: &[&RelatedJob], on: u32) -> String {
     if open.is_empty() {
         let dependencies = if on == 1 { "dependency has" } else { "dependencies have" };
         return format!("its {on} {dependencies} finished, and it will continue in a moment");
     }
-    let name = |one: &&Related| {
+    let name = |one: &&RelatedJob| {
         let last = one.last;
         match last.id == one.named.id {
             true => format!("job {} ({}), which is {}", last.number, last.id, last.status),

@@ -106,7 +106,7 @@ async fn what_is_wrong_with_a_config_is_refused_by_its_field() {
     with_env(async |env| {
         let cases = [
             (json!({}), "action", "it is required"),
-            (json!({"action": "a b"}), "action", "no action name"),
+            (json!({"action": "a b"}), "action", "not a valid action name"),
             (json!({"action": "a", "retries": 101}), "retries", "from 0 to 100"),
             (json!({"action": "a", "retries": -1}), "retries", "whole number"),
             (json!({"action": "a", "deadline": "5"}), "deadline", "is not a valid duration"),

@@ -1,4 +1,4 @@
-//! The API as a process of its own, for what only a process shows: its memory, its output, its end.
+//! The API as a separate process, for tests of its limits, its output and its exit.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -10,13 +10,13 @@ use tokio::process::{Child, Command};
 
 use crate::env::{PATIENCE, eventually, free_address, redis_url};
 
-/// It runs until it is dropped.
+/// A running API, killed on drop.
 pub(crate) struct Process {
     pub(crate) address: SocketAddr,
-    child: Child,
+    _child: Child,
 }
 
-/// The program with these flags, on an address and in a namespace of its own.
+/// Returns the program with these flags, on this address and in its own namespace.
 fn command(address: SocketAddr, flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_capstan-api"));
     command.env_clear().args(flags).kill_on_drop(true);
@@ -27,26 +27,18 @@ fn command(address: SocketAddr, flags: &[&str]) -> Command {
 }
 
 impl Process {
-    /// Starts it over the Redis of the tests, and waits until it serves.
+    /// Starts the program over the shared Redis and waits until it serves.
     pub(crate) async fn start(flags: &[&str]) -> Process {
         let address = free_address();
         let child = command(address, flags).env("CAPSTAN_REDIS_URL", redis_url()).spawn().unwrap();
         eventually(async || TcpStream::connect(address).await.is_ok(), |there| *there).await;
-        Process { address, child }
-    }
-
-    /// How much memory it has now, in MiB.
-    pub(crate) fn resident_mib(&self) -> usize {
-        let id = self.child.id().expect("it runs");
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() / 1024
+        Process { address, _child: child }
     }
 }
 
-/// Runs it with these flags and this environment until `enough` is said, or until it ends; returns
-/// all it said.
-pub(crate) async fn said(
+/// Runs the program until its output contains `enough`, or until it exits; returns its output, and its
+/// status if it exited.
+pub(crate) async fn output_of(
     flags: &[&str],
     environment: &[(&str, &str)],
     enough: &str,
@@ -67,7 +59,10 @@ pub(crate) async fn said(
         true
     };
     let Ok(ended) = tokio::time::timeout(PATIENCE, reading).await else {
-        panic!("it neither says {enough:?} nor ends: {}", String::from_utf8_lossy(&text))
+        panic!(
+            "the output does not contain {enough:?} and the program does not exit: {}",
+            String::from_utf8_lossy(&text)
+        )
     };
     let status = if ended { Some(child.wait().await.unwrap()) } else { None };
     child.kill().await.unwrap();

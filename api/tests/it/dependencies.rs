@@ -3,7 +3,7 @@
 use domain::job::{JobId, Outcome};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
-use store::Filter;
+use store::JobFilter;
 use tokio::task::JoinSet;
 
 use crate::env::{TestEnv, id_of, send, with_env};
@@ -15,7 +15,7 @@ async fn batch(env: &TestEnv, jobs: &[Value]) -> Vec<Value> {
 }
 
 async fn count(env: &TestEnv) -> u64 {
-    env.store.jobs(&Filter::default(), 0, 0).await.unwrap().total
+    env.store.jobs(&JobFilter::default(), 0, 0).await.unwrap().total
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
-use service::settings::{OptionalAddress, StoreSettings, TelemetryConfig};
+use service::settings::{OptionalAddress, StoreSettings, TelemetrySettings};
 use store::Store;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -101,7 +101,7 @@ async fn begin(
         exposure,
         event_streams: 8,
         store,
-        telemetry: TelemetryConfig {
+        telemetry: TelemetrySettings {
             admin_listen: Some(OptionalAddress(Some(admin))),
             log: "info".to_owned(),
         },

@@ -150,14 +150,14 @@ async fn a_client_that_comes_back_goes_on_where_it_was() {
 async fn a_place_that_is_not_kept_any_more_is_said_to_be_lost() {
     with_env(async |env| {
         env.submit(&json!({"action": "noop"})).await;
-        let first = env.store.changes("", 1).await.unwrap().remove(0).id.to_string();
+        let first = env.store.event_list("", 1).await.unwrap().remove(0).id.to_string();
         let jobs = vec![json!({"action": "noop"}); 10_000];
         assert_eq!(env.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
         env.command("/jobs/cancel?all=true").await;
         let mut stream = Stream::open(env, "", Some(&first)).await;
         let lost = stream.event().await;
         assert_eq!((lost.name.as_str(), &lost.data), ("lost", &json!({"since": first})));
-        let kept = env.store.changes("", 1).await.unwrap().remove(0).id.to_string();
+        let kept = env.store.event_list("", 1).await.unwrap().remove(0).id.to_string();
         assert_eq!(stream.event().await.id, kept);
 
         // One that never was, because the store is another now.
@@ -253,7 +253,7 @@ async fn a_silent_stream_says_that_it_is_still_there() {
     with_env(async |env| {
         let mut stream = Stream::open(env, "?kind=cron", None).await;
         let worker = env.worker("default=1", &["noop"]).await;
-        env.beat(&worker, "default=1", &["noop"]).await;
+        env.heartbeat(&worker, "default=1", &["noop"]).await;
         assert_eq!(stream.block().await.as_deref(), Some(": still here"));
     })
     .await;

@@ -1,7 +1,7 @@
 //! Unique keys, and keys that make a repeated submission the same.
 
 use serde_json::{Value, json};
-use store::Filter;
+use store::JobFilter;
 use tokio::task::JoinSet;
 
 use crate::env::{Answer, TestEnv, id_of, send, with_env};
@@ -12,7 +12,7 @@ async fn keyed(env: &TestEnv, path: &str, key: &str, body: &Value) -> Answer {
 }
 
 async fn count(env: &TestEnv) -> u64 {
-    env.store.jobs(&Filter::default(), 0, 0).await.unwrap().total
+    env.store.jobs(&JobFilter::default(), 0, 0).await.unwrap().total
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_key_whose_job_is_not_kept_any_more_makes_none_again() {
         env.store.trim(&env.store.settings().await.unwrap()).await.unwrap();
 
         let repeat = keyed(env, "/jobs", "k", &body).await;
-        let message = "Idempotency-Key: the job that was made with it is not kept any more";
+        let message = "Idempotency-Key: the job that was created with this key has been removed";
         assert_eq!(repeat.refusal(), format!("409 CONFLICT {message}"));
         let detail = json!({"id": id, "field": "Idempotency-Key"});
         assert_eq!(repeat.json()["errors"][0]["detail"], detail);

@@ -41,15 +41,15 @@ async fn what_does_not_wait_is_not_changed() {
         let token = env.claim(&worker, id).await;
         let path = format!("/jobs/{id}");
         let runs = env.patch(&path, &change).await;
-        let only = "only a job that has not been started can be changed";
-        assert_eq!(runs.refusal(), format!("409 CONFLICT job {id} is running: {only}"));
+        let only = "only a job that has not started can be changed";
+        assert_eq!(runs.refusal(), format!("409 CONFLICT job {id} is running; {only}"));
         assert_eq!(runs.detail(), json!({"id": id, "status": "running"}));
 
         env.submit(&json!({"action": "noop", "parent": id})).await;
         env.end(id, token, Outcome::Await(None)).await;
         let awaits = env.patch(&path, &change).await.refusal();
-        let but = "but only for its children";
-        assert_eq!(awaits, format!("409 CONFLICT job {id} is waiting, {but}: {only}"));
+        let waits = format!("job {id} is waiting for its children");
+        assert_eq!(awaits, format!("409 CONFLICT {waits}; {only}"));
         let gone = env.patch(&format!("/jobs/{}", JobId::random()), &change).await;
         assert_eq!(gone.code(), "404 NO_SUCH_JOB");
     })

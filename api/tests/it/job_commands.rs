@@ -89,8 +89,8 @@ async fn a_job_that_is_over_is_tried_again_once() {
         let detail = |answer: &crate::env::Answer| answer.json()["errors"][0]["detail"].clone();
 
         let waits = retry(id).await;
-        let message = "only a job that is over and not deleted can be tried again";
-        assert_eq!(waits.refusal(), format!("409 CONFLICT job {id} is waiting: {message}"));
+        let message = "only a finished job that is not deleted can be retried";
+        assert_eq!(waits.refusal(), format!("409 CONFLICT job {id} is waiting; {message}"));
         assert_eq!(detail(&waits), json!({"id": id, "status": "waiting"}));
 
         let token = env.claim(&worker, id).await;
@@ -110,7 +110,7 @@ async fn a_job_that_is_over_is_tried_again_once() {
         assert_eq!(env.show(id).await["followUpID"], json!(follow_up));
 
         let followed = retry(id).await;
-        let message = format!("409 CONFLICT job {id} is carried on by job {follow_up} already");
+        let message = format!("409 CONFLICT job {id} was already retried as job {follow_up}");
         assert_eq!(followed.refusal(), message);
         assert_eq!(detail(&followed), json!({"id": id, "followUpID": follow_up}));
     })

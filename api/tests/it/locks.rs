@@ -98,9 +98,9 @@ async fn permits_are_set_and_nobody_may_need_more() {
             let message = format!("400 INVALID_PARAMETERS locks: lock licences has {message}");
             assert_eq!((answer.refusal(), answer.detail()), (message, json!({"field": "locks"})));
         };
-        refused(2, "1 permit, and it needs 2").await;
+        refused(2, "1 permit, but the job needs 2").await;
         assert_eq!(set(env, "licences", json!(3)).await["permits"], 3);
-        refused(4, "3 permits, and it needs 4").await;
+        refused(4, "3 permits, but the job needs 4").await;
         let keyed = env.client.post(env.at("/jobs")).header("Idempotency-Key", "k");
         let keyed = keyed.json(&needs(2));
         let first = send(keyed.try_clone().unwrap()).await.json();
@@ -114,7 +114,7 @@ async fn permits_are_set_and_nobody_may_need_more() {
         // What is said of the lock is forgotten; what is held stays held.
         let reset = set(env, "licences", Value::Null).await;
         assert_eq!((&reset["permits"], &reset["held"]), (&json!(1), &json!(3)));
-        refused(2, "1 permit, and it needs 2").await;
+        refused(2, "1 permit, but the job needs 2").await;
         let again = send(keyed).await;
         assert_eq!(
             (again.status, &again.json()["id"]),

@@ -1,6 +1,6 @@
 //! Passwords: whatever goes wrong, nobody reads one in what the service says.
 
-use crate::api_process::said;
+use crate::api_process::output_of;
 use crate::redis_server::Redis;
 use crate::token_files::Directory;
 
@@ -23,7 +23,7 @@ async fn a_wrong_password_is_said_to_be_wrong_and_not_repeated() {
         let mut environment: Vec<_> =
             case.iter().map(|(name, text)| (*name, text.as_str())).collect();
         environment.push(("CAPSTAN_LOG", "trace"));
-        let (text, _) = said(&[], &environment, "the store does not answer").await;
+        let (text, _) = output_of(&[], &environment, "the store does not answer").await;
         assert!(text.contains("the store does not answer"), "{text}");
         assert!(text.to_lowercase().contains("password"), "{text}");
         assert!(!text.contains(PASSWORD), "{text}");
@@ -40,12 +40,12 @@ async fn a_password_may_stand_in_a_file() {
         ("CAPSTAN_REDIS_URL", url.as_str()),
         ("CAPSTAN_REDIS_PASSWORD_FILE", file.to_str().unwrap()),
     ];
-    let (text, _) = said(&[], &environment, "jobs answered 202 are lost").await;
+    let (text, _) = output_of(&[], &environment, "jobs answered 202 are lost").await;
     assert!(text.contains("jobs answered 202 are lost"), "{text}");
     let missing = directory.at("missing");
     let environment = [environment[0], (environment[1].0, missing.to_str().unwrap())];
-    let (text, status) = said(&[], &environment, "the api serves").await;
-    assert!(text.contains("CAPSTAN_REDIS_PASSWORD_FILE cannot be used"), "{text}");
+    let (text, status) = output_of(&[], &environment, "serving the API").await;
+    assert!(text.contains("invalid CAPSTAN_REDIS_PASSWORD_FILE"), "{text}");
     assert_eq!(status.and_then(|status| status.code()), Some(1), "{text}");
 }
 
@@ -61,7 +61,7 @@ async fn neither_help_nor_an_address_that_is_none_repeats_a_password() {
     for url in bad {
         for flags in [&["--help"][..], &["--nonsense"], &[]] {
             let (text, status) =
-                said(flags, &[("CAPSTAN_REDIS_URL", &url)], "the api serves").await;
+                output_of(flags, &[("CAPSTAN_REDIS_URL", &url)], "serving the API").await;
             assert!(status.is_some(), "{flags:?} {text}");
             assert!(!text.is_empty() && !text.contains(PASSWORD), "{text}");
         }

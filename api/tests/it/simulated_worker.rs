@@ -6,7 +6,8 @@ use domain::capacity::CapacityMap;
 use domain::job::{Exception, FencingToken, JobId, Outcome, WorkerId};
 use serde_json::Value;
 use store::{
-    Appended, Beat, ClaimAnswer, ClaimRequest, Claims, Finish, Finished, Line, Pulse, Source,
+    AppendAnswer, ClaimAnswer, ClaimRequest, Claims, Finish, FinishAnswer, Heartbeat,
+    HeartbeatReply, LogSource, NewLogLine,
 };
 
 use crate::env::TestEnv;
@@ -15,14 +16,19 @@ impl TestEnv {
     /// A worker that offers this and knows these actions.
     pub(crate) async fn worker(&self, map: &str, actions: &[&str]) -> WorkerId {
         let worker = WorkerId::random();
-        assert!(matches!(self.beat(&worker, map, actions).await, Pulse::Alive(..)));
+        assert!(matches!(self.heartbeat(&worker, map, actions).await, HeartbeatReply::Renewed(..)));
         worker
     }
 
     /// The beat of such a worker.
-    pub(crate) async fn beat(&self, worker: &WorkerId, map: &str, actions: &[&str]) -> Pulse {
+    pub(crate) async fn beat(
+        &self,
+        worker: &WorkerId,
+        map: &str,
+        actions: &[&str],
+    ) -> HeartbeatReply {
         let capacity_map: CapacityMap = map.parse().unwrap();
-        let beat = Beat {
+        let beat = Heartbeat {
             worker: worker.clone(),
             lease: Duration::from_secs(60),
             name: "hand".to_owned(),
@@ -32,7 +38,7 @@ impl TestEnv {
             actions: actions.iter().map(|name| name.parse().unwrap()).collect(),
             running: Vec::new(),
         };
-        self.store.beat(&beat).await.unwrap()
+        self.store.heartbeat(&beat).await.unwrap()
     }
 
     /// Tries to claim a job.
@@ -61,9 +67,12 @@ impl TestEnv {
 
     /// Adds lines to the log of a job.
     pub(crate) async fn log(&self, id: JobId, token: FencingToken, first: u64, lines: &[&str]) {
-        let line = |text: &&str| Line::now(Source::Stdout, *text);
-        let lines: Vec<Line> = lines.iter().map(line).collect();
-        assert_eq!(self.store.log(id, token, first, &lines).await.unwrap(), Appended::All);
+        let line = |text: &&str| NewLogLine::now(LogSource::Stdout, *text);
+        let lines: Vec<NewLogLine> = lines.iter().map(line).collect();
+        assert_eq!(
+            self.store.append_log(id, token, first, &lines).await.unwrap(),
+            AppendAnswer::Recorded
+        );
     }
 
     /// Ends the run of a job well.
@@ -87,6 +96,6 @@ impl TestEnv {
         let follow_up = JobId::random();
         let end = Finish { id, token, outcome, follow_up, jitter: 0.0 };
         let ended = self.store.finish(&[end]).await.unwrap();
-        assert!(matches!(ended[0], Finished::Recorded(_)), "{ended:?}");
+        assert!(matches!(ended[0], FinishAnswer::Recorded(_)), "{ended:?}");
     }
 }

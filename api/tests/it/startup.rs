@@ -2,7 +2,7 @@
 
 use api::{Config, Exposure, RunError};
 use serde_json::json;
-use service::settings::{StoreSettings, TelemetryConfig};
+use service::settings::{StoreSettings, TelemetrySettings};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,7 @@ fn config(listen: &str, namespace: &str) -> Config {
         exposure: Exposure::default(),
         event_streams: 8,
         store: StoreSettings::new(redis_url(), namespace),
-        telemetry: TelemetryConfig { admin_listen: None, log: "info".to_owned() },
+        telemetry: TelemetrySettings { admin_listen: None, log: "info".to_owned() },
     }
 }
 

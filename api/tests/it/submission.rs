@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use domain::job::{ActionName, Status};
 use serde_json::{Value, json};
-use store::{ActionDefaults, Filter};
+use store::{ActionDefaults, JobFilter};
 use tokio::task::JoinSet;
 
 use crate::env::{Answer, TestEnv, send, with_env};
 
 async fn count(env: &TestEnv) -> u64 {
-    env.store.jobs(&Filter::default(), 0, 0).await.unwrap().total
+    env.store.jobs(&JobFilter::default(), 0, 0).await.unwrap().total
 }
 
 #[tokio::test]

@@ -85,10 +85,14 @@ async fn what_is_wrong_with_a_subscription_is_refused_by_its_field_and_not_repea
         let cases = [
             (json!({}), "name", "it is required"),
             (json!({"name": "a"}), "url", "it is required"),
-            (json!({"name": "a b", "url": "http://a"}), "name", "no name of a subscription"),
-            (json!({"name": "a", "url": "hunter2"}), "url", "no URL"),
+            (json!({"name": "a b", "url": "http://a"}), "name", "not a valid subscription name"),
+            (json!({"name": "a", "url": "hunter2"}), "url", "not a valid URL"),
             (json!({"name": "a", "url": "ftp://hunter2"}), "url", "http://"),
-            (json!({"name": "a", "url": "http://me:hunter2@a"}), "url", "no password"),
+            (
+                json!({"name": "a", "url": "http://me:hunter2@a"}),
+                "url",
+                "must not contain a user name or password",
+            ),
             (json!({"name": "a", "url": long}), "url", "longer than 2048"),
             (json!({"name": "a", "url": "http://a", "secret": "hunter2"}), "secret", "whsec_"),
             (

@@ -4,7 +4,7 @@ use api::Exposure;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client};
 
-use crate::api_process::said;
+use crate::api_process::output_of;
 use crate::env::{PATIENCE, TestEnv, eventually, free_address, redis_url, with_env_exposed};
 use crate::redis_server::Redis;
 use crate::token_files::Directory;
@@ -94,9 +94,9 @@ async fn files_that_are_none_stop_the_start_and_name_themselves() {
     let cases = [
         (Some(&certificate), None, "CAPSTAN_TLS_KEY is missing"),
         (None, Some(&key), "CAPSTAN_TLS_CERT is missing"),
-        (Some(&certificate), Some(&other), "CAPSTAN_TLS_KEY cannot be used"),
-        (Some(&certificate), Some(&empty), "CAPSTAN_TLS_KEY cannot be used"),
-        (Some(&empty), Some(&key), "there is no certificate in it"),
+        (Some(&certificate), Some(&other), "invalid CAPSTAN_TLS_KEY"),
+        (Some(&certificate), Some(&empty), "invalid CAPSTAN_TLS_KEY"),
+        (Some(&empty), Some(&key), "it contains no certificate"),
         (Some(&directory.at("none")), Some(&key), "none: "),
     ];
     for (certificate, key, why) in cases {
@@ -105,7 +105,7 @@ async fn files_that_are_none_stop_the_start_and_name_themselves() {
         };
         let (certificate, key) = (text(certificate), text(key));
         let flags = ["--tls-cert", &certificate, "--tls-key", &key];
-        let (said, status) = said(&flags, &[], "the api serves").await;
+        let (said, status) = output_of(&flags, &[], "serving the API").await;
         assert!(said.contains(why), "{why}: {said}");
         assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
     }
@@ -128,7 +128,7 @@ async fn a_store_behind_tls_is_trusted_from_its_authority_only() {
             ("CAPSTAN_REDIS_CA", ca.to_str().unwrap()),
             ("CAPSTAN_LOG", "debug"),
         ];
-        let (text, status) = said(&[], &environment, enough).await;
+        let (text, status) = output_of(&[], &environment, enough).await;
         assert!(text.contains(enough), "{text}");
         assert_eq!(status, None, "it goes on: {text}");
     }

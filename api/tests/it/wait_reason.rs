@@ -39,7 +39,7 @@ async fn a_job_waits_for_those_it_depends_on_and_for_what_carries_them_on() {
         }
         env.fail(ids[1], tokens[1]).await;
         let next: JobId = env.show(ids[1]).await["followUpID"].as_str().unwrap().parse().unwrap();
-        let carries = format!("job 7 ({next}), which carries on job 2 and is waiting");
+        let carries = format!("job 7 ({next}), which retries job 2 and is waiting");
         let message = format!("it depends on {carries}; {} running", named(4));
         assert_eq!(why(env, waits).await, format!("dependency: {message}{expires}"));
     })
@@ -86,10 +86,10 @@ async fn a_job_that_has_done_its_part_waits_for_its_children() {
         let child = json!({"action": "noop", "parent": parent});
         let ids = [env.submit(&child).await, env.submit(&child).await];
         env.end(parent, token, Outcome::Await(None)).await;
-        assert_eq!(why(env, parent).await, "children: 2 of its children are not over");
+        assert_eq!(why(env, parent).await, "children: 2 of its children have not finished");
         let token = env.claim(&worker, ids[0]).await;
         env.finish(ids[0], token, None).await;
-        assert_eq!(why(env, parent).await, "children: 1 of its children is not over");
+        assert_eq!(why(env, parent).await, "children: 1 of its children has not finished");
     })
     .await;
 }
@@ -124,12 +124,12 @@ async fn a_job_that_needs_a_lock_says_who_holds_it_and_how_many_go_before() {
         env.park(&worker, ids[1]).await;
         env.park(&worker, ids[2]).await;
         assert_eq!(why(env, ids[1]).await, held);
-        assert_eq!(why(env, ids[2]).await, format!("{held}; 1 ahead of it in line"));
+        assert_eq!(why(env, ids[2]).await, format!("{held}; 1 ahead of it in the wait queue"));
         env.command(&format!("/jobs/{}/cancel", ids[0])).await;
-        assert_eq!(why(env, ids[1]).await, format!("{held}, which is to stop"));
+        assert_eq!(why(env, ids[1]).await, format!("{held}, which is stopping"));
         env.finish(ids[0], token, None).await;
         assert_eq!(why(env, ids[1]).await, "queue: 0 ahead of it");
-        let free = "lock: lock devices is free; 1 ahead of it in line";
+        let free = "lock: lock devices is free; 1 ahead of it in the wait queue";
         assert_eq!(why(env, ids[2]).await, free);
     })
     .await;
@@ -153,7 +153,7 @@ async fn a_job_that_needs_several_permits_says_how_many_there_are() {
         assert_eq!(why(env, also).await, format!("lock: {message} job 1 ({two})"));
         let offered = env.submit(&needs(3)).await;
         let held = message.replace("it needs 2", "it needs 3");
-        let held = format!("lock: {held} job 1 ({two}); 1 ahead of it in line");
+        let held = format!("lock: {held} job 1 ({two}); 1 ahead of it in the wait queue");
         assert_eq!(why(env, offered).await, held, "it will stand behind the other");
         permits(env, "licences", Value::Null).await;
         let message = "lock: it needs 2 permits of lock licences, which has 1 permit";
@@ -192,11 +192,11 @@ async fn a_job_behind_its_own_share_says_so_unless_nobody_could_run_it() {
         let mut behind = Vec::new();
         for at in 0..66 {
             let why = why(env, id(at)).await;
-            behind.extend(why.starts_with("share").then_some(why));
+            behind.extend(why.starts_with("fairness").then_some(why));
         }
         behind.sort();
-        let share = |ahead: u32| format!("share: {ahead} of its own share ahead of it");
-        assert_eq!(behind, [share(64), share(65)]);
+        let fairness = |ahead: u32| format!("fairness: {ahead} ahead of it in its fairness group");
+        assert_eq!(behind, [fairness(64), fairness(65)]);
         assert_eq!(why(env, others).await, "queue: 64 ahead of it");
     })
     .await;

@@ -3,7 +3,7 @@
 use domain::capacity::CapacityMap;
 use domain::job::WorkerId;
 use serde_json::{Value, json};
-use store::Pulse;
+use store::HeartbeatReply;
 
 use crate::env::{TestEnv, with_env};
 
@@ -43,9 +43,9 @@ async fn a_worker_hears_with_its_next_beat_what_it_is_told() {
     with_env(async |env| {
         let worker = env.worker("default=16,scan=1", &["noop"]).await;
         let status = async || env.get(&format!("/workers/{worker}")).await.json()["status"].clone();
-        let orders = async || match env.beat(&worker, "default=16,scan=1", &["noop"]).await {
-            Pulse::Alive(orders) => orders,
-            Pulse::Dead => panic!("it is dead"),
+        let orders = async || match env.heartbeat(&worker, "default=16,scan=1", &["noop"]).await {
+            HeartbeatReply::Renewed(orders) => orders,
+            HeartbeatReply::Dead => panic!("it is dead"),
         };
         let nothing = json!({});
         assert_eq!(told(env, &worker, "drain", &nothing).await, "");

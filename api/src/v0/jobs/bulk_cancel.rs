@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::job::{Cancellation, Status};
-use store::{Cancelling, Filter, Store, StoreError};
+use store::{CancelAnswer, JobFilter, Store, StoreError};
 use tokio::time::Instant;
 
 /// How many jobs one call of the store cancels.
@@ -24,7 +24,7 @@ pub(super) struct BulkCancellation {
 /// cancelled, and the request can be repeated.
 pub(super) async fn cancel_all(
     store: &Store,
-    filter: &Filter,
+    filter: &JobFilter,
     why: &Cancellation,
 ) -> Result<BulkCancellation, StoreError> {
     let deadline = Instant::now() + TIME_LIMIT;
@@ -46,14 +46,14 @@ pub(super) async fn cancel_all(
 /// jobs, and cancelled ones would stay in the way of the next request.
 async fn pass(
     store: &Store,
-    (filter, status): (&Filter, Status),
+    (filter, status): (&JobFilter, Status),
     why: &Cancellation,
     deadline: Instant,
     progress: &mut BulkCancellation,
 ) -> Result<(), StoreError> {
     let mut position = 0;
     loop {
-        let (passed, ids) = store.step(filter, status, position).await?;
+        let (passed, ids) = store.walk_step(filter, status, position).await?;
         if passed == 0 {
             return Ok(());
         }
@@ -64,7 +64,7 @@ async fn pass(
                 return Ok(());
             }
             let answers = store.cancel(some, why).await?;
-            let asked = answers.iter().filter(|one| matches!(one, Cancelling::Asked(_)));
+            let asked = answers.iter().filter(|one| matches!(one, CancelAnswer::Requested(_)));
             progress.cancelled += asked.count() as u64;
         }
         // The jobs that matched have left the index of the status.

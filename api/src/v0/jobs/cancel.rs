@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use domain::job::Cancellation;
 use serde::Serialize;
-use store::Cancelling;
+use store::CancelAnswer;
 use utoipa::ToSchema;
 
 use super::bulk_cancel::{BulkCancellation, cancel_all};
@@ -38,8 +38,8 @@ pub(in crate::v0) async fn cancel(
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
     match app.store.cancel(&[id], &requested_by(&caller)).await?[..] {
-        [Cancelling::Asked(_) | Cancelling::Already(_)] => Ok(StatusCode::NO_CONTENT),
-        [Cancelling::Gone] => Err(Error::NoSuchJob(id.to_string()).into()),
+        [CancelAnswer::Requested(_) | CancelAnswer::Already(_)] => Ok(StatusCode::NO_CONTENT),
+        [CancelAnswer::Gone] => Err(Error::NoSuchJob(id.to_string()).into()),
         _ => Err(Error::Internal.into()),
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use domain::job::{self, JobId, Priority, Timestamp};
 use serde::Deserialize;
-use store::{Changed, JobChange};
+use store::{ChangeAnswer, JobChange};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -77,12 +77,12 @@ async fn changed(
 ) -> Result<job::Job, Error> {
     let gone = || Error::NoSuchJob(id.to_string());
     match app.store.change(id, JobChange { priority, scheduled_at }).await? {
-        Changed::Done => app.store.job(id).await?.ok_or_else(gone),
-        Changed::Refused(status) => Err(Error::AlreadyStarted { id, status }),
-        Changed::TooLate(expires) => {
+        ChangeAnswer::Changed => app.store.job(id).await?.ok_or_else(gone),
+        ChangeAnswer::Refused(status) => Err(Error::AlreadyStarted { id, status }),
+        ChangeAnswer::TooLate(expires) => {
             let why = format!("the job expires at {expires}, which must be later");
             Err(Error::invalid("scheduledAt", why))
         }
-        Changed::Gone => Err(gone()),
+        ChangeAnswer::Gone => Err(gone()),
     }
 }

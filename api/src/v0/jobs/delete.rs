@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::job::Status;
-use store::Deleting;
+use store::DeleteAnswer;
 
 use crate::app::App;
 use crate::error::Error;
@@ -30,10 +30,10 @@ pub(in crate::v0) async fn delete(
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
     match app.store.delete(id).await? {
-        Deleting::Deleted | Deleting::Requested => Ok(StatusCode::NO_CONTENT),
-        Deleting::Gone if app.store.status(id).await? == Some(Status::Deleted) => {
+        DeleteAnswer::Deleted | DeleteAnswer::Requested => Ok(StatusCode::NO_CONTENT),
+        DeleteAnswer::Gone if app.store.status(id).await? == Some(Status::Deleted) => {
             Ok(StatusCode::NO_CONTENT)
         }
-        Deleting::Gone => Err(Error::NoSuchJob(id.to_string()).into()),
+        DeleteAnswer::Gone => Err(Error::NoSuchJob(id.to_string()).into()),
     }
 }

@@ -1,7 +1,7 @@
 //! The query of lists and of bulk cancellation, as a filter of the store.
 
 use domain::job::Status;
-use store::Filter;
+use store::JobFilter;
 
 use crate::error::Error;
 use crate::v0::wire::pagination::read_page;
@@ -18,7 +18,7 @@ const MAX_LIMIT: u32 = 1000;
 #[derive(Debug)]
 pub(in crate::v0) struct ListQuery {
     /// The jobs; `None` if no job can match.
-    pub(in crate::v0) filter: Option<Filter>,
+    pub(in crate::v0) filter: Option<JobFilter>,
     /// The offset of the first job.
     pub(in crate::v0) start: usize,
     /// The largest number of jobs.
@@ -42,11 +42,11 @@ pub(in crate::v0) fn list_query(raw: Option<&str>) -> Result<ListQuery, Error> {
 
 /// Parses the query of a bulk cancellation; `None` if no job can match. Cancelling all jobs must be
 /// explicit.
-pub(in crate::v0) fn cancel_filter(raw: Option<&str>) -> Result<Option<Filter>, Error> {
+pub(in crate::v0) fn cancel_filter(raw: Option<&str>) -> Result<Option<JobFilter>, Error> {
     let query = Query::read(raw, &CANCEL_PARAMETERS)?;
     let statuses = statuses(&query)?;
     let filter = filter(&query, Vec::new())?;
-    let Filter { action, worker, parent, since, until, statuses: _, soonest_first: _ } = &filter;
+    let JobFilter { action, worker, parent, since, until, statuses: _, soonest_first: _ } = &filter;
     let narrowed = action.is_some()
         || worker.is_some()
         || parent.is_some()
@@ -59,11 +59,11 @@ pub(in crate::v0) fn cancel_filter(raw: Option<&str>) -> Result<Option<Filter>, 
     let can_be = [Status::Waiting, Status::Running].into_iter();
     let wanted = |status: &Status| statuses.as_ref().is_none_or(|named| named.contains(status));
     let statuses: Vec<Status> = can_be.filter(wanted).collect();
-    Ok((!statuses.is_empty()).then_some(Filter { statuses, ..filter }))
+    Ok((!statuses.is_empty()).then_some(JobFilter { statuses, ..filter }))
 }
 
-fn filter(query: &Query, statuses: Vec<Status>) -> Result<Filter, Error> {
-    Ok(Filter {
+fn filter(query: &Query, statuses: Vec<Status>) -> Result<JobFilter, Error> {
+    Ok(JobFilter {
         action: query.value_unless_any("action")?,
         worker: query.value_unless_any("worker")?,
         parent: query.value("parent")?,
@@ -195,7 +195,7 @@ mod tests {
             waiting of None
             nothing
             waiting running of None
-            limit: unknown query parameter; there are: action, worker, running, status, since, until, all
+            limit: unknown query parameter; expected one of: action, worker, running, status, since, until, all
         "#]].assert_eq(&queries.map(read).concat());
     }
 
@@ -216,8 +216,8 @@ mod tests {
                 "limits=1",
             ],
             &expect![[r#"
-                limit: "1001" is no whole number from 0 to 1000
-                start: "4294967296" is no whole number from 0 to 2147483647
+                limit: "1001" is not a whole number from 0 to 1000
+                start: "4294967296" is not a whole number from 0 to 2147483647
                 running: "maybe" is neither true nor false
                 status: "" is not a valid status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
                 status: "finished" is not a valid status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
@@ -226,7 +226,7 @@ mod tests {
                 worker: "me" is not a valid worker id: it must be 12 hexadecimal digits
                 parent: "1" is not a valid job id: it must be a UUID
                 sort: it must be scheduledAt or -scheduledAt
-                limits: unknown query parameter; did you mean limit? there are: action, worker, running, start, limit, status, since, until, parent, sort
+                limits: unknown query parameter; did you mean limit? expected one of: action, worker, running, start, limit, status, since, until, parent, sort
             "#]],
         );
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::job::JobId;
-use store::Retrying;
+use store::RetryAnswer;
 
 use super::job::Job;
 use crate::app::App;
@@ -35,16 +35,16 @@ pub(in crate::v0) async fn retry(
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
     let new = JobId::random();
     let refused = match app.store.retry(id, new).await? {
-        Retrying::Created => {
+        RetryAnswer::Created => {
             let job = app.store.job(new).await?.ok_or_else(|| Error::NoSuchJob(new.to_string()))?;
             app.metrics.submitted(1);
             caller.set_subject(new);
             return Ok((StatusCode::ACCEPTED, Json(job.into())));
         }
-        Retrying::Followed(follow_up) => Error::AlreadyRetried { id, follow_up },
-        Retrying::Taken(holder) => Error::UniqueKeyTaken { id, holder },
-        Retrying::Refused(status) => Error::NotFinished { id, status },
-        Retrying::Gone => Error::NoSuchJob(id.to_string()),
+        RetryAnswer::Followed(follow_up) => Error::AlreadyRetried { id, follow_up },
+        RetryAnswer::Taken(holder) => Error::UniqueKeyTaken { id, holder },
+        RetryAnswer::Refused(status) => Error::NotFinished { id, status },
+        RetryAnswer::Gone => Error::NoSuchJob(id.to_string()),
     };
     Err(refused.into())
 }

@@ -202,4 +202,6 @@ impl BatchSubmission {
 }
 
 #[cfg(test)]
+mod batch_tests;
+#[cfg(test)]
 mod tests;

@@ -87,8 +87,8 @@ fn below(at: FieldPath, name: &str) -> FieldPath {
     FieldPath { index, field }
 }
 
-/// Returns the field at a path of serde: `jobs[3].capacityMap.scan` is the field `capacityMap.scan` of
-/// job 3.
+/// Returns the field at a path of serde: `jobs[3].capacityMap.scan` is the field `capacityMap.scan`
+/// of job 3.
 fn field_path(path: &serde_path_to_error::Path) -> FieldPath {
     let (mut index, mut field) = (None, String::new());
     for segment in path.iter() {
@@ -113,8 +113,8 @@ fn field_path(path: &serde_path_to_error::Path) -> FieldPath {
     FieldPath { index, field }
 }
 
-/// Deserializes from a JSON object only. By itself, serde also accepts an array with the values of the
-/// fields in order.
+/// Deserializes from a JSON object only. By itself, serde also accepts an array with the values of
+/// the fields in order.
 #[derive(Debug)]
 pub(in crate::v0) struct Object<T>(pub(in crate::v0) T);
 

@@ -24,8 +24,8 @@ use crate::error::Error;
 const REPEATED_CHARACTERS: usize = 64;
 
 macro_rules! path_parameters {
-    ($($(#[$doc:meta])* $name:ident($value:ty) = $parse:expr, $error:path, $key:literal: $text:literal,
-        $example:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($value:ty) = $parse:expr, $error:path,
+        $key:literal: $text:literal, $example:literal;)*) => {$(
         $(#[$doc])*
         pub(in crate::v0) struct $name(pub(in crate::v0) $value);
 

@@ -1,5 +1,5 @@
-//! Query parameters, strictly: one that is not known, given twice, or wrong is refused by name. An
-//! empty value is the same as none, because generated clients send `?action=&worker=`.
+//! Query parameters. An unknown, repeated or invalid one is refused by name. An empty value counts
+//! as absent, because generated clients send `?action=&worker=`.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -12,12 +12,12 @@ use crate::app::App;
 use crate::error::{Error, unknown_name};
 use crate::v0::wire::refusal::Refusal;
 
-/// The parameters of one request; each is known and given once.
+/// The parameters of a request: each is known and given once.
 #[derive(Debug)]
 pub(in crate::v0) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads what stands behind the question mark.
+    /// Parses the query of a URL; only the parameters in `known` are accepted.
     pub(in crate::v0) fn read(raw: Option<&str>, known: &[&str]) -> Result<Query, Error> {
         let mut found: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()) {
@@ -33,13 +33,13 @@ impl Query {
         Ok(Query(found))
     }
 
-    /// A parameter as text; `None` when it is not given, or empty.
+    /// Returns a parameter as text; `None` if it is absent or empty.
     pub(in crate::v0) fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(given, _)| given == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// A parameter as what its text reads as.
+    /// Parses a parameter.
     pub(in crate::v0) fn value<T>(&self, name: &str) -> Result<Option<T>, Error>
     where
         T: FromStr<Err: Display>,
@@ -48,7 +48,7 @@ impl Query {
         value.map_err(|error| Error::invalid(name, error))
     }
 
-    /// The same, where `any` is the same as none.
+    /// Parses a parameter for which `any` means absent.
     pub(in crate::v0) fn value_unless_any<T>(&self, name: &str) -> Result<Option<T>, Error>
     where
         T: FromStr<Err: Display>,
@@ -56,16 +56,16 @@ impl Query {
         if self.text(name) == Some("any") { Ok(None) } else { self.value(name) }
     }
 
-    /// A whole number from 0 to `most`.
-    pub(in crate::v0) fn number(&self, name: &str, most: u32) -> Result<Option<u32>, Error> {
+    /// Parses a whole number from 0 to `max`.
+    pub(in crate::v0) fn number(&self, name: &str, max: u32) -> Result<Option<u32>, Error> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let number = text.parse().ok().filter(|number| *number <= most);
+        let number = text.parse().ok().filter(|number| *number <= max);
         let short: String = text.chars().take(32).collect();
-        let why = || format!("{short:?} is no whole number from 0 to {most}");
+        let why = || format!("{short:?} is not a whole number from 0 to {max}");
         number.map(Some).ok_or_else(|| Error::invalid(name, why()))
     }
 
-    /// Yes or no, in the words of Go's `strconv.ParseBool`.
+    /// Parses a boolean, with the spellings of Go's `strconv.ParseBool`.
     pub(in crate::v0) fn switch(&self, name: &str) -> Result<Option<bool>, Error> {
         match self.text(name) {
             None => Ok(None),
@@ -79,7 +79,7 @@ impl Query {
     }
 }
 
-/// The query of a route that takes no parameters.
+/// The query of a route without parameters.
 pub(in crate::v0) struct NoQuery;
 
 impl FromRequestParts<Arc<App>> for NoQuery {
@@ -102,15 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_or_given_twice_is_refused_by_name() {
+    fn unknown_and_repeated_parameters_are_refused_by_name() {
         let cases = [
             (
                 "strat=1",
-                "strat: unknown query parameter; did you mean start? there are: start, running",
+                "strat: unknown query parameter; did you mean start? expected one of: start, running",
             ),
-            ("x%79=1", "xy: unknown query parameter; there are: start, running"),
+            ("x%79=1", "xy: unknown query parameter; expected one of: start, running"),
             ("start=1&start=1", "start: the query parameter is given twice"),
-            ("=1", ": unknown query parameter; there are: start, running"),
+            ("=1", ": unknown query parameter; expected one of: start, running"),
         ];
         for (raw, message) in cases {
             assert_eq!(read(raw).unwrap_err(), message, "{raw}");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_whole_and_bounded() {
+    fn a_number_is_whole_and_within_its_bounds() {
         let cases = [
             ("", Ok(None)),
             ("start=", Ok(None)),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn yes_and_no_are_the_words_of_go() {
+    fn booleans_have_the_spellings_of_go() {
         for word in ["1", "t", "T", "true", "TRUE", "True"] {
             let query = read(&format!("running={word}")).unwrap();
             assert_eq!(query.switch("running"), Ok(Some(true)), "{word}");

@@ -1,9 +1,8 @@
-//! The one place where an error becomes an answer of the v0 surface: code, message, detail.
+//! The one place where an error becomes an answer of this surface: code, message and detail.
 //!
-//! Some codes are not in the contract's list: NO_SUCH_ROUTE for a path that nothing is served
-//! under, NO_SUCH_CLASS and NO_SUCH_ACTION for what cannot be one, NO_SUCH_SUBSCRIPTION, and the reference's
-//! INTERNAL_ERROR. A 413 says INVALID_PARAMETERS and names the limit in its detail; a 429 says
-//! NOT_AUTHENTICATED.
+//! Some codes are additions to the contract: NO_SUCH_ROUTE, NO_SUCH_CLASS, NO_SUCH_ACTION,
+//! NO_SUCH_SUBSCRIPTION and DTR's INTERNAL_ERROR. A 413 has the code INVALID_PARAMETERS, with the
+//! limit in its detail; a 429 has the code NOT_AUTHENTICATED.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -19,22 +18,22 @@ use crate::http_error;
 #[derive(Debug)]
 pub(crate) struct Refusal(Error);
 
-/// What every error answers.
+/// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct Errors {
-    /// What was wrong; one entry.
+    /// The error; always one entry.
     errors: Vec<OneError>,
 }
 
-/// What was wrong.
+/// An error.
 #[derive(Debug, Serialize, ToSchema)]
 struct OneError {
-    /// A word to tell cases apart.
+    /// The code, for programs.
     code: &'static str,
-    /// One sentence for people.
+    /// A sentence for people.
     message: String,
-    /// What the message says, for programs: `field`, `index` of the job in its batch, `limitBytes`,
-    /// …
+    /// The facts of the message, for programs: `field`, `index` of the job in its batch,
+    /// `limitBytes`, …
     detail: Map<String, Value>,
 }
 
@@ -57,7 +56,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The status and the body for an error.
+/// Returns the status code and the body of an error.
 pub(in crate::v0) fn answer(error: &Error) -> (StatusCode, Errors) {
     let one = OneError { code: code(error), message: error.to_string(), detail: detail(error) };
     (http_error::status(error), Errors { errors: vec![one] })

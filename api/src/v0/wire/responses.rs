@@ -1,5 +1,5 @@
-//! The responses of refused requests in the OpenAPI document. They are generated from the errors, so
-//! the examples are real answers.
+//! The responses of refused requests in the OpenAPI document. They are generated from the errors,
+//! so the examples are real answers.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,9 @@ responses! {
     /// The token is missing or unknown.
     NoToken: WRONG_TOKEN, Error::TooManyWrongTokens;
     /// The role of the token is too low.
-    WrongRole: Error::NotAuthorized { owner: Owner::example(), role: Role::Viewer, needed: Role::Admin };
+    WrongRole: Error::NotAuthorized {
+        owner: Owner::example(), role: Role::Viewer, needed: Role::Admin,
+    };
     /// A query parameter is unknown or invalid.
     BadQuery: Error::invalid("strat", unknown_name("query parameter", "strat", &["start"]));
     /// The body is invalid.

@@ -1,5 +1,5 @@
-//! The schemas of values that stand in many places of the document: each is described once, under a
-//! name. They say what the types that read these values take, and read nothing themselves.
+//! Schemas of values that occur in many places of the OpenAPI document: each is described once,
+//! under a name. They describe what other types parse.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! Commands to workers: change the capacity, drain, resume. A worker learns of a command at once and
-//! obeys with its next heartbeat.
+//! Commands to workers: change the capacity, drain, resume. A worker learns of a command at once
+//! and obeys with its next heartbeat.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use domain::capacity::CapacityMap;
 use domain::job::WorkerId;
 use serde::Deserialize;
-use store::{Steer, Steered};
+use store::{CommandAnswer, WorkerCommand};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -55,7 +55,7 @@ pub(in crate::v0) async fn capacity(
 ) -> Result<StatusCode, Refusal> {
     let new: NewCapacity = body::read(request, BODY_BYTES).await?;
     let map = new.capacity_map.ok_or_else(|| Error::invalid("capacityMap", "it is required"))?;
-    command(&app, &id, &Steer::Capacity(map)).await
+    command(&app, &id, &WorkerCommand::Capacity(map)).await
 }
 
 /// Has a worker take no more jobs, until it is resumed. What it runs goes on.
@@ -71,7 +71,7 @@ pub(in crate::v0) async fn drain(
     WorkerPath(id): WorkerPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    command(&app, &id, &Steer::Drain).await
+    command(&app, &id, &WorkerCommand::Drain).await
 }
 
 /// Has a worker that drains take jobs again.
@@ -87,14 +87,14 @@ pub(in crate::v0) async fn resume(
     WorkerPath(id): WorkerPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    command(&app, &id, &Steer::Resume).await
+    command(&app, &id, &WorkerCommand::Resume).await
 }
 
-async fn command(app: &App, id: &WorkerId, wanted: &Steer) -> Result<StatusCode, Refusal> {
-    let sending = async { Ok::<_, Refusal>(app.store.steer(id, wanted).await?) };
+async fn command(app: &App, id: &WorkerId, wanted: &WorkerCommand) -> Result<StatusCode, Refusal> {
+    let sending = async { Ok::<_, Refusal>(app.store.command_worker(id, wanted).await?) };
     match in_time(sending).await? {
-        Steered::Told => Ok(StatusCode::ACCEPTED),
-        Steered::Over => Err(Error::WorkerGone(id.clone()).into()),
-        Steered::Gone => Err(Error::NoSuchWorker(id.to_string()).into()),
+        CommandAnswer::Accepted => Ok(StatusCode::ACCEPTED),
+        CommandAnswer::Over => Err(Error::WorkerGone(id.clone()).into()),
+        CommandAnswer::Gone => Err(Error::NoSuchWorker(id.to_string()).into()),
     }
 }

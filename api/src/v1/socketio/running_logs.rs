@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::job::{JobId, Status};
-use store::{Filter, Store, StoreError};
+use store::{JobFilter, Store, StoreError};
 
 use super::message::log_message;
 
@@ -31,7 +31,7 @@ impl RunningLogs {
     /// Begins with what runs now, at the ends of its logs.
     pub(super) async fn new(store: &Store) -> Result<RunningLogs, StoreError> {
         let statuses = vec![Status::Running, Status::CancelRequest];
-        let filter = Filter { statuses, ..Filter::default() };
+        let filter = JobFilter { statuses, ..JobFilter::default() };
         let jobs = store.jobs(&filter, 0, MAX_JOBS).await?.jobs;
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
         let lengths = store.log_lengths(&ids).await?;

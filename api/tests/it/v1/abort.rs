@@ -67,7 +67,7 @@ async fn an_abort_that_is_none_is_refused_in_the_words_of_the_reference() {
         let form = put("application/x-www-form-urlencoded", "action=ABORT").await;
         assert!(error(&form).starts_with("415 Unsupported Media Type"), "{}", form.text);
         let broken = put("application/json", "{").await;
-        assert!(error(&broken).starts_with("400 Bad Request: the body is no JSON"));
+        assert!(error(&broken).starts_with("400 Bad Request: the body is not valid JSON"));
         let large = put("application/json", &" ".repeat(1024 * 1024 + 1)).await;
         assert!(error(&large).starts_with("413 Request Entity Too Large"));
         for method in [Method::POST, Method::DELETE, Method::PATCH] {

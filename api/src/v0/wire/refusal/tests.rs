@@ -59,59 +59,59 @@ fn every_error_has_the_shape_of_the_surface() {
         404 NO_SUCH_CRON {"name":"x"}
           there is no cron "x"
         404 NO_SUCH_LOCK {"name":"x"}
-          nobody holds, waits for or has set a lock "x"
+          lock "x" is not held, waited for or configured
         404 NO_SUCH_CLASS {"name":"x"}
-          "x" is no class of jobs: it must be like scan=1 or cpu=2+scan=1, in the order of names
+          "x" is not a valid class of jobs: write it like scan=1 or cpu=2+scan=1, with the types in alphabetical order
         404 NO_SUCH_ACTION {"name":"x y"}
-          "x y" is no name of an action
+          "x y" is not a valid action name
         404 NO_SUCH_ACTION_CONFIG {"action":"x"}
-          nothing is configured of the action "x"
+          action "x" has no configuration
         404 NO_SUCH_SUBSCRIPTION {"name":"x"}
           there is no subscription "x"
         401 NOT_AUTHENTICATED {}
           there is no such token
         429 NOT_AUTHENTICATED {}
-          too many wrong tokens come from this address; try again in a second
+          too many wrong tokens from this address; try again in a second
         403 NOT_AUTHORIZED {"name":"ci","needed":"admin","role":"viewer"}
-          ci is viewer, and this takes admin
+          token ci has role viewer; admin is required
         404 NO_SUCH_ROUTE {"route":"/x"}
           there is no route "/x"
         405 NOT_ALLOWED {"method":"PUT","route":"/x"}
-          /x does not take PUT
+          /x does not allow PUT
         415 UNSUPPORTED_MEDIA_TYPE {"contentType":"text/xml"}
-          the body must be application/json, and not "text/xml"
+          the body must be application/json, not "text/xml"
         400 INVALID_JSON {}
-          the body is no JSON: end of file
+          the body is not valid JSON: end of file
         400 INVALID_PARAMETERS {"field":"retries","index":7}
           jobs[7].retries: is too many
         413 INVALID_PARAMETERS {"field":"parameters","limitBytes":65536}
-          parameters: more than 65536 bytes, which is the limit
+          parameters: larger than the limit of 65536 bytes
         409 CONFLICT {"queue":"a=1.normal"}
-          queue "a=1.normal" would be one more than this namespace may have: use fewer kinds of capacity maps
+          queue "a=1.normal" would exceed the number of queues of a namespace: use fewer different capacity maps
         409 CONFLICT {}
-          this namespace has 200000 crons already, and may not have more
+          this namespace already has 200000 crons, which is the limit
         409 CONFLICT {}
-          this namespace has configured 1000 actions already, and may not have more
+          this namespace already configures 1000 actions, which is the limit
         409 CONFLICT {}
-          this namespace has 100 subscriptions already, and may not have more
+          this namespace already has 100 subscriptions, which is the limit
         409 CONFLICT {"field":"Idempotency-Key","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","index":2}
-          jobs[2].Idempotency-Key: the job that was made with it is not kept any more
+          jobs[2].Idempotency-Key: the job that was created with this key has been removed
         409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"running"}
-          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is running: only a job that is over and not deleted can be tried again
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is running; only a finished job that is not deleted can be retried
         409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"done"}
-          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is done: only a job that has not been started can be changed
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is done; only a job that has not started can be changed
         409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"waiting"}
-          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is waiting, but only for its children: only a job that has not been started can be changed
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is waiting for its children; only a job that has not started can be changed
         409 CONFLICT {"followUpID":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}
-          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is carried on by job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b already
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b was already retried as job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
         409 CONFLICT {"holderID":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}
-          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b, which is not over, has the unique key of job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b, which has not finished, has the unique key of job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
         409 CONFLICT {"id":"f97ebb52f0f6"}
           worker f97ebb52f0f6 is dead or has shut down
         503 UNAVAILABLE {}
           the store does not answer; try again in a second
         500 INTERNAL_ERROR {}
-          something is wrong inside of Capstan; its log says more
+          internal error; see the service log
     "#]]
     .assert_eq(&errors.iter().map(text).collect::<String>());
     let shape = json!(answer(&errors[0]).1);
