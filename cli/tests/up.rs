@@ -52,11 +52,12 @@ fn a_command_finds_everything_and_its_exit_code_is_passed_on() {
 fn ctrl_c_stops_everything() {
     let test = Test::new("interrupt");
     let mut up = test.up(&["--listen", "127.0.0.1:0", "--workers", "1"]);
-    let (mut child, stdout) = spawn(&mut up);
-    let shown = read_until(stdout, "Three things to try:");
-    assert!(shown.contains("worker-1  | hello from capstan-worker\n"), "{shown}");
+    let (mut child, mut stdout) = spawn(&mut up);
+    let mut shown = read_until(&mut stdout, "Three things to try:");
     assert_eq!(test.processes().len(), 3, "a scheduler, a worker, an API");
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    stdout.read_to_string(&mut shown).unwrap();
+    assert!(shown.contains("worker-1  | hello from capstan-worker\n"), "{shown}");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(test.processes(), Vec::<i32>::new());
 }
@@ -98,8 +99,8 @@ fn one_of_redis_and_rabbitmq_alone_is_a_usage_error() {
 fn kill_9_leaves_no_process_and_data_that_the_next_start_can_use() {
     let test = Test::new("killed");
     let mut up = test.up(&["--servers-only"]);
-    let (mut child, stdout) = spawn(&mut up);
-    let shown = read_until(stdout, "export CAPSTAN_TEST_RABBITMQCTL=");
+    let (mut child, mut stdout) = spawn(&mut up);
+    let shown = read_until(&mut stdout, "export CAPSTAN_TEST_RABBITMQCTL=");
     assert!(shown.contains("export CAPSTAN_TEST_REDIS_URL=redis://127.0.0.1:"), "{shown}");
     assert!(test.processes().len() >= 3, "redis-server, epmd, the node of RabbitMQ");
     child.kill().unwrap();
@@ -174,13 +175,12 @@ fn spawn(command: &mut Command) -> (Child, BufReader<ChildStdout>) {
     (child, stdout)
 }
 
-/// What is printed up to a line that begins with `start`. Later output is read and dropped.
-fn read_until(mut output: BufReader<ChildStdout>, start: &str) -> String {
+/// What is printed up to a line that begins with `start`.
+fn read_until(output: &mut BufReader<ChildStdout>, start: &str) -> String {
     let mut shown = String::new();
     while !shown.lines().last().is_some_and(|line| line.starts_with(start)) {
         assert!(output.read_line(&mut shown).unwrap() > 0, "it ended after: {shown}");
     }
-    std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
     shown
 }
 

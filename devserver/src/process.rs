@@ -1,4 +1,4 @@
-//! A child process that can be started, killed and started again, and that does not outlive us.
+//! A child process that can be started, killed and started again, and that dies with its parent.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
@@ -36,9 +36,9 @@ pub struct Process {
 impl Process {
     /// Describes a process; [`Process::spawn`] and [`Process::start`] start it.
     ///
-    /// The process gets a session of its own, so that Ctrl-C in a terminal reaches only us. The
-    /// kernel kills it when the thread that started it ends: start it from a thread that lives as
-    /// long as the process should.
+    /// The process runs in a new session, so that Ctrl-C in a terminal reaches only us. The kernel
+    /// kills it when the thread that started it ends: start it from a thread that lives as long as
+    /// the process should.
     #[must_use]
     pub fn new(name: impl Into<String>, command: std::process::Command, log: Log) -> Process {
         let mut command = Command::from(command);

@@ -1,9 +1,9 @@
 //! The folder of a run, the lock on it, and the mark by which processes of a dead run are found.
 //!
-//! Every process carries [`MARK`]`=<folder>` in its environment, and so do its children. Only
-//! processes with the mark are ever killed, whoever their parent is by now. While the owner of a
-//! run lives it holds the lock in the folder; processes of a run that is not locked were left
-//! behind when the owner was killed.
+//! Every process has [`MARK`]`=<folder>` in its environment, and its children inherit it. Only
+//! processes with the mark are killed, even if their parent has died. The owner of a run holds the
+//! lock in the folder as long as it lives. A run that is not locked was left behind when its owner
+//! was killed.
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -22,7 +22,7 @@ const TEMPORARY_PREFIX: &str = "capstan-up-";
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 const KILL_PERIOD: Duration = Duration::from_millis(10);
 
-/// A run: a folder that belongs to this process alone. Dropping it kills every process that
+/// A folder that belongs to this process alone. Dropping it kills every process that
 /// carries its mark, and deletes the folder if it is temporary.
 #[derive(Debug)]
 pub struct Run {
@@ -70,7 +70,7 @@ impl Run {
             let named = folder.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX);
             let is_folder = folder.file_type().is_ok_and(|kind| kind.is_dir());
             if named && is_folder && is_abandoned(&folder.path()) {
-                // It may be somebody else's.
+                // Fails for the folder of another user, which is no concern of ours.
                 let _ = std::fs::remove_dir_all(folder.path());
             }
         }

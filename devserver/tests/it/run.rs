@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 
-use devserver::{Error, Run};
+use devserver::{Error, MARK, Run};
 
 use crate::{Folder, is_alive};
 
@@ -41,25 +42,32 @@ fn what_a_process_left_behind_is_killed_at_the_end_of_the_run() {
 }
 
 #[test]
-fn a_sweep_spares_what_belongs_to_a_live_run_and_removes_what_does_not() {
+fn a_sweep_kills_processes_of_abandoned_runs_only() {
     let live = Run::temporary().unwrap();
     let mut spared = live.command("sleep").arg("1000").spawn().unwrap();
+    // Other processes may sweep as well, at any time.
+    let dead = Folder::new("dead");
+    let mut abandoned = Command::new("sleep");
+    let mut abandoned = abandoned.arg("1000").env(MARK, dead.path()).spawn().unwrap();
+    std::fs::write(dead.path().join("lock"), "").unwrap();
 
-    // What is left of a run whose owner was killed: its folder, its processes, and no lock.
-    let dead = Run::temporary().unwrap();
-    let mut orphan = dead.command("sleep").arg("1000").spawn().unwrap();
-    let folder = dead.folder().with_file_name(format!("capstan-up-test-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("lock"), "").unwrap();
-    let mut abandoned = std::process::Command::new("sleep");
-    let mut abandoned = abandoned.arg("1000").env(devserver::MARK, &folder).spawn().unwrap();
-
-    assert!(Run::sweep());
+    Run::sweep();
     assert!(!is_alive(abandoned.id()));
-    assert!(!folder.exists());
-    assert!(is_alive(spared.id()) && is_alive(orphan.id()));
-    drop((live, dead));
-    for child in [&mut spared, &mut orphan, &mut abandoned] {
-        child.wait().unwrap();
-    }
+    assert!(is_alive(spared.id()));
+    drop(live);
+    spared.wait().unwrap();
+    abandoned.wait().unwrap();
+}
+
+#[test]
+fn a_sweep_deletes_abandoned_temporary_folders_only() {
+    let live = Run::temporary().unwrap();
+    let name = format!("capstan-up-test-{}", std::process::id());
+    let dead = live.folder().with_file_name(name);
+    std::fs::create_dir(&dead).unwrap();
+    std::fs::write(dead.join("lock"), "").unwrap();
+
+    Run::sweep();
+    assert!(!dead.exists());
+    assert!(live.folder().exists());
 }
