@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use testkit::TestEnv;
 use tokio::process::Command;
@@ -12,7 +11,9 @@ use super::markdown::Document;
 use super::script::{Script, matches};
 
 /// How long a page may take, the start of its fleet included.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT_S: &str = "60";
+/// The exit code of `timeout` after that.
+const TIMED_OUT: i32 = 124;
 
 /// The programs that a page needs, beside the folder of this test.
 const PROGRAMS: [&str; 4] = ["capstan", "capstan-scheduler", "capstan-worker", "capstan-api"];
@@ -36,18 +37,18 @@ pub(super) async fn run(document: &Document) -> Option<String> {
     }
     std::fs::write(files.join("page.sh"), &script.text).unwrap();
 
-    let failure = match tokio::time::timeout(LIMIT, up(&env, &files, &work).output()).await {
-        Err(_) => Some(format!("{}: not finished in {LIMIT:?}", document.path.display())),
-        Ok(output) => failure(document, &script, &files, &output.unwrap()),
-    };
+    let output = up(&env, &files, &work).output().await.unwrap();
+    let failure = failure(document, &script, &files, &output);
     env.close().await;
     std::fs::remove_dir_all(&folder).unwrap();
     failure
 }
 
 /// The command that starts a fleet and runs the script. The environment is a reader's: nothing is set.
+/// SIGTERM after the limit lets `capstan up` stop what it started.
 fn up(env: &TestEnv, files: &Path, work: &Path) -> Command {
-    let mut command = Command::new(program("capstan"));
+    let mut command = Command::new("timeout");
+    command.arg(LIMIT_S).arg(program("capstan"));
     command.env_clear().current_dir(work).stdin(Stdio::null()).kill_on_drop(true);
     for name in ["PATH", "HOME", "LANG"] {
         command.envs(std::env::var_os(name).map(|value| (name, value)));
@@ -77,7 +78,9 @@ fn failure(
     if !output.status.success() {
         let (out, err) = (&output.stdout, &output.stderr);
         let texts = [out, err].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-        return Some(format!("{path} failed:\n{}", texts.concat()));
+        let timed_out = output.status.code() == Some(TIMED_OUT);
+        let what = if timed_out { "did not finish" } else { "failed" };
+        return Some(format!("{path} {what}:\n{}", texts.concat()));
     }
     let wrong = script.expected.iter().find_map(|expected| {
         let actual = std::fs::read_to_string(files.join(&expected.file)).unwrap();

@@ -39,6 +39,7 @@ __end() {
   [ ! -e "$__files/$__line.out" ] || cat "$__files/$__line.out"
 }
 trap __end EXIT
+trap 'exit 143' TERM
 "#;
 
 impl Script {
