@@ -1,6 +1,9 @@
-//! What every service binary needs: settings, logs, health, metrics, shutdown. Imports `domain`, `store` and `broker`.
+//! What every service binary needs: settings, logging, health, the admin listener, shutdown, and
+//! files that are read again when they change. Imports `domain`, `store` and `broker`.
 
+pub mod admin;
+pub mod health;
+pub mod logging;
 pub mod settings;
 pub mod shutdown;
-pub mod telemetry;
 pub mod watched_files;

@@ -1,5 +1,6 @@
-//! The settings that services share: command-line flags that are also environment variables. Only these structs and
-//! those of the services that contain them read the environment. An invalid setting aborts startup; the error names it.
+//! The settings that several services share: command-line flags that are also environment
+//! variables. Only these structs, and those of the services that contain them, read the
+//! environment. An invalid setting aborts startup; the error names it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,10 +14,10 @@ use store::StoreConfig;
 
 pub use domain::settings::duration;
 
-/// Where the store is.
+/// The settings of the store.
 #[derive(Clone, Args)]
 pub struct StoreSettings {
-    /// Redis, as redis://[user:password@]host:port[/db]; rediss:// uses TLS
+    /// Redis URL: redis://[user:password@]host:port[/db]; rediss:// uses TLS
     #[arg(
         long,
         env = "CAPSTAN_REDIS_URL",
@@ -25,23 +26,24 @@ pub struct StoreSettings {
     )]
     pub redis_url: String,
 
-    /// File that contains the Redis password, so that the URL need not
-    #[arg(long, env = "CAPSTAN_REDIS_PASSWORD_FILE", value_name = "FILE", value_parser = path)]
+    /// File with the Redis password, instead of the URL
+    #[arg(long, env = "CAPSTAN_REDIS_PASSWORD_FILE", value_name = "FILE", value_parser = parse_path)]
     pub redis_password_file: Option<PathBuf>,
 
-    /// PEM file of the certificate authorities to trust for Redis [default: the system's]
-    #[arg(long, env = "CAPSTAN_REDIS_CA", value_name = "FILE", value_parser = path)]
+    /// PEM file of the certificate authorities to trust for Redis [default: those of the system]
+    #[arg(long, env = "CAPSTAN_REDIS_CA", value_name = "FILE", value_parser = parse_path)]
     pub redis_ca: Option<PathBuf>,
 
-    /// Prefix of every key and queue; fleets with different namespaces are independent
+    /// Namespace: the prefix of every key and queue; fleets with different namespaces are
+    /// independent
     #[arg(long, env = "CAPSTAN_NAMESPACE", default_value = "capstan", value_parser = namespace)]
     pub namespace: String,
 }
 
-/// Where the broker is.
+/// The settings of the broker.
 #[derive(Clone, Args)]
 pub struct BrokerSettings {
-    /// RabbitMQ, as amqp://user:password@host:port/vhost; amqps:// uses TLS
+    /// RabbitMQ URL: amqp://user:password@host:port/vhost; amqps:// uses TLS
     #[arg(
         long,
         env = "CAPSTAN_AMQP_URL",
@@ -50,15 +52,16 @@ pub struct BrokerSettings {
     )]
     pub amqp_url: String,
 
-    /// File that contains the RabbitMQ password, so that the URL need not
-    #[arg(long, env = "CAPSTAN_AMQP_PASSWORD_FILE", value_name = "FILE", value_parser = path)]
+    /// File with the RabbitMQ password, instead of the URL
+    #[arg(long, env = "CAPSTAN_AMQP_PASSWORD_FILE", value_name = "FILE", value_parser = parse_path)]
     pub amqp_password_file: Option<PathBuf>,
 
-    /// PEM file of certificate authorities to trust for RabbitMQ besides the system's
-    #[arg(long, env = "CAPSTAN_AMQP_CA", value_name = "FILE", value_parser = path)]
+    /// PEM file of certificate authorities to trust for RabbitMQ, in addition to those of the
+    /// system
+    #[arg(long, env = "CAPSTAN_AMQP_CA", value_name = "FILE", value_parser = parse_path)]
     pub amqp_ca: Option<PathBuf>,
 
-    /// Type of the queues; no job is lost with either
+    /// Type of new queues; no job is lost with either
     #[arg(
         long,
         env = "CAPSTAN_QUEUE_TYPE",
@@ -69,7 +72,7 @@ pub struct BrokerSettings {
 }
 
 impl StoreSettings {
-    /// A store that needs no files.
+    /// Returns settings without a password file and a CA file.
     #[must_use]
     pub fn new(redis_url: impl Into<String>, namespace: impl Into<String>) -> StoreSettings {
         let (redis_url, namespace) = (redis_url.into(), namespace.into());
@@ -80,8 +83,11 @@ impl StoreSettings {
     pub fn load(&self) -> Result<StoreConfig, InvalidSetting> {
         Ok(StoreConfig {
             redis_url: self.redis_url.clone(),
-            password: read("CAPSTAN_REDIS_PASSWORD_FILE", self.redis_password_file.as_deref())?,
-            authorities: read("CAPSTAN_REDIS_CA", self.redis_ca.as_deref())?,
+            password: read_file(
+                "CAPSTAN_REDIS_PASSWORD_FILE",
+                self.redis_password_file.as_deref(),
+            )?,
+            authorities: read_file("CAPSTAN_REDIS_CA", self.redis_ca.as_deref())?,
             namespace: self.namespace.clone(),
         })
     }
@@ -92,8 +98,8 @@ impl BrokerSettings {
     pub fn load(&self) -> Result<BrokerConfig, InvalidSetting> {
         Ok(BrokerConfig {
             amqp_url: self.amqp_url.clone(),
-            password: read("CAPSTAN_AMQP_PASSWORD_FILE", self.amqp_password_file.as_deref())?,
-            authorities: read("CAPSTAN_AMQP_CA", self.amqp_ca.as_deref())?,
+            password: read_file("CAPSTAN_AMQP_PASSWORD_FILE", self.amqp_password_file.as_deref())?,
+            authorities: read_file("CAPSTAN_AMQP_CA", self.amqp_ca.as_deref())?,
             queue_type: self.queue_type,
         })
     }
@@ -119,24 +125,25 @@ fn queue_type() -> impl TypedValueParser<Value = QueueType> {
         .try_map(|text| text.parse::<QueueType>())
 }
 
-/// What a service tells of itself.
+/// The settings of logs, health and metrics.
 #[derive(Debug, Clone, Args)]
-pub struct TelemetryConfig {
-    /// Where /livez, /readyz and /metrics are answered, like 127.0.0.1:9090; nowhere unless given
+pub struct TelemetrySettings {
+    /// Address of /livez, /readyz and /metrics, such as 127.0.0.1:9090 [default: none]
     #[arg(long, env = "CAPSTAN_ADMIN_LISTEN", value_parser = optional_address)]
     pub admin_listen: Option<OptionalAddress>,
 
-    /// What is logged: a level, or a filter like info,worker=debug
+    /// Log filter: a level, or levels by module such as info,worker=debug
     #[arg(long, env = "CAPSTAN_LOG", default_value = "info")]
     pub log: String,
 }
 
-/// An address, or nowhere: the empty text is nowhere, because that is what an unset variable gives in Compose.
+/// An address, or none. The empty text is none: Docker Compose passes it for a variable that is not
+/// set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OptionalAddress(pub Option<SocketAddr>);
 
-impl TelemetryConfig {
-    /// The address of the admin listener.
+impl TelemetrySettings {
+    /// The address of the admin listener, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_listen.and_then(|address| address.0)
@@ -160,17 +167,20 @@ fn namespace(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Reads a file that a setting names, without the line break at its end. The empty path is none: that is what an unset
-/// variable gives in Compose.
-pub fn read(setting: &'static str, file: Option<&Path>) -> Result<Option<String>, InvalidSetting> {
+/// Reads the file of a setting and removes the line break at its end. Returns `None` for the empty
+/// path, which Docker Compose passes for a variable that is not set.
+pub fn read_file(
+    setting: &'static str,
+    file: Option<&Path>,
+) -> Result<Option<String>, InvalidSetting> {
     let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) else { return Ok(None) };
-    let bad = |error| InvalidSetting::new(setting, format_args!("{}: {error}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(bad)?;
+    let invalid = |error| InvalidSetting::new(setting, format_args!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(invalid)?;
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// A path of a setting; it may be empty.
-pub fn path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+/// Parses a path, which may be empty.
+pub fn parse_path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
     Ok(PathBuf::from(text))
 }
 
@@ -179,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_cannot_be_read_is_named_with_its_setting() {
+    fn an_unreadable_file_is_reported_with_its_setting() {
         let settings = BrokerSettings {
             amqp_url: "amqp://127.0.0.1".to_owned(),
             amqp_password_file: None,
@@ -191,11 +201,11 @@ mod tests {
     }
 
     #[test]
-    fn a_password_file_ends_before_its_line_break_and_an_empty_path_is_none() {
+    fn the_line_break_after_a_password_is_ignored_and_an_empty_path_is_none() {
         let file = std::env::temp_dir().join(format!("capstan-password-{}", std::process::id()));
         std::fs::write(&file, "secret\r\n").unwrap();
-        assert_eq!(read("X", Some(&file)).unwrap().as_deref(), Some("secret"));
-        assert_eq!(read("X", Some(Path::new(""))).unwrap(), None);
+        assert_eq!(read_file("X", Some(&file)).unwrap().as_deref(), Some("secret"));
+        assert_eq!(read_file("X", Some(Path::new(""))).unwrap(), None);
         std::fs::remove_file(&file).unwrap();
     }
 }

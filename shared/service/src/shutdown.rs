@@ -3,11 +3,14 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Cancels the first of `steps` at SIGTERM or SIGINT, the next one at the next. Never returns but with the error that
-/// it cannot listen for them.
+/// Listens for SIGTERM and SIGINT. The first signal cancels the first of `steps`, the next signal
+/// the next step; a service with two steps can so be asked to drain and then to stop.
+///
+/// The future never completes, except with an error if the process cannot listen for signals. Run
+/// it in a `select!` beside the service, which ends when its token is cancelled.
 pub async fn shutdown_on_signals<T>(steps: &[CancellationToken]) -> std::io::Result<T> {
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         tokio::select! {
             _ = terminate.recv() => {}

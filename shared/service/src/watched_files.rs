@@ -1,45 +1,43 @@
-//! Files that services read again when they change: tokens, certificates. Looked at each second rather than watched by
-//! the kernel, which says nothing of network file systems and of the links that orchestrators swap.
+//! Files that a service reads again when they change, such as tokens and certificates. They are
+//! checked every second rather than watched by the kernel, which reports nothing for network file
+//! systems and for the symbolic links that orchestrators replace.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often a file is looked at.
-pub const PERIOD: Duration = Duration::from_secs(1);
+/// The time between two checks.
+pub const CHECK_PERIOD: Duration = Duration::from_secs(1);
 
-/// What tells one version of a file from the next.
-type Stamp = Option<(u64, u64, i64, i64)>;
+/// Inode, size and modification time; `None` if the file does not exist. A change of the file
+/// changes one of them.
+type Version = Option<(u64, u64, i64, i64)>;
 
-/// Files, and how they looked when they were last asked about.
+/// Files, with the version of each at the last check.
 #[derive(Debug)]
-pub struct Watched {
+pub struct WatchedFiles {
     paths: Vec<PathBuf>,
-    seen: Vec<Stamp>,
+    seen: Vec<Version>,
 }
 
-impl Watched {
-    /// Files of which nothing is known: all of them are said to have changed when it is first asked.
+impl WatchedFiles {
+    /// Returns files that have not been checked; the first check reports a change.
     #[must_use]
-    pub fn unread(paths: Vec<PathBuf>) -> Watched {
-        Watched { paths, seen: Vec::new() }
+    pub fn new(paths: Vec<PathBuf>) -> WatchedFiles {
+        WatchedFiles { paths, seen: Vec::new() }
     }
 
-    /// True when any of them is another than when this was last asked. Call before they are read, so that what changes
-    /// meanwhile is read again.
-    pub fn changed(&mut self) -> bool {
-        let now = stamps(&self.paths);
+    /// Returns true if a file has changed since the last check. Call it before you read the files,
+    /// so that a change while you read is reported by the next check.
+    pub fn have_changed(&mut self) -> bool {
+        let now: Vec<Version> = self.paths.iter().map(|path| version(path)).collect();
         let changed = now != self.seen;
         self.seen = now;
         changed
     }
 }
 
-fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
-    paths.iter().map(|path| stamp(path)).collect()
-}
-
-fn stamp(path: &Path) -> Stamp {
-    let about = std::fs::metadata(path).ok()?;
-    Some((about.ino(), about.size(), about.mtime(), about.mtime_nsec()))
+fn version(path: &Path) -> Version {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec()))
 }
