@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use domain::capacity::CapacityMap;
-use service::settings::{BrokerSettings, StoreSettings, TelemetryConfig, duration};
+use service::settings::{BrokerSettings, StoreSettings, TelemetrySettings, duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::networks::Networks;
@@ -21,7 +21,7 @@ pub struct Config {
     pub broker: BrokerSettings,
     #[command(flatten)]
     /// Logs, health and metrics.
-    pub telemetry: TelemetryConfig,
+    pub telemetry: TelemetrySettings,
 
     /// Capacity of this worker, in whole units by type; `default=16` is added unless given
     #[arg(long, env = "CAPSTAN_CAPACITY", default_value = "scan=1,scanCheck=1")]
@@ -43,11 +43,11 @@ pub struct Config {
     #[arg(long, env = "CAPSTAN_NAME", default_value = "")]
     pub name: String,
 
-    /// How long this worker keeps its jobs without a heartbeat; it sends five heartbeats in that time
+    /// How long this worker keeps its jobs without a heartbeat; it sends five in that time
     #[arg(long, env = "CAPSTAN_LEASE", default_value = "5s", value_parser = lease)]
     pub lease: Duration,
 
-    /// How long an offer may take to find a worker with free capacity; a full worker returns it earlier
+    /// How long an offer may take to find a worker with free capacity
     #[arg(long, env = "CAPSTAN_OFFER_HOLD", default_value = "250ms", value_parser = duration)]
     pub offer_hold: Duration,
 
@@ -85,5 +85,5 @@ pub struct Shutdown {
 fn lease(text: &str) -> Result<Duration, String> {
     let lease = duration(text)?;
     let bounds = Duration::from_millis(500)..=Duration::from_secs(3600);
-    if bounds.contains(&lease) { Ok(lease) } else { Err("must be from 500ms to 1h".to_owned()) }
+    if bounds.contains(&lease) { Ok(lease) } else { Err("it must be from 500ms to 1h".to_owned()) }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use domain::job::{ClaimedJob, FencingToken, JobId};
 use domain::lock::Locks;
-use store::Source;
+use store::LogSource;
 
 use child::Child;
 use child_jobs::{ChildJobs, SpawnError};
@@ -36,8 +36,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Returns the fencing token of this run. Pass it to the systems that the job writes to, so that
-    /// they can refuse writes of an older run.
+    /// Returns the fencing token of this run. Pass it to the systems that the job writes to, so
+    /// that they can refuse writes of an older run.
     #[must_use]
     pub fn token(&self) -> FencingToken {
         self.job.token
@@ -64,7 +64,7 @@ impl Context {
 
     /// Appends a line to the job's log; waits while the log's buffer is full.
     pub async fn log(&self, line: impl Into<String>) {
-        self.log.line(Source::Stdout, line).await;
+        self.log.line(LogSource::Stdout, line).await;
     }
 
     /// Reports progress. Never waits; of several reports within a second only the last is written.

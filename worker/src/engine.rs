@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Shutdown;
-use heartbeat::Heartbeat;
+use heartbeat::HeartbeatLoop;
 use session::{DesiredState, Session, SessionEnd};
 
 pub(crate) use resources::Resources;
@@ -52,7 +52,7 @@ async fn run_session(
 ) -> anyhow::Result<SessionEnd> {
     let session = Session::new(resources.store.clone(), Arc::clone(desired));
     let id = session.id.clone();
-    let mut heartbeat = Heartbeat::new(Arc::clone(resources), session.clone());
+    let mut heartbeat = HeartbeatLoop::new(Arc::clone(resources), session.clone());
     if !heartbeat.register(&shutdown.asked).await {
         return Ok(SessionEnd::Shutdown);
     }

@@ -6,7 +6,7 @@ use domain::job::Exception;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use store::Source;
+use store::LogSource;
 
 use crate::action::{Action, ActionResult};
 use crate::context::Context;
@@ -21,7 +21,7 @@ impl Action for Sleep {
     fn run(&self, mut context: Context) -> BoxFuture<'_, ActionResult> {
         async move {
             let duration = sleep_duration(context.job.spec.parameters.as_ref())?;
-            context.log.line(Source::Stdout, format!("sleeping for {duration:?}")).await;
+            context.log.line(LogSource::Stdout, format!("sleeping for {duration:?}")).await;
             tokio::select! {
                 () = tokio::time::sleep(duration) => Ok(None),
                 () = stop_requested(&mut context.stop) => {

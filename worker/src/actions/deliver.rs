@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use domain::job::Exception;
-use domain::subscription::{Delivery, SigningSecret};
+use domain::subscription::{EventDelivery, SigningSecret};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use store::{Source, Store, Subscription, Tried};
+use store::{DeliveryAttempt, LogSource, Store, Subscription};
 
 use super::parameters;
 use super::webhook::{HttpClient, Message, STOPPED, TIMEOUT, send, status_of};
@@ -42,7 +42,8 @@ impl Deliver {
     }
 
     async fn deliver(&self, mut context: Context) -> ActionResult {
-        let delivery: Delivery = parameters::deserialize(context.job.spec.parameters.as_ref())?;
+        let delivery: EventDelivery =
+            parameters::deserialize(context.job.spec.parameters.as_ref())?;
         if !delivery.made(&context.job.spec) {
             let why = "only subscriptions create jobs of this action; to test one, use \
                        POST /subscriptions/{name}/test";
@@ -59,21 +60,22 @@ impl Deliver {
             return Ok(skipped(&log, "the subscription is deleted").await);
         };
         if subscription.paused && !delivery.is_test() {
-            self.record(&subscription, &delivery, Tried::Left).await;
+            self.record(&subscription, &delivery, DeliveryAttempt::Dropped).await;
             return Ok(skipped(&log, "the subscription is paused").await);
         }
         let message = message(&subscription, &delivery);
         let sent = send(&self.http, &message, context).await;
         let Err(exception) = &sent else {
-            self.record(&subscription, &delivery, Tried::Delivered).await;
+            self.record(&subscription, &delivery, DeliveryAttempt::Delivered).await;
             return sent;
         };
         if exception.kind != STOPPED {
-            self.record(&subscription, &delivery, Tried::Failed(&exception.message)).await;
+            self.record(&subscription, &delivery, DeliveryAttempt::Failed(&exception.message))
+                .await;
         }
         if status_of(exception) == Some(GONE) {
             self.pause(&subscription).await?;
-            self.record(&subscription, &delivery, Tried::Left).await;
+            self.record(&subscription, &delivery, DeliveryAttempt::Dropped).await;
             let why = "the receiver is gone, so the subscription was paused";
             return Ok(skipped(&log, why).await);
         }
@@ -82,7 +84,10 @@ impl Deliver {
 
     /// Returns the subscription of a delivery, or `None` when it was deleted. Waits while the store
     /// is unavailable.
-    async fn subscription(&self, delivery: &Delivery) -> Result<Option<Subscription>, Exception> {
+    async fn subscription(
+        &self,
+        delivery: &EventDelivery,
+    ) -> Result<Option<Subscription>, Exception> {
         loop {
             match self.store.subscription(&delivery.subscription).await {
                 Ok(found) => return Ok(found.filter(|found| delivery.is_for(found.id))),
@@ -103,8 +108,13 @@ impl Deliver {
 
     /// Records the outcome of a try for operators. Nothing else depends on it, so a failure is
     /// ignored.
-    async fn record(&self, subscription: &Subscription, delivery: &Delivery, tried: Tried<'_>) {
-        if let Err(error) = self.store.note_try(subscription, delivery, tried).await {
+    async fn record(
+        &self,
+        subscription: &Subscription,
+        delivery: &EventDelivery,
+        tried: DeliveryAttempt<'_>,
+    ) {
+        if let Err(error) = self.store.record_attempt(subscription, delivery, tried).await {
             tracing::debug!(%error, "outcome of a delivery is not recorded");
         }
     }
@@ -112,11 +122,11 @@ impl Deliver {
 
 /// Returns the result of a delivery that is no longer needed.
 async fn skipped(log: &Log, why: &str) -> Option<serde_json::Value> {
-    log.line(Source::Capstan, format!("not delivered: {why}")).await;
+    log.line(LogSource::Capstan, format!("not delivered: {why}")).await;
     Some(json!({"delivered": false, "why": why}))
 }
 
-fn message(subscription: &Subscription, delivery: &Delivery) -> Message {
+fn message(subscription: &Subscription, delivery: &EventDelivery) -> Message {
     Message {
         id: delivery.message.to_string(),
         url: subscription.spec.url.url().clone(),

@@ -1,6 +1,6 @@
 //! Actions that run a command: without a shell, in a process group and a private working directory
-//! of its own, and with every process it started gone when the run ends. docs/ describes the
-//! protocol between a command and Capstan.
+//! of its own, and with every process it started gone when the run ends. The protocol
+//! between a command and Capstan is in docs/exec-protocol.md.
 
 mod cgroup;
 mod child_requests;

@@ -1,5 +1,5 @@
-//! A child job as a running job requests it, and the job that it becomes. No I/O; an error names the
-//! invalid field.
+//! A child job as a running job requests it, and the job that it becomes. No I/O; an error names
+//! the invalid field.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -127,7 +127,7 @@ impl Child {
         defaults: &HashMap<ActionName, ActionDefaults>,
     ) -> Result<NewJob, InvalidChild> {
         let id = self.id(parent.root, same)?;
-        let action = self.action.ok_or_else(|| invalid("action", "is required"))?;
+        let action = self.action.ok_or_else(|| invalid("action", "it is required"))?;
         let action: ActionName = parse("action", &action)?;
         let retries = bounded("retries", bounds::retries(self.retries))?;
         let backoff = self.backoff.map(bounds::backoff).transpose();
@@ -156,7 +156,7 @@ impl Child {
         };
         let scheduled_at = timestamp("scheduledAt", self.scheduled_at)?;
         if spec.expires_at.is_some_and(|expires| scheduled_at.is_some_and(|at| expires <= at)) {
-            return Err(invalid("expiresAt", "must be after scheduledAt"));
+            return Err(invalid("expiresAt", "it must be after scheduledAt"));
         }
         let none = ActionDefaults::default();
         let defaults = defaults.get(&spec.action).unwrap_or(&none);

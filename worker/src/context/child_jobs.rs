@@ -189,7 +189,7 @@ impl ChildJobs {
         let submitted = self.answered(async || match store.submit(jobs).await {
             // Refusals of the request itself: a retry would get the same answer.
             Err(StoreError::Relation(bad)) => {
-                Ok(Err(SpawnError::Refused(first + bad.place, bad.to_string())))
+                Ok(Err(SpawnError::Refused(first + bad.index, bad.to_string())))
             }
             Err(error @ StoreError::TooManyQueues(_)) => {
                 Ok(Err(SpawnError::Refused(first, error.to_string())))
@@ -198,7 +198,7 @@ impl ChildJobs {
         });
         let submitted = submitted.await??;
         ids.extend(submitted.iter().map(|one| one.id));
-        let known = submitted.iter().filter(|one| one.word == Submission::Known);
+        let known = submitted.iter().filter(|one| one.outcome == Submission::Known);
         Ok(known.map(|one| one.id).collect())
     }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use domain::job::{FencingToken, JobId};
-use store::{Appended, Line, Source};
+use store::{AppendAnswer, LogSource, NewLogLine};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -26,14 +26,14 @@ pub(crate) const LINE_BYTES: usize = 16 * 1024;
 pub struct Log(mpsc::Sender<BufferedLine>);
 
 struct BufferedLine {
-    source: Source,
+    source: LogSource,
     text: String,
     logged_at: Instant,
 }
 
 impl Log {
     /// Appends a line; waits while the buffer is full.
-    pub async fn line(&self, source: Source, text: impl Into<String>) {
+    pub async fn line(&self, source: LogSource, text: impl Into<String>) {
         let line = BufferedLine { source, text: text.into(), logged_at: Instant::now() };
         // The writer is gone when the log has reached its limit or the run is over: drop the line.
         let _ = self.0.send(line).await;
@@ -67,10 +67,10 @@ impl LogWriter {
             let more = self.fill_batch(&mut batch, not_before, over).await;
             if !batch.is_empty() {
                 let write = async || {
-                    let lines: Vec<Line> = batch.iter().map(store_line).collect();
-                    self.store.store.log(self.id, self.token, first, &lines).await
+                    let lines: Vec<NewLogLine> = batch.iter().map(store_line).collect();
+                    self.store.store.append_log(self.id, self.token, first, &lines).await
                 };
-                if self.store.until_answered(write).await != Some(Appended::All) {
+                if self.store.until_answered(write).await != Some(AppendAnswer::Recorded) {
                     return;
                 }
                 first += batch.len() as u64;
@@ -112,6 +112,6 @@ impl LogWriter {
     }
 }
 
-fn store_line(line: &BufferedLine) -> Line {
-    Line { source: line.source, age: line.logged_at.elapsed(), text: line.text.clone() }
+fn store_line(line: &BufferedLine) -> NewLogLine {
+    NewLogLine { source: line.source, age: line.logged_at.elapsed(), text: line.text.clone() }
 }

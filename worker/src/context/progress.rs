@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::job::{FencingToken, JobId};
 use serde::{Deserialize, Serialize};
-use store::Appended;
+use store::AppendAnswer;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -144,7 +144,7 @@ impl ProgressWriter {
             }
             let progress = serde_json::json!(*self.reported.borrow_and_update());
             let write = || self.store.store.progress(self.id, self.token, &progress);
-            if self.store.until_answered(write).await != Some(Appended::All) {
+            if self.store.until_answered(write).await != Some(AppendAnswer::Recorded) {
                 return;
             }
             // The end of the run ends the pause, so that the last report is written at once.

@@ -33,7 +33,7 @@ impl RetryingStore {
                 Err(error) if !error.is_unavailable() => {
                     // The effect of the call is unknown and a retry would not reveal it. Giving up
                     // the lease lets the store decide.
-                    tracing::error!(%error, "unreadable answer from the store, starting a new session");
+                    tracing::error!(%error, "unreadable answer from the store, new session");
                     self.lease_lost.cancel();
                     return None;
                 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use domain::job::{ClaimedJob, Exception, JobId, Outcome};
 use futures_util::FutureExt;
 use serde_json::Value;
-use store::{Finish, Finished};
+use store::{Finish, FinishAnswer};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -53,7 +53,7 @@ pub(super) async fn run(
     };
     let elapsed_ms = started.elapsed().as_millis() as u64;
     match recorded {
-        Some(Finished::Recorded(status) | Finished::Already(status)) => {
+        Some(FinishAnswer::Recorded(status) | FinishAnswer::Already(status)) => {
             tracing::debug!(job.id = %id, job.action = %action, %status, elapsed_ms, "job ended");
         }
         other => {
@@ -67,13 +67,13 @@ pub(super) async fn run(
 /// Records that a job with a lost claim was stopped. If the store did not notice the lost lease
 /// and the lease is valid again, the job is given up as at a shutdown. Once the session is over
 /// nothing depends on this record, so the number of tries is limited.
-async fn record_resurrection(session: &Session, mut finish: Finish) -> Option<Finished> {
+async fn record_resurrection(session: &Session, mut finish: Finish) -> Option<FinishAnswer> {
     let store = &session.store;
     let mut tries = 0;
     while tries < RESURRECTION_TRIES || !store.lease_lost.is_cancelled() {
         let answer = store.store.finish(std::slice::from_ref(&finish)).await;
         match answer.ok().and_then(|mut answers| answers.pop()) {
-            Some(Finished::Refused(_)) if finish.outcome == Outcome::Resurrected => {
+            Some(FinishAnswer::Refused(_)) if finish.outcome == Outcome::Resurrected => {
                 finish.outcome = Outcome::Shutdown;
                 continue;
             }
@@ -111,16 +111,19 @@ async fn perform(
         let result = run_bounded(&**action, context, deadline, pass_deadline).await;
         over.cancel();
         session.running.action_returned(id);
-        // The stop reason as of now: writing the log may take long, and requests may come meanwhile.
+        // The reason as of now: the log may take long to be written, and requests may come meanwhile.
         (result, *stop.borrow())
     };
     // Both writers return once the action has returned and everything is written.
     let ((result, reason), (), ()) =
         tokio::join!(running, log_writer.run(&over), progress_writer.run(&over));
-    match outcome_of(result.and_then(limit_size), reason, deadline) {
-        Outcome::Done(result) if awaited.is_awaited() => Outcome::Await(result),
-        outcome => outcome,
+    let mut outcome = outcome_of(result.and_then(limit_size), reason, deadline);
+    if let Outcome::Done(result) = &mut outcome
+        && awaited.is_awaited()
+    {
+        return Outcome::Await(result.take());
     }
+    outcome
 }
 
 /// Runs an action. Requests it to stop at its deadline, and drops it when it does not return in

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::capacity::CapacityMap;
-use store::{Beat, Pulse, Steer, StoreError, Verdict};
+use store::{Heartbeat, HeartbeatReply, Interruption, StoreError, WorkerCommand};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,16 +22,16 @@ const PER_LEASE: u32 = 5;
 const REGISTER_PAUSE: Duration = Duration::from_secs(1);
 
 /// The heartbeat of one session.
-pub(super) struct Heartbeat {
+pub(super) struct HeartbeatLoop {
     resources: Arc<Resources>,
     session: Session,
     free: watch::Sender<CapacityMap>,
 }
 
-impl Heartbeat {
-    pub(super) fn new(resources: Arc<Resources>, session: Session) -> Heartbeat {
+impl HeartbeatLoop {
+    pub(super) fn new(resources: Arc<Resources>, session: Session) -> HeartbeatLoop {
         let (free, _) = watch::channel(session.desired.borrow().capacity.clone());
-        Heartbeat { resources, session, free }
+        HeartbeatLoop { resources, session, free }
     }
 
     /// Returns where the intake publishes its free capacity.
@@ -61,10 +61,10 @@ impl Heartbeat {
         self.send().await?;
         // Commands to an earlier session of this process apply to this one too.
         if inherited.capacity != self.resources.capacity {
-            store.steer(id, &Steer::Capacity(inherited.capacity.clone())).await?;
+            store.command_worker(id, &WorkerCommand::Capacity(inherited.capacity.clone())).await?;
         }
         if inherited.draining {
-            store.steer(id, &Steer::Drain).await?;
+            store.command_worker(id, &WorkerCommand::Drain).await?;
         }
         self.session.desired.send_replace(inherited.clone());
         Ok(())
@@ -103,7 +103,7 @@ impl Heartbeat {
                 }
                 Ok(false) => return,
                 Err(error) => {
-                    self.resources.health.trouble(HEALTH_PART, &error);
+                    self.resources.health.failure(HEALTH_PART, &error);
                     if !std::mem::replace(&mut failing, true) {
                         tracing::warn!(%error, "cannot renew the lease, retrying");
                     }
@@ -115,7 +115,7 @@ impl Heartbeat {
     /// Sends one heartbeat and applies its reply. Returns false when the session is over.
     async fn send(&self) -> Result<bool, StoreError> {
         let config = &self.resources.config;
-        let heartbeat = Beat {
+        let heartbeat = Heartbeat {
             worker: self.session.id.clone(),
             lease: config.lease,
             name: config.name.clone(),
@@ -125,22 +125,22 @@ impl Heartbeat {
             actions: self.resources.actions.names(),
             running: self.session.running.report(),
         };
-        match self.resources.store.beat(&heartbeat).await? {
-            Pulse::Alive(orders) => {
-                let capacity = orders.wanted.map(CapacityMap::with_default);
+        match self.resources.store.heartbeat(&heartbeat).await? {
+            HeartbeatReply::Renewed(renewal) => {
+                let capacity = renewal.wanted.map(CapacityMap::with_default);
                 let capacity = capacity.unwrap_or_else(|| self.resources.capacity.clone());
-                self.set_desired(DesiredState { capacity, draining: orders.drain });
-                for (id, verdict) in orders.verdicts {
-                    let reason = match verdict {
-                        Verdict::Cancel => StopReason::Cancel,
-                        Verdict::Lost => StopReason::ClaimLost,
+                self.set_desired(DesiredState { capacity, draining: renewal.drain });
+                for (id, interruption) in renewal.interruptions {
+                    let reason = match interruption {
+                        Interruption::Cancel => StopReason::Cancel,
+                        Interruption::Lost => StopReason::ClaimLost,
                     };
                     self.session.running.stop(id, reason);
                 }
                 self.resources.health.progress(HEALTH_PART);
                 Ok(true)
             }
-            Pulse::Dead => {
+            HeartbeatReply::Dead => {
                 self.session.store.lease_lost.cancel();
                 Ok(false)
             }

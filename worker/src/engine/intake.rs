@@ -267,7 +267,7 @@ impl Intake {
     fn report_health(&self) {
         match self.consumers.connection_error() {
             None => self.resources.health.progress(HEALTH_PART),
-            Some(error) => self.resources.health.trouble(HEALTH_PART, &error),
+            Some(error) => self.resources.health.failure(HEALTH_PART, &error),
         }
     }
 

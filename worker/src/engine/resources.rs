@@ -1,7 +1,7 @@
 //! What every part of the engine uses, for as long as the process lives.
 
 use domain::capacity::CapacityMap;
-use service::telemetry::Health;
+use service::health::Health;
 use store::Store;
 
 use crate::action::ActionRegistry;

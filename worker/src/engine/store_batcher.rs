@@ -2,8 +2,8 @@
 //! flight go together in the next one. Calls are repeated until answered, so an outage delays what
 //! is recorded and loses none of it.
 
-use store::batcher::{Driver, Group, group};
-use store::{ClaimAnswer, ClaimRequest, Claims, Finish, Finished};
+use store::batcher::{BatchDriver, Batcher, batcher};
+use store::{ClaimAnswer, ClaimRequest, Claims, Finish, FinishAnswer};
 
 use super::session::Session;
 use crate::context::retrying_store::RETRY_PAUSE;
@@ -19,21 +19,21 @@ pub(super) type ClaimReply = Option<Vec<ClaimAnswer>>;
 /// Accepts claims and outcomes. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct StoreBatcher {
-    pub(super) claims: Group<ClaimRequest, ClaimReply>,
-    pub(super) outcomes: Group<Finish, Option<Finished>>,
+    pub(super) claims: Batcher<ClaimRequest, ClaimReply>,
+    pub(super) outcomes: Batcher<Finish, Option<FinishAnswer>>,
 }
 
 /// Makes the calls of a [`StoreBatcher`].
 pub(super) struct BatchCalls {
-    claims: Driver<ClaimRequest, ClaimReply>,
-    outcomes: Driver<Finish, Option<Finished>>,
+    claims: BatchDriver<ClaimRequest, ClaimReply>,
+    outcomes: BatchDriver<Finish, Option<FinishAnswer>>,
 }
 
 impl StoreBatcher {
     /// Creates a batcher, and what makes its calls.
     pub(super) fn new() -> (StoreBatcher, BatchCalls) {
-        let (claims, claim_calls) = group(MAX_REQUESTS);
-        let (outcomes, outcome_calls) = group(MAX_REQUESTS);
+        let (claims, claim_calls) = batcher(MAX_REQUESTS);
+        let (outcomes, outcome_calls) = batcher(MAX_REQUESTS);
         let calls = BatchCalls { claims: claim_calls, outcomes: outcome_calls };
         (StoreBatcher { claims, outcomes }, calls)
     }
@@ -74,9 +74,9 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
         match session.store.until_answered(call).await {
             Some(Claims::Answered(answers)) => replies.extend(answers.into_iter().map(Some)),
             Some(Claims::LeaseLost) => lease_lost.cancel(),
-            Some(Claims::Overtaken) => {}
+            Some(Claims::Superseded) => {}
             // The next heartbeat renews the lease, or learns that it is too late.
-            Some(Claims::LeaseLate) => tokio::time::sleep(RETRY_PAUSE).await,
+            Some(Claims::LeaseEnded) => tokio::time::sleep(RETRY_PAUSE).await,
             None => {}
         }
         if lease_lost.is_cancelled() {
@@ -87,7 +87,7 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
 }
 
 /// Records a batch of outcomes.
-async fn record(session: &Session, outcomes: Vec<Finish>) -> Vec<Option<Finished>> {
+async fn record(session: &Session, outcomes: Vec<Finish>) -> Vec<Option<FinishAnswer>> {
     match session.store.until_answered(|| session.store.store.finish(&outcomes)).await {
         Some(answers) => answers.into_iter().map(Some).collect(),
         None => vec![None; outcomes.len()],

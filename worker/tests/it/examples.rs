@@ -1,43 +1,43 @@
-//! The examples of docs/exec-protocol.md do what it says.
+//! The examples in examples/exec run as they are.
 
 use serde_json::json;
 
-use crate::world::World;
+use crate::env::WorkerEnv;
 
-/// The examples' own file, with paths that hold from anywhere.
-fn actions(world: &World) -> String {
+/// The actions file of the examples, with absolute paths.
+fn actions(env: &WorkerEnv) -> String {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let text = std::fs::read_to_string(format!("{root}/examples/exec/actions.toml")).unwrap();
-    let key = world.folder.join("key");
+    let key = env.directory.join("key");
     std::fs::write(&key, "key-of-a-test\n").unwrap();
     text.replace("examples/exec/", &format!("{root}/examples/exec/"))
         .replace("/run/secrets/backup_key", &key.to_string_lossy())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_examples_in_python_and_bash_work_as_they_stand() {
-    let world = World::new().await;
-    let worker = world.worker(&actions(&world));
+async fn the_examples_in_python_and_bash_run_as_they_are() {
+    let env = WorkerEnv::new().await;
+    let worker = env.worker(&actions(&env));
 
-    let job = world.done("resize", &json!({"width": 64, "images": ["a.png", "b.png"]})).await;
+    let job = env.succeed("resize", &json!({"width": 64, "images": ["a.png", "b.png"]})).await;
     assert_eq!(job.result, Some(json!({"resized": 2, "attempt": 1})));
     let finished = json!({"percent": 100.0, "finished": ["a.png", "b.png"]});
     assert_eq!(job.progress, Some(finished));
     let said = ["stdout: a.png: to 64 pixels", "stdout: b.png: to 64 pixels"];
-    assert_eq!(world.log(job.id).await, said);
-    let (kind, _) = world.failed("resize", &json!({"width": "wide"})).await;
+    assert_eq!(env.log(job.id).await, said);
+    let (kind, _) = env.fail("resize", &json!({"width": "wide"})).await;
     assert_eq!(kind, "ExitCode");
 
-    let folder = world.folder.join("what to pack");
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("one"), "1").unwrap();
-    std::fs::write(folder.join("two"), "2").unwrap();
-    let job = world.done("backup", &json!({"folder": folder})).await;
+    let directory = env.directory.join("to pack");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("one"), "1").unwrap();
+    std::fs::write(directory.join("two"), "2").unwrap();
+    let job = env.succeed("backup", &json!({"folder": directory})).await;
     assert_eq!(job.result.unwrap()["files"], 2);
     let progress = json!({"percent": 100.0, "message": "writing down what was packed"});
     assert_eq!(job.progress, Some(progress));
     worker.stop().await;
-    world.close().await;
+    env.close().await;
 }
 
 #[test]

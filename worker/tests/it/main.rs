@@ -1,16 +1,15 @@
-//! Actions as jobs meet them: real workers, real Redis and RabbitMQ, real processes, looked at from outside.
+//! Actions as jobs see them: real workers, Redis, RabbitMQ and processes, observed from outside.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
+mod child_jobs;
 mod commands;
 mod deliveries;
+mod env;
 mod examples;
-mod family;
-mod killed;
-mod library;
-mod limits;
+mod functions;
 mod logs;
 mod progress;
-mod services;
+mod resource_limits;
 mod webhooks;
-mod world;
+mod worker_death;

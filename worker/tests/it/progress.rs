@@ -1,24 +1,23 @@
-//! Progress: seldom written, and the last word always kept.
+//! Progress: written seldom, and never without the last report.
 
-use crate::services::StartServices;
-use domain::job::JobId;
+use domain::job::Job;
 use serde_json::{Value, json};
-use testkit::serve;
-use worker::{Config, Context, Progress, Shutdown, Worker};
+use worker::{Context, Progress};
 
-use crate::world::World;
+use crate::env::WorkerEnv;
 
-/// How often the job's progress was written, and in how many seconds.
-async fn writes(world: &World, id: JobId) -> usize {
-    let changes = world.house.store().changes("", 100_000).await.unwrap();
-    let of_job = changes.iter().filter(|change| change.fields.get("job") == Some(&id.to_string()));
-    of_job.filter(|change| change.fields.contains_key("progress")).count()
+/// How often the job's progress was written.
+async fn writes(env: &WorkerEnv, job: &Job) -> i64 {
+    let changes = env.store().event_list("", 100_000).await.unwrap();
+    let id = job.id.to_string();
+    let of_job = changes.iter().filter(|change| change.fields.get("job") == Some(&id));
+    of_job.filter(|change| change.fields.contains_key("progress")).count() as i64
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_tells_its_progress_all_the_time_has_it_written_once_a_second() {
-    let world = World::new().await;
-    let worker = world.worker(
+async fn progress_is_written_at_most_once_a_second_and_when_the_job_ends() {
+    let env = WorkerEnv::new().await;
+    let worker = env.worker(
         r#"[actions.chatty]
         argv = ["python3", "-c", '''
 import json, os, time
@@ -33,23 +32,24 @@ with open(os.environ["JOB_RESULT"], "w") as result:
     json.dump(n, result)
 ''']"#,
     );
-    let job = world.done("chatty", &json!({})).await;
-    let told = job.result.unwrap();
-    assert!(told.as_u64().unwrap() > 10_000, "{told}");
-    assert_eq!(job.progress, Some(json!({"percent": 99.5, "message": format!("at {told}")})));
-    let writes = writes(&world, job.id).await;
-    assert!((2..=4).contains(&writes), "{writes} writes in 2.5 s, and one at the end");
-    let log = world.log(job.id).await;
-    assert_eq!(log.len(), 1, "one complaint is enough: {log:?}");
-    assert!(log[0].starts_with("capstan: a line of progress is ignored: it is no progress"));
+    let job = env.succeed("chatty", &json!({})).await;
+    let reports = job.result.clone().unwrap();
+    let expected = json!({"percent": 99.5, "message": format!("at {reports}")});
+    assert_eq!(job.progress, Some(expected));
+    // One at once, one each second after it, and the last one.
+    let duration_ms = job.finished_at.unwrap().ms() - job.started_at.unwrap().ms();
+    let writes = writes(&env, &job).await;
+    assert!((2..=duration_ms / 1000 + 2).contains(&writes), "{writes} in {duration_ms} ms");
+    let log = env.log(job.id).await;
+    assert_eq!(log.len(), 1, "only the first invalid line is noted: {log:?}");
+    assert!(log[0].starts_with("capstan: progress line ignored: "), "{}", log[0]);
     worker.stop().await;
-    world.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_ends_right_after_its_last_word_is_heard() {
-    let world = World::new().await;
-    let config: Config = world.house.config(&["--lease=2s"]);
+async fn a_function_that_returns_right_after_its_last_report_has_it_written() {
+    let env = WorkerEnv::new().await;
     let brief = async |_: Value, context: Context| {
         for percent in 0..=100 {
             context.progress(Progress::percent(f64::from(percent)))?;
@@ -57,14 +57,11 @@ async fn a_handler_that_ends_right_after_its_last_word_is_heard() {
         context.progress(Progress::percent(200.0))?;
         anyhow::Ok(())
     };
-    let worker = serve(|asked| {
-        let worker = Worker::new(config).action("brief", brief);
-        worker.run_until(Shutdown { asked, ..Shutdown::default() })
-    });
-    let job = world.run("brief", &json!({})).await;
+    let worker = env.functions(&[""; 0], |worker| worker.action("brief", brief));
+    let job = env.run("brief", &json!({})).await;
     assert_eq!(job.progress, Some(json!({"percent": 100.0})));
-    let wrong = job.exception.unwrap().message;
-    assert_eq!(wrong, "percent must be from 0 to 100, and not 200");
+    let message = job.exception.unwrap().message;
+    assert_eq!(message, "percent must be from 0 to 100, got 200");
     worker.stop().await;
-    world.close().await;
+    env.close().await;
 }

@@ -1,8 +1,7 @@
-//! Webhooks, with a receiver on this machine.
+//! Webhooks, with a receiver on this machine: signatures, retries, redirects, private addresses.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,26 +12,25 @@ use domain::job::{Cancellation, Status};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::services::StartServices as _;
-use crate::world::World;
+use crate::env::WorkerEnv;
 
 type Received = Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>;
 
-/// Listens on an address of this machine until it is dropped, and answers as the path says.
-struct Receiver {
+/// A server whose responses depend on the path. Dropping it stops it.
+struct TestServer {
     address: SocketAddr,
     received: Received,
     _tasks: JoinSet<()>,
 }
 
-impl Receiver {
-    async fn new() -> Receiver {
+impl TestServer {
+    async fn new() -> TestServer {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, received) = (listener.local_addr().unwrap(), Received::default());
         let app = Router::new().fallback(answer).with_state(Arc::clone(&received));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Receiver { address, received, _tasks: tasks }
+        TestServer { address, received, _tasks: tasks }
     }
 
     fn url(&self, path: &str) -> String {
@@ -68,10 +66,7 @@ async fn answer(
         "/broken" => StatusCode::BAD_GATEWAY.into_response(),
         "/patient" => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "3600")]).into_response(),
         "/no" => (StatusCode::FORBIDDEN, "you may not").into_response(),
-        "/slow" => {
-            tokio::time::sleep(Duration::from_secs(60)).await;
-            StatusCode::OK.into_response()
-        }
+        "/slow" => std::future::pending().await,
         "/elsewhere" => to(307, "/there"),
         "/found" => to(302, "/there"),
         "/round" => to(308, "/round"),
@@ -82,10 +77,10 @@ async fn answer(
     }
 }
 
-fn actions(world: &World, receiver: &Receiver) -> Vec<String> {
-    let key = world.folder.join("key");
+fn flags(env: &WorkerEnv, receiver: &TestServer) -> Vec<String> {
+    let key = env.directory.join("key");
     std::fs::write(&key, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
-    let mut flags = world.flags(&format!(
+    let mut flags = env.flags(&format!(
         r#"[actions.notify]
         webhook = {{ url = "{}", secret = "{}", headers = {{ authorization = {{ secret = "{1}" }} }} }}
         [actions.impatient]
@@ -102,15 +97,15 @@ fn actions(world: &World, receiver: &Receiver) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_is_signed_and_its_answer_logged() {
-    let world = World::new().await;
-    let receiver = Receiver::new().await;
-    let flags = actions(&world, &receiver);
-    let worker = world.house.worker_with(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+async fn a_message_is_signed_and_its_response_is_logged() {
+    let env = WorkerEnv::new().await;
+    let receiver = TestServer::new().await;
+    let flags = flags(&env, &receiver);
+    let worker = env.worker_with(&flags);
     let parameters = json!({"type": "user.created", "data": {"id": 7}});
-    let job = world.done("notify", &parameters).await;
+    let job = env.succeed("notify", &parameters).await;
     assert_eq!(job.result, Some(json!({"status": 200, "tries": 1})));
-    let log = world.log(job.id).await;
+    let log = env.log(job.id).await;
     assert_eq!(log[0], "stdout: HTTP/1.1 200 OK");
     assert!(log.contains(&"stdout: x-answer: yes".to_owned()), "{log:?}");
     assert_eq!(log.last().unwrap(), "stdout: thank you");
@@ -123,10 +118,10 @@ async fn a_message_is_signed_and_its_answer_logged() {
     let signed = format!("{}.{}.", job.id, header("webhook-timestamp"));
     assert_eq!(header("webhook-signature"), expected_signature(&signed, &body).await);
     worker.stop().await;
-    world.close().await;
+    env.close().await;
 }
 
-/// The signature as another program makes it.
+/// The signature as an independent implementation computes it.
 async fn expected_signature(signed: &str, body: &[u8]) -> String {
     let program = "import base64,hmac,sys;k=base64.b64decode('MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');\
         m=sys.argv[1].encode()+sys.argv[2].encode();\
@@ -138,13 +133,13 @@ async fn expected_signature(signed: &str, body: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_says_later_is_tried_again_and_one_that_says_no_is_not() {
-    let world = World::new().await;
-    let receiver = Receiver::new().await;
-    let flags = actions(&world, &receiver);
-    let worker = world.house.worker_with(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+async fn temporary_errors_are_tried_again_and_permanent_ones_are_not() {
+    let env = WorkerEnv::new().await;
+    let receiver = TestServer::new().await;
+    let flags = flags(&env, &receiver);
+    let worker = env.worker_with(&flags);
     let to = |path: &str| json!({"url": receiver.url(path), "body": 1});
-    let job = world.done("webhook", &to("/later")).await;
+    let job = env.succeed("webhook", &to("/later")).await;
     assert_eq!(job.result, Some(json!({"status": 200, "tries": 2})));
     let ids: Vec<_> = receiver
         .received
@@ -154,14 +149,14 @@ async fn a_receiver_that_says_later_is_tried_again_and_one_that_says_no_is_not()
         .map(|(_, headers, _)| headers["webhook-id"].clone())
         .collect();
     assert_eq!(ids.len(), 2);
-    assert_eq!(ids[0], ids[1], "both tries are one message");
+    assert_eq!(ids[0], ids[1], "both tries have the same id");
 
-    let job = world.done("webhook", &to("/elsewhere")).await;
+    let job = env.succeed("webhook", &to("/elsewhere")).await;
     assert_eq!(receiver.count("/there"), 1, "{:?}", job.result);
-    let job = world.done("webhook", &to("/large")).await;
-    assert!(world.log(job.id).await.last().unwrap().starts_with("capstan: the answer is cut"));
+    let job = env.succeed("webhook", &to("/large")).await;
+    assert!(env.log(job.id).await.last().unwrap().starts_with("capstan: response body cut"));
 
-    let told = [
+    let cases = [
         ("webhook", to("/no"), "HttpStatus", "the receiver answered 403 Forbidden"),
         ("webhook", to("/found"), "HttpStatus", "the receiver answered 302 Found"),
         ("webhook", to("/round"), "Redirected", "the receiver redirects more than 3 times"),
@@ -169,28 +164,28 @@ async fn a_receiver_that_says_later_is_tried_again_and_one_that_says_no_is_not()
         ("broken", json!({}), "HttpStatus", "the receiver answered 502"),
         ("impatient", json!({}), "Timeout", ""),
     ];
-    for (action, parameters, kind, message) in told {
-        let failed = world.failed(action, &parameters).await;
+    for (action, parameters, kind, message) in cases {
+        let failed = env.fail(action, &parameters).await;
         assert_eq!(failed.0, kind, "{parameters}");
         assert!(failed.1.starts_with(message), "{parameters}: {}", failed.1);
     }
     assert_eq!((receiver.count("/broken"), receiver.count("/patient")), (2, 1));
 
-    let id = world.submit("webhook", &to("/slow")).await;
-    let asked = async || receiver.count("/slow") == 2;
-    world.house.eventually("it is asked", asked).await;
-    world.house.store().cancel(&[id], &Cancellation::default()).await.unwrap();
-    assert_eq!(world.ended(id).await.status, Status::Cancel);
+    let id = env.submit("webhook", &to("/slow")).await;
+    let arrived = async || receiver.count("/slow") == 2;
+    env.eventually("the request arrives", arrived).await;
+    env.store().cancel(&[id], &Cancellation::default()).await.unwrap();
+    assert_eq!(env.finished(id).await.status, Status::Cancel);
     worker.stop().await;
-    world.close().await;
+    env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_the_worker_can_reach_is_out_of_bounds_also_by_a_name_or_a_redirect() {
-    let world = World::new().await;
-    let receiver = Receiver::new().await;
-    let flags = actions(&world, &receiver);
-    let worker = world.house.worker_with(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+async fn private_addresses_are_refused_also_behind_a_name_or_a_redirect() {
+    let env = WorkerEnv::new().await;
+    let receiver = TestServer::new().await;
+    let flags = flags(&env, &receiver);
+    let worker = env.worker_with(&flags);
     let port = receiver.address.port();
     let urls = [
         "http://169.254.169.254/latest/meta-data".to_owned(),
@@ -203,18 +198,18 @@ async fn what_only_the_worker_can_reach_is_out_of_bounds_also_by_a_name_or_a_red
         receiver.url("/metadata"),
     ];
     for url in urls {
-        let failed = world.failed("webhook", &json!({"url": url})).await;
+        let failed = env.fail("webhook", &json!({"url": url})).await;
         assert_eq!(failed.0, "ForbiddenAddress", "{url}: {}", failed.1);
     }
     worker.stop().await;
-    // Without the permission no name leads here either.
-    let worker = world.house.worker("cpu=1");
+    // Without the permission a name for this machine is refused too.
+    let worker = env.worker_with(&["--capacity=cpu=1"]);
     for host in ["localhost", "127.0.0.1"] {
         let url = format!("http://{host}:{port}/hook");
-        let failed = world.failed("webhook", &json!({"url": url})).await;
+        let failed = env.fail("webhook", &json!({"url": url})).await;
         assert_eq!(failed.0, "ForbiddenAddress", "{host}: {}", failed.1);
     }
     assert_eq!(receiver.count("/hook"), 0);
     worker.stop().await;
-    world.close().await;
+    env.close().await;
 }

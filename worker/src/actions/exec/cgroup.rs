@@ -1,5 +1,5 @@
-//! Cgroups for commands with a limit of memory or CPU. They need cgroup v2, delegated to the worker;
-//! a worker without it warns at startup that these limits do not apply.
+//! Cgroups for commands with a limit of memory or CPU. They need cgroup v2, delegated to the
+//! worker; a worker without it warns at startup that these limits are not enforced.
 
 use std::ffi::CString;
 use std::fs;

@@ -6,7 +6,7 @@ use domain::job::{Exception, JobId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use store::Source;
+use store::LogSource;
 use tokio_util::sync::CancellationToken;
 
 use super::pipe_lines::{Lines, PipeLines};
@@ -48,7 +48,7 @@ impl ChildRequest {
             return Ok(ChildRequest::Spawn(Box::new(deserialize(value)?)));
         }
         let AwaitLine { r#await } = deserialize(value)?;
-        if r#await { Ok(ChildRequest::Await) } else { Err("await: must be true".to_owned()) }
+        if r#await { Ok(ChildRequest::Await) } else { Err("await: it must be true".to_owned()) }
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn create_children(
             outcome = create(&read, children, &mut ids).await;
             if let Err(Exception { message, .. }) = &outcome {
                 let line = format!("{message}; no more children are created, and the run fails");
-                log.line(Source::Capstan, line).await;
+                log.line(LogSource::Capstan, line).await;
             }
         }
     }
@@ -127,7 +127,7 @@ mod tests {
             (r#"{"action": 7}"#, "action: invalid type: integer"),
             (r#"{"action": "a", "parent": "x"}"#, "unknown field `parent`"),
             (r#"{"action": "a", "deadline": "x"}"#, "deadline: "),
-            (r#"{"await": false}"#, "await: must be true"),
+            (r#"{"await": false}"#, "await: it must be true"),
             (r#"{"await": true, "action": "a"}"#, "action: unknown field"),
         ];
         for (line, why) in invalid {

@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use domain::job::Exception;
 use nix::sys::signal::Signal;
 use serde_json::json;
-use store::Source;
+use store::LogSource;
 
 use super::supervisor::SupervisedCommand;
 use crate::context::Context;
@@ -38,7 +38,7 @@ pub(super) async fn wait(
     command.kill();
     let status = command.wait().await?;
     let line = "the command did not stop after SIGTERM in time and was killed";
-    context.log.line(Source::Capstan, line).await;
+    context.log.line(LogSource::Capstan, line).await;
     Ok((status, true))
 }
 

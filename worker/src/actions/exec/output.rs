@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use store::Source;
+use store::LogSource;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// [`DRAIN`] after the command was `over`. The time that the log takes does not count.
 pub(super) async fn copy_output(
     output: Option<impl AsyncRead + Unpin>,
-    (source, log): (Source, &Log),
+    (source, log): (LogSource, &Log),
     secrets: &Secrets,
     over: &CancellationToken,
 ) -> bool {
@@ -96,7 +96,7 @@ pub(super) async fn copy_progress(
             if let Err(error) = reported
                 && !std::mem::replace(&mut noted, true)
             {
-                log.line(Source::Capstan, format!("progress line ignored: {error}")).await;
+                log.line(LogSource::Capstan, format!("progress line ignored: {error}")).await;
             }
         }
     }

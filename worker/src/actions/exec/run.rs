@@ -1,7 +1,7 @@
 //! One run of a command, from its working directory to its result.
 
 use domain::job::Exception;
-use store::Source;
+use store::LogSource;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
@@ -74,15 +74,15 @@ async fn run_in(
     };
     let (ended, stdout_complete, stderr_complete, (), children_created, ()) = tokio::join!(
         wait,
-        copy_output(stdout, (Source::Stdout, &log), &secrets, &over),
-        copy_output(stderr, (Source::Stderr, &log), &secrets, &over),
+        copy_output(stdout, (LogSource::Stdout, &log), &secrets, &over),
+        copy_output(stderr, (LogSource::Stderr, &log), &secrets, &over),
         copy_progress(progress_pipe, &progress, &log, &over),
         create_children(children_pipe, &children, &log, &over),
         write_input,
     );
     if !(stdout_complete && stderr_complete) {
         let line = "output cut: a process outside the job keeps the command's output open";
-        log.line(Source::Capstan, line).await;
+        log.line(LogSource::Capstan, line).await;
     }
     let (status, stop_requested) = ended.map_err(|error| {
         Exception::new("CannotWait", format!("cannot wait for {}: {error}", template.program))

@@ -6,7 +6,7 @@ use domain::job::Exception;
 use reqwest::Response;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::json;
-use store::Source;
+use store::LogSource;
 
 use super::client::{HttpClient, SendError};
 use super::message::Message;
@@ -59,7 +59,7 @@ async fn send_with_retries(http: &HttpClient, message: &Message, log: &Log) -> A
         }
         let next = retry_after.max(pause);
         let line = format!("try {number}: {}; next try in {next:?}", exception.message);
-        log.line(Source::Capstan, line).await;
+        log.line(LogSource::Capstan, line).await;
         tokio::time::sleep(next).await;
         number += 1;
         pause = MAX_PAUSE.min(pause * 2);
@@ -91,12 +91,12 @@ async fn send_once(
 
 /// Logs the head of a response and the beginning of its body.
 async fn log_response(mut response: Response, log: &Log) {
-    log.line(Source::Stdout, format!("{:?} {}", response.version(), response.status())).await;
+    log.line(LogSource::Stdout, format!("{:?} {}", response.version(), response.status())).await;
     for (name, value) in response.headers() {
         // A cookie may be a credential.
         let value = if name == "set-cookie" { "***".into() } else { value.as_bytes().to_owned() };
         let value = String::from_utf8_lossy(&value).into_owned();
-        log.line(Source::Stdout, format!("{name}: {value}")).await;
+        log.line(LogSource::Stdout, format!("{name}: {value}")).await;
     }
     let mut body = Vec::new();
     while body.len() <= LOGGED_BODY_BYTES {
@@ -108,11 +108,11 @@ async fn log_response(mut response: Response, log: &Log) {
     let cut = body.len() > LOGGED_BODY_BYTES;
     body.truncate(LOGGED_BODY_BYTES);
     for line in String::from_utf8_lossy(&body).lines() {
-        log.line(Source::Stdout, line).await;
+        log.line(LogSource::Stdout, line).await;
     }
     if cut {
         let line = format!("response body cut after {LOGGED_BODY_BYTES} bytes");
-        log.line(Source::Capstan, line).await;
+        log.line(LogSource::Capstan, line).await;
     }
 }
 

@@ -69,7 +69,7 @@ fn an_id_derives_from_the_key_or_from_the_content_and_its_ordinal() {
 fn an_error_names_the_invalid_field() {
     let deep = (0..65).fold(json!(1), |inner, _| json!([inner]));
     let cases = [
-        (json!({}), "action: is required"),
+        (json!({}), "action: it is required"),
         (json!({"action": "a b"}), "action: \"a b\" is not a valid action name"),
         (json!({"action": "a", "key": ""}), "key: it is empty"),
         (json!({"action": "a", "key": "k".repeat(256)}), "key: it is longer than 255"),
@@ -82,7 +82,10 @@ fn an_error_names_the_invalid_field() {
         (json!({"action": "a", "locks": ["{{x}}"]}), "locks: lock \"{{x}}\" uses parameter"),
         (json!({"action": "a", "expiresAt": "soon"}), "expiresAt: \"soon\" is not a valid time"),
         (json!({"action": "a", "ticketRef": "t".repeat(33)}), "ticketRef: it is longer"),
-        (json!({"action": "a", "parameters": {"x": "y".repeat(65536)}}), "parameters: it is larger than"),
+        (
+            json!({"action": "a", "parameters": {"x": "y".repeat(65536)}}),
+            "parameters: it is larger than",
+        ),
         (
             json!({"action": "a", "parameters": {"x": deep}}),
             "parameters: it is more than 64 levels",

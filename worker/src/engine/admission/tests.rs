@@ -4,6 +4,7 @@ mod fairness;
 mod fleet;
 mod histories;
 mod rules;
+mod simulation;
 
 use std::time::{Duration, Instant};
 

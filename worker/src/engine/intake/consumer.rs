@@ -35,7 +35,7 @@ impl Consumer {
     /// or that the queue cannot be consumed now.
     pub(super) async fn run(&self, broker: &Broker) -> Result<(), BrokerError> {
         match self.consume(broker).await {
-            Err(error) if error.is_soft() => {
+            Err(error) if error.is_channel_error() => {
                 // Usually the queue does not exist; a publisher declares it again.
                 let queue = &self.queue;
                 tracing::debug!(%queue, %error, "queue cannot be consumed now");

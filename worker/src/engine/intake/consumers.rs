@@ -215,7 +215,7 @@ impl Consumers {
                 self.active.remove(&queue);
                 Some(BrokerEvent::ConsumerEnded(queue))
             }
-            Err(error) => Some(self.disconnected(&error, error.is_of_the_broker())),
+            Err(error) => Some(self.disconnected(&error, error.is_internal())),
         }
     }
 
@@ -244,7 +244,7 @@ impl Consumers {
         let starting: Vec<&QueueName> = starting.collect();
         if let Some(delay) = self.backoff.failed(&starting, Instant::now()) {
             let (queue, delay_s) = (starting[0], delay.as_secs());
-            tracing::error!(%queue, delay_s, "rabbitmq fails when this queue is consumed, backing off");
+            tracing::error!(%queue, delay_s, "rabbitmq failed over this queue, backing off");
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) async fn run(session: Session, queues: watch::Sender<Vec<QueueName>>)
         };
         let lost = tokio::select! {
             notification = notification => {
-                if notification == Some(Hint::Beat) {
+                if notification == Some(Hint::Heartbeat) {
                     session.heartbeat_now.notify_one();
                 }
                 notification.is_none()

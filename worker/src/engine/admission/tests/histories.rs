@@ -21,6 +21,28 @@ struct Model {
 }
 
 impl Model {
+    fn new(case: Case) -> Model {
+        Model {
+            case,
+            ms: 0,
+            ready: BTreeMap::new(),
+            unacked: BTreeMap::new(),
+            consuming: BTreeMap::new(),
+            claims: Vec::new(),
+            waiting: HashSet::new(),
+            running: Vec::new(),
+        }
+    }
+
+    /// Loses the connection to the broker and makes a new one.
+    fn reconnect(&mut self) {
+        self.case.admission.set_connected(false);
+        for queue in self.consuming.clone().keys() {
+            self.pause(queue);
+        }
+        self.case.admission.set_connected(true);
+    }
+
     /// Advances the clock, delivers offers, and carries out the commands that follow.
     fn step(&mut self) {
         self.ms += 7;
@@ -48,7 +70,7 @@ impl Model {
                     self.unacked.remove(&key);
                 }
                 Command::Count(queue) => {
-                    self.case.admission.counted(&queue, self.waiting.len() as u64)
+                    self.case.admission.counted(&queue, self.waiting.len() as u64);
                 }
             }
         }
@@ -89,6 +111,9 @@ impl Model {
     }
 }
 
+/// An offer: the number of its queue, the number of its jobs, and whether it is doubled.
+type RandomOffer = (usize, usize, bool);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
@@ -97,77 +122,98 @@ proptest! {
         offers in prop::collection::vec((0usize..4, 1usize..8, prop::bool::ANY), 1..30),
         steps in prop::collection::vec((0u8..5, 0usize..8), 1..300),
     ) {
-        let queues = ["cpu=1.normal", "cpu=2.high", "cpu=3.low", "scan=2.normal"];
-        let case = Case::new("cpu=3,scan=2", &["cpu=1", "cpu=2", "cpu=3", "scan=2"]);
-        let mut model = Model {
-            case, ms: 0, ready: BTreeMap::new(), unacked: BTreeMap::new(), consuming: BTreeMap::new(),
-            claims: Vec::new(), waiting: HashSet::new(), running: Vec::new(),
-        };
-        for (which, count, doubled) in offers {
-            let ids: Vec<JobId> = (0..count).map(|_| JobId::random()).collect();
-            model.waiting.extend(&ids);
-            let ready = model.ready.entry(name(queues[which])).or_default();
-            for _ in 0..=usize::from(doubled) {
-                ready.push((Offer::new(Timestamp::from_ms(0), ids.clone()), false));
-            }
-        }
-        for (kind, which) in steps {
-            match kind {
-                0 => model.answer(which),
-                1 => model.end(which),
-                2 => model.ms += 100,
-                3 => { // the connection to the broker is lost
-                    model.case.admission.set_connected(false);
-                    for queue in model.consuming.clone().keys() { model.pause(queue); }
-                    model.case.admission.set_connected(true);
-                }
-                _ => {}
-            }
-            model.step();
-        }
-        for round in 0..1_000 {
-            model.step();
-            model.answer(round);
-            if round % 3 == 0 { model.end(round); }
-        }
-        prop_assert!(model.waiting.is_empty(), "{} jobs never ran", model.waiting.len());
-        prop_assert!(model.running.is_empty() && model.claims.is_empty());
-        prop_assert!(model.unacked.is_empty() && model.ready.values().all(Vec::is_empty), "offers are left");
-        prop_assert_eq!(model.case.admission.free().to_string(), "cpu=3,scan=2");
+        run_all_jobs(offers, steps)?;
     }
 
     #[test]
-    fn capacity_is_never_exceeded_and_is_free_again_at_the_end(steps in prop::collection::vec((0u8..6, 0usize..4, 1usize..6), 1..200)) {
-        let queues = ["cpu=1.normal", "cpu=2.high", "cpu=1+scan=1.low", "scan=2.normal"];
-        let mut case = Case::new("cpu=3,scan=2", &["cpu=1", "cpu=2", "cpu=1+scan=1", "scan=2"]);
-        let (mut running, mut claims, mut ms) = (Vec::<(JobId, QueueName)>::new(), Vec::<Claim>::new(), 0);
-        for (kind, which, count) in steps {
-            ms += 40;
-            match kind {
-                0 | 1 => { case.offer(queues[which], ms as i64, count, ms); }
-                2 | 3 => if let Some(claim) = claims.pop() {
-                    let claimed: Vec<bool> = (0..claim.ids.len().min(count)).map(|i| i < claim.max as usize).collect();
+    fn capacity_is_never_exceeded_and_is_free_again_at_the_end(
+        steps in prop::collection::vec((0u8..6, 0usize..4, 1usize..6), 1..200),
+    ) {
+        use_capacity(steps)?;
+    }
+}
+
+fn run_all_jobs(offers: Vec<RandomOffer>, steps: Vec<(u8, usize)>) -> Result<(), TestCaseError> {
+    let queues = ["cpu=1.normal", "cpu=2.high", "cpu=3.low", "scan=2.normal"];
+    let case = Case::new("cpu=3,scan=2", &["cpu=1", "cpu=2", "cpu=3", "scan=2"]);
+    let mut model = Model::new(case);
+    for (queue, count, doubled) in offers {
+        let ids = job_ids(count);
+        model.waiting.extend(&ids);
+        let ready = model.ready.entry(name(queues[queue])).or_default();
+        for _ in 0..=usize::from(doubled) {
+            ready.push((Offer::new(Timestamp::from_ms(0), ids.clone()), false));
+        }
+    }
+    for (kind, which) in steps {
+        match kind {
+            0 => model.answer(which),
+            1 => model.end(which),
+            2 => model.ms += 100,
+            3 => model.reconnect(),
+            _ => {}
+        }
+        model.step();
+    }
+    for round in 0..1_000 {
+        model.step();
+        model.answer(round);
+        if round % 3 == 0 {
+            model.end(round);
+        }
+    }
+    prop_assert!(model.waiting.is_empty(), "{} jobs never ran", model.waiting.len());
+    prop_assert!(model.running.is_empty() && model.claims.is_empty());
+    let acknowledged = model.unacked.is_empty() && model.ready.values().all(Vec::is_empty);
+    prop_assert!(acknowledged, "offers are left");
+    prop_assert_eq!(model.case.admission.free().to_string(), "cpu=3,scan=2");
+    Ok(())
+}
+
+fn use_capacity(steps: Vec<(u8, usize, usize)>) -> Result<(), TestCaseError> {
+    let queues = ["cpu=1.normal", "cpu=2.high", "cpu=1+scan=1.low", "scan=2.normal"];
+    let mut case = Case::new("cpu=3,scan=2", &["cpu=1", "cpu=2", "cpu=1+scan=1", "scan=2"]);
+    let mut running: Vec<(JobId, QueueName)> = Vec::new();
+    let (mut claims, mut ms) = (Vec::<Claim>::new(), 0);
+    for (kind, which, count) in steps {
+        ms += 40;
+        match kind {
+            0 | 1 => drop(case.offer(queues[which], ms as i64, count, ms)),
+            2 | 3 => {
+                if let Some(claim) = claims.pop() {
+                    let tried = 0..claim.ids.len().min(count);
+                    let claimed: Vec<bool> = tried.map(|at| at < claim.max as usize).collect();
                     for (id, _) in claim.ids.iter().zip(&claimed).filter(|(_, mine)| **mine) {
                         running.push((*id, claim.queue.clone()));
                     }
                     case.admission.claim_answered(&claim, &claimed);
                 }
-                4 => if !running.is_empty() {
+            }
+            4 => {
+                if !running.is_empty() {
                     let (id, queue) = running.remove(which % running.len());
                     case.admission.job_ended(id, &queue);
                 }
-                _ => case.admission.set_connected(which != 0),
             }
-            for command in case.at(ms) {
-                if let Command::Claim(claim) = command { claims.push(claim); }
-            }
-            let mut used = CapacityMap::default();
-            for (_, queue) in &running { used.give(&queue.class.need(), 1); }
-            prop_assert!(used.units("cpu") <= 3 && used.units("scan") <= 2, "{used}");
+            _ => case.admission.set_connected(which != 0),
         }
-        for claim in claims { case.admission.claim_answered(&claim, &[]); }
-        for (id, queue) in running { case.admission.job_ended(id, &queue); }
-        prop_assert_eq!(case.admission.free().to_string(), "cpu=3,scan=2");
-        prop_assert!(case.admission.claiming.is_empty() && case.admission.running.is_empty());
+        claims.extend(case.at(ms).into_iter().filter_map(|command| match command {
+            Command::Claim(claim) => Some(claim),
+            Command::Resume(..) | Command::Pause(_) | Command::Ack(_) | Command::Count(_) => None,
+        }));
+        let mut used = CapacityMap::default();
+        for (_, queue) in &running {
+            used.give(&queue.class.need(), 1);
+        }
+        prop_assert!(used.units("cpu") <= 3 && used.units("scan") <= 2, "{used}");
     }
+    for claim in claims {
+        case.admission.claim_answered(&claim, &[]);
+    }
+    for (id, queue) in running {
+        case.admission.job_ended(id, &queue);
+    }
+    prop_assert_eq!(case.admission.free().to_string(), "cpu=3,scan=2");
+    prop_assert!(case.admission.claiming.is_empty() && case.admission.running.is_empty());
+    Ok(())
 }
