@@ -75,21 +75,21 @@ impl Follower {
             if !self.is_resuming {
                 return Some(Step::TooSlow);
             }
-            let next = match missed.changes.last() {
+            let next = match missed.events.last() {
                 Some(last) => last.id,
                 None => self.hub.store.last_event().await.ok()?,
             };
             self.is_resuming = false;
             let since = std::mem::replace(&mut self.position, next);
-            return Some(Step::Lost(since, missed.changes));
+            return Some(Step::Lost(since, missed.events));
         }
         self.is_resuming = false;
-        let Some(last) = missed.changes.last() else {
+        let Some(last) = missed.events.last() else {
             self.is_behind = false;
             return None;
         };
         self.position = last.id;
-        Some(Step::Events(missed.changes))
+        Some(Step::Events(missed.events))
     }
 
     /// Receives a batch from the hub.

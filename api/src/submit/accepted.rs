@@ -33,8 +33,8 @@ pub(super) async fn accepted(
     submitted: Vec<(NewJob, Result<Submitted, Error>)>,
 ) -> Vec<Result<Accepted, Error>> {
     let existing = |answer: &Result<Submitted, Error>| match answer {
-        Ok(Submitted { word: Submission::Known | Submission::Taken, id, .. }) => Some(*id),
-        Ok(Submitted { word: Submission::Created | Submission::Spent, .. }) | Err(_) => None,
+        Ok(Submitted { outcome: Submission::Known | Submission::Taken, id, .. }) => Some(*id),
+        Ok(Submitted { outcome: Submission::Created | Submission::Spent, .. }) | Err(_) => None,
     };
     let ids: Vec<JobId> = submitted.iter().filter_map(|(_, answer)| existing(answer)).collect();
     let existing: Result<Vec<Job>, Error> = store.jobs_by_id(&ids).await.map_err(Error::from);

@@ -68,7 +68,7 @@ async fn check(store: &Store, id: Uuid, jobs: &[NewJob], deadline: Instant) -> R
 
 /// Converts an error of the store, with the index of the job that caused it.
 fn in_its_job(error: StoreError) -> Error {
-    let index = if let StoreError::Relation(bad) = &error { Some(bad.place) } else { None };
+    let index = if let StoreError::Relation(bad) = &error { Some(bad.index) } else { None };
     let error = Error::from(error);
     match index {
         Some(index) => error.in_job(index),

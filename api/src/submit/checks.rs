@@ -49,9 +49,9 @@ pub(super) async fn check_relations(store: &Store, jobs: &[NewJob]) -> Result<()
     let others: Vec<JobId> = others.into_iter().collect();
     let others = store.related(&others).await?;
     let relations = Relations { jobs, own, others };
-    for (place, job) in jobs.iter().enumerate() {
+    for (index, job) in jobs.iter().enumerate() {
         if let Some((kind, id)) = relations.invalid(job) {
-            return Err(InvalidRelation { kind, place, id }.into());
+            return Err(InvalidRelation { kind, index, id }.into());
         }
     }
     Ok(())
@@ -75,11 +75,12 @@ impl Relations<'_> {
             return Some((RelationProblem::ParentOver, id));
         }
         // A child may depend on its siblings and on finished jobs only.
-        let family = parent.map(|parent| parent.last.family.unwrap_or(parent.last.id));
+        let siblings = parent.map(|parent| parent.last.child_group.unwrap_or(parent.last.id));
         let may_depend_on = |id: &JobId| match (self.own.get(id), self.others.get(id)) {
             (Some(index), _) => self.jobs[*index].spec.parent == job.spec.parent,
             (None, Some(on)) => {
-                on.named.status.is_final() || (family.is_some() && on.named.parent == family)
+                on.named.status.is_final()
+                    || (siblings.is_some() && on.named.parent_group == siblings)
             }
             (None, None) => false,
         };

@@ -21,14 +21,14 @@ impl TestEnv {
     }
 
     /// The beat of such a worker.
-    pub(crate) async fn beat(
+    pub(crate) async fn heartbeat(
         &self,
         worker: &WorkerId,
         map: &str,
         actions: &[&str],
     ) -> HeartbeatReply {
         let capacity_map: CapacityMap = map.parse().unwrap();
-        let beat = Heartbeat {
+        let heartbeat = Heartbeat {
             worker: worker.clone(),
             lease: Duration::from_secs(60),
             name: "hand".to_owned(),
@@ -38,7 +38,7 @@ impl TestEnv {
             actions: actions.iter().map(|name| name.parse().unwrap()).collect(),
             running: Vec::new(),
         };
-        self.store.heartbeat(&beat).await.unwrap()
+        self.store.heartbeat(&heartbeat).await.unwrap()
     }
 
     /// Tries to claim a job.

@@ -137,7 +137,7 @@ impl From<store::Lock> for Lock {
             held: lock.held,
             holders: lock.holders.into_iter().map(Holder::from).collect(),
             waiting: lock.waiting,
-            line: lock.line.into_iter().map(Waiter::from).collect(),
+            line: lock.waiters.into_iter().map(Waiter::from).collect(),
         }
     }
 }
