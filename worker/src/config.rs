@@ -8,7 +8,7 @@ use domain::capacity::CapacityMap;
 use service::settings::{BrokerSettings, StoreSettings, TelemetrySettings, duration};
 use tokio_util::sync::CancellationToken;
 
-use crate::networks::Networks;
+use crate::networks::AllowedNetworks;
 
 /// The settings of a worker.
 #[derive(Debug, Clone, Args)]
@@ -37,7 +37,7 @@ pub struct Config {
 
     /// Private networks that webhooks may reach, such as `10.1.0.0/16,127.0.0.1`
     #[arg(long, env = "CAPSTAN_WEBHOOK_ALLOW", default_value = "")]
-    pub webhook_allow: Networks,
+    pub webhook_allow: AllowedNetworks,
 
     /// Display name; the worker's id is random
     #[arg(long, env = "CAPSTAN_NAME", default_value = "")]

@@ -15,7 +15,7 @@ use store::LogSource;
 
 use child::Child;
 use child_jobs::{ChildJobs, SpawnError};
-use log_writer::Log;
+use log_writer::JobLog;
 use progress::{Progress, ProgressError, ProgressReporter};
 use stop::{StopReason, StopSignal, stop_requested};
 
@@ -24,7 +24,7 @@ pub struct Context {
     /// The job, with its parameters.
     pub job: ClaimedJob,
     /// The job's log.
-    pub log: Log,
+    pub log: JobLog,
     /// The job's progress.
     pub progress: ProgressReporter,
     /// The job's child jobs.

@@ -6,7 +6,7 @@ use domain::fuzzing::{Check, accepted, assert_json_round_trip};
 use domain::job::{ActionName, JobId, JobSpec, NewJob};
 
 use crate::actions::{ChildRequest, parse_file};
-use crate::context::child::{Child, InvalidChild, Parent};
+use crate::context::child::{Child, InvalidChild, ParentJob};
 use crate::context::progress::{self, PROGRESS_BYTES, Progress};
 
 /// The checks by name.
@@ -26,7 +26,7 @@ pub fn child(bytes: &[u8]) {
     let Ok(action) = "parent".parse() else { return };
     let spec = JobSpec::of(action);
     let id = JobId::random();
-    let parent = Parent { id, root: id, spec: &spec };
+    let parent = ParentJob { id, root: id, spec: &spec };
     let job = |child| accepted(job_of(child, &parent));
     let (first, second) = (job((*child).clone()), job(*child));
     assert_eq!(first.as_ref().map(|job| job.id), second.map(|job| job.id));
@@ -36,7 +36,7 @@ pub fn child(bytes: &[u8]) {
     }
 }
 
-fn job_of(child: Child, parent: &Parent<'_>) -> Result<NewJob, InvalidChild> {
+fn job_of(child: Child, parent: &ParentJob<'_>) -> Result<NewJob, InvalidChild> {
     child.job(parent, &mut HashMap::new(), &[], &HashMap::new())
 }
 

@@ -29,12 +29,12 @@ pub use config::{Config, Shutdown};
 pub use context::Context;
 pub use context::child::{Child, InvalidChild};
 pub use context::child_jobs::{ChildJobs, SpawnError};
-pub use context::log_writer::Log;
+pub use context::log_writer::JobLog;
 pub use context::progress::{Progress, ProgressError, ProgressReporter};
 pub use context::stop::{StopReason, StopSignal};
 pub use domain::job::{DependencyCondition, Exception, JobId};
 pub use domain::lock::{LockTemplates, Locks};
-pub use networks::Networks;
+pub use networks::AllowedNetworks;
 pub use store::ActionDefaults;
 pub use worker::Worker;
 

@@ -8,12 +8,12 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Private networks that an operator allows webhooks to reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Networks(Vec<IpNet>);
+pub struct AllowedNetworks(Vec<IpNet>);
 
-impl FromStr for Networks {
+impl FromStr for AllowedNetworks {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Networks, String> {
+    fn from_str(text: &str) -> Result<AllowedNetworks, String> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let networks = parts.map(|part| {
             let network =
@@ -22,11 +22,11 @@ impl FromStr for Networks {
                 format!("{part:?} is not a network; expected 10.1.0.0/16 or 127.0.0.1")
             })
         });
-        networks.collect::<Result<_, _>>().map(Networks)
+        networks.collect::<Result<_, _>>().map(AllowedNetworks)
     }
 }
 
-impl Networks {
+impl AllowedNetworks {
     /// Returns true when webhooks may connect to `address`.
     pub(crate) fn allow(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn only_public_addresses_are_allowed_by_default() {
-        let none = Networks::default();
+        let none = AllowedNetworks::default();
         let public = [
             "1.1.1.1",
             "172.15.0.1",
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn an_operator_can_allow_private_networks() {
-        let some: Networks = "10.1.0.0/16, 127.0.0.1,fd00::/8".parse().unwrap();
+        let some: AllowedNetworks = "10.1.0.0/16, 127.0.0.1,fd00::/8".parse().unwrap();
         for (address, allowed) in [
             ("10.1.2.3", true),
             ("10.2.0.1", false),
@@ -155,7 +155,7 @@ mod tests {
         ] {
             assert_eq!(some.allow(address.parse().unwrap()), allowed, "{address}");
         }
-        assert_eq!("".parse(), Ok(Networks::default()));
-        assert!("10.0.0.0/33".parse::<Networks>().unwrap_err().contains("is not a network"));
+        assert_eq!("".parse(), Ok(AllowedNetworks::default()));
+        assert!("10.0.0.0/33".parse::<AllowedNetworks>().unwrap_err().contains("is not a network"));
     }
 }

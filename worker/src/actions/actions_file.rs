@@ -36,7 +36,7 @@ pub enum FileError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ActionsFile {
+struct FileFormat {
     #[serde(default)]
     actions: BTreeMap<String, RawAction>,
 }
@@ -83,7 +83,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<ActionName, ActionDeclaration
 
 /// Parses the content of a file.
 pub(crate) fn parse(text: &str) -> Result<BTreeMap<ActionName, ActionDeclaration>, String> {
-    let file: ActionsFile = toml::from_str(text).map_err(|error| error.to_string())?;
+    let file: FileFormat = toml::from_str(text).map_err(|error| error.to_string())?;
     let actions = file.actions.into_iter().map(|(name, action)| {
         let parsed: ActionName = name.parse().map_err(|error| format!("{error}"))?;
         Ok((parsed, action.declaration().map_err(|why| format!("action {name}: {why}"))?))

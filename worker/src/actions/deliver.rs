@@ -13,10 +13,10 @@ use serde_json::json;
 use store::{DeliveryAttempt, LogSource, Store, Subscription};
 
 use super::parameters;
-use super::webhook::{HttpClient, Message, STOPPED, TIMEOUT, send, status_of};
+use super::webhook::{HttpClient, STOPPED, TIMEOUT, WebhookMessage, send, status_of};
 use crate::action::{Action, ActionResult};
 use crate::context::Context;
-use crate::context::log_writer::Log;
+use crate::context::log_writer::JobLog;
 use crate::context::stop::stop_requested;
 
 /// The status code with which a receiver refuses all further messages.
@@ -121,13 +121,13 @@ impl Deliver {
 }
 
 /// Returns the result of a delivery that is no longer needed.
-async fn skipped(log: &Log, why: &str) -> Option<serde_json::Value> {
+async fn skipped(log: &JobLog, why: &str) -> Option<serde_json::Value> {
     log.line(LogSource::Capstan, format!("not delivered: {why}")).await;
     Some(json!({"delivered": false, "why": why}))
 }
 
-fn message(subscription: &Subscription, delivery: &EventDelivery) -> Message {
-    Message {
+fn message(subscription: &Subscription, delivery: &EventDelivery) -> WebhookMessage {
+    WebhookMessage {
         id: delivery.message.to_string(),
         url: subscription.spec.url.url().clone(),
         headers: HeaderMap::new(),

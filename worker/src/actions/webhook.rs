@@ -28,7 +28,7 @@ use crate::context::Context;
 use message::{header_name, header_value, parse_url};
 
 pub(super) use client::HttpClient;
-pub(super) use message::{Message, TIMEOUT};
+pub(super) use message::{TIMEOUT, WebhookMessage};
 pub(super) use sending::{STOPPED, send, status_of};
 
 const TRIES: u32 = 5;
@@ -52,12 +52,12 @@ pub(super) struct WebhookDeclaration {
 pub(super) struct Webhook {
     http: HttpClient,
     /// `None` when the parameters of each job name the receiver.
-    target: Option<Target>,
+    target: Option<WebhookTarget>,
     defaults: ActionDefaults,
 }
 
 /// The receiver of a declared webhook.
-struct Target {
+struct WebhookTarget {
     url: Url,
     secret: Option<TextSource>,
     headers: Vec<(HeaderName, TextSource)>,
@@ -98,7 +98,7 @@ impl Webhook {
         if !(1..=MAX_TRIES).contains(&tries) {
             return Err(format!("tries must be from 1 to {MAX_TRIES}"));
         }
-        let target = Target {
+        let target = WebhookTarget {
             url: parse_url(&declaration.url)?,
             secret: secret.map_err(|why| format!("secret: {why}"))?,
             headers: declaration.headers.into_iter().map(header).collect::<Result<_, _>>()?,
@@ -108,7 +108,7 @@ impl Webhook {
         Ok(Webhook { http, target: Some(target), defaults })
     }
 
-    fn message(&self, context: &Context) -> Result<Message, Exception> {
+    fn message(&self, context: &Context) -> Result<WebhookMessage, Exception> {
         let (id, parameters) = (context.job.id.to_string(), context.job.spec.parameters.as_ref());
         match &self.target {
             Some(target) => target.message(id, parameters),
@@ -117,19 +117,19 @@ impl Webhook {
     }
 }
 
-impl Target {
+impl WebhookTarget {
     fn message(
         &self,
         id: String,
         parameters: Option<&Map<String, Value>>,
-    ) -> Result<Message, Exception> {
+    ) -> Result<WebhookMessage, Exception> {
         let key = self.secret.as_ref().map(|secret| secret.render(None)).transpose()?;
         let mut headers = HeaderMap::new();
         for (name, source) in &self.headers {
             headers.insert(name, header_value(name, &source.render(parameters)?)?);
         }
         let body = serde_json::json!(parameters.unwrap_or(&Map::new())).to_string().into_bytes();
-        Ok(Message {
+        Ok(WebhookMessage {
             id,
             url: self.url.clone(),
             headers,
@@ -142,7 +142,7 @@ impl Target {
 }
 
 impl AdHocRequest {
-    fn message(self, id: String) -> Result<Message, Exception> {
+    fn message(self, id: String) -> Result<WebhookMessage, Exception> {
         let bad = |why: String| Exception::new("BadParameter", format!("parameters.{why}"));
         let url = parse_url(&self.url).map_err(|why| bad(format!("url: {why}")))?;
         let mut headers = HeaderMap::new();
@@ -151,7 +151,15 @@ impl AdHocRequest {
             headers.insert(&name, header_value(&name, text)?);
         }
         let body = self.body.to_string().into_bytes();
-        Ok(Message { id, url, headers, body, keys: Vec::new(), timeout: TIMEOUT, tries: TRIES })
+        Ok(WebhookMessage {
+            id,
+            url,
+            headers,
+            body,
+            keys: Vec::new(),
+            timeout: TIMEOUT,
+            tries: TRIES,
+        })
     }
 }
 
@@ -176,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    fn message(parameters: &Value) -> Result<Message, String> {
+    fn message(parameters: &Value) -> Result<WebhookMessage, String> {
         let request = parameters::deserialize::<AdHocRequest>(parameters.as_object());
         let message = request.and_then(|request| request.message("id".to_owned()));
         message.map_err(|error| format!("{}: {}", error.kind, error.message))

@@ -121,7 +121,7 @@ impl Child {
     /// children that `#0`, `#1`, … refer to.
     pub(crate) fn job(
         self,
-        parent: &Parent<'_>,
+        parent: &ParentJob<'_>,
         same: &mut HashMap<String, u32>,
         siblings: &[JobId],
         defaults: &HashMap<ActionName, ActionDefaults>,
@@ -181,7 +181,7 @@ impl Child {
 }
 
 /// The parent of a child.
-pub(crate) struct Parent<'a> {
+pub(crate) struct ParentJob<'a> {
     /// The running job.
     pub(crate) id: JobId,
     /// The first job of its chain of retries; its own id when it is not a retry.

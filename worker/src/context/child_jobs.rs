@@ -9,7 +9,7 @@ use domain::job::{ClaimedJob, Exception, JobId, NewJob, Status};
 use store::{StoreError, Submission};
 use tokio::sync::Mutex;
 
-use super::child::{Child, InvalidChild, Parent};
+use super::child::{Child, InvalidChild, ParentJob};
 use super::retrying_store::RetryingStore;
 use super::stop::StopSignal;
 
@@ -44,9 +44,9 @@ impl From<SpawnError> for Exception {
 
 /// Creates the child jobs of a run. Cheap to clone.
 #[derive(Clone)]
-pub struct ChildJobs(Arc<Inner>);
+pub struct ChildJobs(Arc<SpawnState>);
 
-struct Inner {
+struct SpawnState {
     store: RetryingStore,
     job: ClaimedJob,
     stop: StopSignal,
@@ -73,7 +73,7 @@ struct Lineage {
 
 impl ChildJobs {
     pub(crate) fn new(store: RetryingStore, job: &ClaimedJob, stop: &StopSignal) -> ChildJobs {
-        ChildJobs(Arc::new(Inner {
+        ChildJobs(Arc::new(SpawnState {
             store,
             job: job.clone(),
             stop: stop.clone(),
@@ -109,7 +109,7 @@ impl ChildJobs {
         };
         let defaults = self.answered(|| store.action_defaults()).await?;
         let (mut same, mut all) = (created.same.clone(), siblings.clone());
-        let parent = Parent { id: self.0.job.id, root: lineage.root, spec: &self.0.job.spec };
+        let parent = ParentJob { id: self.0.job.id, root: lineage.root, spec: &self.0.job.spec };
         let mut jobs = Vec::with_capacity(children.len());
         for child in children {
             let job = child.job(&parent, &mut same, &all, &defaults);

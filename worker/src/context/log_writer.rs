@@ -23,7 +23,7 @@ pub(crate) const LINE_BYTES: usize = 16 * 1024;
 
 /// Appends lines to the job's log. Cheap to clone.
 #[derive(Clone)]
-pub struct Log(mpsc::Sender<BufferedLine>);
+pub struct JobLog(mpsc::Sender<BufferedLine>);
 
 struct BufferedLine {
     source: LogSource,
@@ -31,7 +31,7 @@ struct BufferedLine {
     logged_at: Instant,
 }
 
-impl Log {
+impl JobLog {
     /// Appends a line; waits while the buffer is full.
     pub async fn line(&self, source: LogSource, text: impl Into<String>) {
         let line = BufferedLine { source, text: text.into(), logged_at: Instant::now() };
@@ -53,13 +53,13 @@ pub(crate) fn log_and_writer(
     store: RetryingStore,
     id: JobId,
     token: FencingToken,
-) -> (Log, LogWriter) {
+) -> (JobLog, LogWriter) {
     let (sender, lines) = mpsc::channel(MAX_BUFFERED_LINES);
-    (Log(sender), LogWriter { lines, store, id, token })
+    (JobLog(sender), LogWriter { lines, store, id, token })
 }
 
 impl LogWriter {
-    /// Writes lines until the run is `over` and every line is written. A [`Log`] that outlives the
+    /// Writes lines until the run is `over` and every line is written. A [`JobLog`] that outlives the
     /// run, held by a thread that does not end for example, does not keep the writer alive.
     pub(crate) async fn run(mut self, over: &CancellationToken) {
         let (mut first, mut batch, mut not_before) = (0_u64, Vec::new(), Instant::now());

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::pipe_lines::{Lines, PipeLines};
 use crate::context::child::Child;
 use crate::context::child_jobs::ChildJobs;
-use crate::context::log_writer::Log;
+use crate::context::log_writer::JobLog;
 
 /// The longest line: the largest parameters and the other fields.
 pub(super) const LINE_BYTES: usize = 128 * 1024;
@@ -57,7 +57,7 @@ impl ChildRequest {
 pub(super) async fn create_children(
     mut pipe: PipeLines,
     children: &ChildJobs,
-    log: &Log,
+    log: &JobLog,
     over: &CancellationToken,
 ) -> Result<(), Exception> {
     let (mut ids, mut outcome) = (Vec::new(), Ok(()));

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pipe_lines::PipeLines;
 use super::secrets::Secrets;
-use crate::context::log_writer::{LINE_BYTES, Log};
+use crate::context::log_writer::{JobLog, LINE_BYTES};
 use crate::context::progress::{Progress, ProgressReporter};
 
 /// How long output is read after the command and its descendants are gone. A command may have
@@ -20,7 +20,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// [`DRAIN`] after the command was `over`. The time that the log takes does not count.
 pub(super) async fn copy_output(
     output: Option<impl AsyncRead + Unpin>,
-    (source, log): (LogSource, &Log),
+    (source, log): (LogSource, &JobLog),
     secrets: &Secrets,
     over: &CancellationToken,
 ) -> bool {
@@ -86,7 +86,7 @@ fn incomplete_character(text: &[u8]) -> usize {
 pub(super) async fn copy_progress(
     mut pipe: PipeLines,
     progress: &ProgressReporter,
-    log: &Log,
+    log: &JobLog,
     over: &CancellationToken,
 ) {
     let mut noted = false;

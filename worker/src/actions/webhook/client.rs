@@ -12,9 +12,9 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Response, Url};
 
-use super::message::{Message, parse_url};
+use super::message::{WebhookMessage, parse_url};
 use super::signature;
-use crate::networks::Networks;
+use crate::networks::AllowedNetworks;
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -23,7 +23,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Sends messages. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::actions) struct HttpClient {
-    allowed: Arc<Networks>,
+    allowed: Arc<AllowedNetworks>,
     // Created when it is first needed, because that reads the machine's certificates.
     http: Arc<OnceLock<Result<reqwest::Client, String>>>,
 }
@@ -43,14 +43,14 @@ struct ForbiddenHost(String);
 
 impl HttpClient {
     /// Creates a client that reaches public addresses and the `allowed` networks.
-    pub(in crate::actions) fn new(allowed: Networks) -> HttpClient {
+    pub(in crate::actions) fn new(allowed: AllowedNetworks) -> HttpClient {
         HttpClient { allowed: Arc::new(allowed), http: Arc::default() }
     }
 
     /// Sends a message once. Follows redirects that keep method and body (307, 308).
     pub(super) async fn send(
         &self,
-        message: &Message,
+        message: &WebhookMessage,
         timestamp_s: i64,
     ) -> Result<Response, SendError> {
         let mut url = message.url.clone();
@@ -75,7 +75,7 @@ impl HttpClient {
     async fn send_to(
         &self,
         url: &Url,
-        message: &Message,
+        message: &WebhookMessage,
         timestamp_s: i64,
     ) -> Result<Response, SendError> {
         // A host that is an address is not resolved, so it is checked here.
@@ -116,7 +116,7 @@ impl HttpClient {
 }
 
 /// Resolves names to those of their addresses that webhooks may reach.
-struct CheckedResolver(Arc<Networks>);
+struct CheckedResolver(Arc<AllowedNetworks>);
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {

@@ -15,7 +15,7 @@ const RESERVED: [&str; 6] =
     ["host", "content-length", "connection", "transfer-encoding", "upgrade", "te"];
 
 /// A message, the same in every try.
-pub(in crate::actions) struct Message {
+pub(in crate::actions) struct WebhookMessage {
     pub(in crate::actions) id: String,
     pub(in crate::actions) url: Url,
     pub(in crate::actions) headers: HeaderMap,

@@ -9,10 +9,10 @@ use serde_json::json;
 use store::LogSource;
 
 use super::client::{HttpClient, SendError};
-use super::message::Message;
+use super::message::WebhookMessage;
 use crate::action::ActionResult;
 use crate::context::Context;
-use crate::context::log_writer::Log;
+use crate::context::log_writer::JobLog;
 use crate::context::stop::stop_requested;
 
 /// The pause before the second try; it doubles with each try.
@@ -34,7 +34,7 @@ pub(in crate::actions) fn status_of(exception: &Exception) -> Option<u16> {
 /// Sends a message until it is accepted.
 pub(in crate::actions) async fn send(
     http: &HttpClient,
-    message: &Message,
+    message: &WebhookMessage,
     mut context: Context,
 ) -> ActionResult {
     let log = context.log.clone();
@@ -46,7 +46,11 @@ pub(in crate::actions) async fn send(
     }
 }
 
-async fn send_with_retries(http: &HttpClient, message: &Message, log: &Log) -> ActionResult {
+async fn send_with_retries(
+    http: &HttpClient,
+    message: &WebhookMessage,
+    log: &JobLog,
+) -> ActionResult {
     let (mut number, mut pause) = (1, FIRST_PAUSE);
     loop {
         let (exception, retry_after) = match send_once(http, message, log).await {
@@ -70,8 +74,8 @@ async fn send_with_retries(http: &HttpClient, message: &Message, log: &Log) -> A
 /// after which a retry makes sense, if it does.
 async fn send_once(
     http: &HttpClient,
-    message: &Message,
-    log: &Log,
+    message: &WebhookMessage,
+    log: &JobLog,
 ) -> Result<u16, (Exception, Option<Duration>)> {
     let sent = http.send(message, chrono::Utc::now().timestamp()).await;
     let response = sent.map_err(|error| match error {
@@ -90,7 +94,7 @@ async fn send_once(
 }
 
 /// Logs the head of a response and the beginning of its body.
-async fn log_response(mut response: Response, log: &Log) {
+async fn log_response(mut response: Response, log: &JobLog) {
     log.line(LogSource::Stdout, format!("{:?} {}", response.version(), response.status())).await;
     for (name, value) in response.headers() {
         // A cookie may be a credential.

@@ -10,7 +10,7 @@ fn jobs(requested: &[Value]) -> Result<Vec<NewJob>, InvalidChild> {
     spec.scheduled_by = Some("anna".to_owned());
     spec.fairness_key = Some("tenant-7".to_owned());
     let id: JobId = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap();
-    let parent = Parent { id, root: ROOT.parse().unwrap(), spec: &spec };
+    let parent = ParentJob { id, root: ROOT.parse().unwrap(), spec: &spec };
     let scan = json!({"retries": 3, "capacityMap": {"scan": 1}, "parameters": {"deep": true}});
     let defaults = [("scan".parse().unwrap(), serde_json::from_value(scan).unwrap())].into();
     let (mut same, mut siblings, mut jobs) = (HashMap::new(), Vec::new(), Vec::new());

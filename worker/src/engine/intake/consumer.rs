@@ -16,7 +16,7 @@ pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(500);
 pub(super) type Forwarded = (QueueName, u64, Delivery);
 
 /// A consumer before it starts.
-pub(super) struct Consumer {
+pub(super) struct QueueConsumer {
     pub(super) queue: QueueName,
     pub(super) generation: u64,
     pub(super) prefetch: u16,
@@ -30,7 +30,7 @@ pub(super) struct Consumer {
     pub(super) deliveries: mpsc::Sender<Forwarded>,
 }
 
-impl Consumer {
+impl QueueConsumer {
     /// Consumes the queue until stopped. `Ok` before that means that the broker ended the consumer,
     /// or that the queue cannot be consumed now.
     pub(super) async fn run(&self, broker: &Broker) -> Result<(), BrokerError> {

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::consumer::{Consumer, Forwarded, RETRY_PAUSE};
+use super::consumer::{Forwarded, QueueConsumer, RETRY_PAUSE};
 use super::queue_backoff::QueueBackoff;
 use crate::engine::resources::Resources;
 
@@ -123,7 +123,7 @@ impl Consumers {
         let Some(broker) = self.broker.clone() else { return };
         self.generation += 1;
         let now = Instant::now();
-        let consumer = Consumer {
+        let consumer = QueueConsumer {
             generation: self.generation,
             prefetch,
             stop: CancellationToken::new(),

@@ -3,12 +3,12 @@
 use domain::job::Priority;
 use proptest::prelude::*;
 
-use super::simulation::{Job, Simulation};
+use super::simulation::{SimulatedJob, Simulation};
 use super::*;
 use crate::engine::admission::fairness::MAX_OVERTAKEN;
 
-fn job(queue: &str, ready_ms: u64, duration_ms: u64) -> Job {
-    Job { queue: name(queue), ready_ms, duration_ms, started: None }
+fn job(queue: &str, ready_ms: u64, duration_ms: u64) -> SimulatedJob {
+    SimulatedJob { queue: name(queue), ready_ms, duration_ms, started: None }
 }
 
 proptest! {

@@ -9,7 +9,7 @@ use super::*;
 use crate::engine::admission::{Claim, OfferKey};
 
 /// A simple model of a broker, a store and running jobs, around one admission.
-struct Model {
+struct BrokerModel {
     case: Case,
     ms: u64,
     ready: BTreeMap<QueueName, Vec<(Offer, bool)>>,
@@ -20,9 +20,9 @@ struct Model {
     running: Vec<(JobId, QueueName)>,
 }
 
-impl Model {
-    fn new(case: Case) -> Model {
-        Model {
+impl BrokerModel {
+    fn new(case: Case) -> BrokerModel {
+        BrokerModel {
             case,
             ms: 0,
             ready: BTreeMap::new(),
@@ -136,7 +136,7 @@ proptest! {
 fn run_all_jobs(offers: Vec<RandomOffer>, steps: Vec<(u8, usize)>) -> Result<(), TestCaseError> {
     let queues = ["cpu=1.normal", "cpu=2.high", "cpu=3.low", "scan=2.normal"];
     let case = Case::new("cpu=3,scan=2", &["cpu=1", "cpu=2", "cpu=3", "scan=2"]);
-    let mut model = Model::new(case);
+    let mut model = BrokerModel::new(case);
     for (queue, count, doubled) in offers {
         let ids = job_ids(count);
         model.waiting.extend(&ids);

@@ -14,14 +14,14 @@ const CLAIM_MS: u64 = 1;
 
 /// A job: when it is ready, how long it takes, and when and on which worker it started.
 #[derive(Debug, Clone)]
-pub(super) struct Job {
+pub(super) struct SimulatedJob {
     pub(super) queue: QueueName,
     pub(super) ready_ms: u64,
     pub(super) duration_ms: u64,
     pub(super) started: Option<(u64, usize)>,
 }
 
-struct Worker {
+struct SimulatedWorker {
     case: Case,
     total: CapacityMap,
     consumers: BTreeMap<QueueName, (u64, usize)>,
@@ -33,10 +33,10 @@ struct Worker {
 /// The workers, the broker's queues, and the jobs.
 pub(super) struct Simulation {
     ms: u64,
-    workers: Vec<Worker>,
+    workers: Vec<SimulatedWorker>,
     ready: BTreeMap<QueueName, VecDeque<(Offer, bool)>>,
     next_worker: usize,
-    jobs: BTreeMap<JobId, Job>,
+    jobs: BTreeMap<JobId, SimulatedJob>,
     /// Future arrivals, the next one last.
     arrivals: Vec<(u64, JobId)>,
     waiting: BTreeMap<QueueName, BTreeSet<(u64, JobId)>>,
@@ -46,8 +46,8 @@ pub(super) struct Simulation {
 }
 
 impl Simulation {
-    pub(super) fn new(workers: &[&str], classes: &[&str], jobs: Vec<Job>) -> Simulation {
-        let worker = |map: &&str| Worker {
+    pub(super) fn new(workers: &[&str], classes: &[&str], jobs: Vec<SimulatedJob>) -> Simulation {
+        let worker = |map: &&str| SimulatedWorker {
             case: Case::new(map, classes),
             total: map.parse().unwrap(),
             consumers: BTreeMap::new(),
@@ -111,7 +111,7 @@ impl Simulation {
         let (now, count) = (self.ms, self.workers.len());
         for (queue, offers) in &mut self.ready {
             while !offers.is_empty() {
-                let accepts = |worker: &Worker| {
+                let accepts = |worker: &SimulatedWorker| {
                     let held = worker.unacked.values().filter(|(of, _)| of == queue).count();
                     let consumer = worker.consumers.get(queue);
                     consumer.is_some_and(|(since, most)| *since <= now && held < *most)
@@ -212,7 +212,7 @@ impl Simulation {
     }
 
     /// Returns the jobs in the order of their starts.
-    pub(super) fn started(&self) -> Vec<&Job> {
+    pub(super) fn started(&self) -> Vec<&SimulatedJob> {
         self.starts.iter().map(|id| &self.jobs[id]).collect()
     }
 }
