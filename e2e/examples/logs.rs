@@ -1,101 +1,96 @@
-//! What a line of a job's log costs: two ways of writing the same lines to the store, and a command that says a million
-//! of them through a whole worker, in one run. `cargo run --release -p capstan-e2e --example logs`, with the services of
-//! the tests.
+//! A bench of job logs: the cost of a line when lines are written to the store one by one and in
+//! batches, and when a command prints a million lines through a worker.
+//!
+//!     CAPSTAN_TEST_REDIS_URL=redis://… CAPSTAN_TEST_AMQP_URL=amqp://… \
+//!         cargo run --release -p capstan-e2e --example logs
 
-#![expect(clippy::print_stdout, reason = "it is a bench")]
+#![expect(clippy::print_stdout, reason = "a bench prints its results")]
 
 use std::time::{Duration, Instant};
 
-use domain::job::{JobId, Token, WorkerId};
-use e2e::{StartServices, TestEnv, beat, job};
-use store::{ClaimAnswer, ClaimRequest, Claims, Line, Source};
+use domain::job::{FencingToken, JobId, WorkerId};
+use e2e::StartServices;
+use serde_json::json;
+use store::{ClaimAnswer, ClaimRequest, Claims, LogSource, NewLogLine};
+use testkit::{ActionsFile, TestEnv, heartbeat, job, with_parameters};
 
-/// As many as fit into the log that is kept, with a text of ten bytes each.
+/// The number of ten-byte lines that fit into a log.
 const KEPT: usize = 100_000;
-const LINES: usize = 1_000_000;
+const ALL: usize = 1_000_000;
+
+/// What writing took: wall-clock time, and CPU time of Redis.
+struct Cost {
+    wall: Duration,
+    redis: Duration,
+}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let env = TestEnv::new().await;
-    for (name, together) in [("one line a call", 1), ("512 lines a call", 512)] {
-        let count = if together == 1 { KEPT / 10 } else { KEPT };
-        let spent = written(&env, count, together).await?;
-        tell(name, count, spent);
-    }
-    let (kept, said) = (through_a_worker(&env, KEPT).await?, through_a_worker(&env, LINES).await?);
-    tell("a command through a worker, all kept", KEPT, kept);
-    tell("a command through a worker, most cut", LINES, said);
-    env.close().await;
+    report("one line per call", KEPT / 10, write_lines(KEPT / 10, 1).await?);
+    report("512 lines per call", KEPT, write_lines(KEPT, 512).await?);
+    report("a command through a worker, all kept", KEPT, run_command(KEPT).await?);
+    report("a command through a worker, most cut", ALL, run_command(ALL).await?);
     Ok(())
 }
 
-fn tell(name: &str, count: usize, (wall, redis): (Duration, Duration)) {
-    let each = |spent: Duration| spent.as_secs_f64() * 1e6 / count as f64;
-    println!(
-        "{name:<40} {count:>8} lines in {wall:>8.2?}: {:>7.2} µs a line, {:>6.2} µs of Redis' processor",
-        each(wall),
-        each(redis)
-    );
+fn report(name: &str, lines: usize, cost: Cost) {
+    let per_line = |time: Duration| time.as_secs_f64() * 1e6 / lines as f64;
+    let (wall, redis) = (per_line(cost.wall), per_line(cost.redis));
+    println!("{name:<40} {lines:>8} lines in {:>8.2?}:", cost.wall);
+    println!("{:<40} {wall:>7.2} µs per line, {redis:.2} µs of CPU time of Redis", "");
 }
 
-/// Writes lines of a claimed job, so many in a call.
-async fn written(
-    env: &TestEnv,
-    count: usize,
-    together: usize,
-) -> anyhow::Result<(Duration, Duration)> {
-    let (id, token) = claimed(env).await?;
+/// Writes lines to the log of a claimed job, `per_call` at a time.
+async fn write_lines(count: usize, per_call: usize) -> anyhow::Result<Cost> {
+    let env = TestEnv::new().await;
+    let (id, token) = claim_a_job(&env).await?;
     let (began, before) = (Instant::now(), env.store().processor_time().await?);
     let mut first = 0;
     while first < count {
-        let lines: Vec<Line> = (first..(first + together).min(count))
-            .map(|number| Line::now(Source::Stdout, format!("line {number:05}")))
+        let lines: Vec<NewLogLine> = (first..(first + per_call).min(count))
+            .map(|number| NewLogLine::now(LogSource::Stdout, format!("line {number:05}")))
             .collect();
-        env.store().log(id, token, first as u64, &lines).await?;
+        env.store().append_log(id, token, first as u64, &lines).await?;
         first += lines.len();
     }
-    Ok((began.elapsed(), env.store().processor_time().await? - before))
+    let redis = env.store().processor_time().await? - before;
+    let cost = Cost { wall: began.elapsed(), redis };
+    env.close().await;
+    Ok(cost)
 }
 
-async fn claimed(env: &TestEnv) -> anyhow::Result<(JobId, Token)> {
+async fn claim_a_job(env: &TestEnv) -> anyhow::Result<(JobId, FencingToken)> {
     let worker = WorkerId::random();
-    let lease = Duration::from_secs(3600);
-    env.store().beat(&beat(&worker, lease)).await?;
+    env.store().heartbeat(&heartbeat(&worker, Duration::from_secs(3600))).await?;
     let new = job("noop", "");
     env.store().submit(std::slice::from_ref(&new)).await?;
     let request = ClaimRequest { max: 1, ids: vec![new.id] };
     let Claims::Answered(answers) = env.store().claim(&worker, &[request]).await? else {
-        anyhow::bail!("the lease of {worker} is lost")
+        anyhow::bail!("the worker {worker} has lost its lease")
     };
-    let Some(ClaimAnswer::Claimed(job)) = answers.concat().pop() else {
-        anyhow::bail!("{} was not claimed", new.id)
+    let Some(ClaimAnswer::Claimed(claimed)) = answers.concat().pop() else {
+        anyhow::bail!("the job {} was not claimed", new.id)
     };
-    Ok((job.id, job.token))
+    Ok((claimed.id, claimed.token))
 }
 
-/// A command says the lines as fast as it can; it is over when all of them have been read.
-async fn through_a_worker(env: &TestEnv, count: usize) -> anyhow::Result<(Duration, Duration)> {
-    let file = std::env::temp_dir().join(format!("{}.toml", JobId::random()));
-    std::fs::write(&file, "[actions.talk]\nargv = ['seq', '-f', 'line %05.0f', '{{count}}']")?;
-    let flag = format!("--actions={}", file.display());
-    let (scheduler, worker) = (env.scheduler(), env.worker_with(&["--capacity=cpu=1", &flag]));
-    let mut talk = job("talk", "");
-    talk.spec.parameters = serde_json::json!({"count": count}).as_object().cloned();
-    env.store().submit(std::slice::from_ref(&talk)).await?;
-    let running = async || {
-        let found = env.store().job(talk.id).await;
-        found.is_ok_and(|found| found.is_some_and(|job| job.started_at.is_some()))
-    };
-    env.eventually("it runs", running).await;
+/// Runs a command that prints lines as fast as it can, until all of them have been read.
+async fn run_command(lines: usize) -> anyhow::Result<Cost> {
+    let env = TestEnv::new().await;
+    let actions =
+        ActionsFile::new("[actions.print]\nargv = ['seq', '-f', 'line %05.0f', '{{lines}}']");
+    let (scheduler, worker) =
+        (env.scheduler(), env.worker_with(&["--capacity=cpu=1", &actions.flag()]));
+    let print = with_parameters(job("print", ""), &json!({"lines": lines}));
+    env.store().submit(std::slice::from_ref(&print)).await?;
+    let started = async || env.job(print.id).await.started_at.is_some();
+    env.eventually("the job starts", started).await;
     let (began, before) = (Instant::now(), env.store().processor_time().await?);
-    let over = async || {
-        let found = env.store().job(talk.id).await;
-        found.is_ok_and(|found| found.is_some_and(|job| job.status.is_final()))
-    };
-    env.eventually("it is over", over).await;
-    let spent = (began.elapsed(), env.store().processor_time().await? - before);
+    env.finished(print.id).await;
+    let redis = env.store().processor_time().await? - before;
+    let cost = Cost { wall: began.elapsed(), redis };
     worker.stop().await;
     scheduler.stop().await;
-    std::fs::remove_file(&file)?;
-    Ok(spent)
+    env.close().await;
+    Ok(cost)
 }

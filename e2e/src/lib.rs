@@ -1,11 +1,8 @@
-//! Whole-system tests: the services of a test environment, and what they did, read from the events.
+//! What whole-system tests and benches share: the services of a test environment, and a timeline of
+//! what a fleet did. Everything else comes from `testkit`.
 
 mod services;
 mod timeline;
 
-pub use services::StartServices;
-pub use testkit::{
-    LIMIT, Proxy, Received, Receiver, Redis, Reply, Service, TestEnv, assert_consistent, beat,
-    disagreements, job, jobs, serve, service_url,
-};
-pub use timeline::{Idle, Run, Timeline};
+pub use services::{SHORT_LEASE, StartServices};
+pub use timeline::{IdleTime, JobTimes, Moment, Timeline};

@@ -1,8 +1,14 @@
-//! The services of a test environment, each with settings as its flags would give them.
+//! Starts the services of a test environment in the process of the test.
 
 use testkit::{Service, TestEnv, serve};
 
-/// Starts services in a [`TestEnv`]. The lease is short, so that tests see leases end soon.
+/// Long, so that a busy machine does not make workers lose their lease.
+const LEASE: &str = "--lease=10s";
+
+/// A flag for services in tests of workers that lose their lease.
+pub const SHORT_LEASE: &str = "--lease=3s";
+
+/// Starts services in a [`TestEnv`].
 pub trait StartServices {
     /// Starts a scheduler with these flags.
     #[must_use]
@@ -27,18 +33,12 @@ pub trait StartServices {
 
 impl StartServices for TestEnv {
     fn scheduler_with(&self, flags: &[&str]) -> Service {
-        let config: scheduler::Config = self.config(&with_lease(flags));
+        let config: scheduler::Config = self.config(&[&[LEASE], flags].concat());
         serve(|shutdown| scheduler::run(config, shutdown))
     }
 
     fn worker_with(&self, flags: &[&str]) -> Service {
-        let config: worker::Config = self.config(&with_lease(flags));
+        let config: worker::Config = self.config(&[&[LEASE], flags].concat());
         serve(|asked| worker::run(config, worker::Shutdown { asked, ..Default::default() }))
     }
-}
-
-fn with_lease<'a>(flags: &[&'a str]) -> Vec<&'a str> {
-    let mut all = vec!["--lease=2s"];
-    all.extend(flags);
-    all
 }

@@ -1,198 +1,213 @@
-//! What a fleet did and when, from the events alone: who started before whom, and whether a worker stood idle while a
-//! job that fits it was ready. It asks no worker.
+//! What a fleet did and when, reconstructed from the event stream alone: in which order jobs started,
+//! and for how long workers were idle although a job that fits was ready.
 
 use std::collections::{BTreeMap, HashMap};
 
 use domain::capacity::CapacityMap;
 use domain::job::NewJob;
 use domain::queue::QueueName;
-use store::{Change, Store};
+use store::{Event, Store};
 
-/// One job's way; the places are those of its events in the order of all events.
-#[derive(Debug, Clone)]
-pub struct Run {
-    /// The queue it went through.
-    pub queue: QueueName,
-    /// Who ran it.
-    pub worker: String,
-    /// When it was ready, its place and milliseconds.
-    pub ready: (usize, i64),
-    /// When it started.
-    pub started: (usize, i64),
-    /// When it ended.
-    pub ended: (usize, i64),
+/// The position of an event in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// The index among all events.
+    pub index: usize,
+    /// The time of the event, in milliseconds since 1970.
+    pub ms: i64,
 }
 
-impl Run {
-    /// How long it waited, in milliseconds.
+/// DependencyCondition one job became ready, started and ended.
+#[derive(Debug, Clone)]
+pub struct JobTimes {
+    /// The queue that carried the job.
+    pub queue: QueueName,
+    /// The worker that ran it.
+    pub worker: String,
+    /// DependencyCondition it became ready to run.
+    pub ready: Moment,
+    /// DependencyCondition it started.
+    pub started: Moment,
+    /// DependencyCondition it ended.
+    pub ended: Moment,
+}
+
+impl JobTimes {
+    /// How long the job waited, in milliseconds.
     #[must_use]
     pub fn waited_ms(&self) -> i64 {
-        self.started.1 - self.ready.1
+        self.started.ms - self.ready.ms
     }
 }
 
-/// How much workers stood idle for longer than they may, of all the time they had.
+/// How long workers had room for a ready job and did not start it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Idle {
-    /// Milliseconds, of all workers together, in which one had had room for a ready job for longer than the hold.
+pub struct IdleTime {
+    /// Idle time beyond the allowance, summed over all workers.
     pub idle_ms: i64,
-    /// Of these, those in which a larger job waited as well, for which the room may have been set aside.
-    pub aside_ms: i64,
-    /// Milliseconds that all workers together had.
+    /// The part of it during which a larger job waited too, for which room may have been reserved.
+    pub reserved_ms: i64,
+    /// The duration of the timeline, multiplied by the number of workers.
     pub total_ms: i64,
-    /// The longest that one worker had room for one ready job, the hold included.
+    /// The longest time that one worker had room for one ready job, including the allowance.
     pub longest_ms: i64,
 }
 
-/// The runs of some jobs.
+/// The times of a set of jobs, and the capacity of the workers.
 pub struct Timeline {
-    /// In the order in which they started.
-    pub runs: Vec<Run>,
-    offered: BTreeMap<String, CapacityMap>,
+    /// Sorted by the moment of their start.
+    pub jobs: Vec<JobTimes>,
+    capacity: BTreeMap<String, CapacityMap>,
 }
 
 impl Timeline {
-    /// What became of these jobs, all of which have ended.
+    /// Reads the times of jobs that have all finished.
     pub async fn of(store: &Store, jobs: &[NewJob]) -> Timeline {
-        let changes = store.changes("", 100_000).await.expect("the events can be read");
-        let workers = store.workers().await.expect("the workers can be read").into_iter();
-        let offered = workers.map(|worker| (worker.id.to_string(), worker.capacity_map)).collect();
-        let mut of_job: HashMap<&str, Vec<(usize, &Change)>> = HashMap::new();
-        for (place, change) in changes.iter().enumerate() {
-            if let Some(job) = change.fields.get("job") {
-                of_job.entry(job).or_default().push((place, change));
+        let events = store.event_list("", 100_000).await.expect("the events are readable");
+        let workers = store.workers().await.expect("the workers are readable").into_iter();
+        let capacity = workers.map(|worker| (worker.id.to_string(), worker.capacity_map)).collect();
+        let mut by_job: HashMap<&str, Vec<(usize, &Event)>> = HashMap::new();
+        for (index, event) in events.iter().enumerate() {
+            if let Some(job) = event.fields.get("job") {
+                by_job.entry(job).or_default().push((index, event));
             }
         }
-        let runs = jobs.iter().map(|job| {
-            let changes = of_job.get(job.id.to_string().as_str()).map_or(&[][..], Vec::as_slice);
-            run_of(job, changes).unwrap_or_else(|| panic!("{} has no run: {changes:?}", job.id))
+        let times = jobs.iter().map(|job| {
+            let events = by_job.get(job.id.to_string().as_str()).map_or(&[][..], Vec::as_slice);
+            let times = times_of(job, events);
+            times.unwrap_or_else(|| panic!("{} has not finished: {events:?}", job.id))
         });
-        let mut runs: Vec<Run> = runs.collect();
-        runs.sort_by_key(|run| run.started);
-        Timeline { runs, offered }
+        let mut jobs: Vec<JobTimes> = times.collect();
+        jobs.sort_by_key(|job| job.started);
+        Timeline { jobs, capacity }
     }
 
-    /// What started while this one was ready and waited.
-    pub fn started_before<'a>(&'a self, run: &Run) -> impl Iterator<Item = &'a Run> {
-        let (ready, started) = (run.ready.0, run.started.0);
-        self.runs.iter().filter(move |other| (ready..started).contains(&other.started.0))
+    /// The jobs that started while this one was ready and waited.
+    pub fn started_before<'a>(&'a self, job: &JobTimes) -> impl Iterator<Item = &'a JobTimes> {
+        let waiting = job.ready..job.started;
+        self.jobs.iter().filter(move |other| waiting.contains(&other.started))
     }
 
-    /// How much workers stood idle for longer than `hold_ms` while a job was ready that fits what they had free.
+    /// Fails the test if a worker ever ran more than its capacity.
+    pub fn assert_capacity(&self) {
+        let _ = self.idle(0);
+    }
+
+    /// Measures idle time. A worker may keep a ready job for `allowance_ms` before it counts as idle.
     #[must_use]
-    pub fn idle(&self, hold_ms: i64) -> Idle {
-        let mut world = World::new(&self.offered);
-        let mut events: Vec<(usize, i64, Step<'_>)> = Vec::new();
-        for run in &self.runs {
-            events.push((run.ready.0, run.ready.1, Step::Ready(run)));
-            events.push((run.started.0, run.started.1, Step::Started(run)));
-            events.push((run.ended.0, run.ended.1, Step::Ended(run)));
+    pub fn idle(&self, allowance_ms: i64) -> IdleTime {
+        let mut replay = Replay::new(&self.capacity);
+        let mut steps: Vec<(Moment, Step<'_>)> = Vec::new();
+        for job in &self.jobs {
+            steps.push((job.ready, Step::Ready(job)));
+            steps.push((job.started, Step::Started(job)));
+            steps.push((job.ended, Step::Ended(job)));
         }
-        events.sort_by_key(|(place, _, _)| *place);
-        for (_, now, step) in events {
-            world.pass_time(now, hold_ms);
+        steps.sort_by_key(|(at, _)| *at);
+        for (at, step) in steps {
+            replay.advance_to(at.ms, allowance_ms);
             match step {
-                Step::Ready(run) => world.waiting.entry(&run.queue).or_default().push(run.ready),
-                Step::Started(run) => world.started(run),
-                Step::Ended(run) => world.give_back(run),
+                Step::Ready(job) => replay.waiting.entry(&job.queue).or_default().push(job.ready),
+                Step::Started(job) => replay.start(job),
+                Step::Ended(job) => replay.release(job),
             }
-            world.look_for_room();
+            replay.update_room();
         }
-        world.idle
+        replay.idle
     }
 }
 
-fn run_of(job: &NewJob, changes: &[(usize, &Change)]) -> Option<Run> {
-    let of = |wanted: &[&str]| {
-        let is = |change: &Change| wanted.contains(&change.fields["status"].as_str());
-        let (place, change) = changes.iter().find(|(_, change)| is(change))?;
-        let ms = change.place.split('-').next()?.parse().ok()?;
-        Some(((*place, ms), change.fields.get("worker")))
+fn times_of(job: &NewJob, events: &[(usize, &Event)]) -> Option<JobTimes> {
+    let find = |statuses: &[&str]| {
+        let matches = |event: &Event| statuses.contains(&event.fields["status"].as_str());
+        let (index, event) = events.iter().find(|(_, event)| matches(event))?;
+        Some((Moment { index: *index, ms: event.at().ms() }, event.fields.get("worker")))
     };
-    let (ready, _) = of(&["waiting"])?;
-    let (started, worker) = of(&["running"])?;
-    let (ended, _) = of(&["done", "error"])?;
-    Some(Run { queue: QueueName::of(job), worker: worker?.clone(), ready, started, ended })
+    let (ready, _) = find(&["waiting"])?;
+    let (started, worker) = find(&["running"])?;
+    let (ended, _) = find(&["done", "error"])?;
+    Some(JobTimes { queue: QueueName::of(job), worker: worker?.clone(), ready, started, ended })
 }
 
 enum Step<'a> {
-    Ready(&'a Run),
-    Started(&'a Run),
-    Ended(&'a Run),
+    Ready(&'a JobTimes),
+    Started(&'a JobTimes),
+    Ended(&'a JobTimes),
 }
 
-/// Everything at one moment.
-struct World<'a> {
-    now: i64,
-    offered: &'a BTreeMap<String, CapacityMap>,
+/// The state of the fleet at one moment of the timeline.
+struct Replay<'a> {
+    now_ms: i64,
+    capacity: &'a BTreeMap<String, CapacityMap>,
     free: BTreeMap<&'a str, CapacityMap>,
-    waiting: BTreeMap<&'a QueueName, Vec<(usize, i64)>>,
+    waiting: BTreeMap<&'a QueueName, Vec<Moment>>,
     /// Since when a worker has had room for a job of a queue.
-    room: BTreeMap<(&'a str, &'a QueueName), i64>,
-    idle: Idle,
+    room_since_ms: BTreeMap<(&'a str, &'a QueueName), i64>,
+    idle: IdleTime,
 }
 
-impl<'a> World<'a> {
-    fn new(offered: &'a BTreeMap<String, CapacityMap>) -> World<'a> {
-        World {
-            now: i64::MAX,
-            offered,
-            free: offered.iter().map(|(worker, map)| (worker.as_str(), map.clone())).collect(),
+impl<'a> Replay<'a> {
+    fn new(capacity: &'a BTreeMap<String, CapacityMap>) -> Replay<'a> {
+        Replay {
+            now_ms: i64::MAX,
+            capacity,
+            free: capacity.iter().map(|(worker, map)| (worker.as_str(), map.clone())).collect(),
             waiting: BTreeMap::new(),
-            room: BTreeMap::new(),
-            idle: Idle::default(),
+            room_since_ms: BTreeMap::new(),
+            idle: IdleTime::default(),
         }
     }
 
-    /// Counts what was idle from the last event to this one.
-    fn pass_time(&mut self, now: i64, hold_ms: i64) {
-        let from = self.now.min(now);
-        self.now = now;
-        self.idle.total_ms += (now - from) * self.offered.len() as i64;
-        let mut worst: BTreeMap<&str, (i64, bool)> = BTreeMap::new();
-        for ((worker, queue), room) in &self.room {
-            let Some(oldest) = self.waiting[queue].iter().map(|ready| ready.1).min() else {
+    /// Adds the idle time between the previous event and this one.
+    fn advance_to(&mut self, now_ms: i64, allowance_ms: i64) {
+        let from_ms = self.now_ms.min(now_ms);
+        self.now_ms = now_ms;
+        self.idle.total_ms += (now_ms - from_ms) * self.capacity.len() as i64;
+        let mut longest: BTreeMap<&str, (i64, bool)> = BTreeMap::new();
+        for ((worker, queue), room_since_ms) in &self.room_since_ms {
+            let Some(oldest) = self.waiting[queue].iter().map(|ready| ready.ms).min() else {
                 continue;
             };
-            let since = oldest.max(*room);
-            self.idle.longest_ms = self.idle.longest_ms.max(now - since);
-            let idle = now - from.max(since + hold_ms);
-            let of_worker = worst.entry(worker).or_default();
-            *of_worker = (*of_worker).max((idle, self.a_larger_one_waits(worker, queue)));
+            let since_ms = oldest.max(*room_since_ms);
+            self.idle.longest_ms = self.idle.longest_ms.max(now_ms - since_ms);
+            let idle_ms = now_ms - from_ms.max(since_ms + allowance_ms);
+            let of_worker = longest.entry(worker).or_default();
+            *of_worker = (*of_worker).max((idle_ms, self.a_larger_job_waits(worker, queue)));
         }
-        for (idle, aside) in worst.into_values().filter(|(idle, _)| *idle > 0) {
-            self.idle.idle_ms += idle;
-            self.idle.aside_ms += if aside { idle } else { 0 };
+        for (idle_ms, reserved) in longest.into_values().filter(|(idle_ms, _)| *idle_ms > 0) {
+            self.idle.idle_ms += idle_ms;
+            self.idle.reserved_ms += if reserved { idle_ms } else { 0 };
         }
     }
 
-    fn a_larger_one_waits(&self, worker: &str, queue: &QueueName) -> bool {
+    fn a_larger_job_waits(&self, worker: &str, queue: &QueueName) -> bool {
         let (need, free) = (queue.class.need(), &self.free[worker]);
         self.waiting.iter().filter(|(_, ready)| !ready.is_empty()).any(|(other, _)| {
             let larger = other.class.need();
-            let fits = self.offered[worker].fits(&larger) > 0 && free.fits(&larger) == 0;
-            fits && larger.shares_a_type_with(&need)
+            let fits_later = self.capacity[worker].fits(&larger) > 0 && free.fits(&larger) == 0;
+            fits_later && larger.shares_a_type_with(&need)
         })
     }
 
-    fn started(&mut self, run: &'a Run) {
-        self.waiting.entry(&run.queue).or_default().retain(|ready| *ready != run.ready);
-        let free = self.free.get_mut(run.worker.as_str()).expect("a worker that is known");
-        assert!(free.take(&run.queue.class.need(), 1), "{} runs more than it offers", run.worker);
+    fn start(&mut self, job: &'a JobTimes) {
+        self.waiting.entry(&job.queue).or_default().retain(|ready| *ready != job.ready);
+        let free = self.free.get_mut(job.worker.as_str()).expect("the worker is known");
+        let fits = free.take(&job.queue.class.need(), 1);
+        assert!(fits, "worker {} exceeds its capacity", job.worker);
     }
 
-    fn give_back(&mut self, run: &'a Run) {
-        let free = self.free.get_mut(run.worker.as_str()).expect("a worker that is known");
-        free.give(&run.queue.class.need(), 1);
+    fn release(&mut self, job: &'a JobTimes) {
+        let free = self.free.get_mut(job.worker.as_str()).expect("the worker is known");
+        free.give(&job.queue.class.need(), 1);
     }
 
-    fn look_for_room(&mut self) {
+    fn update_room(&mut self) {
         for (worker, free) in &self.free {
             for queue in self.waiting.keys() {
                 if free.fits(&queue.class.need()) > 0 {
-                    self.room.entry((worker, queue)).or_insert(self.now);
+                    self.room_since_ms.entry((worker, queue)).or_insert(self.now_ms);
                 } else {
-                    self.room.remove(&(*worker, *queue));
+                    self.room_since_ms.remove(&(*worker, *queue));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What is done to it. Each attack is what one connection does; when it is closed the next one does the same.
+//! The attacks. Each is what one connection does; when it is closed, the next one repeats it.
 
 use std::io;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::target::Target;
 
 /// An attack.
 pub(crate) struct Attack {
-    /// What it is called.
+    /// The name, for the report.
     pub(crate) name: &'static str,
-    /// By how many connections; as many as there are to be, when it says nothing.
+    /// The number of connections; `None` for the number on the command line.
     pub(crate) connections: Option<usize>,
-    /// From how many addresses.
+    /// The number of addresses that the connections come from.
     addresses: usize,
     script: Script,
 }
@@ -24,7 +24,7 @@ type Script = for<'a> fn(&'a Target, &'a mut TcpStream) -> BoxFuture<'a, io::Res
 
 macro_rules! attacks {
     ($($name:literal $connections:tt from $addresses:literal: $script:ident;)*) => {
-        /// All of them.
+        /// All attacks.
         pub(crate) const ATTACKS: &[Attack] = &[$(Attack {
             name: $name,
             connections: attacks!(@ $connections),
@@ -37,7 +37,7 @@ macro_rules! attacks {
 }
 
 attacks! {
-    "nothing" 0 from 1: slow_head;
+    "none" 0 from 1: slow_head;
     "slow heads" all from 10: slow_head;
     "slow bodies" all from 10: slow_body;
     "never reading" all from 10: never_reading;
@@ -47,7 +47,7 @@ attacks! {
     "nested" 100 from 10: nested;
     "header size" 100 from 10: header_size;
     "header count" 100 from 10: header_count;
-    "no utf-8" 100 from 10: no_utf8;
+    "invalid UTF-8" 100 from 10: invalid_utf8;
     "events unread" 300 from 10: events_unread;
     "logs unread" 300 from 10: logs_unread;
     "websockets unread" 300 from 10: websockets_unread;
@@ -55,33 +55,33 @@ attacks! {
     "bad tokens" 20 from 10: bad_tokens;
 }
 
-/// Before the next connection when one was closed.
-const AGAIN: Duration = Duration::from_millis(100);
+/// The pause before a connection is replaced.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Attack {
-    /// Goes on until it is dropped.
-    pub(crate) fn go_on(
+    /// Repeats the attack on one connection after the other until the future is dropped.
+    pub(crate) fn repeat(
         &self,
         target: Target,
-        at: usize,
+        index: usize,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (from, script) = ([127, 0, 2, 1 + (at % self.addresses) as u8], self.script);
+        let (from, script) = ([127, 0, 2, 1 + (index % self.addresses) as u8], self.script);
         async move {
             loop {
-                if let Ok(mut connection) = target.connect(from).await {
+                if let Ok(mut connection) = target.connect_from(from).await {
                     let _ = script(&target, &mut connection).await;
                 }
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RECONNECT_PAUSE).await;
             }
         }
     }
 }
 
-async fn say(connection: &mut TcpStream, text: &str) -> io::Result<()> {
+async fn send(connection: &mut TcpStream, text: &str) -> io::Result<()> {
     connection.write_all(text.as_bytes()).await
 }
 
-/// Waits until the other side ends, without reading anything: asks for errors only.
+/// Waits until the API closes the connection, without reading from it.
 async fn wait_for_end(connection: &mut TcpStream) -> io::Result<()> {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -89,7 +89,7 @@ async fn wait_for_end(connection: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-/// Reads whatever comes until the other side ends.
+/// Reads until the API closes the connection.
 async fn read_all(connection: &mut TcpStream) -> io::Result<()> {
     let mut bytes = [0; 4096];
     while connection.read(&mut bytes).await? > 0 {}
@@ -101,41 +101,41 @@ async fn drip(connection: &mut TcpStream, byte: &str) -> io::Result<()> {
     loop {
         tokio::select! {
             read = connection.read(&mut bytes) => if read? == 0 { return Ok(()) },
-            () = tokio::time::sleep(Duration::from_secs(2)) => say(connection, byte).await?,
+            () = tokio::time::sleep(Duration::from_secs(2)) => send(connection, byte).await?,
         }
     }
 }
 
 async fn slow_head(_: &Target, connection: &mut TcpStream) -> io::Result<()> {
-    say(connection, "GET /api/v0/jobs HTTP/1.1\r\nhost: a").await?;
+    send(connection, "GET /api/v0/jobs HTTP/1.1\r\nhost: a").await?;
     drip(connection, "a").await
 }
 
 async fn slow_body(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
-    say(connection, &target.head("POST", "/api/v0/jobs", "content-length: 9999\r\n")).await?;
+    send(connection, &target.head("POST", "/api/v0/jobs", "content-length: 9999\r\n")).await?;
     drip(connection, " ").await
 }
 
 async fn never_reading(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
     let head = target.head("GET", "/api/v0/jobs?limit=1000", "");
     for _ in 0..20 {
-        say(connection, &head).await?;
+        send(connection, &head).await?;
     }
     wait_for_end(connection).await
 }
 
 async fn endless_chunks(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
     let chunked = "transfer-encoding: chunked\r\n";
-    say(connection, &target.head("POST", "/api/v0/jobs/batch", chunked)).await?;
+    send(connection, &target.head("POST", "/api/v0/jobs/batch", chunked)).await?;
     let chunk = format!("1000\r\n{}\r\n", " ".repeat(4096));
     loop {
-        say(connection, &chunk).await?;
+        send(connection, &chunk).await?;
     }
 }
 
 async fn post(target: &Target, to: &mut TcpStream, path: &str, body: &[u8]) -> io::Result<()> {
     let length = format!("connection: close\r\ncontent-length: {}\r\n", body.len());
-    say(to, &target.head("POST", path, &length)).await?;
+    send(to, &target.head("POST", path, &length)).await?;
     to.write_all(body).await?;
     read_all(to).await
 }
@@ -144,7 +144,7 @@ async fn too_large(target: &Target, connection: &mut TcpStream) -> io::Result<()
     post(target, connection, "/api/v0/jobs/batch", &vec![b' '; 11 << 20]).await
 }
 
-/// As many values as there is room for, of which the last one is refused.
+/// A batch with as many values as allowed, of which the last is invalid.
 async fn full_batch(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
     let some = format!(r#"{{"action":"a","parameters":{{"a":[0{}]}}}},"#, ",0".repeat(30_000));
     let body = format!(r#"{{"jobs":[{}{{}}]}}"#, some.repeat(170));
@@ -159,40 +159,40 @@ async fn nested(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
 
 async fn header_size(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
     let long = format!("x: {}\r\n", "a".repeat(1 << 20));
-    say(connection, &target.head("GET", "/api/v0/jobs", &long)).await?;
+    send(connection, &target.head("GET", "/api/v0/jobs", &long)).await?;
     read_all(connection).await
 }
 
 async fn header_count(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
     let many: String = (0..10_000).map(|at| format!("x{at}: a\r\n")).collect();
-    say(connection, &target.head("GET", "/api/v0/jobs", &many)).await?;
+    send(connection, &target.head("GET", "/api/v0/jobs", &many)).await?;
     read_all(connection).await
 }
 
-async fn no_utf8(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
+async fn invalid_utf8(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
     let head = target.head("GET", "/api/v0/jobs/%ff%fe?action=%c3%28", "x: ?\r\n");
     let raw: Vec<u8> = head.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();
-    say(connection, &head).await?;
+    send(connection, &head).await?;
     connection.write_all(&raw).await?;
     post(target, connection, "/api/v0/jobs", b"{\"action\": \"\xff\xfe\"}").await
 }
 
 async fn events_unread(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
-    say(connection, &target.head("GET", "/api/v0/events?kind=job", "last-event-id: 0-1\r\n"))
+    send(connection, &target.head("GET", "/api/v0/events?kind=job", "last-event-id: 0-1\r\n"))
         .await?;
     wait_for_end(connection).await
 }
 
 async fn logs_unread(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
     let path = format!("/api/v0/jobs/{}/logs?stream=true", target.job());
-    say(connection, &target.head("GET", &path, "")).await?;
+    send(connection, &target.head("GET", &path, "")).await?;
     wait_for_end(connection).await
 }
 
 async fn websockets_unread(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
     let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    say(connection, &target.head("GET", "/socket.io/?EIO=4&transport=websocket", upgrade)).await?;
+    send(connection, &target.head("GET", "/socket.io/?EIO=4&transport=websocket", upgrade)).await?;
     wait_for_end(connection).await
 }
 
@@ -207,12 +207,12 @@ async fn pipelined(target: &Target, connection: &mut TcpStream) -> io::Result<()
     tokio::try_join!(to.write_all(heads.as_bytes()), reading).map(drop)
 }
 
-/// All of them together, about one each millisecond.
+/// All connections together send about one wrong token per millisecond.
 async fn bad_tokens(_: &Target, connection: &mut TcpStream) -> io::Result<()> {
     let head = "GET /api/v0/jobs HTTP/1.1\r\nhost: a\r\nauthorization: Bearer capstan_no\r\n\r\n";
     let mut bytes = [0; 4096];
     loop {
-        say(connection, head).await?;
+        send(connection, head).await?;
         if connection.read(&mut bytes).await? == 0 {
             return Ok(());
         }

@@ -1,5 +1,5 @@
-//! Somebody who behaves: asks for ten jobs, waits a little, asks again; in turn on one connection, which is kept, and on
-//! new ones.
+//! A well-behaved client: lists ten jobs, pauses, and repeats, alternately on a persistent connection
+//! and on a new one.
 
 use std::fmt;
 use std::io;
@@ -10,66 +10,68 @@ use tokio::net::TcpStream;
 
 use crate::target::Target;
 
-/// Where nobody else comes from.
-const FROM: [u8; 4] = [127, 0, 9, 9];
+/// An address that no attack comes from.
+const ADDRESS: [u8; 4] = [127, 0, 9, 9];
 const PAUSE: Duration = Duration::from_millis(5);
-/// Nobody waits longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
-/// What has come of it so far.
+/// The client and its measurements.
 #[derive(Default)]
-pub(crate) struct Behaved {
-    /// How long an answer took on the connection that is kept.
-    pub(crate) kept: Took,
-    /// How long it took on a new one.
-    pub(crate) new: Took,
-    /// What was not answered, or with something else than 200.
+pub(crate) struct WellBehavedClient {
+    /// Latencies on the persistent connection.
+    pub(crate) persistent: Latencies,
+    /// Latencies on new connections.
+    pub(crate) new: Latencies,
+    /// Requests that were not answered with 200.
     pub(crate) failed: usize,
     connection: Option<TcpStream>,
 }
 
-/// Lengths of time.
 #[derive(Default)]
-pub(crate) struct Took(Vec<Duration>);
+pub(crate) struct Latencies(Vec<Duration>);
 
-impl Behaved {
-    /// Asks once on each.
-    pub(crate) async fn ask(&mut self, target: &Target) {
-        let begin = Instant::now();
-        let mut kept = self.connection.take();
-        match asked(target, &mut kept, "").await {
+impl WellBehavedClient {
+    /// Sends one request on each kind of connection.
+    pub(crate) async fn list_jobs(&mut self, target: &Target) {
+        let began = Instant::now();
+        let mut connection = self.connection.take();
+        match request(target, &mut connection, "").await {
             Ok(()) => {
-                self.kept.0.push(begin.elapsed());
-                self.connection = kept;
+                self.persistent.0.push(began.elapsed());
+                self.connection = connection;
             }
             Err(_) => self.failed += 1,
         }
         tokio::time::sleep(PAUSE).await;
-        let begin = Instant::now();
-        match asked(target, &mut None, "connection: close\r\n").await {
-            Ok(()) => self.new.0.push(begin.elapsed()),
+        let began = Instant::now();
+        match request(target, &mut None, "connection: close\r\n").await {
+            Ok(()) => self.new.0.push(began.elapsed()),
             Err(_) => self.failed += 1,
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn asked(target: &Target, connection: &mut Option<TcpStream>, more: &str) -> io::Result<()> {
-    let asking = async {
-        let mut here = match connection.take() {
-            Some(here) => here,
-            None => target.connect(FROM).await?,
+async fn request(
+    target: &Target,
+    connection: &mut Option<TcpStream>,
+    headers: &str,
+) -> io::Result<()> {
+    let exchange = async {
+        let mut stream = match connection.take() {
+            Some(stream) => stream,
+            None => target.connect_from(ADDRESS).await?,
         };
-        here.write_all(target.head("GET", "/api/v0/jobs", more).as_bytes()).await?;
-        answered(&mut here).await?;
-        *connection = Some(here);
+        stream.write_all(target.head("GET", "/api/v0/jobs", headers).as_bytes()).await?;
+        read_response(&mut stream).await?;
+        *connection = Some(stream);
         Ok(())
     };
-    tokio::time::timeout(PATIENCE, asking).await?
+    tokio::time::timeout(REQUEST_LIMIT, exchange).await?
 }
 
-/// Reads one answer that says how long it is.
-async fn answered(connection: &mut TcpStream) -> io::Result<()> {
+/// Reads a response with a `content-length`.
+async fn read_response(stream: &mut TcpStream) -> io::Result<()> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes);
@@ -83,19 +85,20 @@ async fn answered(connection: &mut TcpStream) -> io::Result<()> {
                 return Ok(());
             }
         }
-        if connection.read_buf(&mut bytes).await? == 0 {
+        if stream.read_buf(&mut bytes).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
 }
 
-impl fmt::Display for Took {
-    /// The median, the 99th of a hundred, the largest.
+impl fmt::Display for Latencies {
+    /// The median, the 99th percentile and the maximum.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut all = self.0.clone();
-        all.sort();
-        let at = |part: usize| all.get((all.len() * part / 100).min(all.len().saturating_sub(1)));
-        let ms = |took: Option<&Duration>| took.map_or(f64::NAN, |took| took.as_secs_f64() * 1e3);
+        let mut sorted = self.0.clone();
+        sorted.sort();
+        let last = sorted.len().saturating_sub(1);
+        let at = |percent: usize| sorted.get((sorted.len() * percent / 100).min(last));
+        let ms = |time: Option<&Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3);
         write!(f, "{:.1}/{:.1}/{:.1}ms", ms(at(50)), ms(at(99)), ms(at(100)))
     }
 }

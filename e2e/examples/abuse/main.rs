@@ -1,13 +1,13 @@
-//! What an API bears: one attack after the other by thousands of connections from many addresses, while somebody who
-//! behaves asks for jobs from another one. Prints how long that takes, on a connection that is kept and on new ones, and
-//! the memory and descriptors of the API before, at the worst, and after.
+//! A bench of the API under attack: runs one attack after the other over thousands of connections
+//! while a well-behaved client lists jobs. Prints the latency of that client, on a persistent
+//! connection and on new ones, and the memory and open files of the API before, during and after.
 //!
-//! Needs a build of the API, and `redis-server`:
+//! Needs a release build of the API, and `redis-server`:
 //!
 //!     cargo build --release -p capstan-api
 //!     cargo run --release -p capstan-e2e --example abuse -- --seconds 15
 
-#![expect(clippy::print_stdout, reason = "its report is what it is for")]
+#![expect(clippy::print_stdout, reason = "a bench prints its results")]
 
 mod attacks;
 mod client;
@@ -21,81 +21,84 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 
 use attacks::{ATTACKS, Attack};
-use client::Behaved;
+use client::WellBehavedClient;
 use target::Target;
 
-/// What it is told.
 #[derive(Parser)]
 struct Arguments {
-    /// How long each attack goes on
+    /// The duration of each attack
     #[arg(long, default_value_t = 15)]
     seconds: u64,
-    /// How many connections the large ones have
+    /// The number of connections of large attacks
     #[arg(long, default_value_t = 10_000)]
     connections: usize,
-    /// Only those whose names begin so
+    /// Run only the attacks whose name starts with this text
     #[arg(long, default_value = "")]
     only: String,
-    /// Where the programs are
+    /// The folder of the service programs
     #[arg(long, default_value = "target/release")]
     programs: PathBuf,
-    /// The port of the Redis that is started; the API has the next one
-    #[arg(long, default_value_t = 27421)]
-    port: u16,
 }
 
-/// So long a peer may do nothing until it is given up, and some more.
-const SETTLED: Duration = Duration::from_secs(60);
+/// How long the API may take to close the connections of an attack.
+const CLOSED_WITHIN: Duration = Duration::from_secs(60);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    // As root the limit itself can be raised: both sides of all connections are on this machine.
-    let wanted = most.max(4 * arguments.connections as u64);
+    let (_, hard_limit) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    // Both ends of every connection are on this machine. Root may raise the hard limit.
+    let wanted = hard_limit.max(4 * arguments.connections as u64);
     setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted)
-        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, most, most))?;
-    let target = Target::start(&arguments.programs, arguments.port).await?;
+        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, hard_limit, hard_limit))?;
+    let target = Target::start(&arguments.programs).await?;
     println!(
-        "{:18} {:>6} {:>20} {:>20} {:>6} {:>16} {:>16} {:>6}",
-        "attack", "conns", "kept p50/p99/max", "new p50/p99/max", "failed", "MiB", "files", "freed"
+        "{:18} {:>6} {:>22} {:>22} {:>6} {:>14} {:>14} {:>7}",
+        "attack",
+        "conns",
+        "persistent p50/p99/max",
+        "new p50/p99/max",
+        "failed",
+        "MiB",
+        "files",
+        "closed"
     );
     for attack in ATTACKS.iter().filter(|attack| attack.name.starts_with(&arguments.only)) {
-        under(attack, &target, &arguments).await?;
+        run(attack, &target, &arguments).await?;
     }
     Ok(())
 }
 
-/// Attacks for a while, and prints what came of it.
-async fn under(attack: &Attack, target: &Target, arguments: &Arguments) -> anyhow::Result<()> {
+/// Runs one attack and prints the measurements.
+async fn run(attack: &Attack, target: &Target, arguments: &Arguments) -> anyhow::Result<()> {
     let count = attack.connections.unwrap_or(arguments.connections);
-    let (memory, files) = (target.resident_mib()?, target.files()?);
-    target.forget_worst()?;
-    let mut attacking = JoinSet::new();
-    for at in 0..count {
-        attacking.spawn(attack.go_on(target.clone(), at));
+    let (memory, files) = (target.memory_mib()?, target.open_files()?);
+    target.reset_peak_memory()?;
+    let mut attackers = JoinSet::new();
+    for index in 0..count {
+        attackers.spawn(attack.repeat(target.clone(), index));
     }
-    let mut behaved = Behaved::default();
-    let (begin, mut most_files) = (Instant::now(), files);
-    while begin.elapsed().as_secs() < arguments.seconds {
-        behaved.ask(target).await;
-        most_files = most_files.max(target.files()?);
+    let mut client = WellBehavedClient::default();
+    let (began, mut most_files) = (Instant::now(), files);
+    while began.elapsed().as_secs() < arguments.seconds {
+        client.list_jobs(target).await;
+        most_files = most_files.max(target.open_files()?);
     }
-    attacking.shutdown().await;
-    let worst = target.worst_mib()?;
+    attackers.shutdown().await;
+    let peak = target.peak_memory_mib()?;
     let ended = Instant::now();
-    // Redis' connections come and go with the load; what was there before is not of the attack.
-    while target.files()? > files + 4 && ended.elapsed() < SETTLED {
+    // A few connections to Redis open and close with the load.
+    while target.open_files()? > files + 4 && ended.elapsed() < CLOSED_WITHIN {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     println!(
-        "{:18} {count:>6} {:>20} {:>20} {:>6} {:>16} {:>16} {:>5.1}s",
+        "{:18} {count:>6} {:>22} {:>22} {:>6} {:>14} {:>14} {:>6.1}s",
         attack.name,
-        behaved.kept.to_string(),
-        behaved.new.to_string(),
-        behaved.failed,
-        format!("{memory} {worst} {}", target.resident_mib()?),
-        format!("{files} {most_files} {}", target.files()?),
+        client.persistent.to_string(),
+        client.new.to_string(),
+        client.failed,
+        format!("{memory} {peak} {}", target.memory_mib()?),
+        format!("{files} {most_files} {}", target.open_files()?),
         ended.elapsed().as_secs_f64(),
     );
     Ok(())

@@ -1,36 +1,37 @@
-//! What happened, with its moment: for the log of the storm, for the report, and to tell what a fault explains.
+//! The history of an experiment: faults, lost workers and violations, each with its time. It is
+//! written to a log, and tells the checks which delays a fault explains.
 
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// Moments are microseconds of the same clock that the jobs write theirs with.
+/// The current time in microseconds since 1970, on the same clock as that of the job commands.
 pub(crate) fn now_us() -> i64 {
     chrono::Utc::now().timestamp_micros()
 }
 
-/// What was broken has no effect any more so long after.
-const HEALED_US: i64 = 5_000_000;
+/// How long after its end a fault may still have effects.
+const RECOVERY_US: i64 = 5_000_000;
 
-/// An end of a worker's process, or a stop of it that outlives its lease: what it ran must go on elsewhere.
+/// The loss of a worker: its process died, or was frozen for longer than its lease.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Loss {
     pub(crate) at_us: i64,
     pub(crate) pid: u32,
-    pub(crate) how: Lost,
+    pub(crate) cause: LossCause,
 }
 
-/// How a worker was lost.
+/// Why a worker was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lost {
-    /// Its process is gone, and its commands with it.
+pub(crate) enum LossCause {
+    /// Its process was killed, and its commands with it.
     Killed,
-    /// It stands still while its commands go on.
+    /// Its process was frozen while its commands went on.
     Frozen,
 }
 
-/// All of it. Shared by everything that happens at the same time.
+/// The history of one experiment, shared by everything that runs concurrently.
 pub(crate) struct History {
     began_us: i64,
     inner: Mutex<Inner>,
@@ -40,35 +41,42 @@ struct Inner {
     log: File,
     losses: Vec<Loss>,
     faults: Vec<&'static str>,
-    disturbances: Vec<(i64, i64)>,
-    troubles: Vec<(i64, i64)>,
+    disruptions: Vec<Interval>,
+    shared_disruptions: Vec<Interval>,
     violations: Vec<Violation>,
 }
 
-/// Something that must always hold did not.
+#[derive(Debug, Clone, Copy)]
+struct Interval {
+    from_us: i64,
+    until_us: i64,
+}
+
+/// An invariant that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
     pub(crate) invariant: &'static str,
-    pub(crate) what: String,
+    pub(crate) details: String,
 }
 
 impl History {
+    /// Begins a history whose log is a new file.
     pub(crate) fn begin(log: &Path) -> anyhow::Result<History> {
         let inner = Inner {
             log: File::create(log)?,
             losses: Vec::new(),
             faults: Vec::new(),
-            disturbances: Vec::new(),
-            troubles: Vec::new(),
+            disruptions: Vec::new(),
+            shared_disruptions: Vec::new(),
             violations: Vec::new(),
         };
         Ok(History { began_us: now_us(), inner: Mutex::new(inner) })
     }
 
-    /// Writes a line into the log, and on the screen if somebody watches.
-    pub(crate) fn note(&self, text: impl std::fmt::Display) {
-        let at = (now_us() - self.began_us) as f64 / 1e6;
-        let line = format!("{at:8.3}  {text}");
+    /// Writes a line to the log, and to the terminal if there is one.
+    pub(crate) fn log(&self, text: impl std::fmt::Display) {
+        let seconds = (now_us() - self.began_us) as f64 / 1e6;
+        let line = format!("{seconds:8.3}  {text}");
         let mut inner = self.lock();
         let _ = writeln!(inner.log, "{line}");
         if std::io::stderr().is_terminal() {
@@ -76,48 +84,55 @@ impl History {
         }
     }
 
-    pub(crate) fn fault(&self, kind: &'static str) {
+    /// Counts a fault of this kind.
+    pub(crate) fn add_fault(&self, kind: &'static str) {
         self.lock().faults.push(kind);
     }
 
-    pub(crate) fn loss(&self, pid: u32, how: Lost) {
-        self.loss_at(now_us(), pid, how);
+    /// Records that a worker is lost now.
+    pub(crate) fn add_loss(&self, pid: u32, cause: LossCause) {
+        self.add_loss_at(now_us(), pid, cause);
     }
 
-    pub(crate) fn loss_at(&self, at_us: i64, pid: u32, how: Lost) {
-        self.lock().losses.push(Loss { at_us, pid, how });
+    /// Records that a worker was lost at some time.
+    pub(crate) fn add_loss_at(&self, at_us: i64, pid: u32, cause: LossCause) {
+        self.lock().losses.push(Loss { at_us, pid, cause });
     }
 
-    pub(crate) fn violated(&self, invariant: &'static str, what: impl std::fmt::Display) {
-        let what = what.to_string();
-        self.note(format!("VIOLATED {invariant}: {what}"));
-        self.lock().violations.push(Violation { invariant, what });
+    /// Records a violation.
+    pub(crate) fn add_violation(&self, invariant: &'static str, details: impl std::fmt::Display) {
+        let details = details.to_string();
+        self.log(format!("VIOLATED {invariant}: {details}"));
+        self.lock().violations.push(Violation { invariant, details });
     }
 
-    /// Something other than a worker was broken from then until now.
-    pub(crate) fn disturbed_since(&self, began_us: i64) {
-        self.lock().disturbances.push((began_us, now_us()));
+    /// Records that a fault disrupted the fleet from `from_us` until now.
+    pub(crate) fn add_disruption(&self, from_us: i64) {
+        self.lock().disruptions.push(Interval { from_us, until_us: now_us() });
     }
 
-    /// Anything at all was broken from then until now.
-    pub(crate) fn troubled_since(&self, began_us: i64) {
-        self.lock().troubles.push((began_us, now_us()));
+    /// Records that a fault affected more than one worker from `from_us` until now.
+    pub(crate) fn add_shared_disruption(&self, from_us: i64) {
+        self.lock().shared_disruptions.push(Interval { from_us, until_us: now_us() });
     }
 
-    /// Whether nothing was broken between these moments, and what was broken before has had time to heal.
+    /// Whether no disruption overlaps this interval and earlier ones had time to heal.
     pub(crate) fn is_calm(&self, from_us: i64, until_us: i64) -> bool {
         let inner = self.lock();
-        let broken = inner.troubles.iter();
-        let lost = inner.losses.iter().map(|loss| (loss.at_us, loss.at_us));
-        !broken
-            .copied()
-            .chain(lost)
-            .any(|(from, until)| from < until_us && from_us < until + HEALED_US)
+        let losses = inner.losses.iter();
+        let losses = losses.map(|loss| Interval { from_us: loss.at_us, until_us: loss.at_us });
+        !inner.disruptions.iter().copied().chain(losses).any(|disruption| {
+            disruption.from_us < until_us && from_us < disruption.until_us + RECOVERY_US
+        })
     }
 
-    /// Whether nothing but workers was broken between these moments.
-    pub(crate) fn is_undisturbed(&self, from_us: i64, until_us: i64) -> bool {
-        !self.lock().disturbances.iter().any(|(from, until)| *from < until_us && from_us < *until)
+    /// Whether nothing but single workers was disrupted in this interval.
+    pub(crate) fn has_no_shared_disruption(&self, from_us: i64, until_us: i64) -> bool {
+        let inner = self.lock();
+        !inner
+            .shared_disruptions
+            .iter()
+            .any(|disruption| disruption.from_us < until_us && from_us < disruption.until_us)
     }
 
     pub(crate) fn losses(&self) -> Vec<Loss> {

@@ -1,28 +1,32 @@
-//! `./dev chaos`: a fleet of real processes under steady submission while a seeded script of faults goes on; then
-//! everything is healed and drained, and what must always hold is judged from outside: from what was acknowledged,
-//! what the jobs themselves wrote down, the events, and the store. Exits 0 only when all of it held.
+//! The chaos test: a fleet of real processes runs a steady workload while faults are injected as a
+//! seed plans them. Then all faults end, the fleet drains, and the invariants are checked from
+//! outside: against what the API acknowledged, what the jobs themselves recorded, the events, and the
+//! store. Exits with 0 only if every invariant held.
+//!
+//! From the bottom up: `history`, `job_command` ← `fleet` ← `workload` ← `operator` ← `fault` ←
+//! `injector`, `plan`, `monitor`, `recovery`, `observations` ← `checker` ← `report` ← `experiment`.
 
-mod evidence;
+mod checker;
+mod experiment;
 mod fault;
 mod fleet;
 mod history;
-mod judge;
-mod load;
-mod mix;
+mod injector;
+mod job_command;
+mod monitor;
+mod observations;
 mod operator;
 mod plan;
+mod recovery;
 mod report;
-mod settle;
-mod storm;
-mod trace;
-mod watch;
+mod workload;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "chaos")]
+#[command(name = "chaos", about = "Inject faults into a Capstan fleet and check its invariants")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -30,25 +34,27 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a fleet, break it in every way, heal it, and judge what became of the jobs
-    Storm(storm::Arguments),
-    /// Print what a storm would do, and when
+    /// Start a fleet, inject faults, let it recover, and check the invariants
+    #[command(alias = "storm")]
+    Run(experiment::Arguments),
+    /// Print the faults of a seed, with the second at which each is injected
     Plan(plan::Arguments),
-    /// The command behind the jobs of a storm: writes down when it runs
-    Job(trace::Arguments),
+    /// The command that the jobs run: it records its start and its end
+    #[command(hide = true)]
+    Job(job_command::Arguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let command = Cli::parse().command;
     let mut builder = match command {
         Command::Job(_) => tokio::runtime::Builder::new_current_thread(),
-        Command::Storm(_) | Command::Plan(_) => tokio::runtime::Builder::new_multi_thread(),
+        Command::Run(_) | Command::Plan(_) => tokio::runtime::Builder::new_multi_thread(),
     };
     builder.enable_all().build()?.block_on(async {
         match command {
-            Command::Storm(arguments) => storm::run(arguments).await,
+            Command::Run(arguments) => experiment::run(arguments).await,
             Command::Plan(arguments) => plan::print(&arguments),
-            Command::Job(arguments) => trace::run(arguments).await,
+            Command::Job(arguments) => job_command::run(arguments).await,
         }
     })
 }

@@ -1,5 +1,6 @@
-//! When which fault comes: drawn from the seed before anything begins, so that a seed is a plan. Faults come in
-//! storms, in which several overlap; between storms the fleet has time to heal.
+//! The plan: which fault is injected when. It is drawn from the seed in advance, so a seed always
+//! gives the same plan. Faults come in bursts in which several overlap; in between, the fleet has
+//! time to recover.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,30 +11,31 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 
-use crate::fault::{Fault, How, Server};
-use crate::fleet::{MEMBERS, Role};
+use crate::fault::{Fault, Impairment, Server};
+use crate::fleet::{PROCESSES, Role};
 
+/// The arguments that decide the plan.
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// What all that is random is drawn from
+    /// The seed of the plan and of the workload
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How long faults go on; healing and draining come on top
+    /// How long faults are injected; recovery takes additional time
     #[arg(long, default_value_t = 1.0)]
     pub(crate) minutes: f64,
 }
 
-/// A fault and its moment, from the beginning.
+/// A fault, and when it is injected after the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Planned {
+pub(crate) struct PlannedFault {
     pub(crate) at: Duration,
     pub(crate) fault: Fault,
 }
 
-/// The kinds of faults, each drawn once before any comes again. A new kind is a new line here and in [`draw`].
+/// The kinds of faults. Each is drawn once before any is drawn again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Card {
+enum FaultKind {
     KillWorker,
     KillScheduler,
     KillApi,
@@ -41,160 +43,160 @@ enum Card {
     KillRabbitMq,
     FreezeWorker,
     FreezeOther,
-    Roll,
-    Purge,
-    Delete,
-    Wipe,
-    Cut,
-    Slow,
-    HangOne,
-    HangAll,
+    RollingRestart,
+    PurgeQueues,
+    DeleteQueues,
+    WipeBroker,
+    CutConnections,
+    DelayConnections,
+    StallOneProcess,
+    StallAllProcesses,
     Drain,
-    Offer,
+    ChangeCapacity,
     Pause,
-    Killer,
+    PoisonJob,
 }
 
-const CARDS: [Card; 19] = [
-    Card::KillWorker,
-    Card::KillScheduler,
-    Card::KillApi,
-    Card::KillRedis,
-    Card::KillRabbitMq,
-    Card::FreezeWorker,
-    Card::FreezeOther,
-    Card::Roll,
-    Card::Purge,
-    Card::Delete,
-    Card::Wipe,
-    Card::Cut,
-    Card::Slow,
-    Card::HangOne,
-    Card::HangAll,
-    Card::Drain,
-    Card::Offer,
-    Card::Pause,
-    Card::Killer,
+const FAULT_KINDS: [FaultKind; 19] = [
+    FaultKind::KillWorker,
+    FaultKind::KillScheduler,
+    FaultKind::KillApi,
+    FaultKind::KillRedis,
+    FaultKind::KillRabbitMq,
+    FaultKind::FreezeWorker,
+    FaultKind::FreezeOther,
+    FaultKind::RollingRestart,
+    FaultKind::PurgeQueues,
+    FaultKind::DeleteQueues,
+    FaultKind::WipeBroker,
+    FaultKind::CutConnections,
+    FaultKind::DelayConnections,
+    FaultKind::StallOneProcess,
+    FaultKind::StallAllProcesses,
+    FaultKind::Drain,
+    FaultKind::ChangeCapacity,
+    FaultKind::Pause,
+    FaultKind::PoisonJob,
 ];
 
-/// What can be paused, as the path says it.
-const PAUSED: [&str; 3] = ["/actions/trace", "/actions/noop", "/queues/default=1"];
+/// The paths of the actions and classes that can be paused.
+const PAUSABLE: [&str; 3] = ["/actions/recorded", "/actions/noop", "/queues/default=1"];
 /// Longer than the lease of 5 s.
 const BEYOND_THE_LEASE_MS: std::ops::Range<u64> = 6_000..10_000;
-const SHORT_MS: std::ops::Range<u64> = 300..7_000;
+const ANY_MS: std::ops::Range<u64> = 300..7_000;
 
-/// The fleet works a while before the first fault, the death of two workers: how long it takes to recover from that
-/// is measured while nothing else is broken.
-const QUIET: Duration = Duration::from_secs(7);
-/// The lease, and some.
+/// The first fault kills two workers while nothing else is broken, to measure how long their jobs
+/// take to run elsewhere.
+const FIRST_FAULT: Duration = Duration::from_secs(7);
+/// The time for that measurement: the lease and some more.
 const UNDISTURBED: Duration = Duration::from_secs(7);
 
-/// The plan of a seed.
-pub(crate) fn of(arguments: &Arguments) -> Vec<Planned> {
-    let mut dice = ChaCha8Rng::seed_from_u64(arguments.seed);
+/// Returns the plan of a seed.
+pub(crate) fn of(arguments: &Arguments) -> Vec<PlannedFault> {
+    let mut rng = ChaCha8Rng::seed_from_u64(arguments.seed);
     let length = Duration::from_secs_f64(arguments.minutes * 60.0);
-    let (mut plan, mut deck, mut killed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut plan, mut kinds, mut killed) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..2 {
-        let who = pick(&mut killed, &mut dice, |role| role == Role::Worker);
-        plan.push(Planned { at: QUIET, fault: Fault::Kill { who, down_ms: 500 } });
+        let process = pick(&mut killed, &mut rng, |role| role == Role::Worker);
+        plan.push(PlannedFault { at: FIRST_FAULT, fault: Fault::Kill { process, down_ms: 500 } });
     }
-    let mut storm = QUIET + UNDISTURBED;
-    while storm < length.saturating_sub(Duration::from_secs(6)) {
-        let mut end = storm;
-        let mut taken: Vec<&'static str> = Vec::new();
-        for _ in 0..dice.random_range(3..=5) {
-            if deck.is_empty() {
-                deck = CARDS.to_vec();
-                deck.shuffle(&mut dice);
+    let mut burst = FIRST_FAULT + UNDISTURBED;
+    while burst < length.saturating_sub(Duration::from_secs(6)) {
+        let mut end = burst;
+        let mut affected: Vec<&'static str> = Vec::new();
+        for _ in 0..rng.random_range(3..=5) {
+            if kinds.is_empty() {
+                kinds = FAULT_KINDS.to_vec();
+                kinds.shuffle(&mut rng);
             }
-            let Some(card) = deck.pop() else { break };
-            let at = storm + Duration::from_millis(dice.random_range(0..4_000));
-            let fault = draw(card, &mut taken, &mut dice);
-            end = end.max(at + fault.length());
-            plan.push(Planned { at, fault });
+            let Some(kind) = kinds.pop() else { break };
+            let at = burst + Duration::from_millis(rng.random_range(0..4_000));
+            let fault = draw(kind, &mut affected, &mut rng);
+            end = end.max(at + fault.duration());
+            plan.push(PlannedFault { at, fault });
         }
-        storm = end + Duration::from_millis(dice.random_range(4_000..8_000));
+        burst = end + Duration::from_millis(rng.random_range(4_000..8_000));
     }
     plan.sort_by_key(|planned| planned.at);
     plan
 }
 
-fn draw(card: Card, taken: &mut Vec<&'static str>, dice: &mut ChaCha8Rng) -> Fault {
-    let ms = |dice: &mut ChaCha8Rng| dice.random_range(SHORT_MS);
-    let mut kill = |role, dice: &mut ChaCha8Rng| {
-        let who = pick(taken, dice, |of| of == role);
-        Fault::Kill { who, down_ms: ms(dice) }
+fn draw(kind: FaultKind, affected: &mut Vec<&'static str>, rng: &mut ChaCha8Rng) -> Fault {
+    let ms = |rng: &mut ChaCha8Rng| rng.random_range(ANY_MS);
+    let mut kill = |role, rng: &mut ChaCha8Rng| {
+        let process = pick(affected, rng, |of| of == role);
+        Fault::Kill { process, down_ms: ms(rng) }
     };
-    match card {
-        Card::KillWorker => kill(Role::Worker, dice),
-        Card::KillScheduler => kill(Role::Scheduler, dice),
-        Card::KillApi => kill(Role::Api, dice),
-        Card::KillRedis => kill(Role::Redis, dice),
-        Card::KillRabbitMq => kill(Role::RabbitMq, dice),
-        Card::FreezeWorker => {
-            let who = pick(taken, dice, |role| role == Role::Worker);
-            Fault::Freeze { who, ms: dice.random_range(BEYOND_THE_LEASE_MS) }
+    match kind {
+        FaultKind::KillWorker => kill(Role::Worker, rng),
+        FaultKind::KillScheduler => kill(Role::Scheduler, rng),
+        FaultKind::KillApi => kill(Role::Api, rng),
+        FaultKind::KillRedis => kill(Role::Redis, rng),
+        FaultKind::KillRabbitMq => kill(Role::RabbitMq, rng),
+        FaultKind::FreezeWorker => {
+            let process = pick(affected, rng, |role| role == Role::Worker);
+            Fault::Freeze { process, ms: rng.random_range(BEYOND_THE_LEASE_MS) }
         }
-        Card::FreezeOther => {
-            let who = pick(taken, dice, |role| role != Role::Worker);
-            Fault::Freeze { who, ms: ms(dice) }
+        FaultKind::FreezeOther => {
+            let process = pick(affected, rng, |role| role != Role::Worker);
+            Fault::Freeze { process, ms: ms(rng) }
         }
-        Card::Roll => {
+        FaultKind::RollingRestart => {
             let role =
-                *[Role::Worker, Role::Scheduler, Role::Api].choose(dice).unwrap_or(&Role::Api);
-            let who = (0..2).map(|_| pick(taken, dice, |of| of == role)).collect();
-            Fault::Roll { who }
+                *[Role::Worker, Role::Scheduler, Role::Api].choose(rng).unwrap_or(&Role::Api);
+            let processes = (0..2).map(|_| pick(affected, rng, |of| of == role)).collect();
+            Fault::RollingRestart { processes }
         }
-        Card::Purge => Fault::Purge,
-        Card::Delete => Fault::Delete,
-        Card::Wipe => Fault::Wipe { down_ms: ms(dice) },
-        Card::Drain => {
-            let who = pick(taken, dice, |role| role == Role::Worker);
-            Fault::Drain { who, ms: ms(dice) + 2_000 }
+        FaultKind::PurgeQueues => Fault::PurgeQueues,
+        FaultKind::DeleteQueues => Fault::DeleteQueues,
+        FaultKind::WipeBroker => Fault::WipeBroker { down_ms: ms(rng) },
+        FaultKind::Drain => {
+            let worker = pick(affected, rng, |role| role == Role::Worker);
+            Fault::Drain { worker, ms: ms(rng) + 2_000 }
         }
-        Card::Offer => {
-            let who = pick(taken, dice, |role| role == Role::Worker);
-            Fault::Offer { who, dice: dice.random(), ms: ms(dice) + 2_000 }
+        FaultKind::ChangeCapacity => {
+            let worker = pick(affected, rng, |role| role == Role::Worker);
+            Fault::ChangeCapacity { worker, draw: rng.random(), ms: ms(rng) + 2_000 }
         }
-        Card::Pause => {
-            let what = *PAUSED.choose(dice).unwrap_or(&PAUSED[0]);
-            Fault::Pause { what, ms: ms(dice) }
+        FaultKind::Pause => {
+            let path = *PAUSABLE.choose(rng).unwrap_or(&PAUSABLE[0]);
+            Fault::Pause { path, ms: ms(rng) }
         }
-        Card::Killer => Fault::Killer,
-        Card::Cut => line(How::Cut, dice.random_bool(0.5), dice),
-        Card::Slow => line(How::Slow, dice.random_bool(0.5), dice),
-        Card::HangOne => line(How::Hang, false, dice),
-        Card::HangAll => line(How::Hang, true, dice),
+        FaultKind::PoisonJob => Fault::PoisonJob,
+        FaultKind::CutConnections => network(Impairment::Cut, rng.random_bool(0.5), rng),
+        FaultKind::DelayConnections => network(Impairment::Delay, rng.random_bool(0.5), rng),
+        FaultKind::StallOneProcess => network(Impairment::Stall, false, rng),
+        FaultKind::StallAllProcesses => network(Impairment::Stall, true, rng),
     }
 }
 
-fn line(how: How, everyone: bool, dice: &mut ChaCha8Rng) -> Fault {
-    let to = if dice.random_bool(0.5) { Server::Redis } else { Server::RabbitMq };
-    let who = pick(&mut Vec::new(), dice, |role| to.is_behind_a_line_of(role));
-    let who = (!everyone).then_some(who);
-    let ms =
-        if everyone { dice.random_range(SHORT_MS) } else { dice.random_range(SHORT_MS) + 2_000 };
-    Fault::Line { who, to, how, ms }
+fn network(impairment: Impairment, all_processes: bool, rng: &mut ChaCha8Rng) -> Fault {
+    let server = if rng.random_bool(0.5) { Server::Redis } else { Server::RabbitMq };
+    let process = pick(&mut Vec::new(), rng, |role| server.has_clients_of(role));
+    let process = (!all_processes).then_some(process);
+    let ms = rng.random_range(ANY_MS) + if all_processes { 0 } else { 2_000 };
+    Fault::Network { process, server, impairment, ms }
 }
 
-/// Some process of which nobody has been picked in this storm, if there is one.
+/// Picks a process that is not affected by a fault of this burst, if there is one.
 fn pick(
-    taken: &mut Vec<&'static str>,
-    dice: &mut ChaCha8Rng,
+    affected: &mut Vec<&'static str>,
+    rng: &mut ChaCha8Rng,
     fits: impl Fn(Role) -> bool,
 ) -> &'static str {
-    let all: Vec<&str> = MEMBERS.iter().filter(|of| fits(of.1)).map(|of| of.0).collect();
-    let free: Vec<&str> = all.iter().copied().filter(|name| !taken.contains(name)).collect();
-    let from = if free.is_empty() { &all } else { &free };
-    let who = from.choose(dice).copied().unwrap_or("redis");
-    taken.push(who);
-    who
+    let fitting = PROCESSES.iter().filter(|process| fits(process.role));
+    let fitting: Vec<&str> = fitting.map(|process| process.name).collect();
+    let free: Vec<&str> = fitting.iter().copied().filter(|name| !affected.contains(name)).collect();
+    let from = if free.is_empty() { &fitting } else { &free };
+    let process = from.choose(rng).copied().unwrap_or("redis");
+    affected.push(process);
+    process
 }
 
 /// Prints the plan of a seed.
 pub(crate) fn print(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
-    for Planned { at, fault } in of(arguments) {
+    for PlannedFault { at, fault } in of(arguments) {
         writeln!(out, "{:8.3}  {fault}", at.as_secs_f64())?;
     }
     Ok(ExitCode::SUCCESS)
@@ -205,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_a_plan_and_three_minutes_hold_every_kind_of_fault() {
+    fn a_seed_gives_one_plan_and_three_minutes_contain_every_kind_of_fault() {
         let plan = |seed| of(&Arguments { seed, minutes: 3.0 });
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));

@@ -1,4 +1,4 @@
-//! What a storm was and what became of it, as one table; and, if anything is wrong, what.
+//! The report: what was injected and measured as one table, followed by the violations.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,104 +7,107 @@ use std::time::Duration;
 use comfy_table::{Table, presets};
 use domain::job::Status;
 
-use crate::evidence::Evidence;
+use crate::checker::CheckResult;
 use crate::history::{History, Violation};
-use crate::judge::Verdict;
+use crate::observations::Observations;
 use crate::plan;
 
-/// So many of each invariant are shown; all are in the log.
-const SHOWN: usize = 10;
+/// The number of violations of each invariant that are printed. All are in the log.
+const PRINTED: usize = 10;
 
 pub(crate) struct Report<'a> {
-    pub(crate) asked: &'a plan::Arguments,
-    pub(crate) evidence: &'a Evidence,
-    pub(crate) verdict: &'a Verdict,
-    /// How long the fleet took to end every job once all was healed.
-    pub(crate) drained: Option<Duration>,
+    pub(crate) arguments: &'a plan::Arguments,
+    pub(crate) observations: &'a Observations,
+    pub(crate) result: &'a CheckResult,
+    /// How long it took after the last fault until all jobs had finished.
+    pub(crate) drained_after: Option<Duration>,
 }
 
 impl Report<'_> {
+    /// Prints the report and adds it to the log.
     pub(crate) fn print(&self, history: &History) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
-        let table = self.table(history);
-        for line in self.kinds() {
-            history.note(line);
+        for line in self.outcomes_by_kind() {
+            history.log(line);
         }
+        let table = self.table(history);
         writeln!(out, "{table}")?;
-        history.note(format!("\n{table}"));
+        history.log(format!("\n{table}"));
         let mut by_invariant: BTreeMap<&str, Vec<&Violation>> = BTreeMap::new();
-        for violation in &self.verdict.violations {
-            history.note(format!("{}: {}", violation.invariant, violation.what));
+        for violation in &self.result.violations {
+            history.log(format!("{}: {}", violation.invariant, violation.details));
             by_invariant.entry(violation.invariant).or_default().push(violation);
         }
-        for (invariant, all) in by_invariant {
-            writeln!(out, "\nVIOLATED {invariant} ({} times)", all.len())?;
-            for violation in all.iter().take(SHOWN) {
-                writeln!(out, "  {}", violation.what)?;
+        for (invariant, violations) in by_invariant {
+            writeln!(out, "\nVIOLATED {invariant} ({} times)", violations.len())?;
+            for violation in violations.iter().take(PRINTED) {
+                writeln!(out, "  {}", violation.details)?;
             }
         }
         Ok(())
     }
 
-    /// How the chains of each kind of job ended.
-    fn kinds(&self) -> Vec<String> {
+    /// How the retry chains of each kind of job ended.
+    fn outcomes_by_kind(&self) -> Vec<String> {
         let mut kinds: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-        for (id, asked) in &self.evidence.book.jobs {
-            let end = self.evidence.chain(*id).last().map_or("none", |job| job.status.as_str());
-            *kinds.entry(asked.kind.name).or_default().entry(end).or_default() += 1;
+        for (id, expectation) in &self.observations.ledger.jobs {
+            let chain = self.observations.chain(*id);
+            let outcome = chain.last().map_or("no record", |job| job.status.as_str());
+            let outcomes = kinds.entry(expectation.kind.name).or_default();
+            *outcomes.entry(outcome).or_default() += 1;
         }
-        let shown = |(name, ends): (&str, BTreeMap<&str, usize>)| {
-            let ends: Vec<String> =
-                ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
-            format!("{name}: {}", ends.join(", "))
+        let line = |(name, outcomes): (&str, BTreeMap<&str, usize>)| {
+            let outcomes: Vec<String> =
+                outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+            format!("{name}: {}", outcomes.join(", "))
         };
-        kinds.into_iter().map(shown).collect()
+        kinds.into_iter().map(line).collect()
     }
 
     fn table(&self, history: &History) -> String {
-        let (evidence, verdict) = (self.evidence, self.verdict);
+        let (observations, result) = (self.observations, self.result);
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        let mut row = |name: String, value: String| {
-            table.add_row(vec![name, value]);
+        let mut row = |name: &str, value: String| {
+            table.add_row(vec![name.to_owned(), value]);
         };
-        row("seed".into(), self.asked.seed.to_string());
-        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        row("seed", self.arguments.seed.to_string());
+        let mut faults: BTreeMap<&str, usize> = BTreeMap::new();
         for kind in history.faults() {
-            *kinds.entry(kind).or_default() += 1;
+            *faults.entry(kind).or_default() += 1;
         }
-        for (kind, count) in kinds {
-            row(format!("fault: {kind}"), count.to_string());
+        for (kind, count) in faults {
+            row(&format!("fault: {kind}"), count.to_string());
         }
-        row("jobs acknowledged".into(), evidence.book.jobs.len().to_string());
-        row("requests refused or unanswered".into(), evidence.book.refused.to_string());
-        row("chains of jobs in the store".into(), verdict.chains.to_string());
-        row("follow-ups".into(), verdict.follow_ups.to_string());
+        row("jobs acknowledged", observations.ledger.jobs.len().to_string());
+        row("calls answered 503 or not at all", observations.ledger.unavailable.to_string());
+        row("retry chains", result.chains.to_string());
+        row("follow-ups", result.follow_ups.to_string());
         for status in Status::ALL {
-            let count = evidence.jobs.values().filter(|job| job.status == status).count();
+            let count = observations.jobs.values().filter(|job| job.status == status).count();
             if count > 0 {
-                row(format!("records {status}"), count.to_string());
+                row(&format!("records with status {status}"), count.to_string());
             }
         }
-        row("runs traced".into(), evidence.runs.len().to_string());
-        let overlaps = verdict.overlaps;
-        let text = format!("{}, the longest {} ms", overlaps.count, overlaps.longest_ms);
-        row("overlaps after a lost lease".into(), text);
-        let recoveries = &verdict.recoveries;
-        row("lost worker → its jobs run elsewhere".into(), recovery(&recoveries.all_ms));
-        row("  with nothing else broken".into(), recovery(&recoveries.undisturbed_ms));
-        row("cancel → its run is over, in peace".into(), recovery(&verdict.stops_ms));
-        let fired = evidence.firsts().filter(|job| job.spec.cron.is_some()).count();
-        row("firings of crons".into(), fired.to_string());
-        let drained = self.drained.map(|time| format!("{:.1} s", time.as_secs_f64()));
-        row("healed → drained".into(), drained.unwrap_or_else(|| "never".into()));
-        row("violations".into(), verdict.violations.len().to_string());
+        row("runs recorded by commands", observations.runs.len().to_string());
+        let overlaps = result.overlaps;
+        let text = format!("{}, longest {} ms", overlaps.count, overlaps.longest_ms);
+        row("overlapping runs after a lost lease", text);
+        let recoveries = &result.recoveries;
+        row("worker lost → job runs elsewhere", latency(&recoveries.all_ms));
+        row("  with no other fault", latency(&recoveries.undisturbed_ms));
+        row("cancelled → run stopped, with no fault", latency(&result.cancel_latencies_ms));
+        let firings = observations.chain_heads().filter(|job| job.spec.cron.is_some());
+        row("firings of crons", firings.count().to_string());
+        let drained = self.drained_after.map(|time| format!("{:.1} s", time.as_secs_f64()));
+        row("last fault ended → all jobs finished", drained.unwrap_or_else(|| "never".into()));
+        row("violations", result.violations.len().to_string());
         table.trim_fmt()
     }
 }
 
-fn recovery(sorted_ms: &[i64]) -> String {
-    let [.., worst] = sorted_ms else { return "none".to_owned() };
+fn latency(sorted_ms: &[i64]) -> String {
+    let [.., longest] = sorted_ms else { return "none".to_owned() };
     let median = sorted_ms[sorted_ms.len() / 2];
-    format!("{} jobs: median {median} ms, worst {worst} ms", sorted_ms.len())
+    format!("{} jobs, median {median} ms, longest {longest} ms", sorted_ms.len())
 }

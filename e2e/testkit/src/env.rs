@@ -1,33 +1,42 @@
-//! `TestEnv`: the environment of one test, a namespace of its own on a real Redis and a real RabbitMQ, so that many
-//! tests run side by side. Closing it checks that nothing is left behind.
+//! `TestEnv`: the environment of one test.
+//!
+//! Each environment has a namespace of its own on a real Redis and a real RabbitMQ, so tests run in
+//! parallel. Closing an environment checks that nothing is left behind.
 
 use std::time::Duration;
 
 use broker::{Broker, BrokerConfig, QueueType};
 use clap::{Args, FromArgMatches};
+use domain::job::{Job, JobId, NewJob, Status};
 use store::{Store, StoreConfig};
+use tokio::time::{Instant, sleep};
 
 use crate::fixtures;
 use crate::proxy::Proxy;
 
-/// How long anything may take in a test before it is a failure.
-pub const LIMIT: Duration = Duration::from_secs(100);
+/// How long an environment may live before waiting in it fails. The test runner kills a test after
+/// 120 seconds, without the state that [`TestEnv::eventually`] prints.
+pub const DEADLINE: Duration = Duration::from_secs(100);
 
-/// The environment of one test. Call [`TestEnv::close`] at its end: dropping it without fails the test.
+const POLL_PERIOD: Duration = Duration::from_millis(10);
+
+/// The environment of one test. A test must [`close`](TestEnv::close) it; dropping an open
+/// environment fails the test.
 pub struct TestEnv {
     store: Store,
     store_config: StoreConfig,
     broker_config: BrokerConfig,
+    deadline: Instant,
     open: bool,
 }
 
 impl TestEnv {
-    /// An empty env. Fails the test when Redis or RabbitMQ is not there.
+    /// Creates an empty environment. Fails the test if Redis or RabbitMQ is unreachable.
     pub async fn new() -> TestEnv {
-        TestEnv::on(&service_url("CAPSTAN_TEST_REDIS_URL")).await
+        TestEnv::on(&environment_variable("CAPSTAN_TEST_REDIS_URL")).await
     }
 
-    /// An empty env on a Redis of its own.
+    /// Creates an empty environment on another Redis.
     pub async fn on(redis_url: &str) -> TestEnv {
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_env("CAPSTAN_TEST_LOG"))
@@ -35,71 +44,117 @@ impl TestEnv {
             .try_init();
         let namespace = format!("test-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let store_config = StoreConfig::new(redis_url, namespace);
-        let amqp_url = service_url("CAPSTAN_TEST_AMQP_URL");
+        let amqp_url = environment_variable("CAPSTAN_TEST_AMQP_URL");
         let broker_config = BrokerConfig::new(amqp_url, QueueType::Quorum);
         let store = Store::new(&store_config).expect("the URL of Redis is valid");
         store.ping().await.expect("Redis answers");
-        TestEnv { store, store_config, broker_config, open: true }
+        TestEnv {
+            store,
+            store_config,
+            broker_config,
+            deadline: Instant::now() + DEADLINE,
+            open: true,
+        }
     }
 
-    /// A proxy in front of the env's Redis, and the flag that sends a service through it.
+    /// Starts a proxy in front of Redis. Returns it with the flag that makes a service use it.
     pub async fn redis_proxy(&self) -> (Proxy, String) {
         proxied("--redis-url", &self.store_config.redis_url).await
     }
 
-    /// A proxy in front of the env's RabbitMQ, and the flag that sends a service through it.
+    /// Starts a proxy in front of RabbitMQ. Returns it with the flag that makes a service use it.
     pub async fn amqp_proxy(&self) -> (Proxy, String) {
         proxied("--amqp-url", &self.broker_config.amqp_url).await
     }
 
-    /// The store, to look at and to play the part of a service.
+    /// The store of this environment.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// The settings of the store, to start something with.
+    /// The settings of the store.
     #[must_use]
     pub fn store_config(&self) -> &StoreConfig {
         &self.store_config
     }
 
-    /// The settings of the broker, to start something with.
+    /// The settings of the broker.
     #[must_use]
     pub fn broker_config(&self) -> &BrokerConfig {
         &self.broker_config
     }
 
-    /// A connection to the broker of the test's own.
+    /// Opens a connection to the broker.
     pub async fn broker(&self) -> Broker {
         let namespace = &self.store_config.namespace;
         let broker = Broker::connect(&self.broker_config, namespace, "test").await;
         broker.expect("RabbitMQ answers")
     }
 
-    /// Runs `rabbitmqctl` against the env's broker; every namespace of the tests shares it.
-    pub async fn rabbitmqctl(&self, arguments: &[&str]) {
-        let program = service_url("CAPSTAN_TEST_RABBITMQCTL");
+    /// Runs `rabbitmqctl` against the broker, which all environments share. Returns its output.
+    pub async fn rabbitmqctl(&self, arguments: &[&str]) -> String {
+        let program = environment_variable("CAPSTAN_TEST_RABBITMQCTL");
         let output = tokio::process::Command::new(program).args(arguments).output().await;
-        let output = output.expect("rabbitmqctl can be run");
+        let output = output.expect("rabbitmqctl can be started");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Waits until `condition` holds; fails with the state of the whole env when it does not in time.
-    pub async fn eventually<Asking>(&self, what: &str, mut condition: impl FnMut() -> Asking)
-    where
-        Asking: Future<Output = bool>,
-    {
-        let until = tokio::time::Instant::now() + LIMIT;
-        while !condition().await {
-            if tokio::time::Instant::now() > until {
-                panic!("not in {LIMIT:?}: {what}\n{}", self.dump().await);
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    /// Submits jobs one by one, each in a later millisecond than the one before. Jobs of the same
+    /// millisecond have no order.
+    pub async fn submit_in_order(&self, jobs: &[NewJob]) {
+        for job in jobs {
+            let created = self.store.submit(std::slice::from_ref(job)).await;
+            let created = created.expect("the job is accepted")[0].created_at;
+            self.eventually("the next millisecond", async || {
+                self.store.now().await.expect("Redis answers") > created
+            })
+            .await;
         }
     }
 
-    /// The settings of a service in this environment, from flags; the last flag of a kind counts.
+    /// Reads the record of a job. Fails the test if there is none.
+    pub async fn job(&self, id: JobId) -> Job {
+        let job = self.store.job(id).await.expect("the record is readable");
+        job.unwrap_or_else(|| panic!("job {id} does not exist"))
+    }
+
+    /// Waits until a job has reached a final status, and returns its record.
+    pub async fn finished(&self, id: JobId) -> Job {
+        let is_final = async || self.job(id).await.status.is_final();
+        self.eventually(&format!("job {id} reaches a final status"), is_final).await;
+        self.job(id).await
+    }
+
+    /// Waits until exactly `count` jobs are done and no job is unfinished.
+    pub async fn until_done(&self, count: u64) {
+        let all_done = async || {
+            let counts = self.store.counts().await.unwrap_or_default();
+            let done = counts.contains(&(Status::Done, count));
+            done && counts.iter().all(|(status, count)| status.is_final() || *count == 0)
+        };
+        self.eventually(&format!("{count} jobs are done, none is unfinished"), all_done).await;
+    }
+
+    /// Waits until `condition` holds. Fails the test with the state of the environment if it does
+    /// not hold before the deadline.
+    pub async fn eventually<Condition>(
+        &self,
+        description: &str,
+        mut condition: impl FnMut() -> Condition,
+    ) where
+        Condition: Future<Output = bool>,
+    {
+        while !condition().await {
+            if Instant::now() > self.deadline {
+                panic!("not within {DEADLINE:?}: {description}\n{}", self.dump().await);
+            }
+            sleep(POLL_PERIOD).await;
+        }
+    }
+
+    /// Parses the settings of a service of this environment. The last of equal flags wins.
     #[must_use]
     pub fn config<Config: Args + FromArgMatches>(&self, flags: &[&str]) -> Config {
         let mut all =
@@ -114,21 +169,21 @@ impl TestEnv {
         Config::from_arg_matches(&matches).expect("the flags are valid")
     }
 
-    /// Leaves the env: removes its queues and keys, and checks that this leaves nothing.
+    /// Deletes the queues and keys of this environment, and checks that none reappears.
     pub async fn close(mut self) {
         let broker = self.broker().await;
-        for queue in self.store.queue_names().await.expect("queues can be listed") {
+        for queue in self.store.queue_names().await.expect("the queues are readable") {
             broker.delete(&queue).await.expect("a queue can be deleted");
-            assert_eq!(broker.depth(&queue).await.expect("a queue can be looked at"), None);
+            assert_eq!(broker.depth(&queue).await.expect("RabbitMQ answers"), None);
         }
         broker.close().await;
-        self.store.remove_namespace().await.expect("keys can be removed");
-        let left = self.store.keys_of_namespace().await.expect("keys can be listed");
-        assert_eq!(left, Vec::<String>::new(), "something still writes into a env that was left");
+        self.store.remove_namespace().await.expect("the keys can be deleted");
+        let left = self.store.keys_of_namespace().await.expect("the keys are readable");
+        assert_eq!(left, Vec::<String>::new(), "something still writes to a closed environment");
         self.open = false;
     }
 
-    /// The state of the whole env as text.
+    /// The state of the environment as text.
     pub async fn dump(&self) -> String {
         fixtures::dump(&self.store).await
     }
@@ -137,20 +192,19 @@ impl TestEnv {
 impl Drop for TestEnv {
     fn drop(&mut self) {
         let left_open = self.open && !std::thread::panicking();
-        assert!(!left_open, "a env must be closed, so that what it leaves behind is seen");
+        assert!(!left_open, "the test did not close its environment");
     }
 }
 
-/// Where a real service is. There are no fakes and no skips: a service that is not there is a failure.
+/// Reads an environment variable that the test runner sets. Fails the test if it is not set: a
+/// missing service is a failure, not a reason to skip.
 #[must_use]
-pub fn service_url(variable: &str) -> String {
-    let url = std::env::var_os(variable).and_then(|url| url.into_string().ok());
-    url.unwrap_or_else(|| {
-        panic!("{variable} is not set: run the tests with `./dev test`, which sets it")
-    })
+pub fn environment_variable(name: &str) -> String {
+    let value = std::env::var_os(name).and_then(|value| value.into_string().ok());
+    value.unwrap_or_else(|| panic!("{name} is not set; run the tests with `./dev test`"))
 }
 
 async fn proxied(flag: &str, url: &str) -> (Proxy, String) {
-    let (proxy, url) = Proxy::before(url).await;
+    let (proxy, url) = Proxy::in_front_of(url).await;
     (proxy, format!("{flag}={url}"))
 }

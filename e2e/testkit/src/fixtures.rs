@@ -1,33 +1,41 @@
-//! What tests put into a env, and how they look at it: as text.
+//! Jobs and heartbeats for tests, and the state of a store as text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use domain::capacity::{CapacityMap, Class};
-use domain::job::{JobId, NewJob, Spec, Status, WorkerId};
-use store::{Beat, Filter, Store};
+use domain::job::{JobId, JobSpec, NewJob, Status, WorkerId};
+use store::{Heartbeat, JobFilter, Store};
 
-/// A job of this action that needs this capacity (`scan=1`; the empty text is none), without parameters.
+/// Creates a job without parameters. `capacity` is what it needs, such as `scan=1`; an empty text
+/// means no requirement.
 #[must_use]
 pub fn job(action: &str, capacity: &str) -> NewJob {
     let capacity: CapacityMap = capacity.parse().expect("a capacity map");
     let spec = serde_json::json!({"action": action, "capacityMap": capacity});
-    let spec: Spec = serde_json::from_value(spec).expect("a spec");
+    let spec: JobSpec = serde_json::from_value(spec).expect("a spec");
     let class = Class::of(spec.capacity_map.as_ref()).expect("a class");
     NewJob { id: JobId::random(), class, scheduled_at: None, once: false, spec }
 }
 
-/// So many jobs of this action that need this capacity.
+/// Creates `count` jobs as [`job`] does.
 #[must_use]
 pub fn jobs(count: usize, action: &str, capacity: &str) -> Vec<NewJob> {
     (0..count).map(|_| job(action, capacity)).collect()
 }
 
-/// A beat of a worker with a lease of this length, for tests that play its part.
+/// Returns the job with these parameters.
 #[must_use]
-pub fn beat(worker: &WorkerId, lease: Duration) -> Beat {
+pub fn with_parameters(mut job: NewJob, parameters: &serde_json::Value) -> NewJob {
+    job.spec.parameters = parameters.as_object().cloned();
+    job
+}
+
+/// Creates a heartbeat, for tests that act as a worker.
+#[must_use]
+pub fn heartbeat(worker: &WorkerId, lease: Duration) -> Heartbeat {
     let capacity: CapacityMap = "scan=1".parse().expect("a capacity map");
-    Beat {
+    Heartbeat {
         worker: worker.clone(),
         lease,
         name: "test".into(),
@@ -39,7 +47,8 @@ pub fn beat(worker: &WorkerId, lease: Duration) -> Beat {
     }
 }
 
-/// Counts by status, the workers, the queues, and the first jobs that are not over.
+/// Describes a store: the number of jobs by status, the workers, the queues, and the first jobs that
+/// are not finished.
 pub(crate) async fn dump(store: &Store) -> String {
     let mut text = String::new();
     for (status, count) in store.counts().await.unwrap_or_default() {
@@ -57,11 +66,11 @@ pub(crate) async fn dump(store: &Store) -> String {
             worker.jobs.len()
         );
     }
-    for queue in store.queues().await.unwrap_or_default() {
+    for queue in store.ready_queues().await.unwrap_or_default() {
         let _ = writeln!(text, "queue {} ready {}", queue.name, queue.ready);
     }
     let statuses = vec![Status::Waiting, Status::Running, Status::CancelRequest];
-    let filter = Filter { statuses, ..Filter::default() };
+    let filter = JobFilter { statuses, ..JobFilter::default() };
     let page = store.jobs(&filter, 0, 20).await.map(|page| page.jobs).unwrap_or_default();
     for job in page {
         let worker = job.worker.map(|worker| worker.to_string()).unwrap_or_default();

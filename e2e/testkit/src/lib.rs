@@ -1,20 +1,28 @@
-//! What tests of every crate are built from: [`TestEnv`], the consistency check over the whole store, a proxy that can
-//! be cut, a private Redis that can be killed. Imports `domain`, `store` and `broker`, and no service.
+//! The building blocks of tests in every crate: [`TestEnv`], the consistency check over the whole
+//! store, a proxy whose connections can be cut, and a private Redis that can be killed.
+//!
+//! Imports `domain`, `store`, `broker` and `devserver`. It imports no service.
 
 #![expect(clippy::panic, reason = "a panic is how a test fails")]
 
+mod actions_file;
 mod consistency;
 mod env;
 mod fixtures;
+mod gate;
+mod private_redis;
+mod process_group;
 mod proxy;
 mod receiver;
-mod redis;
 mod service;
 
+pub use actions_file::ActionsFile;
 pub use consistency::{assert_consistent, disagreements};
-pub use env::{LIMIT, TestEnv, service_url};
-pub use fixtures::{beat, job, jobs};
+pub use env::{DEADLINE, TestEnv, environment_variable};
+pub use fixtures::{heartbeat, job, jobs, with_parameters};
+pub use gate::Gate;
+pub use private_redis::PrivateRedis;
+pub use process_group::is_process_group_empty;
 pub use proxy::Proxy;
 pub use receiver::{Received, Receiver, Reply};
-pub use redis::Redis;
 pub use service::{Service, serve};

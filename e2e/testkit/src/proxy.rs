@@ -1,9 +1,10 @@
-//! A line between the services and a server that can be cut, slowed and left hanging, so that outages are real
-//! to the services and no production code has a hook for them.
+//! A TCP proxy between the services and a server. Its connections can be cut, delayed and stalled,
+//! so services see real network faults and need no hooks for tests.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,40 +14,43 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-/// How the line is.
+/// The state of the network that the proxy simulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
-    /// All goes through.
-    Open,
-    /// All goes through, so much later in each direction.
-    Slow(Duration),
-    /// Connections are ended, new ones too.
-    Cut,
-    /// Nothing goes through and nobody is told: connections stay open and are dead for ever.
-    Hung,
+enum Network {
+    /// Data is forwarded.
+    Up,
+    /// Data is forwarded in both directions after a delay.
+    Delayed(Duration),
+    /// Connections are closed, including new ones.
+    Down,
+    /// Nothing is forwarded, and connections stay open.
+    Stalled,
 }
 
 /// A TCP proxy in front of one server.
 pub struct Proxy {
     address: SocketAddr,
-    line: Arc<watch::Sender<Line>>,
+    failed_connections: Arc<AtomicUsize>,
+    network: Arc<watch::Sender<Network>>,
     task: JoinHandle<()>,
 }
 
 impl Proxy {
-    /// A proxy in front of `server`, `host:port`.
+    /// Starts a proxy in front of a server, given as `host:port`.
     pub async fn new(server: String) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let address = listener.local_addr().expect("it has an address");
-        let line = Arc::new(watch::Sender::new(Line::Open));
-        let watched = Arc::clone(&line);
+        let address = listener.local_addr().expect("the listener has an address");
+        let network = Arc::new(watch::Sender::new(Network::Up));
+        let watched = Arc::clone(&network);
+        let failed_connections = Arc::new(AtomicUsize::new(0));
+        let failed = Arc::clone(&failed_connections);
         #[expect(clippy::disallowed_methods, reason = "the proxy owns the task and aborts it")]
-        let task = tokio::spawn(serve(listener, server, watched));
-        Proxy { address, line, task }
+        let task = tokio::spawn(serve(listener, server, watched, failed));
+        Proxy { address, failed_connections, network, task }
     }
 
-    /// A proxy in front of the server of this URL, and the URL that leads through it.
-    pub async fn before(url: &str) -> (Proxy, String) {
+    /// Starts a proxy in front of the server of a URL. Returns it with the URL that leads through it.
+    pub async fn in_front_of(url: &str) -> (Proxy, String) {
         let after_scheme = url.find("://").map_or(0, |at| at + 3);
         let rest = &url[after_scheme..];
         let start = after_scheme + rest.find('@').map_or(0, |at| at + 1);
@@ -56,31 +60,38 @@ impl Proxy {
         (proxy, through)
     }
 
-    /// Where the proxy listens.
+    /// The address on which the proxy listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Cuts every connection, and every new one until [`Proxy::mend`].
+    /// The number of connections that were opened while the network was cut or stalled. It grows as
+    /// services notice a fault and try to reconnect.
+    #[must_use]
+    pub fn failed_connections(&self) -> usize {
+        self.failed_connections.load(Ordering::SeqCst)
+    }
+
+    /// Closes all connections, and new ones until [`Proxy::restore`].
     pub fn cut(&self) {
-        self.line.send_replace(Line::Cut);
+        self.network.send_replace(Network::Down);
     }
 
-    /// Lets what is sent arrive so much later, until [`Proxy::mend`].
-    pub fn slow(&self, delay: Duration) {
-        self.line.send_replace(Line::Slow(delay));
+    /// Delays all data in both directions until [`Proxy::restore`].
+    pub fn delay(&self, delay: Duration) {
+        self.network.send_replace(Network::Delayed(delay));
     }
 
-    /// Lets every connection hang, and every new one until [`Proxy::mend`]: as when a machine vanishes without a
-    /// word. Those that hang stay dead after that, as a new machine knows nothing of the old one's connections.
-    pub fn hang(&self) {
-        self.line.send_replace(Line::Hung);
+    /// Stalls all connections, and new ones until [`Proxy::restore`], as when a machine loses power.
+    /// Stalled connections stay dead afterwards: a rebooted machine does not know them.
+    pub fn stall(&self) {
+        self.network.send_replace(Network::Stalled);
     }
 
-    /// Lets everything through again.
-    pub fn mend(&self) {
-        self.line.send_replace(Line::Open);
+    /// Forwards data and accepts connections again.
+    pub fn restore(&self) {
+        self.network.send_replace(Network::Up);
     }
 }
 
@@ -90,55 +101,68 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(listener: TcpListener, server: String, line: Arc<watch::Sender<Line>>) {
+async fn serve(
+    listener: TcpListener,
+    server: String,
+    network: Arc<watch::Sender<Network>>,
+    failed: Arc<AtomicUsize>,
+) {
     let mut pairs = JoinSet::new();
     loop {
         let Ok((client, _)) = listener.accept().await else { return };
-        let (server, mut line) = (server.clone(), line.subscribe());
+        let (server, mut network) = (server.clone(), network.subscribe());
+        if matches!(*network.borrow(), Network::Down | Network::Stalled) {
+            failed.fetch_add(1, Ordering::SeqCst);
+        }
         pairs.spawn(async move {
-            let now = *line.borrow_and_update();
+            let now = *network.borrow_and_update();
             match now {
-                Line::Cut => return,
-                Line::Hung => std::future::pending().await,
-                Line::Open | Line::Slow(_) => {}
+                Network::Down => return,
+                Network::Stalled => std::future::pending().await,
+                Network::Up | Network::Delayed(_) => {}
             }
             let Ok(upstream) = TcpStream::connect(server).await else { return };
-            carry(client, upstream, line).await;
+            forward(client, upstream, network).await;
         });
         while pairs.try_join_next().is_some() {}
     }
 }
 
-async fn carry(mut client: TcpStream, mut upstream: TcpStream, mut line: watch::Receiver<Line>) {
+async fn forward(
+    mut client: TcpStream,
+    mut upstream: TcpStream,
+    mut network: watch::Receiver<Network>,
+) {
     let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
     let ended = {
         let (from_client, to_client) = client.split();
         let (from_upstream, to_upstream) = upstream.split();
-        let (there, back) = (line.clone(), line.clone());
+        let (there, back) = (network.clone(), network.clone());
         tokio::select! {
             biased;
-            Ok(line) = line.wait_for(|line| matches!(line, Line::Cut | Line::Hung)) => *line,
+            Ok(network) = network.wait_for(|network| matches!(network, Network::Down | Network::Stalled)) => *network,
             _ = async {
                 tokio::try_join!(
                     one_way(from_client, to_upstream, there),
                     one_way(from_upstream, to_client, back),
                 )
-            } => Line::Cut,
+            } => Network::Down,
         }
     };
-    if ended == Line::Hung {
-        // With both sockets open: neither end hears of it.
+    if ended == Network::Stalled {
+        // Keeps both sockets open, so neither end notices.
         std::future::pending::<()>().await;
     }
 }
 
-/// Carries one direction to its end. What was read together arrives together, later by the line's delay.
+/// Forwards one direction until it ends. Data that was read together is written together, after the
+/// delay.
 async fn one_way(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    line: watch::Receiver<Line>,
+    network: watch::Receiver<Network>,
 ) -> io::Result<()> {
-    // Bounded, so that a receiver that does not read makes the sender wait, as without a proxy.
+    // Bounded, so a receiver that does not read slows the sender down, as without a proxy.
     let (sender, mut receiver) = mpsc::channel::<(Instant, Vec<u8>)>(64);
     let reading = async move {
         let mut buffer = vec![0; 64 * 1024];
@@ -152,9 +176,9 @@ async fn one_way(
     };
     let writing = async move {
         while let Some((read_at, bytes)) = receiver.recv().await {
-            let delay = match *line.borrow() {
-                Line::Slow(delay) => delay,
-                Line::Open | Line::Cut | Line::Hung => Duration::ZERO,
+            let delay = match *network.borrow() {
+                Network::Delayed(delay) => delay,
+                Network::Up | Network::Down | Network::Stalled => Duration::ZERO,
             };
             if delay > Duration::ZERO {
                 tokio::time::sleep_until(read_at + delay).await;

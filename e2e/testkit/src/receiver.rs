@@ -1,8 +1,7 @@
-//! Somebody who has subscribed: listens on this machine, remembers what was sent, and answers as the test says.
+//! An HTTP server that receives webhooks: it records the requests and answers as the test decides.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,23 +11,23 @@ use serde_json::Value;
 use standardwebhooks::Webhook;
 use tokio::task::JoinSet;
 
-/// What was sent.
+/// A request that was received.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// Where to.
+    /// The path of its URL.
     pub path: String,
-    /// With which headers.
+    /// Its headers.
     pub headers: HeaderMap,
-    /// The body, as it came.
+    /// Its body, unparsed.
     pub body: Bytes,
 }
 
-/// What it answers.
+/// The answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// This status.
+    /// A response with this status.
     Status(u16),
-    /// Nothing.
+    /// No response.
     Never,
 }
 
@@ -39,7 +38,7 @@ struct Shared {
     reply: Replying,
 }
 
-/// Listens until it is dropped.
+/// A server on a free port of this machine. Dropping it stops it.
 pub struct Receiver {
     address: SocketAddr,
     shared: Arc<Mutex<Shared>>,
@@ -47,15 +46,15 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Answers 200 to everything.
+    /// Starts a server that answers 200 to every request.
     pub async fn new() -> Receiver {
         Receiver::replying(|_| Reply::Status(200)).await
     }
 
-    /// Answers what is said for all that was received so far, the newest last.
+    /// Starts a server whose answers are computed from all requests received so far, newest last.
     pub async fn replying(reply: impl FnMut(&[Received]) -> Reply + Send + 'static) -> Receiver {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("the listener has an address");
         let shared = Arc::new(Mutex::new(Shared { received: Vec::new(), reply: Box::new(reply) }));
         let app = Router::new().fallback(take).with_state(Arc::clone(&shared));
         let mut tasks = JoinSet::new();
@@ -63,13 +62,13 @@ impl Receiver {
         Receiver { address, shared, _tasks: tasks }
     }
 
-    /// The URL of a path of it.
+    /// The URL of a path on this server.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// All that was sent to a path so far.
+    /// The requests that a path has received so far.
     #[must_use]
     pub fn at(&self, path: &str) -> Vec<Received> {
         let shared = lock(&self.shared);
@@ -89,11 +88,8 @@ async fn take(
         (shared.reply)(&shared.received)
     };
     match reply {
-        Reply::Status(status) => StatusCode::from_u16(status).expect("a status"),
-        Reply::Never => {
-            tokio::time::sleep(Duration::from_secs(600)).await;
-            StatusCode::OK
-        }
+        Reply::Status(status) => StatusCode::from_u16(status).expect("the status is valid"),
+        Reply::Never => std::future::pending().await,
     }
 }
 
@@ -102,28 +98,28 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 }
 
 impl Received {
-    /// A header as text; empty when it is not there.
+    /// The value of a header, or an empty text.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The message's id.
+    /// The id of the message.
     #[must_use]
     pub fn id(&self) -> &str {
         self.header("webhook-id")
     }
 
-    /// The body.
+    /// The body as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("the body is JSON")
     }
 
-    /// True when the message is signed with this secret, as the library of Standard Webhooks says.
+    /// Whether the message has a valid Standard Webhooks signature of this secret.
     #[must_use]
     pub fn is_signed_with(&self, secret: &str) -> bool {
-        let webhook = Webhook::new(secret).expect("a secret");
+        let webhook = Webhook::new(secret).expect("the secret is valid");
         webhook.verify(&self.body, &self.headers).is_ok()
     }
 }

@@ -1,73 +1,49 @@
-//! No worker ever exceeds its capacity map, in any type: judged from the events, not from the worker's word.
+//! No worker ever exceeds its capacity map, in any type, judged by the event stream.
 
 use std::collections::{BTreeMap, HashMap};
 
 use domain::capacity::CapacityMap;
 use domain::job::{NewJob, Status};
-use e2e::{StartServices, TestEnv, assert_consistent, job};
+use e2e::StartServices;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use serde_json::json;
-use store::Change;
+use store::Event;
+use testkit::{TestEnv, assert_consistent, job, with_parameters};
 
 const TYPES: [&str; 4] = ["cpu", "scan", "gpu", "net"];
-
-/// Numbers that look random and are the same in every run of a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
+const JOBS: usize = 2000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_random_jobs_never_exceed_the_capacity_of_five_workers() {
     let env = TestEnv::new().await;
-    let mut dice = Dice(20_261_120);
+    let mut rng = ChaCha8Rng::seed_from_u64(20_261_120);
     let schedulers = [env.scheduler(), env.scheduler()];
     let mut maps: Vec<CapacityMap> = Vec::new();
     let mut workers = Vec::new();
     for _ in 0..5 {
-        let entries = TYPES.map(|name| format!("{name}={}", dice.below(5)));
+        let entries = TYPES.map(|kind| format!("{kind}={}", rng.random_range(0..5)));
         let map = format!("{},default=3", entries.join(","));
         workers.push(env.worker(&map));
         maps.push(map.parse().unwrap());
     }
     let mut batch: Vec<NewJob> = Vec::new();
-    while batch.len() < 2000 {
-        let some = (0..dice.below(3))
-            .map(|_| format!("{}={}", TYPES[dice.below(4) as usize], 1 + dice.below(3)));
-        let needs: BTreeMap<String, String> =
-            some.map(|entry| (entry.split('=').next().unwrap().to_owned(), entry)).collect();
-        let need = needs.into_values().collect::<Vec<_>>().join(",");
-        let mut one = job("sleep", &need);
-        if maps.iter().all(|map| map.fits(&one.class.need()) == 0) {
-            continue;
+    while batch.len() < JOBS {
+        let new = random_job(&mut rng);
+        if maps.iter().any(|map| map.fits(&new.class.need()) > 0) {
+            batch.push(new);
         }
-        let seconds = dice.below(20) as f64 / 1000.0;
-        one.spec.parameters = json!({"seconds": seconds}).as_object().cloned();
-        batch.push(one);
     }
-    for some in batch.chunks(100) {
-        env.store().submit(some).await.unwrap();
+    for chunk in batch.chunks(100) {
+        env.store().submit(chunk).await.unwrap();
     }
-    env.eventually("all jobs are done", async || {
-        env.store().counts().await.unwrap().contains(&(Status::Done, 2000))
-    })
-    .await;
+    env.until_done(JOBS as u64).await;
 
-    let changes = env.store().changes("", 100_000).await.unwrap();
-    let offered: HashMap<String, CapacityMap> = env
-        .store()
-        .workers()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|worker| (worker.id.to_string(), worker.capacity_map))
-        .collect();
-    let starts = check_capacity(&changes, &batch, &offered);
-    assert_eq!(starts, 2000, "every job started once");
+    let changes = env.store().event_list("", 100_000).await.unwrap();
+    let workers_seen = env.store().workers().await.unwrap().into_iter();
+    let capacity: HashMap<String, CapacityMap> =
+        workers_seen.map(|worker| (worker.id.to_string(), worker.capacity_map)).collect();
+    assert_eq!(replay(&changes, &batch, &capacity), JOBS, "every job started once");
     assert_consistent(env.store()).await;
     for service in workers.into_iter().chain(schedulers) {
         service.stop().await;
@@ -75,15 +51,22 @@ async fn two_thousand_random_jobs_never_exceed_the_capacity_of_five_workers() {
     env.close().await;
 }
 
-/// Replays the events; fails where a worker runs more than it offers. Returns how many runs began.
-fn check_capacity(
-    changes: &[Change],
-    jobs: &[NewJob],
-    offered: &HashMap<String, CapacityMap>,
-) -> usize {
+fn random_job(rng: &mut ChaCha8Rng) -> NewJob {
+    let mut need: BTreeMap<&str, u32> = BTreeMap::new();
+    for _ in 0..rng.random_range(0..3) {
+        need.insert(TYPES[rng.random_range(0..4)], rng.random_range(1..=3));
+    }
+    let need: Vec<String> = need.iter().map(|(kind, units)| format!("{kind}={units}")).collect();
+    let seconds = f64::from(rng.random_range(0..20)) / 1000.0;
+    with_parameters(job("sleep", &need.join(",")), &json!({"seconds": seconds}))
+}
+
+/// Replays the events and returns how many jobs started. Fails the test where a worker exceeds its
+/// capacity.
+fn replay(changes: &[Event], jobs: &[NewJob], capacity: &HashMap<String, CapacityMap>) -> usize {
     let needs: HashMap<String, CapacityMap> =
         jobs.iter().map(|job| (job.id.to_string(), job.class.need())).collect();
-    let mut free = offered.clone();
+    let mut free = capacity.clone();
     let mut running: HashMap<String, String> = HashMap::new();
     let mut starts = 0;
     for change in changes.iter().filter(|change| change.fields.contains_key("job")) {
@@ -92,41 +75,32 @@ fn check_capacity(
         if status == "running" {
             let worker = change.fields["worker"].clone();
             let fits = free.get_mut(&worker).unwrap().take(need, 1);
-            assert!(
-                fits,
-                "worker {worker} has {} left of {} and took {need}",
-                free[&worker], offered[&worker]
-            );
-            assert_eq!(running.insert(id.clone(), worker), None, "{id} runs twice");
+            let (left, all) = (&free[&worker], &capacity[&worker]);
+            assert!(fits, "worker {worker} started {need} with {left} of {all} free");
+            assert_eq!(running.insert(id.clone(), worker), None, "job {id} runs twice");
             starts += 1;
         } else if let Some(worker) = running.remove(id) {
             free.get_mut(&worker).unwrap().give(need, 1);
         }
     }
-    assert!(running.is_empty());
+    assert!(running.is_empty(), "jobs without an end: {running:?}");
     starts
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_class_nobody_had_asked_for_before_is_taken_up_while_the_worker_runs() {
+async fn a_running_worker_takes_jobs_of_a_class_that_is_new_to_the_fleet() {
     let env = TestEnv::new().await;
     let (scheduler, worker) = (env.scheduler(), env.worker("cpu=4,gpu=2"));
     for need in ["cpu=1", "gpu=2", "cpu=3,gpu=1", ""] {
-        let one = job("noop", need);
-        env.store().submit(std::slice::from_ref(&one)).await.unwrap();
-        env.eventually(need, async || {
-            env.store().job(one.id).await.unwrap().unwrap().status == Status::Done
-        })
-        .await;
+        let new = job("noop", need);
+        env.store().submit(std::slice::from_ref(&new)).await.unwrap();
+        assert_eq!(env.finished(new.id).await.status, Status::Done, "{need}");
     }
     let too_large = job("noop", "gpu=3");
     env.store().submit(std::slice::from_ref(&too_large)).await.unwrap();
-    let late = env.worker("gpu=3");
-    env.eventually("a worker that fits joins", async || {
-        env.store().job(too_large.id).await.unwrap().unwrap().status == Status::Done
-    })
-    .await;
-    for service in [worker, late, scheduler] {
+    let larger = env.worker("gpu=3");
+    assert_eq!(env.finished(too_large.id).await.status, Status::Done);
+    for service in [worker, larger, scheduler] {
         service.stop().await;
     }
     env.close().await;

@@ -1,39 +1,40 @@
-//! Crons in a whole env: each tick has its job, whoever dies; what a policy leaves out is said.
+//! Crons in a whole fleet: every tick has exactly one job although schedulers die, and the misfire
+//! and overlap policies are applied.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use domain::cron::CronName;
 use domain::job::{Job, Status};
-use e2e::{StartServices, TestEnv, assert_consistent};
+use e2e::StartServices;
 use serde_json::{Value, json};
-use store::{Cron, Filter, SetCron};
+use store::{Cron, JobFilter, SetCron};
+use testkit::{TestEnv, assert_consistent};
 
-async fn set(env: &TestEnv, name: &str, spec: Value) {
-    let mut all = json!({"action": "noop", "schedule": "* * * * * *", "misfire": "all"});
-    all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-    let spec = serde_json::from_value(all).unwrap();
+async fn set_cron(env: &TestEnv, name: &str, spec: Value) {
+    let mut full = json!({"action": "noop", "schedule": "* * * * * *", "misfire": "all"});
+    full.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    let spec = serde_json::from_value(full).unwrap();
     let name = name.parse().unwrap();
-    let wanted = SetCron { name, spec, paused: None, declared: false };
-    env.store().set_cron(&wanted).await.unwrap();
+    let change = SetCron { name, spec, paused: None, declared: false };
+    env.store().set_cron(&change).await.unwrap();
 }
 
 async fn cron(env: &TestEnv, name: &str) -> Cron {
     env.store().cron(&name.parse::<CronName>().unwrap()).await.unwrap().unwrap()
 }
 
-/// All jobs of the env.
 async fn all_jobs(env: &TestEnv) -> Vec<Job> {
-    env.store().jobs(&Filter::default(), 0, 10_000).await.unwrap().jobs
+    env.store().jobs(&JobFilter::default(), 0, 10_000).await.unwrap().jobs
 }
 
-/// The seconds for which each cron has a job; fails when one has two, or one that is early.
+/// The ticks for which each cron has a job, in seconds. Fails the test if a tick has two jobs or a
+/// job is early.
 fn ticks(jobs: &[Job]) -> BTreeMap<String, BTreeSet<i64>> {
     let mut ticks: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
     for job in jobs {
         let firing = job.spec.cron.as_ref().unwrap();
         assert_eq!(job.scheduled_at, firing.tick, "{firing}");
-        assert!(job.created_at >= firing.tick, "{firing} came early");
+        assert!(job.created_at >= firing.tick, "the job of {firing} is early");
         let of_cron = ticks.entry(firing.cron.to_string()).or_default();
         assert!(of_cron.insert(firing.tick.ms() / 1000), "{firing} has two jobs");
     }
@@ -41,30 +42,39 @@ fn ticks(jobs: &[Job]) -> BTreeMap<String, BTreeSet<i64>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_tick_has_one_job_whichever_schedulers_die_and_when_redis_goes_away() {
+async fn every_tick_has_one_job_while_schedulers_die_and_redis_is_cut_off() {
     let env = TestEnv::new().await;
     let (proxy, flag) = env.redis_proxy().await;
     for index in 0..20 {
-        set(&env, &format!("c{index}"), json!({})).await;
+        set_cron(&env, &format!("c{index}"), json!({})).await;
     }
     let mut schedulers: Vec<_> = (0..4).map(|_| env.scheduler_with(&[&flag])).collect();
     let worker = env.worker("default=64");
+    let fired = async || -> u64 {
+        let (crons, _) = env.store().crons(0, 100).await.unwrap();
+        crons.iter().map(|cron| cron.fired).sum()
+    };
     for round in 0..6 {
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        let victim = schedulers.remove(0);
+        let before = fired().await;
+        env.eventually("crons fire", async || fired().await > before).await;
+        let replaced = schedulers.remove(0);
         if round % 2 == 0 {
-            victim.kill().await;
+            replaced.kill().await;
         } else {
-            victim.stop().await;
+            replaced.stop().await;
         }
         schedulers.push(env.scheduler_with(&[&flag]));
         if round == 3 {
             proxy.cut();
-            tokio::time::sleep(Duration::from_millis(1_300)).await;
-            proxy.mend();
+            let began = env.store().now().await.unwrap();
+            env.eventually("a tick is missed", async || {
+                env.store().now().await.unwrap().ms() - began.ms() > 1_300
+            })
+            .await;
+            proxy.restore();
         }
     }
-    env.eventually("each has fired ten times", async || {
+    env.eventually("each cron has fired ten times", async || {
         let (crons, _) = env.store().crons(0, 100).await.unwrap();
         crons.iter().all(|cron| cron.fired >= 10)
     })
@@ -74,16 +84,15 @@ async fn every_tick_has_one_job_whichever_schedulers_die_and_when_redis_goes_awa
         env.store().delete_cron(&cron.name).await.unwrap();
     }
     env.eventually("all jobs are done", async || {
-        let counts: BTreeMap<_, _> =
-            env.store().counts().await.unwrap().into_iter().map(|(s, n)| (s.as_str(), n)).collect();
-        counts["done"] > 0 && counts["waiting"] + counts["running"] == 0
+        let counts = env.store().counts().await.unwrap();
+        counts.iter().all(|(status, count)| status.is_final() || *count == 0)
     })
     .await;
     let found = ticks(&all_jobs(&env).await);
     assert_eq!(found.len(), 20);
     for (cron, ticks) in found {
         let (first, last) = (ticks.first().unwrap(), ticks.last().unwrap());
-        assert_eq!(ticks.len() as i64, last - first + 1, "{cron} has missed a tick");
+        assert_eq!(ticks.len() as i64, last - first + 1, "{cron} missed a tick");
     }
     assert_consistent(env.store()).await;
     worker.stop().await;
@@ -94,18 +103,18 @@ async fn every_tick_has_one_job_whichever_schedulers_die_and_when_redis_goes_awa
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ticks_that_nobody_was_there_for_are_treated_as_the_policy_says() {
+async fn ticks_missed_without_a_scheduler_follow_the_misfire_policy() {
     let env = TestEnv::new().await;
     for misfire in ["skip", "once", "all"] {
-        set(&env, misfire, json!({"misfire": misfire})).await;
+        set_cron(&env, misfire, json!({"misfire": misfire})).await;
     }
     let first = cron(&env, "skip").await.next_run.unwrap();
-    env.eventually("seven seconds are over", async || {
+    env.eventually("seven seconds have passed", async || {
         env.store().now().await.unwrap().ms() - first.ms() > 7_000
     })
     .await;
     let scheduler = env.scheduler();
-    env.eventually("all have fired", async || {
+    env.eventually("each cron has fired", async || {
         let (crons, _) = env.store().crons(0, 10).await.unwrap();
         crons.iter().all(|cron| cron.fired > 0)
     })
@@ -124,29 +133,33 @@ async fn ticks_that_nobody_was_there_for_are_treated_as_the_policy_says() {
     assert!(whole("all") && found["all"].contains(&(first.ms() / 1000)));
     let oldest = of("once").into_iter().min_by_key(|job| job.scheduled_at).unwrap();
     let missed = oldest.spec.cron.as_ref().unwrap().missed as i64;
-    assert_eq!(oldest.scheduled_at.ms() - first.ms(), missed * 1000, "it stands for the others");
+    assert_eq!(
+        oldest.scheduled_at.ms() - first.ms(),
+        missed * 1000,
+        "it stands for the missed ticks"
+    );
     assert!(missed >= 7);
     let skipping = cron(&env, "skip").await;
     let skip = skipping.last_skip.unwrap();
     assert_eq!((skip.reason.as_str(), skip.count), ("missed", skipping.skipped));
     let after = found["skip"].first().unwrap() * 1000;
-    assert_eq!(after - first.ms(), skipping.skipped as i64 * 1000, "the rest fires on time");
+    assert_eq!(after - first.ms(), skipping.skipped as i64 * 1000, "later ticks fire on time");
     assert!(skipping.skipped >= 5);
     assert_consistent(env.store()).await;
     env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queueing_cron_runs_its_jobs_one_after_another_and_a_replacing_one_only_the_last() {
+async fn a_queue_policy_runs_jobs_one_by_one_and_a_replace_policy_keeps_only_the_last() {
     let env = TestEnv::new().await;
     let long = json!({"action": "sleep", "parameters": {"seconds": 1.5}});
     for overlap in ["queue", "replace"] {
         let mut spec = long.clone();
         spec["overlap"] = json!(overlap);
-        set(&env, overlap, spec).await;
+        set_cron(&env, overlap, spec).await;
     }
     let (scheduler, worker) = (env.scheduler(), env.worker("default=16"));
-    env.eventually("three have run", async || {
+    env.eventually("each cron has fired three times", async || {
         let (crons, _) = env.store().crons(0, 10).await.unwrap();
         crons.iter().all(|cron| cron.fired >= 3)
     })
@@ -154,7 +167,7 @@ async fn a_queueing_cron_runs_its_jobs_one_after_another_and_a_replacing_one_onl
     for name in ["queue", "replace"] {
         env.store().delete_cron(&name.parse().unwrap()).await.unwrap();
     }
-    env.eventually("all jobs are over", async || {
+    env.eventually("all jobs have finished", async || {
         let counts = env.store().counts().await.unwrap();
         counts.iter().all(|(status, count)| status.is_final() || *count == 0)
     })
@@ -182,14 +195,14 @@ async fn a_queueing_cron_runs_its_jobs_one_after_another_and_a_replacing_one_onl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn declared_crons_are_those_of_the_file_and_others_are_left_alone() {
+async fn crons_of_the_file_are_declared_changed_and_deleted_and_others_are_kept() {
     let env = TestEnv::new().await;
     let folder = std::env::temp_dir().join(format!("capstan-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();
     let path = folder.join("crons.toml");
     std::fs::write(&path, "[crons.a]\nschedule = '@daily'\n[crons.b]\nschedule = '@daily'\n")
         .unwrap();
-    set(&env, "mine", json!({"schedule": "@daily"})).await;
+    set_cron(&env, "manual", json!({"schedule": "@daily"})).await;
     let flag = format!("--crons={}", path.display());
     let names = async || -> Vec<(String, bool)> {
         let (crons, _) = env.store().crons(0, 10).await.unwrap();
@@ -199,17 +212,17 @@ async fn declared_crons_are_those_of_the_file_and_others_are_left_alone() {
         names.iter().map(|(name, declared)| ((*name).to_owned(), *declared)).collect()
     };
     let scheduler = env.scheduler_with(&[&flag]);
-    let all = named(&[("a", true), ("b", true), ("mine", false)]);
-    env.eventually("they are there", async || names().await == all).await;
+    let all = named(&[("a", true), ("b", true), ("manual", false)]);
+    env.eventually("the crons are declared", async || names().await == all).await;
     let before = cron(&env, "a").await;
     scheduler.stop().await;
 
-    std::fs::write(&path, "[crons.a]\nschedule = '@daily'\n[crons.mine]\nschedule = '@hourly'\n")
+    std::fs::write(&path, "[crons.a]\nschedule = '@daily'\n[crons.manual]\nschedule = '@hourly'\n")
         .unwrap();
     let schedulers = [env.scheduler_with(&[&flag]), env.scheduler_with(&[&flag])];
-    let all = named(&[("a", true), ("mine", true)]);
-    env.eventually("the file has changed", async || names().await == all).await;
-    assert_eq!(cron(&env, "a").await, before, "what did not change stays as it was");
+    let all = named(&[("a", true), ("manual", true)]);
+    env.eventually("the changes of the file are applied", async || names().await == all).await;
+    assert_eq!(cron(&env, "a").await, before, "an unchanged declaration changes nothing");
     for scheduler in schedulers {
         scheduler.stop().await;
     }

@@ -1,17 +1,21 @@
-//! Whole-system tests: services of one env, looked at from outside.
+//! Whole-system tests: services that run in the process of a test, observed from outside.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod broker_faults;
+mod cancellation;
 mod capacity;
-mod competition;
 mod crons;
-mod life;
+mod dependencies;
+mod docs;
+mod example_network;
+mod example_registry;
+mod fairness;
+mod job_path;
 mod locks;
-mod lost;
-mod network;
+mod lost_leases;
+mod network_faults;
 mod outage;
-mod registry;
-mod road;
-mod stop;
 mod subscriptions;
-mod world;
+mod worker_commands;
+mod worker_shutdown;

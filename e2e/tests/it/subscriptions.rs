@@ -1,21 +1,23 @@
-//! Subscriptions in a whole env: every event is told, once, whoever dies; nobody is told of the telling; a secret stays where
-//! it is kept.
+//! Webhook subscriptions in a whole fleet: every event is delivered once although services die,
+//! deliveries generate no events, and secrets stay where they are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::job::{Job, Status};
-use domain::subscription::{Secret, SubscriptionName};
-use e2e::{Receiver, Reply, StartServices, TestEnv, assert_consistent, job, jobs};
-use scheduler::{Meters, Notifier};
+use domain::subscription::{SigningSecret, SubscriptionName};
+use e2e::{SHORT_LEASE, StartServices};
+use scheduler::{Metrics, Notifier};
 use serde_json::{Value, json};
-use store::{Dumped, Filter, SetSubscription, Subscription, SubscriptionSet};
+use store::{Dumped, JobFilter, SetSubscription, Subscription, SubscriptionSet};
+use testkit::{Receiver, Reply, TestEnv, assert_consistent, job, jobs};
 
-const REACHES: &str = "--webhook-allow=127.0.0.1";
+/// Allows webhooks to this machine.
+const WEBHOOK_ALLOW: &str = "--webhook-allow=127.0.0.1";
 
-async fn subscribe(env: &TestEnv, name: &str, url: &str, wanted: Value) -> Secret {
-    let spec = json!({"url": url, "wanted": wanted, "retries": 20, "backoff": {"base": "10ms", "max": "100ms"}});
+async fn subscribe(env: &TestEnv, name: &str, url: &str, wanted: Value) -> SigningSecret {
+    let spec = json!({"url": url, "filter": wanted, "retries": 20, "backoff": {"base": "10ms", "max": "100ms"}});
     let (name, spec) = (name.parse().unwrap(), serde_json::from_value(spec).unwrap());
     let wanted = SetSubscription { name, spec, secret: None, paused: None };
     let set = env.store().set_subscription(&wanted).await.unwrap();
@@ -29,31 +31,31 @@ async fn subscription(env: &TestEnv, name: &str) -> Subscription {
 }
 
 async fn jobs_of(env: &TestEnv, action: &str) -> Vec<Job> {
-    let filter = Filter { action: Some(action.parse().unwrap()), ..Filter::default() };
+    let filter = JobFilter { action: Some(action.parse().unwrap()), ..JobFilter::default() };
     env.store().jobs(&filter, 0, 1000).await.unwrap().jobs
 }
 
-/// Job and status of each message that came.
-fn told(receiver: &Receiver, path: &str) -> Vec<(String, String)> {
+/// The job and the type of each message that was received.
+fn received(receiver: &Receiver, path: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let all = receiver.at(path).into_iter().map(|one| one.json());
     all.map(|body| (text(&body["data"]["jobID"]), text(&body["type"]))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_event_is_told_once_by_whatever_schedulers_there_are() {
+async fn every_event_is_delivered_once_while_schedulers_come_and_go() {
     const JOBS: usize = 150;
     let (env, receiver) = (TestEnv::new().await, Receiver::new().await);
     subscribe(&env, "all", &receiver.url("/all"), json!({"kinds": ["job"]})).await;
     let errors = json!({"statuses": ["error"]});
     subscribe(&env, "errors", &receiver.url("/errors"), errors).await;
-    let worker = env.worker_with(&["--capacity=cpu=8", REACHES]);
+    let worker = env.worker_with(&["--capacity=cpu=8", WEBHOOK_ALLOW]);
     let (first, second) = (env.scheduler(), env.scheduler());
     let mut all = jobs(JOBS, "noop", "cpu=1");
     all.extend(jobs(3, "false", "cpu=1"));
     env.store().submit(&all[..JOBS / 2]).await.unwrap();
     let some = async || !receiver.at("/all").is_empty();
-    env.eventually("some is told", some).await;
+    env.eventually("a message is received", some).await;
     first.kill().await;
     let third = env.scheduler();
     env.store().submit(&all[JOBS / 2..]).await.unwrap();
@@ -66,18 +68,19 @@ async fn every_event_is_told_once_by_whatever_schedulers_there_are() {
             types.map(|kind| (job.id.to_string(), kind.to_owned()))
         })
         .collect();
-    let arrived = async || told(&receiver, "/all").into_iter().collect::<BTreeSet<_>>() == expected;
-    env.eventually("all is told", arrived).await;
+    let arrived =
+        async || received(&receiver, "/all").into_iter().collect::<BTreeSet<_>>() == expected;
+    env.eventually("all messages are received", arrived).await;
     let quiet = async || subscription(&env, "all").await.record.waiting == 0;
-    env.eventually("nothing is on its way", quiet).await;
+    env.eventually("no delivery is pending", quiet).await;
 
-    // Once each, nobody was told of the telling, and who wanted less was told less.
-    assert_eq!(told(&receiver, "/all").len(), expected.len());
+    // Each once, and none about the deliveries themselves.
+    assert_eq!(received(&receiver, "/all").len(), expected.len());
     let ids: BTreeSet<String> = receiver.at("/all").iter().map(|one| one.id().to_owned()).collect();
     assert_eq!(ids.len(), expected.len());
     let quiet = async || subscription(&env, "errors").await.record.waiting == 0;
-    env.eventually("nothing is on its way to the other", quiet).await;
-    assert_eq!(told(&receiver, "/errors").len(), 3);
+    env.eventually("no delivery of the other subscription is pending", quiet).await;
+    assert_eq!(received(&receiver, "/errors").len(), 3);
     let delivers = jobs_of(&env, "deliver").await;
     assert_eq!(delivers.len(), expected.len() + 3);
     assert!(delivers.iter().all(|job| job.status == Status::Done));
@@ -89,7 +92,7 @@ async fn every_event_is_told_once_by_whatever_schedulers_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_whose_worker_is_killed_is_carried_on_under_its_id() {
+async fn a_delivery_whose_worker_is_killed_is_repeated_under_its_message_id() {
     let (env, answers) = (TestEnv::new().await, Arc::new(AtomicBool::new(false)));
     let asked = Arc::clone(&answers);
     let receiver = Receiver::replying(move |_| {
@@ -98,48 +101,49 @@ async fn a_message_whose_worker_is_killed_is_carried_on_under_its_id() {
     let receiver = receiver.await;
     let wanted = json!({"action": "noop", "statuses": ["waiting"]});
     let secret = subscribe(&env, "ops", &receiver.url("/"), wanted).await;
-    let (scheduler, dies) = (env.scheduler(), env.worker_with(&[REACHES]));
+    let scheduler = env.scheduler_with(&[SHORT_LEASE]);
+    let killed = env.worker_with(&[WEBHOOK_ALLOW, SHORT_LEASE]);
     let noop = job("noop", "");
     env.store().submit(std::slice::from_ref(&noop)).await.unwrap();
-    let under_way = async || receiver.at("/").len() == 1;
-    env.eventually("the message is under way", under_way).await;
-    dies.kill().await;
+    let is_received = async || receiver.at("/").len() == 1;
+    env.eventually("the message is received", is_received).await;
+    killed.kill().await;
     answers.store(true, Ordering::SeqCst);
-    let lives = env.worker_with(&[REACHES]);
+    let other = env.worker_with(&[WEBHOOK_ALLOW]);
     let delivered = async || subscription(&env, "ops").await.record.delivered == 1;
-    env.eventually("it arrives", delivered).await;
+    env.eventually("the message is delivered", delivered).await;
 
     let sent = receiver.at("/");
     assert_eq!(sent.len(), 2);
     assert_eq!((sent[0].id(), &sent[0].body), (sent[1].id(), &sent[1].body));
     assert!(sent.iter().all(|one| one.is_signed_with(&secret.reveal())));
-    let over = async || jobs_of(&env, "deliver").await.iter().all(|job| job.status.is_final());
-    env.eventually("all is over", over).await;
+    let finished = async || jobs_of(&env, "deliver").await.iter().all(|job| job.status.is_final());
+    env.eventually("all deliveries have finished", finished).await;
     let mut statuses: Vec<Status> =
         jobs_of(&env, "deliver").await.iter().map(|job| job.status).collect();
     statuses.sort();
-    assert_eq!(statuses, [Status::Done, Status::WorkerDead], "no retry is spent");
-    for service in [lives, scheduler] {
+    assert_eq!(statuses, [Status::Done, Status::WorkerDead], "no retry is used up");
+    for service in [other, scheduler] {
         service.stop().await;
     }
     env.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_and_a_key_in_a_url_are_nowhere_but_at_their_subscription() {
+async fn a_secret_and_a_key_in_a_url_are_stored_only_with_their_subscription() {
     let (env, receiver) = (TestEnv::new().await, Receiver::new().await);
-    let url = receiver.url("/hook-of-hunter2");
+    let url = receiver.url("/hook-hunter2");
     let secret = subscribe(&env, "ops", &url, json!({"action": "noop"})).await;
-    let gone = "http://127.0.0.1:9/hook-of-hunter2";
+    let gone = "http://127.0.0.1:9/hook-hunter2";
     subscribe(&env, "broken", gone, json!({"action": "noop", "statuses": ["done"]})).await;
-    let (scheduler, worker) = (env.scheduler(), env.worker_with(&[REACHES]));
+    let (scheduler, worker) = (env.scheduler(), env.worker_with(&[WEBHOOK_ALLOW]));
     let noop = job("noop", "");
     env.store().submit(std::slice::from_ref(&noop)).await.unwrap();
     let delivered = async || {
         let failed = subscription(&env, "broken").await.record.failed > 0;
         failed && subscription(&env, "ops").await.record.delivered == 3
     };
-    env.eventually("all is tried", delivered).await;
+    env.eventually("all deliveries are tried", delivered).await;
     for service in [worker, scheduler] {
         service.stop().await;
     }
@@ -157,10 +161,10 @@ async fn a_secret_and_a_key_in_a_url_are_nowhere_but_at_their_subscription() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notifier_that_comes_too_late_says_so_and_goes_on_with_what_is_kept() {
+async fn a_notifier_that_falls_behind_records_the_gap_and_continues_with_the_kept_events() {
     let env = TestEnv::new().await;
     subscribe(&env, "ops", "http://127.0.0.1:9", json!({"action": "false"})).await;
-    let notifier = Notifier::new(env.store().clone(), Meters::default());
+    let notifier = Notifier::new(env.store().clone(), Metrics::default());
     for _ in 0..110 {
         env.store().submit(&jobs(100, "noop", "")).await.unwrap();
     }
@@ -177,7 +181,7 @@ async fn a_notifier_that_comes_too_late_says_so_and_goes_on_with_what_is_kept() 
         }
     }
     assert_eq!((made, cuts), (1, 1));
-    assert!(steps > 10, "in steps that are bounded: {steps}");
+    assert!(steps > 10, "{steps} steps: each must be bounded");
     let record = subscription(&env, "ops").await.record;
     let (after, before) = record.last_cut.unwrap();
     assert!(record.cuts == 1 && after < before, "{after} {before}");
@@ -185,13 +189,13 @@ async fn a_notifier_that_comes_too_late_says_so_and_goes_on_with_what_is_kept() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_enough_on_the_way_is_told_no_more_and_that_is_counted() {
-    const MOST: u64 = store::MAX_DELIVERIES as u64;
+async fn deliveries_beyond_the_limit_of_pending_ones_are_dropped_and_counted() {
+    const LIMIT: u64 = store::MAX_DELIVERIES as u64;
     let env = TestEnv::new().await;
     subscribe(&env, "ops", "http://127.0.0.1:9", json!({"action": "noop"})).await;
-    let notifier = Notifier::new(env.store().clone(), Meters::default());
+    let notifier = Notifier::new(env.store().clone(), Metrics::default());
     let mut dropped = 0;
-    for _ in 0..MOST / 100 + 1 {
+    for _ in 0..LIMIT / 100 + 1 {
         env.store().submit(&jobs(100, "noop", "")).await.unwrap();
         while let step = notifier.once().await.unwrap()
             && step.more
@@ -201,6 +205,6 @@ async fn who_has_enough_on_the_way_is_told_no_more_and_that_is_counted() {
         }
     }
     let record = subscription(&env, "ops").await.record;
-    assert_eq!((record.waiting, record.dropped, dropped), (MOST, 100, 100));
+    assert_eq!((record.waiting, record.dropped, dropped), (LIMIT, 100, 100));
     env.close().await;
 }

@@ -1,0 +1,56 @@
+//! Checks the invariants of the design from outside. One file per question; each adds the violations
+//! that it finds to one list.
+
+mod cancellation;
+mod capacity;
+mod dependencies;
+mod final_state;
+mod locks;
+mod retry_chains;
+mod runs;
+#[cfg(test)]
+mod tests;
+mod timing;
+mod uniqueness;
+mod violations;
+
+use crate::history::{History, Violation};
+use crate::observations::Observations;
+use violations::Violations;
+
+pub(crate) use runs::{Overlaps, Recoveries};
+
+/// The result of all checks: the violations, and numbers for the report.
+pub(crate) struct CheckResult {
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) overlaps: Overlaps,
+    pub(crate) recoveries: Recoveries,
+    /// The times from a cancellation to the end of the run while no fault was active, sorted.
+    pub(crate) cancel_latencies_ms: Vec<i64>,
+    pub(crate) chains: usize,
+    pub(crate) follow_ups: usize,
+}
+
+/// Runs all checks.
+pub(crate) fn check(observations: &Observations, history: &History) -> CheckResult {
+    let mut violations = Violations::new(history.violations());
+    retry_chains::check(observations, &mut violations);
+    let overlaps = runs::check(observations, history, &mut violations);
+    capacity::check_events(observations, history, &mut violations);
+    capacity::check_runs(observations, &mut violations);
+    uniqueness::check(observations, &mut violations);
+    timing::check(observations, &mut violations);
+    let cancel_latencies_ms = cancellation::check(observations, history, &mut violations);
+    locks::check(observations, &mut violations);
+    dependencies::check(observations, &mut violations);
+    final_state::check(observations, &mut violations);
+    let chains = observations.chain_heads().count();
+    CheckResult {
+        violations: violations.into_inner(),
+        overlaps,
+        recoveries: runs::recoveries(observations, history),
+        cancel_latencies_ms,
+        chains,
+        follow_ups: observations.jobs.len() - chains,
+    }
+}

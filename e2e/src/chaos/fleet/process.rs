@@ -1,0 +1,160 @@
+//! One process of the fleet: its settings, its connections, and how it stops.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use devserver::{Process, free_port};
+use domain::capacity::CapacityMap;
+use nix::sys::signal::Signal;
+use testkit::Proxy;
+use tokio::sync::Mutex;
+
+use super::{Fleet, ProcessPlan, Role};
+use crate::history::History;
+use crate::job_command;
+
+/// How long a process may take to stop: its grace, and its patience with an unreachable store.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+const HANDLES_SIGTERM_WITHIN: Duration = Duration::from_secs(2);
+const POLL_PERIOD: Duration = Duration::from_millis(10);
+
+/// A process that keeps its name, settings and ports when it is restarted.
+pub(crate) struct FleetProcess {
+    pub(crate) name: &'static str,
+    pub(crate) role: Role,
+    /// The capacity that a worker starts with.
+    pub(crate) capacity: CapacityMap,
+    /// The proxy between this process and Redis.
+    pub(crate) redis_proxy: Option<Proxy>,
+    /// The proxy between this process and RabbitMQ.
+    pub(crate) amqp_proxy: Option<Proxy>,
+    /// The base URL of an API.
+    pub(crate) url: String,
+    /// The base URL of the health checks of a service.
+    pub(crate) admin_url: String,
+    /// Locked while a fault is injected into it, so that the monitor ignores it.
+    pub(super) child: Mutex<Process>,
+}
+
+impl FleetProcess {
+    /// Describes Redis or RabbitMQ.
+    pub(super) fn server(plan: &ProcessPlan, process: Process) -> FleetProcess {
+        FleetProcess {
+            name: plan.name,
+            role: plan.role,
+            capacity: CapacityMap::default(),
+            redis_proxy: None,
+            amqp_proxy: None,
+            url: String::new(),
+            admin_url: String::new(),
+            child: Mutex::new(process),
+        }
+    }
+
+    /// Describes a service, which connects through proxies of its own.
+    pub(super) async fn service(plan: &ProcessPlan, fleet: &Fleet) -> anyhow::Result<FleetProcess> {
+        let program = match plan.role {
+            Role::Scheduler => "capstan-scheduler",
+            Role::Worker => "capstan-worker",
+            Role::Api => "capstan-api",
+            Role::Redis | Role::RabbitMq => anyhow::bail!("{} is no service", plan.name),
+        };
+        let (listen, admin) = (free_port()?, free_port()?);
+        let mut command = fleet.run.command(fleet.programs.join(program));
+        command.env("CAPSTAN_ADMIN_LISTEN", format!("127.0.0.1:{admin}"));
+        command.env("CAPSTAN_LOG", "info,worker=debug,scheduler=debug");
+        let (redis_proxy, redis_url) = Proxy::in_front_of(&fleet.redis_url).await;
+        command.env("CAPSTAN_REDIS_URL", redis_url);
+        let mut amqp_proxy = None;
+        if plan.role != Role::Api {
+            let (proxy, amqp_url) = Proxy::in_front_of(&fleet.amqp_url).await;
+            command.env("CAPSTAN_AMQP_URL", amqp_url);
+            amqp_proxy = Some(proxy);
+        }
+        match plan.role {
+            Role::Worker => {
+                command.env("CAPSTAN_CAPACITY", plan.capacity).env("CAPSTAN_NAME", plan.name);
+                command.env("CAPSTAN_SHUTDOWN_GRACE", "2s");
+                command.env("CAPSTAN_ACTIONS", fleet.actions_file());
+            }
+            Role::Api => {
+                command.env("CAPSTAN_LISTEN", format!("127.0.0.1:{listen}"));
+            }
+            Role::Scheduler | Role::Redis | Role::RabbitMq => {}
+        }
+        Ok(FleetProcess {
+            name: plan.name,
+            role: plan.role,
+            capacity: super::initial_capacity(plan.name),
+            redis_proxy: Some(redis_proxy),
+            amqp_proxy,
+            url: format!("http://127.0.0.1:{listen}"),
+            admin_url: format!("http://127.0.0.1:{admin}"),
+            child: Mutex::new(Process::new(plan.name, command, fleet.run.log(plan.name))),
+        })
+    }
+
+    /// Stops the process gracefully. A failure or a timeout is a violation, unless a job killed the
+    /// process.
+    pub(super) async fn stop(
+        &self,
+        child: &mut Process,
+        history: &History,
+        run_log: &Path,
+    ) -> anyhow::Result<()> {
+        const INVARIANT: &str = "a service stops when it is asked to";
+        let Some(pid) = child.id() else { return Ok(()) };
+        until_sigterm_is_handled(pid).await;
+        match child.stop(STOP_LIMIT).await? {
+            Some(status) if status.success() || job_command::killed_at(run_log, pid).is_some() => {}
+            Some(status) => {
+                let details = format!("{} stopped with {status}", self.name);
+                history.add_violation(INVARIANT, details);
+            }
+            None => {
+                let details = format!("{} did not stop within {STOP_LIMIT:?}", self.name);
+                history.add_violation(INVARIANT, details);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits until a process handles SIGTERM: one that has just started would die of it.
+async fn until_sigterm_is_handled(pid: u32) {
+    let handled = async {
+        while !handles_sigterm(pid) {
+            tokio::time::sleep(POLL_PERIOD).await;
+        }
+    };
+    let _ = tokio::time::timeout(HANDLES_SIGTERM_WITHIN, handled).await;
+}
+
+fn handles_sigterm(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask & (1 << (Signal::SIGTERM as u32 - 1)) != 0)
+}
+
+/// Counts the open files of a process by sort.
+pub(crate) fn open_files(pid: u32) -> String {
+    let mut sorts: BTreeMap<String, usize> = BTreeMap::new();
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    for file in files.filter_map(|file| std::fs::read_link(file.path()).ok()) {
+        let name = file.display().to_string();
+        *sorts.entry(name.split(":[").next().unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    format!("{sorts:?}")
+}
+
+/// The memory of a process in KiB and the number of its open files; `None` if it has ended.
+pub(crate) fn resource_usage(pid: u32) -> Option<(u64, usize)> {
+    let folder = Path::new("/proc").join(pid.to_string());
+    let status = std::fs::read_to_string(folder.join("status")).ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib = resident.split_whitespace().next()?.parse().ok()?;
+    let files = std::fs::read_dir(folder.join("fd")).ok()?.count();
+    Some((kib, files))
+}

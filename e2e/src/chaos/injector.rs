@@ -1,0 +1,135 @@
+//! Injects faults into the fleet. Each fault is undone before its injection returns.
+
+use std::time::Duration;
+
+use broker::{Broker, BrokerConfig, BrokerError, QueueType};
+use domain::queue::QueueName;
+use futures_util::future::join_all;
+use store::Store;
+use testkit::Proxy;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::fault::{DELAY, Fault, Impairment, Server, changed_capacity};
+use crate::fleet::{Fleet, FleetProcess};
+use crate::history::History;
+use crate::operator::Operator;
+use crate::workload::KILLS_ITS_WORKER;
+
+/// Redis or RabbitMQ may be down because of another fault: then there is no queue to change.
+const QUEUES_WITHIN: Duration = Duration::from_secs(5);
+
+/// What is needed to inject faults.
+pub(crate) struct Injector<'a> {
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) history: &'a History,
+    /// The store, reached without a proxy.
+    pub(crate) store: &'a Store,
+    pub(crate) namespace: &'a str,
+    /// Held during a network fault: undoing one would also undo another.
+    pub(crate) network: Mutex<()>,
+    /// The kinds that the workload is to submit next.
+    pub(crate) kinds: UnboundedSender<&'static str>,
+}
+
+impl Injector<'_> {
+    /// Injects a fault, and undoes it after its duration.
+    pub(crate) async fn inject(&self, fault: &Fault) -> anyhow::Result<()> {
+        let (fleet, history) = (self.fleet, self.history);
+        match fault {
+            Fault::Kill { process, down_ms } => {
+                let down = Duration::from_millis(*down_ms);
+                fleet.kill(fleet.named(process)?, down, async { Ok(()) }, history).await
+            }
+            Fault::Freeze { process, ms } => {
+                fleet.freeze(fleet.named(process)?, Duration::from_millis(*ms), history).await
+            }
+            Fault::RollingRestart { processes } => {
+                for process in processes {
+                    fleet.restart(fleet.named(process)?, history).await?;
+                }
+                Ok(())
+            }
+            Fault::PurgeQueues => {
+                self.change_queues(async |broker, queue| broker.purge(queue).await).await;
+                Ok(())
+            }
+            Fault::DeleteQueues => {
+                self.change_queues(async |broker, queue| broker.delete(queue).await).await;
+                Ok(())
+            }
+            Fault::WipeBroker { down_ms } => {
+                let down = Duration::from_millis(*down_ms);
+                let wipe = async { Ok(tokio::fs::remove_dir_all(&fleet.broker_data).await?) };
+                fleet.kill(fleet.named("rabbitmq")?, down, wipe, history).await
+            }
+            Fault::Drain { worker, ms } => {
+                Operator::new(fleet, history)?.drain(worker, Duration::from_millis(*ms)).await
+            }
+            Fault::ChangeCapacity { worker, draw, ms } => {
+                let (capacity, time) =
+                    (changed_capacity(worker, *draw), Duration::from_millis(*ms));
+                Operator::new(fleet, history)?.change_capacity(worker, &capacity, time).await
+            }
+            Fault::Pause { path, ms } => {
+                Operator::new(fleet, history)?.pause(path, Duration::from_millis(*ms)).await
+            }
+            Fault::PoisonJob => {
+                // The workload may have ended.
+                let _ = self.kinds.send(KILLS_ITS_WORKER);
+                Ok(())
+            }
+            Fault::Network { process, server, impairment, ms } => {
+                self.impair(*process, *server, *impairment, Duration::from_millis(*ms)).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Impairs the connections of a process, or of all, to a server for some time.
+    async fn impair(
+        &self,
+        process: Option<&str>,
+        server: Server,
+        impairment: Impairment,
+        time: Duration,
+    ) {
+        let _alone = self.network.lock().await;
+        let affected = |one: &&FleetProcess| process.is_none_or(|name| name == one.name);
+        let proxies = self.fleet.all().filter(affected);
+        let proxies = proxies.filter_map(|process| match server {
+            Server::Redis => process.redis_proxy.as_ref(),
+            Server::RabbitMq => process.amqp_proxy.as_ref(),
+        });
+        let proxies: Vec<&Proxy> = proxies.collect();
+        for proxy in &proxies {
+            match impairment {
+                Impairment::Cut => proxy.cut(),
+                Impairment::Delay => proxy.delay(DELAY),
+                Impairment::Stall => proxy.stall(),
+            }
+        }
+        tokio::time::sleep(time).await;
+        proxies.iter().for_each(|proxy| proxy.restore());
+    }
+
+    /// Changes each queue, if Redis and RabbitMQ answer.
+    async fn change_queues(
+        &self,
+        change: impl AsyncFn(&Broker, &QueueName) -> Result<(), BrokerError>,
+    ) {
+        let config = BrokerConfig::new(&self.fleet.amqp_url, QueueType::Quorum);
+        let changing = async {
+            let broker = Broker::connect(&config, self.namespace, "chaos").await?;
+            let queues = self.store.queue_names().await?;
+            let results = join_all(queues.iter().map(|queue| change(&broker, queue))).await;
+            broker.close().await;
+            anyhow::Ok(results.iter().filter(|result| result.is_ok()).count())
+        };
+        match tokio::time::timeout(QUEUES_WITHIN, changing).await {
+            Ok(Ok(count)) => self.history.log(format!("  {count} queues changed")),
+            Ok(Err(error)) => self.history.log(format!("  no queue changed: {error}")),
+            Err(_) => self.history.log(format!("  no queue changed within {QUEUES_WITHIN:?}")),
+        }
+    }
+}

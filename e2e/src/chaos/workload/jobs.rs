@@ -1,0 +1,163 @@
+//! The jobs of each kind, except those with locks or dependencies.
+
+use chrono::{SecondsFormat, TimeDelta, Utc};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+use rand::seq::IndexedRandom;
+use serde_json::{Value, json};
+
+use crate::job_command::{ACTION, SWEPT_ACTION};
+
+/// The capacities that jobs need. Few, because each has a queue per priority; each fits on at least two
+/// workers.
+const CAPACITIES: [&[(&str, u32)]; 7] = [
+    &[("scan", 1)],
+    &[("scan", 2)],
+    &[("cpu", 1)],
+    &[("cpu", 3)],
+    &[("gpu", 1)],
+    &[("cpu", 1), ("scan", 1)],
+    &[("net", 1), ("cpu", 1)],
+];
+/// So few that most submissions find their key in use.
+const UNIQUE_KEYS: u32 = 4;
+
+/// A job whose command behaves like this and takes this long.
+pub(super) fn job(behaviour: &str, ms: u64) -> Value {
+    json!({"action": ACTION, "parameters": {"behaviour": behaviour, "ms": ms}, "stopTimeout": "1s"})
+}
+
+/// Adds fields to a job.
+pub(super) fn with(mut job: Value, more: &Value) -> Value {
+    for (name, value) in more.as_object().into_iter().flatten() {
+        job[name] = value.clone();
+    }
+    job
+}
+
+/// The time in `ms` milliseconds.
+pub(super) fn after(ms: i64) -> String {
+    (Utc::now() + TimeDelta::milliseconds(ms)).to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+pub(super) fn plain(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![job("succeed", rng.random_range(20..400))]
+}
+
+pub(super) fn with_capacity(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let need = CAPACITIES.choose(rng).copied().unwrap_or_default();
+    let need: serde_json::Map<String, Value> =
+        need.iter().map(|(name, units)| ((*name).to_owned(), json!(units))).collect();
+    let priorities = ["high", "normal", "normal", "low"];
+    let priority = priorities.choose(rng).copied().unwrap_or("normal");
+    let job = job("succeed", rng.random_range(20..500));
+    vec![with(job, &json!({"capacityMap": need, "priority": priority}))]
+}
+
+pub(super) fn long(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    // Some take longer than the lease, so a run on a lost worker can overlap with its follow-up.
+    let job = job("succeed", rng.random_range(2_000..11_000));
+    vec![if rng.random_bool(0.5) { with(job, &json!({"capacityMap": {"cpu": 1}})) } else { job }]
+}
+
+pub(super) fn delayed(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let at = after(rng.random_range(200..6_000));
+    vec![with(job("succeed", 20), &json!({"scheduledAt": at}))]
+}
+
+pub(super) fn due_later(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let at = after(rng.random_range(1_000..9_000));
+    vec![with(job("succeed", 200), &json!({"scheduledAt": at}))]
+}
+
+pub(super) fn fails_once(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![with(job("fail-once", rng.random_range(20..200)), &json!({"retries": 3}))]
+}
+
+pub(super) fn fails(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![with(job("fail", 20), &json!({"retries": rng.random_range(0..3)}))]
+}
+
+pub(super) fn fails_without_retry(_: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![job("fail", 20)]
+}
+
+pub(super) fn backoff(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let backoff = match rng.random_range(0..3) {
+        0 => json!({"base": "300ms"}),
+        1 => json!({"base": "200ms", "max": "500ms"}),
+        _ => json!({"base": "800ms", "max": "800ms"}),
+    };
+    vec![with(job("fail", 20), &json!({"retries": 3, "backoff": backoff}))]
+}
+
+pub(super) fn slow(_: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![with(job("succeed", 30_000), &json!({"deadline": "400ms"}))]
+}
+
+pub(super) fn slow_and_stubborn(_: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![with(job("ignore-sigterm", 30_000), &json!({"deadline": "300ms", "stopTimeout": "200ms"}))]
+}
+
+pub(super) fn ignores_sigterm(_: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![with(job("ignore-sigterm", 6_000), &json!({"stopTimeout": "300ms"}))]
+}
+
+pub(super) fn expires(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let job = with_capacity(rng).remove(0);
+    let due = rng.random_range(0..1_500);
+    let soon = after(due + rng.random_range(1..200));
+    let late = after(due + 20_000);
+    let expires = if rng.random_bool(0.7) { soon } else { late };
+    let scheduled = if due > 500 { after(due) } else { String::new() };
+    vec![with(job, &json!({"expiresAt": expires, "scheduledAt": scheduled}))]
+}
+
+pub(super) fn batch(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let count = rng.random_range(2..12);
+    (0..count).map(|_| job("succeed", rng.random_range(10..60))).collect()
+}
+
+pub(super) fn large_batch(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    (0..rng.random_range(101..150)).map(|_| json!({"action": "noop"})).collect()
+}
+
+pub(super) fn built_in(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let sleep = json!({"action": "sleep", "parameters": {"seconds": "0.1"}});
+    vec![if rng.random_bool(0.5) { sleep } else { json!({"action": "noop"}) }]
+}
+
+pub(super) fn swept(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let job = match rng.random_range(0..3) {
+        0 => due_later(rng),
+        1 => long(rng),
+        _ => with_capacity(rng),
+    };
+    job.into_iter().map(|job| with(job, &json!({"action": SWEPT_ACTION}))).collect()
+}
+
+pub(super) fn unique(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let key = format!("key {}", rng.random_range(0..UNIQUE_KEYS));
+    vec![with(job("succeed", rng.random_range(100..1_500)), &json!({"uniqueKey": key}))]
+}
+
+/// Jobs with unique comments, by which duplicates are found.
+pub(super) fn marked(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let count = if rng.random_bool(0.7) { 1 } else { rng.random_range(2..130) };
+    let mark: u64 = rng.random();
+    let comment = |at: usize| json!({"comment": format!("once {mark:016x} {at}")});
+    let one = || if count == 1 { job("succeed", 50) } else { json!({"action": "noop"}) };
+    (0..count).map(|at| with(one(), &comment(at))).collect()
+}
+
+pub(super) fn fails_with_its_worker(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![with(job("succeed", rng.random_range(200..6_000)), &json!({"onWorkerLost": "fail"}))]
+}
+
+pub(super) fn strict_lease(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![with(job("succeed", rng.random_range(4_000..12_000)), &json!({"strictLease": true}))]
+}
+
+pub(super) fn kills_its_worker(_: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![job("kill-worker", 20)]
+}

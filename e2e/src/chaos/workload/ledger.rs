@@ -1,0 +1,65 @@
+//! The ledger: everything that the API has acknowledged, against which the fleet is checked.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::job::JobId;
+
+use super::kinds::JobKind;
+use crate::history::History;
+
+/// What is expected of an acknowledged job.
+#[derive(Clone, Copy)]
+pub(crate) struct Expectation {
+    pub(crate) kind: &'static JobKind,
+    pub(crate) retries: u32,
+}
+
+/// Everything that was acknowledged, and the number of calls that were not.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) jobs: HashMap<JobId, Expectation>,
+    /// DependencyCondition the cancellation of a job was first acknowledged.
+    pub(crate) cancelled_us: HashMap<JobId, i64>,
+    pub(crate) deleted: HashSet<JobId>,
+    /// Calls that were answered 503 or not at all.
+    pub(crate) unavailable: u64,
+}
+
+/// The result of one or more calls.
+#[derive(Default)]
+pub(crate) struct CallResult {
+    pub(super) acknowledged: Vec<(JobId, Expectation)>,
+    pub(super) cancelled: Vec<(JobId, i64)>,
+    pub(super) deleted: Vec<JobId>,
+    /// Calls that were answered 503 or not at all: whether they had an effect is unknown.
+    pub(crate) unavailable: u64,
+    /// Answers that are not documented.
+    pub(crate) unexpected: Vec<String>,
+}
+
+impl CallResult {
+    pub(super) fn merge(&mut self, other: CallResult) {
+        let CallResult { acknowledged, cancelled, deleted, unavailable, unexpected } = other;
+        self.acknowledged.extend(acknowledged);
+        self.cancelled.extend(cancelled);
+        self.deleted.extend(deleted);
+        self.unavailable += unavailable;
+        self.unexpected.extend(unexpected);
+    }
+}
+
+impl Ledger {
+    /// Adds a result. Unexpected answers are violations.
+    pub(super) fn add(&mut self, result: CallResult, history: &History) {
+        self.jobs.extend(result.acknowledged);
+        for (id, at_us) in result.cancelled {
+            let first = self.cancelled_us.entry(id).or_insert(at_us);
+            *first = at_us.min(*first);
+        }
+        self.deleted.extend(result.deleted);
+        self.unavailable += result.unavailable;
+        for details in result.unexpected {
+            history.add_violation("the API answers as documented", details);
+        }
+    }
+}
