@@ -1,11 +1,11 @@
-//! `capstan-scheduler`: one scheduler in one process.
+//! The binary `capstan-scheduler`: one scheduler per process.
 
 use clap::Parser;
+use service::logging::start_logging;
 use service::shutdown::shutdown_on_signals;
-use service::telemetry::start_logging;
 use tokio_util::sync::CancellationToken;
 
-/// Publishes jobs that are ready, moves those that are due, ends those that are lost.
+/// Publishes ready jobs, fires crons, and recovers lost jobs
 #[derive(Parser)]
 #[command(name = "capstan-scheduler", version)]
 struct Cli {
@@ -18,9 +18,9 @@ async fn main() -> anyhow::Result<()> {
     let config = Cli::parse().config;
     start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
     let shutdown = CancellationToken::new();
-    let signals = [shutdown.clone()];
+    let steps = [shutdown.clone()];
     tokio::select! {
         outcome = scheduler::run(config, shutdown) => outcome,
-        never = shutdown_on_signals(&signals) => never?,
+        failed = shutdown_on_signals(&steps) => failed?,
     }
 }

@@ -1,148 +1,136 @@
-//! Tells subscriptions of events: reads what has come, and makes a job for each message. Any number of these loops may run at
-//! once: of two that read the same events the second finds them told.
+//! Creates a job for each event that a subscription receives.
 
 use std::time::Duration;
 
-use domain::job::ActionName;
-use domain::subscription::Delivery;
-use store::{Event, News, Notice, Notified, Store, StoreError, Subscription};
+use domain::event::Event;
+use domain::names::ActionName;
+use domain::subscription::EventDelivery;
+use store::{DeliveryAnswer, DeliveryPlan, PendingEvents, Store, StoreError, Subscription};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use crate::{Meters, Service};
+use crate::metrics::Metrics;
+use crate::runner::{Pass, Task};
 
-/// How long it sleeps when there was nothing to tell.
-const PERIOD: Duration = Duration::from_millis(100);
-/// How many events one step reads.
-const MOST_EVENTS: u64 = 500;
-/// How many messages one step makes, but for those of its last event: a script blocks Redis.
-const MOST_MESSAGES: usize = 100;
-/// How often messages are looked for that are on their way no more.
+/// The most events that one step reads.
+const MAX_EVENTS: u64 = 500;
+/// The number of deliveries after which a step reads no further event, because a script blocks
+/// Redis.
+const MAX_DELIVERIES: usize = 100;
+/// The time between two searches for deliveries that have ended.
 const FORGET_PERIOD: Duration = Duration::from_secs(1);
-/// How often it is said that events are lost.
+/// The shortest time between two warnings about lost events.
 const WARN_PERIOD: Duration = Duration::from_secs(60);
 
-/// One loop that tells subscriptions.
+/// Creates deliveries. Several of them share the work; if two read the same events, the store
+/// accepts the first.
 pub struct Notifier {
     store: Store,
-    meters: Meters,
+    metrics: Metrics,
+    last_forget: Instant,
+    last_warning: Option<Instant>,
 }
 
 /// What one step has done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Notifications {
-    /// Somebody has subscribed.
+    /// There are subscriptions.
     pub subscribed: bool,
-    /// How many jobs were made.
+    /// The number of jobs that were created.
     pub made: u64,
-    /// How many were not, because too many messages were on their way.
+    /// The number of deliveries that were dropped because too many were pending.
     pub dropped: u64,
-    /// Events were not kept until they were read.
+    /// Events were trimmed from the stream before they were read.
     pub cut: bool,
-    /// There was something to read, and there may be more.
+    /// Events were read, and there may be more.
     pub more: bool,
-    /// A subscription that cannot be read, if there is one.
+    /// The error of a subscription that cannot be read.
     pub unreadable: Option<String>,
 }
 
 impl Notifier {
-    /// A loop on this store.
+    /// Returns a notifier for a store.
     #[must_use]
-    pub fn new(store: Store, meters: Meters) -> Notifier {
-        Notifier { store, meters }
+    pub fn new(store: Store, metrics: Metrics) -> Notifier {
+        Notifier { store, metrics, last_forget: Instant::now(), last_warning: None }
     }
 
-    /// Tells of some events, the oldest that are not told.
+    /// Creates the deliveries of the oldest events that have none yet.
     pub async fn once(&self) -> Result<Notifications, StoreError> {
-        let Some(news) = self.store.news(MOST_EVENTS).await? else {
+        let Some(pending) = self.store.pending_events(MAX_EVENTS).await? else {
             return Ok(Notifications::default());
         };
-        let unreadable = news.unreadable.clone();
-        let nothing = Notifications { subscribed: true, unreadable, ..Notifications::default() };
-        let Some(notice) = notice(&news) else { return Ok(nothing) };
-        let read = Notifications { more: true, ..nothing };
-        match self.store.notify(&notice).await? {
-            Notified::Notified(made, dropped) => {
-                let cut = notice.cut.is_some();
-                self.meters.deliveries.inc_by(made);
-                self.meters.dropped_deliveries.inc_by(dropped);
-                self.meters.event_cuts.inc_by(u64::from(cut));
+        let unreadable = pending.unreadable.clone();
+        let idle = Notifications { subscribed: true, unreadable, ..Notifications::default() };
+        let Some(plan) = plan(&pending) else { return Ok(idle) };
+        let read = Notifications { more: true, ..idle };
+        match self.store.create_deliveries(&plan).await? {
+            DeliveryAnswer::Created(made, dropped) => {
+                let cut = plan.cut.is_some();
+                self.metrics.deliveries.inc_by(made);
+                self.metrics.dropped_deliveries.inc_by(dropped);
+                self.metrics.event_cuts.inc_by(u64::from(cut));
                 Ok(Notifications { made, dropped, cut, ..read })
             }
-            Notified::Moved => Ok(read),
+            DeliveryAnswer::Conflict => Ok(read),
+        }
+    }
+
+    async fn forget_ended_deliveries(&mut self) -> Result<(), StoreError> {
+        if self.last_forget.elapsed() > FORGET_PERIOD {
+            self.store.forget_deliveries().await?;
+            self.last_forget = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn warn_of_lost_events(&mut self) {
+        if self.last_warning.is_none_or(|last| last.elapsed() > WARN_PERIOD) {
+            tracing::warn!("events were trimmed before subscriptions received them");
+            self.last_warning = Some(Instant::now());
         }
     }
 }
 
-/// What is to be told of the news; `None` when there are none.
-fn notice(news: &News) -> Option<Notice<'_>> {
-    let cut = news.kept.map(|kept| {
-        let listening = news.subscriptions.iter().filter(|one| !one.paused && one.since < kept);
-        (kept, listening.map(|one| &one.name).collect())
+impl Task for Notifier {
+    const NAME: &'static str = "notifier";
+    const PERIOD: Duration = Duration::from_millis(100);
+
+    async fn pass(&mut self) -> anyhow::Result<Pass> {
+        let done = self.once().await?;
+        if done.subscribed {
+            self.forget_ended_deliveries().await?;
+        }
+        if done.cut {
+            self.warn_of_lost_events();
+        }
+        let next = done.more.then_some(Duration::ZERO);
+        Ok(Pass { next, problem: done.unreadable })
+    }
+}
+
+/// Decides which subscription receives which event. Returns `None` if there are no events.
+fn plan(pending: &PendingEvents) -> Option<DeliveryPlan<'_>> {
+    let cut = pending.kept.map(|kept| {
+        let affected = pending.subscriptions.iter().filter(|one| !one.paused && one.since < kept);
+        (kept, affected.map(|one| &one.name).collect())
     });
-    let (mut next, mut messages) = (news.kept, Vec::new());
-    for change in &news.changes {
-        next = Some(change.id);
-        let listening = news.subscriptions.iter().filter(|one| hears(one, change));
-        messages.extend(listening.map(|one| (one, Delivery::of((&one.name, one.id), change))));
-        if messages.len() >= MOST_MESSAGES {
+    let (mut next, mut messages) = (pending.kept, Vec::new());
+    for event in &pending.events {
+        next = Some(event.id);
+        let receivers = pending.subscriptions.iter().filter(|one| receives(one, event));
+        messages.extend(receivers.map(|one| (one, EventDelivery::of((&one.name, one.id), event))));
+        if messages.len() >= MAX_DELIVERIES {
             break;
         }
     }
-    Some(Notice { heard: news.heard, next: next?, cut, messages })
+    Some(DeliveryPlan { cursor: pending.cursor, next: next?, cut, messages })
 }
 
-/// Nobody is told of the jobs that tell: each would make another one, for ever.
-fn hears(subscription: &Subscription, change: &Event) -> bool {
-    let tells = change.fields.get("action").is_some_and(|action| action == ActionName::DELIVER);
-    !tells
+/// Delivery jobs do not generate events for subscriptions; otherwise each would cause another.
+fn receives(subscription: &Subscription, event: &Event) -> bool {
+    let is_delivery = event.fields.get("action").is_some_and(|name| name == ActionName::DELIVER);
+    !is_delivery
         && !subscription.paused
-        && change.id > subscription.since
-        && subscription.spec.filter.matches(change)
-}
-
-/// Tells subscriptions until shutdown.
-pub(crate) async fn run(service: Service, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let notifier = Notifier::new(service.store.clone(), service.meters.clone());
-    let (mut failing, mut unreadable) = (false, None);
-    let (mut warned, mut forgotten) = (None::<Instant>, Instant::now());
-    loop {
-        let step = async {
-            let told = notifier.once().await?;
-            if told.subscribed && forgotten.elapsed() > FORGET_PERIOD {
-                notifier.store.forget_deliveries().await?;
-                forgotten = Instant::now();
-            }
-            Ok::<_, StoreError>(told)
-        };
-        let wait = match step.await {
-            Ok(told) => {
-                service.health.progress("notifier");
-                failing = false;
-                if let Some(error) = told.unreadable.filter(|_| told.more)
-                    && unreadable.as_ref() != Some(&error)
-                {
-                    tracing::error!(error, "notifier: a subscription cannot be read");
-                    unreadable = Some(error);
-                }
-                if told.cut && warned.is_none_or(|warned| warned.elapsed() > WARN_PERIOD) {
-                    tracing::warn!("notifier: events were not kept until subscriptions were told");
-                    warned = Some(Instant::now());
-                }
-                if told.more { Duration::ZERO } else { PERIOD }
-            }
-            Err(error) => {
-                service.health.trouble("notifier", &error);
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::warn!(%error, "notifier: cannot tell subscriptions");
-                }
-                Duration::from_millis(500)
-            }
-        };
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => return Ok(()),
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
+        && event.id > subscription.since
+        && subscription.spec.filter.matches(event)
 }

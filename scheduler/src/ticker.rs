@@ -1,75 +1,54 @@
-//! Moves jobs whose time has come to the outbox, ends those whose time is over, and settles what hangs on the ends of
-//! others. Two tickers at once move each job once.
+//! Moves due jobs to the outbox, ends expired ones, and propagates the ends of jobs to their
+//! dependents and parents.
 
 use std::time::Duration;
 
 use store::{Store, StoreError};
-use tokio_util::sync::CancellationToken;
 
-use crate::{Meters, Service};
+use crate::metrics::Metrics;
+use crate::runner::{Pass, Task};
 
-/// How long it sleeps at most: a job may be submitted meanwhile that is due earlier than all it knew of.
-const PERIOD: Duration = Duration::from_millis(100);
+/// The shortest wait until a job that is due soon.
+const MIN_WAIT: Duration = Duration::from_millis(1);
 
-/// One ticker.
-pub struct Ticker {
+/// Moves due jobs. Two tickers at once move each job once.
+pub(crate) struct Ticker {
     store: Store,
-    meters: Meters,
+    metrics: Metrics,
 }
 
 impl Ticker {
-    /// A ticker of this store.
-    #[must_use]
-    pub fn new(store: Store, meters: Meters) -> Ticker {
-        Ticker { store, meters }
+    pub(crate) fn new(store: Store, metrics: Metrics) -> Ticker {
+        Ticker { store, metrics }
     }
 
-    /// Moves all that is due, ends what has expired; returns how many, and how long nothing else will be.
-    pub async fn once(&self) -> Result<(u64, Option<Duration>), StoreError> {
-        let mut moved = 0;
+    /// Moves all jobs that are due and ends those that have expired. Returns the time until the
+    /// next one, if it is known.
+    async fn once(&self) -> Result<Option<Duration>, StoreError> {
         loop {
-            let (settled, notes) = self.store.settle().await?;
-            moved += settled;
+            let (_, unpropagated) = self.store.propagate().await?;
             let due = self.store.due().await?;
-            self.meters.due_jobs.inc_by(due.moved);
-            moved += due.moved;
+            self.metrics.due_jobs.inc_by(due.moved);
             let has_expired = due.expiring.is_some_and(|expiring| expiring.is_zero());
             if has_expired {
-                let lapsed = self.store.lapse().await?;
-                self.meters.lapsed_jobs.inc_by(lapsed);
-                moved += lapsed;
+                let expired = self.store.expire_waiting().await?;
+                self.metrics.expired_waiting_jobs.inc_by(expired);
             }
-            let more = due.moved > 0 && due.next.is_some_and(|next| next.is_zero());
-            if !more && !has_expired && notes == 0 {
-                let next = [due.next, due.expiring].into_iter().flatten().min();
-                return Ok((moved, next));
+            let has_more = due.moved > 0 && due.next.is_some_and(|next| next.is_zero());
+            if !has_more && !has_expired && unpropagated == 0 {
+                return Ok([due.next, due.expiring].into_iter().flatten().min());
             }
         }
     }
 }
 
-/// Runs the ticker until shutdown.
-pub(crate) async fn run(service: Service, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let ticker = Ticker::new(service.store.clone(), service.meters.clone());
-    let mut failing = false;
-    loop {
-        let wait = match ticker.once().await {
-            Ok((_, next)) => {
-                failing = false;
-                service.health.progress("ticker");
-                next.unwrap_or(PERIOD).clamp(Duration::from_millis(1), PERIOD)
-            }
-            Err(error) => {
-                service.health.trouble("ticker", &error);
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::warn!(%error, "ticker: cannot look for due jobs");
-                }
-                Duration::from_millis(500)
-            }
-        };
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            () = tokio::time::sleep(wait) => {}
-        }
+impl Task for Ticker {
+    const NAME: &'static str = "ticker";
+    /// Jobs that are submitted meanwhile may be due before the next known one.
+    const PERIOD: Duration = Duration::from_millis(100);
+
+    async fn pass(&mut self) -> anyhow::Result<Pass> {
+        let next = self.once().await?;
+        Ok(Pass { next: next.map(|next| next.max(MIN_WAIT)), problem: None })
     }
 }

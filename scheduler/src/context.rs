@@ -1,0 +1,30 @@
+//! What the tasks of a scheduler share.
+
+use broker::Broker;
+use service::health::Health;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+/// What the tasks of a scheduler share. Clones share their state.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    /// Identifies this process among the schedulers.
+    pub(crate) id: String,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Context {
+    /// Opens a connection to RabbitMQ that its list of connections shows with the purpose.
+    pub(crate) async fn connect_broker(&self, purpose: &str) -> anyhow::Result<Broker> {
+        let name = format!("capstan-scheduler {} {purpose}", self.id);
+        let broker = self.config.broker.load()?;
+        Ok(Broker::connect(&broker, &self.config.store.namespace, &name).await?)
+    }
+}

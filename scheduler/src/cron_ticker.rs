@@ -1,0 +1,62 @@
+//! Fires crons that are due.
+
+use std::time::Duration;
+
+use domain::cron::due;
+use store::{FireAnswer, Store, StoreError};
+
+use crate::metrics::Metrics;
+use crate::runner::{Pass, Task};
+
+/// The most crons that one script call fires, because a script blocks Redis.
+const MAX_PER_CALL: usize = 50;
+/// The shortest wait until a cron that is due soon.
+const MIN_WAIT: Duration = Duration::from_millis(1);
+
+/// Fires crons. Several of them share the work; if two fire the same tick, the store accepts the
+/// first.
+pub(crate) struct CronTicker {
+    store: Store,
+    metrics: Metrics,
+}
+
+impl CronTicker {
+    pub(crate) fn new(store: Store, metrics: Metrics) -> CronTicker {
+        CronTicker { store, metrics }
+    }
+
+    /// Fires all crons that are due. Returns the time until the next one, if it is known, and an
+    /// error of a cron that cannot be read.
+    async fn once(&self) -> Result<(Option<Duration>, Option<String>), StoreError> {
+        loop {
+            let seen = self.store.due_crons(MAX_PER_CALL).await?;
+            if seen.crons.is_empty() {
+                return Ok((seen.next, seen.unreadable));
+            }
+            let crons = seen.crons.into_iter().map(|cron| {
+                let due = cron.next_run.map(|first| due(&cron.spec, first, seen.now));
+                (cron, due.unwrap_or_default())
+            });
+            let crons: Vec<_> = crons.collect();
+            for answer in self.store.fire(&crons).await? {
+                if let FireAnswer::Fired(created, _, skipped) = answer {
+                    self.metrics.cron_jobs.inc_by(created);
+                    self.metrics.skipped_ticks.inc_by(skipped);
+                }
+            }
+        }
+    }
+}
+
+impl Task for CronTicker {
+    const NAME: &'static str = "crons";
+    /// Crons that are created meanwhile may be due before the next known one.
+    const PERIOD: Duration = Duration::from_millis(100);
+
+    async fn pass(&mut self) -> anyhow::Result<Pass> {
+        let (next, problem) = self.once().await?;
+        // A cron that cannot be read stays due, and must not cause passes without a pause.
+        let next = next.filter(|_| problem.is_none()).map(|next| next.max(MIN_WAIT));
+        Ok(Pass { next, problem })
+    }
+}

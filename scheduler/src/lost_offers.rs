@@ -1,0 +1,109 @@
+//! Finds jobs whose offers the broker has lost, and offers them again.
+
+use std::time::Duration;
+
+use broker::Broker;
+use store::{Redispatch, Store};
+
+use crate::context::Context;
+use crate::runner::{Pass, Task};
+
+/// If the queue in the broker is empty, a job that was offered this long ago has lost its offer.
+const LOST_AFTER: Duration = Duration::from_secs(5);
+/// If the queue is not empty, a job that was offered this long before the newest claimed job of the
+/// queue has lost its offer: a queue keeps its order, except for offers that workers return.
+const BEHIND: Duration = Duration::from_secs(30);
+
+/// Finds lost offers. It keeps its connection to the broker.
+pub(crate) struct LostOffers {
+    context: Context,
+    broker: Option<Broker>,
+}
+
+impl LostOffers {
+    pub(crate) fn new(context: Context) -> LostOffers {
+        LostOffers { context, broker: None }
+    }
+
+    async fn once(&mut self) -> anyhow::Result<u64> {
+        let broker = match self.broker.take().filter(Broker::is_connected) {
+            Some(broker) => broker,
+            None => self.context.connect_broker("reaper").await?,
+        };
+        let broker = self.broker.insert(broker);
+        let found = find_lost_offers(&self.context.store, broker, LOST_AFTER, BEHIND).await;
+        if found.is_err() {
+            self.broker = None;
+        }
+        found
+    }
+}
+
+impl Task for LostOffers {
+    const NAME: &'static str = "offers";
+    const PERIOD: Duration = Duration::from_secs(1);
+
+    async fn pass(&mut self) -> anyhow::Result<Pass> {
+        // A broker that does not answer must not delay shutdown.
+        let shutdown = self.context.shutdown.clone();
+        let Some(found) = shutdown.run_until_cancelled(self.once()).await else {
+            return Ok(Pass::default());
+        };
+        let found = found?;
+        self.context.metrics.reoffered_jobs.inc_by(found);
+        if found > 0 {
+            tracing::info!(count = found, "offered jobs again whose offers were lost");
+        }
+        Ok(Pass::default())
+    }
+
+    async fn close(self) {
+        if let Some(broker) = self.broker {
+            broker.close().await;
+        }
+    }
+}
+
+/// Offers jobs again whose offers were lost, and returns their number. A job counts if it was
+/// offered at least `age` ago and its queue in the broker is empty, or `behind` before the newest
+/// claimed job of its queue.
+pub async fn find_lost_offers(
+    store: &Store,
+    broker: &Broker,
+    age: Duration,
+    behind: Duration,
+) -> anyhow::Result<u64> {
+    let (mut count, mut failed) = (0, None);
+    for queue in store.ready_queues().await? {
+        // A queue that fails must not hide lost offers of the others.
+        let behind = match broker.depth(&queue.name).await {
+            Ok(Some(0)) => None,
+            Ok(Some(_)) => Some(behind),
+            // Offers for a queue that cannot be created would be returned.
+            Ok(None) => {
+                let failures = broker.declare(&[queue.name.clone()].into()).await;
+                if let Some(error) = failures.into_values().next() {
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+                None
+            }
+            Err(error) => {
+                failed = failed.or(Some(error));
+                continue;
+            }
+        };
+        let lost = Redispatch { queue: queue.name, age, behind };
+        loop {
+            let some = store.redispatch(&lost).await?;
+            count += some;
+            if some == 0 {
+                break;
+            }
+        }
+    }
+    match failed {
+        Some(error) if count == 0 => Err(error.into()),
+        _ => Ok(count),
+    }
+}

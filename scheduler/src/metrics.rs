@@ -1,0 +1,74 @@
+//! The metrics of a scheduler.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+/// Counters since the start of the process. Clones share their values.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    /// Offers that the broker has confirmed.
+    pub offers: Counter,
+    /// Jobs in those offers.
+    pub offered_jobs: Counter,
+    /// Jobs that were moved to the outbox when they became due.
+    pub due_jobs: Counter,
+    /// Jobs that ended because they had not started before they expired.
+    pub expired_waiting_jobs: Counter,
+    /// Jobs that were removed from the history.
+    pub trimmed_jobs: Counter,
+    /// Jobs that crons created.
+    pub cron_jobs: Counter,
+    /// Ticks of crons without a job.
+    pub skipped_ticks: Counter,
+    /// Jobs that ended because the lease of their worker ended.
+    pub expired_jobs: Counter,
+    /// Jobs that were offered again because their offers were lost.
+    pub reoffered_jobs: Counter,
+    /// Jobs that deliver events to subscriptions.
+    pub deliveries: Counter,
+    /// Deliveries that were dropped because too many were pending.
+    pub dropped_deliveries: Counter,
+    /// Times that events were trimmed before subscriptions received them.
+    pub event_cuts: Counter,
+    /// Times that a queue was left alone because the broker refused it repeatedly.
+    pub refused_queues: Counter,
+}
+
+impl Metrics {
+    /// Returns metrics that the registry exposes.
+    #[must_use]
+    pub fn registered(registry: &mut Registry) -> Metrics {
+        let metrics = Metrics::default();
+        let all = [
+            ("offers", "Offers confirmed by the broker", &metrics.offers),
+            ("offered_jobs", "Jobs in confirmed offers", &metrics.offered_jobs),
+            ("due_jobs", "Jobs moved to the outbox when due", &metrics.due_jobs),
+            (
+                "expired_waiting_jobs",
+                "Jobs not started before they expired",
+                &metrics.expired_waiting_jobs,
+            ),
+            ("trimmed_jobs", "Jobs removed from the history", &metrics.trimmed_jobs),
+            ("cron_jobs", "Jobs created by crons", &metrics.cron_jobs),
+            ("skipped_ticks", "Ticks of crons without a job", &metrics.skipped_ticks),
+            ("expired_jobs", "Jobs ended with the lease of their worker", &metrics.expired_jobs),
+            ("reoffered_jobs", "Jobs offered again", &metrics.reoffered_jobs),
+            ("deliveries", "Jobs created to deliver events", &metrics.deliveries),
+            (
+                "dropped_deliveries",
+                "Deliveries dropped because too many were pending",
+                &metrics.dropped_deliveries,
+            ),
+            ("event_cuts", "Times that events were trimmed too early", &metrics.event_cuts),
+            (
+                "refused_queues",
+                "Queues left alone after repeated refusals",
+                &metrics.refused_queues,
+            ),
+        ];
+        for (name, help, counter) in all {
+            registry.register(name, help, counter.clone());
+        }
+        metrics
+    }
+}

@@ -1,0 +1,99 @@
+//! Starts the tasks of a scheduler and waits for their end.
+
+use std::sync::Arc;
+
+use domain::names::WorkerId;
+use prometheus_client::registry::Registry;
+use service::admin::{Admin, serve_admin};
+use service::health::Health;
+use store::Store;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::abandoned_batches::AbandonedBatches;
+use crate::config::Config;
+use crate::context::Context;
+use crate::cron_ticker::CronTicker;
+use crate::crons_file;
+use crate::history_trimmer::HistoryTrimmer;
+use crate::lease_reaper::LeaseReaper;
+use crate::lost_offers::LostOffers;
+use crate::metrics::Metrics;
+use crate::notifier::Notifier;
+use crate::relay::Relay;
+use crate::runner::{Task, expect_health, repeat};
+use crate::ticker::Ticker;
+
+/// Runs a scheduler until `shutdown`. Waits for the store and the broker, which may start later.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let crons = config.crons_file().map(crons_file::read).transpose()?;
+    let store = Store::new(&config.store.load()?)?;
+    let mut registry = Registry::with_prefix("capstan_scheduler");
+    let metrics = Metrics::registered(&mut registry);
+    let (health, id) = (Health::default(), WorkerId::random().to_string());
+    let context = Context { config, store, health, metrics, id, shutdown: shutdown.clone() };
+    expect_all(&context.health);
+
+    let mut tasks = JoinSet::new();
+    let admin = Admin { health: context.health.clone(), registry: Arc::new(registry) };
+    let address = context.config.telemetry.admin_address();
+    let serving = serve_admin(address, admin, shutdown.clone());
+    tasks.spawn(async move { Ok(serving.await?) });
+    if context.store.wait_until_ready(&shutdown).await {
+        tracing::info!(scheduler.id = context.id, "scheduler started");
+        start(&context, &mut tasks)?;
+        if let Some(crons) = crons {
+            let store = context.store.clone();
+            let shutdown = shutdown.clone();
+            tasks.spawn(async move {
+                crons_file::apply_until_done(&store, &crons, &shutdown).await;
+                Ok(())
+            });
+        }
+    }
+    // A task ends before shutdown only if it cannot continue; then the others end too.
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.unwrap_or_else(|error| Err(error.into()));
+        if ended.is_err() {
+            outcome = outcome.and(ended);
+            shutdown.cancel();
+        }
+    }
+    tracing::info!("scheduler stopped");
+    outcome
+}
+
+/// Makes the scheduler unready until each task has completed a pass.
+fn expect_all(health: &Health) {
+    expect_health::<Relay>(health);
+    expect_health::<Ticker>(health);
+    expect_health::<CronTicker>(health);
+    expect_health::<Notifier>(health);
+    expect_health::<LeaseReaper>(health);
+    expect_health::<LostOffers>(health);
+    expect_health::<AbandonedBatches>(health);
+    expect_health::<HistoryTrimmer>(health);
+}
+
+fn start(context: &Context, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    let (store, metrics) = (&context.store, &context.metrics);
+    spawn(tasks, context, Relay::new(context.clone())?);
+    spawn(tasks, context, Ticker::new(store.clone(), metrics.clone()));
+    spawn(tasks, context, CronTicker::new(store.clone(), metrics.clone()));
+    spawn(tasks, context, Notifier::new(store.clone(), metrics.clone()));
+    let lease = context.config.lease;
+    spawn(tasks, context, LeaseReaper::new(store.clone(), lease, metrics.clone()));
+    spawn(tasks, context, LostOffers::new(context.clone()));
+    spawn(tasks, context, AbandonedBatches::new(store.clone()));
+    spawn(tasks, context, HistoryTrimmer::new(store.clone(), metrics.clone()));
+    Ok(())
+}
+
+fn spawn<T: Task + 'static>(tasks: &mut JoinSet<anyhow::Result<()>>, context: &Context, task: T) {
+    let (health, shutdown) = (context.health.clone(), context.shutdown.clone());
+    tasks.spawn(async move {
+        repeat(task, &health, &shutdown).await;
+        Ok(())
+    });
+}
