@@ -1,8 +1,8 @@
 //! The invariant behind every list and count: indexes, leases and records say the same at every moment.
 
-mod places;
 mod relations;
 mod subscriptions;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +53,7 @@ pub fn disagreements(world: &World) -> Vec<String> {
     for worker in values(&jobs, "workerID") {
         check(format!("jobs:worker:{worker}"), having("workerID", &worker));
         let held = having("workerID", &worker).into_iter().filter(|id| runs(jobs[id]));
-        check(format!("held:{worker}"), held.collect());
+        check(format!("running:{worker}"), held.collect());
     }
     let crons = world.keys().filter_map(|key| key.strip_prefix("cron:"));
     check("cron_names".into(), crons.collect());
@@ -63,7 +63,7 @@ pub fn disagreements(world: &World) -> Vec<String> {
         .iter()
         .filter(|(_, job)| job.contains_key("expiresAt") && job["status"] == "waiting")
         // It was started in time.
-        .filter(|(_, job)| !job.contains_key("awaits"))
+        .filter(|(_, job)| !job.contains_key("awaitsChildren"))
         .map(|(id, _)| *id);
     check("expiring".into(), expiring.collect());
     for (key, value) in world {
@@ -102,7 +102,7 @@ pub fn disagreements(world: &World) -> Vec<String> {
     for (id, _) in jobs.iter().filter(|(_, job)| !job.contains_key("spec")) {
         wrong.push(format!("{id} has no spec"));
     }
-    wrong.extend(places::disagreements(world, &jobs));
+    wrong.extend(waiting::disagreements(world, &jobs));
     wrong.extend(relations::disagreements(world, &jobs));
     wrong.extend(subscriptions::disagreements(world));
     for id in due.iter().filter(|id| jobs.get(*id).is_none_or(|job| job["status"] != "waiting")) {

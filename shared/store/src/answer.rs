@@ -1,60 +1,107 @@
-//! A script's answer as words and lists of words; anything that its header does not name is an error.
-
-use std::str::FromStr;
+//! Decodes the answers of scripts. Each verb lists its answers once, as a match on words; any other
+//! answer is an error.
 
 use redis::Value;
 
-use super::StoreError;
+use crate::error::StoreError;
 
-/// What a script answered, with the script's name for the error message.
+/// The answer of a script: a word, or a list of words and of further lists.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     script: &'static str,
     value: Value,
 }
 
 impl Answer {
-    pub(super) fn new(script: &'static str, value: Value) -> Answer {
+    pub(crate) fn new(script: &'static str, value: Value) -> Answer {
         Answer { script, value }
     }
 
-    /// The answer's parts: words, or nested answers.
-    pub(super) fn parts(self) -> Result<Vec<Answer>, StoreError> {
+    /// Decodes a list of words. `decode` returns `None` for words that the script's header does not
+    /// list.
+    pub(crate) fn decode<T>(
+        self,
+        decode: impl FnOnce(&[&str]) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        let words = words(&self.value);
+        // Every script that creates jobs may refuse to create a queue.
+        if let Some(["too_many_queues", queue]) = words.as_deref() {
+            return Err(StoreError::TooManyQueues((*queue).to_owned()));
+        }
+        words.as_deref().and_then(decode).ok_or_else(|| self.unexpected())
+    }
+
+    /// Decodes a list of lists of words, one by one.
+    pub(crate) fn decode_each<T>(
+        self,
+        decode: impl Fn(&[&str]) -> Option<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.parts()?.into_iter().map(|part| part.decode(&decode)).collect()
+    }
+
+    /// Splits a list into its leading words, as one answer, and the lists that follow them.
+    pub(crate) fn split(self) -> Result<(Answer, Vec<Answer>), StoreError> {
+        let script = self.script;
+        let (lists, words): (Vec<Answer>, Vec<Answer>) =
+            self.parts()?.into_iter().partition(|part| matches!(part.value, Value::Array(_)));
+        let head = Value::Array(words.into_iter().map(|word| word.value).collect());
+        Ok((Answer { script, value: head }, lists))
+    }
+
+    /// The elements of a list.
+    pub(crate) fn parts(self) -> Result<Vec<Answer>, StoreError> {
         let script = self.script;
         if let Value::Array(values) = self.value {
             return Ok(values.into_iter().map(|value| Answer { script, value }).collect());
         }
-        Err(self.unknown())
+        Err(self.unexpected())
     }
 
-    /// The answer as a flat list of words.
-    pub(super) fn words(self) -> Result<Vec<String>, StoreError> {
-        self.parts()?.into_iter().map(Answer::word).collect()
+    fn unexpected(&self) -> StoreError {
+        StoreError::UnexpectedAnswer { script: self.script, answer: format!("{:?}", self.value) }
+    }
+}
+
+fn words(value: &Value) -> Option<Vec<&str>> {
+    let Value::Array(values) = value else { return None };
+    let text = |value| match value {
+        &Value::BulkString(ref bytes) => std::str::from_utf8(bytes).ok(),
+        _ => None,
+    };
+    values.iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(words: &[&str]) -> Value {
+        let word = |word: &&str| Value::BulkString(word.as_bytes().to_vec());
+        Value::Array(words.iter().map(word).collect())
     }
 
-    /// The answer as one word.
-    pub(super) fn word(self) -> Result<String, StoreError> {
-        if let Value::BulkString(bytes) = self.value {
-            return String::from_utf8(bytes).map_err(|error| StoreError::Answer {
-                script: self.script,
-                answer: format!("{error}"),
-            });
+    #[test]
+    fn a_listed_answer_is_decoded_and_any_other_is_an_error_that_shows_it() {
+        let decode = |words: &[&str]| match words {
+            ["moved", count] => count.parse::<u64>().ok(),
+            _ => None,
+        };
+        let answer = |value| Answer::new("due", value).decode(decode);
+        assert_eq!(answer(list(&["moved", "3"])).unwrap(), 3);
+        for value in [list(&["moved", "x"]), list(&["lost"]), list(&[]), Value::Nil, Value::Okay] {
+            let error = answer(value).unwrap_err();
+            assert!(error.to_string().starts_with("script due answered "), "{error}");
         }
-        Err(self.unknown())
+        let refused = answer(list(&["too_many_queues", "cpu=1.high"])).unwrap_err();
+        assert!(matches!(refused, StoreError::TooManyQueues(queue) if queue == "cpu=1.high"));
     }
 
-    /// The error for an answer that the header does not name.
-    pub(super) fn unknown(self) -> StoreError {
-        StoreError::Answer { script: self.script, answer: format!("{:?}", self.value) }
+    #[test]
+    fn leading_words_and_the_lists_after_them_are_split() {
+        let Value::Array(mut values) = list(&["claims", "2"]) else { unreachable!() };
+        values.extend([list(&["a"]), list(&["b", "c"])]);
+        let (head, lists) = Answer::new("claim", Value::Array(values)).split().unwrap();
+        head.decode(|words| (words == ["claims", "2"]).then_some(())).unwrap();
+        assert_eq!(lists.len(), 2);
     }
-}
-
-/// Reads a word as a number, an id, a status.
-pub(super) fn read<T: FromStr>(script: &'static str, word: &str) -> Result<T, StoreError> {
-    word.parse().map_err(|_| StoreError::Answer { script, answer: format!("{word:?}") })
-}
-
-/// The error for a list of words that the header does not name.
-pub(super) fn unknown(script: &'static str, words: &[String]) -> StoreError {
-    StoreError::Answer { script, answer: format!("{words:?}") }
 }

@@ -1,42 +1,46 @@
-//! Calls that are under way at the same time go to the store as one. At a low rate nothing waits: a call that
-//! comes alone goes alone; what comes while one is under way goes together with the next.
+//! Combines concurrent calls into one call to the store. At a low rate nothing waits: a request
+//! that comes alone goes alone; requests that come while a call is under way go together with the
+//! next.
 
 use std::future::Future;
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Where calls are put in. Cheap to clone.
-pub struct Group<Request, Reply> {
+/// Takes requests. Cheap to clone.
+pub struct Batcher<Request, Reply> {
     sender: mpsc::Sender<(Request, oneshot::Sender<Reply>)>,
 }
 
-impl<Request, Reply> Clone for Group<Request, Reply> {
+impl<Request, Reply> Clone for Batcher<Request, Reply> {
     fn clone(&self) -> Self {
-        Group { sender: self.sender.clone() }
+        Batcher { sender: self.sender.clone() }
     }
 }
 
-/// The other end, to be driven by a task of its owner.
-pub struct Driver<Request, Reply> {
+/// Serves the requests of a [`Batcher`]; a task of its owner runs it.
+pub struct BatchDriver<Request, Reply> {
     receiver: mpsc::Receiver<(Request, oneshot::Sender<Reply>)>,
     most: usize,
 }
 
-/// The group's driver is gone: its owner is shutting down.
+/// The driver is gone: its owner is shutting down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the service is shutting down")]
 pub struct Closed;
 
-/// Makes a group whose calls carry at most `most` requests each.
+/// Makes a batcher whose calls carry at most `most` requests each.
 #[must_use]
-pub fn group<Request, Reply>(most: usize) -> (Group<Request, Reply>, Driver<Request, Reply>) {
-    // Whoever asks waits for the answer, so the bound is only how many may queue before they wait to ask.
+pub fn batcher<Request, Reply>(
+    most: usize,
+) -> (Batcher<Request, Reply>, BatchDriver<Request, Reply>) {
+    // A caller waits for its reply, so the bound only limits how many requests queue before callers
+    // wait to send.
     let (sender, receiver) = mpsc::channel(most);
-    (Group { sender }, Driver { receiver, most })
+    (Batcher { sender }, BatchDriver { receiver, most })
 }
 
-impl<Request, Reply> Group<Request, Reply> {
-    /// Asks, and waits for the answer.
+impl<Request, Reply> Batcher<Request, Reply> {
+    /// Sends a request and waits for its reply.
     pub async fn ask(&self, request: Request) -> Result<Reply, Closed> {
         let (reply, answer) = oneshot::channel();
         self.sender.send((request, reply)).await.map_err(|_| Closed)?;
@@ -44,15 +48,16 @@ impl<Request, Reply> Group<Request, Reply> {
     }
 }
 
-impl<Request, Reply> Driver<Request, Reply> {
-    /// Serves calls with `serve`, which answers each request in order, until every [`Group`] is dropped.
+impl<Request, Reply> BatchDriver<Request, Reply> {
+    /// Calls `serve` with batches of requests until every [`Batcher`] is dropped. `serve` returns
+    /// the replies in the order of the requests.
     pub async fn run<Serving>(mut self, mut serve: impl FnMut(Vec<Request>) -> Serving)
     where
         Serving: Future<Output = Vec<Reply>>,
     {
         let mut taken = Vec::with_capacity(self.most);
         while self.receiver.recv_many(&mut taken, self.most).await > 0 {
-            // Whoever is ready to ask at this very moment goes along; nobody is waited for.
+            // Callers that are ready to send join this batch; it does not wait for others.
             tokio::task::yield_now().await;
             while taken.len() < self.most
                 && let Ok(asked) = self.receiver.try_recv()
@@ -61,7 +66,7 @@ impl<Request, Reply> Driver<Request, Reply> {
             }
             let (requests, replies): (Vec<_>, Vec<_>) = taken.drain(..).unzip();
             for (reply, answer) in replies.into_iter().zip(serve(requests).await) {
-                // Whoever asked may have gone meanwhile; the call is made all the same.
+                // The caller may have stopped waiting; the call is made all the same.
                 let _ = reply.send(answer);
             }
         }

@@ -1,4 +1,4 @@
-//! Where the store is and how to get in.
+//! Where the store is, and the credentials for it.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ pub struct StoreConfig {
     pub redis_url: String,
     /// Replaces the password of the URL.
     pub password: Option<String>,
-    /// The certificate authorities to trust, as PEM; the system's when absent.
+    /// The certificate authorities to trust, as PEM; those of the system when absent.
     pub authorities: Option<String>,
     /// The prefix of every key.
     pub namespace: String,
 }
 
 impl StoreConfig {
-    /// A store that needs neither a password nor authorities beside its URL.
+    /// A store that needs neither a password nor certificate authorities beside its URL.
     #[must_use]
     pub fn new(redis_url: impl Into<String>, namespace: impl Into<String>) -> StoreConfig {
         let (redis_url, namespace) = (redis_url.into(), namespace.into());

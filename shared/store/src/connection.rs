@@ -1,6 +1,6 @@
-//! A connection to Redis that everybody shares, replaced when it breaks and when it no longer answers. The
-//! client's manager replaces only what breaks; a peer that vanished (a moved container, a machine without
-//! power, a proxy that hangs) breaks nothing, it just never answers again.
+//! A shared connection to Redis that is replaced when it breaks and when it no longer answers. The
+//! client's manager replaces only what breaks. A peer that vanished (a moved container, a machine
+//! without power, a proxy that hangs) breaks nothing: it just never answers again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,32 +14,38 @@ use redis::{
 
 use domain::settings::InvalidSetting;
 
-use super::{CALL_LIMIT, StoreConfig, StoreError};
+use crate::config::StoreConfig;
+use crate::error::StoreError;
 
-/// What we sent and nobody acknowledged for so long shows that nobody is there.
-const UNHEARD: Duration = Duration::from_secs(6);
+/// Every call ends within this time, also when the store is unreachable.
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long sent data may stay unacknowledged before the connection counts as lost.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
 
 /// A client whose connections notice within seconds that the other side has vanished.
 pub(super) fn client(config: &StoreConfig) -> Result<Client, StoreError> {
     let bad = |error| InvalidSetting::new("CAPSTAN_REDIS_URL", error);
     let probes = TcpKeepalive::new()
-        .with_time(UNHEARD)
+        .with_time(UNACKNOWLEDGED)
         .with_interval(Duration::from_secs(2))
         .with_retries(3);
-    let settings =
-        TcpSettings::default().set_nodelay(true).set_keepalive(probes).set_user_timeout(UNHEARD);
-    let mut place = config.redis_url.as_str().into_connection_info().map_err(bad)?;
+    let settings = TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(probes)
+        .set_user_timeout(UNACKNOWLEDGED);
+    let mut endpoint = config.redis_url.as_str().into_connection_info().map_err(bad)?;
     if let Some(password) = &config.password {
-        let known = place.redis_settings().clone().set_password(password);
-        place = place.set_redis_settings(known);
+        let known = endpoint.redis_settings().clone().set_password(password);
+        endpoint = endpoint.set_redis_settings(known);
     }
-    let place = place.set_tcp_settings(settings);
-    if !matches!(place.addr(), ConnectionAddr::TcpTls { .. }) {
-        return Ok(Client::open(place)?);
+    let endpoint = endpoint.set_tcp_settings(settings);
+    if !matches!(endpoint.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Ok(Client::open(endpoint)?);
     }
     let root_cert = config.authorities.clone().map(String::into_bytes);
     let trusted = TlsCertificates { client_tls: None, root_cert };
-    Client::build_with_tls(place, trusted)
+    Client::build_with_tls(endpoint, trusted)
         .map_err(|error| InvalidSetting::new("CAPSTAN_REDIS_CA", error).into())
 }
 
@@ -60,8 +66,8 @@ struct Current {
 }
 
 impl Connection {
-    /// Makes a connection without connecting: the first call does. A call fails after `limit`. Must be called
-    /// inside a runtime.
+    /// Makes a connection without connecting: the first call does. A call fails after `limit`. Must
+    /// be called inside a runtime.
     pub(super) fn new(client: Client, limit: Duration) -> RedisResult<Connection> {
         let settings = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
@@ -77,9 +83,9 @@ impl Connection {
         self.0.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// After a call that was not answered in time the next ones go over a new connection. Calls under way on
-    /// the old one may still be answered there.
-    fn judge<T>(&self, used: u64, answer: &RedisResult<T>) {
+    /// Replaces the connection after a call that was not answered in time. Calls under way on the
+    /// old one may still be answered there.
+    fn replace_if_late<T>(&self, used: u64, answer: &RedisResult<T>) {
         let late = answer.as_ref().is_err_and(redis::RedisError::is_timeout);
         if !late {
             return;
@@ -99,7 +105,7 @@ impl ConnectionLike for Connection {
         Box::pin(async move {
             let mut current = self.current();
             let answer = current.manager.req_packed_command(command).await;
-            self.judge(current.number, &answer);
+            self.replace_if_late(current.number, &answer);
             answer
         })
     }
@@ -113,7 +119,7 @@ impl ConnectionLike for Connection {
         Box::pin(async move {
             let mut current = self.current();
             let answer = current.manager.req_packed_commands(pipeline, offset, count).await;
-            self.judge(current.number, &answer);
+            self.replace_if_late(current.number, &answer);
             answer
         })
     }

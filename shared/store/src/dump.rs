@@ -1,13 +1,14 @@
 //! Everything that a namespace holds, as values: what tests compare before and after. It is read in
-//! steps and is not for a store in use.
+//! steps, and is not for a store in use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use redis::streams::StreamRangeReply;
 
-use super::{Store, StoreError};
+use crate::error::StoreError;
+use crate::store::Store;
 
-/// One key's value.
+/// The value of one key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Dumped {
     /// A string.
@@ -20,7 +21,7 @@ pub enum Dumped {
     Sorted(BTreeMap<String, f64>),
     /// A list.
     List(Vec<String>),
-    /// A stream's entries, without their places, which are moments.
+    /// A stream's entries, without their ids, which are times.
     Stream(Vec<BTreeMap<String, String>>),
 }
 
@@ -34,6 +35,37 @@ impl Store {
             }
         }
         Ok(all)
+    }
+
+    /// Removes every key of the namespace. For tests and benches.
+    pub async fn remove_namespace(&self) -> Result<(), StoreError> {
+        let mut connection = self.connection.clone();
+        loop {
+            let found = self.keys_of_namespace().await?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            for some in found.chunks(1000) {
+                redis::cmd("UNLINK").arg(some).exec_async(&mut connection).await?;
+            }
+        }
+    }
+
+    /// The names of all keys of the namespace, sorted. For tests: it walks the whole of Redis.
+    pub async fn keys_of_namespace(&self) -> Result<Vec<String>, StoreError> {
+        let mut connection = self.connection.clone();
+        let (mut cursor, mut names) = (0_u64, Vec::new());
+        loop {
+            let mut command = redis::cmd("SCAN");
+            command.arg(cursor).arg("MATCH").arg(self.keys.pattern()).arg("COUNT").arg(1000);
+            let (next, found): (u64, Vec<String>) = command.query_async(&mut connection).await?;
+            names.extend(found);
+            if next == 0 {
+                names.sort();
+                return Ok(names);
+            }
+            cursor = next;
+        }
     }
 
     async fn dump_keys(&self, keys: &[String]) -> Result<Vec<Dumped>, StoreError> {

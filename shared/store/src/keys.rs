@@ -1,187 +1,116 @@
-//! The names of the keys that plain reads use. The scripts make the same names in `prelude/*.lua`; the test
+//! The names of the keys that plain reads use. Scripts make the same names in
+//! `includes/*_keys.lua`; the test
 //! `keys_are_the_same_in_rust_and_lua` compares the two.
+
+use std::fmt::Display;
 
 use domain::cron::CronName;
 use domain::job::{ActionName, JobId, Status, WorkerId};
+use domain::lock::LockName;
 use domain::queue::QueueName;
 use domain::subscription::SubscriptionName;
 
+/// The keys of one namespace.
 #[derive(Debug, Clone)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     root: String,
 }
 
+/// Keys of the whole namespace.
+macro_rules! fixed {
+    ($($name:ident $key:literal)*) => {
+        impl Keys {
+            $(pub(crate) fn $name(&self) -> String {
+                self.named($key)
+            })*
+        }
+    };
+}
+
+/// Keys of one object.
+macro_rules! of_one {
+    ($($name:ident $prefix:literal $of:ty,)*) => {
+        impl Keys {
+            $(pub(crate) fn $name(&self, of: $of) -> String {
+                self.named(format_args!(concat!($prefix, ":{}"), of))
+            })*
+        }
+    };
+}
+
+fixed! {
+    action_configs "action_configs"
+    actions "actions"
+    audit "audit"
+    batches "batches"
+    batches_done "batches:done"
+    contended "contended"
+    cron_names "cron_names"
+    declared "declared"
+    due "due"
+    events "events"
+    hints "hints"
+    leases "leases"
+    numbers "jobs:number"
+    offered "offered"
+    outbox "outbox"
+    parked "parked"
+    paused "paused"
+    permits "permits"
+    permits_held "permits:held"
+    queues "queues"
+    settings "settings"
+    subscription_cursor "subscriptions:cursor"
+    subscriptions "subscriptions"
+    workers "workers"
+}
+
+of_one! {
+    action "jobs:action" &ActionName,
+    backlog "backlog" &str,
+    batch "batch" &str,
+    child_jobs "jobs:parent" JobId,
+    children "children" JobId,
+    cron "cron" &CronName,
+    cron_held "cron_held" &CronName,
+    deliveries "deliveries" &SubscriptionName,
+    hints_of "hints" &WorkerId,
+    job "job" JobId,
+    jobs_of "jobs:worker" &WorkerId,
+    lock "lock" &LockName,
+    log "log" JobId,
+    ready "ready" &QueueName,
+    running "running" &WorkerId,
+    status "jobs:status" Status,
+    subscription "subscription" &SubscriptionName,
+    used_id "used_id" JobId,
+    waiters "waiters" &LockName,
+    worker "worker" &WorkerId,
+}
+
 impl Keys {
-    pub(super) fn new(namespace: &str) -> Keys {
+    pub(crate) fn new(namespace: &str) -> Keys {
         Keys { root: format!("{{{namespace}}}:") }
     }
 
     /// `{namespace}:`, which every key begins with; the braces make it the hash tag of a cluster.
-    pub(super) fn root(&self) -> &str {
+    pub(crate) fn root(&self) -> &str {
         &self.root
     }
 
-    pub(super) fn pattern(&self) -> String {
+    /// The pattern that all keys of the namespace match.
+    pub(crate) fn pattern(&self) -> String {
         format!("{}*", self.root)
     }
 
-    fn named(&self, rest: impl std::fmt::Display) -> String {
-        format!("{}{rest}", self.root)
-    }
-
-    pub(super) fn job(&self, id: JobId) -> String {
-        self.named(format_args!("job:{id}"))
-    }
-
-    pub(super) fn log(&self, id: JobId) -> String {
-        self.named(format_args!("log:{id}"))
-    }
-
-    pub(super) fn once(&self, id: JobId) -> String {
-        self.named(format_args!("once:{id}"))
-    }
-
     /// All jobs, by `scheduledAt`: each is in the set of its status. A tombstone is in none.
-    pub(super) fn all_jobs(&self) -> Vec<String> {
-        Status::ALL
-            .into_iter()
-            .filter(|one| *one != Status::Deleted)
-            .map(|one| self.status(one))
-            .collect()
+    pub(crate) fn all_jobs(&self) -> Vec<String> {
+        let statuses = Status::ALL.into_iter().filter(|status| *status != Status::Deleted);
+        statuses.map(|status| self.status(status)).collect()
     }
 
-    pub(super) fn numbers(&self) -> String {
-        self.named("jobs:number")
-    }
-
-    pub(super) fn status(&self, status: Status) -> String {
-        self.named(format_args!("jobs:status:{status}"))
-    }
-
-    pub(super) fn action(&self, action: &ActionName) -> String {
-        self.named(format_args!("jobs:action:{action}"))
-    }
-
-    pub(super) fn jobs_of(&self, worker: &WorkerId) -> String {
-        self.named(format_args!("jobs:worker:{worker}"))
-    }
-
-    pub(super) fn ready(&self, queue: &QueueName) -> String {
-        self.named(format_args!("ready:{queue}"))
-    }
-
-    pub(super) fn backlog(&self, share: &str) -> String {
-        self.named(format_args!("backlog:{share}"))
-    }
-
-    pub(super) fn lock(&self, name: &str) -> String {
-        self.named(format_args!("lock:{name}"))
-    }
-
-    pub(super) fn line(&self, name: &str) -> String {
-        self.named(format_args!("line:{name}"))
-    }
-
-    pub(super) fn family(&self, family: JobId) -> String {
-        self.named(format_args!("jobs:family:{family}"))
-    }
-
-    pub(super) fn children(&self, family: JobId) -> String {
-        self.named(format_args!("children:{family}"))
-    }
-
-    /// Hashes and sets that are about all queues, shares or locks: `offered`, `parked`, `permits`, `held`, `lines`, `paused`;
-    /// names of all subscriptions, and how far they have heard.
-    pub(super) fn all(&self, what: &'static str) -> String {
-        self.named(what)
-    }
-
-    pub(super) fn worker(&self, worker: &str) -> String {
-        self.named(format_args!("worker:{worker}"))
-    }
-
-    pub(super) fn held(&self, worker: &WorkerId) -> String {
-        self.named(format_args!("held:{worker}"))
-    }
-
-    pub(super) fn workers(&self) -> String {
-        self.named("workers")
-    }
-
-    pub(super) fn leases(&self) -> String {
-        self.named("leases")
-    }
-
-    pub(super) fn queues(&self) -> String {
-        self.named("queues")
-    }
-
-    pub(super) fn declared(&self) -> String {
-        self.named("declared")
-    }
-
-    pub(super) fn actions(&self) -> String {
-        self.named("actions")
-    }
-
-    pub(super) fn action_configs(&self) -> String {
-        self.named("action_configs")
-    }
-
-    pub(super) fn due(&self) -> String {
-        self.named("due")
-    }
-
-    pub(super) fn cron(&self, name: &CronName) -> String {
-        self.named(format_args!("cron:{name}"))
-    }
-
-    pub(super) fn cron_held(&self, name: &CronName) -> String {
-        self.named(format_args!("cron_held:{name}"))
-    }
-
-    pub(super) fn cron_names(&self) -> String {
-        self.named("cron_names")
-    }
-
-    pub(super) fn subscription(&self, name: &SubscriptionName) -> String {
-        self.named(format_args!("subscription:{name}"))
-    }
-
-    pub(super) fn deliveries(&self, name: &SubscriptionName) -> String {
-        self.named(format_args!("deliveries:{name}"))
-    }
-
-    pub(super) fn batch(&self, id: &str) -> String {
-        self.named(format_args!("batch:{id}"))
-    }
-
-    pub(super) fn batches(&self) -> String {
-        self.named("batches")
-    }
-
-    pub(super) fn batches_done(&self) -> String {
-        self.named("batches:done")
-    }
-
-    pub(super) fn outbox(&self) -> String {
-        self.named("outbox")
-    }
-
-    pub(super) fn events(&self) -> String {
-        self.named("events")
-    }
-
-    pub(super) fn hints(&self) -> String {
-        self.named("hints")
-    }
-
-    pub(super) fn hints_of(&self, worker: &WorkerId) -> String {
-        self.named(format_args!("hints:{worker}"))
-    }
-
-    pub(super) fn settings(&self) -> String {
-        self.named("settings")
+    fn named(&self, rest: impl Display) -> String {
+        format!("{}{rest}", self.root)
     }
 }
 
@@ -193,11 +122,16 @@ mod tests {
     fn keys_are_the_same_in_rust_and_lua() {
         let keys = Keys::new("ns");
         let lua = concat!(
-            include_str!("prelude/keys.lua"),
-            include_str!("prelude/crons.lua"),
-            include_str!("prelude/subscriptions.lua"),
+            include_str!("includes/cron_keys.lua"),
+            include_str!("includes/job_keys.lua"),
+            include_str!("includes/lock_keys.lua"),
+            include_str!("includes/queue_keys.lua"),
+            include_str!("includes/relation_keys.lua"),
+            include_str!("includes/subscription_keys.lua"),
+            include_str!("includes/worker_keys.lua"),
         );
         let name: CronName = "n".parse().unwrap();
+        let lock: LockName = "n".parse().unwrap();
         let subscription: SubscriptionName = "n".parse().unwrap();
         let id = JobId::random();
         let action: ActionName = "a".parse().unwrap();
@@ -205,18 +139,18 @@ mod tests {
         let pairs = [
             ("key_job(id)", keys.job(id)),
             ("key_log(id)", keys.log(id)),
-            ("key_once(id)", keys.once(id)),
+            ("key_used_id(id)", keys.used_id(id)),
             ("key_status(status)", keys.status(Status::Done)),
             ("key_action(action)", keys.action(&action)),
             ("key_jobs_of(worker)", keys.jobs_of(&worker)),
             ("key_ready(class, priority)", keys.ready(&"c=1.high".parse().unwrap())),
-            ("key_backlog(share)", keys.backlog("s")),
-            ("key_lock(name)", keys.lock("n")),
-            ("key_line(name)", keys.line("n")),
-            ("key_family(family)", keys.family(id)),
-            ("key_children(family)", keys.children(id)),
-            ("key_worker(worker)", keys.worker(worker.as_str())),
-            ("key_held(worker)", keys.held(&worker)),
+            ("key_backlog(group)", keys.backlog("g")),
+            ("key_lock(name)", keys.lock(&lock)),
+            ("key_waiters(name)", keys.waiters(&lock)),
+            ("key_child_jobs(child_group)", keys.child_jobs(id)),
+            ("key_children(child_group)", keys.children(id)),
+            ("key_worker(worker)", keys.worker(&worker)),
+            ("key_running(worker)", keys.running(&worker)),
             ("key_cron(name)", keys.cron(&name)),
             ("key_cron_held(name)", keys.cron_held(&name)),
             ("key_subscription(name)", keys.subscription(&subscription)),
@@ -225,11 +159,11 @@ mod tests {
         for (function, name) in pairs {
             let line =
                 lua.lines().find(|line| line.starts_with(&format!("local function {function}")));
-            let made = line.and_then(|line| line.split_once("return ")).unwrap().1;
+            let made = line.and_then(|line| line.split_once("return ")).expect(function).1;
             let made = made.trim_end_matches(" end").split(" .. ").map(|part| match part {
                 "root" => "{ns}:".to_owned(),
-                "id" | "family" => id.to_string(),
-                "share" => "s".to_owned(),
+                "id" | "child_group" => id.to_string(),
+                "group" => "g".to_owned(),
                 "status" => "done".to_owned(),
                 "action" => "a".to_owned(),
                 "worker" => worker.to_string(),

@@ -1,101 +1,73 @@
-//! The scripts: compiled in, joined with the prelude, called by one function. Knows no script's meaning.
+//! Lua scripts, joined with what they include. Knows no script's meaning.
 
-use std::sync::LazyLock;
+mod includes;
 
-use redis::{Script, ScriptInvocation};
+use std::sync::OnceLock;
 
-use super::answer::Answer;
-use super::{Store, StoreError};
+use includes::INCLUDES;
 
-/// One script and its verb.
-pub(super) struct Verb {
-    pub(super) name: &'static str,
-    script: Script,
+/// One script.
+pub(crate) struct Script {
+    name: &'static str,
+    source: &'static str,
+    assembled: OnceLock<redis::Script>,
 }
 
-macro_rules! verbs {
-    ($($name:ident $flags:literal $(+ $more:literal)?)*) => {
-        /// Every script of the store.
-        pub(super) struct Scripts {
-            $(pub(super) $name: Verb,)*
-        }
+impl Script {
+    /// A script from its verb and its source.
+    pub(crate) const fn new(name: &'static str, source: &'static str) -> Script {
+        Script { name, source, assembled: OnceLock::new() }
+    }
 
-        static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
-            $($name: Verb {
-                name: stringify!($name),
-                script: Script::new(concat!(
-                    "#!lua", $flags, "\n",
-                    include_str!("prelude/keys.lua"),
-                    include_str!("prelude/offers.lua"),
-                    include_str!("prelude/locks.lua"),
-                    include_str!("prelude/life.lua"),
-                    include_str!("prelude/settle.lua"),
-                    $(include_str!($more),)?
-                    include_str!(concat!(stringify!($name), ".lua")),
-                )),
-            },)*
-        });
-    };
-}
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
 
-// What ends or renews work is allowed when Redis is full: it is how space comes free again, and running jobs
-// must not lose their leases, or wait with their ends for a line of their (bounded) logs. What adds work is refused
-// then, before it writes anything.
-verbs! {
-    submit "" + "prelude/relations.lua"
-    keep_batch ""
-    claim ""
-    due ""
-    reoffer ""
-    retry ""
-    cancel " flags=allow-oom"
-    delete " flags=allow-oom"
-    lapse " flags=allow-oom"
-    settle " flags=allow-oom"
-    change ""
-    set_permits ""
-    pause " flags=allow-oom"
-    clear_lock " flags=allow-oom"
-    steer " flags=allow-oom"
-    trim " flags=allow-oom"
-    due_crons " flags=allow-oom" + "prelude/crons.lua"
-    fire "" + "prelude/crons.lua"
-    set_cron "" + "prelude/crons.lua"
-    delete_cron " flags=allow-oom" + "prelude/crons.lua"
-    run_cron "" + "prelude/crons.lua"
-    set_action_config ""
-    set_subscription "" + "prelude/subscriptions.lua"
-    pause_subscription " flags=allow-oom" + "prelude/subscriptions.lua"
-    delete_subscription " flags=allow-oom" + "prelude/subscriptions.lua"
-    notify "" + "prelude/subscriptions.lua"
-    note_try " flags=allow-oom" + "prelude/subscriptions.lua"
-    forget_deliveries " flags=allow-oom" + "prelude/subscriptions.lua"
-    log " flags=allow-oom"
-    progress " flags=allow-oom"
-    finish " flags=allow-oom"
-    beat " flags=allow-oom"
-    leave " flags=allow-oom"
-    expire " flags=allow-oom"
-}
-
-impl Scripts {
-    pub(super) fn all() -> &'static Scripts {
-        &SCRIPTS
+    /// The script as Redis runs it.
+    pub(crate) fn assembled(&self) -> &redis::Script {
+        self.assembled.get_or_init(|| redis::Script::new(&assemble(self.source)))
     }
 }
 
-impl Store {
-    /// Calls a script: root as its key, then what `arguments` adds.
-    pub(super) async fn call(
-        &self,
-        verb: &'static Verb,
-        arguments: impl FnOnce(&mut ScriptInvocation<'_>),
-    ) -> Result<Answer, StoreError> {
-        let mut connection = self.connection.clone();
-        let mut invocation = verb.script.prepare_invoke();
-        invocation.key(self.keys.root());
-        arguments(&mut invocation);
-        let value: redis::Value = invocation.invoke_async(&mut connection).await?;
-        Ok(Answer::new(verb.name, value))
+/// Joins a script with what it includes, each once and after what it includes itself.
+///
+/// A script that ends or renews work carries `-- flags: allow-oom`: Redis runs it even when it is
+/// full, because it is how space becomes free and how running jobs keep their leases. Scripts that
+/// add work do not carry it, and Redis refuses them before they write anything.
+fn assemble(source: &str) -> String {
+    let mut assembled = "#!lua".to_owned();
+    for flag in directive(source, "flags") {
+        assembled.push_str(" flags=");
+        assembled.push_str(flag);
     }
+    assembled.push('\n');
+    let mut included = Vec::new();
+    include("root", &mut included, &mut assembled);
+    for name in directive(source, "include") {
+        include(name, &mut included, &mut assembled);
+    }
+    assembled + source
 }
+
+/// An unknown name adds nothing here; a test finds it.
+fn include(name: &str, included: &mut Vec<String>, assembled: &mut String) {
+    let Some((_, source)) = INCLUDES.iter().find(|(one, _)| *one == name) else { return };
+    if included.iter().any(|one| one == name) {
+        return;
+    }
+    included.push(name.to_owned());
+    for name in directive(source, "include") {
+        include(name, included, assembled);
+    }
+    assembled.push_str(source);
+}
+
+/// The values of the header lines `-- <name>: value, value`.
+fn directive<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
+    let comments = source.lines().filter_map(|line| line.strip_prefix("-- "));
+    let lists = comments.filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    lists.flat_map(|list| list.split(',').map(str::trim)).collect()
+}
+
+#[cfg(test)]
+mod tests;

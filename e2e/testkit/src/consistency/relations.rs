@@ -9,7 +9,7 @@ use super::{Jobs, World, is_over, members};
 /// What disagrees.
 pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let notes: BTreeSet<String> = match world.get("settling") {
+    let notes: BTreeSet<String> = match world.get("propagations") {
         Some(Dumped::List(notes)) => notes.iter().cloned().collect(),
         _ => BTreeSet::new(),
     };
@@ -28,16 +28,18 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
         if let Some(family) = key.strip_prefix("children:") {
             for id in members(world, key) {
                 let job = jobs.get(id);
-                let mine = job.is_none_or(|job| job.get("parent").is_some_and(|of| of == family));
+                let mine =
+                    job.is_none_or(|job| job.get("parentGroup").is_some_and(|of| of == family));
                 let goes_on = job.is_some_and(|job| !is_over(job));
                 if !mine || (!goes_on && !noted(&format!("child {id} {family} "))) {
                     wrong.push(format!("{id} is no child of {family} any more"));
                 }
             }
         }
-        if let Some(family) = key.strip_prefix("jobs:family:") {
-            let of =
-                |job: &&BTreeMap<String, String>| job.get("parent").is_some_and(|p| p == family);
+        if let Some(family) = key.strip_prefix("jobs:parent:") {
+            let of = |job: &&BTreeMap<String, String>| {
+                job.get("parentGroup").is_some_and(|p| p == family)
+            };
             let children = jobs.iter().filter(|(_, job)| of(job)).map(|(id, _)| *id);
             if members(world, key) != children.collect() {
                 wrong.push(format!("{key} does not hold the children of {family}"));
@@ -56,13 +58,14 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
             wrong.push(format!("{id} waits for {says} jobs, and {found} know of it"));
         }
         let children =
-            job.get("family").map(|family| members(world, &format!("children:{family}")));
-        if job.contains_key("awaits") && children.is_none_or(|children| children.is_empty()) {
+            job.get("childGroup").map(|family| members(world, &format!("children:{family}")));
+        if job.contains_key("awaitsChildren") && children.is_none_or(|children| children.is_empty())
+        {
             wrong.push(format!("{id} waits for children, and has none"));
         }
     }
     for (id, job) in jobs.iter().filter(|(_, job)| !is_over(job)) {
-        let Some(family) = job.get("family") else { continue };
+        let Some(family) = job.get("childGroup") else { continue };
         let parents = match world.get("parents") {
             Some(Dumped::Hash(parents)) => parents.get(family).map(String::as_str),
             _ => None,

@@ -15,7 +15,7 @@ pub(super) fn disagreements(world: &World) -> Vec<String> {
     if named != there {
         wrong.push(format!("subscriptions are {named:?}, and there are {there:?}"));
     }
-    let heard = matches!(world.get("subscriptions:heard"), Some(Dumped::Text(_)));
+    let heard = matches!(world.get("subscriptions:cursor"), Some(Dumped::Text(_)));
     if heard == there.is_empty() {
         wrong.push(format!("events are read for subscriptions: {heard}, and there are {there:?}"));
     }

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use domain::cron::{CronName, CronSpec, Due, Overlap, due, job_id};
 use domain::job::{JobId, Outcome, Status, Timestamp};
 use serde_json::{Value, json};
-use store::{Cron, CronSet, DueCron, Fired, SetCron};
+use store::{Cron, CronSet, DueCron, FireAnswer, SetCron};
 use testkit::{TestEnv, assert_consistent};
 
-use crate::world::{claimed, dump, end, finish, status, worker};
+use crate::calls::{claimed, dump, end, finish, status, worker};
 
 fn name(text: &str) -> CronName {
     text.parse().unwrap()
@@ -48,12 +48,12 @@ fn one_tick(cron: &DueCron) -> Due {
     Due { ticks: vec![(tick, 0)], skipped: None, next: cron.spec.next(tick) }
 }
 
-async fn fire(env: &TestEnv, cron: &DueCron, due: &Due) -> Fired {
+async fn fire(env: &TestEnv, cron: &DueCron, due: &Due) -> FireAnswer {
     env.store().fire(&[(cron.clone(), due.clone())]).await.unwrap().remove(0)
 }
 
 /// Fires the next tick of a cron; the id of the job that it has, if it got one.
-async fn fired(env: &TestEnv, called: &str) -> (Fired, JobId) {
+async fn fired(env: &TestEnv, called: &str) -> (FireAnswer, JobId) {
     let (cron, _) = seen(env, called).await;
     let id = job_id(cron.id, cron.next_run.unwrap());
     (fire(env, &cron, &one_tick(&cron)).await, id)
@@ -69,7 +69,7 @@ async fn a_tick_becomes_one_job_of_exactly_its_moment() {
     let (cron_seen, now) = seen(&env, "a").await;
     let tick = cron_seen.next_run.unwrap();
     assert!(tick <= now && tick.ms() % 1000 == 0);
-    assert_eq!(fire(&env, &cron_seen, &one_tick(&cron_seen)).await, Fired::Fired(1, 0, 0));
+    assert_eq!(fire(&env, &cron_seen, &one_tick(&cron_seen)).await, FireAnswer::Fired(1, 0, 0));
     let job = env.store().job(job_id(cron_seen.id, tick)).await.unwrap().unwrap();
     assert_eq!((job.scheduled_at, job.status, job.retries_left), (tick, Status::Waiting, 2));
     assert_eq!(job.class.as_str(), "scan=1");
@@ -81,7 +81,11 @@ async fn a_tick_becomes_one_job_of_exactly_its_moment() {
     assert_consistent(env.store()).await;
 
     let before = dump(&env).await;
-    assert_eq!(fire(&env, &cron_seen, &one_tick(&cron_seen)).await, Fired::Moved, "once is enough");
+    assert_eq!(
+        fire(&env, &cron_seen, &one_tick(&cron_seen)).await,
+        FireAnswer::Conflict,
+        "once is enough"
+    );
     assert_eq!(dump(&env).await, before);
     env.close().await;
 }
@@ -100,7 +104,7 @@ async fn a_tick_that_has_not_come_is_refused_by_the_stores_clock() {
         held: None,
     };
     let before = dump(&env).await;
-    assert_eq!(fire(&env, &early, &one_tick(&early)).await, Fired::Early);
+    assert_eq!(fire(&env, &early, &one_tick(&early)).await, FireAnswer::Early);
     assert_eq!(dump(&env).await, before);
     env.close().await;
 }
@@ -112,7 +116,7 @@ async fn a_cron_that_was_changed_paused_or_deleted_on_the_way_does_not_fire() {
     let (first, _) = seen(&env, "a").await;
     assert_eq!(set(&env, "a", &json!({"retries": 1})).await, CronSet::Changed);
     let before = dump(&env).await;
-    assert_eq!(fire(&env, &first, &one_tick(&first)).await, Fired::Moved);
+    assert_eq!(fire(&env, &first, &one_tick(&first)).await, FireAnswer::Conflict);
     assert_eq!(dump(&env).await, before);
     // The tick is not lost: the cron as it is now fires it.
     let (again, _) = seen(&env, "a").await;
@@ -120,7 +124,7 @@ async fn a_cron_that_was_changed_paused_or_deleted_on_the_way_does_not_fire() {
 
     let paused = env.store().pause_cron(&name("a"), true).await.unwrap().unwrap();
     assert_eq!((paused.paused, paused.next_run), (true, None));
-    assert_eq!(fire(&env, &again, &one_tick(&again)).await, Fired::Moved);
+    assert_eq!(fire(&env, &again, &one_tick(&again)).await, FireAnswer::Conflict);
     let resumed = env.store().pause_cron(&name("a"), false).await.unwrap().unwrap();
     assert!(resumed.next_run > again.next_run, "what came while it was paused is not made up for");
     assert_eq!(env.store().pause_cron(&name("b"), true).await.unwrap(), None);
@@ -131,7 +135,7 @@ async fn a_cron_that_was_changed_paused_or_deleted_on_the_way_does_not_fire() {
     set(&env, "a", &json!({"retries": 1})).await;
     assert_eq!(
         fire(&env, &last, &one_tick(&last)).await,
-        Fired::Moved,
+        FireAnswer::Conflict,
         "another cron of that name"
     );
     assert_eq!(env.store().counts().await.unwrap()[0].1, 0);
@@ -145,7 +149,7 @@ async fn setting_what_is_there_changes_nothing_and_a_new_line_a_new_tick() {
     let before = dump(&env).await;
     let there = cron(&env, "a").await;
     assert!(there.next_run.unwrap().to_string().ends_with("T03:54:57Z"));
-    assert_eq!(set(&env, "a", &json!({"schedule": "57 54 3 * * *"})).await, CronSet::Same);
+    assert_eq!(set(&env, "a", &json!({"schedule": "57 54 3 * * *"})).await, CronSet::Unchanged);
     assert_eq!(dump(&env).await, before);
     assert_eq!(set(&env, "a", &json!({"schedule": "0 0 4 * * *"})).await, CronSet::Changed);
     let other = cron(&env, "a").await;
@@ -177,11 +181,11 @@ async fn an_overlapping_tick_is_made_left_out_or_held_as_the_policy_says() {
     for overlap in [Overlap::Allow, Overlap::Skip, Overlap::Queue] {
         let called = overlap.as_str();
         set(&env, called, &json!({"overlap": overlap})).await;
-        assert_eq!(fired(&env, called).await.0, Fired::Fired(1, 0, 0), "{called}");
+        assert_eq!(fired(&env, called).await.0, FireAnswer::Fired(1, 0, 0), "{called}");
         let expected = match overlap {
-            Overlap::Allow => Fired::Fired(1, 0, 0),
-            Overlap::Skip => Fired::Fired(0, 0, 1),
-            Overlap::Queue | Overlap::Replace => Fired::Fired(0, 1, 0),
+            Overlap::Allow => FireAnswer::Fired(1, 0, 0),
+            Overlap::Skip => FireAnswer::Fired(0, 0, 1),
+            Overlap::Queue | Overlap::Replace => FireAnswer::Fired(0, 1, 0),
         };
         assert_eq!(fired(&env, called).await.0, expected, "{called}");
     }
@@ -200,7 +204,7 @@ async fn a_held_firing_begins_when_the_earlier_job_and_its_retries_are_over() {
     set(&env, "a", &json!({"overlap": "queue", "retries": 1})).await;
     let (_, first) = fired(&env, "a").await;
     let (held, second) = fired(&env, "a").await;
-    assert_eq!(held, Fired::Fired(0, 1, 0));
+    assert_eq!(held, FireAnswer::Fired(0, 1, 0));
     env.store().pause_cron(&name("a"), true).await.unwrap();
     env.store().pause_cron(&name("a"), false).await.unwrap();
     let blocked = async || {
@@ -209,7 +213,7 @@ async fn a_held_firing_begins_when_the_earlier_job_and_its_retries_are_over() {
     };
     assert!(blocked().await);
     let run = claimed(&env, &worker, first).await;
-    let failed = end(first, run.token, crate::world::failed());
+    let failed = end(first, run.token, crate::calls::failed());
     finish(&env, &failed).await;
     assert!(blocked().await, "its retry is still to come");
     env.store().job(failed.follow_up).await.unwrap().unwrap();
@@ -220,11 +224,11 @@ async fn a_held_firing_begins_when_the_earlier_job_and_its_retries_are_over() {
     let (cron_seen, _) = seen(&env, "a").await;
     assert_eq!(job_id(cron_seen.id, cron_seen.held.unwrap().0), second);
     let due = Due { next: cron_seen.next_run, ..Due::default() };
-    assert_eq!(fire(&env, &cron_seen, &due).await, Fired::Fired(1, 0, 0));
+    assert_eq!(fire(&env, &cron_seen, &due).await, FireAnswer::Fired(1, 0, 0));
     assert_eq!(status(&env, second).await, Status::Waiting);
     assert_eq!(cron(&env, "a").await.held, 0);
     let before = dump(&env).await;
-    assert_eq!(fire(&env, &cron_seen, &due).await, Fired::Fired(0, 0, 0), "it begins once");
+    assert_eq!(fire(&env, &cron_seen, &due).await, FireAnswer::Fired(0, 0, 0), "it begins once");
     assert_eq!(dump(&env).await, before);
     assert_consistent(env.store()).await;
     env.close().await;
@@ -237,13 +241,17 @@ async fn a_replaced_job_is_cancelled_and_a_running_one_is_waited_for() {
     set(&env, "a", &json!({"overlap": "replace"})).await;
     let (_, waiting) = fired(&env, "a").await;
     let (outcome, running) = fired(&env, "a").await;
-    assert_eq!(outcome, Fired::Fired(1, 0, 0));
+    assert_eq!(outcome, FireAnswer::Fired(1, 0, 0));
     assert_eq!(status(&env, waiting).await, Status::Cancel);
     let run = claimed(&env, &worker, running).await;
-    assert_eq!(fired(&env, "a").await.0, Fired::Fired(0, 1, 0));
+    assert_eq!(fired(&env, "a").await.0, FireAnswer::Fired(0, 1, 0));
     assert_eq!(status(&env, running).await, Status::CancelRequest);
     let (outcome, newest) = fired(&env, "a").await;
-    assert_eq!(outcome, Fired::Fired(0, 1, 1), "the newer one takes the place of the held one");
+    assert_eq!(
+        outcome,
+        FireAnswer::Fired(0, 1, 1),
+        "the newer one takes the place of the held one"
+    );
     assert_eq!(cron(&env, "a").await.last_skip.unwrap().reason, "replaced");
     assert_consistent(env.store()).await;
     finish(&env, &end(running, run.token, Outcome::Cancel)).await;
@@ -302,7 +310,7 @@ async fn many_crons_cost_what_is_due_and_not_what_there_is() {
     let due_now = env.store().due_crons(50).await.unwrap();
     assert_eq!(due_now.crons.len(), 1, "only what is due is looked at");
     let decided = due(&cron_seen.spec, cron_seen.next_run.unwrap(), now);
-    assert!(matches!(fire(&env, &cron_seen, &decided).await, Fired::Fired(1.., 0, 0)));
+    assert!(matches!(fire(&env, &cron_seen, &decided).await, FireAnswer::Fired(1.., 0, 0)));
     let (page, total) = env.store().crons(100, 10).await.unwrap();
     assert_eq!((page.len(), page[0].name.as_str(), total), (10, "later-100", 301));
     env.close().await;

@@ -8,12 +8,12 @@ use std::time::Duration;
 use domain::job::{JobId, NewJob, Outcome, Status, Timestamp};
 use expect_test::expect;
 use store::{
-    ClaimAnswer, ClaimRequest, Claims, Dumped, Left, Line, Outbox, Settings, Source, Submission,
-    Trimmed,
+    ClaimAnswer, ClaimRequest, Claims, Dumped, LeaveAnswer, LogSource, NewLogLine, Outbox,
+    Settings, Submission, Trimmed,
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
-use crate::world::{claimed, dump, end, failed, finish, status, submit, worker};
+use crate::calls::{claimed, dump, end, failed, finish, status, submit, worker};
 
 fn settings(keep: u64, age: &str) -> Settings {
     Settings {
@@ -115,7 +115,7 @@ async fn an_id_that_was_used_once_is_spent_when_its_job_has_left_the_history() {
         finish(&env, &end(id, run.token, Outcome::Done(None))).await;
     }
     let known = env.store().submit(std::slice::from_ref(&once)).await.unwrap();
-    assert_eq!(known[0].word, Submission::Known);
+    assert_eq!(known[0].outcome, Submission::Known);
     env.eventually("they leave the history", async || {
         env.store().trim(&settings(0, "1ms")).await.unwrap();
         env.store().job(once.id).await.unwrap().is_none()
@@ -124,11 +124,11 @@ async fn an_id_that_was_used_once_is_spent_when_its_job_has_left_the_history() {
     .await;
     let before = dump(&env).await;
     let spent = env.store().submit(std::slice::from_ref(&once)).await.unwrap();
-    assert_eq!((spent[0].word, spent[0].id, spent[0].number), (Submission::Spent, once.id, 0));
+    assert_eq!((spent[0].outcome, spent[0].id, spent[0].number), (Submission::Spent, once.id, 0));
     assert_eq!(dump(&env).await, before);
     again.id = other;
     let made = env.store().submit(std::slice::from_ref(&again)).await.unwrap();
-    assert_eq!(made[0].word, Submission::Created, "one that may be used again is");
+    assert_eq!(made[0].outcome, Submission::Created, "one that may be used again is");
     env.close().await;
 }
 
@@ -146,8 +146,8 @@ async fn run_all(env: &TestEnv, worker: &domain::job::WorkerId, some: &[NewJob])
         }
     });
     let runs: Vec<_> = runs.collect();
-    let lines = ["a line", "another"].map(|text| Line::now(Source::Stdout, text));
-    let logging = runs.iter().map(|(id, token)| env.store().log(*id, *token, 0, &lines));
+    let lines = ["a line", "another"].map(|text| NewLogLine::now(LogSource::Stdout, text));
+    let logging = runs.iter().map(|(id, token)| env.store().append_log(*id, *token, 0, &lines));
     for logged in futures_util::future::join_all(logging).await {
         logged.unwrap();
     }
@@ -193,7 +193,7 @@ async fn ten_thousand_jobs_whose_time_is_over_leave_an_almost_empty_store() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let mut outbox = Outbox::new(env.store().clone(), "relay".into()).unwrap();
-    outbox.make_group().await.unwrap();
+    outbox.create_group().await.unwrap();
     for round in 0..100 {
         let mut some = jobs(100, if round % 2 == 0 { "noop" } else { "sleep" }, "scan=1");
         for (index, job) in some.iter_mut().enumerate() {
@@ -202,13 +202,13 @@ async fn ten_thousand_jobs_whose_time_is_over_leave_an_almost_empty_store() {
                 (index % 10 == 1).then(|| Timestamp::from_ms(253_402_300_000_000));
         }
         run_all(&env, &worker, &some).await;
-        let published = outbox.fresh(1_000, Duration::from_millis(1)).await.unwrap();
+        let published = outbox.read_new(1_000, Duration::from_millis(1)).await.unwrap();
         outbox.remove(published.iter()).await.unwrap();
     }
     let counts = env.store().counts().await.unwrap();
     let of = |status| counts.iter().find(|(found, _)| *found == status).map(|(_, count)| *count);
     assert_eq!((of(Status::Done), of(Status::Error)), (Some(8_000), Some(2_000)));
-    assert_eq!(env.store().leave(&worker).await.unwrap(), Left::Done);
+    assert_eq!(env.store().leave(&worker).await.unwrap(), LeaveAnswer::Left);
 
     let gone = Cell::new(0);
     env.eventually("their retention is over", async || {
@@ -217,11 +217,11 @@ async fn ten_thousand_jobs_whose_time_is_over_leave_an_almost_empty_store() {
     })
     .await;
     expect![[r#"
+        claimed_up_to: 1 keys, 1 in all
         events: 1 keys, 10000 in all
         number: 1 keys, 1 in all
         outbox: 1 keys, 0 in all
         queues: 1 keys, 1 in all
-        reached: 1 keys, 1 in all
         token: 1 keys, 1 in all
         worker: 1 keys, 8 in all
         workers: 1 keys, 1 in all

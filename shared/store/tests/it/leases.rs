@@ -2,22 +2,27 @@
 
 use std::time::Duration;
 
-use domain::job::{Outcome, Status, FencingToken, WorkerId};
-use store::{ClaimRequest, Claims, Expired, Left, Pulse, Verdict, WorkerStatus};
+use domain::job::{FencingToken, Outcome, Status, WorkerId};
+use store::{
+    ClaimRequest, Claims, HeartbeatReply, Interruption, LeaseExpiry, LeaveAnswer, WorkerStatus,
+};
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
-use crate::world::{beat, claimed, dump, end, finish, status, submit, worker};
+use crate::calls::{beat, claimed, dump, end, finish, status, submit, worker};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// A worker whose lease is over as soon as it is given.
-async fn dying_worker(env: &TestEnv, jobs: &[domain::job::NewJob]) -> (WorkerId, Vec<FencingToken>) {
+async fn dying_worker(
+    env: &TestEnv,
+    jobs: &[domain::job::NewJob],
+) -> (WorkerId, Vec<FencingToken>) {
     let id = worker(env).await;
     let mut tokens = Vec::new();
     for job in jobs {
         tokens.push(claimed(env, &id, job.id).await.token);
     }
-    env.store().beat(&beat(&id, MOMENT)).await.unwrap();
+    env.store().heartbeat(&beat(&id, MOMENT)).await.unwrap();
     env.eventually("its lease ends", async || {
         !env.store().ended_leases().await.unwrap().is_empty()
     })
@@ -37,9 +42,11 @@ async fn a_beat_renews_the_lease_and_tells_what_became_of_each_job() {
     let mut told = beat(&id, Duration::from_secs(60));
     told.running =
         vec![(mine, run.token), (ended, ended_run.token), (mine, FencingToken(run.token.0 + 1))];
-    let Pulse::Alive(orders) = env.store().beat(&told).await.unwrap() else { panic!() };
-    let (until, verdicts) = (orders.until, orders.verdicts);
-    assert_eq!(verdicts, [(ended, Verdict::Lost), (mine, Verdict::Lost)]);
+    let HeartbeatReply::Renewed(orders) = env.store().heartbeat(&told).await.unwrap() else {
+        panic!()
+    };
+    let (until, verdicts) = (orders.until, orders.interruptions);
+    assert_eq!(verdicts, [(ended, Interruption::Lost), (mine, Interruption::Lost)]);
     let read = env.store().worker(&id).await.unwrap().unwrap();
     assert_eq!((read.status, read.heartbeat_expiration), (WorkerStatus::Running, until));
     assert_eq!((read.jobs, read.capacity_map), (vec![mine], told.capacity_map));
@@ -55,12 +62,14 @@ async fn a_worker_whose_lease_ended_unnoticed_beats_first_and_claims_then() {
     let next = submit(&env, &job("noop", "scan=1")).await;
     let request = [ClaimRequest { max: 1, ids: vec![next] }];
     let before = dump(&env).await;
-    assert_eq!(env.store().claim(&id, &request).await.unwrap(), Claims::LeaseLate);
+    assert_eq!(env.store().claim(&id, &request).await.unwrap(), Claims::LeaseEnded);
     assert_eq!(dump(&env).await, before);
     let mut told = beat(&id, Duration::from_secs(60));
     told.running = vec![(held.id, tokens[0])];
-    let Pulse::Alive(orders) = env.store().beat(&told).await.unwrap() else { panic!() };
-    let verdicts = orders.verdicts;
+    let HeartbeatReply::Renewed(orders) = env.store().heartbeat(&told).await.unwrap() else {
+        panic!()
+    };
+    let verdicts = orders.interruptions;
     assert_eq!(verdicts, [], "what it ran is still its own");
     claimed(&env, &id, next).await;
     env.close().await;
@@ -73,12 +82,12 @@ async fn a_worker_leaves_only_when_it_holds_nothing() {
     let held = submit(&env, &job("noop", "scan=1")).await;
     let run = claimed(&env, &id, held).await;
     let before = dump(&env).await;
-    assert_eq!(env.store().leave(&id).await.unwrap(), Left::Holds(1));
-    assert_eq!(env.store().leave(&WorkerId::random()).await.unwrap(), Left::Gone);
+    assert_eq!(env.store().leave(&id).await.unwrap(), LeaveAnswer::Holds(1));
+    assert_eq!(env.store().leave(&WorkerId::random()).await.unwrap(), LeaveAnswer::Gone);
     assert_eq!(dump(&env).await, before);
     finish(&env, &end(held, run.token, Outcome::Done(None))).await;
-    assert_eq!(env.store().leave(&id).await.unwrap(), Left::Done);
-    assert_eq!(env.store().beat(&beat(&id, MOMENT)).await.unwrap(), Pulse::Dead);
+    assert_eq!(env.store().leave(&id).await.unwrap(), LeaveAnswer::Left);
+    assert_eq!(env.store().heartbeat(&beat(&id, MOMENT)).await.unwrap(), HeartbeatReply::Dead);
     let workers = env.store().workers().await.unwrap();
     assert_eq!((workers.len(), workers[0].status), (1, WorkerStatus::Shutdown));
     env.close().await;
@@ -92,8 +101,8 @@ async fn a_good_lease_is_not_ended() {
     claimed(&env, &id, held).await;
     let before = dump(&env).await;
     assert_eq!(env.store().ended_leases().await.unwrap(), []);
-    assert_eq!(env.store().expire(&id).await.unwrap(), Expired::Alive);
-    assert_eq!(env.store().expire(&WorkerId::random()).await.unwrap(), Expired::Alive);
+    assert_eq!(env.store().expire_lease(&id).await.unwrap(), LeaseExpiry::Alive);
+    assert_eq!(env.store().expire_lease(&WorkerId::random()).await.unwrap(), LeaseExpiry::Alive);
     assert_eq!(dump(&env).await, before);
     env.close().await;
 }
@@ -104,13 +113,13 @@ async fn jobs_of_a_dead_worker_end_and_follow_ups_carry_them_on() {
     let batch = jobs(150, "noop", "scan=1");
     env.store().submit(&batch).await.unwrap();
     let (id, tokens) = dying_worker(&env, &batch).await;
-    assert_eq!(env.store().expire(&id).await.unwrap(), Expired::Ended(100, 50));
+    assert_eq!(env.store().expire_lease(&id).await.unwrap(), LeaseExpiry::Ended(100, 50));
     assert_eq!(
         env.store().ended_leases().await.unwrap(),
         std::slice::from_ref(&id),
         "not done yet"
     );
-    assert_eq!(env.store().expire(&id).await.unwrap(), Expired::Ended(50, 0));
+    assert_eq!(env.store().expire_lease(&id).await.unwrap(), LeaseExpiry::Ended(50, 0));
     assert_eq!(env.store().ended_leases().await.unwrap(), []);
     assert_consistent(env.store()).await;
 
@@ -123,8 +132,8 @@ async fn jobs_of_a_dead_worker_end_and_follow_ups_carry_them_on() {
 
     let before = dump(&env).await;
     let late = end(dead.id, tokens[0], Outcome::Done(None));
-    assert_eq!(finish(&env, &late).await, store::Finished::Already(Status::WorkerDead));
-    assert_eq!(env.store().beat(&beat(&id, MOMENT)).await.unwrap(), Pulse::Dead);
+    assert_eq!(finish(&env, &late).await, store::FinishAnswer::Already(Status::WorkerDead));
+    assert_eq!(env.store().heartbeat(&beat(&id, MOMENT)).await.unwrap(), HeartbeatReply::Dead);
     let request = [ClaimRequest { max: 1, ids: vec![follow_up.id] }];
     assert_eq!(env.store().claim(&id, &request).await.unwrap(), Claims::LeaseLost);
     assert_eq!(dump(&env).await, before, "the dead change nothing");
@@ -139,7 +148,7 @@ async fn a_job_that_kills_its_workers_does_not_go_on_for_ever() {
     let (mut current, mut deaths) = (first, 0);
     loop {
         let (id, _) = dying_worker(&env, std::slice::from_ref(&current)).await;
-        env.store().expire(&id).await.unwrap();
+        env.store().expire_lease(&id).await.unwrap();
         deaths += 1;
         let read = env.store().job(current.id).await.unwrap().unwrap();
         assert_eq!(read.status, Status::WorkerDead);
@@ -158,9 +167,9 @@ async fn a_job_that_kills_its_workers_does_not_go_on_for_ever() {
 async fn a_worker_that_leaves_twice_leaves_once() {
     let env = TestEnv::new().await;
     let id = worker(&env).await;
-    assert_eq!(env.store().leave(&id).await.unwrap(), Left::Done);
+    assert_eq!(env.store().leave(&id).await.unwrap(), LeaveAnswer::Left);
     let before = dump(&env).await;
-    assert_eq!(env.store().leave(&id).await.unwrap(), Left::Done, "the answer was lost");
+    assert_eq!(env.store().leave(&id).await.unwrap(), LeaveAnswer::Left, "the answer was lost");
     assert_eq!(dump(&env).await, before, "nobody is told again");
     env.close().await;
 }

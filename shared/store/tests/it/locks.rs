@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use domain::job::{Cancellation, JobId, NewJob, Outcome, Priority, Timestamp, FencingToken, WorkerId};
+use domain::job::{
+    Cancellation, FencingToken, JobId, NewJob, Outcome, Priority, Timestamp, WorkerId,
+};
 use domain::lock::LockName;
-use store::{ClaimAnswer, Dumped, Finished, JobChange, Place};
+use store::{ClaimAnswer, Dumped, FinishAnswer, JobChange, WaitPosition};
 use testkit::{TestEnv, assert_consistent, job};
 
-use crate::world::{claim, claimed, dump, end, failed, finish, lose, submit, worker};
+use crate::calls::{claim, claimed, dump, end, failed, finish, lose, submit, worker};
 
 /// A job that needs these locks, `a=1 b=2`.
 fn locking(locks: &str) -> NewJob {
@@ -31,7 +33,7 @@ async fn parked(env: &TestEnv, worker: &WorkerId, id: JobId) -> String {
 
 async fn done(env: &TestEnv, id: JobId, token: FencingToken) {
     let told = finish(env, &end(id, token, Outcome::Done(None))).await;
-    assert!(matches!(told, Finished::Recorded(_)), "{told:?}");
+    assert!(matches!(told, FinishAnswer::Recorded(_)), "{told:?}");
 }
 
 /// Jobs that are offered now.
@@ -150,8 +152,8 @@ async fn permits_are_counted_and_may_be_changed() {
     let run = claimed(&env, &worker, small).await;
     assert_eq!(env.store().set_permits(&licence, None).await.unwrap(), Some(1));
     done(&env, small, run.token).await;
-    let place = env.store().place(&env.store().job(huge).await.unwrap().unwrap()).await;
-    assert_eq!(place.unwrap(), Place::InLine(vec![licence]));
+    let place = env.store().wait_position(&env.store().job(huge).await.unwrap().unwrap()).await;
+    assert_eq!(place.unwrap(), WaitPosition::Locks(vec![licence]));
     assert_consistent(env.store()).await;
     env.close().await;
 }

@@ -1,14 +1,14 @@
 //! log and progress.
 
-use domain::job::{Outcome, FencingToken};
+use domain::job::{FencingToken, Outcome};
 use serde_json::json;
-use store::{Appended, Line, Source};
+use store::{AppendAnswer, LogSource, NewLogLine};
 use testkit::{TestEnv, job};
 
-use crate::world::{claimed, dump, end, finish, submit, worker};
+use crate::calls::{claimed, dump, end, finish, submit, worker};
 
-fn lines(texts: &[&str]) -> Vec<Line> {
-    texts.iter().map(|text| Line::now(Source::Stdout, *text)).collect()
+fn lines(texts: &[&str]) -> Vec<NewLogLine> {
+    texts.iter().map(|text| NewLogLine::now(LogSource::Stdout, *text)).collect()
 }
 
 #[tokio::test]
@@ -17,9 +17,18 @@ async fn lines_are_numbered_from_zero_and_a_repeated_call_adds_nothing() {
     let worker = worker(&env).await;
     let id = submit(&env, &job("noop", "")).await;
     let token = claimed(&env, &worker, id).await.token;
-    assert_eq!(env.store().log(id, token, 0, &lines(&["a", "b"])).await.unwrap(), Appended::All);
-    assert_eq!(env.store().log(id, token, 0, &lines(&["a", "b"])).await.unwrap(), Appended::All);
-    assert_eq!(env.store().log(id, token, 1, &lines(&["b", "c"])).await.unwrap(), Appended::All);
+    assert_eq!(
+        env.store().append_log(id, token, 0, &lines(&["a", "b"])).await.unwrap(),
+        AppendAnswer::Recorded
+    );
+    assert_eq!(
+        env.store().append_log(id, token, 0, &lines(&["a", "b"])).await.unwrap(),
+        AppendAnswer::Recorded
+    );
+    assert_eq!(
+        env.store().append_log(id, token, 1, &lines(&["b", "c"])).await.unwrap(),
+        AppendAnswer::Recorded
+    );
     let read = env.store().log_lines(id, 0, 100).await.unwrap();
     let told: Vec<_> = read.iter().map(|line| (line.number, line.text.as_str())).collect();
     assert_eq!(told, [(0, "a"), (1, "b"), (2, "c")]);
@@ -36,16 +45,22 @@ async fn only_the_run_that_has_the_job_writes_its_log_and_progress() {
     let token = claimed(&env, &worker, id).await.token;
     let stale = FencingToken(token.0 + 1);
     let progress = json!({"percent": 50});
-    assert_eq!(env.store().progress(id, token, &progress).await.unwrap(), Appended::All);
+    assert_eq!(env.store().progress(id, token, &progress).await.unwrap(), AppendAnswer::Recorded);
     let before = dump(&env).await;
-    assert_eq!(env.store().log(id, stale, 0, &lines(&["x"])).await.unwrap(), Appended::Stale);
-    assert_eq!(env.store().progress(id, stale, &json!(1)).await.unwrap(), Appended::Stale);
+    assert_eq!(
+        env.store().append_log(id, stale, 0, &lines(&["x"])).await.unwrap(),
+        AppendAnswer::Stale
+    );
+    assert_eq!(env.store().progress(id, stale, &json!(1)).await.unwrap(), AppendAnswer::Stale);
     assert_eq!(dump(&env).await, before);
     assert_eq!(env.store().job(id).await.unwrap().unwrap().progress, Some(progress));
     finish(&env, &end(id, token, Outcome::Done(None))).await;
     let before = dump(&env).await;
-    assert_eq!(env.store().log(id, token, 0, &lines(&["x"])).await.unwrap(), Appended::Stale);
-    assert_eq!(env.store().progress(id, token, &json!(1)).await.unwrap(), Appended::Stale);
+    assert_eq!(
+        env.store().append_log(id, token, 0, &lines(&["x"])).await.unwrap(),
+        AppendAnswer::Stale
+    );
+    assert_eq!(env.store().progress(id, token, &json!(1)).await.unwrap(), AppendAnswer::Stale);
     assert_eq!(dump(&env).await, before, "a run that is over says nothing more");
     env.close().await;
 }
@@ -59,14 +74,17 @@ async fn a_log_that_reaches_its_limit_is_cut_with_a_line_that_says_so() {
     let long = "x".repeat(64 * 1024);
     let mut first = 0;
     let cut = loop {
-        let answer = env.store().log(id, token, first, &lines(&[&long])).await.unwrap();
-        if answer != Appended::All {
+        let answer = env.store().append_log(id, token, first, &lines(&[&long])).await.unwrap();
+        if answer != AppendAnswer::Recorded {
             break answer;
         }
         first += 1;
     };
-    assert_eq!((cut, first), (Appended::Cut, 63), "4 MiB are kept, with what each line costs");
-    assert_eq!(env.store().log(id, token, 64, &lines(&["more"])).await.unwrap(), Appended::Cut);
+    assert_eq!((cut, first), (AppendAnswer::Cut, 63), "4 MiB are kept, with what each line costs");
+    assert_eq!(
+        env.store().append_log(id, token, 64, &lines(&["more"])).await.unwrap(),
+        AppendAnswer::Cut
+    );
     let last = env.store().log_lines(id, 63, 10).await.unwrap();
     assert_eq!((last.len(), last[0].source.as_str()), (1, "capstan"));
     assert!(last[0].text.contains("reached its limit"), "{}", last[0].text);

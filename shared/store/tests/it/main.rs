@@ -2,19 +2,19 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod calls;
+mod cancel;
+mod claim;
 mod crons;
-mod finishing;
+mod finish;
 mod history;
+mod idempotency;
 mod leases;
-mod listing;
+mod lists;
 mod locks;
 mod log;
-mod lost;
 mod model;
 mod outbox;
 mod relations;
-mod same;
-mod starting;
-mod stopping;
 mod subscriptions;
-mod world;
+mod worker_loss;

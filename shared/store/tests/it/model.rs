@@ -4,19 +4,19 @@
 //! Times are not waited for: what shall be over is over in the past or within a moment, what shall not is hours away.
 //! The moment of each step is read off what it wrote; every time that it wrote must then be that moment's.
 
-mod chance;
 mod changes;
-mod dice;
 mod ends;
-mod leases;
-mod loops;
-mod moment;
-mod moves;
-mod places;
+mod expected;
+mod generator;
+mod jobs;
+mod random;
 mod relations;
+mod scheduler;
 mod state;
 mod step;
-mod world;
+mod step_time;
+mod waiting;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -27,13 +27,13 @@ use store::StoreConfig;
 use store::{Dumped, Outbox, Store};
 use testkit::{TestEnv, disagreements};
 
-use crate::world::dump_of;
-use chance::Chance;
-use moment::moment;
-use places::Stand;
+use crate::calls::dump_of;
+use generator::Generator;
 use state::{Model, World};
 use step::{Repeated, Step};
+use step_time::step_time;
 use tokio::task::JoinSet;
+use waiting::Position;
 
 /// How many histories there are, unless `CAPSTAN_TEST_HISTORIES` asks for more.
 const HISTORIES: u64 = 50;
@@ -96,7 +96,7 @@ async fn history(mut config: StoreConfig, seed: u64) -> (usize, BTreeSet<String>
     let mut history = History::new(Store::new(&config).unwrap(), seed).await;
     history.run().await;
     history.store.remove_namespace().await.unwrap();
-    (history.told.len(), std::mem::take(&mut history.model.walked))
+    (history.told.len(), std::mem::take(&mut history.model.transitions))
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {
@@ -132,7 +132,7 @@ struct History {
     store: Store,
     outbox: Outbox,
     seed: u64,
-    chance: Chance,
+    generator: Generator,
     model: Model,
     /// The store after the last step.
     world: World,
@@ -142,17 +142,17 @@ struct History {
 impl History {
     async fn new(store: Store, seed: u64) -> History {
         let mut outbox = Outbox::new(store.clone(), "relay".into()).unwrap();
-        outbox.make_group().await.unwrap();
+        outbox.create_group().await.unwrap();
         let (model, world) = (Model::default(), World::new());
-        let chance = Chance::new(seed);
-        History { store, outbox, seed, chance, model, world, told: Vec::new() }
+        let generator = Generator::new(seed);
+        History { store, outbox, seed, generator, model, world, told: Vec::new() }
     }
 
     async fn run(&mut self) {
         while self.told.len() < STEPS {
-            let step = self.chance.step(&self.model);
+            let step = self.generator.step(&self.model);
             self.make(&step).await;
-            if self.chance.dice.percent(30) {
+            if self.generator.random.percent(30) {
                 self.make_again(&step).await;
             }
         }
@@ -161,25 +161,25 @@ impl History {
     /// Makes a step of both and compares all there is.
     async fn make(&mut self, step: &Step) {
         if step.asks_for_age() {
-            self.settle().await;
+            self.propagate().await;
         }
         self.told.push(step.told());
         let answered = step.call(&self.store, &mut self.outbox).await;
         let answered = answered.unwrap_or_else(|error| panic!("the store answers: {error}"));
         let after = world(&self.store).await;
-        if let Some(now) = answered.moment.or(moment(&self.world, &after)) {
+        if let Some(now) = answered.moment.or(step_time(&self.world, &after)) {
             assert!(now >= self.model.now, "time goes forward: {now} after {}", self.model.now);
             self.model.now = now;
         }
         let expected = self.model.step(step, &after);
         assert_eq!(answered.text, expected, "left: the store's answer; right: the model's");
-        let wrong = differences(&after, &self.model.world());
+        let wrong = differences(&after, &self.model.expected());
         assert!(wrong.is_empty(), "the store is not as the model says:\n{wrong}");
         let wrong = disagreements(&after);
         assert!(wrong.is_empty(), "the store disagrees with itself:\n{}", wrong.join("\n"));
         self.world = after;
         if self.is_unsettled() {
-            self.settle().await;
+            self.propagate().await;
         }
     }
 
@@ -204,16 +204,18 @@ impl History {
     fn is_unsettled(&self) -> bool {
         let soon = self.model.now + 1..self.model.now + 1_000;
         let mut leases = self.model.workers.values().map(|worker| worker.until);
-        let mut due = self.model.jobs.values().filter_map(|job| match job.stand {
-            Stand::Due(at) if job.waits() => Some(at),
-            Stand::Due(_) | Stand::Ready(_) | Stand::Behind | Stand::Parked | Stand::Nowhere => {
-                None
-            }
+        let mut due = self.model.jobs.values().filter_map(|job| match job.position {
+            Position::Due(at) if job.waits() => Some(at),
+            Position::Due(_)
+            | Position::Offered(_)
+            | Position::Backlog
+            | Position::Parked
+            | Position::Nowhere => None,
         });
         leases.any(|at| soon.contains(&at)) || due.any(|at| soon.contains(&at))
     }
 
-    async fn settle(&mut self) {
+    async fn propagate(&mut self) {
         tokio::time::sleep(SETTLED).await;
         self.model.now += SETTLED.as_millis() as i64;
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use domain::queue::QueueName;
-use store::{Outbox, Reoffer};
+use store::{Outbox, Redispatch};
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
-use crate::world::{claimed, dump, submit, worker};
+use crate::calls::{claimed, dump, submit, worker};
 
 const NO_TIME: Duration = Duration::from_millis(1);
 
@@ -16,21 +16,21 @@ async fn each_entry_goes_to_one_relay_and_to_another_when_that_one_leaves_it() {
     env.store().submit(&jobs(10, "noop", "scan=1")).await.unwrap();
     let mut first = Outbox::new(env.store().clone(), "first".into()).unwrap();
     let mut second = Outbox::new(env.store().clone(), "second".into()).unwrap();
-    first.make_group().await.unwrap();
-    second.make_group().await.unwrap();
-    let some = first.fresh(6, NO_TIME).await.unwrap();
-    let others = second.fresh(100, NO_TIME).await.unwrap();
+    first.create_group().await.unwrap();
+    second.create_group().await.unwrap();
+    let some = first.read_new(6, NO_TIME).await.unwrap();
+    let others = second.read_new(100, NO_TIME).await.unwrap();
     assert_eq!((some.len(), others.len()), (6, 4));
     assert!(some.iter().all(|entry| !others.contains(entry)));
-    assert_eq!(first.mine(100).await.unwrap(), some, "it may not have heard the answer");
+    assert_eq!(first.read_own(100).await.unwrap(), some, "it may not have heard the answer");
     second.remove(others.iter()).await.unwrap();
-    assert_eq!(second.mine(100).await.unwrap(), []);
-    assert_eq!(second.left_behind(100, Duration::from_secs(60)).await.unwrap(), []);
+    assert_eq!(second.read_own(100).await.unwrap(), []);
+    assert_eq!(second.take_over(100, Duration::from_secs(60)).await.unwrap(), []);
     tokio::time::sleep(Duration::from_millis(2)).await;
-    let taken_over = second.left_behind(100, NO_TIME).await.unwrap();
+    let taken_over = second.take_over(100, NO_TIME).await.unwrap();
     assert_eq!(taken_over, some);
     second.remove(taken_over.iter()).await.unwrap();
-    assert_eq!(first.fresh(100, NO_TIME).await.unwrap(), []);
+    assert_eq!(first.read_new(100, NO_TIME).await.unwrap(), []);
     assert_eq!(second.forget_dead_relays(Duration::ZERO).await.unwrap(), 1);
     env.close().await;
 }
@@ -40,28 +40,32 @@ async fn only_old_offers_of_waiting_jobs_are_offered_again() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let mut outbox = Outbox::new(env.store().clone(), "relay".into()).unwrap();
-    outbox.make_group().await.unwrap();
+    outbox.create_group().await.unwrap();
     let (lost, running) = (job("noop", "scan=1"), job("noop", "scan=1"));
     submit(&env, &lost).await;
     submit(&env, &running).await;
-    let which = |age| Reoffer { queue: QueueName::of(&lost), age, behind: None };
+    let which = |age| Redispatch { queue: QueueName::of(&lost), age, behind: None };
     let before = dump(&env).await;
     tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(
-        env.store().reoffer(&which(NO_TIME)).await.unwrap(),
+        env.store().redispatch(&which(NO_TIME)).await.unwrap(),
         0,
         "they are still in the outbox"
     );
     assert_eq!(dump(&env).await, before);
-    let published = outbox.fresh(100, NO_TIME).await.unwrap();
+    let published = outbox.read_new(100, NO_TIME).await.unwrap();
     outbox.remove(published.iter()).await.unwrap();
     claimed(&env, &worker, running.id).await;
-    assert_eq!(env.store().reoffer(&which(Duration::from_secs(60))).await.unwrap(), 0, "not old");
+    assert_eq!(
+        env.store().redispatch(&which(Duration::from_secs(60))).await.unwrap(),
+        0,
+        "not old"
+    );
     tokio::time::sleep(Duration::from_millis(2)).await;
-    assert_eq!(env.store().reoffer(&which(NO_TIME)).await.unwrap(), 1);
-    let again = outbox.fresh(100, NO_TIME).await.unwrap();
+    assert_eq!(env.store().redispatch(&which(NO_TIME)).await.unwrap(), 1);
+    let again = outbox.read_new(100, NO_TIME).await.unwrap();
     assert_eq!(again.len(), 1);
-    assert_eq!(again[0].ready.as_ref().unwrap().id, lost.id);
+    assert_eq!(again[0].job.as_ref().unwrap().id, lost.id);
     assert_consistent(env.store()).await;
     env.close().await;
 }
@@ -71,9 +75,9 @@ async fn an_offer_lost_in_a_backlog_is_found_when_later_ones_are_claimed() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let mut outbox = Outbox::new(env.store().clone(), "relay".into()).unwrap();
-    outbox.make_group().await.unwrap();
+    outbox.create_group().await.unwrap();
     let batch = jobs(3, "noop", "scan=1");
-    let which = |behind_ms| Reoffer {
+    let which = |behind_ms| Redispatch {
         queue: QueueName::of(&batch[0]),
         age: NO_TIME,
         behind: Some(Duration::from_millis(behind_ms)),
@@ -82,22 +86,26 @@ async fn an_offer_lost_in_a_backlog_is_found_when_later_ones_are_claimed() {
         submit(&env, job).await;
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let published = outbox.fresh(100, NO_TIME).await.unwrap();
+    let published = outbox.read_new(100, NO_TIME).await.unwrap();
     outbox.remove(published.iter()).await.unwrap();
     let before = dump(&env).await;
-    assert_eq!(env.store().reoffer(&which(0)).await.unwrap(), 0, "none of the queue was claimed");
+    assert_eq!(
+        env.store().redispatch(&which(0)).await.unwrap(),
+        0,
+        "none of the queue was claimed"
+    );
     assert_eq!(dump(&env).await, before);
 
     claimed(&env, &worker, batch[1].id).await;
     let before = dump(&env).await;
-    assert_eq!(env.store().reoffer(&which(3_600_000)).await.unwrap(), 0, "not so far behind");
-    let other = Reoffer { queue: "scan=1.high".parse().unwrap(), ..which(0) };
-    assert_eq!(env.store().reoffer(&other).await.unwrap(), 0, "another queue");
+    assert_eq!(env.store().redispatch(&which(3_600_000)).await.unwrap(), 0, "not so far behind");
+    let other = Redispatch { queue: "scan=1.high".parse().unwrap(), ..which(0) };
+    assert_eq!(env.store().redispatch(&other).await.unwrap(), 0, "another queue");
     assert_eq!(dump(&env).await, before);
-    assert_eq!(env.store().reoffer(&which(0)).await.unwrap(), 1);
-    let again = outbox.fresh(100, NO_TIME).await.unwrap();
+    assert_eq!(env.store().redispatch(&which(0)).await.unwrap(), 1);
+    let again = outbox.read_new(100, NO_TIME).await.unwrap();
     assert_eq!(again.len(), 1);
-    assert_eq!(again[0].ready.as_ref().unwrap().id, batch[0].id, "the third may still be coming");
+    assert_eq!(again[0].job.as_ref().unwrap().id, batch[0].id, "the third may still be coming");
     assert_consistent(env.store()).await;
     env.close().await;
 }

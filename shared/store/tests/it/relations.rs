@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use domain::job::{Cancellation, JobId, NewJob, Outcome, Status, Timestamp, DependencyCondition, WorkerId};
-use store::{BadRelation, ClaimAnswer, Dumped, Filter, Place, Relation, StoreError};
+use domain::job::{
+    Cancellation, DependencyCondition, JobId, NewJob, Outcome, Status, Timestamp, WorkerId,
+};
+use store::{
+    ClaimAnswer, Dumped, InvalidRelation, JobFilter, RelationProblem, StoreError, WaitPosition,
+};
 use testkit::{TestEnv, assert_consistent, job, jobs};
 use uuid::Uuid;
 
-use crate::world::{claim, claimed, dump, end, failed, finish, lose, status, submit, worker};
+use crate::calls::{claim, claimed, dump, end, failed, finish, lose, status, submit, worker};
 
 fn after(ids: &[JobId]) -> NewJob {
     let mut job = job("noop", "");
@@ -27,7 +31,7 @@ async fn run(env: &TestEnv, worker: &WorkerId, id: JobId, outcome: Outcome) {
 }
 
 async fn settled(env: &TestEnv) {
-    while env.store().settle().await.unwrap() != (0, 0) {}
+    while env.store().propagate().await.unwrap() != (0, 0) {}
     assert_consistent(env.store()).await;
 }
 
@@ -41,8 +45,8 @@ async fn a_job_runs_when_all_that_it_depends_on_are_done() {
     let store = env.store();
     assert_eq!(store.job(a).await.unwrap().unwrap().next, Some(last));
     run(&env, &worker, a, Outcome::Done(None)).await;
-    let place = store.place(&store.job(last).await.unwrap().unwrap()).await.unwrap();
-    assert_eq!(place, Place::Dependent(1));
+    let place = store.wait_position(&store.job(last).await.unwrap().unwrap()).await.unwrap();
+    assert_eq!(place, WaitPosition::Dependencies(1));
     run(&env, &worker, b, Outcome::Done(None)).await;
     // What ends a run lets those go on at once that wait for it.
     run(&env, &worker, last, Outcome::Done(None)).await;
@@ -124,15 +128,15 @@ async fn a_submission_that_names_what_it_must_not_name_is_refused_whole() {
     own.spec.depends_on = vec![parent];
     let before = dump(&env).await;
     for (job, kind, id) in [
-        (after(&[over, nobody]), Relation::UnknownDependency, nobody),
-        (child(over), Relation::ParentOver, over),
-        (child(nobody), Relation::ParentOver, nobody),
-        (foreign, Relation::ForeignDependency, stranger),
-        (own, Relation::ForeignDependency, parent),
+        (after(&[over, nobody]), RelationProblem::UnknownDependency, nobody),
+        (child(over), RelationProblem::ParentOver, over),
+        (child(nobody), RelationProblem::ParentOver, nobody),
+        (foreign, RelationProblem::ForeignDependency, stranger),
+        (own, RelationProblem::ForeignDependency, parent),
     ] {
         let refused = env.store().submit(&[testkit::job("noop", ""), job]).await;
         let Err(StoreError::Relation(bad)) = refused else { panic!("{refused:?}") };
-        assert_eq!(bad, BadRelation { kind, place: 1, id });
+        assert_eq!(bad, InvalidRelation { kind, index: 1, id });
         assert_eq!(dump(&env).await, before);
     }
     env.close().await;
@@ -159,11 +163,11 @@ async fn a_parent_waits_for_its_children_without_a_worker_and_ends_as_they_do() 
         finish(&env, &end(second, token, Outcome::Await(Some(result.clone())))).await;
         assert_eq!(status(&env, second).await, Status::Waiting);
         assert_eq!(store.lock(&"a".parse().unwrap()).await.unwrap().held, 0);
-        let place = store.place(&store.job(second).await.unwrap().unwrap()).await.unwrap();
-        assert_eq!(place, Place::Awaiting(2));
-        assert_eq!(store.leave(&new).await.unwrap(), store::Left::Done, "it holds nothing");
+        let place = store.wait_position(&store.job(second).await.unwrap().unwrap()).await.unwrap();
+        assert_eq!(place, WaitPosition::Children(2));
+        assert_eq!(store.leave(&new).await.unwrap(), store::LeaveAnswer::Left, "it holds nothing");
         assert_consistent(store).await;
-        let of = Filter { parent: Some(parent), ..Filter::default() };
+        let of = JobFilter { parent: Some(parent), ..JobFilter::default() };
         assert_eq!(store.jobs(&of, 0, 10).await.unwrap().total, 2);
         run(&env, &keeper, early, Outcome::Done(None)).await;
         assert_eq!(status(&env, second).await, Status::Waiting);
@@ -217,7 +221,7 @@ async fn ten_thousand_children_hold_up_nobody() {
     let mut longest = Duration::ZERO;
     loop {
         let began = Instant::now();
-        let (moved, left) = store.settle().await.unwrap();
+        let (moved, left) = store.propagate().await.unwrap();
         longest = longest.max(began.elapsed());
         assert!(moved <= 100, "a step is bounded");
         if left == 0 {
@@ -273,7 +277,11 @@ async fn whoever_submits_thousands_has_no_more_than_a_window_in_front_of_others(
     assert_eq!(order.len(), 64 + 10);
     assert!(few.iter().all(|job| order.contains(&job.id.to_string().as_str())));
     let last = store.job(many[999].id).await.unwrap().unwrap();
-    assert_eq!(store.place(&last).await.unwrap(), Place::Behind(999), "it is the last");
+    assert_eq!(
+        store.wait_position(&last).await.unwrap(),
+        WaitPosition::Backlog(999),
+        "it is the last"
+    );
     // Each that starts lets the next one of its share in; in the end all have been offered.
     for (number, job) in many.iter().enumerate() {
         claimed(&env, &worker, job.id).await;

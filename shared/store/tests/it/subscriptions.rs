@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use domain::job::{Cancellation, Status, WorkerId};
-use domain::subscription::{Delivery, SigningSecret, SubscriptionName};
+use domain::subscription::{EventDelivery, SigningSecret, SubscriptionName};
 use serde_json::json;
 use store::{
-    Event, Dumped, EventId, MAX_SUBSCRIPTIONS, News, Notice, Notified, SetSubscription,
-    Subscription, SubscriptionSet, Tried,
+    DeliveryAnswer, DeliveryAttempt, DeliveryPlan, Dumped, EventId, MAX_SUBSCRIPTIONS,
+    PendingEvents, SetSubscription, Subscription, SubscriptionSet,
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
-use crate::world::{beat, claimed, dump, end, failed, finish, submit};
+use crate::calls::{beat, claimed, dump, end, failed, finish, submit};
 
 fn name(text: &str) -> SubscriptionName {
     text.parse().unwrap()
@@ -32,26 +32,26 @@ async fn look(env: &TestEnv, text: &str) -> Subscription {
     env.store().subscription(&name(text)).await.unwrap().unwrap()
 }
 
-async fn news(env: &TestEnv) -> Option<News> {
-    env.store().news(1000).await.unwrap()
+async fn news(env: &TestEnv) -> Option<PendingEvents> {
+    env.store().pending_events(1000).await.unwrap()
 }
 
 /// All of the news, told to everybody.
-fn everything(news: &News) -> Notice<'_> {
+fn everything(news: &PendingEvents) -> DeliveryPlan<'_> {
     let told = |change| {
-        let message = move |one: &Subscription| Delivery::of((&one.name, one.id), change);
+        let message = move |one: &Subscription| EventDelivery::of((&one.name, one.id), change);
         news.subscriptions.iter().map(move |one| (one, message(one)))
     };
-    Notice {
-        heard: news.heard,
-        next: news.changes.last().map_or(news.heard, |event| event.id),
+    DeliveryPlan {
+        cursor: news.cursor,
+        next: news.events.last().map_or(news.cursor, |event| event.id),
         cut: None,
-        messages: news.changes.iter().flat_map(told).collect(),
+        messages: news.events.iter().flat_map(told).collect(),
     }
 }
 
-async fn notify(env: &TestEnv, notice: &Notice<'_>) -> Notified {
-    env.store().notify(notice).await.unwrap()
+async fn notify(env: &TestEnv, notice: &DeliveryPlan<'_>) -> DeliveryAnswer {
+    env.store().create_deliveries(notice).await.unwrap()
 }
 
 #[tokio::test]
@@ -60,15 +60,15 @@ async fn the_first_hears_of_what_comes_after_it_and_with_the_last_nothing_is_lef
     submit(&env, &job("noop", "")).await;
     assert!(news(&env).await.is_none(), "nobody has subscribed");
     assert!(matches!(set(&env, &wanted("a")).await, SubscriptionSet::Created(Some(_))));
-    assert!(news(&env).await.unwrap().changes.is_empty(), "what was before is not told");
+    assert!(news(&env).await.unwrap().events.is_empty(), "what was before is not told");
     let id = submit(&env, &job("noop", "")).await;
     let heard = news(&env).await.unwrap();
-    assert_eq!(heard.changes[0].fields["job"], id.to_string());
+    assert_eq!(heard.events[0].fields["job"], id.to_string());
 
     // A second one hears of what comes after it, wherever the first is.
     set(&env, &wanted("b")).await;
-    assert_eq!(look(&env, "b").await.since, heard.changes[0].id);
-    assert_eq!(look(&env, "a").await.since, heard.heard);
+    assert_eq!(look(&env, "b").await.since, heard.events[0].id);
+    assert_eq!(look(&env, "a").await.since, heard.cursor);
     assert_consistent(env.store()).await;
     for (text, there) in [("a", true), ("a", false), ("b", true)] {
         assert_eq!(env.store().delete_subscription(&name(text)).await.unwrap(), there);
@@ -76,7 +76,7 @@ async fn the_first_hears_of_what_comes_after_it_and_with_the_last_nothing_is_lef
     }
     assert!(news(&env).await.is_none());
     let late = everything(&heard);
-    assert_eq!(notify(&env, &late).await, Notified::Moved, "and nobody is told any more");
+    assert_eq!(notify(&env, &late).await, DeliveryAnswer::Conflict, "and nobody is told any more");
     let left = dump(&env).await;
     assert!(!left.keys().any(|key| key.contains("subscription")), "{left:?}");
     env.close().await;
@@ -89,13 +89,13 @@ async fn who_tells_the_same_news_second_finds_them_told_and_changes_nothing() {
     set(&env, &wanted("b")).await;
     let id = submit(&env, &job("noop", "")).await;
     let (mine, theirs) = (news(&env).await.unwrap(), news(&env).await.unwrap());
-    assert_eq!(notify(&env, &everything(&mine)).await, Notified::Notified(2, 0));
+    assert_eq!(notify(&env, &everything(&mine)).await, DeliveryAnswer::Created(2, 0));
     let told = dump(&env).await;
-    assert_eq!(notify(&env, &everything(&theirs)).await, Notified::Moved);
+    assert_eq!(notify(&env, &everything(&theirs)).await, DeliveryAnswer::Conflict);
     assert_eq!(dump(&env).await, told);
     assert_consistent(env.store()).await;
 
-    let message = Delivery::of((&name("a"), look(&env, "a").await.id), &mine.changes[0]);
+    let message = EventDelivery::of((&name("a"), look(&env, "a").await.id), &mine.events[0]);
     let made = env.store().job(message.message).await.unwrap().unwrap();
     assert_eq!((made.spec.action.as_str(), made.retries_left), ("deliver", 1));
     assert_eq!(made.spec.scheduled_by.as_deref(), Some("subscription a"));
@@ -103,8 +103,8 @@ async fn who_tells_the_same_news_second_finds_them_told_and_changes_nothing() {
     assert_eq!(look(&env, "a").await.record.waiting, 1);
 
     // An event that would be told again, as if the place had gone back, has its job already.
-    let again = Notice { heard: everything(&mine).next, ..everything(&mine) };
-    assert_eq!(notify(&env, &again).await, Notified::Notified(0, 0));
+    let again = DeliveryPlan { cursor: everything(&mine).next, ..everything(&mine) };
+    assert_eq!(notify(&env, &again).await, DeliveryAnswer::Created(0, 0));
     env.close().await;
 }
 
@@ -122,13 +122,13 @@ async fn one_that_was_deleted_paused_or_made_anew_meanwhile_is_not_told() {
     }
     set(&env, &anew).await;
     assert!(env.store().pause_subscription(&paused.name, true, None).await.unwrap());
-    assert_eq!(notify(&env, &everything(&seen)).await, Notified::Notified(0, 0));
+    assert_eq!(notify(&env, &everything(&seen)).await, DeliveryAnswer::Created(0, 0));
     assert_consistent(env.store()).await;
 
     // What comes while it is paused is not told when it is resumed, read or not.
     let id = submit(&env, &job("noop", "")).await;
     assert!(env.store().pause_subscription(&paused.name, false, None).await.unwrap());
-    let changes = news(&env).await.unwrap().changes;
+    let changes = news(&env).await.unwrap().events;
     assert_eq!(changes[0].fields["job"], id.to_string());
     assert_eq!(look(&env, "paused").await.since, changes[0].id);
     env.close().await;
@@ -139,7 +139,7 @@ async fn it_keeps_its_secret_until_another_is_given_and_both_are_good_for_a_whil
     let env = TestEnv::new().await;
     let SubscriptionSet::Created(Some(first)) = set(&env, &wanted("a")).await else { panic!() };
     assert_eq!(look(&env, "a").await.secrets, std::slice::from_ref(&first));
-    assert_eq!(set(&env, &wanted("a")).await, SubscriptionSet::Same);
+    assert_eq!(set(&env, &wanted("a")).await, SubscriptionSet::Unchanged);
     let second = SigningSecret::random().unwrap();
     let given = SetSubscription { secret: Some(second.clone()), ..wanted("a") };
     assert_eq!(set(&env, &given).await, SubscriptionSet::Changed);
@@ -185,19 +185,19 @@ async fn events_that_are_gone_before_they_are_read_are_counted_by_whom_they_conc
         set(&env, &wanted(text)).await;
     }
     env.store().pause_subscription(&name("sleeps"), true, None).await.unwrap();
-    let heard = news(&env).await.unwrap().heard;
+    let heard = news(&env).await.unwrap().cursor;
     for _ in 0..110 {
         env.store().submit(&jobs(100, "noop", "")).await.unwrap();
     }
     set(&env, &wanted("late")).await;
     let seen = news(&env).await.unwrap();
     let kept = seen.kept.expect("some are gone");
-    assert_eq!(kept, seen.changes[0].id);
+    assert_eq!(kept, seen.events[0].id);
     let names = seen.subscriptions.iter().filter(|one| one.since < kept).map(|one| &one.name);
     let cut = Some((kept, names.collect()));
-    let next = seen.changes.last().unwrap().id;
-    let notice = Notice { heard: seen.heard, next, cut, messages: Vec::new() };
-    assert_eq!(notify(&env, &notice).await, Notified::Notified(0, 0));
+    let next = seen.events.last().unwrap().id;
+    let notice = DeliveryPlan { cursor: seen.cursor, next, cut, messages: Vec::new() };
+    assert_eq!(notify(&env, &notice).await, DeliveryAnswer::Created(0, 0));
     let listens = look(&env, "listens").await.record;
     assert_eq!((listens.cuts, listens.last_cut), (1, Some((heard, kept))));
     for other in ["sleeps", "late"] {
@@ -215,19 +215,19 @@ async fn how_a_message_went_is_counted_once_and_one_that_failed_for_good_is_forg
         submit(&env, &job("noop", "")).await;
     }
     let seen = news(&env).await.unwrap();
-    assert_eq!(notify(&env, &everything(&seen)).await, Notified::Notified(2, 0));
+    assert_eq!(notify(&env, &everything(&seen)).await, DeliveryAnswer::Created(2, 0));
     let one = look(&env, "a").await;
     let [first, second] =
-        [0, 1].map(|at: usize| Delivery::of((&one.name, one.id), &seen.changes[at]));
-    let tell = async |message: &Delivery, tried: Tried<'_>| {
-        env.store().note_try(&one, message, tried).await.unwrap();
+        [0, 1].map(|at: usize| EventDelivery::of((&one.name, one.id), &seen.events[at]));
+    let tell = async |message: &EventDelivery, tried: DeliveryAttempt<'_>| {
+        env.store().record_attempt(&one, message, tried).await.unwrap();
         look(&env, "a").await.record
     };
-    let record = tell(&first, Tried::Failed("the receiver answered 500")).await;
+    let record = tell(&first, DeliveryAttempt::Failed("the receiver answered 500")).await;
     assert_eq!((record.waiting, record.failed, record.delivered), (2, 1, 0));
     assert_eq!(record.last_failure.unwrap().event, first.event);
     for _ in 0..2 {
-        let record = tell(&first, Tried::Delivered).await;
+        let record = tell(&first, DeliveryAttempt::Delivered).await;
         assert_eq!((record.waiting, record.delivered), (1, 1));
         assert_eq!(record.last_delivered.unwrap().0, first.event);
     }
@@ -236,7 +236,7 @@ async fn how_a_message_went_is_counted_once_and_one_that_failed_for_good_is_forg
     let worker = WorkerId::random();
     let mut here = beat(&worker, Duration::from_secs(60));
     here.actions = vec!["deliver".parse().unwrap()];
-    env.store().beat(&here).await.unwrap();
+    env.store().heartbeat(&here).await.unwrap();
     let run = claimed(&env, &worker, second.message).await;
     finish(&env, &end(run.id, run.token, failed())).await;
     assert_eq!(env.store().forget_deliveries().await.unwrap(), 0);
@@ -248,7 +248,7 @@ async fn how_a_message_went_is_counted_once_and_one_that_failed_for_good_is_forg
     assert_eq!(look(&env, "a").await.record.waiting, 0);
 
     env.store().delete_subscription(&one.name).await.unwrap();
-    env.store().note_try(&one, &first, Tried::Delivered).await.unwrap();
+    env.store().record_attempt(&one, &first, DeliveryAttempt::Delivered).await.unwrap();
     assert!(env.store().subscription(&one.name).await.unwrap().is_none(), "nothing is noted");
     assert_consistent(env.store()).await;
     env.close().await;
@@ -258,13 +258,13 @@ async fn how_a_message_went_is_counted_once_and_one_that_failed_for_good_is_forg
 async fn the_place_is_kept_as_the_stream_writes_it() {
     let env = TestEnv::new().await;
     set(&env, &wanted("a")).await;
-    assert_eq!(news(&env).await.unwrap().heard, EventId::default(), "there is no stream yet");
+    assert_eq!(news(&env).await.unwrap().cursor, EventId::default(), "there is no stream yet");
     let world = env.store().dump().await.unwrap();
-    assert_eq!(world["subscriptions:heard"], Dumped::Text("0-0".to_owned()));
+    assert_eq!(world["subscriptions:cursor"], Dumped::Text("0-0".to_owned()));
     let id = submit(&env, &job("noop", "")).await;
     let seen = news(&env).await.unwrap();
-    assert_eq!(seen.changes[0].fields["job"], id.to_string());
+    assert_eq!(seen.events[0].fields["job"], id.to_string());
     notify(&env, &everything(&seen)).await;
-    assert_eq!(news(&env).await.unwrap().heard, seen.changes[0].id);
+    assert_eq!(news(&env).await.unwrap().cursor, seen.events[0].id);
     env.close().await;
 }

@@ -1,30 +1,30 @@
 //! What is said of a job or a worker, and neither starts nor ends it.
 
-use domain::job::{JobId, JobSpec, Status, Timestamp, FencingToken, WorkerId};
+use domain::job::{FencingToken, JobId, JobSpec, Status, Timestamp, WorkerId};
 use serde_json::Value;
-use store::{Appended, Changed, JobChange, Line, Steer, Steered};
+use store::{AppendAnswer, ChangeAnswer, CommandAnswer, JobChange, NewLogLine, WorkerCommand};
 
-use super::moves::fields;
+use super::jobs::fields;
 use super::state::Model;
 
 impl Model {
-    pub(super) fn change(&mut self, id: JobId, change: JobChange) -> Changed {
-        let Some(job) = self.jobs.get(&id) else { return Changed::Gone };
-        if job.status != Status::Waiting || job.awaits {
-            return Changed::Refused(job.status);
+    pub(super) fn change(&mut self, id: JobId, change: JobChange) -> ChangeAnswer {
+        let Some(job) = self.jobs.get(&id) else { return ChangeAnswer::Gone };
+        if job.status != Status::Waiting || job.awaits_children {
+            return ChangeAnswer::Refused(job.status);
         }
         let at = change.scheduled_at.map_or(job.scheduled_at, Timestamp::ms);
         let priority = change.priority.unwrap_or(job.priority);
         if let Some(expires) = job.expires_at.filter(|expires| at >= *expires) {
-            return Changed::TooLate(Timestamp::from_ms(expires));
+            return ChangeAnswer::TooLate(Timestamp::from_ms(expires));
         }
         if (at, priority) == (job.scheduled_at, job.priority) {
-            return Changed::Done;
+            return ChangeAnswer::Changed;
         }
         let (blocked, now) = (job.blockers > 0, self.now);
         self.queues.insert(format!("{}.{priority}", job.class));
         if !blocked {
-            self.take_out(id);
+            self.withdraw(id);
         }
         let job = self.job_mut(id);
         (job.priority, job.scheduled_at, job.last_updated) = (priority, at, now);
@@ -34,24 +34,35 @@ impl Model {
             job.spec = serde_json::to_string(&spec).unwrap();
         }
         if !blocked {
-            self.place(id);
+            self.schedule(id);
         }
-        self.refill();
-        self.tell(id);
-        Changed::Done
+        self.refill_offers();
+        self.emit_job(id);
+        ChangeAnswer::Changed
     }
 
-    pub(super) fn log(&mut self, id: JobId, token: FencingToken, first: u64, lines: &[Line]) -> Appended {
+    pub(super) fn log(
+        &mut self,
+        id: JobId,
+        token: FencingToken,
+        first: u64,
+        lines: &[NewLogLine],
+    ) -> AppendAnswer {
         let now = self.now;
-        let Some(job) = self.running(id, token) else { return Appended::Stale };
+        let Some(job) = self.running(id, token) else { return AppendAnswer::Stale };
         let log = job.log.get_or_insert_default();
         let known = log.len().saturating_sub(first as usize);
         log.extend(lines.iter().skip(known).map(|line| (now, line.clone())));
-        Appended::All
+        AppendAnswer::Recorded
     }
 
-    pub(super) fn progress(&mut self, id: JobId, token: FencingToken, value: &Value) -> Appended {
-        let Some(job) = self.running(id, token) else { return Appended::Stale };
+    pub(super) fn progress(
+        &mut self,
+        id: JobId,
+        token: FencingToken,
+        value: &Value,
+    ) -> AppendAnswer {
+        let Some(job) = self.running(id, token) else { return AppendAnswer::Stale };
         job.progress = Some(value.to_string());
         let told = fields([
             ("job", id.to_string()),
@@ -60,22 +71,26 @@ impl Model {
             ("progress", value.to_string()),
         ]);
         self.events.push(told);
-        Appended::All
+        AppendAnswer::Recorded
     }
 
-    pub(super) fn steer(&mut self, id: &WorkerId, wanted: &Steer) -> Steered {
-        let Some(worker) = self.workers.get_mut(id) else { return Steered::Gone };
+    pub(super) fn command_worker(
+        &mut self,
+        id: &WorkerId,
+        wanted: &WorkerCommand,
+    ) -> CommandAnswer {
+        let Some(worker) = self.workers.get_mut(id) else { return CommandAnswer::Gone };
         if worker.status != "running" {
-            return Steered::Over;
+            return CommandAnswer::Over;
         }
         let (field, value) = match wanted {
-            Steer::Drain => ("drain", "1".to_owned()),
-            Steer::Resume => ("drain", String::new()),
-            Steer::Capacity(map) => ("wantedMap", serde_json::to_string(map).unwrap()),
+            WorkerCommand::Drain => ("drain", "1".to_owned()),
+            WorkerCommand::Resume => ("drain", String::new()),
+            WorkerCommand::Capacity(map) => ("wantedMap", serde_json::to_string(map).unwrap()),
         };
         let place = if field == "drain" { &mut worker.drain } else { &mut worker.wanted_map };
         *place = Some(value.clone());
         self.events.push(fields([("worker", id.to_string()), (field, value)]));
-        Steered::Told
+        CommandAnswer::Accepted
     }
 }

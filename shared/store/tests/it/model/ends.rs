@@ -1,15 +1,15 @@
 //! How jobs end in the model, by their workers or because somebody wants it, and what carries on after them.
 
-use domain::job::{Cancellation, Transition, JobId, Outcome, JobSpec, Status};
-use store::{Cancelling, Deleting, Finish, Finished, Retrying};
+use domain::job::{Cancellation, JobId, JobSpec, Outcome, Status, Transition};
+use store::{CancelAnswer, DeleteAnswer, Finish, FinishAnswer, RetryAnswer};
 
 use super::state::Model;
 
 impl Model {
-    pub(super) fn finish(&mut self, end: &Finish) -> Finished {
-        let Some(job) = self.jobs.get(&end.id) else { return Finished::Gone };
+    pub(super) fn finish(&mut self, end: &Finish) -> FinishAnswer {
+        let Some(job) = self.jobs.get(&end.id) else { return FinishAnswer::Gone };
         if job.token != Some(end.token.0) {
-            return Finished::Stale;
+            return FinishAnswer::Stale;
         }
         let (status, wanted) = (job.status, job.status != Status::CancelRequest);
         let event = match end.outcome {
@@ -22,14 +22,18 @@ impl Model {
         };
         let Some(to) = self.next(end.id, event) else {
             let running = status.is_running();
-            return if running { Finished::Refused(status) } else { Finished::Already(status) };
+            return if running {
+                FinishAnswer::Refused(status)
+            } else {
+                FinishAnswer::Already(status)
+            };
         };
         if to == Status::WorkerResurrection {
             let now = self.now;
             let job = self.job_mut(end.id);
             (job.status, job.last_updated) = (to, now);
-            self.tell(end.id);
-            return Finished::Recorded(to);
+            self.emit_job(end.id);
+            return FinishAnswer::Recorded(to);
         }
         if wanted && event != Transition::Await {
             self.carry_on(end, to);
@@ -48,12 +52,12 @@ impl Model {
         if to == Status::Waiting {
             match self.await_children(end.id) {
                 Some(at_once) => to = at_once,
-                None => return Finished::Recorded(to),
+                None => return FinishAnswer::Recorded(to),
             }
         }
         self.end(end.id, to);
-        self.free(end.id);
-        Finished::Recorded(to)
+        self.free_locks(end.id);
+        FinishAnswer::Recorded(to)
     }
 
     /// The job after one that failed with retries left, or whose worker shuts down.
@@ -81,14 +85,15 @@ impl Model {
     ) {
         let old = self.jobs[&id].clone();
         let spec: JobSpec = serde_json::from_str(&old.spec).unwrap();
-        let mut job = self.fresh(&old.action, &old.class, &spec);
+        let mut job = self.new_record(&old.action, &old.class, &spec);
         job.scheduled_at = self.now + delay_ms;
         (job.retry_from, job.attempt) = (Some(id), old.attempt + 1);
         (job.retries_left, job.crashes) = (left, crashes);
         // It was started in time once.
         job.expires_at = None;
-        (job.parent, job.family, job.next) = (old.parent, old.family, old.next);
-        job.failed = old.failed;
+        (job.parent_group, job.child_group, job.next) =
+            (old.parent_group, old.child_group, old.next);
+        job.failed_children = old.failed_children;
         self.hand_on(id, new);
         self.create(new, job);
         self.job_mut(id).follow_up = Some(new);
@@ -100,7 +105,7 @@ impl Model {
         let job = self.job_mut(id);
         (job.status, job.last_updated, job.finished_at) = (to, now, Some(now));
         let (deleting, carried_on) = (job.deleting, job.follow_up.is_some());
-        self.tell(id);
+        self.emit_job(id);
         if !carried_on {
             self.close(id, to);
         }
@@ -112,11 +117,11 @@ impl Model {
     /// A job that waits is over.
     pub(super) fn end_waiting(&mut self, id: JobId, to: Status) {
         let job = self.job_mut(id);
-        if job.blockers > 0 || job.awaits {
-            (job.blockers, job.awaits) = (0, false);
+        if job.blockers > 0 || job.awaits_children {
+            (job.blockers, job.awaits_children) = (0, false);
         } else {
-            self.take_out(id);
-            self.refill();
+            self.withdraw(id);
+            self.refill_offers();
         }
         self.end(id, to);
     }
@@ -127,19 +132,19 @@ impl Model {
         let now = self.now;
         let job = self.job_mut(id);
         (job.status, job.last_updated, job.finished_at) = (to, now, Some(now));
-        self.tell(id);
+        self.emit_job(id);
         let job = self.job_mut(id);
         (job.worker, job.token, job.expires_at, job.unique_key) = (None, None, None, None);
-        (job.parent, job.family, job.next) = (None, None, None);
+        (job.parent_group, job.child_group, job.next) = (None, None, None);
     }
 
-    pub(super) fn cancel(&mut self, id: JobId, why: &Cancellation) -> Cancelling {
-        let Some(job) = self.jobs.get(&id) else { return Cancelling::Gone };
+    pub(super) fn cancel(&mut self, id: JobId, why: &Cancellation) -> CancelAnswer {
+        let Some(job) = self.jobs.get(&id) else { return CancelAnswer::Gone };
         let status = job.status;
         if self.next(id, Transition::Cancel).is_none() {
-            return Cancelling::Already(status);
+            return CancelAnswer::Already(status);
         }
-        Cancelling::Asked(self.stop(id, why))
+        CancelAnswer::Requested(self.stop(id, why))
     }
 
     pub(super) fn stop(&mut self, id: JobId, why: &Cancellation) -> Status {
@@ -151,30 +156,30 @@ impl Model {
             self.end_waiting(id, to);
         } else {
             (job.status, job.last_updated) = (to, now);
-            self.tell(id);
+            self.emit_job(id);
         }
         to
     }
 
-    pub(super) fn delete(&mut self, id: JobId) -> Deleting {
-        let Some(job) = self.jobs.get_mut(&id) else { return Deleting::Gone };
+    pub(super) fn delete(&mut self, id: JobId) -> DeleteAnswer {
+        let Some(job) = self.jobs.get_mut(&id) else { return DeleteAnswer::Gone };
         match job.status {
-            Status::Deleted => Deleting::Gone,
+            Status::Deleted => DeleteAnswer::Gone,
             Status::CancelRequest => {
                 job.deleting = true;
-                Deleting::Requested
+                DeleteAnswer::Requested
             }
             Status::Running => {
                 job.deleting = true;
                 assert_eq!(self.next(id, Transition::Delete), Some(Status::CancelRequest));
                 self.stop(id, &Cancellation::default());
-                Deleting::Requested
+                DeleteAnswer::Requested
             }
             Status::Waiting => {
                 job.deleting = true;
                 assert_eq!(self.next(id, Transition::Delete), Some(Status::Deleted));
                 self.stop(id, &Cancellation::default());
-                Deleting::Deleted
+                DeleteAnswer::Deleted
             }
             Status::Done
             | Status::Error
@@ -183,28 +188,28 @@ impl Model {
             | Status::WorkerShutdown
             | Status::WorkerResurrection => {
                 self.bury(id);
-                Deleting::Deleted
+                DeleteAnswer::Deleted
             }
         }
     }
 
-    pub(super) fn retry(&mut self, id: JobId, new: JobId) -> Retrying {
-        let Some(job) = self.jobs.get(&id) else { return Retrying::Gone };
+    pub(super) fn retry(&mut self, id: JobId, new: JobId) -> RetryAnswer {
+        let Some(job) = self.jobs.get(&id) else { return RetryAnswer::Gone };
         if !job.status.is_final() || job.status == Status::Deleted {
-            return Retrying::Refused(job.status);
+            return RetryAnswer::Refused(job.status);
         }
         match job.follow_up {
-            Some(known) if known == new => return Retrying::Created,
-            Some(known) => return Retrying::Followed(known),
+            Some(known) if known == new => return RetryAnswer::Created,
+            Some(known) => return RetryAnswer::Followed(known),
             None => {}
         }
         if let Some(holder) = job.unique_key.as_ref().and_then(|key| self.holder(key)) {
-            return Retrying::Taken(holder);
+            return RetryAnswer::Taken(holder);
         }
         let retries = job.retries;
         self.follow(id, new, (retries, 0), 0);
-        self.job_mut(new).failed = 0;
-        Retrying::Created
+        self.job_mut(new).failed_children = 0;
+        RetryAnswer::Created
     }
 
     /// Ends a job that was not started in time.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use domain::job::NewJob;
-use domain::job::{Cancellation, Transition, JobId, Status, DependencyCondition};
-use store::{BadRelation, Relation};
+use domain::job::{Cancellation, DependencyCondition, JobId, Status, Transition};
+use store::{InvalidRelation, RelationProblem};
 
-use super::places::Stand;
 use super::state::{Model, Record};
+use super::waiting::Position;
 
 /// What is to be told of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,8 @@ impl Note {
     pub(super) fn text(&self) -> String {
         match self {
             Note::Dependents(on, outcome) => format!("dependents {on} {outcome}"),
-            Note::Child(child, family, outcome) => format!("child {child} {family} {outcome}"),
-            Note::Stop(family) => format!("stop {family}"),
+            Note::Child(child, group, outcome) => format!("child {child} {group} {outcome}"),
+            Note::Stop(group) => format!("stop {group}"),
         }
     }
 }
@@ -56,7 +56,7 @@ fn popped(set: &mut BTreeMap<JobId, i64>, most: usize) -> Vec<JobId> {
 
 impl Model {
     /// The last of the jobs that carry this one on.
-    fn last_of(&self, mut id: JobId) -> JobId {
+    fn last_follow_up(&self, mut id: JobId) -> JobId {
         while let Some(next) = self.jobs.get(&id).and_then(|job| job.carried_on_by()) {
             if !self.jobs.contains_key(&next) {
                 break;
@@ -71,21 +71,21 @@ impl Model {
         job.is_some_and(|job| !job.status.is_final() && job.status != Status::CancelRequest)
     }
 
-    fn family_of(&self, parent: JobId) -> JobId {
-        let last = self.last_of(parent);
-        self.jobs.get(&last).and_then(|job| job.family).unwrap_or(last)
+    fn child_group_of(&self, parent: JobId) -> JobId {
+        let last = self.last_follow_up(parent);
+        self.jobs.get(&last).and_then(|job| job.child_group).unwrap_or(last)
     }
 
     /// What is wrong with the jobs that these ones name.
-    pub(super) fn bad_relation(&self, jobs: &[NewJob]) -> Option<BadRelation> {
+    pub(super) fn bad_relation(&self, jobs: &[NewJob]) -> Option<InvalidRelation> {
         let mut mine: BTreeMap<JobId, &NewJob> = BTreeMap::new();
         for (place, job) in jobs.iter().enumerate() {
-            let repeated = job.once && self.once.contains_key(&job.id);
+            let repeated = job.once && self.used_ids.contains_key(&job.id);
             if !self.jobs.contains_key(&job.id)
                 && !repeated
                 && let Some((kind, id)) = self.bad_relation_of(job, &mine)
             {
-                return Some(BadRelation { kind, place, id });
+                return Some(InvalidRelation { kind, index: place, id });
             }
             mine.insert(job.id, job);
         }
@@ -96,66 +96,67 @@ impl Model {
         &self,
         job: &NewJob,
         mine: &BTreeMap<JobId, &NewJob>,
-    ) -> Option<(Relation, JobId)> {
+    ) -> Option<(RelationProblem, JobId)> {
         let parent = job.spec.parent;
         if let Some(parent) = parent
-            && !self.may_have_children(self.last_of(parent))
+            && !self.may_have_children(self.last_follow_up(parent))
             && !mine.contains_key(&parent)
         {
-            return Some((Relation::ParentOver, parent));
+            return Some((RelationProblem::ParentOver, parent));
         }
         for on in &job.spec.depends_on {
-            let (own, other) = (mine.get(on), self.jobs.get(&self.last_of(*on)));
+            let (own, other) = (mine.get(on), self.jobs.get(&self.last_follow_up(*on)));
             if own.is_none() && other.is_none() {
-                return Some((Relation::UnknownDependency, *on));
+                return Some((RelationProblem::UnknownDependency, *on));
             }
             let Some(parent) = parent else { continue };
             let allowed = match other {
                 Some(other) => {
-                    other.status.is_final() || other.parent == Some(self.family_of(parent))
+                    other.status.is_final()
+                        || other.parent_group == Some(self.child_group_of(parent))
                 }
                 None => own.is_some_and(|own| own.spec.parent == Some(parent)),
             };
             if !allowed {
-                return Some((Relation::ForeignDependency, *on));
+                return Some((RelationProblem::ForeignDependency, *on));
             }
         }
         None
     }
 
-    fn meant(&mut self, named: JobId) -> JobId {
+    fn resolve_name(&mut self, named: JobId) -> JobId {
         if let Some(holder) = self.stands_for.get(&named) {
-            self.once.insert(named, *holder);
+            self.used_ids.insert(named, *holder);
         }
-        self.once.get(&named).copied().unwrap_or(named)
+        self.used_ids.get(&named).copied().unwrap_or(named)
     }
 
     /// A new job is its parent's child.
-    pub(super) fn join_family(&mut self, id: JobId, job: &mut Record, parent: JobId) {
-        let parent = self.meant(parent);
-        let (last, family) = (self.last_of(parent), self.family_of(parent));
+    pub(super) fn join_parent(&mut self, id: JobId, job: &mut Record, parent: JobId) {
+        let parent = self.resolve_name(parent);
+        let (last, group) = (self.last_follow_up(parent), self.child_group_of(parent));
         if !self.may_have_children(last) {
-            self.stopping.entry(family).or_default().insert(id, job.scheduled_at);
-            self.settling.push(Note::Stop(family));
-        } else if self.jobs[&last].family.is_none() {
-            self.job_mut(last).family = Some(family);
-            self.parents.insert(family, last);
+            self.stopping.entry(group).or_default().insert(id, job.scheduled_at);
+            self.propagations.push(Note::Stop(group));
+        } else if self.jobs[&last].child_group.is_none() {
+            self.job_mut(last).child_group = Some(group);
+            self.parents.insert(group, last);
         }
-        job.parent = Some(family);
+        job.parent_group = Some(group);
     }
 
     /// A new job waits for others.
-    pub(super) fn depend(&mut self, id: JobId, job: &mut Record, new: &NewJob) {
+    pub(super) fn depend_on(&mut self, id: JobId, job: &mut Record, new: &NewJob) {
         for named in &new.spec.depends_on {
-            let on = self.meant(*named);
-            let last = self.last_of(on);
+            let on = self.resolve_name(*named);
+            let last = self.last_follow_up(on);
             let status = self.jobs.get(&last).map(|job| job.status);
             if status.is_some_and(|status| status != Status::Deleted) {
                 self.job_mut(last).next.get_or_insert(id);
             }
             let over = status.is_none_or(Status::is_final);
-            let family = self.jobs.get(&last).and_then(|job| job.parent);
-            let foreign = new.spec.parent.is_some() && !over && family != job.parent;
+            let group = self.jobs.get(&last).and_then(|job| job.parent_group);
+            let foreign = new.spec.parent.is_some() && !over && group != job.parent_group;
             let met = status == Some(Status::Done)
                 || (status.is_some() && over && new.spec.when == DependencyCondition::Finished);
             let waiting = self.dependents.entry(last).or_default();
@@ -163,7 +164,7 @@ impl Model {
                 job.blockers += 1;
                 if over || foreign {
                     let outcome = status.map_or("error", outcome_of);
-                    self.settling.push(Note::Dependents(last, outcome));
+                    self.propagations.push(Note::Dependents(last, outcome));
                 }
             }
         }
@@ -176,16 +177,16 @@ impl Model {
         if let Some(waiting) = self.dependents.remove(&old) {
             self.dependents.insert(new, waiting);
         }
-        if let Some(family) = self.jobs[&old].family {
-            self.parents.insert(family, new);
+        if let Some(group) = self.jobs[&old].child_group {
+            self.parents.insert(group, new);
         }
-        if let Some(family) = self.jobs[&old].parent {
-            self.forget_child(family, old);
+        if let Some(group) = self.jobs[&old].parent_group {
+            self.forget_child(group, old);
         }
     }
 
-    fn forget_child(&mut self, family: JobId, child: JobId) -> bool {
-        let known = self.children.get_mut(&family).and_then(|all| all.remove(&child));
+    fn forget_child(&mut self, group: JobId, child: JobId) -> bool {
+        let known = self.children.get_mut(&group).and_then(|all| all.remove(&child));
         self.children.retain(|_, children| !children.is_empty());
         known.is_some()
     }
@@ -196,49 +197,51 @@ impl Model {
         if self.dependents.contains_key(&id) {
             self.note(Note::Dependents(id, outcome_of(to)));
         }
-        if let Some(family) = job.parent
-            && self.children.get(&family).is_some_and(|all| all.contains_key(&id))
+        if let Some(group) = job.parent_group
+            && self.children.get(&group).is_some_and(|all| all.contains_key(&id))
         {
-            self.note(Note::Child(id, family, outcome_of(to)));
+            self.note(Note::Child(id, group, outcome_of(to)));
         }
-        if let Some(family) = job.family {
-            self.parents.remove(&family);
-            if let Some(children) = self.children.remove(&family)
+        if let Some(group) = job.child_group {
+            self.parents.remove(&group);
+            if let Some(children) = self.children.remove(&group)
                 && to == Status::Cancel
             {
-                self.stopping.insert(family, children);
-                self.note(Note::Stop(family));
+                self.stopping.insert(group, children);
+                self.note(Note::Stop(group));
             }
         }
     }
 
     fn note(&mut self, note: Note) {
-        self.settling.push(note);
-        self.noted = true;
+        self.propagations.push(note);
+        self.end_noted = true;
     }
 
     /// Carries out what is noted, for at most so many jobs.
-    pub(super) fn settle(&mut self, most: usize) -> usize {
+    pub(super) fn propagate(&mut self, most: usize) -> usize {
         let mut moved = 0;
         while moved < most {
-            let Some(note) = self.settling.first().cloned() else { break };
+            let Some(note) = self.propagations.first().cloned() else { break };
             let (count, all) = match note {
-                Note::Dependents(on, outcome) => self.tell_dependents(on, outcome, most - moved),
-                Note::Child(child, family, outcome) => {
-                    self.tell_parent(child, family, outcome);
+                Note::Dependents(on, outcome) => {
+                    self.propagate_dependents(on, outcome, most - moved)
+                }
+                Note::Child(child, group, outcome) => {
+                    self.propagate_child(child, group, outcome);
                     (1, true)
                 }
-                Note::Stop(family) => self.stop_children(family, most - moved),
+                Note::Stop(group) => self.propagate_stop(group, most - moved),
             };
             moved += count;
             if all {
-                self.settling.remove(0);
+                self.propagations.remove(0);
             }
         }
         moved
     }
 
-    fn tell_dependents(&mut self, on: JobId, outcome: &str, most: usize) -> (usize, bool) {
+    fn propagate_dependents(&mut self, on: JobId, outcome: &str, most: usize) -> (usize, bool) {
         let ids = self.dependents.get_mut(&on).map_or(Vec::new(), |all| popped(all, most));
         self.dependents.retain(|_, waiting| !waiting.is_empty());
         for id in &ids {
@@ -251,7 +254,7 @@ impl Model {
             } else {
                 job.blockers -= 1;
                 if job.blockers == 0 {
-                    self.place(*id);
+                    self.schedule(*id);
                 }
             }
         }
@@ -274,20 +277,20 @@ impl Model {
         }
     }
 
-    fn tell_parent(&mut self, child: JobId, family: JobId, outcome: &str) {
-        let parent = self.parents.get(&family).copied();
-        let known = self.forget_child(family, child);
+    fn propagate_child(&mut self, child: JobId, group: JobId, outcome: &str) {
+        let parent = self.parents.get(&group).copied();
+        let known = self.forget_child(group, child);
         let Some(id) = parent.filter(|_| known) else { return };
-        let over = !self.children.contains_key(&family);
+        let over = !self.children.contains_key(&group);
         let job = self.job_mut(id);
-        job.failed += u64::from(outcome != "done");
-        if job.awaits && over {
+        job.failed_children += u64::from(outcome != "done");
+        if job.awaits_children && over {
             self.end_awaiting(id);
         }
     }
 
     fn end_awaiting(&mut self, id: JobId) {
-        let failed = self.jobs[&id].failed;
+        let failed = self.jobs[&id].failed_children;
         let event = if failed > 0 { Transition::Refuse } else { Transition::Settle };
         let to = self.next(id, event).unwrap();
         if failed > 0 {
@@ -296,34 +299,34 @@ impl Model {
         self.end_waiting(id, to);
     }
 
-    fn stop_children(&mut self, family: JobId, most: usize) -> (usize, bool) {
-        let ids = self.stopping.get_mut(&family).map_or(Vec::new(), |all| popped(all, most));
+    fn propagate_stop(&mut self, group: JobId, most: usize) -> (usize, bool) {
+        let ids = self.stopping.get_mut(&group).map_or(Vec::new(), |all| popped(all, most));
         self.stopping.retain(|_, waiting| !waiting.is_empty());
         for id in &ids {
-            let last = self.last_of(*id);
+            let last = self.last_follow_up(*id);
             let status = self.jobs.get(&last).map(|job| job.status);
             if matches!(status, Some(Status::Waiting | Status::Running)) {
                 let reason = "its parent was cancelled".to_owned();
                 self.stop(last, &Cancellation { by: String::new(), reason });
             }
         }
-        (ids.len(), !self.stopping.contains_key(&family))
+        (ids.len(), !self.stopping.contains_key(&group))
     }
 
     /// A run ends, and the job waits for its children; what it ends as at once when there are none.
     pub(super) fn await_children(&mut self, id: JobId) -> Option<Status> {
         let job = &self.jobs[&id];
-        if job.family.is_some_and(|family| self.children.contains_key(&family)) {
+        if job.child_group.is_some_and(|group| self.children.contains_key(&group)) {
             let to = self.next(id, Transition::Await).unwrap();
             let now = self.now;
             let job = self.job_mut(id);
-            (job.status, job.last_updated, job.awaits) = (to, now, true);
-            job.stand = Stand::Nowhere;
-            self.tell(id);
-            self.free(id);
+            (job.status, job.last_updated, job.awaits_children) = (to, now, true);
+            job.position = Position::Nowhere;
+            self.emit_job(id);
+            self.free_locks(id);
             return None;
         }
-        let failed = job.failed;
+        let failed = job.failed_children;
         let event = if failed > 0 { Transition::Fail } else { Transition::Finish };
         let to = self.next(id, event).unwrap();
         if failed > 0 {

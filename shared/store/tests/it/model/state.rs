@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::job::{JobId, Priority, Status, WorkerId};
-use store::{Dumped, Line};
+use store::{Dumped, NewLogLine};
 
-use super::places::Stand;
 use super::relations::Note;
+use super::waiting::Position;
 
 pub(super) type World = BTreeMap<String, Dumped>;
 pub(super) type Fields = BTreeMap<String, String>;
@@ -22,33 +22,33 @@ pub(super) struct Model {
     pub(super) jobs: BTreeMap<JobId, Record>,
     pub(super) workers: BTreeMap<WorkerId, WorkerRecord>,
     /// Ids that are not to be used again, and the job that was answered.
-    pub(super) once: BTreeMap<JobId, JobId>,
+    pub(super) used_ids: BTreeMap<JobId, JobId>,
     /// Of the jobs of one submission, which job was answered instead.
     pub(super) stands_for: BTreeMap<JobId, JobId>,
     pub(super) queues: BTreeSet<String>,
     /// How many jobs of each share are offered, and those that left it in this step.
     pub(super) offered: BTreeMap<String, u64>,
-    pub(super) gone: Vec<(String, u64)>,
+    pub(super) withdrawn: Vec<(String, u64)>,
     /// Permits that were set, what is paused, and who holds what.
     pub(super) permits: BTreeMap<String, u64>,
     pub(super) paused: BTreeSet<String>,
     pub(super) holders: BTreeMap<String, BTreeMap<JobId, u64>>,
     /// When turns at a lock are over.
-    pub(super) turns: BTreeMap<String, i64>,
+    pub(super) grants: BTreeMap<String, i64>,
     /// Who waits for a job, who is whose child, each by scheduledAt; and who the parent of a family is.
     pub(super) dependents: BTreeMap<JobId, BTreeMap<JobId, i64>>,
     pub(super) children: BTreeMap<JobId, BTreeMap<JobId, i64>>,
     pub(super) stopping: BTreeMap<JobId, BTreeMap<JobId, i64>>,
     pub(super) parents: BTreeMap<JobId, JobId>,
     /// What is still to be told, and whether this step has added to it.
-    pub(super) settling: Vec<Note>,
-    pub(super) noted: bool,
+    pub(super) propagations: Vec<Note>,
+    pub(super) end_noted: bool,
     /// When the last one of a queue to be claimed was offered.
-    pub(super) reached: BTreeMap<String, i64>,
+    pub(super) claimed_up_to: BTreeMap<String, i64>,
     pub(super) outbox: Vec<Fields>,
     pub(super) events: Vec<Fields>,
     /// Which moves of the table were made.
-    pub(super) walked: BTreeSet<String>,
+    pub(super) transitions: BTreeSet<String>,
 }
 
 /// A job.
@@ -66,18 +66,18 @@ pub(super) struct Record {
     pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,
     /// Where it stands while it waits.
-    pub(super) stand: Stand,
-    pub(super) share: String,
+    pub(super) position: Position,
+    pub(super) fairness_group: String,
     pub(super) locks: Vec<(String, u64)>,
-    pub(super) in_line: Vec<String>,
+    pub(super) awaited_locks: Vec<String>,
     pub(super) holds: Option<String>,
     pub(super) next: Option<JobId>,
     pub(super) blockers: u64,
     pub(super) when_finished: bool,
-    pub(super) parent: Option<JobId>,
-    pub(super) family: Option<JobId>,
-    pub(super) awaits: bool,
-    pub(super) failed: u64,
+    pub(super) parent_group: Option<JobId>,
+    pub(super) child_group: Option<JobId>,
+    pub(super) awaits_children: bool,
+    pub(super) failed_children: u64,
     pub(super) worker: Option<WorkerId>,
     pub(super) token: Option<u64>,
     pub(super) retry_from: Option<JobId>,
@@ -98,7 +98,7 @@ pub(super) struct Record {
     pub(super) cancel_reason: String,
     pub(super) deleting: bool,
     /// None until something was logged, even if it was no line.
-    pub(super) log: Option<Vec<(i64, Line)>>,
+    pub(super) log: Option<Vec<(i64, NewLogLine)>>,
 }
 
 /// A worker.

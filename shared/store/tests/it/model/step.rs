@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use domain::job::{Cancellation, JobId, NewJob, Timestamp, FencingToken, WorkerId};
+use domain::job::{Cancellation, FencingToken, JobId, NewJob, Timestamp, WorkerId};
 use domain::lock::LockName;
 use serde_json::Value;
 use store::{
-    Beat, ClaimRequest, Dumped, Finish, JobChange, Line, Outbox, Pulse, Reoffer, Settings, Steer,
-    Store, StoreError,
+    ClaimRequest, Dumped, Finish, Heartbeat, HeartbeatReply, JobChange, NewLogLine, Outbox,
+    Redispatch, Settings, Store, StoreError, WorkerCommand,
 };
 
 use super::state::{Model, World};
@@ -18,24 +18,24 @@ pub(super) enum Step {
     Submit(Vec<NewJob>),
     Claim(WorkerId, Vec<ClaimRequest>),
     Finish(Vec<Finish>),
-    Beat(Beat),
+    Heartbeat(Heartbeat),
     Leave(WorkerId),
-    Expire(WorkerId),
+    ExpireLease(WorkerId),
     Cancel(Vec<JobId>, Cancellation),
     Delete(JobId),
     Retry(JobId, JobId),
     Due,
-    Lapse,
-    Reoffer(Reoffer),
-    Log(JobId, FencingToken, u64, Vec<Line>),
+    ExpireWaiting,
+    Redispatch(Redispatch),
+    Log(JobId, FencingToken, u64, Vec<NewLogLine>),
     Progress(JobId, FencingToken, Value),
-    Steer(WorkerId, Steer),
+    Command(WorkerId, WorkerCommand),
     Trim(Settings),
-    Settle,
+    Propagate,
     Change(JobId, JobChange),
-    Permits(LockName, Option<u32>),
+    SetPermits(LockName, Option<u32>),
     Pause(LockName, bool),
-    Clear(LockName),
+    ClearLock(LockName),
     /// A relay publishes all that stands in the outbox.
     Publish,
 }
@@ -73,11 +73,13 @@ impl Step {
 
     pub(super) fn repeated(&self) -> Repeated {
         match self {
-            Step::Progress(..) | Step::Steer(..) | Step::Permits(..) => Repeated::Events,
+            Step::Progress(..) | Step::Command(..) | Step::SetPermits(..) => Repeated::Events,
             // A second look finds more to do.
-            Step::Beat(_) | Step::Reoffer(_) | Step::Due | Step::Settle | Step::Finish(_) => {
-                Repeated::Time
-            }
+            Step::Heartbeat(_)
+            | Step::Redispatch(_)
+            | Step::Due
+            | Step::Propagate
+            | Step::Finish(_) => Repeated::Time,
             // One that was parked may find a lock taken by a later one of the same call.
             Step::Claim(_, requests)
                 if requests.iter().map(|one| one.ids.len()).sum::<usize>() > 1 =>
@@ -87,14 +89,14 @@ impl Step {
             Step::Submit(_)
             | Step::Claim(..)
             | Step::Leave(_)
-            | Step::Expire(_)
+            | Step::ExpireLease(_)
             | Step::Cancel(..)
             | Step::Delete(_)
             | Step::Retry(..)
-            | Step::Lapse
+            | Step::ExpireWaiting
             | Step::Change(..)
             | Step::Pause(..)
-            | Step::Clear(_)
+            | Step::ClearLock(_)
             | Step::Log(..)
             | Step::Trim(_)
             | Step::Publish => Repeated::Nothing,
@@ -103,7 +105,7 @@ impl Step {
 
     /// True when it asks how old something is: then all that is there has to be a little older than now.
     pub(super) fn asks_for_age(&self) -> bool {
-        matches!(self, Step::Trim(_) | Step::Reoffer(_))
+        matches!(self, Step::Trim(_) | Step::Redispatch(_))
     }
 
     /// Asks the store.
@@ -120,39 +122,39 @@ impl Step {
             },
             Step::Claim(worker, requests) => answer(&store.claim(worker, requests).await?),
             Step::Finish(ends) => answer(&store.finish(ends).await?),
-            Step::Beat(beat) => {
-                let pulse = store.beat(beat).await?;
-                if let Pulse::Alive(orders) = &pulse {
-                    moment = Some(orders.until.ms() - beat.lease.as_millis() as i64);
+            Step::Heartbeat(heartbeat) => {
+                let reply = store.heartbeat(heartbeat).await?;
+                if let HeartbeatReply::Renewed(renewal) = &reply {
+                    moment = Some(renewal.until.ms() - heartbeat.lease.as_millis() as i64);
                 }
-                answer(&pulse)
+                answer(&reply)
             }
             Step::Leave(worker) => answer(&store.leave(worker).await?),
-            Step::Expire(worker) => answer(&store.expire(worker).await?),
+            Step::ExpireLease(worker) => answer(&store.expire_lease(worker).await?),
             Step::Cancel(ids, why) => answer(&store.cancel(ids, why).await?),
             Step::Delete(id) => answer(&store.delete(*id).await?),
             Step::Retry(id, new) => answer(&store.retry(*id, *new).await?),
             Step::Due => answer(&store.due().await?.moved),
-            Step::Lapse => answer(&store.lapse().await?),
-            Step::Reoffer(which) => answer(&store.reoffer(which).await?),
+            Step::ExpireWaiting => answer(&store.expire_waiting().await?),
+            Step::Redispatch(which) => answer(&store.redispatch(which).await?),
             Step::Log(id, token, first, lines) => {
-                answer(&store.log(*id, *token, *first, lines).await?)
+                answer(&store.append_log(*id, *token, *first, lines).await?)
             }
             Step::Progress(id, token, value) => answer(&store.progress(*id, *token, value).await?),
-            Step::Steer(worker, wanted) => answer(&store.steer(worker, wanted).await?),
+            Step::Command(worker, wanted) => answer(&store.command_worker(worker, wanted).await?),
             Step::Trim(settings) => answer(&store.trim(settings).await?),
-            Step::Settle => answer(&store.settle().await?),
+            Step::Propagate => answer(&store.propagate().await?),
             Step::Change(id, change) => answer(&store.change(*id, *change).await?),
-            Step::Permits(name, permits) => answer(&store.set_permits(name, *permits).await?),
+            Step::SetPermits(name, permits) => answer(&store.set_permits(name, *permits).await?),
             Step::Pause(name, on) => answer(&store.pause(name, *on).await?),
-            Step::Clear(name) => {
+            Step::ClearLock(name) => {
                 // In which order the holders are named is the store's to choose.
                 let mut ids = store.clear_lock(name).await?;
                 ids.sort();
                 answer(&ids)
             }
             Step::Publish => {
-                let entries = outbox.fresh(10_000, Duration::from_millis(1)).await?;
+                let entries = outbox.read_new(10_000, Duration::from_millis(1)).await?;
                 outbox.remove(entries.iter()).await?;
                 answer(&entries.len())
             }
@@ -172,18 +174,18 @@ impl Model {
             },
             Step::Claim(worker, requests) => answer(&self.claim(worker, requests)),
             Step::Finish(ends) => {
-                self.noted = false;
+                self.end_noted = false;
                 let answers: Vec<_> = ends.iter().map(|end| self.finish(end)).collect();
-                if self.noted {
-                    self.settle(16);
+                if self.end_noted {
+                    self.propagate(16);
                 }
                 answer(&answers)
             }
-            Step::Beat(beat) => answer(&self.beat(beat)),
+            Step::Heartbeat(heartbeat) => answer(&self.heartbeat(heartbeat)),
             Step::Leave(worker) => answer(&self.leave(worker)),
-            Step::Expire(worker) => {
-                let ended = self.chosen_by_expire(after);
-                answer(&self.expire(worker, &ended))
+            Step::ExpireLease(worker) => {
+                let ended = self.chosen_by_expiry(after);
+                answer(&self.expire_lease(worker, &ended))
             }
             Step::Cancel(ids, why) => {
                 let answers: Vec<_> = ids.iter().map(|id| self.cancel(*id, why)).collect();
@@ -192,33 +194,33 @@ impl Model {
             Step::Delete(id) => answer(&self.delete(*id)),
             Step::Retry(id, new) => answer(&self.retry(*id, *new)),
             Step::Due => answer(&self.due(after)),
-            Step::Settle => {
-                let moved = self.settle(100) as u64;
-                answer(&(moved, self.settling.len() as u64))
+            Step::Propagate => {
+                let moved = self.propagate(100) as u64;
+                answer(&(moved, self.propagations.len() as u64))
             }
             Step::Change(id, change) => answer(&self.change(*id, *change)),
-            Step::Permits(name, permits) => answer(&self.set_permits(name.as_str(), *permits)),
+            Step::SetPermits(name, permits) => answer(&self.set_permits(name.as_str(), *permits)),
             Step::Pause(name, on) => {
                 self.pause(name.as_str(), *on);
                 answer(&())
             }
-            Step::Clear(name) => {
+            Step::ClearLock(name) => {
                 let mut cleared = self.clear_lock(name.as_str(), &named_by_clear(after));
                 cleared.sort();
                 answer(&cleared)
             }
-            Step::Lapse => answer(&self.lapse()),
-            Step::Reoffer(which) => answer(&self.reoffer(which)),
+            Step::ExpireWaiting => answer(&self.expire_waiting()),
+            Step::Redispatch(which) => answer(&self.redispatch(which)),
             Step::Log(id, token, first, lines) => answer(&self.log(*id, *token, *first, lines)),
             Step::Progress(id, token, value) => answer(&self.progress(*id, *token, value)),
-            Step::Steer(worker, wanted) => answer(&self.steer(worker, wanted)),
+            Step::Command(worker, wanted) => answer(&self.command_worker(worker, wanted)),
             Step::Trim(settings) => answer(&self.trim(settings, after)),
             Step::Publish => answer(&std::mem::take(&mut self.outbox).len()),
         }
     }
 
     /// In which order the store ended jobs, and the follow-ups that it named.
-    fn chosen_by_expire(&self, after: &World) -> Vec<(JobId, Option<JobId>)> {
+    fn chosen_by_expiry(&self, after: &World) -> Vec<(JobId, Option<JobId>)> {
         let Some(Dumped::Stream(events)) = after.get("events") else { return Vec::new() };
         let ends = events.iter().skip(self.events.len()).filter(|event| {
             let to = event.get("status").map(String::as_str);

@@ -1,0 +1,7 @@
+//! Actions: what their jobs have by default, and what operators have configured.
+
+mod config;
+mod defaults;
+
+pub use config::ActionConfig;
+pub use defaults::{ActionDefaults, RunningPer};

@@ -1,0 +1,142 @@
+//! Action defaults: what the jobs of an action have unless they say otherwise. An operator's config
+//! comes before what workers announce. The API applies them to submissions, and a firing to the
+//! jobs of crons.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::config::read_config;
+use crate::error::StoreError;
+use crate::store::Store;
+use domain::capacity::CapacityMap;
+use domain::job::{ActionName, GoDuration, JobSpec};
+use domain::lock::{self, LockError, LockName};
+
+/// The defaults of an action's jobs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ActionDefaults {
+    /// Parameters; each is replaced by the job's own parameter of that name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Map<String, Value>>,
+    /// The capacity that a job needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity_map: Option<CapacityMap>,
+    /// How often a job is retried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// From its start to SIGTERM.
+    #[serde(skip_serializing_if = "GoDuration::is_none")]
+    pub deadline: GoDuration,
+    /// From SIGTERM to SIGKILL.
+    #[serde(skip_serializing_if = "GoDuration::is_none")]
+    pub stop_timeout: GoDuration,
+    /// How many jobs run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<u32>,
+    /// How many jobs with the same key run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running_per: Option<RunningPer>,
+}
+
+/// A limit for each key that jobs of an action have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunningPer {
+    /// The template of the key, with parameters of the job: `{{tenant}}`.
+    pub key: String,
+    /// How many run at once.
+    pub permits: u32,
+}
+
+impl ActionDefaults {
+    /// Returns these defaults, completed by `others`.
+    #[must_use]
+    pub fn or(mut self, others: &ActionDefaults) -> ActionDefaults {
+        self.parameters = filled(self.parameters, others.parameters.as_ref());
+        self.capacity_map = self.capacity_map.or_else(|| others.capacity_map.clone());
+        self.retries = self.retries.or(others.retries);
+        self.deadline = first(self.deadline, &others.deadline);
+        self.stop_timeout = first(self.stop_timeout, &others.stop_timeout);
+        self.max_running = self.max_running.or(others.max_running);
+        self.max_running_per = self.max_running_per.or_else(|| others.max_running_per.clone());
+        self
+    }
+
+    /// Fills in what a job does not say itself. Its capacity map stays as it was given; its class
+    /// follows from [`ActionDefaults::need`].
+    pub fn fill(&self, spec: &mut JobSpec, retries: Option<u32>) {
+        spec.retries = retries.or(self.retries).unwrap_or(0);
+        spec.parameters = filled(spec.parameters.take(), self.parameters.as_ref());
+        spec.deadline = first(std::mem::take(&mut spec.deadline), &self.deadline);
+        spec.stop_timeout = first(std::mem::take(&mut spec.stop_timeout), &self.stop_timeout);
+    }
+
+    /// Returns the lock that enforces the limit of the job's key. The job's parameters must be
+    /// filled in.
+    pub fn limit_of_key(&self, spec: &JobSpec) -> Result<Option<LockName>, LockError> {
+        let Some(per) = &self.max_running_per else { return Ok(None) };
+        let key = lock::render(&per.key, spec.parameters.as_ref())?;
+        LockName::of_key(&spec.action, &key).map(Some)
+    }
+
+    /// Returns the capacity that a job needs, whose own capacity map is `own`.
+    #[must_use]
+    pub fn need<'a>(&'a self, own: Option<&'a CapacityMap>) -> Option<&'a CapacityMap> {
+        own.or(self.capacity_map.as_ref())
+    }
+}
+
+fn first(own: GoDuration, other: &GoDuration) -> GoDuration {
+    if own.is_none() { other.clone() } else { own }
+}
+
+/// Returns parameters, completed by those of `others`.
+fn filled(
+    own: Option<Map<String, Value>>,
+    others: Option<&Map<String, Value>>,
+) -> Option<Map<String, Value>> {
+    let Some(others) = others else { return own };
+    let mut all = others.clone();
+    all.extend(own.unwrap_or_default());
+    Some(all)
+}
+
+impl Store {
+    /// Announces the defaults of a worker's actions. When two workers differ, the later one counts.
+    pub async fn announce(
+        &self,
+        actions: &[(ActionName, ActionDefaults)],
+    ) -> Result<(), StoreError> {
+        let mut command = redis::cmd("HSET");
+        command.arg(self.keys.actions());
+        for (name, defaults) in actions {
+            let json = serde_json::to_string(defaults).unwrap_or_default();
+            command.arg(name.as_str()).arg(json);
+        }
+        Ok(command.exec_async(&mut self.connection.clone()).await?)
+    }
+
+    /// The defaults of all actions: as configured, completed by what workers have announced.
+    pub async fn action_defaults(&self) -> Result<HashMap<ActionName, ActionDefaults>, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.hgetall(self.keys.actions()).hgetall(self.keys.action_configs());
+        let (announced, configured): (HashMap<String, String>, HashMap<String, String>) =
+            pipe.query_async(&mut self.connection.clone()).await?;
+        let known = announced.into_iter().filter_map(|(name, json)| {
+            Some((name.parse().ok()?, serde_json::from_str(&json).ok()?))
+        });
+        let mut all: HashMap<ActionName, ActionDefaults> = known.collect();
+        for (name, kept) in configured {
+            let config = read_config(&name, &kept)?;
+            let defaults = match all.get(&config.action) {
+                Some(announced) => config.defaults.or(announced),
+                None => config.defaults,
+            };
+            all.insert(config.action, defaults);
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,39 @@
+-- set_action_config: sets or deletes the defaults of an action's jobs; existing jobs keep what they
+-- have.
+-- One script, so that a config keeps its id however often it is set, their number is bounded, and
+-- its limits are the permits of the action's locks. Limits that were set by hand stay, until a
+-- config changes its own.
+-- KEYS[1]  root    string  the namespace
+-- ARGV[1]  action  string  the action
+-- ARGV[2]  id      string  of a new config
+-- ARGV[3]  config  JSON    the defaults
+-- ARGV[4]  most    int     how many configs a namespace may have; 0 to delete this one
+-- Answers  {'set', id}
+--          {'deleted'}
+--          {'gone'}      no such config; nothing is written
+--          {'too_many'}  it would be one too many; nothing is written
+-- include: change_permits, withdraw_offer, clock, digits
+
+local configs, action, deletes, now = root .. 'action_configs', ARGV[1], ARGV[4] == '0', now_ms()
+local was = call('HGET', configs, action)
+if deletes and not was then return { 'gone' } end
+if not deletes and not was and call('HLEN', configs) >= tonumber(ARGV[4]) then
+  return { 'too_many' }
+end
+
+-- An id has 36 characters, and a space separates it from the config.
+local id = was and was:sub(1, 36) or ARGV[2]
+local old, new = was and cjson.decode(was:sub(38)) or {}, deletes and {} or cjson.decode(ARGV[3])
+if deletes then
+  call('HDEL', configs, action)
+else
+  call('HSET', configs, action, id .. ' ' .. ARGV[3])
+end
+local function limit(name, before, after)
+  if before ~= after then change_permits(name, after and digits(after) or '', now) end
+end
+limit('action:' .. action, old.maxRunning, new.maxRunning)
+local per_key = 'action:' .. action .. ':*'
+limit(per_key, (old.maxRunningPer or {}).permits, (new.maxRunningPer or {}).permits)
+refill_offers(now)
+return deletes and { 'deleted' } or { 'set', id }

@@ -1,0 +1,15 @@
+//! How much a namespace may hold. Each bound is named in the documentation.
+
+/// Queues of jobs.
+pub(crate) const MAX_QUEUES: u32 = 256;
+/// Crons.
+pub const MAX_CRONS: u32 = 200_000;
+/// Action configs: every submission reads them all.
+pub const MAX_ACTION_CONFIGS: u32 = 1_000;
+/// Subscriptions: each event is compared with all of them.
+pub const MAX_SUBSCRIPTIONS: u32 = 100;
+/// Messages of one subscription that are not delivered yet: an unreachable receiver must not fill
+/// the store.
+pub const MAX_DELIVERIES: u32 = 10_000;
+/// Entries of the audit log. Somewhat more are kept: Redis removes whole nodes of its tree.
+pub const AUDIT_KEPT: usize = 10_000;

@@ -1,0 +1,97 @@
+//! Fires ticks of crons: makes them into jobs.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::due::DueCron;
+use super::firing::FiringRecord;
+use crate::action::ActionDefaults;
+use crate::bounds::MAX_QUEUES;
+use crate::error::StoreError;
+use crate::script::Script;
+use crate::store::Store;
+use domain::cron::{Cause, Due, Firing, job_id};
+use domain::job::{ActionName, Timestamp};
+
+static FIRE: Script = Script::new("fire", include_str!("fire.lua"));
+
+/// How many firings of a cron wait until an earlier job is over.
+const MOST_HELD: u32 = 100;
+/// How long until a held firing that cannot begin is looked at again.
+pub(super) const AGAIN: Duration = Duration::from_millis(100);
+
+/// What became of a cron that was to be fired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FireAnswer {
+    /// How many jobs were created, firings held, ticks skipped.
+    Fired(u64, u64, u64),
+    /// Another scheduler has fired it, or it was changed.
+    Conflict,
+    /// A tick has not come yet, by the store's clock.
+    Early,
+}
+
+/// What to do for a cron, as the script takes it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CronFirings<'a> {
+    name: &'a str,
+    revision: String,
+    next_run: String,
+    next: String,
+    skipped: u64,
+    newest_skipped: String,
+    firings: Vec<FiringRecord>,
+}
+
+impl Store {
+    /// Fires crons as decided; the answers are in the order given.
+    pub async fn fire(&self, crons: &[(DueCron, Due)]) -> Result<Vec<FireAnswer>, StoreError> {
+        let defaults = self.action_defaults().await?;
+        let answer = self.call(&FIRE, |call| {
+            call.arg(MAX_QUEUES).arg(MOST_HELD).arg(AGAIN.as_millis() as u64);
+            for (cron, due) in crons {
+                let firings = CronFirings::new(cron, due, &defaults);
+                call.arg(serde_json::to_string(&firings).unwrap_or_default());
+            }
+        });
+        answer.await?.decode_each(|words| match words {
+            ["fired", made, held, skipped] => Some(FireAnswer::Fired(
+                made.parse().ok()?,
+                held.parse().ok()?,
+                skipped.parse().ok()?,
+            )),
+            ["conflict"] => Some(FireAnswer::Conflict),
+            ["early"] => Some(FireAnswer::Early),
+            _ => None,
+        })
+    }
+}
+
+impl CronFirings<'_> {
+    fn new<'a>(
+        cron: &'a DueCron,
+        due: &Due,
+        defaults: &HashMap<ActionName, ActionDefaults>,
+    ) -> CronFirings<'a> {
+        let moment = |at: Option<Timestamp>| at.map(|at| at.ms().to_string()).unwrap_or_default();
+        let held = cron.held.iter().map(|firing| ("held", firing));
+        let ticks = due.ticks.iter().map(|firing| ("tick", firing));
+        let firings = held.chain(ticks).map(|(kind, (tick, missed))| {
+            let (tick, missed) = (*tick, *missed);
+            let firing = Firing { cron: cron.name.clone(), tick, cause: Cause::Tick, missed };
+            FiringRecord::new(kind, job_id(cron.id, tick), firing, (&cron.spec, defaults))
+        });
+        CronFirings {
+            name: cron.name.as_str(),
+            revision: cron.revision.to_string(),
+            next_run: moment(cron.next_run),
+            next: moment(due.next),
+            skipped: due.skipped.map_or(0, |(count, _)| count),
+            newest_skipped: moment(due.skipped.map(|(_, tick)| tick)),
+            firings: firings.collect(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Creates, changes, pauses and resumes crons.
+
+use uuid::Uuid;
+
+use super::read::Cron;
+use crate::bounds::MAX_CRONS;
+use crate::error::StoreError;
+use crate::script::Script;
+use crate::store::Store;
+use domain::cron::{CronName, CronSpec};
+
+static SET_CRON: Script = Script::new("set_cron", include_str!("set_cron.lua"));
+
+/// How often a change is tried again after a concurrent one.
+const TRIES: u32 = 10;
+
+/// A cron to set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetCron {
+    /// Its name.
+    pub name: CronName,
+    /// What it does.
+    pub spec: CronSpec,
+    /// Whether it is paused; `None` leaves that as it is.
+    pub paused: Option<bool>,
+    /// Whether a file declares it.
+    pub declared: bool,
+}
+
+/// What became of a cron that was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CronSet {
+    /// It is new.
+    Created,
+    /// It is changed.
+    Changed,
+    /// It was the same already.
+    Unchanged,
+    /// The namespace has as many crons as it may have.
+    TooMany,
+}
+
+impl Store {
+    /// Creates or changes a cron. A tick that has come and is not fired yet still fires, unless the
+    /// schedule changed.
+    pub async fn set_cron(&self, wanted: &SetCron) -> Result<CronSet, StoreError> {
+        for _ in 0..TRIES {
+            let was = self.cron(&wanted.name).await?;
+            let paused = wanted.paused.unwrap_or(was.as_ref().is_some_and(|was| was.paused));
+            let next = self.next_run(wanted, was.as_ref(), paused).await?;
+            let answer = self.call(&SET_CRON, |call| {
+                let seen = was.map(|was| was.revision.to_string()).unwrap_or_default();
+                call.arg(MAX_CRONS).arg(wanted.name.as_str()).arg(seen);
+                call.arg(Uuid::new_v4().to_string());
+                call.arg(serde_json::to_string(&wanted.spec).unwrap_or_default());
+                call.arg(wanted.spec.overlap.as_str()).arg(u8::from(paused));
+                call.arg(u8::from(wanted.declared)).arg(next);
+            });
+            let set = answer.await?.decode(|words| match words {
+                ["set", "created"] => Some(Some(CronSet::Created)),
+                ["set", "changed"] => Some(Some(CronSet::Changed)),
+                ["set", "unchanged"] => Some(Some(CronSet::Unchanged)),
+                ["too_many_crons"] => Some(Some(CronSet::TooMany)),
+                ["conflict"] | ["late"] => Some(None),
+                _ => None,
+            })?;
+            if let Some(set) = set {
+                return Ok(set);
+            }
+        }
+        let why = "it changes too often to be set";
+        Err(StoreError::unreadable(format!("cron {}", wanted.name), why))
+    }
+
+    /// Pauses or resumes a cron; ticks that come while it is paused are not made up for. `None`
+    /// when it does not exist.
+    pub async fn pause_cron(
+        &self,
+        name: &CronName,
+        paused: bool,
+    ) -> Result<Option<Cron>, StoreError> {
+        let Some(cron) = self.cron(name).await? else { return Ok(None) };
+        let Cron { name, spec, declared, .. } = cron;
+        let wanted = SetCron { name, spec, paused: Some(paused), declared };
+        self.set_cron(&wanted).await?;
+        self.cron(&wanted.name).await
+    }
+
+    /// The next tick as the script takes it.
+    async fn next_run(
+        &self,
+        wanted: &SetCron,
+        was: Option<&Cron>,
+        paused: bool,
+    ) -> Result<String, StoreError> {
+        let same = |was: &Cron| {
+            was.spec.schedule == wanted.spec.schedule && was.spec.time_zone == wanted.spec.time_zone
+        };
+        if !paused && was.is_some_and(|was| !was.paused && same(was)) {
+            return Ok("keep".to_owned());
+        }
+        let next = if paused { None } else { wanted.spec.next(self.now().await?) };
+        Ok(next.map(|next| next.ms().to_string()).unwrap_or_default())
+    }
+}

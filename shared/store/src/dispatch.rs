@@ -1,0 +1,14 @@
+//! Dispatch: how a waiting job gets to the workers. A job that is due goes to the outbox, a relay
+//! offers it to the queue of its class, and what gets lost on the way is dispatched again.
+
+mod due;
+mod hints;
+mod outbox;
+mod queues;
+mod redispatch;
+
+pub use due::DueMoves;
+pub use hints::{Hint, Hints};
+pub use outbox::{Outbox, OutboxEntry, ReadyJob};
+pub use queues::{QueueLoad, ReadyQueue};
+pub use redispatch::Redispatch;

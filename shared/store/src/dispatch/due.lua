@@ -1,0 +1,26 @@
+-- due: waiting -> waiting, but jobs whose time has come go to the outbox, and unused lock grants
+-- expire.
+-- One script, so that a job is either due later or on its way, never both or neither.
+-- KEYS[1]  root  string  the namespace
+-- ARGV[1]  max   int     how many jobs to move at most
+-- Answers  {'moved', count, wait, expiring}  ms until the next job is due or the next grant
+--                                            expires, and ms until the next waiting job expires; -1
+--                                            for none
+-- include: read_job, offer, expire_grants, clock, digits
+
+local now = now_ms()
+local ids = call('ZRANGE', root .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
+for _, id in ipairs(ids) do
+  call('ZREM', root .. 'due', id)
+  local job = read_job(id)
+  if job and job.status == 'waiting' then offer(id, job, now) end
+end
+local locks = call('ZRANGE', root .. 'grants', '-inf', now, 'BYSCORE', 'LIMIT', 0, 10)
+for _, name in ipairs(locks) do expire_grants(name, now) end
+local function until_first_of(key)
+  local first = call('ZRANGE', root .. key, 0, 0, 'WITHSCORES')[2]
+  return digits(first and math.max(0, first - now) or -1)
+end
+local wait, grant = until_first_of('due'), until_first_of('grants')
+if wait == '-1' or grant ~= '-1' and tonumber(grant) < tonumber(wait) then wait = grant end
+return { 'moved', digits(#ids + #locks), wait, until_first_of('expiring') }

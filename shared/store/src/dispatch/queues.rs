@@ -1,0 +1,200 @@
+//! Queues, and the jobs in each: offered, in a backlog, parked and running. They are counted in
+//! small steps, so that Redis is never held up; the counts are not of one moment.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::error::StoreError;
+use crate::store::Store;
+use domain::job::{Status, Timestamp};
+use domain::lock::LockName;
+use domain::queue::QueueName;
+
+/// The jobs in one queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueLoad {
+    /// Its name.
+    pub name: QueueName,
+    /// How many jobs are in the outbox or offered.
+    pub offered: u64,
+    /// How many jobs could run and are in the backlog of their fairness group.
+    pub behind: u64,
+    /// How many jobs wait for a lock.
+    pub parked: u64,
+    /// How many jobs run.
+    pub running: u64,
+    /// When the one that was offered first was offered.
+    pub oldest: Option<Timestamp>,
+    /// Its class is paused: none of its jobs starts.
+    pub paused: bool,
+}
+
+/// A queue that has jobs to offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyQueue {
+    /// Its name.
+    pub name: QueueName,
+    /// How many jobs are in the outbox or offered.
+    pub ready: u64,
+    /// When the one that was offered first was offered.
+    pub oldest: Option<Timestamp>,
+}
+
+/// How many entries one small read asks for.
+const STEP: isize = 500;
+
+type Counts = HashMap<QueueName, u64>;
+
+impl Store {
+    /// The names of all queues, sorted.
+    pub async fn queue_names(&self) -> Result<Vec<QueueName>, StoreError> {
+        self.queues_in(self.keys.queues()).await
+    }
+
+    /// The names of the queues that the broker has, so that they can be consumed; sorted.
+    pub async fn declared_queues(&self) -> Result<Vec<QueueName>, StoreError> {
+        self.queues_in(self.keys.declared()).await
+    }
+
+    async fn queues_in(&self, key: String) -> Result<Vec<QueueName>, StoreError> {
+        let mut command = redis::cmd("SMEMBERS");
+        command.arg(key);
+        let names: Vec<String> = command.query_async(&mut self.connection.clone()).await?;
+        let mut names: Vec<QueueName> =
+            names.into_iter().filter_map(|name| name.parse().ok()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// How many jobs of one queue are in the outbox or offered.
+    pub async fn ready_count(&self, queue: &QueueName) -> Result<u64, StoreError> {
+        let mut command = redis::cmd("ZCARD");
+        command.arg(self.keys.ready(queue));
+        Ok(command.query_async(&mut self.connection.clone()).await?)
+    }
+
+    /// The queues that have jobs to offer.
+    pub async fn ready_queues(&self) -> Result<Vec<ReadyQueue>, StoreError> {
+        let names = self.queue_names().await?;
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for name in &names {
+            let key = self.keys.ready(name);
+            pipe.zcard(&key);
+            pipe.cmd("ZRANGE").arg(&key).arg(0).arg(0).arg("WITHSCORES");
+        }
+        let mut connection = self.connection.clone();
+        let values: Vec<redis::Value> = pipe.query_async(&mut connection).await?;
+        let mut queues = Vec::new();
+        for (name, pair) in names.into_iter().zip(values.chunks(2)) {
+            let ready: u64 = redis::from_redis_value_ref(&pair[0]).unwrap_or(0);
+            let oldest: Vec<(String, f64)> =
+                redis::from_redis_value_ref(&pair[1]).unwrap_or_default();
+            let oldest = oldest.first().map(|(_, at)| Timestamp::from_ms(*at as i64));
+            queues.extend((ready > 0).then_some(ReadyQueue { name, ready, oldest }));
+        }
+        Ok(queues)
+    }
+
+    /// All queues, sorted, with the jobs in each.
+    pub async fn queue_loads(&self) -> Result<Vec<QueueLoad>, StoreError> {
+        let names = self.queue_names().await?;
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for name in &names {
+            let key = self.keys.ready(name);
+            pipe.zcard(&key).zrange_withscores(&key, 0, 0);
+            pipe.sismember(self.keys.paused(), LockName::of_class(&name.class).as_str());
+            pipe.hget(self.keys.parked(), name.to_string());
+        }
+        let values: Vec<redis::Value> = pipe.query_async(&mut self.connection.clone()).await?;
+        let (behind, running) = (self.backlogs().await?, self.running_by_queue().await?);
+        let mut loads = Vec::with_capacity(names.len());
+        for (name, four) in names.into_iter().zip(values.chunks(4)) {
+            let oldest: Vec<(String, f64)> = value(&four[1])?;
+            let parked: Option<u64> = value(&four[3])?;
+            loads.push(QueueLoad {
+                offered: value(&four[0])?,
+                behind: behind.get(&name).copied().unwrap_or(0),
+                parked: parked.unwrap_or(0),
+                running: running.get(&name).copied().unwrap_or(0),
+                oldest: oldest.first().map(|(_, at)| Timestamp::from_ms(*at as i64)),
+                paused: value(&four[2])?,
+                name,
+            });
+        }
+        Ok(loads)
+    }
+
+    /// How many jobs of each queue are in backlogs: the sums over its fairness groups.
+    async fn backlogs(&self) -> Result<Counts, StoreError> {
+        let mut connection = self.connection.clone();
+        let (mut cursor, mut groups) = (0_u64, BTreeSet::new());
+        loop {
+            let mut command = redis::cmd("HSCAN");
+            command.arg(self.keys.offered()).arg(cursor).arg("COUNT").arg(STEP);
+            let (next, found): (u64, Vec<(String, String)>) =
+                command.query_async(&mut connection).await?;
+            groups.extend(found.into_iter().map(|(group, _)| group));
+            if next == 0 {
+                break;
+            }
+            cursor = next;
+        }
+        let groups: Vec<String> = groups.into_iter().collect();
+        let mut counts = Counts::new();
+        for some in groups.chunks(STEP as usize) {
+            let mut pipe = redis::pipe();
+            for group in some {
+                pipe.zcard(self.keys.backlog(group));
+            }
+            let behind: Vec<u64> = pipe.query_async(&mut connection).await?;
+            for (group, behind) in some.iter().zip(behind) {
+                // The name of a queue has no colon.
+                let queue = group.split(':').next().and_then(|queue| queue.parse().ok());
+                if let Some(queue) = queue {
+                    *counts.entry(queue).or_default() += behind;
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// How many jobs of each queue run, including those that were asked to stop.
+    async fn running_by_queue(&self) -> Result<Counts, StoreError> {
+        let mut connection = self.connection.clone();
+        let mut counts = Counts::new();
+        for status in [Status::Running, Status::CancelRequest] {
+            let mut at = 0;
+            loop {
+                let mut command = redis::cmd("ZRANGE");
+                command.arg(self.keys.status(status)).arg(at).arg(at + STEP - 1);
+                let ids: Vec<String> = command.query_async(&mut connection).await?;
+                if ids.is_empty() {
+                    break;
+                }
+                at += ids.len() as isize;
+                let mut pipe = redis::pipe();
+                for id in ids.iter().filter_map(|id| id.parse().ok()) {
+                    pipe.cmd("HMGET").arg(self.keys.job(id)).arg(&["class", "priority"]);
+                }
+                let found: Vec<[Option<String>; 2]> = pipe.query_async(&mut connection).await?;
+                for [class, priority] in found {
+                    let Some(class) = class else { continue };
+                    let priority = priority.as_deref().unwrap_or("normal");
+                    if let Ok(queue) = format!("{class}.{priority}").parse() {
+                        *counts.entry(queue).or_default() += 1;
+                    }
+                }
+            }
+        }
+        Ok(counts)
+    }
+}
+
+fn value<T: redis::FromRedisValue>(value: &redis::Value) -> Result<T, StoreError> {
+    Ok(redis::from_redis_value_ref(value).map_err(redis::RedisError::from)?)
+}

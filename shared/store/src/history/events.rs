@@ -1,0 +1,124 @@
+//! The stream of events: what comes, as it comes, and what came after a given event, as long as it
+//! is kept.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
+
+use crate::connection::{CALL_LIMIT, Connection};
+use crate::error::StoreError;
+use crate::store::Store;
+use domain::event::{Event, EventId};
+
+/// The events after a given one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPage {
+    /// The events, oldest first.
+    pub events: Vec<Event>,
+    /// There may have been others before them, which are not kept any more.
+    pub lost: bool,
+}
+
+/// A reader of events as they come. It has a connection of its own, because its reads block.
+pub struct Events {
+    reader: Connection,
+    key: String,
+}
+
+/// The stream as a whole.
+struct Stream {
+    first: EventId,
+    last: EventId,
+    trimmed: bool,
+}
+
+impl Store {
+    /// A reader of events as they come.
+    pub fn events(&self) -> Result<Events, StoreError> {
+        let limit = CALL_LIMIT + Duration::from_secs(2);
+        let reader = Connection::new(self.client.clone(), limit)?;
+        Ok(Events { reader, key: self.keys.events() })
+    }
+
+    /// The id of the last event; the smallest id when there was none.
+    pub async fn last_event(&self) -> Result<EventId, StoreError> {
+        Ok(self.stream().await?.map(|stream| stream.last).unwrap_or_default())
+    }
+
+    /// Events after the one with this id, at most `count`, and whether some were lost.
+    pub async fn events_after(&self, after: EventId, count: u64) -> Result<EventPage, StoreError> {
+        // In this order: what is trimmed between the two reads counts as lost.
+        let events = self.event_list(&after.to_string(), count).await?;
+        let lost = match self.stream().await? {
+            Some(stream) => stream.last < after || (stream.trimmed && after < stream.first),
+            None => after != EventId::default(),
+        };
+        Ok(EventPage { events, lost })
+    }
+
+    /// Events after the one with this id (the empty text is the beginning), oldest first, at most
+    /// `count`.
+    pub async fn event_list(&self, after: &str, count: u64) -> Result<Vec<Event>, StoreError> {
+        let from = if after.is_empty() { "-".to_owned() } else { format!("({after}") };
+        let mut command = redis::cmd("XRANGE");
+        command.arg(self.keys.events()).arg(from).arg("+").arg("COUNT").arg(count);
+        let mut connection = self.connection.clone();
+        let reply: StreamRangeReply = command.query_async(&mut connection).await?;
+        Ok(reply.ids.into_iter().map(event).collect())
+    }
+
+    /// What is known of the whole stream; `None` when there was no event yet.
+    async fn stream(&self) -> Result<Option<Stream>, StoreError> {
+        let mut command = redis::cmd("XINFO");
+        command.arg("STREAM").arg(self.keys.events());
+        let answer = command.query_async(&mut self.connection.clone()).await;
+        let info: HashMap<String, redis::Value> = match answer {
+            Ok(info) => info,
+            Err(error) if error.to_string().contains("no such key") => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let number = |name: &str| redis::from_redis_value_ref::<u64>(info.get(name)?).ok();
+        let last = info.get("last-generated-id");
+        let last: String =
+            last.and_then(|id| redis::from_redis_value_ref(id).ok()).unwrap_or_default();
+        let entry = info.get("first-entry").and_then(|entry| entry.as_sequence()?.first());
+        let first: Option<String> = entry.and_then(|id| redis::from_redis_value_ref(id).ok());
+        // A Redis before 7.0 does not count the entries; what is before the first then counts as
+        // trimmed.
+        let trimmed = match (number("entries-added"), number("length")) {
+            (Some(added), Some(length)) => added > length,
+            _ => true,
+        };
+        let last = event_id(&last);
+        Ok(Some(Stream { first: first.map_or(last, |id| event_id(&id)), last, trimmed }))
+    }
+}
+
+impl Events {
+    /// Events after the one with this id, at most `count`; waits up to `wait` for the first.
+    pub async fn after(
+        &mut self,
+        id: EventId,
+        count: usize,
+        wait: Duration,
+    ) -> Result<Vec<Event>, StoreError> {
+        let mut command = redis::cmd("XREAD");
+        command.arg("COUNT").arg(count).arg("BLOCK").arg(wait.as_millis() as u64);
+        command.arg("STREAMS").arg(&self.key).arg(id.to_string());
+        let reply: Option<StreamReadReply> = command.query_async(&mut self.reader).await?;
+        let streams = reply.map(|reply| reply.keys).unwrap_or_default();
+        Ok(streams.into_iter().flat_map(|stream| stream.ids).map(event).collect())
+    }
+}
+
+fn event(entry: StreamId) -> Event {
+    let fields = entry.map.into_iter();
+    let fields =
+        fields.filter_map(|(name, value)| Some((name, redis::from_redis_value(value).ok()?)));
+    Event { fields: fields.collect(), id: event_id(&entry.id) }
+}
+
+fn event_id(text: &str) -> EventId {
+    text.parse().unwrap_or_default()
+}

@@ -1,0 +1,224 @@
+//! Lists of jobs by filter, newest `scheduledAt` first. A filter with one condition reads a page of
+//! its index. One with several walks the narrowest index in small reads, for a bounded time, so
+//! that Redis is never held up.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::merge::{Bounds, Merged, STEP};
+use crate::error::StoreError;
+use crate::store::Store;
+use domain::job::{ActionName, Job, JobId, Status, Timestamp, WorkerId};
+
+/// Which jobs to list; all conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Only jobs of this action.
+    pub action: Option<ActionName>,
+    /// Only jobs that this worker has claimed.
+    pub worker: Option<WorkerId>,
+    /// Only children of this job, or of the jobs that it carries on.
+    pub parent: Option<JobId>,
+    /// Only jobs in one of these statuses; empty for any.
+    pub statuses: Vec<Status>,
+    /// Only jobs due at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Only jobs due at this moment or earlier.
+    pub until: Option<Timestamp>,
+    /// Ascending by `scheduledAt`, instead of descending.
+    pub soonest_first: bool,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobPage {
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// How many jobs match in all; a lower bound when `cut`.
+    pub total: u64,
+    /// The walk has reached its limit: more jobs may match.
+    pub cut: bool,
+}
+
+/// How long a walk for a page may take.
+const WALK_LIMIT: Duration = Duration::from_secs(2);
+/// How many more jobs a walk looks at when its page is full, to count those that match.
+const MOST_COUNTED: usize = 5_000;
+
+impl Store {
+    /// The jobs that match, from the `start`-th on, at most `limit`.
+    pub async fn jobs(
+        &self,
+        filter: &JobFilter,
+        start: usize,
+        limit: usize,
+    ) -> Result<JobPage, StoreError> {
+        let list = self.list(filter).await?;
+        let mut indexes = list.indexes();
+        let (ids, total, cut) = match (indexes.pop(), indexes.is_empty()) {
+            (Some(index), true) => list.page_of(index, start, limit).await?,
+            (last, _) => {
+                indexes.extend(last);
+                list.walked(indexes, start, limit).await?
+            }
+        };
+        Ok(JobPage { jobs: self.jobs_by_id(&ids).await?, total, cut })
+    }
+
+    /// One step of a walk over the jobs in a status, from the `at`-th on: how many it looked at, a
+    /// few hundred at most, and those of them that match the rest of the filter. For a walk that
+    /// takes what it finds out of the status; concurrent changes may make it miss some.
+    pub async fn walk_step(
+        &self,
+        filter: &JobFilter,
+        status: Status,
+        at: usize,
+    ) -> Result<(usize, Vec<JobId>), StoreError> {
+        let filter = &JobFilter { statuses: Vec::new(), ..filter.clone() };
+        let list = self.list(filter).await?;
+        let mut index = list.open(vec![self.keys.status(status)]).await?;
+        index.seek(at as u64).await?;
+        let ids: Vec<JobId> = index.next(STEP).await?.into_iter().map(|(id, _)| id).collect();
+        Ok((ids.len(), list.matching(ids, &list.narrowing()).await?))
+    }
+}
+
+impl Store {
+    async fn list<'a>(&'a self, filter: &'a JobFilter) -> Result<List<'a>, StoreError> {
+        let child_group = match filter.parent {
+            Some(parent) => Some(self.child_group(parent).await?),
+            None => None,
+        };
+        Ok(List { store: self, filter, child_group })
+    }
+
+    /// The child group of a job.
+    async fn child_group(&self, parent: JobId) -> Result<JobId, StoreError> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.keys.job(parent)).arg("childGroup");
+        let group: Option<String> = command.query_async(&mut self.connection.clone()).await?;
+        Ok(group.and_then(|group| group.parse().ok()).unwrap_or(parent))
+    }
+}
+
+struct List<'a> {
+    store: &'a Store,
+    filter: &'a JobFilter,
+    /// The child group of `filter.parent`.
+    child_group: Option<JobId>,
+}
+
+/// Ids, how many there are in all, and whether there may be more.
+type Page = (Vec<JobId>, u64, bool);
+
+impl List<'_> {
+    /// The index of each condition; all jobs when there is none.
+    fn indexes(&self) -> Vec<Vec<String>> {
+        let mut indexes = self.narrowing();
+        if indexes.is_empty() {
+            indexes.push(self.store.keys.all_jobs());
+        }
+        indexes
+    }
+
+    /// The index of each condition: a sorted set, or several that have no job in common.
+    fn narrowing(&self) -> Vec<Vec<String>> {
+        let keys = &self.store.keys;
+        let JobFilter { action, worker, statuses, .. } = self.filter;
+        let by_status = statuses.iter().map(|status| keys.status(*status)).collect();
+        let mut indexes = Vec::new();
+        indexes.extend(self.child_group.map(|group| vec![keys.child_jobs(group)]));
+        indexes.extend(action.as_ref().map(|action| vec![keys.action(action)]));
+        indexes.extend(worker.as_ref().map(|worker| vec![keys.jobs_of(worker)]));
+        indexes.extend((!statuses.is_empty()).then_some(by_status));
+        indexes
+    }
+
+    async fn open(&self, keys: Vec<String>) -> Result<Merged, StoreError> {
+        let ms = |at: Option<Timestamp>| at.map(Timestamp::ms);
+        let bounds = Bounds { since: ms(self.filter.since), until: ms(self.filter.until) };
+        Merged::open(self.store, keys, !self.filter.soonest_first, bounds).await
+    }
+
+    /// A page of one index.
+    async fn page_of(
+        &self,
+        index: Vec<String>,
+        start: usize,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut index = self.open(index).await?;
+        index.seek(start as u64).await?;
+        let found = index.next(limit as u64).await?;
+        Ok((found.into_iter().map(|(id, _)| id).collect(), index.total(), false))
+    }
+
+    /// A page of several indexes: walks the narrowest and looks up each job in the others.
+    async fn walked(
+        &self,
+        indexes: Vec<Vec<String>>,
+        start: usize,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut narrowest: Option<(Merged, usize)> = None;
+        for (position, index) in indexes.iter().enumerate() {
+            let index = self.open(index.clone()).await?;
+            if narrowest.as_ref().is_none_or(|(one, _)| index.total() < one.total()) {
+                narrowest = Some((index, position));
+            }
+        }
+        let Some((mut index, position)) = narrowest else { return Ok((Vec::new(), 0, false)) };
+        let mut others = indexes;
+        others.remove(position);
+        let until = Instant::now() + WALK_LIMIT;
+        let (mut page, mut total, mut counted) = (Vec::new(), 0_u64, 0);
+        loop {
+            let found = index.next(STEP).await?;
+            if found.is_empty() {
+                return Ok((page, total, false));
+            }
+            let ids: Vec<JobId> = found.into_iter().map(|(id, _)| id).collect();
+            if page.len() == limit {
+                counted += ids.len();
+            }
+            for id in self.matching(ids, &others).await? {
+                if total >= start as u64 && page.len() < limit {
+                    page.push(id);
+                }
+                total += 1;
+            }
+            if counted >= MOST_COUNTED || Instant::now() > until {
+                return Ok((page, total, true));
+            }
+        }
+    }
+
+    /// Those of these jobs that are in each of the other indexes.
+    async fn matching(
+        &self,
+        mut ids: Vec<JobId>,
+        others: &[Vec<String>],
+    ) -> Result<Vec<JobId>, StoreError> {
+        for index in others {
+            if ids.is_empty() {
+                break;
+            }
+            let (mut connection, _turn) = self.store.walking().await;
+            let mut pipe = redis::pipe();
+            for key in index {
+                pipe.cmd("ZMSCORE").arg(key);
+                ids.iter().for_each(|id| {
+                    pipe.arg(id.to_string());
+                });
+            }
+            let scores: Vec<Vec<Option<f64>>> = pipe.query_async(&mut connection).await?;
+            let mut positions = 0..;
+            ids.retain(|_| {
+                let position = positions.next().unwrap_or_default();
+                scores.iter().any(|of| of.get(position).is_some_and(Option::is_some))
+            });
+        }
+        Ok(ids)
+    }
+}

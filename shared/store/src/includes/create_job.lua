@@ -1,0 +1,35 @@
+-- create_job: writes a waiting job with all its indexes. `job` has the fields of its record, with
+-- scheduledAt as text; `spec` is what was asked for, as JSON. Returns its number.
+-- include: job_keys, relation_keys, emit_job, schedule_job, digits
+
+local function create_job(id, job, spec, now)
+  local number = digits(call('INCR', root .. 'number'))
+  local at, moment = job.scheduledAt, digits(now)
+  local fields = { 'number', number, 'status', 'waiting', 'createdAt', moment, 'lastUpdated',
+    moment }
+  -- The usual priority is not written: it would take most records to the allocator's next size.
+  for name, value in pairs(job) do
+    if value ~= 'normal' or name ~= 'priority' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
+  end
+  fields[#fields + 1] = 'spec'
+  fields[#fields + 1] = spec
+  call('HSET', key_job(id), unpack(fields))
+  call('ZADD', root .. 'jobs:number', number, id)
+  call('ZADD', key_status('waiting'), at, id)
+  call('ZADD', key_action(job.action), at, id)
+  if job.uniqueKey then call('SET', key_unique(job.uniqueKey), id) end
+  if job.expiresAt then call('ZADD', root .. 'expiring', job.expiresAt, id) end
+  if job.parentGroup then
+    call('ZADD', key_child_jobs(job.parentGroup), at, id)
+    -- A parent that is over does not wait for its children.
+    if call('HEXISTS', root .. 'parents', job.parentGroup) == 1 then
+      call('ZADD', key_children(job.parentGroup), at, id)
+    end
+  end
+  emit_job(id, number, job.action, 'waiting', '', '')
+  if not job.blockers then schedule_job(id, job, now) end
+  return number
+end

@@ -1,0 +1,10 @@
+-- move_job: moves a job between the indexes by status and emits the event. The caller writes the
+-- record.
+-- include: job_keys, emit_job
+
+local function move_job(id, job, to, worker, token)
+  call('ZREM', key_status(job.status), id)
+  call('ZADD', key_status(to), job.scheduledAt, id)
+  emit_job(id, job.number, job.action, to, worker, token)
+  job.status = to
+end

@@ -1,0 +1,32 @@
+-- park_job: the first lock that keeps a job from starting, or nil. The job then joins the wait
+-- queues of all locks that do, and keeps its place in them until it runs.
+-- include: granted, permits_of, permits_held, lock_keys, job_keys, wait_queue, withdraw_job
+-- include: count_parked, words_in
+
+local function park_job(id, job, needs)
+  local waits, busy = {}, {}
+  for _, name in ipairs(words_in(job.awaitedLocks)) do waits[name] = true end
+  for _, lock in ipairs(needs) do
+    local name = lock.name
+    local place = waits[name]
+    local lacks_permits = lock.need > permits_of(name) - permits_held(name)
+    if not place and (lacks_permits or call('EXISTS', key_waiters(name)) == 1) then
+      join_wait_queue(id, job, name)
+      place = 'new'
+    end
+    if place and not granted(name)[id] then
+      busy[#busy + 1] = name
+    elseif place == 'new' then
+      leave_wait_queue(id, name)
+    end
+  end
+  if #busy == 0 then return nil end
+
+  if withdraw_from_queue(id, job) or not job.awaitedLocks then count_parked(job, 1) end
+  local names = words_in(job.awaitedLocks)
+  for _, name in ipairs(busy) do
+    if not waits[name] then names[#names + 1] = name end
+  end
+  call('HSET', key_job(id), 'awaitedLocks', table.concat(names, ' '))
+  return busy[1]
+end

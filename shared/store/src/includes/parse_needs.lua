@@ -1,0 +1,9 @@
+-- parse_needs: `devices=1 licence=2` as a list of { name, need }.
+
+local function parse_needs(list)
+  local needs = {}
+  for name, need in string.gmatch(list or '', '(%S+)=(%d+)') do
+    needs[#needs + 1] = { name = name, need = tonumber(need) }
+  end
+  return needs
+end

@@ -1,0 +1,17 @@
+-- permits_of: how many permits a lock has. The limits and pauses of an action or a class are locks
+-- too: `action:scan`, `class:cpu=2`; `action:scan:*` sets the permits of each key of an action.
+
+local known_permits = {}
+
+-- math.huge is no limit.
+local function permits_of(name)
+  if known_permits[name] then return known_permits[name] end
+  local limit = call('HGET', root .. 'permits', name)
+  local action = string.match(name, '^(action:[^:]+):')
+  if not limit and action then limit = call('HGET', root .. 'permits', action .. ':*') end
+  local reserved = string.match(name, '^action:') or string.match(name, '^class:')
+  local all = limit and tonumber(limit) or reserved and math.huge or 1
+  if reserved and call('SISMEMBER', root .. 'paused', name) == 1 then all = 0 end
+  known_permits[name] = all
+  return all
+end

@@ -1,0 +1,11 @@
+-- remove_job: removes a job that is over, with its log and its entries in all indexes.
+-- include: job_keys, relation_keys
+
+local function remove_job(id, job)
+  call('DEL', key_job(id), key_log(id))
+  call('ZREM', root .. 'jobs:number', id)
+  call('ZREM', key_status(job.status), id)
+  call('ZREM', key_action(job.action), id)
+  if job.worker then call('ZREM', key_jobs_of(job.worker), id) end
+  if job.parentGroup then call('ZREM', key_child_jobs(job.parentGroup), id) end
+end

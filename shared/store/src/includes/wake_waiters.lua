@@ -1,0 +1,46 @@
+-- wake_waiters: offers the waiters that a lock is granted to. No deadlock: only running jobs hold
+-- locks, they wait for none, and all wait queues have the same order. No lost wake-up: every script
+-- that can change who is granted a lock (it is freed or cleared, its permits are set, its first
+-- waiter goes or starts) calls wake_waiters, which offers all that are granted.
+-- include: granted, permits_of, lock_keys, read_job, offered_at, count_parked, wait_queue, offer
+-- include: offer_now, words_in, digits
+
+local wake_waiters
+
+-- The lock has no limit any more: some waiters go on now, the ticker comes back for the others.
+local function release_waiters(name, now)
+  for _, id in ipairs(call('ZRANGE', key_waiters(name), 0, most_walked - 1)) do
+    local job = read_job(id)
+    local is_offered = offered_at(id, job)
+    stop_waiting_for(id, job, name)
+    if not is_offered and not job.awaitedLocks then
+      count_parked(job, -1)
+      offer(id, job, now)
+    end
+    for _, other in ipairs(words_in(job.awaitedLocks)) do wake_waiters(other, now) end
+  end
+  if call('EXISTS', key_waiters(name)) == 1 then
+    call('ZADD', root .. 'grants', digits(now), name)
+  end
+end
+
+function wake_waiters(name, now)
+  if call('EXISTS', key_waiters(name)) == 0 then return end
+  if permits_of(name) == math.huge then return release_waiters(name, now) end
+  for _, id in ipairs(granted(name)) do
+    local job = read_job(id)
+    local is_offered, everywhere = offered_at(id, job), true
+    for _, other in ipairs(words_in(job.awaitedLocks)) do
+      everywhere = everywhere and (other == name or granted(other)[id])
+    end
+    if not is_offered and everywhere then
+      count_parked(job, -1)
+      offer_now(id, job, now)
+    end
+    if is_offered or everywhere then
+      for _, other in ipairs(words_in(job.awaitedLocks)) do
+        call('ZADD', root .. 'grants', 'NX', digits(now + grant_ms), other)
+      end
+    end
+  end
+end

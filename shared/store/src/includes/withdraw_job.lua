@@ -1,0 +1,16 @@
+-- withdraw_job: takes a waiting job out of wherever it waits.
+-- include: withdraw_offer, queue_keys, queue_of, count_parked, wait_queue, wake_waiters, words_in
+
+-- From the offers, from where it waits for its time, or from the backlog. False when it only waits
+-- for locks.
+local function withdraw_from_queue(id, job)
+  return withdraw_offer(id, job) or call('ZREM', root .. 'due', id) == 1
+    or call('ZREM', key_backlog(group_of(job)), id) == 1
+end
+
+local function withdraw_job(id, job, now)
+  local locks = words_in(job.awaitedLocks)
+  if not withdraw_from_queue(id, job) and job.awaitedLocks then count_parked(job, -1) end
+  for _, name in ipairs(locks) do stop_waiting_for(id, job, name) end
+  for _, name in ipairs(locks) do wake_waiters(name, now) end
+end

@@ -1,0 +1,7 @@
+-- words_in: the words of a list that a field keeps as text, separated by spaces.
+
+local function words_in(list)
+  local words = {}
+  for word in string.gmatch(list or '', '%S+') do words[#words + 1] = word end
+  return words
+end

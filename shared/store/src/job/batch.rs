@@ -1,0 +1,102 @@
+//! Large batches: accepted in one step, submitted in small ones, and finished by a scheduler when
+//! the API dies in between.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::submit::Submitted;
+use crate::bounds::MAX_QUEUES;
+use crate::error::StoreError;
+use crate::script::Script;
+use crate::store::Store;
+use domain::job::{JobId, NewJob};
+use domain::queue::QueueName;
+
+static KEEP_BATCH: Script = Script::new("keep_batch", include_str!("keep_batch.lua"));
+
+/// How many jobs one step submits: a script blocks Redis.
+const STEP: usize = 100;
+
+impl Store {
+    /// Submits jobs, all or none: once this has begun to write, all of them will be submitted, even
+    /// when the caller dies. Repeating it with the same `id` and jobs changes nothing more.
+    pub async fn submit_batch(
+        &self,
+        id: Uuid,
+        jobs: &[NewJob],
+    ) -> Result<Vec<Submitted>, StoreError> {
+        if jobs.len() <= STEP {
+            return self.submit(jobs).await;
+        }
+        let id = id.to_string();
+        self.keep_batch(&id, jobs).await?;
+        self.submit_kept(&id, jobs).await
+    }
+
+    /// Submits batches that were kept at least `age` ago and are not done: their submitter has
+    /// died. Returns how many.
+    pub async fn finish_batches(&self, age: Duration) -> Result<u64, StoreError> {
+        let until = self.now().await?.ms() - age.as_millis() as i64;
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(self.keys.batches()).arg("-inf").arg(until).arg("BYSCORE");
+        let ids: Vec<String> = command.query_async(&mut self.connection.clone()).await?;
+        let (mut finished, mut failed) = (0, None);
+        for id in &ids {
+            // A batch that cannot be read must not keep the others from being finished.
+            match self.finish_batch(id).await {
+                Ok(()) => finished += 1,
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(finished), Err)
+    }
+
+    /// True when a batch is kept, or was: then its first job is known.
+    pub async fn is_batch_known(&self, id: Uuid, first: JobId) -> Result<bool, StoreError> {
+        let batch = self.keys.batch(&id.to_string());
+        self.any_exists(&[batch, self.keys.job(first), self.keys.used_id(first)]).await
+    }
+
+    async fn finish_batch(&self, id: &str) -> Result<(), StoreError> {
+        let mut command = redis::cmd("GET");
+        command.arg(self.keys.batch(id));
+        let kept: Option<String> = command.query_async(&mut self.connection.clone()).await?;
+        let jobs: Vec<NewJob> = match kept.map(|kept| serde_json::from_str(&kept)) {
+            Some(Ok(jobs)) => jobs,
+            Some(Err(error)) => return Err(StoreError::unreadable(self.keys.batch(id), error)),
+            None => Vec::new(),
+        };
+        self.submit_kept(id, &jobs).await.map(|_| ())
+    }
+
+    async fn keep_batch(&self, id: &str, jobs: &[NewJob]) -> Result<(), StoreError> {
+        let queues: BTreeSet<QueueName> = jobs.iter().map(QueueName::of).collect();
+        if let Some(excess) = queues.iter().nth(MAX_QUEUES as usize) {
+            return Err(StoreError::TooManyQueues(excess.to_string()));
+        }
+        let answer = self.call(&KEEP_BATCH, |call| {
+            let json = serde_json::to_string(jobs).unwrap_or_default();
+            call.arg(id).arg(MAX_QUEUES).arg(json);
+            for queue in queues {
+                call.arg(queue.to_string());
+            }
+        });
+        answer.await?.decode(|words| (words == ["kept"]).then_some(()))
+    }
+
+    /// Submits what is kept, in small steps; a job that exists already is left as it is.
+    async fn submit_kept(&self, id: &str, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
+        let mut submitted = Vec::with_capacity(jobs.len());
+        for some in jobs.chunks(STEP) {
+            let done = submitted.len() + some.len();
+            submitted.extend(self.submit_step(id, done, some).await?);
+        }
+        let mut pipe = redis::pipe();
+        pipe.atomic().del(self.keys.batch(id)).ignore().zrem(self.keys.batches(), id).ignore();
+        pipe.hdel(self.keys.batches_done(), id).ignore();
+        pipe.exec_async(&mut self.connection.clone()).await?;
+        Ok(submitted)
+    }
+}

@@ -1,0 +1,92 @@
+-- finish: running | cancel_request -> done | error | cancel | worker_shutdown, with the token of
+-- the claim; worker_dead -> worker_resurrection, when the worker came back and has stopped the job;
+-- running -> waiting, when the job waits for its children, which takes no worker.
+-- One script, so that the end, the freed locks and the follow-up are one step: a retry is neither
+-- lost nor doubled.
+-- KEYS[1]  root    string  the namespace
+-- ARGV[1]  base    int     first back-off of a retry in ms, unless the job has its own
+-- ARGV[2]  max     int     longest back-off of a retry in ms, unless the job has its own
+-- ARGV[3…] per job: id, token, outcome ('done', 'error', 'cancel', 'shutdown', 'resurrect',
+--          'await'), result as JSON or '', exception as JSON or '', id for a follow-up, jitter from
+--          0 to 1
+-- Answers  per job, in order:
+--            {'finished', status}  recorded as this status
+--            {'already', status}   this claim was ended before; nothing is written
+--            {'stale'}             the token is not the job's; nothing is written
+--            {'gone'}              no such job
+--            {'refused', status}   the outcome is not allowed in this status; nothing is written
+-- flags: allow-oom
+-- include: read_job, job_status, move_job, follow_up, end_run, note_end, propagate, children_failed
+-- include: job_keys, relation_keys, clock, digits
+
+local base, longest, now = tonumber(ARGV[1]), tonumber(ARGV[2]), now_ms()
+local leads_to = {
+  running = { done = 'done', error = 'error', shutdown = 'worker_shutdown', await = 'waiting' },
+  cancel_request = {
+    done = 'done', error = 'error', cancel = 'cancel', shutdown = 'cancel', await = 'cancel',
+  },
+  worker_dead = { resurrect = 'worker_resurrection' },
+}
+
+-- What the follow-up of a run has, if the run gets one.
+local function changes_for(id, to, job, jitter)
+  if job.status == 'cancel_request' then return nil end
+  if to == 'error' and job.retriesLeft > 0 then
+    local own = call('HMGET', key_job(id), 'backoffBase', 'backoffMax')
+    local first, most = tonumber(own[1] or base), tonumber(own[2] or longest)
+    -- The back-off grows with failures only, not with attempts that ended because their worker did.
+    local failed = (cjson.decode(call('HGET', key_job(id), 'spec')).retries or 0) - job.retriesLeft
+    local delay = math.min(most, first * 2 ^ math.max(0, math.min(failed, 30)))
+    local delay_ms = math.floor(delay * (0.5 + jitter / 2))
+    return { retriesLeft = job.retriesLeft - 1, crashes = 0, delay_ms = delay_ms }
+  elseif to == 'worker_shutdown' and call('HGET', key_job(id), 'onWorkerLost') ~= 'fail' then
+    return { retriesLeft = job.retriesLeft, crashes = job.crashes, delay_ms = 0 }
+  end
+end
+
+local function finish(id, token, outcome, result, exception, new_id, jitter)
+  local job = read_job(id)
+  if not job then return { 'gone' } end
+  if job.token ~= token then return { 'stale' } end
+  local to = leads_to[job.status] and leads_to[job.status][outcome]
+  if not to then return { is_running(job) and 'refused' or 'already', job.status } end
+
+  if to == 'worker_resurrection' then
+    call('HSET', key_job(id), 'status', to, 'lastUpdated', digits(now))
+    move_job(id, job, to, job.worker, job.token)
+    return { 'finished', to }
+  end
+  local fields = {}
+  local function add(name, value)
+    if value ~= '' then fields[#fields + 1] = name; fields[#fields + 1] = value end
+  end
+  add('result', result)
+  if to == 'waiting' then
+    if job.childGroup and call('EXISTS', key_children(job.childGroup)) == 1 then
+      add('awaitsChildren', 1)
+      call('HSET', key_job(id), 'status', to, 'lastUpdated', digits(now), unpack(fields))
+      move_job(id, job, to, job.worker, job.token)
+      release_run(id, job, now)
+      return { 'finished', to }
+    end
+    local failed = call('HGET', key_job(id), 'failedChildren')
+    to = failed and 'error' or 'done'
+    exception = failed and children_failed(failed) or ''
+  end
+  add('exception', exception)
+  local changes = outcome ~= 'await' and changes_for(id, to, job, jitter)
+  if changes then
+    add('followUpID', new_id)
+    follow_up(id, job, new_id, changes, now)
+  end
+  end_run(id, job, to, fields, now)
+  return { 'finished', to }
+end
+
+local answers = {}
+for i = 3, #ARGV, 7 do
+  answers[#answers + 1] = finish(unpack(ARGV, i, i + 6))
+end
+-- A chain of jobs goes on at once; what is more than this is left to the ticker.
+if end_noted then propagate(16, now) end
+return answers

@@ -1,0 +1,83 @@
+//! Records how a run has ended.
+
+use crate::error::StoreError;
+use crate::script::Script;
+use crate::store::Store;
+use domain::job::{FencingToken, JobId, Outcome, Status};
+
+static FINISH: Script = Script::new("finish", include_str!("finish.lua"));
+
+/// First back-off of a retry, ms; it doubles with each failure.
+const BACKOFF_BASE_MS: u32 = 1_000;
+/// Longest back-off of a retry, ms.
+const BACKOFF_MAX_MS: u32 = 300_000;
+
+/// The end of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finish {
+    /// The job.
+    pub id: JobId,
+    /// The token of the claim.
+    pub token: FencingToken,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The id of the follow-up, should there be one. The same in every attempt to record this end.
+    pub follow_up: JobId,
+    /// Where in the upper half of its back-off a retry is due, from 0 to 1.
+    pub jitter: f64,
+}
+
+/// What became of the end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinishAnswer {
+    /// It is recorded as this status.
+    Recorded(Status),
+    /// It was recorded before.
+    Already(Status),
+    /// The claim is not this worker's any more.
+    Stale,
+    /// There is no such job.
+    Gone,
+    /// The outcome is not allowed in this status.
+    Refused(Status),
+}
+
+impl Store {
+    /// Records ends of runs, in one step each; the answers are in the order of the ends.
+    pub async fn finish(&self, ends: &[Finish]) -> Result<Vec<FinishAnswer>, StoreError> {
+        let answer = self.call(&FINISH, |call| {
+            call.arg(BACKOFF_BASE_MS).arg(BACKOFF_MAX_MS);
+            for end in ends {
+                let (word, result, exception) = outcome_words(&end.outcome);
+                call.arg(end.id.to_string()).arg(end.token.0).arg(word);
+                call.arg(result).arg(exception);
+                call.arg(end.follow_up.to_string()).arg(format!("{:.4}", end.jitter));
+            }
+        });
+        answer.await?.decode_each(|words| match words {
+            ["finished", status] => Some(FinishAnswer::Recorded(status.parse().ok()?)),
+            ["already", status] => Some(FinishAnswer::Already(status.parse().ok()?)),
+            ["refused", status] => Some(FinishAnswer::Refused(status.parse().ok()?)),
+            ["stale"] => Some(FinishAnswer::Stale),
+            ["gone"] => Some(FinishAnswer::Gone),
+            _ => None,
+        })
+    }
+}
+
+/// The word, the result and the exception of an outcome.
+fn outcome_words(outcome: &Outcome) -> (&'static str, String, String) {
+    let json = |result: &Option<serde_json::Value>| {
+        result.as_ref().map(ToString::to_string).unwrap_or_default()
+    };
+    match outcome {
+        Outcome::Done(result) => ("done", json(result), String::new()),
+        Outcome::Await(result) => ("await", json(result), String::new()),
+        Outcome::Error(exception) => {
+            ("error", String::new(), serde_json::to_string(exception).unwrap_or_default())
+        }
+        Outcome::Cancel => ("cancel", String::new(), String::new()),
+        Outcome::Shutdown => ("shutdown", String::new(), String::new()),
+        Outcome::Resurrected => ("resurrect", String::new(), String::new()),
+    }
+}

@@ -1,0 +1,95 @@
+//! A new job as scripts take it: the fields of its record, and what else its creation needs, as
+//! JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use domain::capacity::Class;
+use domain::job::{
+    DependencyCondition, GoDuration, JobId, JobSpec, NewJob, OnWorkerLost, Timestamp,
+};
+
+/// Who submitted a job, when that is not known.
+pub const UNKNOWN_USER: &str = "unknown";
+
+/// A new job as scripts take it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewRecord {
+    id: String,
+    fields: BTreeMap<&'static str, String>,
+    spec: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    once: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    depends_on: Vec<String>,
+    #[serde(rename = "parentID", skip_serializing_if = "Option::is_none")]
+    parent_id: Option<String>,
+}
+
+impl NewRecord {
+    /// The record of a job with this spec. `class` is `None` when the job needs more than a class
+    /// can name;
+    /// `at` is `None` for now.
+    pub(crate) fn new(
+        id: JobId,
+        spec: &JobSpec,
+        class: Option<&Class>,
+        at: Option<Timestamp>,
+    ) -> NewRecord {
+        let mut fields = BTreeMap::from([
+            ("action", spec.action.to_string()),
+            ("priority", spec.priority.as_str().to_owned()),
+        ]);
+        fields.extend(class.map(|class| ("class", class.as_str().to_owned())));
+        fields.extend(at.map(|at| ("scheduledAt", at.ms().to_string())));
+        fields.extend((spec.retries > 0).then(|| ("retriesLeft", spec.retries.to_string())));
+        fields.extend(optional_fields(spec));
+        NewRecord {
+            id: id.to_string(),
+            fields,
+            spec: serde_json::to_string(spec).unwrap_or_default(),
+            once: false,
+            depends_on: spec.depends_on.iter().map(ToString::to_string).collect(),
+            parent_id: spec.parent.map(|parent| parent.to_string()),
+        }
+    }
+
+    /// The record of a submitted job.
+    pub(crate) fn of(job: &NewJob) -> NewRecord {
+        let record = NewRecord::new(job.id, &job.spec, Some(&job.class), job.scheduled_at);
+        NewRecord { once: job.once, ..record }
+    }
+
+    /// The record as one argument of a script.
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The fields that scripts read and not every job has.
+fn optional_fields(spec: &JobSpec) -> impl Iterator<Item = (&'static str, String)> {
+    let ms = |span: &GoDuration| span.duration().map(|span| span.as_millis().to_string());
+    let backoff = spec.backoff.as_ref();
+    let fail = spec.on_worker_lost == OnWorkerLost::Fail;
+    let finished = spec.when == DependencyCondition::Finished;
+    let text = |text: String| Some(text).filter(|text| !text.is_empty());
+    let all = [
+        ("fairnessGroup", text(fairness_group(spec).to_owned())),
+        ("locks", text(spec.locks.to_string())),
+        ("when", finished.then(|| "finished".to_owned())),
+        ("uniqueKey", spec.unique_key.clone()),
+        ("expiresAt", spec.expires_at.map(|at| at.ms().to_string())),
+        ("onWorkerLost", fail.then(|| "fail".to_owned())),
+        ("backoffBase", backoff.and_then(|backoff| ms(&backoff.base))),
+        ("backoffMax", backoff.and_then(|backoff| ms(&backoff.max))),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?)))
+}
+
+/// The fairness group of a job within its queue; empty when the submitter is not known.
+pub(crate) fn fairness_group(spec: &JobSpec) -> &str {
+    let submitter = spec.scheduled_by.as_deref().filter(|by| *by != UNKNOWN_USER);
+    spec.fairness_key.as_deref().or(submitter).unwrap_or_default()
+}

@@ -1,0 +1,72 @@
+//! Reads of single jobs. They change nothing and take no part in any decision.
+
+use super::record;
+use crate::error::StoreError;
+use crate::store::Store;
+use domain::job::{Job, JobId, Status};
+
+impl Store {
+    /// One job; `None` when it does not exist.
+    pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        Ok(self.jobs_by_id(&[id]).await?.pop())
+    }
+
+    /// Jobs by id, in the order asked; those that do not exist are left out.
+    pub async fn jobs_by_id(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for id in ids {
+            pipe.hgetall(self.keys.job(*id));
+        }
+        let mut connection = self.connection.clone();
+        let values: Vec<redis::Value> = pipe.query_async(&mut connection).await?;
+        let mut jobs = Vec::with_capacity(ids.len());
+        for (id, hash) in ids.iter().zip(&values) {
+            jobs.extend(record::job(*id, hash)?);
+        }
+        Ok(jobs)
+    }
+
+    /// The job with this number; `None` when it does not exist.
+    pub async fn job_numbered(&self, number: u64) -> Result<Option<Job>, StoreError> {
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(self.keys.numbers()).arg(number).arg(number).arg("BYSCORE");
+        let found: Vec<String> = command.query_async(&mut self.connection.clone()).await?;
+        match found.first().and_then(|id| id.parse().ok()) {
+            Some(id) => self.job(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The status of a job; `None` when it does not exist.
+    pub async fn status(&self, id: JobId) -> Result<Option<Status>, StoreError> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.keys.job(id)).arg("status");
+        let word: Option<String> = command.query_async(&mut self.connection.clone()).await?;
+        word.map(|word| record::status(id, &word)).transpose()
+    }
+
+    /// True when a job with this id exists, or the id was used within a day.
+    pub async fn is_known(&self, id: JobId) -> Result<bool, StoreError> {
+        self.any_exists(&[self.keys.job(id), self.keys.used_id(id)]).await
+    }
+
+    /// How many jobs are in each status.
+    pub async fn counts(&self) -> Result<Vec<(Status, u64)>, StoreError> {
+        let mut pipe = redis::pipe();
+        for status in Status::ALL {
+            pipe.zcard(self.keys.status(status));
+        }
+        let mut connection = self.connection.clone();
+        let counts: Vec<u64> = pipe.query_async(&mut connection).await?;
+        Ok(Status::ALL.into_iter().zip(counts).collect())
+    }
+
+    pub(crate) async fn any_exists(&self, keys: &[String]) -> Result<bool, StoreError> {
+        let mut command = redis::cmd("EXISTS");
+        let found: u64 = command.arg(keys).query_async(&mut self.connection.clone()).await?;
+        Ok(found > 0)
+    }
+}

@@ -1,0 +1,83 @@
+-- submit: nothing -> waiting, unless the id is known already or its unique key is taken.
+-- One script, because a job in an index, or one that was answered 202, must be on its way; and
+-- because one of two submissions with the same unique key must be first.
+-- KEYS[1]  root     string  the namespace
+-- ARGV[1]  limit    int     how many queues a namespace may have
+-- ARGV[2]  batch    string  the kept batch that the jobs belong to, or ''
+-- ARGV[3]  done     int     how many jobs of that batch are submitted after this call. When as many
+--                           were before, or the batch is not kept any more, nothing is created
+--                           again: the jobs may have run and left the history
+-- ARGV[4…] jobs     JSON    one each: id, fields (of its record), spec (as JSON in a string), once
+--                           (its id is not used again within a day, even when its record is gone),
+--                           dependsOn (ids), parentID
+-- Answers  {'submitted', {answer…}…}  in the order of the jobs:
+--            {'created', number, createdAt, scheduledAt, id}
+--            {'known', …}   a job with this id exists
+--            {'taken', …}   another job has the unique key and is not over; it is the one described
+--            {'spent', id}  the id was used and its record is gone
+--          {'too_many_queues', queue}         nothing is written
+--          {'unknown_dependency', index, id}  the job at this index, from 0, depends on a job that
+--                                             does not exist; nothing is written
+--          {'foreign_dependency', index, id}  it is a child and depends on a job that is neither a
+--                                             sibling nor over; nothing is written
+--          {'parent_over', index, id}         its parent is over or does not exist; nothing is
+--                                             written
+-- include: check_relations, stands_for, depend_on, join_parent, create_job, new_queues, queue_of
+-- include: job_keys, clock, digits, retention
+
+local limit, batch, done = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local jobs, by_id, seen, queues = {}, {}, {}, {}
+for i = 4, #ARGV do
+  local job = cjson.decode(ARGV[i])
+  local queue = queue_of(job.fields)
+  if not seen[queue] then
+    seen[queue] = true
+    queues[#queues + 1] = queue
+  end
+  -- Nothing in a batch that was kept is refused any more.
+  local refused = batch == '' and refused_relation(job, by_id)
+  if refused then return { refused.reason, digits(i - 4), refused.id } end
+  jobs[#jobs + 1] = job
+  by_id[job.id] = job
+end
+local new, excess = new_queues(queues, limit)
+if excess then return { 'too_many_queues', excess } end
+
+add_queues(new)
+local now = now_ms()
+local again = batch ~= '' and (call('EXISTS', root .. 'batch:' .. batch) == 0
+  or tonumber(call('HGET', root .. 'batches:done', batch) or 0) >= done)
+local answers = { 'submitted' }
+local function answer(word, id)
+  local known = call('HMGET', key_job(id), 'number', 'createdAt', 'scheduledAt')
+  if not known[1] then return false end
+  answers[#answers + 1] = { word, known[1], known[2], known[3], id }
+  return true
+end
+
+local function submit(job)
+  if answer('known', job.id) then return end
+  local used = job.once and not again and call('GET', key_used_id(job.id))
+  if used and answer('taken', used) then return end
+  if used or again then
+    answers[#answers + 1] = { 'spent', job.id }
+    return
+  end
+  local fields = job.fields
+  local holder = fields.uniqueKey and call('GET', key_unique(fields.uniqueKey))
+  local taken = holder and answer('taken', holder)
+  -- A repeated submission with this id gets the same answer.
+  if taken then stands_for[job.id] = holder end
+  if job.once or taken and batch ~= '' then
+    call('SET', key_used_id(job.id), taken and holder or job.id, 'EX', id_reserved_s)
+  end
+  if taken then return end
+  fields.scheduledAt = fields.scheduledAt or digits(now)
+  if job.parentID then join_parent(job.id, fields, job.parentID) end
+  if job.dependsOn then depend_on(job.id, fields, job.dependsOn, job.parentID) end
+  local number = create_job(job.id, fields, job.spec, now)
+  answers[#answers + 1] = { 'created', number, digits(now), fields.scheduledAt, job.id }
+end
+for _, job in ipairs(jobs) do submit(job) end
+if batch ~= '' and not again then call('HSET', root .. 'batches:done', batch, done) end
+return answers

@@ -1,0 +1,95 @@
+//! Submits jobs.
+
+use super::new_record::NewRecord;
+use crate::bounds::MAX_QUEUES;
+use crate::error::{InvalidRelation, RelationProblem, StoreError};
+use crate::script::Script;
+use crate::store::Store;
+use domain::job::{JobId, NewJob, Timestamp};
+
+static SUBMIT: Script = Script::new("submit", include_str!("submit.lua"));
+
+/// A job that the store has accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// What became of the submission.
+    pub outcome: Submission,
+    /// The job: the submitted one, or the one that has its unique key.
+    pub id: JobId,
+    /// Its number.
+    pub number: u64,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// When it is due.
+    pub scheduled_at: Timestamp,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submission {
+    /// A new job was created.
+    Created,
+    /// A job with this id exists; it is unchanged.
+    Known,
+    /// Another job has the unique key and is not over; nothing was created.
+    Taken,
+    /// The id was used within a day, and its job is removed. Times and number are 0.
+    Spent,
+}
+
+impl Store {
+    /// Submits jobs in one step. A job whose id is known already is left as it is.
+    pub async fn submit(&self, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
+        self.submit_step("", 0, jobs).await
+    }
+
+    /// Submits jobs of a kept batch. After this step `done` of its jobs are submitted; a step that
+    /// was done before creates nothing again.
+    pub(crate) async fn submit_step(
+        &self,
+        batch: &str,
+        done: usize,
+        jobs: &[NewJob],
+    ) -> Result<Vec<Submitted>, StoreError> {
+        let answer = self.call(&SUBMIT, |call| {
+            call.arg(MAX_QUEUES).arg(batch).arg(done);
+            for job in jobs {
+                call.arg(NewRecord::of(job).json());
+            }
+        });
+        let (head, answers) = answer.await?.split()?;
+        if let Some(refused) = head.decode(refusal)? {
+            return Err(refused.into());
+        }
+        answers.into_iter().map(|answer| answer.decode(submitted)).collect()
+    }
+}
+
+/// `None` within when the jobs were accepted.
+fn refusal(words: &[&str]) -> Option<Option<InvalidRelation>> {
+    let (kind, index, id) = match words {
+        ["submitted"] => return Some(None),
+        ["unknown_dependency", index, id] => (RelationProblem::UnknownDependency, index, id),
+        ["foreign_dependency", index, id] => (RelationProblem::ForeignDependency, index, id),
+        ["parent_over", index, id] => (RelationProblem::ParentOver, index, id),
+        _ => return None,
+    };
+    Some(Some(InvalidRelation { kind, index: index.parse().ok()?, id: id.parse().ok()? }))
+}
+
+fn submitted(words: &[&str]) -> Option<Submitted> {
+    let (outcome, number, created_at, scheduled_at, id) = match words {
+        ["created", number, created, due, id] => (Submission::Created, *number, *created, *due, id),
+        ["known", number, created, due, id] => (Submission::Known, *number, *created, *due, id),
+        ["taken", number, created, due, id] => (Submission::Taken, *number, *created, *due, id),
+        ["spent", id] => (Submission::Spent, "0", "0", "0", id),
+        _ => return None,
+    };
+    Some(Submitted {
+        outcome,
+        id: id.parse().ok()?,
+        number: number.parse().ok()?,
+        created_at: Timestamp::from_ms(created_at.parse().ok()?),
+        scheduled_at: Timestamp::from_ms(scheduled_at.parse().ok()?),
+    })
+}

@@ -1,0 +1,94 @@
+//! Where a job waits, and how many go before it: the facts from which the API makes the reason it
+//! shows.
+
+use super::new_record::fairness_group;
+use crate::error::StoreError;
+use crate::store::Store;
+use domain::job::{Job, Priority};
+use domain::lock::LockName;
+use domain::queue::QueueName;
+
+/// Where a job waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitPosition {
+    /// It is not due yet.
+    Due,
+    /// For so many jobs that it depends on.
+    Dependencies(u32),
+    /// For its children, of which so many are not over.
+    Children(u64),
+    /// In the wait queues of these locks.
+    Locks(Vec<LockName>),
+    /// Its action or its class is paused.
+    Paused(LockName),
+    /// In the outbox or offered, behind so many others of its class.
+    Offered(u64),
+    /// In the backlog of its fairness group, of which so many are offered first.
+    Backlog(u64),
+    /// Nowhere: it does not wait any more.
+    Nowhere,
+}
+
+impl Store {
+    /// Where a job waits now, and how many of its class go before it: all with a higher priority,
+    /// and those of its own that were offered earlier.
+    pub async fn wait_position(&self, job: &Job) -> Result<WaitPosition, StoreError> {
+        let priority = job.spec.priority;
+        let own = QueueName { class: job.class.clone(), priority };
+        let (id, group) = (job.id.to_string(), format!("{own}:{}", fairness_group(&job.spec)));
+        let limits = [LockName::of_action(&job.spec.action), LockName::of_class(&job.class)];
+        let mut pipe = redis::pipe();
+        let fields = ["awaitedLocks", "blockers", "awaitsChildren"];
+        pipe.cmd("HMGET").arg(self.keys.job(job.id)).arg(&fields);
+        pipe.cmd("ZSCORE").arg(self.keys.due()).arg(&id);
+        pipe.cmd("ZRANK").arg(self.keys.ready(&own)).arg(&id);
+        pipe.cmd("ZRANK").arg(self.keys.backlog(&group)).arg(&id);
+        pipe.hget(self.keys.offered(), &group);
+        pipe.zcard(self.keys.children(job.child_group.unwrap_or(job.id)));
+        pipe.cmd("SMISMEMBER").arg(self.keys.paused()).arg(&limits.clone().map(String::from));
+        type Fields = (Option<String>, Option<u32>, Option<u32>);
+        type Found = (Fields, Option<f64>, Option<u64>, Option<u64>, Option<u64>, u64, [bool; 2]);
+        let mut connection = self.connection.clone();
+        let ((locks, blockers, awaits), due, rank, behind, offered, children, paused): Found =
+            pipe.query_async(&mut connection).await?;
+        let locks = locks.unwrap_or_default();
+        let locks: Vec<LockName> = locks.split(' ').filter_map(|name| name.parse().ok()).collect();
+        let paused = limits.into_iter().zip(paused).find(|(_, paused)| *paused);
+        if let Some(blockers) = blockers {
+            return Ok(WaitPosition::Dependencies(blockers));
+        }
+        if awaits.is_some() {
+            return Ok(WaitPosition::Children(children));
+        }
+        if due.is_some_and(|at| at <= job.scheduled_at.ms() as f64) {
+            return Ok(WaitPosition::Due);
+        }
+        if let Some((name, _)) = paused {
+            return Ok(WaitPosition::Paused(name));
+        }
+        if rank.is_none() && !locks.is_empty() {
+            return Ok(WaitPosition::Locks(locks));
+        }
+        Ok(match (rank, behind, due) {
+            (Some(rank), ..) => WaitPosition::Offered(rank + self.more_urgent(job).await?),
+            (None, Some(rank), _) => WaitPosition::Backlog(rank + offered.unwrap_or(0)),
+            // A worker that does not know its action has refused it; it is offered again soon.
+            (None, None, Some(_)) => WaitPosition::Offered(0),
+            (None, None, None) => WaitPosition::Nowhere,
+        })
+    }
+
+    /// How many jobs of the same class are offered with a higher priority.
+    async fn more_urgent(&self, job: &Job) -> Result<u64, StoreError> {
+        // An empty pipeline would never be answered.
+        if job.spec.priority == Priority::High {
+            return Ok(0);
+        }
+        let mut pipe = redis::pipe();
+        for priority in Priority::ALL.into_iter().filter(|band| *band < job.spec.priority) {
+            pipe.zcard(self.keys.ready(&QueueName { class: job.class.clone(), priority }));
+        }
+        let counts: Vec<u64> = pipe.query_async(&mut self.connection.clone()).await?;
+        Ok(counts.into_iter().sum())
+    }
+}

@@ -1,0 +1,22 @@
+//! Takes a lock from its holders by hand.
+
+use crate::error::StoreError;
+use crate::script::Script;
+use crate::store::Store;
+use domain::job::JobId;
+use domain::lock::LockName;
+
+static CLEAR_LOCK: Script = Script::new("clear_lock", include_str!("clear_lock.lua"));
+
+impl Store {
+    /// Takes a lock from all jobs that hold it; returns these.
+    pub async fn clear_lock(&self, name: &LockName) -> Result<Vec<JobId>, StoreError> {
+        let answer = self.call(&CLEAR_LOCK, |call| {
+            call.arg(name.as_str());
+        });
+        answer.await?.decode(|words| match words {
+            ["cleared", ids @ ..] => ids.iter().map(|id| id.parse().ok()).collect(),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,14 @@
+//! Workers: their leases, what operators ask of them, and their records.
+
+mod command;
+mod expire_lease;
+mod heartbeat;
+mod leave;
+mod workers;
+
+pub use command::{CommandAnswer, WorkerCommand};
+pub use expire_lease::LeaseExpiry;
+pub use heartbeat::{Heartbeat, HeartbeatReply, Interruption, Renewal};
+pub use leave::LeaveAnswer;
+pub(crate) use workers::LISTED;
+pub use workers::{Worker, WorkerStatus};

@@ -1,0 +1,119 @@
+//! Workers as operators see them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::error::StoreError;
+use crate::store::Store;
+use domain::capacity::CapacityMap;
+use domain::job::{JobId, Timestamp, WorkerId};
+
+/// The status of a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerStatus {
+    /// It sends heartbeats.
+    Running,
+    /// It sends heartbeats and claims nothing, because an operator has drained it.
+    Draining,
+    /// Its lease has ended.
+    Dead,
+    /// It has left.
+    Shutdown,
+}
+
+impl WorkerStatus {
+    /// The word, the same in Redis and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WorkerStatus::Running => "running",
+            WorkerStatus::Draining => "draining",
+            WorkerStatus::Dead => "dead",
+            WorkerStatus::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// A worker's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// Its identity.
+    pub id: WorkerId,
+    /// Its status.
+    pub status: WorkerStatus,
+    /// A name for people.
+    pub name: String,
+    /// The version of its program.
+    pub version: String,
+    /// The capacity it offers.
+    pub capacity_map: CapacityMap,
+    /// How much of that was free at its last heartbeat.
+    pub free: CapacityMap,
+    /// The actions it knows.
+    pub actions: Vec<String>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When its lease ends.
+    pub heartbeat_expiration: Timestamp,
+    /// The jobs it runs.
+    pub jobs: Vec<JobId>,
+}
+
+/// How long a worker that is gone stays listed.
+pub(crate) const LISTED: Duration = Duration::from_secs(24 * 3600);
+
+impl Store {
+    /// Every worker that is alive, or was within a day; the one with the latest heartbeat first.
+    pub async fn workers(&self) -> Result<Vec<Worker>, StoreError> {
+        let mut connection = self.connection.clone();
+        let since = self.now().await?.ms() - LISTED.as_millis() as i64;
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(self.keys.workers()).arg("+inf").arg(since).arg("BYSCORE").arg("REV");
+        let ids: Vec<String> = command.query_async(&mut connection).await?;
+        let mut workers = Vec::with_capacity(ids.len());
+        for id in ids.into_iter().filter_map(|id| WorkerId::try_from(id).ok()) {
+            workers.extend(self.worker(&id).await?);
+        }
+        Ok(workers)
+    }
+
+    /// One worker; `None` when it does not exist.
+    pub async fn worker(&self, id: &WorkerId) -> Result<Option<Worker>, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.hgetall(self.keys.worker(id)).smembers(self.keys.running(id));
+        let mut connection = self.connection.clone();
+        let (fields, jobs): (HashMap<String, String>, Vec<String>) =
+            pipe.query_async(&mut connection).await?;
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
+        let time = |name: &str| Timestamp::from_ms(text(name).parse().unwrap_or(0));
+        let map = |name: &str| serde_json::from_str(&text(name)).unwrap_or_default();
+        let mut jobs: Vec<JobId> = jobs.iter().filter_map(|id| id.parse().ok()).collect();
+        jobs.sort();
+        let status = match text("status").as_str() {
+            "running" if !text("drain").is_empty() => WorkerStatus::Draining,
+            "running" => WorkerStatus::Running,
+            "shutdown" => WorkerStatus::Shutdown,
+            "dead" => WorkerStatus::Dead,
+            other => {
+                let why = format!("status is {other:?}");
+                return Err(StoreError::unreadable(self.keys.worker(id), why));
+            }
+        };
+        let actions = text("actions");
+        Ok(Some(Worker {
+            id: id.clone(),
+            status,
+            name: text("name"),
+            version: text("version"),
+            capacity_map: map("capacityMap"),
+            free: map("free"),
+            actions: actions.split(',').filter(|name| !name.is_empty()).map(Into::into).collect(),
+            started_at: time("startedAt"),
+            heartbeat_expiration: time("heartbeatExpiration"),
+            jobs,
+        }))
+    }
+}

@@ -1,0 +1,138 @@
+//! The same once: what a unique key keeps out, and calls that are made twice because an answer was lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use domain::job::{Backoff, Cancellation, JobId, Outcome, Timestamp};
+use serde_json::json;
+use store::{
+    ClaimRequest, Dumped, LeaseExpiry, LogSource, NewLogLine, Outbox, Settings, Submission,
+    Submitted, WorkerCommand,
+};
+use testkit::{TestEnv, assert_consistent, job, jobs};
+
+use crate::calls::{beat, claimed, dump, end, failed, finish, submit, worker};
+
+type World = BTreeMap<String, Dumped>;
+
+/// Submits another job with this unique key.
+async fn another(env: &TestEnv, key: &str) -> Submitted {
+    let mut one = job("noop", "scan=1");
+    one.spec.unique_key = Some(key.to_owned());
+    env.store().submit(&[one]).await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn while_a_job_with_a_unique_key_is_not_over_no_other_is_made() {
+    let env = TestEnv::new().await;
+    let worker = worker(&env).await;
+    let first = another(&env, "one").await;
+    assert_eq!(first.outcome, Submission::Created);
+    let before = dump(&env).await;
+    let kept_out = another(&env, "one").await;
+    assert_eq!((kept_out.outcome, kept_out.id), (Submission::Taken, first.id));
+    assert_eq!(kept_out.number, first.number);
+    assert_eq!(dump(&env).await, before);
+    assert_eq!(another(&env, "two").await.outcome, Submission::Created, "another key");
+    let run = claimed(&env, &worker, first.id).await;
+    assert_eq!(another(&env, "one").await.outcome, Submission::Taken, "it runs");
+    finish(&env, &end(first.id, run.token, Outcome::Done(None))).await;
+    let next = another(&env, "one").await;
+    assert_eq!(next.outcome, Submission::Created, "it is over");
+    env.store().cancel(&[next.id], &Cancellation::default()).await.unwrap();
+    let next = another(&env, "one").await;
+    assert_eq!(next.outcome, Submission::Created, "it is cancelled");
+    env.store().delete(next.id).await.unwrap();
+    assert_eq!(another(&env, "one").await.outcome, Submission::Created, "it is deleted");
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_unique_key_is_handed_on_to_the_job_that_carries_on() {
+    let env = TestEnv::new().await;
+    let worker = worker(&env).await;
+    let first = another(&env, "one").await;
+    let run = claimed(&env, &worker, first.id).await;
+    let told = end(first.id, run.token, Outcome::Shutdown);
+    finish(&env, &told).await;
+    let kept_out = another(&env, "one").await;
+    assert_eq!((kept_out.outcome, kept_out.id), (Submission::Taken, told.follow_up));
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+/// Makes a call, and again; fails when that changes anything but the keys that are named.
+macro_rules! again {
+    ($env:expr, $call:expr $(, but $key:literal)?) => {{
+        $call.await.unwrap();
+        let before = dump($env).await;
+        $call.await.unwrap();
+        let changes: &[&str] = &[$($key)?];
+        let changed = changed(&before, &dump($env).await);
+        assert_eq!(changed, changes, "{}", stringify!($call));
+    }};
+}
+
+/// The keys that are not the same in both.
+fn changed(before: &World, after: &World) -> Vec<String> {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_was_lost_is_made_again_and_changes_nothing_more() {
+    let env = TestEnv::new().await;
+    let (store, worker) = (env.store(), worker(&env).await);
+    let (mut first, second, third) = (job("noop", ""), job("noop", ""), job("noop", ""));
+    (first.spec.retries, first.once) = (1, true);
+    let (base, max) = ("1h".parse().unwrap(), "".parse().unwrap());
+    first.spec.backoff = Some(Backoff { base, max });
+    let batch = [first.clone(), second.clone(), third.clone()];
+    again!(&env, store.submit(&batch));
+    let many = jobs(150, "noop", "scan=1");
+    let name = uuid::Uuid::new_v4();
+    again!(&env, store.submit_batch(name, &many));
+
+    let ids = vec![first.id, second.id, third.id];
+    again!(&env, store.claim(&worker, &[ClaimRequest { max: 3, ids: ids.clone() }]));
+    let mut tokens = Vec::new();
+    for id in ids {
+        tokens.push(claimed(&env, &worker, id).await.token);
+    }
+    let lines = ["a", "b"].map(|text| NewLogLine::now(LogSource::Stdout, text));
+    again!(&env, store.append_log(first.id, tokens[0], 0, &lines));
+    again!(&env, store.progress(first.id, tokens[0], &json!(1)), but "events");
+    let ends = [end(first.id, tokens[0], failed()), end(second.id, tokens[1], Outcome::Done(None))];
+    again!(&env, store.finish(&ends));
+    let new = JobId::random();
+    again!(&env, store.retry(second.id, new));
+    again!(&env, store.cancel(&[third.id, new], &Cancellation::default()));
+    again!(&env, store.delete(new));
+    again!(&env, store.delete(third.id));
+    again!(&env, store.command_worker(&worker, &WorkerCommand::Drain), but "events");
+
+    let mut late = job("noop", "");
+    late.spec.expires_at = Some(Timestamp::from_ms(1_000));
+    submit(&env, &late).await;
+    again!(&env, store.expire_waiting());
+    again!(&env, store.due());
+    let age = "1h".parse().unwrap();
+    let settings =
+        Settings { job_history_to_keep: 1, job_history_max_age: age, ..Settings::default() };
+    again!(&env, store.trim(&settings));
+    store.heartbeat(&beat(&worker, Duration::from_millis(1))).await.unwrap();
+    let ended = async || store.expire_lease(&worker).await.unwrap() != LeaseExpiry::Alive;
+    env.eventually("its lease ends", ended).await;
+    again!(&env, store.expire_lease(&worker));
+    let left = crate::calls::worker(&env).await;
+    again!(&env, store.leave(&left));
+    again!(&env, store.heartbeat(&beat(&left, Duration::from_secs(60))));
+
+    let mut outbox = Outbox::new(store.clone(), "relay".into()).unwrap();
+    outbox.create_group().await.unwrap();
+    let published = outbox.read_new(1_000, Duration::from_millis(1)).await.unwrap();
+    again!(&env, outbox.remove(published.iter()));
+    assert_consistent(store).await;
+    env.close().await;
+}

@@ -1,0 +1,222 @@
+//! Which call comes next: by generator, but so that most of them lead somewhere, and some are stale, unknown or late.
+
+mod calls;
+mod jobs;
+mod rare;
+
+use std::time::Duration;
+
+use domain::job::{JobId, Status, WorkerId};
+use domain::lock::LockName;
+use serde_json::json;
+use store::{Finish, WorkerCommand};
+
+use super::random::Random;
+use super::state::{Model, Record};
+use super::step::Step;
+
+/// So far away that no history sees it come.
+const FAR_MS: i64 = 253_402_300_000_000;
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Over with the next step, which waits for it.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// What can be thrown, and how often.
+const KINDS: [(Kind, usize); 23] = [
+    (Kind::Flood, 1),
+    (Kind::Propagate, 4),
+    (Kind::Change, 4),
+    (Kind::SetPermits, 3),
+    (Kind::Pause, 3),
+    (Kind::ClearLock, 2),
+    (Kind::Submit, 18),
+    (Kind::Claim, 30),
+    (Kind::Finish, 22),
+    (Kind::Heartbeat, 11),
+    (Kind::Leave, 3),
+    (Kind::ExpireLease, 9),
+    (Kind::Cancel, 7),
+    (Kind::Delete, 6),
+    (Kind::Retry, 5),
+    (Kind::Due, 5),
+    (Kind::ExpireWaiting, 4),
+    (Kind::Redispatch, 5),
+    (Kind::Log, 5),
+    (Kind::Progress, 3),
+    (Kind::Command, 3),
+    (Kind::Trim, 3),
+    (Kind::Publish, 5),
+];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Flood,
+    Propagate,
+    Change,
+    SetPermits,
+    Pause,
+    ClearLock,
+    Submit,
+    Claim,
+    Finish,
+    Heartbeat,
+    Leave,
+    ExpireLease,
+    Cancel,
+    Delete,
+    Retry,
+    Due,
+    ExpireWaiting,
+    Redispatch,
+    Log,
+    Progress,
+    Command,
+    Trim,
+    Publish,
+}
+
+/// Throws the steps of one history.
+pub(super) struct Generator {
+    pub(super) random: Random,
+    /// Ends that were told before.
+    told: Vec<Finish>,
+    flooded: bool,
+}
+
+impl Generator {
+    pub(super) fn new(seed: u64) -> Generator {
+        Generator { random: Random::new(seed), told: Vec::new(), flooded: false }
+    }
+
+    /// The next step of a history that has come so far.
+    pub(super) fn step(&mut self, model: &Model) -> Step {
+        if model.workers.len() < 2 {
+            return Step::Heartbeat(self.heartbeat(model));
+        }
+        let lost = self.holding(model, |until| until <= model.now);
+        if !lost.is_empty() && self.random.percent(45) {
+            return Step::ExpireLease(self.random.one(&lost));
+        }
+        if let Some(step) = self.rare(model) {
+            return step;
+        }
+        let mut at = self.random.below(KINDS.iter().map(|(_, weight)| weight).sum());
+        let kind = KINDS.into_iter().find(|(_, weight)| {
+            let hit = at < *weight;
+            at = at.saturating_sub(*weight);
+            hit
+        });
+        match kind.unwrap().0 {
+            Kind::Submit => {
+                let count = 1 + self.random.below(3);
+                let mut jobs: Vec<_> = (0..count).map(|_| self.new_job(model)).collect();
+                if self.random.percent(10) {
+                    jobs.push(jobs[0].clone());
+                }
+                Step::Submit(jobs)
+            }
+            Kind::Flood if self.flooded => Step::Propagate,
+            Kind::Flood => {
+                self.flooded = true;
+                Step::Submit(self.flood())
+            }
+            Kind::Propagate => Step::Propagate,
+            Kind::Change => self.change(model),
+            Kind::SetPermits => {
+                let permits = self.random.one(&[None, None, Some(1), Some(2), Some(3)]);
+                Step::SetPermits(self.lock_name(true), permits)
+            }
+            Kind::Pause => {
+                let on = model.paused.is_empty() && self.random.percent(60);
+                let paused: Vec<LockName> =
+                    model.paused.iter().map(|name| name.parse().unwrap()).collect();
+                let other = paused.is_empty() || self.random.percent(20);
+                let limits = ["action:noop", "action:sleep", "class:scan=1"];
+                let limit = self.random.one(&limits).parse().unwrap();
+                Step::Pause(if other { limit } else { self.random.one(&paused) }, on)
+            }
+            Kind::ClearLock => {
+                let held: Vec<LockName> =
+                    model.holders.keys().map(|name| name.parse().unwrap()).collect();
+                let free = held.is_empty() || self.random.percent(20);
+                Step::ClearLock(if free { self.lock_name(true) } else { self.random.one(&held) })
+            }
+            Kind::Claim => self.claim(model),
+            Kind::Finish => {
+                let count = 1 + self.random.below(3);
+                Step::Finish((0..count).map(|_| self.finish(model)).collect())
+            }
+            Kind::Heartbeat => Step::Heartbeat(self.heartbeat(model)),
+            Kind::Leave => Step::Leave(self.worker(model, |_| true)),
+            Kind::ExpireLease => Step::ExpireLease(self.worker(model, |until| until <= model.now)),
+            Kind::Cancel => self.cancel(model),
+            Kind::Delete => {
+                let lost = self.random.percent(30);
+                let kind = |job: &Record| {
+                    !lost || matches!(job.status, Status::WorkerDead | Status::WorkerResurrection)
+                };
+                Step::Delete(self.job(model, kind))
+            }
+            Kind::Retry => Step::Retry(self.job(model, |job| job.status.is_final()), self.id()),
+            Kind::Due => Step::Due,
+            Kind::ExpireWaiting => Step::ExpireWaiting,
+            Kind::Redispatch => Step::Redispatch(self.redispatch(model)),
+            Kind::Log => self.log(model),
+            Kind::Progress => {
+                let (id, token) = self.run(model);
+                Step::Progress(id, token, json!({"percent": self.random.below(100)}))
+            }
+            Kind::Command => {
+                let map = self.random.one(&["scan=1", "cpu=4,scan=2"]).parse().unwrap();
+                let all =
+                    [WorkerCommand::Drain, WorkerCommand::Resume, WorkerCommand::Capacity(map)];
+                Step::Command(self.worker(model, |_| true), self.random.one(&all))
+            }
+            Kind::Trim => Step::Trim(self.settings()),
+            Kind::Publish => Step::Publish,
+        }
+    }
+
+    fn id(&mut self) -> JobId {
+        self.random.hex(32).parse().unwrap()
+    }
+
+    /// Mostly a job of this kind, sometimes any, rarely one that nobody has heard of.
+    fn job(&mut self, model: &Model, kind: impl Fn(&Record) -> bool) -> JobId {
+        let all: Vec<JobId> = model.jobs.keys().copied().collect();
+        let some: Vec<JobId> = all.iter().copied().filter(|id| kind(&model.jobs[id])).collect();
+        if !some.is_empty() && self.random.percent(80) {
+            self.random.one(&some)
+        } else if !all.is_empty() && self.random.percent(75) {
+            self.random.one(&all)
+        } else {
+            self.id()
+        }
+    }
+
+    /// Mostly a living worker whose lease is of this kind, sometimes any, rarely a stranger.
+    fn worker(&mut self, model: &Model, until: impl Fn(i64) -> bool) -> WorkerId {
+        let all: Vec<WorkerId> = model.workers.keys().cloned().collect();
+        let fits = |id: &&WorkerId| {
+            let worker = &model.workers[*id];
+            worker.status == "running" && until(worker.until)
+        };
+        let some: Vec<WorkerId> = all.iter().filter(fits).cloned().collect();
+        if !some.is_empty() && self.random.percent(85) {
+            self.random.one(&some)
+        } else if !all.is_empty() && self.random.percent(75) {
+            self.random.one(&all)
+        } else {
+            self.random.hex(12).parse().unwrap()
+        }
+    }
+
+    /// Workers whose lease is of this kind and that hold jobs.
+    fn holding(&self, model: &Model, until: impl Fn(i64) -> bool) -> Vec<WorkerId> {
+        let held = model.jobs.values().filter(|job| job.status.is_running());
+        let held = held.filter_map(|job| job.worker.clone());
+        let mut holding: Vec<_> = held.filter(|id| until(model.workers[id].until)).collect();
+        holding.dedup();
+        holding
+    }
+}

@@ -1,0 +1,185 @@
+//! What the calls of a history say, by chance.
+
+use std::time::Duration;
+
+use domain::job::{
+    Cancellation, Exception, FencingToken, JobId, Outcome, Priority, Status, Timestamp,
+};
+use serde_json::json;
+use store::{
+    ClaimRequest, Finish, Heartbeat, JobChange, LogSource, NewLogLine, Redispatch, Settings,
+};
+
+use super::super::state::{Model, Record};
+use super::super::step::Step;
+use super::super::waiting::Position;
+use super::{FAR_MS, Generator, HOUR, MOMENT};
+
+impl Generator {
+    pub(super) fn claim(&mut self, model: &Model) -> Step {
+        let worker = self.worker(model, |until| until > model.now);
+        let urgent = model.jobs.values().any(|job| job.awaits_children) && self.random.percent(50);
+        let requests = (0..1 + self.random.below(2)).map(|_| {
+            let ids = 0..1 + self.random.below(4);
+            let near = self.random.percent(70);
+            let kind = |job: &Record| {
+                let offered = matches!(job.position, Position::Offered(_));
+                let awaited = job.parent_group.is_some_and(|group| {
+                    let parent = model.parents.get(&group).and_then(|id| model.jobs.get(id));
+                    parent.is_some_and(|parent| parent.awaits_children)
+                });
+                job.waits() && (!near || offered) && (!near || !urgent || awaited)
+            };
+            let ids = ids.map(|_| self.job(model, kind)).collect();
+            ClaimRequest { max: self.random.below(4) as u32, ids }
+        });
+        let requests = requests.collect();
+        Step::Claim(worker, requests)
+    }
+
+    /// Mostly a run that is under way with its token, sometimes a stale one.
+    pub(super) fn run(&mut self, model: &Model) -> (JobId, FencingToken) {
+        let dead = model.jobs.values().any(|job| job.status == Status::WorkerDead);
+        let back = self.random.percent(if dead { 35 } else { 10 });
+        let stopping = self.random.percent(25);
+        let wanted = |job: &Record| match (back, stopping) {
+            (true, _) => job.status == Status::WorkerDead,
+            (false, true) => job.status == Status::CancelRequest,
+            (false, false) => job.status.is_running(),
+        };
+        let id = self.job(model, wanted);
+        let token = model.jobs.get(&id).and_then(|job| job.token).unwrap_or(1);
+        let stale = [token + 1, token.saturating_sub(1), 0];
+        (id, FencingToken(if self.random.percent(85) { token } else { self.random.one(&stale) }))
+    }
+
+    pub(super) fn finish(&mut self, model: &Model) -> Finish {
+        if !self.told.is_empty() && self.random.percent(12) {
+            return self.random.one(&self.told);
+        }
+        let (id, token) = self.run(model);
+        let failed = Outcome::Error(Exception::new("Test", "it failed"));
+        let mut outcomes = vec![
+            Outcome::Done(None),
+            Outcome::Done(Some(json!({"answer": 42}))),
+            failed.clone(),
+            failed,
+            Outcome::Shutdown,
+            Outcome::Cancel,
+            Outcome::Await(None),
+            Outcome::Resurrected,
+        ];
+        let (mine, group) = (model.jobs.get(&id), |job: &Record| job.child_group.is_some());
+        if mine.is_some_and(group) {
+            outcomes.extend(vec![Outcome::Await(Some(json!("spread"))); 6]);
+        }
+        if mine.is_some_and(|job| job.parent_group.is_some()) {
+            outcomes.extend(vec![Outcome::Done(None); 8]);
+        }
+        match model.jobs.get(&id).map(|job| job.status) {
+            Some(Status::CancelRequest) => outcomes.extend(vec![Outcome::Cancel; 5]),
+            Some(Status::WorkerDead) => outcomes.extend(vec![Outcome::Resurrected; 9]),
+            Some(_) | None => {}
+        }
+        let outcome = self.random.one(&outcomes);
+        let jitter = self.random.one(&[0.0, 0.25, 0.5, 1.0]);
+        let end = Finish { id, token, outcome, follow_up: self.id(), jitter };
+        self.told.push(end.clone());
+        end
+    }
+
+    pub(super) fn heartbeat(&mut self, model: &Model) -> Heartbeat {
+        let alive = model.workers.values().filter(|worker| worker.status == "running").count();
+        let new = alive < 2 || (alive < 4 && self.random.percent(30));
+        let holding = self.holding(model, |_| true);
+        let worker = if new {
+            self.random.hex(12).parse().unwrap()
+        } else if !holding.is_empty() && self.random.percent(50) {
+            self.random.one(&holding)
+        } else {
+            self.worker(model, |_| true)
+        };
+        let mine = model.jobs.iter().filter(|(_, job)| job.worker.as_ref() == Some(&worker));
+        let told = mine.filter_map(|(id, job)| Some((*id, FencingToken(job.token?))));
+        let mut running: Vec<_> = told.filter(|_| self.random.percent(70)).collect();
+        if self.random.percent(20) {
+            running.push(self.run(model));
+        }
+        let capacity_map = self.random.one(&["scan=1", "cpu=2,scan=3"]).parse().unwrap();
+        let free = self.random.one(&["", "scan=1"]).parse().unwrap();
+        Heartbeat {
+            worker,
+            lease: self.random.one(&[HOUR, MOMENT]),
+            name: self.random.one(&["test", "other"]).to_owned(),
+            version: "1".to_owned(),
+            capacity_map,
+            free,
+            actions: vec!["noop".parse().unwrap(), "sleep".parse().unwrap()],
+            running,
+        }
+    }
+
+    pub(super) fn cancel(&mut self, model: &Model) -> Step {
+        let count = 1 + self.random.below(3);
+        let running = self.random.percent(50);
+        let kind = |job: &Record| !job.status.is_final() && job.status.is_running() == running;
+        let ids = (0..count).map(|_| self.job(model, kind)).collect();
+        let by = self.random.one(&["", "somebody"]).to_owned();
+        let reason = self.random.one(&["", "no need"]).to_owned();
+        Step::Cancel(ids, Cancellation { by, reason })
+    }
+
+    pub(super) fn change(&mut self, model: &Model) -> Step {
+        let id = self.job(model, |job| job.waits() && !job.awaits_children);
+        let priority = self.random.one(&[None, Some(Priority::High), Some(Priority::Low)]);
+        let past = Timestamp::from_ms(1_000_000 + self.random.below(1_000) as i64);
+        let scheduled_at = self.random.one(&[None, Some(past), Some(Timestamp::from_ms(FAR_MS))]);
+        Step::Change(id, JobChange { priority, scheduled_at })
+    }
+
+    /// Whether a second has passed between two offers is not for the model to say: it asks only where it is clear.
+    pub(super) fn redispatch(&mut self, model: &Model) -> Redispatch {
+        let queues: Vec<String> = model.queues.iter().cloned().collect();
+        let queue =
+            if queues.is_empty() { "default=1.normal".into() } else { self.random.one(&queues) };
+        let first = model.jobs.values().filter_map(|job| match job.position {
+            Position::Offered(at) if job.waits() => Some(at),
+            Position::Due(_)
+            | Position::Offered(_)
+            | Position::Backlog
+            | Position::Parked
+            | Position::Nowhere => None,
+        });
+        let first = first.min();
+        let clear = model.outbox.is_empty() || first.is_none_or(|first| first > model.now - 500);
+        let ages = if clear { [MOMENT, MOMENT, HOUR] } else { [HOUR; 3] };
+        let behind = self.random.one(&[None, None, Some(Duration::ZERO), Some(HOUR)]);
+        Redispatch { queue: queue.parse().unwrap(), age: self.random.one(&ages), behind }
+    }
+
+    pub(super) fn log(&mut self, model: &Model) -> Step {
+        let (id, token) = self.run(model);
+        let sources = [LogSource::Stdout, LogSource::Stderr, LogSource::Capstan];
+        let ages = [Duration::ZERO, Duration::from_millis(50), HOUR];
+        // The moment of a step is read off the last line, which is said then.
+        let lines = (0..self.random.below(4)).rev().map(|after| NewLogLine {
+            source: self.random.one(&sources),
+            age: if after == 0 { Duration::ZERO } else { self.random.one(&ages) },
+            text: "x".repeat(self.random.below(5)),
+        });
+        let lines = lines.collect();
+        let known = model.jobs.get(&id).and_then(|job| job.log.as_ref()).map_or(0, Vec::len);
+        let first = [known, known, known.saturating_sub(1)];
+        Step::Log(id, token, self.random.one(&first) as u64, lines)
+    }
+
+    pub(super) fn settings(&mut self) -> Settings {
+        let age = self.random.one(&["", "1h", "1h", "1ms"]);
+        Settings {
+            job_history_compaction_enabled: true,
+            job_history_to_keep: self.random.one(&[0, 3, 8]),
+            job_history_max_age: age.parse().unwrap(),
+            scanning_deadline: 0,
+        }
+    }
+}

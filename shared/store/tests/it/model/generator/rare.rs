@@ -1,0 +1,76 @@
+//! What chance alone would seldom come to.
+
+use domain::job::{Exception, FencingToken, JobId, Outcome, Status};
+use store::{ClaimRequest, Finish, Heartbeat};
+
+use super::super::state::{Model, Record};
+use super::super::step::Step;
+use super::{Generator, MOMENT};
+
+impl Generator {
+    /// What chance alone would seldom come to: a family whose children are all over, the ends of a run that was asked to
+    /// stop or that its worker has lost.
+    pub(super) fn rare(&mut self, model: &Model) -> Option<Step> {
+        let pick = |status: Status| {
+            let found = model.jobs.iter().filter(|(_, job)| job.status == status);
+            found.map(|(id, job)| (*id, job)).next()
+        };
+        let told = |id: JobId, job: &Record, outcome| {
+            let token = FencingToken(job.token.unwrap_or(0));
+            let follow_up = JobId::derived(uuid::Uuid::nil(), &format!("{id} {}", token.0));
+            Step::Finish(vec![Finish { id, token, outcome, follow_up, jitter: 0.5 }])
+        };
+        if self.random.percent(12)
+            && let Some((id, job)) = pick(Status::CancelRequest)
+        {
+            if self.random.percent(40) {
+                let worker = job.worker.clone().unwrap();
+                return Some(Step::Heartbeat(Heartbeat {
+                    worker,
+                    lease: MOMENT,
+                    ..self.heartbeat(model)
+                }));
+            }
+            let failed = Outcome::Error(Exception::new("Test", "it failed"));
+            let stopped = [Outcome::Done(None), failed, Outcome::Cancel, Outcome::Await(None)];
+            return Some(told(id, job, self.random.one(&stopped)));
+        }
+        if self.random.percent(10)
+            && let Some((id, _)) = pick(Status::WorkerResurrection)
+        {
+            return Some(Step::Delete(id));
+        }
+        if self.random.percent(12)
+            && let Some((id, job)) = pick(Status::WorkerDead)
+        {
+            let back = self.random.percent(60);
+            return Some(if back { told(id, job, Outcome::Resurrected) } else { Step::Delete(id) });
+        }
+        let awaiting = model.jobs.values().find(|job| job.awaits_children);
+        if let Some(group) = awaiting.and_then(|job| job.child_group)
+            && self.random.percent(40)
+        {
+            let child = model.children.get(&group).and_then(|children| children.keys().next())?;
+            let job = &model.jobs[child];
+            if job.status.is_running() {
+                let well = self.random.percent(80);
+                let failed = Outcome::Error(Exception::new("Test", "it failed"));
+                return Some(told(*child, job, if well { Outcome::Done(None) } else { failed }));
+            }
+            let worker = self.worker(model, |until| until > model.now);
+            return Some(Step::Claim(worker, vec![ClaimRequest { max: 1, ids: vec![*child] }]));
+        }
+        let running = model.jobs.iter().find(|(_, job)| job.status == Status::Running);
+        if let Some((id, job)) = running
+            && self.random.percent(6)
+        {
+            if job.child_group.is_some() {
+                return Some(told(*id, job, Outcome::Await(None)));
+            }
+            let mut child = testkit::job("noop", "");
+            (child.id, child.spec.parent) = (self.id(), Some(*id));
+            return Some(Step::Submit(vec![child]));
+        }
+        None
+    }
+}

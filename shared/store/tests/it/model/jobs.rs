@@ -1,0 +1,251 @@
+//! What submit and claim do to the model and answer, and what all moves share: the headers of the scripts, said once
+//! more, over plain values. Where a job goes is asked of `Status::next`, the one table.
+
+use domain::job::{
+    ClaimedJob, FencingToken, JobId, JobSpec, NewJob, OnWorkerLost, Status, Timestamp, Transition,
+    WorkerId,
+};
+use store::{ClaimAnswer, ClaimRequest, Claims, InvalidRelation, Submission, Submitted};
+
+use super::state::{Fields, Model, Record};
+use super::waiting::Position;
+
+/// Fields of an entry or of a hash.
+pub(super) fn fields<const COUNT: usize>(pairs: [(&str, String); COUNT]) -> Fields {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+impl Model {
+    /// Where `event` leads a job; the table is asked, and what was asked is remembered.
+    pub(super) fn next(&mut self, id: JobId, event: Transition) -> Option<Status> {
+        let from = self.jobs[&id].status;
+        let to = from.next(event)?;
+        self.transitions.insert(format!("{from} {event:?}"));
+        Some(to)
+    }
+
+    pub(super) fn job_mut(&mut self, id: JobId) -> &mut Record {
+        self.jobs.get_mut(&id).unwrap()
+    }
+
+    /// Tells where a job is now.
+    pub(super) fn emit_job(&mut self, id: JobId) {
+        let job = &self.jobs[&id];
+        self.events.push(fields([
+            ("job", id.to_string()),
+            ("number", job.number.to_string()),
+            ("action", job.action.clone()),
+            ("status", job.status.to_string()),
+            ("worker", job.worker.as_ref().map(ToString::to_string).unwrap_or_default()),
+            ("token", job.token.map(|token| token.to_string()).unwrap_or_default()),
+        ]));
+    }
+
+    pub(super) fn emit_worker(&mut self, id: &WorkerId, field: &str, value: &str) {
+        self.events.push(fields([("worker", id.to_string()), (field, value.to_owned())]));
+    }
+
+    /// It is offered, or offered again.
+    pub(super) fn publish(&mut self, id: JobId) {
+        let now = self.now;
+        let job = self.job_mut(id);
+        job.position = Position::Offered(now);
+        let entry = fields([
+            ("job", id.to_string()),
+            ("class", job.class.clone()),
+            ("priority", job.priority.to_string()),
+            ("scheduledAt", job.scheduled_at.to_string()),
+        ]);
+        self.outbox.push(entry);
+    }
+
+    pub(super) fn create(&mut self, id: JobId, mut job: Record) {
+        self.number += 1;
+        job.number = self.number;
+        if let Some(group) = job.parent_group.filter(|group| self.parents.contains_key(group)) {
+            self.children.entry(group).or_default().insert(id, job.scheduled_at);
+        }
+        let blocked = job.blockers > 0;
+        self.jobs.insert(id, job);
+        self.emit_job(id);
+        if !blocked {
+            self.schedule(id);
+        }
+    }
+
+    /// A job that waits, in which nothing has happened yet.
+    pub(super) fn new_record(&self, action: &str, class: &str, spec: &JobSpec) -> Record {
+        let backoff = |which: fn(&domain::job::Backoff) -> &domain::job::GoDuration| {
+            let span = spec.backoff.as_ref().and_then(|backoff| which(backoff).duration());
+            span.map(|span| span.as_millis() as i64)
+        };
+        Record {
+            number: 0,
+            status: Status::Waiting,
+            action: action.to_owned(),
+            class: class.to_owned(),
+            priority: spec.priority,
+            spec: serde_json::to_string(spec).unwrap(),
+            scheduled_at: self.now,
+            created_at: self.now,
+            last_updated: self.now,
+            started_at: None,
+            finished_at: None,
+            position: Position::Nowhere,
+            fairness_group: spec.fairness_key.clone().unwrap_or_default(),
+            locks: spec.locks.iter().map(|(n, p)| (n.to_string(), u64::from(p))).collect(),
+            awaited_locks: Vec::new(),
+            holds: None,
+            next: None,
+            blockers: 0,
+            when_finished: false,
+            parent_group: None,
+            child_group: None,
+            awaits_children: false,
+            failed_children: 0,
+            worker: None,
+            token: None,
+            retry_from: None,
+            follow_up: None,
+            retries: spec.retries,
+            retries_left: spec.retries,
+            attempt: 1,
+            crashes: 0,
+            unique_key: spec.unique_key.clone(),
+            expires_at: spec.expires_at.map(Timestamp::ms),
+            fails_with_its_worker: spec.on_worker_lost == OnWorkerLost::Fail,
+            backoff_base_ms: backoff(|backoff| &backoff.base),
+            backoff_max_ms: backoff(|backoff| &backoff.max),
+            result: None,
+            exception: None,
+            progress: None,
+            cancel_by: String::new(),
+            cancel_reason: String::new(),
+            deleting: false,
+            log: None,
+        }
+    }
+
+    /// Who has this unique key: the one job that has it and is not over.
+    pub(super) fn holder(&self, key: &str) -> Option<JobId> {
+        let has = |job: &Record| !job.status.is_final() && job.unique_key.as_deref() == Some(key);
+        self.jobs.iter().find(|(_, job)| has(job)).map(|(id, _)| *id)
+    }
+
+    pub(super) fn submit(&mut self, jobs: &[NewJob]) -> Result<Vec<Submitted>, InvalidRelation> {
+        match self.bad_relation(jobs) {
+            Some(bad) => Err(bad),
+            None => {
+                self.stands_for.clear();
+                Ok(jobs.iter().map(|job| self.submit_one(job)).collect())
+            }
+        }
+    }
+
+    fn submit_one(&mut self, job: &NewJob) -> Submitted {
+        self.queues.insert(format!("{}.{}", job.class, job.spec.priority));
+        let holder = job.spec.unique_key.as_ref().and_then(|key| self.holder(key));
+        let (word, id) = if self.jobs.contains_key(&job.id) {
+            (Submission::Known, job.id)
+        } else if let Some(answered) = self.used_ids.get(&job.id).filter(|_| job.once) {
+            let kept = self.jobs.contains_key(answered);
+            if kept { (Submission::Taken, *answered) } else { (Submission::Spent, job.id) }
+        } else if let Some(holder) = holder {
+            self.stands_for.insert(job.id, holder);
+            if job.once {
+                self.used_ids.insert(job.id, holder);
+            }
+            (Submission::Taken, holder)
+        } else {
+            if job.once {
+                self.used_ids.insert(job.id, job.id);
+            }
+            let mut record =
+                self.new_record(job.spec.action.as_str(), job.class.as_str(), &job.spec);
+            record.scheduled_at = job.scheduled_at.map_or(self.now, Timestamp::ms);
+            if let Some(parent) = job.spec.parent {
+                self.join_parent(job.id, &mut record, parent);
+            }
+            self.depend_on(job.id, &mut record, job);
+            self.create(job.id, record);
+            (Submission::Created, job.id)
+        };
+        let (number, created_at, scheduled_at) = match self.jobs.get(&id) {
+            Some(job) => (job.number, job.created_at, job.scheduled_at),
+            None => (0, 0, 0),
+        };
+        let (created_at, scheduled_at) =
+            (Timestamp::from_ms(created_at), Timestamp::from_ms(scheduled_at));
+        Submitted { outcome: word, id, number, created_at, scheduled_at }
+    }
+
+    pub(super) fn claim(&mut self, worker: &WorkerId, requests: &[ClaimRequest]) -> Claims {
+        let Some(claimer) = self.workers.get(worker).filter(|found| found.status == "running")
+        else {
+            return Claims::LeaseLost;
+        };
+        if claimer.until <= self.now {
+            return Claims::LeaseEnded;
+        }
+        let answers = requests.iter().map(|request| {
+            let (mut answers, mut room) = (Vec::new(), request.max);
+            for id in &request.ids {
+                if room == 0 {
+                    break;
+                }
+                let answer = self.claim_one(worker, *id);
+                room -= u32::from(matches!(answer, ClaimAnswer::Claimed(_)));
+                answers.push(answer);
+            }
+            answers
+        });
+        let answers = answers.collect();
+        self.refill_offers();
+        Claims::Answered(answers)
+    }
+
+    fn claim_one(&mut self, worker: &WorkerId, id: JobId) -> ClaimAnswer {
+        let Some(job) = self.jobs.get(&id) else { return ClaimAnswer::Gone };
+        let mine = job.status.is_running() && job.worker.as_ref() == Some(worker);
+        let due = job.scheduled_at <= self.now;
+        let in_time = job.expires_at.is_none_or(|expires| expires > self.now);
+        if !mine {
+            let free = due && in_time && job.blockers == 0 && !job.awaits_children;
+            let to = if free { self.next(id, Transition::Claim) } else { None };
+            let Some(to) = to else { return ClaimAnswer::Refused(self.jobs[&id].status) };
+            let needs = self.needs_of(id);
+            if let Some(busy) = self.park(id, &needs) {
+                return ClaimAnswer::Parked(busy.parse().unwrap());
+            }
+            self.token += 1;
+            let (token, now) = (self.token, self.now);
+            let job = self.job_mut(id);
+            job.status = to;
+            (job.token, job.worker) = (Some(token), Some(worker.clone()));
+            (job.started_at, job.last_updated) = (Some(now), now);
+            let (queue, position) = (job.queue(), job.position);
+            if let Position::Offered(offered) = position {
+                let reached = self.claimed_up_to.entry(queue).or_insert(offered);
+                *reached = offered.max(*reached);
+            }
+            self.emit_job(id);
+            self.hold_locks(id, &needs);
+            self.withdraw(id);
+            needs.iter().for_each(|(name, _)| self.wake_waiters(name));
+        }
+        let job = &self.jobs[&id];
+        ClaimAnswer::Claimed(Box::new(ClaimedJob {
+            id,
+            number: job.number,
+            token: FencingToken(job.token.unwrap()),
+            attempt: job.attempt,
+            spec: serde_json::from_str(&job.spec).unwrap(),
+        }))
+    }
+
+    /// The job, if it runs with this token.
+    pub(super) fn running(&mut self, id: JobId, token: FencingToken) -> Option<&mut Record> {
+        let run = self.jobs.get_mut(&id)?;
+        (run.token == Some(token.0) && run.status.is_running()).then_some(run)
+    }
+}

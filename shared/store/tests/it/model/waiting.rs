@@ -1,0 +1,330 @@
+//! Where waiting jobs stand in the model: offered, behind their share, in the lines of locks, blocked; and who holds what.
+
+use std::collections::BTreeMap;
+
+use domain::job::{JobId, Priority};
+
+use super::state::{Model, Record};
+
+/// How many jobs of a share are offered before others of it wait.
+pub(super) const OFFER_WINDOW: u64 = 64;
+const MOST_GRANTED: usize = 16;
+const MOST_WALKED: usize = 64;
+const GRANT_MS: i64 = 2_000;
+
+/// Where a job stands while it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Position {
+    /// Not due before this.
+    Due(i64),
+    /// Offered, last at this moment.
+    Offered(i64),
+    /// In the backlog of its share.
+    Backlog,
+    /// Only in lines.
+    Parked,
+    /// It depends on others, or waits for its children.
+    Nowhere,
+}
+
+impl Record {
+    pub(super) fn queue(&self) -> String {
+        format!("{}.{}", self.class, self.priority)
+    }
+
+    pub(super) fn group_name(&self) -> String {
+        format!("{}:{}", self.queue(), self.fairness_group)
+    }
+
+    pub(super) fn wait_score(&self) -> i64 {
+        let band = match self.priority {
+            Priority::High => 0,
+            Priority::Normal => 1,
+            Priority::Low => 2,
+        };
+        band * 300_000_000_000_000 + self.scheduled_at
+    }
+
+    fn need(&self, name: &str) -> u64 {
+        self.locks.iter().find(|(own, _)| own == name).map_or(1, |(_, need)| *need)
+    }
+}
+
+impl Model {
+    /// Offers a job that stands nowhere, now or when it is due.
+    pub(super) fn schedule(&mut self, id: JobId) {
+        let at = self.jobs[&id].scheduled_at;
+        if at > self.now {
+            self.job_mut(id).position = Position::Due(at);
+        } else {
+            self.offer(id);
+        }
+    }
+
+    pub(super) fn offer(&mut self, id: JobId) {
+        let share = self.jobs[&id].group_name();
+        if self.offered.get(&share).copied().unwrap_or(0) < OFFER_WINDOW {
+            self.offer_now(id);
+        } else {
+            self.job_mut(id).position = Position::Backlog;
+        }
+    }
+
+    pub(super) fn offer_now(&mut self, id: JobId) {
+        *self.offered.entry(self.jobs[&id].group_name()).or_default() += 1;
+        self.publish(id);
+    }
+
+    fn withdraw_offer(&mut self, id: JobId) {
+        let share = self.jobs[&id].group_name();
+        match self.withdrawn.iter_mut().find(|(name, _)| *name == share) {
+            Some((_, count)) => *count += 1,
+            None => self.withdrawn.push((share, 1)),
+        }
+    }
+
+    /// Those behind come in the places of those who have left.
+    pub(super) fn refill_offers(&mut self) {
+        for (share, count) in std::mem::take(&mut self.withdrawn) {
+            let offered = self.offered.get_mut(&share).unwrap();
+            *offered -= count;
+            let room = OFFER_WINDOW.saturating_sub(*offered) as usize;
+            let behind = |job: &Record| {
+                job.position == Position::Backlog && job.waits() && job.group_name() == share
+            };
+            let mut waiting: Vec<(i64, String, JobId)> = self
+                .jobs
+                .iter()
+                .filter(|(_, job)| behind(job))
+                .map(|(id, job)| (job.scheduled_at, id.to_string(), *id))
+                .collect();
+            waiting.sort();
+            for (_, _, id) in waiting.into_iter().take(room) {
+                self.offer_now(id);
+            }
+            self.offered.retain(|_, count| *count > 0);
+        }
+    }
+
+    /// A job leaves wherever it waits.
+    pub(super) fn withdraw(&mut self, id: JobId) {
+        if let Position::Offered(_) = self.jobs[&id].position {
+            self.withdraw_offer(id);
+        }
+        let job = self.job_mut(id);
+        job.position = Position::Nowhere;
+        let stood = std::mem::take(&mut job.awaited_locks);
+        for name in stood {
+            self.wake_waiters(&name);
+        }
+    }
+
+    pub(super) fn permits_of(&self, name: &str) -> Option<u64> {
+        let limit = name.starts_with("action:") || name.starts_with("class:");
+        if limit && self.paused.contains(name) {
+            return Some(0);
+        }
+        self.permits.get(name).copied().or((!limit).then_some(1))
+    }
+
+    fn permits_held(&self, name: &str) -> u64 {
+        self.holders.get(name).map_or(0, |holders| holders.values().sum())
+    }
+
+    fn wait_queue(&self, name: &str) -> Vec<JobId> {
+        let stands =
+            |job: &Record| job.waits() && job.awaited_locks.iter().any(|other| other == name);
+        let mut line: Vec<(i64, String, JobId)> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| stands(job))
+            .map(|(id, job)| (job.wait_score(), id.to_string(), *id))
+            .collect();
+        line.sort();
+        line.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    fn granted_in(&self, name: &str, line: &[JobId]) -> Vec<JobId> {
+        let all = self.permits_of(name).unwrap_or(u64::MAX);
+        let (held, mut taken, mut found) = (self.permits_held(name), 0, Vec::new());
+        for id in line.iter().take(MOST_WALKED) {
+            let need = self.jobs[id].need(name);
+            if need <= all {
+                if held + taken + need > all || found.len() == MOST_GRANTED {
+                    break;
+                }
+                taken += need;
+                found.push(*id);
+            }
+        }
+        found
+    }
+
+    fn is_granted(&self, name: &str, id: JobId) -> bool {
+        self.granted_in(name, &self.wait_queue(name)).contains(&id)
+    }
+
+    /// Offers whoever has a turn at a lock.
+    pub(super) fn wake_waiters(&mut self, name: &str) {
+        let line = self.wait_queue(name);
+        if line.is_empty() {
+            return;
+        }
+        if self.permits_of(name).is_none() {
+            return self.release_waiters(name, line);
+        }
+        for id in self.granted_in(name, &line) {
+            let lines = self.jobs[&id].awaited_locks.clone();
+            let ready = matches!(self.jobs[&id].position, Position::Offered(_));
+            let everywhere = lines.iter().all(|other| self.is_granted(other, id));
+            if !ready && everywhere {
+                self.offer_now(id);
+            }
+            if ready || everywhere {
+                for other in lines {
+                    self.grants.entry(other).or_insert(self.now + GRANT_MS);
+                }
+            }
+        }
+    }
+
+    fn release_waiters(&mut self, name: &str, line: Vec<JobId>) {
+        for id in line.into_iter().take(MOST_WALKED) {
+            self.stop_waiting_for(id, name);
+            let job = &self.jobs[&id];
+            if job.position == Position::Parked && job.awaited_locks.is_empty() {
+                self.offer(id);
+            }
+            for other in self.jobs[&id].awaited_locks.clone() {
+                self.wake_waiters(&other);
+            }
+        }
+        if !self.wait_queue(name).is_empty() {
+            self.grants.insert(name.to_owned(), self.now);
+        }
+    }
+
+    fn stop_waiting_for(&mut self, id: JobId, name: &str) {
+        self.job_mut(id).awaited_locks.retain(|other| other != name);
+    }
+
+    /// Turns at this lock are over; `stepped_out` says whose the store found to have lasted long enough.
+    pub(super) fn expire_grants(&mut self, name: &str, stepped_out: impl Fn(JobId) -> bool) {
+        self.grants.remove(name);
+        for id in self.granted_in(name, &self.wait_queue(name)) {
+            if let Position::Offered(since) = self.jobs[&id].position
+                && stepped_out(id)
+            {
+                assert!(since <= self.now - GRANT_MS + 1_000, "a turn is not over so soon");
+                self.stop_waiting_for(id, name);
+            }
+        }
+        self.wake_waiters(name);
+    }
+
+    /// What a job needs before it runs.
+    pub(super) fn needs_of(&self, id: JobId) -> Vec<(String, u64)> {
+        let job = &self.jobs[&id];
+        let limits = [format!("action:{}", job.action), format!("class:{}", job.class)];
+        let limits = limits.into_iter().filter(|name| self.permits_of(name).is_some());
+        job.locks.iter().cloned().chain(limits.map(|name| (name, 1))).collect()
+    }
+
+    /// The lock that keeps a job from starting; it stands in line then.
+    pub(super) fn park(&mut self, id: JobId, needs: &[(String, u64)]) -> Option<String> {
+        let stood = self.jobs[&id].awaited_locks.clone();
+        let mut busy = Vec::new();
+        for (name, need) in needs {
+            let stands = stood.contains(name);
+            let room =
+                self.permits_of(name).is_none_or(|all| self.permits_held(name) + need <= all);
+            if stands || !room || !self.wait_queue(name).is_empty() {
+                if !stands {
+                    self.job_mut(id).awaited_locks.push(name.clone());
+                }
+                if !self.is_granted(name, id) {
+                    busy.push(name.clone());
+                } else if !stands {
+                    self.stop_waiting_for(id, name);
+                }
+            }
+        }
+        let first = busy.first()?.clone();
+        if let Position::Offered(_) = self.jobs[&id].position {
+            self.withdraw_offer(id);
+        }
+        self.job_mut(id).position = Position::Parked;
+        Some(first)
+    }
+
+    pub(super) fn hold_locks(&mut self, id: JobId, needs: &[(String, u64)]) {
+        for (name, need) in needs {
+            self.holders.entry(name.clone()).or_default().insert(id, *need);
+        }
+        let holds: Vec<_> = needs.iter().map(|(name, need)| format!("{name}={need}")).collect();
+        self.job_mut(id).holds = Some(holds.join(" ")).filter(|holds| !holds.is_empty());
+    }
+
+    pub(super) fn free_locks(&mut self, id: JobId) {
+        let holds = self.jobs[&id].holds.clone().unwrap_or_default();
+        for (name, _) in holds.split(' ').filter_map(|lock| lock.rsplit_once('=')) {
+            let freed = self.holders.get_mut(name).and_then(|holders| holders.remove(&id));
+            self.holders.retain(|_, holders| !holders.is_empty());
+            if freed.is_some() {
+                self.wake_waiters(name);
+            }
+        }
+    }
+
+    fn emit_lock(&mut self, name: &str, change: &str, value: String) {
+        let told = [("lock", name.to_owned()), ("change", change.to_owned()), ("value", value)];
+        self.events.push(super::jobs::fields(told));
+    }
+
+    pub(super) fn set_permits(&mut self, name: &str, permits: Option<u32>) -> Option<u32> {
+        match permits {
+            Some(permits) => self.permits.insert(name.to_owned(), permits.into()),
+            None => self.permits.remove(name),
+        };
+        self.wake_waiters(name);
+        self.refill_offers();
+        let value = permits.map(|permits| permits.to_string()).unwrap_or_default();
+        self.emit_lock(name, "permits", value);
+        self.permits_of(name).map(|permits| permits as u32)
+    }
+
+    pub(super) fn pause(&mut self, name: &str, on: bool) {
+        let changed =
+            if on { self.paused.insert(name.to_owned()) } else { self.paused.remove(name) };
+        if changed {
+            self.emit_lock(name, "paused", on.to_string());
+        }
+        if !on {
+            self.wake_waiters(name);
+        }
+        self.refill_offers();
+    }
+
+    /// `order` is in which the store named those who held it.
+    pub(super) fn clear_lock(&mut self, name: &str, order: &[JobId]) -> Vec<JobId> {
+        let Some(holders) = self.holders.remove(name) else { return Vec::new() };
+        let mut sorted = order.to_vec();
+        sorted.sort();
+        assert_eq!(sorted, holders.into_keys().collect::<Vec<_>>(), "all who held it lose it");
+        let ids: Vec<String> = order.iter().map(ToString::to_string).collect();
+        self.emit_lock(name, "cleared", ids.join(" "));
+        self.wake_waiters(name);
+        self.refill_offers();
+        order.to_vec()
+    }
+
+    /// How many jobs of each queue stand only in lines.
+    pub(super) fn parked(&self) -> BTreeMap<String, u64> {
+        let mut parked = BTreeMap::new();
+        for job in self.jobs.values().filter(|job| job.waits() && job.position == Position::Parked)
+        {
+            *parked.entry(job.queue()).or_default() += 1;
+        }
+        parked
+    }
+}

@@ -1,0 +1,120 @@
+//! Workers in the model: their leases, and the jobs of those who lose them.
+
+use std::collections::BTreeSet;
+
+use domain::job::{FencingToken, JobId, Status, Timestamp, Transition, WorkerId};
+use store::{Heartbeat, HeartbeatReply, Interruption, LeaseExpiry, LeaveAnswer, Renewal};
+
+use super::jobs::fields;
+use super::state::{Fields, Model, Record, WorkerRecord};
+
+impl Model {
+    pub(super) fn heartbeat(&mut self, heartbeat: &Heartbeat) -> HeartbeatReply {
+        let known = self.workers.get(&heartbeat.worker);
+        if known.is_some_and(|worker| worker.status != "running") {
+            return HeartbeatReply::Dead;
+        }
+        if known.is_none() {
+            self.emit_worker(&heartbeat.worker, "status", "running");
+        }
+        let json = |map| serde_json::to_string(map).unwrap();
+        let actions: Vec<&str> = heartbeat.actions.iter().map(|action| action.as_str()).collect();
+        let told = fields([
+            ("name", heartbeat.name.clone()),
+            ("version", heartbeat.version.clone()),
+            ("capacityMap", json(&heartbeat.capacity_map)),
+            ("free", json(&heartbeat.free)),
+            ("actions", actions.join(",")),
+        ]);
+        let until = self.now + heartbeat.lease.as_millis() as i64;
+        let new = WorkerRecord {
+            status: "running",
+            started_at: self.now,
+            until,
+            leased: true,
+            told: Fields::new(),
+            drain: None,
+            wanted_map: None,
+        };
+        let worker = self.workers.entry(heartbeat.worker.clone()).or_insert(new);
+        (worker.told, worker.until, worker.leased) = (told, until, true);
+        let interruption = |(id, token): &(JobId, FencingToken)| {
+            let job = self.jobs.get(id).filter(|job| job.token == Some(token.0));
+            match job.map(|job| job.status) {
+                Some(Status::Running) => None,
+                Some(Status::CancelRequest) => Some((*id, Interruption::Cancel)),
+                Some(_) | None => Some((*id, Interruption::Lost)),
+            }
+        };
+        let interruptions = heartbeat.running.iter().filter_map(interruption).collect();
+        let drain = worker.drain.as_deref().is_some_and(|drain| !drain.is_empty());
+        let wanted = worker.wanted_map.as_ref().map(|json| serde_json::from_str(json).unwrap());
+        HeartbeatReply::Renewed(Renewal {
+            until: Timestamp::from_ms(until),
+            drain,
+            wanted,
+            interruptions,
+        })
+    }
+
+    fn held(&self, worker: &WorkerId) -> BTreeSet<JobId> {
+        let mine = |job: &Record| job.status.is_running() && job.worker.as_ref() == Some(worker);
+        self.jobs.iter().filter(|(_, job)| mine(job)).map(|(id, _)| *id).collect()
+    }
+
+    pub(super) fn leave(&mut self, id: &WorkerId) -> LeaveAnswer {
+        let held = self.held(id).len();
+        let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.status != "dead") else {
+            return LeaveAnswer::Gone;
+        };
+        if held > 0 {
+            return LeaveAnswer::Holds(held as u64);
+        }
+        if worker.status == "running" {
+            (worker.status, worker.leased) = ("shutdown", false);
+            self.emit_worker(id, "status", "shutdown");
+        }
+        LeaveAnswer::Left
+    }
+
+    /// Ends a lease. The store chooses in which order its jobs end and what their follow-ups are called: `ended` says
+    /// what it chose.
+    pub(super) fn expire_lease(
+        &mut self,
+        id: &WorkerId,
+        ended: &[(JobId, Option<JobId>)],
+    ) -> LeaseExpiry {
+        let over = |worker: &WorkerRecord| worker.leased && worker.until <= self.now;
+        if !self.workers.get(id).is_some_and(over) {
+            return LeaseExpiry::Alive;
+        }
+        let held = self.held(id);
+        let chosen: BTreeSet<JobId> = ended.iter().map(|(id, _)| *id).collect();
+        assert_eq!(chosen, held, "a lost lease ends all the jobs that its worker held");
+        let worker = self.workers.get_mut(id).unwrap();
+        (worker.status, worker.leased) = ("dead", false);
+        self.emit_worker(id, "status", "dead");
+        for (job, follow_up) in ended {
+            self.expire_one(id, *job, *follow_up);
+        }
+        LeaseExpiry::Ended(held.len() as u64, 0)
+    }
+
+    fn expire_one(&mut self, worker: &WorkerId, id: JobId, follow_up: Option<JobId>) {
+        let to = self.next(id, Transition::Expire).unwrap();
+        if to == Status::WorkerDead {
+            let message = format!("the lease of worker {worker} ended");
+            let exception = format!(r#"{{"type":"WorkerDead","message":"{message}"}}"#);
+            let job = self.job_mut(id);
+            job.exception = Some(exception);
+            let (left, crashes) = (job.retries_left, job.crashes);
+            if crashes < 3 && !job.fails_with_its_worker {
+                let new = follow_up.expect("a job of a dead worker is carried on");
+                assert!(!self.jobs.contains_key(&new), "a follow-up is a new job");
+                self.follow(id, new, (left, crashes + 1), 0);
+            }
+        }
+        self.end(id, to);
+        self.free_locks(id);
+    }
+}
