@@ -13,34 +13,30 @@ use crate::networks::AllowedNetworks;
 /// The settings of a worker.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    #[command(flatten)]
-    /// The connection to Redis.
-    pub store: StoreSettings,
-    #[command(flatten)]
-    /// The connection to RabbitMQ.
-    pub broker: BrokerSettings,
-    #[command(flatten)]
-    /// Logs, health and metrics.
-    pub telemetry: TelemetrySettings,
-
     /// Capacity of this worker, in whole units by type; `default=16` is added unless given
     #[arg(long, env = "CAPSTAN_CAPACITY", default_value = "scan=1,scanCheck=1")]
     pub capacity: CapacityMap,
 
     /// TOML file that declares actions: commands and webhooks
-    #[arg(long, env = "CAPSTAN_ACTIONS")]
+    #[arg(long, value_name = "FILE", env = "CAPSTAN_ACTIONS")]
     pub actions: Option<PathBuf>,
 
     /// Directory in which each command gets a private working directory
-    #[arg(long, env = "CAPSTAN_TEMPORARY", default_value = "/tmp")]
+    #[arg(long, value_name = "DIRECTORY", env = "CAPSTAN_TEMPORARY", default_value = "/tmp")]
     pub temporary: PathBuf,
 
     /// Private networks that webhooks may reach, such as `10.1.0.0/16,127.0.0.1`
-    #[arg(long, env = "CAPSTAN_WEBHOOK_ALLOW", default_value = "")]
+    #[arg(
+        long,
+        value_name = "NETWORKS",
+        env = "CAPSTAN_WEBHOOK_ALLOW",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub webhook_allow: AllowedNetworks,
 
     /// Display name; the worker's id is random
-    #[arg(long, env = "CAPSTAN_NAME", default_value = "")]
+    #[arg(long, env = "CAPSTAN_NAME", default_value = "", hide_default_value = true)]
     pub name: String,
 
     /// How long this worker keeps its jobs without a heartbeat; it sends five in that time
@@ -54,9 +50,21 @@ pub struct Config {
     /// How long running jobs may continue after a shutdown request
     #[arg(long, env = "CAPSTAN_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration)]
     pub shutdown_grace: Duration,
+
+    /// The connection to Redis.
+    #[command(flatten, next_help_heading = "Redis")]
+    pub store: StoreSettings,
+
+    /// The connection to RabbitMQ.
+    #[command(flatten, next_help_heading = "RabbitMQ")]
+    pub broker: BrokerSettings,
+
+    /// Logs, health and metrics.
+    #[command(flatten, next_help_heading = "Logs, health and metrics")]
+    pub telemetry: TelemetrySettings,
 }
 
-/// Runs jobs within its capacity.
+/// Runs jobs on this machine, within its capacity.
 #[derive(Parser)]
 #[command(name = "capstan-worker", version)]
 struct Cli {
