@@ -1,11 +1,10 @@
 //! The settings of a scheduler.
 
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use service::settings::{BrokerSettings, StoreSettings, TelemetrySettings, duration};
+use service::settings::{BrokerSettings, StoreSettings, TelemetrySettings, duration, parse_path};
 
 /// The settings of a scheduler.
 #[derive(Debug, Clone, Args)]
@@ -24,7 +23,7 @@ pub struct Config {
     #[arg(long, env = "CAPSTAN_LEASE", default_value = "5s", value_parser = duration)]
     pub lease: Duration,
     /// TOML file of crons, applied at startup; crons that are removed from the file are deleted
-    #[arg(long, env = "CAPSTAN_CRONS", value_name = "FILE", value_parser = path)]
+    #[arg(long, env = "CAPSTAN_CRONS", value_name = "FILE", value_parser = parse_path)]
     pub crons: Option<PathBuf>,
 }
 
@@ -34,12 +33,6 @@ impl Config {
     pub(crate) fn crons_file(&self) -> Option<&Path> {
         self.crons.as_deref().filter(|path| !path.as_os_str().is_empty())
     }
-}
-
-/// Parses a path, which may be empty; the parser of clap refuses that.
-#[expect(clippy::unnecessary_wraps, reason = "the signature that clap requires")]
-fn path(text: &str) -> Result<PathBuf, Infallible> {
-    Ok(text.into())
 }
 
 #[cfg(test)]

@@ -179,7 +179,7 @@ pub fn read_file(
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// Parses a path, which may be empty.
+/// Parses a path, which may be empty: the parser of clap refuses that.
 pub fn parse_path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
     Ok(PathBuf::from(text))
 }
