@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, table};
+use client::command::{CommandError, CommandOutcome, CommandResult, table};
 use domain::capacity::CapacityMap;
 use domain::job::{ActionName, GoDuration};
 use serde::Serialize;
@@ -93,10 +93,7 @@ pub(crate) struct SetArguments {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    api: &ApiClient,
-    command: ActionsCommand,
-) -> Result<CommandOutcome, CommandError> {
+pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResult {
     match command {
         ActionsCommand::List(arguments) => {
             let configs = List { path: "/action_configs", key: "actionConfigs" };

@@ -79,14 +79,14 @@ pub(crate) enum Command {
     Health(HealthArguments),
     /// Run the demo: a container registry's jobs, with checks of every result
     ///
-    /// Runs the program capstan-demo, which must be beside capstan or in PATH. `capstan demo --help`
-    /// lists its options.
+    /// Runs the program capstan-demo, which must be beside capstan or in PATH. Its options are listed
+    /// by `capstan demo --help`.
     #[command(disable_help_flag = true, disable_version_flag = true)]
     Demo(ProgramArguments),
     /// Measure the throughput and latency of an idle fleet
     ///
-    /// Runs the program capstan-bench, which must be beside capstan or in PATH. `capstan bench
-    /// --help` lists its options.
+    /// Runs the program capstan-bench, which must be beside capstan or in PATH. Its options are
+    /// listed by `capstan bench --help`.
     #[command(disable_help_flag = true, disable_version_flag = true)]
     Bench(ProgramArguments),
 }

@@ -5,7 +5,7 @@ mod set;
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, print, print_json, table};
+use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json, table};
 use client::wire::Cron;
 use domain::cron::CronName;
 use domain::job::Timestamp;
@@ -94,10 +94,7 @@ pub(crate) struct NextArguments {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    api: &ApiClient,
-    command: CronsCommand,
-) -> Result<CommandOutcome, CommandError> {
+pub(crate) async fn run(api: &ApiClient, command: CronsCommand) -> CommandResult {
     match command {
         CronsCommand::List(arguments) => {
             let crons = List { path: "/crons", key: "crons" };

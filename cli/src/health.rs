@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use client::command::{CommandError, CommandOutcome, note, timeout};
+use client::command::{CommandOutcome, CommandResult, note, timeout};
 use client::http_client;
 
 /// The arguments of `health`.
@@ -18,7 +18,7 @@ pub(crate) struct HealthArguments {
 }
 
 /// Succeeds if the address answers 2xx in time.
-pub(crate) async fn run(arguments: HealthArguments) -> Result<CommandOutcome, CommandError> {
+pub(crate) async fn run(arguments: HealthArguments) -> CommandResult {
     let answer = http_client()?.get(&arguments.url).timeout(arguments.timeout).send().await;
     let reason = match answer {
         Ok(response) if response.status().is_success() => return Ok(CommandOutcome::Success),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use client::command::{CommandError, CommandOutcome, print};
+use client::command::{CommandError, CommandOutcome, CommandResult, print};
 use domain::access_tokens::{Owner, Role, random_password};
 
 use crate::tokens::{create, replace};
@@ -29,7 +29,7 @@ pub(crate) struct InitArguments {
 }
 
 /// Creates what is missing.
-pub(crate) fn run(arguments: &InitArguments) -> Result<CommandOutcome, CommandError> {
+pub(crate) fn run(arguments: &InitArguments) -> CommandResult {
     let InitArguments { access, secrets } = arguments;
     for directory in [access, secrets] {
         std::fs::create_dir_all(directory)

@@ -15,7 +15,7 @@ mod wait;
 
 use clap::Subcommand;
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome};
+use client::command::CommandResult;
 
 const SUBMIT_EXAMPLES: &str = "\
 Examples:
@@ -59,10 +59,7 @@ pub(crate) enum JobsCommand {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    api: &ApiClient,
-    command: JobsCommand,
-) -> Result<CommandOutcome, CommandError> {
+pub(crate) async fn run(api: &ApiClient, command: JobsCommand) -> CommandResult {
     match command {
         JobsCommand::Submit(arguments) => submit::run(api, &arguments).await,
         JobsCommand::List(arguments) => list::run(api, &arguments).await,

@@ -4,7 +4,7 @@ mod layout;
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, print, print_json};
+use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json};
 use domain::lock::LockName;
 use serde_json::{Value, json};
 
@@ -82,10 +82,7 @@ struct Permits {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    api: &ApiClient,
-    command: LocksCommand,
-) -> Result<CommandOutcome, CommandError> {
+pub(crate) async fn run(api: &ApiClient, command: LocksCommand) -> CommandResult {
     match command {
         LocksCommand::List(arguments) => {
             let locks = List { path: "/locks", key: "locks" };

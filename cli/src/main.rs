@@ -25,7 +25,7 @@ mod workers;
 
 use std::process::ExitCode;
 
-use client::command::{CommandError, CommandOutcome, run_program};
+use client::command::{CommandResult, run_program};
 
 use command_line::{Arguments, Command};
 
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     run_program(run)
 }
 
-async fn run(arguments: Arguments) -> Result<CommandOutcome, CommandError> {
+async fn run(arguments: Arguments) -> CommandResult {
     let Arguments { connection, command } = arguments;
     let api = || connection.client();
     match command {

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, table};
+use client::command::{CommandOutcome, CommandResult, table};
 use client::wire::Queue;
 use domain::capacity::Class;
 
@@ -32,10 +32,7 @@ pub(crate) enum QueuesCommand {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    api: &ApiClient,
-    command: QueuesCommand,
-) -> Result<CommandOutcome, CommandError> {
+pub(crate) async fn run(api: &ApiClient, command: QueuesCommand) -> CommandResult {
     match command {
         QueuesCommand::List { json } => {
             let queues = List { path: "/queues", key: "queues" };

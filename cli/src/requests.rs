@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use client::command::{CommandError, CommandOutcome, note, print, print_json};
+use client::command::{CommandError, CommandOutcome, CommandResult, note, print, print_json};
 use client::{ApiClient, ClientError, Query};
 use serde::de::DeserializeOwned;
 
@@ -38,7 +38,7 @@ pub(crate) async fn command_each<T: Display>(
     collection: &str,
     items: &[T],
     command: &str,
-) -> Result<CommandOutcome, CommandError> {
+) -> CommandResult {
     each(items, async |item| Ok(api.command(&format!("{collection}/{item}/{command}")).await?))
         .await
 }
@@ -48,7 +48,7 @@ pub(crate) async fn command_each<T: Display>(
 pub(crate) async fn each<T: Display>(
     items: &[T],
     mut request: impl AsyncFnMut(&T) -> Result<(), CommandError>,
-) -> Result<CommandOutcome, CommandError> {
+) -> CommandResult {
     let mut last: Option<(&T, CommandError)> = None;
     for item in items {
         match request(item).await {

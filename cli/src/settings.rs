@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, print, print_json};
+use client::command::{CommandOutcome, CommandResult, print, print_json};
 use domain::job::GoDuration;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -60,10 +60,7 @@ struct Changes {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    api: &ApiClient,
-    command: SettingsCommand,
-) -> Result<CommandOutcome, CommandError> {
+pub(crate) async fn run(api: &ApiClient, command: SettingsCommand) -> CommandResult {
     let (settings, json): (Map<String, Value>, bool) = match command {
         SettingsCommand::Get(arguments) => (api.get("/meta/settings").await?, arguments.json),
         SettingsCommand::Set(arguments) => {

@@ -4,7 +4,7 @@ mod set;
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, print, print_json, table};
+use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json, table};
 use domain::subscription::SubscriptionName;
 use serde_json::{Map, Value};
 
@@ -68,10 +68,7 @@ impl OneSubscription {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    api: &ApiClient,
-    command: SubscriptionsCommand,
-) -> Result<CommandOutcome, CommandError> {
+pub(crate) async fn run(api: &ApiClient, command: SubscriptionsCommand) -> CommandResult {
     match command {
         SubscriptionsCommand::List(arguments) => {
             let subscriptions = List { path: "/subscriptions", key: "subscriptions" };

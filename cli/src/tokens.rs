@@ -5,7 +5,7 @@ mod file;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use client::command::{CommandError, CommandOutcome, note, print, table};
+use client::command::{CommandError, CommandOutcome, CommandResult, note, print, table};
 use domain::access_tokens::{Owner, Role};
 
 pub(crate) use file::{create, replace};
@@ -63,7 +63,7 @@ pub(crate) struct DeleteArguments {
 }
 
 /// Runs the command.
-pub(crate) fn run(command: TokenCommand) -> Result<CommandOutcome, CommandError> {
+pub(crate) fn run(command: TokenCommand) -> CommandResult {
     match command {
         TokenCommand::New(NewArguments { tokens, role, name }) => {
             let secret = file::add(&tokens.file, &name, role)?;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, table};
+use client::command::{CommandOutcome, CommandResult, table};
 use client::wire::Worker;
 use domain::capacity::CapacityMap;
 use domain::job::WorkerId;
@@ -48,10 +48,7 @@ enum WorkersCommand {
 }
 
 /// Runs the command.
-pub(crate) async fn run(
-    api: &ApiClient,
-    arguments: WorkersArguments,
-) -> Result<CommandOutcome, CommandError> {
+pub(crate) async fn run(api: &ApiClient, arguments: WorkersArguments) -> CommandResult {
     match arguments.command {
         Some(WorkersCommand::Drain { ids }) => command_each(api, "/workers", &ids, "drain").await,
         Some(WorkersCommand::Resume { ids }) => command_each(api, "/workers", &ids, "resume").await,

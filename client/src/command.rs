@@ -7,7 +7,7 @@ mod program;
 mod timeout;
 
 pub use error::CommandError;
-pub use exit::{CommandOutcome, EXIT_CODES};
+pub use exit::{CommandOutcome, CommandResult, EXIT_CODES};
 pub use output::{note, print, print_json, table};
 pub use program::run_program;
 pub use timeout::timeout;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, print, print_json};
+use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json};
 use domain::job::JobId;
 use serde::{Deserialize, Serialize};
 
@@ -55,10 +55,7 @@ impl CancelArguments {
 }
 
 /// Cancels jobs.
-pub(super) async fn run(
-    api: &ApiClient,
-    arguments: &CancelArguments,
-) -> Result<CommandOutcome, CommandError> {
+pub(super) async fn run(api: &ApiClient, arguments: &CancelArguments) -> CommandResult {
     let Some(query) = arguments.query()? else {
         return command_each(api, "/jobs", &arguments.ids, "cancel").await;
     };

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome};
+use client::command::{CommandOutcome, CommandResult};
 use domain::job::{JobId, Priority, Timestamp};
 use serde::Serialize;
 
@@ -38,10 +38,7 @@ struct JobChanges {
 }
 
 /// Changes a job and shows it.
-pub(super) async fn run(
-    api: &ApiClient,
-    arguments: &ChangeArguments,
-) -> Result<CommandOutcome, CommandError> {
+pub(super) async fn run(api: &ApiClient, arguments: &ChangeArguments) -> CommandResult {
     let path = format!("/jobs/{}", arguments.id);
     let job = api.patch(&path, &body(&arguments.changes)?).await?;
     print_record(&job, &FIRST_FIELDS, arguments.json)?;

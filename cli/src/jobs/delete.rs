@@ -2,7 +2,7 @@
 
 use clap::Args;
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome};
+use client::command::CommandResult;
 use domain::job::JobId;
 
 use crate::requests::each;
@@ -16,9 +16,6 @@ pub(crate) struct DeleteArguments {
 }
 
 /// Deletes jobs.
-pub(super) async fn run(
-    api: &ApiClient,
-    arguments: &DeleteArguments,
-) -> Result<CommandOutcome, CommandError> {
+pub(super) async fn run(api: &ApiClient, arguments: &DeleteArguments) -> CommandResult {
     each(&arguments.ids, async |id| Ok(api.delete(&format!("/jobs/{id}")).await?)).await
 }

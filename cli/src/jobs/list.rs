@@ -2,7 +2,7 @@
 
 use clap::Args;
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, table};
+use client::command::{CommandOutcome, CommandResult, table};
 use client::wire::Job;
 use domain::job::JobId;
 
@@ -38,10 +38,7 @@ impl ListArguments {
 }
 
 /// Lists jobs.
-pub(super) async fn run(
-    api: &ApiClient,
-    arguments: &ListArguments,
-) -> Result<CommandOutcome, CommandError> {
+pub(super) async fn run(api: &ApiClient, arguments: &ListArguments) -> CommandResult {
     let jobs = List { path: "/jobs", key: "jobs" };
     print_list(api, jobs, &arguments.query(), arguments.json, job_table).await?;
     Ok(CommandOutcome::Success)

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use client::command::{CommandError, CommandOutcome, print, print_json};
+use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json};
 use client::wire::{Job, LogLine};
 use client::{API_OUTAGE_LIMIT, ApiClient, ClientError};
 use domain::job::JobId;
@@ -37,10 +37,7 @@ pub(crate) struct LogsArguments {
 }
 
 /// Prints a job's log.
-pub(super) async fn run(
-    api: &ApiClient,
-    arguments: &LogsArguments,
-) -> Result<CommandOutcome, CommandError> {
+pub(super) async fn run(api: &ApiClient, arguments: &LogsArguments) -> CommandResult {
     if arguments.follow {
         Follower::new(api, arguments).run().await?;
         return Ok(CommandOutcome::Success);

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, print, print_json};
+use client::command::{CommandResult, print, print_json};
 use domain::job::JobId;
 use serde_json::Value;
 
@@ -22,10 +22,7 @@ pub(crate) struct RetryArguments {
 }
 
 /// Retries jobs.
-pub(super) async fn run(
-    api: &ApiClient,
-    arguments: &RetryArguments,
-) -> Result<CommandOutcome, CommandError> {
+pub(super) async fn run(api: &ApiClient, arguments: &RetryArguments) -> CommandResult {
     each(&arguments.ids, async |id| {
         let job: Value = api.post_query(&format!("/jobs/{id}/retry"), &[]).await?;
         if arguments.json { print_json(&job) } else { print(plain(&job["id"])) }

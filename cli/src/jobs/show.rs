@@ -2,7 +2,7 @@
 
 use clap::Args;
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome};
+use client::command::{CommandOutcome, CommandResult};
 use domain::job::JobId;
 
 use crate::record::print_record;
@@ -42,10 +42,7 @@ pub(super) const FIRST_FIELDS: [&str; 19] = [
 ];
 
 /// Shows a job.
-pub(super) async fn run(
-    api: &ApiClient,
-    arguments: &ShowArguments,
-) -> Result<CommandOutcome, CommandError> {
+pub(super) async fn run(api: &ApiClient, arguments: &ShowArguments) -> CommandResult {
     let job = api.get(&format!("/jobs/{}", arguments.id)).await?;
     print_record(&job, &FIRST_FIELDS, arguments.json)?;
     Ok(CommandOutcome::Success)

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use client::command::{CommandError, CommandOutcome, note, print, print_json, timeout};
+use client::command::{
+    CommandError, CommandOutcome, CommandResult, note, print, print_json, timeout,
+};
 use client::wire::Job;
 use client::{ApiClient, ClientError, FinishedJob, wait_for_jobs};
 use domain::job::{ActionName, JobId, Timestamp};
@@ -75,10 +77,7 @@ impl SubmitArguments {
 }
 
 /// Submits the job and, with `--wait`, waits for its end.
-pub(super) async fn run(
-    api: &ApiClient,
-    arguments: &SubmitArguments,
-) -> Result<CommandOutcome, CommandError> {
+pub(super) async fn run(api: &ApiClient, arguments: &SubmitArguments) -> CommandResult {
     let key = arguments.rules.idempotency_key.as_ref();
     let (document, is_new) = api.submit(&arguments.body()?, key).await?;
     let id = id_of(&document)?;
@@ -96,11 +95,7 @@ pub(super) async fn run(
     Ok(CommandOutcome::Success)
 }
 
-async fn wait(
-    api: &ApiClient,
-    id: JobId,
-    arguments: &SubmitArguments,
-) -> Result<CommandOutcome, CommandError> {
+async fn wait(api: &ApiClient, id: JobId, arguments: &SubmitArguments) -> CommandResult {
     let finished = wait_for_jobs(api, &[id], arguments.timeout).await?;
     for one in &finished {
         if arguments.json {

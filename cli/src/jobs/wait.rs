@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use client::command::{CommandError, CommandOutcome, print, timeout};
+use client::command::{CommandOutcome, CommandResult, print, timeout};
 use client::{ApiClient, FinishedJob, wait_for_jobs};
 use domain::job::JobId;
 
@@ -20,10 +20,7 @@ pub(crate) struct WaitArguments {
 }
 
 /// Waits, and prints how each job ended.
-pub(super) async fn run(
-    api: &ApiClient,
-    arguments: &WaitArguments,
-) -> Result<CommandOutcome, CommandError> {
+pub(super) async fn run(api: &ApiClient, arguments: &WaitArguments) -> CommandResult {
     let finished = wait_for_jobs(api, &arguments.ids, arguments.timeout).await?;
     for job in &finished {
         print(job)?;

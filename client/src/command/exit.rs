@@ -15,6 +15,9 @@ Exit codes:
   4  the API is unreachable or unavailable
   5  a wait timed out";
 
+/// The result of a command.
+pub type CommandResult = Result<CommandOutcome, CommandError>;
+
 /// The result of a command that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandOutcome {

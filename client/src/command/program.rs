@@ -5,24 +5,21 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::error::CommandError;
-use super::exit::CommandOutcome;
+use super::exit::CommandResult;
 use super::output::note;
-
-/// The exit code of an invalid command line.
-const USAGE: u8 = 2;
 
 /// Parses the arguments, runs the program with them, and returns its exit code.
 pub fn run_program<A, F>(run: impl FnOnce(A) -> F) -> ExitCode
 where
     A: Parser,
-    F: Future<Output = Result<CommandOutcome, CommandError>>,
+    F: Future<Output = CommandResult>,
 {
     let arguments = match A::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             // A reader may close standard output before the end of the help.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
     let result = match tokio::runtime::Runtime::new() {

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use client::command::{
-    CommandError, CommandOutcome, EXIT_CODES, note, print, print_json, run_program,
+    CommandError, CommandOutcome, CommandResult, EXIT_CODES, note, print, print_json, run_program,
 };
 use client::{ApiClient, ConnectionOptions};
 use store::Store;
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
 }
 
 /// Prints what was measured of the fleet even if RabbitMQ or Redis cannot be measured.
-async fn run(arguments: Arguments) -> Result<CommandOutcome, CommandError> {
+async fn run(arguments: Arguments) -> CommandResult {
     let store = arguments.services.store()?;
     let broker = arguments.services.broker();
     let mut report = Report::default();

@@ -163,7 +163,7 @@ impl QueueRun<'_> {
             for _ in 0..offers {
                 match consumer.next().await {
                     Some(delivery) => delivery?.receipt.ack().await,
-                    None => return Err(BrokerError::NotTaken(self.queue.clone())),
+                    None => return Err(BrokerError::NotAccepted(self.queue.clone())),
                 }
             }
             Ok(())

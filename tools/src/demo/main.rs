@@ -20,7 +20,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use client::command::{CommandError, CommandOutcome, EXIT_CODES, print, run_program, timeout};
+use client::command::{
+    CommandError, CommandOutcome, CommandResult, EXIT_CODES, print, run_program, timeout,
+};
 use client::{ClientError, ConnectionOptions};
 
 use fleet::Fleet;
@@ -63,7 +65,7 @@ fn main() -> ExitCode {
     run_program(run)
 }
 
-async fn run(arguments: Arguments) -> Result<CommandOutcome, CommandError> {
+async fn run(arguments: Arguments) -> CommandResult {
     let start = Instant::now();
     let fleet = Fleet { api: arguments.connection.client()?, deadline: start + arguments.timeout };
     let mut totals = Totals::default();
