@@ -58,7 +58,7 @@ impl Worker {
 
     /// Adds an action: an async function from parameters and a [`Context`] to a result.
     ///
-    /// Each job runs on a thread of its own, so the function may block; a panic is an error of the
+    /// Each job runs on a separate thread, so the function may block; a panic is an error of the
     /// job. The function should check [`Context::stop_reason`] or await [`Context::stopped`]. When
     /// it has not returned 2 s after the stop timeout, it is dropped at its next await point; a
     /// function that never awaits is left alone. An error that is an

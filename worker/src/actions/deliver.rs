@@ -1,5 +1,5 @@
 //! The action that delivers a message to a subscription. It reads the subscription's URL and secret
-//! when it runs, so that a retry uses the current ones. Each try is a job of its own; all of them
+//! when it runs, so that a retry uses the current ones. Each try is a separate job; all of them
 //! send the same message.
 
 use std::time::Duration;

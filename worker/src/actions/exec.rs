@@ -1,5 +1,5 @@
-//! Actions that run a command: without a shell, in a process group and a private working directory
-//! of its own, and with every process it started gone when the run ends. The protocol
+//! Actions that run a command: without a shell, in a separate process group and a private working
+//! directory. When the run ends, every process that it started is gone. The protocol
 //! between a command and Capstan is in docs/exec-protocol.md.
 
 mod cgroup;

@@ -1,5 +1,5 @@
-//! Actions that are Rust functions with typed parameters and results. Each job runs on a thread of
-//! its own, so a function that blocks or panics affects neither the worker nor other jobs.
+//! Actions that are Rust functions with typed parameters and results. Each job runs on a
+//! separate thread, so a function that blocks or panics affects neither the worker nor other jobs.
 
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -60,7 +60,7 @@ where
     }
 }
 
-/// Runs a future on a thread of its own. When the returned future is dropped, the inner one is
+/// Runs a future on a separate thread. When the returned future is dropped, the inner one is
 /// dropped at its next await point. A thread that never reaches one cannot be stopped and is left
 /// alone.
 async fn on_own_thread<Running>(start: impl FnOnce() -> Running + Send + 'static) -> ActionResult

@@ -82,8 +82,8 @@ impl ChildJobs {
         }))
     }
 
-    /// Creates children and returns their ids, in order. A child that an earlier run created stays
-    /// as it is.
+    /// Creates children and returns their ids, in order. A child that an earlier run created is
+    /// left unchanged.
     pub async fn spawn(&self, children: Vec<Child>) -> Result<Vec<JobId>, SpawnError> {
         let mut ids = Vec::with_capacity(children.len());
         self.spawn_after(&mut ids, children).await?;

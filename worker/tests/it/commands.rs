@@ -112,7 +112,7 @@ fn own_name() -> String {
     nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name
 }
 
-/// Starts processes that ignore SIGTERM: a child, one in a session of its own, and one whose parent
+/// Starts processes that ignore SIGTERM: a child, one in another session, and one whose parent
 /// is dead. Then prints the pid of the supervisor.
 pub(crate) const DESCENDANTS: &str = r#"
     [actions.descendants]

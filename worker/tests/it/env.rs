@@ -99,7 +99,7 @@ impl WorkerEnv {
         arguments
     }
 
-    /// Starts a worker as a process of its own.
+    /// Starts a worker as a separate process.
     pub(crate) fn process(&self, actions: &str) -> Child {
         let arguments = self.process_arguments(actions);
         let (program, flags) = arguments.split_first().unwrap();

@@ -11,7 +11,7 @@ use domain::job::{FencingToken, JobId};
 
 use super::limits::Limits;
 
-/// The worker's cgroup, in which each run gets one of its own.
+/// The worker's cgroup, in which each run gets a child cgroup.
 #[derive(Debug)]
 pub(super) struct Cgroups(PathBuf);
 

@@ -4,7 +4,7 @@
 //! their parents die they become children of the supervisor (`PR_SET_CHILD_SUBREAPER`). If the
 //! worker died, the supervisor also removes what the worker would have removed.
 //!
-//! The supervisor is a fork of the worker, not a program of its own and not a second execution of
+//! The supervisor is a fork of the worker, not a separate program and not a second execution of
 //! the worker's program. A worker may be part of any Rust program, whose `main` must not run again
 //! for each command; and the fork needs no copy of the command's environment, so that secrets stay
 //! where they are. The price is that it must not allocate: other threads may hold locks of the
