@@ -18,7 +18,7 @@ pub struct Config {
     #[command(flatten)]
     /// Logs, health and metrics.
     pub telemetry: TelemetrySettings,
-    /// Lease of the workers; after a pause of its own, the scheduler waits this long before it ends
+    /// Lease of the workers; after an interruption, the scheduler waits this long before it ends
     /// leases
     #[arg(long, env = "CAPSTAN_LEASE", default_value = "5s", value_parser = duration)]
     pub lease: Duration,

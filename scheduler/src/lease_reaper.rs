@@ -7,8 +7,8 @@ use store::{LeaseExpiry, Store, StoreError};
 use crate::metrics::Metrics;
 use crate::runner::{Pass, Task};
 
-/// Ends lost leases. It remembers when it last looked, so that a pause of its own does not count
-/// against the workers.
+/// Ends lost leases. It remembers when it last looked, so that an interruption of this process does
+/// not count against the workers.
 pub(crate) struct LeaseReaper {
     store: Store,
     metrics: Metrics,

@@ -128,7 +128,7 @@ impl Relay {
         retry
     }
 
-    /// Tells the store, and through it the workers, which queues exist.
+    /// Records in the store which queues exist, so that workers consume from them.
     async fn announce_queues(&mut self, existing: BTreeSet<QueueName>) -> anyhow::Result<()> {
         let new: Vec<QueueName> = existing.difference(&self.announced).cloned().collect();
         if !new.is_empty() {

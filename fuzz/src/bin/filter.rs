@@ -1,4 +1,4 @@
-//! The filter language of the v1.0 API.
+//! The query of a list in the v1.0 API, with its filter patterns.
 
 #![no_main]
 

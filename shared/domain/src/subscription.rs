@@ -5,7 +5,7 @@ mod signing_secret;
 mod spec;
 mod webhook_url;
 
-pub use delivery::Delivery;
+pub use delivery::EventDelivery;
 pub use signing_secret::{InvalidSigningSecret, SigningSecret};
 pub use spec::SubscriptionSpec;
 pub use webhook_url::{InvalidWebhookUrl, WebhookUrl};

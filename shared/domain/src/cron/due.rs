@@ -8,7 +8,7 @@ use super::spec::{CronSpec, Misfire};
 use crate::time::Timestamp;
 
 /// The most missed ticks that `misfire: all` catches up on. Older ones are skipped; the first job
-/// tells how many.
+/// records how many.
 pub const MAX_CAUGHT_UP: usize = 1000;
 /// A tick that is noticed within this time is on time.
 const GRACE: Duration = Duration::from_secs(2);

@@ -86,7 +86,7 @@ words! {
         /// One job, of the newest tick, represents all of them.
         #[default]
         Once = "once",
-        /// Each gets a job, up to a limit; the first job tells how many older ticks were skipped.
+        /// Each gets a job, up to a limit; the first job records how many older ticks were skipped.
         All = "all",
     }
 }

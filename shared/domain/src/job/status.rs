@@ -21,7 +21,7 @@ pub enum Status {
     Waiting,
     /// A worker runs the job under a lease and a fencing token.
     ///
-    /// Entered by a claim. Left when the worker reports the outcome or shuts down, when somebody
+    /// Entered by a claim. Left when the worker reports the outcome or shuts down, when a client
     /// cancels or deletes the job, and when the lease ends.
     Running,
     /// The worker has been asked to stop the job and has not confirmed it yet. The job still runs.

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// A message for one subscription: the parameters of the job that delivers it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Delivery {
+pub struct EventDelivery {
     /// The subscription.
     pub subscription: SubscriptionName,
     /// The id of the message, derived from the subscription and the event. All retries share it; it
@@ -29,30 +29,30 @@ pub struct Delivery {
 
 const TEST: &str = "test";
 
-impl Delivery {
+impl EventDelivery {
     /// Returns the message about an event for the subscription with this name and id.
     #[must_use]
-    pub fn of(subscription: (&SubscriptionName, Uuid), event: &Event) -> Delivery {
+    pub fn of(subscription: (&SubscriptionName, Uuid), event: &Event) -> EventDelivery {
         let body = body(&event.type_name(), event.at(), event.data());
-        Delivery::new(subscription, event.id.to_string(), body)
+        EventDelivery::new(subscription, event.id.to_string(), body)
     }
 
     /// Returns a message without an event, with which a user tests a subscription.
     #[must_use]
-    pub fn test(subscription: (&SubscriptionName, Uuid), at: Timestamp) -> Delivery {
+    pub fn test(subscription: (&SubscriptionName, Uuid), at: Timestamp) -> EventDelivery {
         let mut data = Map::new();
         data.insert("subscription".to_owned(), json!(subscription.0.as_str()));
         let event = format!("{TEST}-{}", Uuid::new_v4());
-        Delivery::new(subscription, event, body("subscription.test", at, data))
+        EventDelivery::new(subscription, event, body("subscription.test", at, data))
     }
 
     fn new(
         (name, id): (&SubscriptionName, Uuid),
         event: String,
         body: Map<String, Value>,
-    ) -> Delivery {
+    ) -> EventDelivery {
         let message = message_id(id, &event);
-        Delivery { subscription: name.clone(), message, event, body }
+        EventDelivery { subscription: name.clone(), message, event, body }
     }
 
     /// Returns true for a test message. It is sent even while the subscription is paused.
@@ -117,21 +117,21 @@ mod tests {
         let (id, other) = (Uuid::new_v4(), Uuid::new_v4());
         let fields = [("job", "j"), ("status", "done")].map(|(a, b)| (a.to_owned(), b.to_owned()));
         let event = Event { id: "1763740800123-7".parse().unwrap(), fields: fields.into() };
-        let message = Delivery::of((&name, id), &event);
-        assert_eq!(message, Delivery::of((&name, id), &event));
-        assert_ne!(message.message, Delivery::of((&name, other), &event).message);
+        let message = EventDelivery::of((&name, id), &event);
+        assert_eq!(message, EventDelivery::of((&name, id), &event));
+        assert_ne!(message.message, EventDelivery::of((&name, other), &event).message);
         assert!(message.is_for(id) && !message.is_for(other) && !message.is_test());
         let body = json!({"type": "job.done", "timestamp": "2025-11-21T16:00:00.123Z", "data":
             {"at": "2025-11-21T16:00:00.123Z", "jobID": "j", "kind": "job", "status": "done"}});
         assert_eq!(json!(message.body), body);
-        let test = Delivery::test((&name, id), Timestamp::from_ms(0));
+        let test = EventDelivery::test((&name, id), Timestamp::from_ms(0));
         assert!(test.is_for(id) && test.is_test());
     }
 
     #[test]
     fn only_a_subscription_can_create_its_jobs() {
         let name: SubscriptionName = "ops".parse().unwrap();
-        let message = Delivery::test((&name, Uuid::new_v4()), Timestamp::from_ms(0));
+        let message = EventDelivery::test((&name, Uuid::new_v4()), Timestamp::from_ms(0));
         let spec = json!({"url": "http://a", "filter": {}, "retries": 3, "backoff": {}});
         let mut job = message.job(&serde_json::from_value(spec).unwrap()).spec;
         assert!(message.made(&job));

@@ -1,8 +1,10 @@
-"""Writes cron_table.tsv: random cron lines and when python-croniter says that they fire next.
+"""Prints cron_table.tsv: random crontab lines with their next firings according to python-croniter.
 
-    python3 -m venv venv && venv/bin/pip install croniter==7.0.0 tzdata && venv/bin/python cron_table.py > cron_table.tsv
+    python3 -m venv venv
+    venv/bin/pip install croniter==7.0.0 tzdata
+    venv/bin/python cron_table.py > cron_table.tsv
 
-A row: the time zone, the line, then pairs of a start and how many seconds later the line fires (or - for never).
+A row has a time zone, a line, and pairs of a start and the number of seconds until the line fires (- if it never does).
 """
 
 import random
