@@ -77,11 +77,14 @@ pub(crate) fn compare(before: &Sample, after: &Sample, jobs: u64) -> Memory {
     Memory { services: services.collect(), redis }
 }
 
-/// Finds the processes whose name begins with `capstan-`; none without /proc.
+/// Finds the other processes whose name begins with `capstan-`; none without /proc.
 fn services() -> Vec<Service> {
     let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
     let found = folders.filter_map(|folder| {
         let pid = folder.file_name().to_str()?.parse().ok()?;
+        if pid == std::process::id() {
+            return None;
+        }
         // Unreadable when the process has ended meanwhile.
         service(pid, &fs::read_to_string(folder.path().join("status")).ok()?)
     });
