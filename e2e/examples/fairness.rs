@@ -1,6 +1,6 @@
-//! A bench of fairness on a busy fleet: how many normal jobs start before a high one, how many small
-//! jobs before a large one, how long each waits, and how long workers are idle although a job that
-//! fits is ready. The fleet runs in this process; everything is read from the events.
+//! A bench of fairness on a busy fleet: how many normal jobs start before a high one, how many
+//! small jobs before a large one, how long each waits, and how long workers are idle although a job
+//! that fits is ready. The fleet runs in this process; everything is read from the events.
 //!
 //!     CAPSTAN_TEST_REDIS_URL=redis://… CAPSTAN_TEST_AMQP_URL=amqp://… \
 //!         cargo run --release -p capstan-e2e --example fairness -- --seed 1

@@ -1,5 +1,5 @@
-//! What a fleet did and when, reconstructed from the event stream alone: in which order jobs started,
-//! and for how long workers were idle although a job that fits was ready.
+//! What a fleet did and when, reconstructed from the event stream alone: in which order jobs
+//! started, and for how long workers were idle although a job that fits was ready.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -93,7 +93,8 @@ impl Timeline {
         let _ = self.idle(0);
     }
 
-    /// Measures idle time. A worker may keep a ready job for `allowance_ms` before it counts as idle.
+    /// Measures idle time. A worker may keep a ready job for `allowance_ms` before it counts as
+    /// idle.
     #[must_use]
     pub fn idle(&self, allowance_ms: i64) -> IdleTime {
         let mut replay = Replay::new(&self.capacity);

@@ -1,5 +1,5 @@
-//! A well-behaved client: lists ten jobs, pauses, and repeats, alternately on a persistent connection
-//! and on a new one.
+//! A well-behaved client: lists ten jobs, pauses, and repeats, alternately on a persistent
+//! connection and on a new one.
 
 use std::fmt;
 use std::io;

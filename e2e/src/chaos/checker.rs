@@ -1,5 +1,5 @@
-//! Checks the invariants of the design from outside. One file per question; each adds the violations
-//! that it finds to one list.
+//! Checks the invariants of the design from outside. One file per question; each adds the
+//! violations that it finds to one list.
 
 mod cancellation;
 mod capacity;

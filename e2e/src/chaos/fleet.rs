@@ -1,6 +1,7 @@
 //! The processes of the fleet: Redis, RabbitMQ and the services. Only this module starts and ends
 //! them.
 
+mod layout;
 mod process;
 
 use std::collections::BTreeMap;
@@ -15,65 +16,9 @@ use nix::sys::signal::Signal;
 
 use crate::history::{History, LossCause};
 use crate::job_command;
+pub(crate) use layout::{PROCESSES, Role, initial_capacity, worker_count};
+use process::ServiceSettings;
 pub(crate) use process::{FleetProcess, open_files, resource_usage};
-
-/// The role of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
-    Redis,
-    RabbitMq,
-    Scheduler,
-    Worker,
-    Api,
-}
-
-impl Role {
-    /// Whether it is a service of Capstan.
-    pub(crate) fn is_service(self) -> bool {
-        !matches!(self, Role::Redis | Role::RabbitMq)
-    }
-}
-
-/// A process of the fleet as it is planned.
-pub(crate) struct ProcessPlan {
-    pub(crate) name: &'static str,
-    pub(crate) role: Role,
-    /// The capacity of a worker.
-    pub(crate) capacity: &'static str,
-}
-
-const fn process(name: &'static str, role: Role, capacity: &'static str) -> ProcessPlan {
-    ProcessPlan { name, role, capacity }
-}
-
-/// All processes.
-pub(crate) const PROCESSES: [ProcessPlan; 13] = [
-    process("redis", Role::Redis, ""),
-    process("rabbitmq", Role::RabbitMq, ""),
-    process("scheduler-1", Role::Scheduler, ""),
-    process("scheduler-2", Role::Scheduler, ""),
-    process("scheduler-3", Role::Scheduler, ""),
-    process("worker-1", Role::Worker, "cpu=4,scan=2"),
-    process("worker-2", Role::Worker, "cpu=4,gpu=1"),
-    process("worker-3", Role::Worker, "cpu=2,scan=2,net=3"),
-    process("worker-4", Role::Worker, "scan=1,gpu=2,default=4"),
-    process("worker-5", Role::Worker, "cpu=3,net=2,default=8"),
-    process("worker-6", Role::Worker, "cpu=1,scan=3,gpu=1,net=1"),
-    process("api-1", Role::Api, ""),
-    process("api-2", Role::Api, ""),
-];
-
-/// The number of workers.
-pub(crate) fn worker_count() -> usize {
-    PROCESSES.iter().filter(|process| process.role == Role::Worker).count()
-}
-
-/// The capacity that a worker starts with.
-pub(crate) fn initial_capacity(worker: &str) -> CapacityMap {
-    let plan = PROCESSES.iter().find(|process| process.name == worker);
-    let capacity = plan.map_or("", |process| process.capacity);
-    capacity.parse::<CapacityMap>().unwrap_or_default().with_default()
-}
 
 /// A fleet in a folder of its own.
 pub(crate) struct Fleet {
@@ -102,8 +47,25 @@ impl Fleet {
         let redis = Redis::new(&run)?;
         let RabbitMq { url: amqp_url, data, process: rabbitmq, epmd, .. } =
             RabbitMq::new(&run).await?;
-        let mut fleet = Fleet {
-            processes: Vec::new(),
+        let actions_file = run.folder().join("actions.toml");
+        let settings = ServiceSettings {
+            run: &run,
+            programs: &programs,
+            redis_url: &redis.url,
+            amqp_url: &amqp_url,
+            actions_file: &actions_file,
+        };
+        let mut servers =
+            BTreeMap::from([(Role::Redis, redis.process), (Role::RabbitMq, rabbitmq)]);
+        let mut processes = Vec::new();
+        for planned in &PROCESSES {
+            processes.push(match servers.remove(&planned.role) {
+                Some(server) => FleetProcess::server(planned, server),
+                None => FleetProcess::service(planned, &settings).await?,
+            });
+        }
+        let fleet = Fleet {
+            processes,
             worker_pids: SyncMutex::default(),
             redis_url: redis.url,
             amqp_url,
@@ -112,17 +74,8 @@ impl Fleet {
             _epmd: epmd,
             run,
         };
-        let mut servers =
-            BTreeMap::from([(Role::Redis, redis.process), (Role::RabbitMq, rabbitmq)]);
-        for plan in &PROCESSES {
-            let process = match servers.remove(&plan.role) {
-                Some(server) => FleetProcess::server(plan, server),
-                None => FleetProcess::service(plan, &fleet).await?,
-            };
-            fleet.processes.push(process);
-        }
         let actions = job_command::actions_file(&program, &fleet.run_log(), fleet.folder());
-        std::fs::write(fleet.actions_file(), actions)?;
+        std::fs::write(actions_file, actions)?;
         Ok(fleet)
     }
 
@@ -134,10 +87,6 @@ impl Fleet {
     /// The file in which jobs record their runs.
     pub(crate) fn run_log(&self) -> PathBuf {
         self.folder().join("log/runs")
-    }
-
-    fn actions_file(&self) -> PathBuf {
-        self.folder().join("actions.toml")
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &FleetProcess> {

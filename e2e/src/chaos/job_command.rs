@@ -75,7 +75,8 @@ pub(crate) fn actions_file(program: &Path, run_log: &Path, run_folder: &Path) ->
     let action = |name: &str| {
         format!(
             "[actions.{name}]\n\
-             argv = [{program:?}, 'job', '--behaviour', '{{{{behaviour}}}}', '--ms', '{{{{ms}}}}']\n\
+             argv = [{program:?}, 'job', '--behaviour', '{{{{behaviour}}}}', \
+             '--ms', '{{{{ms}}}}']\n\
              environment = {{ CAPSTAN_CHAOS_RUN_LOG = {run_log:?}, {mark} = {run_folder:?} }}\n",
         )
     };

@@ -1,7 +1,7 @@
 //! The chaos test: a fleet of real processes runs a steady workload while faults are injected as a
 //! seed plans them. Then all faults end, the fleet drains, and the invariants are checked from
-//! outside: against what the API acknowledged, what the jobs themselves recorded, the events, and the
-//! store. Exits with 0 only if every invariant held.
+//! outside: against what the API acknowledged, what the jobs themselves recorded, the events, and
+//! the store. Exits with 0 only if every invariant held.
 //!
 //! From the bottom up: `history`, `job_command` ← `fleet` ← `workload` ← `operator` ← `fault` ←
 //! `injector`, `plan`, `monitor`, `recovery`, `observations` ← `checker` ← `report` ← `experiment`.
@@ -35,7 +35,6 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Start a fleet, inject faults, let it recover, and check the invariants
-    #[command(alias = "storm")]
     Run(experiment::Arguments),
     /// Print the faults of a seed, with the second at which each is injected
     Plan(plan::Arguments),

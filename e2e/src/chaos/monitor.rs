@@ -1,5 +1,5 @@
-//! Watches the fleet during the whole experiment: restarts processes that end by themselves, measures
-//! their memory and open files, and reads the events before they are trimmed.
+//! Watches the fleet during the whole experiment: restarts processes that end by themselves,
+//! measures their memory and open files, and reads the events before they are trimmed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

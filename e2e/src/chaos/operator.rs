@@ -1,5 +1,6 @@
-//! An operator who uses the API during faults: drains workers, changes their capacity, pauses actions
-//! and classes, and sets crons. Calls that are not answered are repeated through the other API.
+//! An operator who uses the API during faults: drains workers, changes their capacity, pauses
+//! actions and classes, and sets crons. Calls that are not answered are repeated through the other
+//! API.
 
 use std::time::{Duration, Instant};
 
@@ -101,8 +102,8 @@ impl<'a> Operator<'a> {
         Ok(())
     }
 
-    /// Resumes drained workers and restores their capacity. Gives up after a while: whether the fleet
-    /// recovers is checked later.
+    /// Resumes drained workers and restores their capacity. Gives up after a while: whether the
+    /// fleet recovers is checked later.
     pub(crate) async fn restore_workers(
         &self,
         which: impl Fn(&FleetProcess) -> bool,

@@ -1,4 +1,5 @@
-//! Waits for the fleet to start, to drain and to recover. What does not happen in time is a violation.
+//! Waits for the fleet to start, to drain and to recover. What does not happen in time is a
+//! violation.
 
 use std::time::{Duration, Instant};
 

@@ -47,8 +47,8 @@ pub fn heartbeat(worker: &WorkerId, lease: Duration) -> Heartbeat {
     }
 }
 
-/// Describes a store: the number of jobs by status, the workers, the queues, and the first jobs that
-/// are not finished.
+/// Describes a store: the number of jobs by status, the workers, the queues, and the first jobs
+/// that are not finished.
 pub(crate) async fn dump(store: &Store) -> String {
     let mut text = String::new();
     for (status, count) in store.counts().await.unwrap_or_default() {

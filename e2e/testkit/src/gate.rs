@@ -1,4 +1,5 @@
-//! A command that runs until the test lets it end, so that no test guesses how long a job must take.
+//! A command that runs until the test lets it end, so that no test guesses how long a job must
+//! take.
 
 use std::path::PathBuf;
 

@@ -27,6 +27,12 @@ enum Network {
     Stalled,
 }
 
+impl Network {
+    fn is_broken(&self) -> bool {
+        matches!(self, Network::Down | Network::Stalled)
+    }
+}
+
 /// A TCP proxy in front of one server.
 pub struct Proxy {
     address: SocketAddr,
@@ -49,7 +55,8 @@ impl Proxy {
         Proxy { address, failed_connections, network, task }
     }
 
-    /// Starts a proxy in front of the server of a URL. Returns it with the URL that leads through it.
+    /// Starts a proxy in front of the server of a URL. Returns it with the URL that leads through
+    /// it.
     pub async fn in_front_of(url: &str) -> (Proxy, String) {
         let after_scheme = url.find("://").map_or(0, |at| at + 3);
         let rest = &url[after_scheme..];
@@ -83,8 +90,8 @@ impl Proxy {
         self.network.send_replace(Network::Delayed(delay));
     }
 
-    /// Stalls all connections, and new ones until [`Proxy::restore`], as when a machine loses power.
-    /// Stalled connections stay dead afterwards: a rebooted machine does not know them.
+    /// Stalls all connections, and new ones until [`Proxy::restore`], as when a machine loses
+    /// power. Stalled connections stay dead afterwards: a rebooted machine does not know them.
     pub fn stall(&self) {
         self.network.send_replace(Network::Stalled);
     }
@@ -111,7 +118,7 @@ async fn serve(
     loop {
         let Ok((client, _)) = listener.accept().await else { return };
         let (server, mut network) = (server.clone(), network.subscribe());
-        if matches!(*network.borrow(), Network::Down | Network::Stalled) {
+        if network.borrow().is_broken() {
             failed.fetch_add(1, Ordering::SeqCst);
         }
         pairs.spawn(async move {
@@ -140,7 +147,7 @@ async fn forward(
         let (there, back) = (network.clone(), network.clone());
         tokio::select! {
             biased;
-            Ok(network) = network.wait_for(|network| matches!(network, Network::Down | Network::Stalled)) => *network,
+            Ok(network) = network.wait_for(Network::is_broken) => *network,
             _ = async {
                 tokio::try_join!(
                     one_way(from_client, to_upstream, there),

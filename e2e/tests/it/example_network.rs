@@ -1,4 +1,5 @@
-//! The jobs of `examples/network`: a dry run, then a live run that is its child and takes over its lock.
+//! The jobs of `examples/network`: a dry run, then a live run that is its child and takes over its
+//! lock.
 
 use domain::job::{Job, JobId, Status};
 use e2e::StartServices;

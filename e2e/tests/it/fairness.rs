@@ -1,5 +1,5 @@
-//! Which job starts first when there is not enough capacity for all: by priority, by size, and among
-//! classes that share a type. Judged by order and counts from the events. The bench
+//! Which job starts first when there is not enough capacity for all: by priority, by size, and
+//! among classes that share a type. Judged by order and counts from the events. The bench
 //! `examples/fairness.rs` measures how long jobs wait and workers idle.
 
 use domain::job::{NewJob, Priority, Status};

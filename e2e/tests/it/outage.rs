@@ -1,4 +1,5 @@
-//! Redis or RabbitMQ is down or out of memory: running jobs go on, and everything resumes by itself.
+//! Redis or RabbitMQ is down or out of memory: running jobs go on, and everything resumes by
+//! itself.
 
 use std::time::Duration;
 

@@ -16,13 +16,17 @@ use testkit::{Receiver, Reply, TestEnv, assert_consistent, job, jobs};
 /// Allows webhooks to this machine.
 const WEBHOOK_ALLOW: &str = "--webhook-allow=127.0.0.1";
 
-async fn subscribe(env: &TestEnv, name: &str, url: &str, wanted: Value) -> SigningSecret {
-    let spec = json!({"url": url, "filter": wanted, "retries": 20, "backoff": {"base": "10ms", "max": "100ms"}});
+/// Creates a subscription and returns its generated secret.
+async fn subscribe(env: &TestEnv, name: &str, url: &str, filter: Value) -> SigningSecret {
+    let backoff = json!({"base": "10ms", "max": "100ms"});
+    let spec = json!({"url": url, "filter": filter, "retries": 20, "backoff": backoff});
     let (name, spec) = (name.parse().unwrap(), serde_json::from_value(spec).unwrap());
-    let wanted = SetSubscription { name, spec, secret: None, paused: None };
-    let set = env.store().set_subscription(&wanted).await.unwrap();
-    let made = if let SubscriptionSet::Created(made) = set { made } else { None };
-    made.unwrap()
+    let change = SetSubscription { name, spec, secret: None, paused: None };
+    let SubscriptionSet::Created(secret) = env.store().set_subscription(&change).await.unwrap()
+    else {
+        panic!("the subscription exists already")
+    };
+    secret.unwrap()
 }
 
 async fn subscription(env: &TestEnv, name: &str) -> Subscription {

@@ -1,5 +1,5 @@
-//! No worker ever exceeds its capacity in any type, and a drained worker starts no job: judged by the
-//! events, and by what ran.
+//! No worker ever exceeds its capacity in any type, and a drained worker starts no job: judged by
+//! the events, and by what ran.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,7 +27,7 @@ const INIT: u32 = 1;
 
 /// A worker as the events describe it: the commands it was given, and what it runs.
 struct WorkerState {
-    /// The capacities it was told to offer, each from some time on.
+    /// The capacities that commands set, each from some time on.
     capacities: Vec<(i64, CapacityMap)>,
     drained_us: Option<i64>,
     used: BTreeMap<String, u32>,
@@ -189,7 +189,7 @@ pub(super) fn check_runs(observations: &Observations, violations: &mut Violation
     }
 }
 
-/// The capacities that each worker was ever told to offer, by its name.
+/// All capacities that commands set for each worker, by its name.
 fn commanded_capacities(observations: &Observations) -> HashMap<&str, Vec<CapacityMap>> {
     let workers = observations.workers.iter();
     let names: HashMap<&str, &str> =

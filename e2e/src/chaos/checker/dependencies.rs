@@ -1,5 +1,5 @@
-//! Dependencies: no job starts before its dependencies have finished, and a job fails exactly if one
-//! of them did not succeed.
+//! Dependencies: no job starts before its dependencies have finished, and a job fails exactly if
+//! one of them did not succeed.
 
 use domain::job::{DependencyCondition, Job, Status};
 

@@ -28,8 +28,8 @@ pub(super) fn check(observations: &Observations, violations: &mut Violations) {
             Dumped::Stream(entries) => entries.len(),
         };
         match key.split(':').next().unwrap_or_default() {
-            "ready" | "due" | "held" | "outbox" | "batches" | "batch" | "expiring" | "unique"
-            | "cron_held"
+            "ready" | "due" | "running" | "outbox" | "batches" | "batch" | "expiring"
+            | "unique" | "cron_held"
                 if count > 0 =>
             {
                 violations.add(BOUNDED, format!("{key} has {count} entries after the drain"));

@@ -1,5 +1,5 @@
-//! Locks, judged by what ran: the permits held at once never exceed those of the lock, except by runs
-//! on lost workers, and a later holder has a larger token.
+//! Locks, judged by what ran: the permits held at once never exceed those of the lock, except by
+//! runs on lost workers, and a later holder has a larger token.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -42,7 +42,7 @@ pub(super) fn check(observations: &Observations, violations: &mut Violations) {
 }
 
 fn is_key_of_a_lock(key: &str) -> bool {
-    ["lock:", "line:"].iter().any(|prefix| key.starts_with(prefix))
+    ["lock:", "waiters:"].iter().any(|prefix| key.starts_with(prefix))
 }
 
 fn check_lock(name: &str, holders: &[Holder<'_>], violations: &mut Violations) {

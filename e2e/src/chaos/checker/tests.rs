@@ -56,8 +56,8 @@ fn history() -> History {
     history
 }
 
-/// The violated invariants, and the number of overlaps. Ignores what the missing events and the empty
-/// store violate.
+/// The violated invariants, and the number of overlaps. Ignores what the missing events and the
+/// empty store violate.
 fn violated(kind: &str, jobs: &[Job], observations: Observations) -> (Vec<String>, usize) {
     let expectation = Expectation { kind: workload::named(kind).unwrap(), retries: 0 };
     let heads = jobs.iter().filter(|job| job.retry_from == job.id);

@@ -1,4 +1,5 @@
-//! DependencyCondition jobs may run again or at all: expiry, the loss of a worker, and the backoff of retries.
+//! DependencyCondition jobs may run again or at all: expiry, the loss of a worker, and the backoff
+//! of retries.
 
 use domain::job::{GoDuration, Job, OnWorkerLost, Status};
 

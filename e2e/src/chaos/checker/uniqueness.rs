@@ -1,5 +1,5 @@
-//! What must exist only once: the jobs of an idempotency key, the unfinished job of a unique key, and
-//! the job of a cron's tick.
+//! What must exist only once: the jobs of an idempotency key, the unfinished job of a unique key,
+//! and the job of a cron's tick.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use devserver::{Process, free_port};
+use devserver::{Process, Run, free_port};
 use domain::capacity::CapacityMap;
 use nix::sys::signal::Signal;
 use testkit::Proxy;
 use tokio::sync::Mutex;
 
-use super::{Fleet, ProcessPlan, Role};
+use super::layout::{PlannedProcess, Role, initial_capacity};
 use crate::history::History;
 use crate::job_command;
 
@@ -37,12 +37,21 @@ pub(crate) struct FleetProcess {
     pub(super) child: Mutex<Process>,
 }
 
+/// What the services of a fleet share.
+pub(super) struct ServiceSettings<'a> {
+    pub(super) run: &'a Run,
+    pub(super) programs: &'a Path,
+    pub(super) redis_url: &'a str,
+    pub(super) amqp_url: &'a str,
+    pub(super) actions_file: &'a Path,
+}
+
 impl FleetProcess {
     /// Describes Redis or RabbitMQ.
-    pub(super) fn server(plan: &ProcessPlan, process: Process) -> FleetProcess {
+    pub(super) fn server(planned: &PlannedProcess, process: Process) -> FleetProcess {
         FleetProcess {
-            name: plan.name,
-            role: plan.role,
+            name: planned.name,
+            role: planned.role,
             capacity: CapacityMap::default(),
             redis_proxy: None,
             amqp_proxy: None,
@@ -53,30 +62,33 @@ impl FleetProcess {
     }
 
     /// Describes a service, which connects through proxies of its own.
-    pub(super) async fn service(plan: &ProcessPlan, fleet: &Fleet) -> anyhow::Result<FleetProcess> {
-        let program = match plan.role {
+    pub(super) async fn service(
+        planned: &PlannedProcess,
+        settings: &ServiceSettings<'_>,
+    ) -> anyhow::Result<FleetProcess> {
+        let program = match planned.role {
             Role::Scheduler => "capstan-scheduler",
             Role::Worker => "capstan-worker",
             Role::Api => "capstan-api",
-            Role::Redis | Role::RabbitMq => anyhow::bail!("{} is no service", plan.name),
+            Role::Redis | Role::RabbitMq => anyhow::bail!("{} is no service", planned.name),
         };
         let (listen, admin) = (free_port()?, free_port()?);
-        let mut command = fleet.run.command(fleet.programs.join(program));
+        let mut command = settings.run.command(settings.programs.join(program));
         command.env("CAPSTAN_ADMIN_LISTEN", format!("127.0.0.1:{admin}"));
         command.env("CAPSTAN_LOG", "info,worker=debug,scheduler=debug");
-        let (redis_proxy, redis_url) = Proxy::in_front_of(&fleet.redis_url).await;
+        let (redis_proxy, redis_url) = Proxy::in_front_of(settings.redis_url).await;
         command.env("CAPSTAN_REDIS_URL", redis_url);
         let mut amqp_proxy = None;
-        if plan.role != Role::Api {
-            let (proxy, amqp_url) = Proxy::in_front_of(&fleet.amqp_url).await;
+        if planned.role != Role::Api {
+            let (proxy, amqp_url) = Proxy::in_front_of(settings.amqp_url).await;
             command.env("CAPSTAN_AMQP_URL", amqp_url);
             amqp_proxy = Some(proxy);
         }
-        match plan.role {
+        match planned.role {
             Role::Worker => {
-                command.env("CAPSTAN_CAPACITY", plan.capacity).env("CAPSTAN_NAME", plan.name);
+                command.env("CAPSTAN_CAPACITY", planned.capacity).env("CAPSTAN_NAME", planned.name);
                 command.env("CAPSTAN_SHUTDOWN_GRACE", "2s");
-                command.env("CAPSTAN_ACTIONS", fleet.actions_file());
+                command.env("CAPSTAN_ACTIONS", settings.actions_file);
             }
             Role::Api => {
                 command.env("CAPSTAN_LISTEN", format!("127.0.0.1:{listen}"));
@@ -84,14 +96,14 @@ impl FleetProcess {
             Role::Scheduler | Role::Redis | Role::RabbitMq => {}
         }
         Ok(FleetProcess {
-            name: plan.name,
-            role: plan.role,
-            capacity: super::initial_capacity(plan.name),
+            name: planned.name,
+            role: planned.role,
+            capacity: initial_capacity(planned.name),
             redis_proxy: Some(redis_proxy),
             amqp_proxy,
             url: format!("http://127.0.0.1:{listen}"),
             admin_url: format!("http://127.0.0.1:{admin}"),
-            child: Mutex::new(Process::new(plan.name, command, fleet.run.log(plan.name))),
+            child: Mutex::new(Process::new(planned.name, command, settings.run.log(planned.name))),
         })
     }
 

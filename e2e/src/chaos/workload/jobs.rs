@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::job_command::{ACTION, SWEPT_ACTION};
 
-/// The capacities that jobs need. Few, because each has a queue per priority; each fits on at least two
-/// workers.
+/// The capacities that jobs need. Few, because each has a queue per priority; each fits on at least
+/// two workers.
 const CAPACITIES: [&[(&str, u32)]; 7] = [
     &[("scan", 1)],
     &[("scan", 2)],

@@ -1,0 +1,61 @@
+//! The layout of the fleet: the name, the role and the capacity of every process.
+
+use domain::capacity::CapacityMap;
+
+/// The role of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    Redis,
+    RabbitMq,
+    Scheduler,
+    Worker,
+    Api,
+}
+
+impl Role {
+    /// Whether it is a service of Capstan.
+    pub(crate) fn is_service(self) -> bool {
+        !matches!(self, Role::Redis | Role::RabbitMq)
+    }
+}
+
+/// A process of the fleet as it is planned.
+pub(crate) struct PlannedProcess {
+    pub(crate) name: &'static str,
+    pub(crate) role: Role,
+    /// The capacity of a worker.
+    pub(crate) capacity: &'static str,
+}
+
+const fn process(name: &'static str, role: Role, capacity: &'static str) -> PlannedProcess {
+    PlannedProcess { name, role, capacity }
+}
+
+/// All processes.
+pub(crate) const PROCESSES: [PlannedProcess; 13] = [
+    process("redis", Role::Redis, ""),
+    process("rabbitmq", Role::RabbitMq, ""),
+    process("scheduler-1", Role::Scheduler, ""),
+    process("scheduler-2", Role::Scheduler, ""),
+    process("scheduler-3", Role::Scheduler, ""),
+    process("worker-1", Role::Worker, "cpu=4,scan=2"),
+    process("worker-2", Role::Worker, "cpu=4,gpu=1"),
+    process("worker-3", Role::Worker, "cpu=2,scan=2,net=3"),
+    process("worker-4", Role::Worker, "scan=1,gpu=2,default=4"),
+    process("worker-5", Role::Worker, "cpu=3,net=2,default=8"),
+    process("worker-6", Role::Worker, "cpu=1,scan=3,gpu=1,net=1"),
+    process("api-1", Role::Api, ""),
+    process("api-2", Role::Api, ""),
+];
+
+/// The number of workers.
+pub(crate) fn worker_count() -> usize {
+    PROCESSES.iter().filter(|process| process.role == Role::Worker).count()
+}
+
+/// The capacity that a worker starts with.
+pub(crate) fn initial_capacity(worker: &str) -> CapacityMap {
+    let plan = PROCESSES.iter().find(|process| process.name == worker);
+    let capacity = plan.map_or("", |process| process.capacity);
+    capacity.parse::<CapacityMap>().unwrap_or_default().with_default()
+}
