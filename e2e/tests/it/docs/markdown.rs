@@ -20,8 +20,8 @@ pub(super) struct Block {
     pub(super) text: String,
 }
 
-/// A part of a line: a link's target or a code span's content.
-pub(super) struct GoDuration {
+/// The content of a code span.
+pub(super) struct CodeSpan {
     pub(super) line: usize,
     pub(super) text: String,
 }
@@ -77,11 +77,11 @@ impl Document {
     }
 
     /// The code spans, in order.
-    pub(super) fn code_spans(&self) -> Vec<GoDuration> {
+    pub(super) fn code_spans(&self) -> Vec<CodeSpan> {
         let mut spans = Vec::new();
         for (line, text) in self.prose() {
             let parts = text.split('`').skip(1).step_by(2);
-            spans.extend(parts.map(|text| GoDuration { line, text: text.to_owned() }));
+            spans.extend(parts.map(|text| CodeSpan { line, text: text.to_owned() }));
         }
         spans
     }
