@@ -10,7 +10,6 @@
 
 mod abandoned_batches;
 mod config;
-mod context;
 mod cron_ticker;
 mod crons_file;
 #[doc(hidden)]
@@ -21,6 +20,7 @@ mod lost_offers;
 mod metrics;
 mod notifier;
 mod relay;
+mod resources;
 mod runner;
 mod scheduler;
 mod ticker;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use broker::Broker;
 use store::{Redispatch, Store};
 
-use crate::context::Context;
+use crate::resources::Resources;
 use crate::runner::{Pass, Task};
 
 /// If the queue in the broker is empty, a job that was offered this long ago has lost its offer.
@@ -16,22 +16,22 @@ const BEHIND: Duration = Duration::from_secs(30);
 
 /// Finds lost offers. It keeps its connection to the broker.
 pub(crate) struct LostOffers {
-    context: Context,
+    resources: Resources,
     broker: Option<Broker>,
 }
 
 impl LostOffers {
-    pub(crate) fn new(context: Context) -> LostOffers {
-        LostOffers { context, broker: None }
+    pub(crate) fn new(resources: Resources) -> LostOffers {
+        LostOffers { resources, broker: None }
     }
 
     async fn once(&mut self) -> anyhow::Result<u64> {
         let broker = match self.broker.take().filter(Broker::is_connected) {
             Some(broker) => broker,
-            None => self.context.connect_broker("reaper").await?,
+            None => self.resources.connect_broker("reaper").await?,
         };
         let broker = self.broker.insert(broker);
-        let found = find_lost_offers(&self.context.store, broker, LOST_AFTER, BEHIND).await;
+        let found = find_lost_offers(&self.resources.store, broker, LOST_AFTER, BEHIND).await;
         if found.is_err() {
             self.broker = None;
         }
@@ -45,12 +45,12 @@ impl Task for LostOffers {
 
     async fn pass(&mut self) -> anyhow::Result<Pass> {
         // A broker that does not answer must not delay shutdown.
-        let shutdown = self.context.shutdown.clone();
+        let shutdown = self.resources.shutdown.clone();
         let Some(found) = shutdown.run_until_cancelled(self.once()).await else {
             return Ok(Pass::default());
         };
         let found = found?;
-        self.context.metrics.reoffered_jobs.inc_by(found);
+        self.resources.metrics.reoffered_jobs.inc_by(found);
         if found > 0 {
             tracing::info!(count = found, "offered jobs again whose offers were lost");
         }

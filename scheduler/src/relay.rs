@@ -12,7 +12,7 @@ use broker::{Broker, BrokerError, Offer, Publisher};
 use domain::queue::QueueName;
 use store::{Outbox, OutboxEntry};
 
-use crate::context::Context;
+use crate::resources::Resources;
 use crate::runner::{Pass, Task};
 use offers::group_by_queue;
 use rejections::{Decision, Rejections};
@@ -28,7 +28,7 @@ const FORGET_AFTER: Duration = Duration::from_secs(3600);
 
 /// Publishes the outbox. Several relays share the entries.
 pub(crate) struct Relay {
-    context: Context,
+    resources: Resources,
     outbox: Outbox,
     publisher: Option<Publisher>,
     /// Entries that this relay has read and not removed. They outlive the connection to the broker.
@@ -40,10 +40,10 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(crate) fn new(context: Context) -> anyhow::Result<Relay> {
-        let outbox = Outbox::new(context.store.clone(), context.id.clone())?;
+    pub(crate) fn new(resources: Resources) -> anyhow::Result<Relay> {
+        let outbox = Outbox::new(resources.store.clone(), resources.id.clone())?;
         Ok(Relay {
-            context,
+            resources,
             outbox,
             publisher: None,
             pending: Vec::new(),
@@ -56,7 +56,7 @@ impl Relay {
     async fn connect(&mut self) -> anyhow::Result<Publisher> {
         self.outbox.create_group().await?;
         self.pending = self.outbox.read_own(MAX_ENTRIES).await?;
-        let broker = self.context.connect_broker("relay").await?;
+        let broker = self.resources.connect_broker("relay").await?;
         // The new connection may lead to a broker that has lost the queues.
         self.announced.clear();
         Ok(Publisher::new(broker).await?)
@@ -84,8 +84,8 @@ impl Relay {
         offers.retain(|(queue, _)| !failed.contains_key(queue));
         self.remove_entries(&retry).await?;
         let jobs = offers.iter().map(|(_, offer)| offer.jobs.len()).sum::<usize>();
-        self.context.metrics.offers.inc_by(offers.len() as u64);
-        self.context.metrics.offered_jobs.inc_by(jobs as u64);
+        self.resources.metrics.offers.inc_by(offers.len() as u64);
+        self.resources.metrics.offered_jobs.inc_by(jobs as u64);
         anyhow::ensure!(publisher.broker().is_connected(), "the connection to rabbitmq is gone");
         Ok(())
     }
@@ -119,7 +119,7 @@ impl Relay {
             match self.rejections.rejected(queue, Instant::now()) {
                 Decision::Retry => drop(retry.insert(queue.clone())),
                 Decision::Pause(pause) => {
-                    self.context.metrics.refused_queues.inc();
+                    self.resources.metrics.refused_queues.inc();
                     let pause_s = pause.as_secs();
                     tracing::error!(%queue, %error, pause_s, "rabbitmq refuses a queue, its jobs wait");
                 }
@@ -132,7 +132,7 @@ impl Relay {
     async fn announce_queues(&mut self, existing: BTreeSet<QueueName>) -> anyhow::Result<()> {
         let new: Vec<QueueName> = existing.difference(&self.announced).cloned().collect();
         if !new.is_empty() {
-            self.context.store.queues_declared(&new).await?;
+            self.resources.store.queues_declared(&new).await?;
             self.announced.extend(new);
         }
         Ok(())
@@ -158,7 +158,7 @@ impl Task for Relay {
             Some(publisher) => publisher,
             None => {
                 // A broker that does not answer must not delay shutdown.
-                let shutdown = self.context.shutdown.clone();
+                let shutdown = self.resources.shutdown.clone();
                 let Some(connected) = shutdown.run_until_cancelled(self.connect()).await else {
                     return Ok(Pass::default());
                 };

@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::abandoned_batches::AbandonedBatches;
 use crate::config::Config;
-use crate::context::Context;
 use crate::cron_ticker::CronTicker;
 use crate::crons_file;
 use crate::history_trimmer::HistoryTrimmer;
@@ -21,6 +20,7 @@ use crate::lost_offers::LostOffers;
 use crate::metrics::Metrics;
 use crate::notifier::Notifier;
 use crate::relay::Relay;
+use crate::resources::Resources;
 use crate::runner::{Task, expect_health, repeat};
 use crate::ticker::Ticker;
 
@@ -31,19 +31,19 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let mut registry = Registry::with_prefix("capstan_scheduler");
     let metrics = Metrics::registered(&mut registry);
     let (health, id) = (Health::default(), WorkerId::random().to_string());
-    let context = Context { config, store, health, metrics, id, shutdown: shutdown.clone() };
-    expect_all(&context.health);
+    let resources = Resources { config, store, health, metrics, id, shutdown: shutdown.clone() };
+    expect_all(&resources.health);
 
     let mut tasks = JoinSet::new();
-    let admin = Admin { health: context.health.clone(), registry: Arc::new(registry) };
-    let address = context.config.telemetry.admin_address();
+    let admin = Admin { health: resources.health.clone(), registry: Arc::new(registry) };
+    let address = resources.config.telemetry.admin_address();
     let serving = serve_admin(address, admin, shutdown.clone());
     tasks.spawn(async move { Ok(serving.await?) });
-    if context.store.wait_until_ready(&shutdown).await {
-        tracing::info!(scheduler.id = context.id, "scheduler started");
-        start(&context, &mut tasks)?;
+    if resources.store.wait_until_ready(&shutdown).await {
+        tracing::info!(scheduler.id = resources.id, "scheduler started");
+        start(&resources, &mut tasks)?;
         if let Some(crons) = crons {
-            let store = context.store.clone();
+            let store = resources.store.clone();
             let shutdown = shutdown.clone();
             tasks.spawn(async move {
                 crons_file::apply_until_done(&store, &crons, &shutdown).await;
@@ -76,22 +76,26 @@ fn expect_all(health: &Health) {
     expect_health::<HistoryTrimmer>(health);
 }
 
-fn start(context: &Context, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
-    let (store, metrics) = (&context.store, &context.metrics);
-    spawn(tasks, context, Relay::new(context.clone())?);
-    spawn(tasks, context, Ticker::new(store.clone(), metrics.clone()));
-    spawn(tasks, context, CronTicker::new(store.clone(), metrics.clone()));
-    spawn(tasks, context, Notifier::new(store.clone(), metrics.clone()));
-    let lease = context.config.lease;
-    spawn(tasks, context, LeaseReaper::new(store.clone(), lease, metrics.clone()));
-    spawn(tasks, context, LostOffers::new(context.clone()));
-    spawn(tasks, context, AbandonedBatches::new(store.clone()));
-    spawn(tasks, context, HistoryTrimmer::new(store.clone(), metrics.clone()));
+fn start(resources: &Resources, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    let (store, metrics) = (&resources.store, &resources.metrics);
+    spawn(tasks, resources, Relay::new(resources.clone())?);
+    spawn(tasks, resources, Ticker::new(store.clone(), metrics.clone()));
+    spawn(tasks, resources, CronTicker::new(store.clone(), metrics.clone()));
+    spawn(tasks, resources, Notifier::new(store.clone(), metrics.clone()));
+    let lease = resources.config.lease;
+    spawn(tasks, resources, LeaseReaper::new(store.clone(), lease, metrics.clone()));
+    spawn(tasks, resources, LostOffers::new(resources.clone()));
+    spawn(tasks, resources, AbandonedBatches::new(store.clone()));
+    spawn(tasks, resources, HistoryTrimmer::new(store.clone(), metrics.clone()));
     Ok(())
 }
 
-fn spawn<T: Task + 'static>(tasks: &mut JoinSet<anyhow::Result<()>>, context: &Context, task: T) {
-    let (health, shutdown) = (context.health.clone(), context.shutdown.clone());
+fn spawn<T: Task + 'static>(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    resources: &Resources,
+    task: T,
+) {
+    let (health, shutdown) = (resources.health.clone(), resources.shutdown.clone());
     tasks.spawn(async move {
         repeat(task, &health, &shutdown).await;
         Ok(())

@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 
 /// What the tasks of a scheduler share. Clones share their state.
 #[derive(Clone)]
-pub(crate) struct Context {
+pub(crate) struct Resources {
     pub(crate) config: Config,
     pub(crate) store: Store,
     pub(crate) health: Health,
@@ -20,7 +20,7 @@ pub(crate) struct Context {
     pub(crate) shutdown: CancellationToken,
 }
 
-impl Context {
+impl Resources {
     /// Opens a connection to RabbitMQ that its list of connections shows with the purpose.
     pub(crate) async fn connect_broker(&self, purpose: &str) -> anyhow::Result<Broker> {
         let name = format!("capstan-scheduler {} {purpose}", self.id);
