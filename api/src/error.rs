@@ -163,6 +163,9 @@ pub(crate) enum Error {
 /// The error for a token that is not in the tokens file.
 pub(crate) const WRONG_TOKEN: Error = Error::NotAuthenticated("there is no such token");
 
+/// Why a bulk cancellation without any filter is refused.
+pub(crate) const CANCEL_ALL: &str = "set all=true to cancel every job, or give a filter";
+
 /// The error for a store that does not answer in time.
 pub(crate) const STORE_UNAVAILABLE: Error = Error::Unavailable("the store does not answer");
 

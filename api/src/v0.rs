@@ -1,6 +1,6 @@
 //! The DTR surface, `/api/v0`. Each noun has a module with its wire types and handlers; `wire`
-//! holds what they share. Nothing outside of this surface knows its wire format, except that
-//! `server` uses its refusal for paths of no surface.
+//! contains what they share. Nothing outside of this surface knows its wire format, except that
+//! `server` uses its errors for paths outside of both surfaces.
 
 mod action_configs;
 mod audit;
@@ -66,7 +66,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(subscriptions::test))
         .routes(routes!(audit::list))
         .route_layer(from_fn(limit_time));
-    // These wait for a body or read a long history: they limit the time of their store calls.
+    // These wait for a body or read many records, so they limit the time of each store call.
     let routes = OpenApiRouter::new()
         .routes(routes!(jobs::read::list, jobs::submit::submit))
         .routes(routes!(jobs::submit::submit_batch))
@@ -84,7 +84,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(docs::begin()).nest("/api/v0", routes)
 }
 
-/// Limits the time of the whole request to the time that the store may take.
+/// Limits the whole request to the time that a store call may take.
 async fn limit_time(request: Request, next: Next) -> Result<Response, Refusal> {
     in_time(async { Ok(next.run(request).await) }).await
 }

@@ -1,23 +1,22 @@
-//! The CNaaS-NMS surface, `/api/v1.0`: its routes, and the modules that know its wire. Nothing
-//! outside of it does. What clients of the reference (SUNET/cnaas-nms) know is as it is there,
-//! field by field and text by text; where it is otherwise, the table in `docs/v1.0.md` says so, and
-//! why.
+//! The CNaaS-NMS surface, `/api/v1.0`. Nothing outside of this surface knows its wire format.
+//! Fields, texts and behaviour are those of the reference (SUNET/cnaas-nms), except for these
+//! differences, which `docs/v1.0.md` explains:
 //!
-//! | there | here |
+//! | reference | Capstan |
 //! |---|---|
-//! | 500 for a number, a moment, a column that cannot be compared | 400 |
-//! | 401 for a wrong method, media type, body | 405, 415, 400 |
-//! | an abort needs a body | none at all is taken as `{"action": "ABORT"}` |
-//! | 500 for a page too far | an empty page |
-//! | the reason of an abort is lost when the job runs | it is its `result`, unless it has another |
-//! | HTML for a path that is not served; no trailing slash | JSON; a slash is taken |
-//! | `jwt` of the query is repeated in `Link` | it is not |
-//! | ` (dry_run)` stands behind `function_name` | `start_arguments` say it |
-//! | a filter takes as long as it takes | a walk ends after two seconds: `X-Result-Truncated` |
-//! | any order, in any list | a long one may keep its own, and says so: `X-Result-Order` |
-//! | Socket.IO tells nothing of ABORTING and progress, and may tell too early | it tells, after |
-//! | any origin may read with the user's credentials (CORS) | none may |
-//! | a job that starts meanwhile may overrun its abort | an abort is one step |
+//! | 500 for an invalid number, time or column | 400 |
+//! | 401 for a wrong method, content type or body | 405, 415, 400 |
+//! | an abort needs a body | an empty body means `{"action": "ABORT"}` |
+//! | 500 for a page past the end | an empty page |
+//! | the reason for aborting a running job is lost | it is the `result`, unless the job has one |
+//! | HTML for an unknown path; no trailing slash | JSON; a trailing slash is accepted |
+//! | `Link` contains the `jwt` of the query | it does not |
+//! | `function_name` ends in ` (dry_run)` | `start_arguments` contain it |
+//! | a filter takes any time | a scan ends after two seconds, with `X-Result-Truncated` |
+//! | every list can be sorted | a long list may not be, and has `X-Result-Order` |
+//! | Socket.IO omits ABORTING and progress, and may be early | it has them, after the change |
+//! | pages of any origin can read with the user's credentials | pages of no other origin can |
+//! | a job that starts during its abort may keep running | an abort is atomic |
 
 mod abort;
 mod envelope;
@@ -45,7 +44,7 @@ use crate::app::App;
 use crate::http_error;
 use refusal::Refusal;
 
-/// Every route of the surface.
+/// Returns the routes of the surface.
 pub(crate) fn routes() -> Router<Arc<App>> {
     let routes = Router::new()
         .route("/jobs", get(list::list))

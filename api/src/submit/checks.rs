@@ -10,7 +10,8 @@ use store::{InvalidRelation, RelatedJob, RelationProblem, Store, StoreError};
 
 use crate::error::Error;
 
-/// Returns the permits of the locks of which a job needs more than one. Every lock has at least one.
+/// Returns the permits of the locks of which a job needs more than one. Every lock has at least
+/// one.
 pub(super) async fn permits<'a>(
     store: &Store,
     jobs: impl IntoIterator<Item = &'a NewJob>,

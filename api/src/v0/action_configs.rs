@@ -1,4 +1,4 @@
-//! The configuration of actions: listing, setting, showing and deleting it.
+//! Action configurations: list, set, show and delete them.
 
 pub(super) mod action_config;
 
@@ -21,10 +21,14 @@ use crate::v0::wire::responses::{
 use action_config::{ActionConfig, ActionConfigCreate, ActionConfigs};
 
 const BODY_BYTES: usize = 1024 * 1024;
-/// Lists what is configured, by action.
+
+/// Lists all action configurations, ordered by action.
 #[utoipa::path(
     get, path = "/action_configs", operation_id = "ListActionConfigs", tag = "action configs",
-    responses((status = 200, body = ActionConfigs, description = "all of them"), BadQuery, StoreUnavailable),
+    responses(
+        (status = 200, body = ActionConfigs, description = "The action configurations."),
+        BadQuery, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
@@ -35,12 +39,14 @@ pub(in crate::v0) async fn list(
     Ok(Json(ActionConfigs { action_configs }))
 }
 
-/// Configures an action, instead of what was configured of it before.
+/// Creates or replaces the configuration of an action.
+///
+/// It applies to jobs that are submitted from now on.
 #[utoipa::path(
     post, path = "/action_configs", operation_id = "UpdateActionConfig", tag = "action configs",
-    request_body(content = ActionConfigCreate, description = "at most 1 MiB"),
+    request_body(content = ActionConfigCreate, description = "At most 1 MiB."),
     responses(
-        (status = 202, body = ActionConfig, description = "jobs that are submitted from now on have it"),
+        (status = 202, body = ActionConfig, description = "The new configuration."),
         BadBody, TooManyActionConfigs, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
@@ -58,12 +64,12 @@ pub(in crate::v0) async fn set(
     Ok((StatusCode::ACCEPTED, Json(in_time(setting).await?.into())))
 }
 
-/// Shows what is configured of an action.
+/// Returns the configuration of an action.
 #[utoipa::path(
-    get, path = "/action_configs/{action}", operation_id = "GetActionConfig", tag = "action configs",
-    params(ActionConfigPath),
+    get, path = "/action_configs/{action}", operation_id = "GetActionConfig",
+    tag = "action configs", params(ActionConfigPath),
     responses(
-        (status = 200, body = ActionConfig, description = "what is configured"),
+        (status = 200, body = ActionConfig, description = "The configuration."),
         BadQuery, NoActionConfig, StoreUnavailable,
     ),
 )]
@@ -77,11 +83,16 @@ pub(in crate::v0) async fn show(
     Ok(Json(config.into()))
 }
 
-/// Forgets what is configured of an action; what its workers announce holds again.
+/// Deletes the configuration of an action.
+///
+/// New jobs get the defaults that workers announce for the action.
 #[utoipa::path(
-    delete, path = "/action_configs/{action}", operation_id = "DeleteActionConfig", tag = "action configs",
-    params(ActionConfigPath),
-    responses((status = 204, description = "it is gone"), BadQuery, NoActionConfig, StoreUnavailable),
+    delete, path = "/action_configs/{action}", operation_id = "DeleteActionConfig",
+    tag = "action configs", params(ActionConfigPath),
+    responses(
+        (status = 204, description = "The configuration is deleted."),
+        BadQuery, NoActionConfig, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn delete(
     State(app): State<Arc<App>>,

@@ -1,4 +1,4 @@
-//! Who changed what: the audit as admins read it.
+//! The audit log of changes over HTTP.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{BadQuery, StoreUnavailable};
 use crate::v0::wire::schemas;
 
-const PAGE: u32 = 100;
-const MAX: u32 = 1000;
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1000;
 
-/// Changes, the newest first.
+/// A page of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct Audit {
-    /// The page.
+    /// The entries, newest first.
     audit: Vec<AuditEntry>,
 }
 
-/// A change over HTTP, done or refused.
+/// A request over HTTP that changed something, or was refused.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "1795280280000-0", "at": "2026-11-20T16:38:00Z", "who": "ci", "role": "operator",
@@ -33,45 +33,51 @@ pub(in crate::v0) struct Audit {
     "subject": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
 }))]
 struct AuditEntry {
-    /// Its place in the audit.
+    /// The id of the entry. Later entries have larger ids.
     id: String,
-    /// When it was written.
+    /// The time at which the entry was written.
     #[schema(value_type = String)]
     at: Timestamp,
-    /// The name of the token; `unknown` where none is needed.
+    /// The name of the token. `unknown` if the API requires no tokens.
     who: String,
-    /// The role of the token; empty where none is needed.
+    /// The role of the token. Empty if the API requires no tokens.
     role: String,
-    /// The IP address that it came from.
+    /// The IP address of the client.
     from: String,
-    /// The method.
+    /// The method of the request.
     method: String,
-    /// The path.
+    /// The path of the request.
     path: String,
-    /// The query of what was done; empty for what was refused.
+    /// The query of the request. Empty if the request was refused.
     query: String,
-    /// The status that was answered: 403 where the role may not, 499 where nobody waited for it.
+    /// The status of the response. 403 means that the role was too low, 499 that the client
+    /// disconnected before the response.
     status: u16,
-    /// What was made or changed, where the path does not say it.
+    /// The id or name of the object that was created or changed, if the path does not contain it.
     subject: String,
 }
 
-/// Lists changes over HTTP, done or refused for want of a role, the newest first. The last 10,000
-/// are kept.
+/// Lists changes over HTTP, newest first.
+///
+/// The log includes requests that were refused because the role of their token was too low. The
+/// last 10,000 entries are kept.
 #[utoipa::path(
     get, path = "/audit", operation_id = "ListAudit", tag = "audit",
     params(
         ("start" = Option<i32>, Query, minimum = 0, example = 0,
-            description = "from which place of the list on; 0 unless given"),
+            description = "The offset of the first entry. Defaults to 0."),
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 100,
-            description = "how many at most; 100 unless given"),
-        ("who" = Option<String>, Query, example = "ci", description = "only those of this name"),
-        ("since" = Option<schemas::Moment>, Query, example = "2026-11-20T16:30:00Z",
-            description = "only those at this moment or later, as RFC 3339"),
+            description = "The maximum number of entries. Defaults to 100."),
+        ("who" = Option<String>, Query, example = "ci",
+            description = "Only entries of the token with this name."),
+        ("since" = Option<schemas::OptionalTime>, Query, example = "2026-11-20T16:30:00Z",
+            description = "Only entries at or after this time, as RFC 3339."),
     ),
     responses(
-        (status = 200, body = Audit, description = "a page of the list",
-            headers(("X-Total-Count" = u64, description = "how many match in all"))),
+        (status = 200, body = Audit, description = "A page of entries.",
+            headers(
+                ("X-Total-Count" = u64, description = "The total number of entries that match."),
+            )),
         BadQuery, StoreUnavailable,
     ),
 )]
@@ -80,7 +86,7 @@ pub(in crate::v0) async fn list(
     RawQuery(raw): RawQuery,
 ) -> Result<Paged<Audit>, Refusal> {
     let query = Query::read(raw.as_deref(), &["start", "limit", "who", "since"])?;
-    let (start, limit) = read_page(&query, PAGE, MAX)?;
+    let (start, limit) = read_page(&query, DEFAULT_LIMIT, MAX_LIMIT)?;
     let (who, since) = (query.text("who").map(str::to_owned), query.value("since")?);
     let filter = AuditFilter { who, since };
     let (found, total) = app.store.audit_records(&filter, start, limit).await?;

@@ -1,4 +1,4 @@
-//! Crons: setting, listing, showing, deleting, running, pausing and resuming them.
+//! Crons: list, set, show, delete, run, pause and resume them, and preview their ticks.
 
 pub(super) mod cron;
 
@@ -25,22 +25,22 @@ use crate::v0::wire::responses::{
 use cron::{Cron, CronCreate, Crons, NextTicks};
 
 const BODY_BYTES: usize = 1024 * 1024;
-/// How many crons a page has unless its reader says.
-const PAGE: u32 = 1000;
-const MAX_NEXT: u32 = 1000;
+/// The default and the largest number of crons in a page.
+const MAX_LIMIT: u32 = 1000;
+const MAX_TICKS: u32 = 1000;
 
-/// Lists crons by name.
+/// Lists crons, ordered by name.
 #[utoipa::path(
     get, path = "/crons", operation_id = "ListCrons", tag = "crons",
     params(
         ("start" = Option<i32>, Query, minimum = 0, example = 0,
-            description = "from which place of the list on; 0 unless given"),
+            description = "The offset of the first cron. Defaults to 0."),
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 100,
-            description = "how many at most; 1000 unless given"),
+            description = "The maximum number of crons. Defaults to 1000."),
     ),
     responses(
-        (status = 200, body = Crons, description = "a page of the list",
-            headers(("X-Total-Count" = u64, description = "how many crons there are in all"))),
+        (status = 200, body = Crons, description = "A page of crons.",
+            headers(("X-Total-Count" = u64, description = "The total number of crons."))),
         BadQuery, StoreUnavailable,
     ),
 )]
@@ -49,18 +49,18 @@ pub(in crate::v0) async fn list(
     RawQuery(raw): RawQuery,
 ) -> Result<Paged<Crons>, Refusal> {
     let query = Query::read(raw.as_deref(), &["start", "limit"])?;
-    let (start, limit) = read_page(&query, PAGE, PAGE)?;
+    let (start, limit) = read_page(&query, MAX_LIMIT, MAX_LIMIT)?;
     let (crons, total) = app.store.crons(start, limit).await?;
     let crons = crons.into_iter().map(Cron::from).collect();
     Ok(paged(total, Crons { crons }))
 }
 
-/// Makes a cron, or changes the one of that name.
+/// Creates a cron, or replaces the cron with that name.
 #[utoipa::path(
     post, path = "/crons", operation_id = "UpdateCron", tag = "crons",
-    request_body(content = CronCreate, description = "at most 1 MiB"),
+    request_body(content = CronCreate, description = "At most 1 MiB."),
     responses(
-        (status = 202, body = Cron, description = "it is set, and fires from now on"),
+        (status = 202, body = Cron, description = "The cron."),
         BadBody, TooManyCrons, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
@@ -71,34 +71,38 @@ pub(in crate::v0) async fn set(
     request: Request,
 ) -> Result<(StatusCode, Json<Cron>), Refusal> {
     let create: CronCreate = body::read(request, BODY_BYTES).await?;
-    let wanted = create.validate()?;
-    caller.set_subject(&wanted.name);
-    match app.store.set_cron(&wanted).await? {
+    let cron = create.validate()?;
+    caller.set_subject(&cron.name);
+    match app.store.set_cron(&cron).await? {
         CronSet::Created | CronSet::Changed | CronSet::Unchanged => {}
         CronSet::TooMany => return Err(Error::TooManyCrons.into()),
     }
-    Ok((StatusCode::ACCEPTED, Json(found(&app, &wanted.name).await?.into())))
+    Ok((StatusCode::ACCEPTED, Json(find(&app, &cron.name).await?.into())))
 }
 
-/// Shows a cron.
+/// Returns a cron.
 #[utoipa::path(
     get, path = "/crons/{name}", operation_id = "GetCron", tag = "crons",
     params(CronPath),
-    responses((status = 200, body = Cron, description = "the cron"), BadQuery, NoCron, StoreUnavailable),
+    responses(
+        (status = 200, body = Cron, description = "The cron."), BadQuery, NoCron, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn show(
     State(app): State<Arc<App>>,
     CronPath(name): CronPath,
     _: NoQuery,
 ) -> Result<Json<Cron>, Refusal> {
-    Ok(Json(found(&app, &name).await?.into()))
+    Ok(Json(find(&app, &name).await?.into()))
 }
 
-/// Deletes a cron. Jobs that it made are not cancelled.
+/// Deletes a cron. The jobs that it created are not cancelled.
 #[utoipa::path(
     delete, path = "/crons/{name}", operation_id = "DeleteCron", tag = "crons",
     params(CronPath),
-    responses((status = 204, description = "it is gone"), BadQuery, NoCron, StoreUnavailable),
+    responses(
+        (status = 204, description = "The cron is deleted."), BadQuery, NoCron, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn delete(
     State(app): State<Arc<App>>,
@@ -111,11 +115,16 @@ pub(in crate::v0) async fn delete(
     Err(Error::NoSuchCron(name.to_string()).into())
 }
 
-/// Makes a job of a cron now, paused or not, whatever its line and its overlap policy say.
+/// Creates a job of a cron immediately.
+///
+/// The schedule and the overlap policy are ignored, and the cron may be paused.
 #[utoipa::path(
     post, path = "/crons/{name}/run", operation_id = "RunCron", tag = "crons",
     params(CronPath),
-    responses((status = 202, body = Job, description = "the job"), BadQuery, NoCron, Conflicts, StoreUnavailable),
+    responses(
+        (status = 202, body = Job, description = "The new job."),
+        BadQuery, NoCron, Conflicts, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn run(
     State(app): State<Arc<App>>,
@@ -130,43 +139,52 @@ pub(in crate::v0) async fn run(
     Ok((StatusCode::ACCEPTED, Json(job.into())))
 }
 
-/// Keeps a cron from firing; what would have fired meanwhile is not made up for.
+/// Pauses a cron. Ticks during the pause create no jobs, not even later.
 #[utoipa::path(
     post, path = "/crons/{name}/pause", operation_id = "PauseCron", tag = "crons",
     params(CronPath),
-    responses((status = 202, body = Cron, description = "it is paused"), BadQuery, NoCron, StoreUnavailable),
+    responses(
+        (status = 202, body = Cron, description = "The paused cron."),
+        BadQuery, NoCron, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn pause(
     State(app): State<Arc<App>>,
     CronPath(name): CronPath,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Cron>), Refusal> {
-    paused(&app, &name, true).await
+    set_paused(&app, &name, true).await
 }
 
-/// Lets a paused cron fire again.
+/// Resumes a paused cron.
 #[utoipa::path(
     post, path = "/crons/{name}/resume", operation_id = "ResumeCron", tag = "crons",
     params(CronPath),
-    responses((status = 202, body = Cron, description = "it fires"), BadQuery, NoCron, StoreUnavailable),
+    responses(
+        (status = 202, body = Cron, description = "The resumed cron."),
+        BadQuery, NoCron, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn resume(
     State(app): State<Arc<App>>,
     CronPath(name): CronPath,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Cron>), Refusal> {
-    paused(&app, &name, false).await
+    set_paused(&app, &name, false).await
 }
 
-/// Tells the next ticks of a cron, as if it were not paused.
+/// Lists the next ticks of a cron. A pause is ignored.
 #[utoipa::path(
     get, path = "/crons/{name}/next", operation_id = "NextOfCron", tag = "crons",
     params(
         CronPath,
         ("count" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 10,
-            description = "how many; 10 unless given"),
+            description = "The number of ticks. Defaults to 10."),
     ),
-    responses((status = 200, body = NextTicks, description = "the ticks"), BadQuery, NoCron, StoreUnavailable),
+    responses(
+        (status = 200, body = NextTicks, description = "The ticks."),
+        BadQuery, NoCron, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn next(
     State(app): State<Arc<App>>,
@@ -174,8 +192,8 @@ pub(in crate::v0) async fn next(
     RawQuery(raw): RawQuery,
 ) -> Result<Json<NextTicks>, Refusal> {
     let query = Query::read(raw.as_deref(), &["count"])?;
-    let count = query.number("count", MAX_NEXT)?.unwrap_or(10);
-    let cron = found(&app, &name).await?;
+    let count = query.number("count", MAX_TICKS)?.unwrap_or(10);
+    let cron = find(&app, &name).await?;
     let first = match cron.next_run {
         Some(next) => Some(next),
         None => cron.spec.next(app.store.now().await?),
@@ -184,7 +202,7 @@ pub(in crate::v0) async fn next(
     Ok(Json(NextTicks { next: next.take(count as usize).collect() }))
 }
 
-async fn paused(
+async fn set_paused(
     app: &App,
     name: &CronName,
     paused: bool,
@@ -194,7 +212,7 @@ async fn paused(
     Ok((StatusCode::ACCEPTED, Json(cron.into())))
 }
 
-async fn found(app: &App, name: &CronName) -> Result<store::Cron, Error> {
+async fn find(app: &App, name: &CronName) -> Result<store::Cron, Error> {
     let cron = app.store.cron(name).await?;
     cron.ok_or_else(|| Error::NoSuchCron(name.to_string()))
 }

@@ -1,5 +1,5 @@
-//! Changes as server-sent events: of jobs, workers, crons, locks, in the order in which they
-//! happened.
+//! The event stream: changes of jobs, workers, crons, locks and queues as server-sent events, in
+//! the order in which they occurred.
 
 use std::sync::Arc;
 
@@ -23,34 +23,39 @@ use crate::v0::wire::query::Query;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{BadQuery, StoreUnavailable};
 use crate::v0::wire::schemas;
-use crate::v0::wire::sse::{Event, KEEP_ALIVE, KEEP_ALIVE_COMMENT, UNBUFFERED};
+use crate::v0::wire::sse::{KEEP_ALIVE, KEEP_ALIVE_COMMENT, ServerSentEvent, UNBUFFERED};
 
 const PARAMETERS: [&str; 4] = ["kind", "action", "job", "status"];
-const TOO_MANY: Error = Error::Unavailable("as many streams of events are open as may be at once");
+const TOO_MANY: Error = Error::Unavailable("the limit of event streams is reached");
 
-/// Follows every change of a job, a worker, a cron, a lock, as server-sent events. The name of an
-/// event is its kind, its `id` the place in the stream: a client that comes back with it as
-/// `Last-Event-ID` goes on where it was. What is too old for that is told by an event `lost`. A
-/// client that is too slow to be told everything is cut off, and may come back.
+/// Streams changes of jobs, workers, crons, locks and queues as server-sent events.
+///
+/// The name of an event is its kind. To resume after an event, send its `id` as `Last-Event-ID`. If
+/// events after that id are no longer kept, the stream begins with an event `lost`. A client that
+/// reads too slowly is disconnected and can reconnect.
 #[utoipa::path(
     get, path = "/events", operation_id = "FollowEvents", tag = "events",
     params(
         ("kind" = Option<String>, Query,
-            pattern = "^((lock|queue|cron|job|worker)(,(lock|queue|cron|job|worker))*)?$", example = "job,worker",
-            description = "only changes of these kinds, with commas between: `job`, `worker`, \
-                `cron`, `lock`, `queue`"),
+            pattern = "^((lock|queue|cron|job|worker)(,(lock|queue|cron|job|worker))*)?$",
+            example = "job,worker",
+            description = "Only events of these kinds, separated by commas: `job`, `worker`, \
+                `cron`, `lock`, `queue`."),
         ("action" = Option<String>, Query, pattern = "^[A-Za-z0-9_.-]{0,64}$", example = "any",
-            description = "only changes of jobs of this action; `any` is all"),
-        ("job" = Option<schemas::JobIdOrNone>, Query, example = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
-            description = "only changes of this job"),
+            description = "Only events of jobs of this action. `any` selects all events."),
+        ("job" = Option<schemas::OptionalJobId>, Query,
+            example = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
+            description = "Only events of this job."),
         ("status" = Option<schemas::Statuses>, Query, example = "done,error",
-            description = "only changes of jobs to one of these, with commas between"),
-        ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^([0-9]{1,18}-[0-9]{1,18})?$",
-            example = "1763740800000-0",
-            description = "the last event that was seen: go on behind it"),
+            description = "Only events of jobs that change to one of these statuses, separated by \
+                commas."),
+        ("Last-Event-ID" = Option<String>, Header, nullable = false,
+            pattern = "^([0-9]{1,18}-[0-9]{1,18})?$", example = "1763740800000-0",
+            description = "The id of the last event that was received. The stream resumes after \
+                it."),
     ),
     responses(
-        (status = 200, description = "the changes", body = Event,
+        (status = 200, description = "The stream of events.", body = ServerSentEvent,
             content_type = "text/event-stream",
             example = json!("event: job\nid: 1763740800000-0\ndata: {\"kind\":\"job\"}\n\n")),
         BadQuery, StoreUnavailable,
@@ -61,13 +66,13 @@ pub(in crate::v0) async fn follow(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let wanted = wanted(&Query::read(raw.as_deref(), &PARAMETERS)?)?;
+    let filter = event_filter(&Query::read(raw.as_deref(), &PARAMETERS)?)?;
     let from = last_seen(&headers)?;
     let permit = Arc::clone(&app.event_streams).try_acquire_owned().map_err(|_| TOO_MANY)?;
     let follower =
         in_time(async { Ok::<_, Refusal>(Follower::new(&app.events, from).await?) }).await?;
     let last_sent = Instant::now();
-    let stream = EventStream { app, follower, wanted, last_sent, _permit: permit };
+    let stream = EventStream { app, follower, filter, last_sent, _permit: permit };
     let parts = stream::unfold(stream, async |mut stream| {
         let part = stream.next_part().await?;
         Some((Ok::<_, std::convert::Infallible>(part), stream))
@@ -76,17 +81,17 @@ pub(in crate::v0) async fn follow(
     Ok((headers, Body::from_stream(parts)).into_response())
 }
 
-/// One answer that goes on.
+/// The body of one response.
 struct EventStream {
     app: Arc<App>,
     follower: Follower,
-    wanted: EventFilter,
+    filter: EventFilter,
     last_sent: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
 impl EventStream {
-    /// The next part of the body; `None` when it ends: the service does, or the client was too
+    /// Returns the next part of the body; `None` if the service shuts down or the client is too
     /// slow.
     async fn next_part(&mut self) -> Option<Bytes> {
         loop {
@@ -103,9 +108,9 @@ impl EventStream {
             };
             let lost = lost.map(|since| json!({"since": since.to_string()}));
             let lost = lost.map(|data| format!("event: lost\ndata: {data}\n\n"));
-            let told = changes.iter().filter(|change| self.wanted.matches(change)).map(frame);
-            let mut part: String = lost.into_iter().chain(told).collect();
-            // What is not wanted is silence too.
+            let frames = changes.iter().filter(|change| self.filter.matches(change)).map(frame);
+            let mut part: String = lost.into_iter().chain(frames).collect();
+            // Events that do not match send nothing, so they do not keep the connection open.
             if part.is_empty() && self.last_sent.elapsed() >= KEEP_ALIVE {
                 part.push_str(KEEP_ALIVE_COMMENT);
             }
@@ -117,13 +122,13 @@ impl EventStream {
     }
 }
 
-fn wanted(query: &Query) -> Result<EventFilter, Error> {
+fn event_filter(query: &Query) -> Result<EventFilter, Error> {
     let list = |name: &str| {
         let text = query.text(name).unwrap_or_default();
         text.split(',').filter(|_| !text.is_empty()).map(str::to_owned).collect::<Vec<_>>()
     };
     let kind = |name: &String| {
-        let why = || unknown_name("kind of event", name, &EventKind::ALL.map(EventKind::as_str));
+        let why = || unknown_name("event kind", name, &EventKind::ALL.map(EventKind::as_str));
         name.parse::<EventKind>().map_err(|_| Error::invalid("kind", why()))
     };
     let status = |name: &String| {
@@ -140,7 +145,7 @@ fn wanted(query: &Query) -> Result<EventFilter, Error> {
 fn last_seen(headers: &HeaderMap) -> Result<Option<EventId>, Error> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let text = value.to_str().unwrap_or("?");
-    // A browser that has seen none may send none.
+    // A browser that has received no event may send an empty header.
     if text.is_empty() {
         return Ok(None);
     }
@@ -148,7 +153,7 @@ fn last_seen(headers: &HeaderMap) -> Result<Option<EventId>, Error> {
     id.map(Some).map_err(|error: store::InvalidEventId| Error::invalid("Last-Event-ID", error))
 }
 
-/// The event for a change.
+/// Returns the server-sent event for a change.
 fn frame(change: &event::Event) -> String {
     let (kind, data) = (change.kind(), Value::Object(change.data()));
     format!("event: {kind}\nid: {}\ndata: {data}\n\n", change.id)
@@ -165,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_an_event_that_says_its_place() {
+    fn a_frame_has_the_kind_the_id_and_the_data() {
         expect![[r#"
             event: job
             id: 1763740800123-7
@@ -176,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_says_what_is_wanted() {
+    fn a_query_selects_events() {
         let id = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
         let job = change(&[("job", id), ("action", "gc"), ("worker", "w"), ("status", "done")]);
         let worker = change(&[("worker", "w"), ("status", "dead")]);
@@ -193,19 +198,19 @@ mod tests {
             ("job=a261713a-9514-43f9-a7e5-50e7a9fa1d48", false, false),
         ];
         for (query, of_job, of_worker) in cases {
-            let wanted = wanted(&Query::read(Some(query), &PARAMETERS).unwrap()).unwrap();
+            let filter = event_filter(&Query::read(Some(query), &PARAMETERS).unwrap()).unwrap();
             assert_eq!(
-                (wanted.matches(&job), wanted.matches(&worker)),
+                (filter.matches(&job), filter.matches(&worker)),
                 (of_job, of_worker),
                 "{query}"
             );
         }
-        let refused = |raw| wanted(&Query::read(Some(raw), &PARAMETERS).unwrap()).err().unwrap();
-        expect!["kind: unknown kind of event; did you mean job? expected one of: lock, queue, cron, job, worker"].assert_eq(&refused("kind=jobs").to_string());
-        assert!(
-            refused("status=fine")
-                .to_string()
-                .starts_with("status: \"fine\" is not a valid status")
-        );
+        let refused = |raw| {
+            event_filter(&Query::read(Some(raw), &PARAMETERS).unwrap()).unwrap_err().to_string()
+        };
+        let message = "kind: unknown event kind; did you mean job? \
+                       expected one of: lock, queue, cron, job, worker";
+        assert_eq!(refused("kind=jobs"), message);
+        assert!(refused("status=fine").starts_with("status: \"fine\" is not a valid status"));
     }
 }

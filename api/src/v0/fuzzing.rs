@@ -1,4 +1,4 @@
-//! Properties that hold for any query and body of this surface.
+//! Properties that hold for every query and body of this surface.
 
 use domain::fuzzing::{MAX_ERROR_BYTES, assert_json_round_trip};
 use domain::job::Status;
@@ -8,7 +8,7 @@ use store::{ActionDefaults, JobFilter};
 
 use super::action_configs::action_config::ActionConfigCreate;
 use super::crons::cron::CronCreate;
-use super::jobs::change::Change;
+use super::jobs::change::JobUpdate;
 use super::jobs::filter::{cancel_filter, list_query as parse_list_query};
 use super::jobs::submission::{BatchSubmission, JobSubmission};
 use super::locks::lock::SetLock;
@@ -80,7 +80,7 @@ pub fn submission(bytes: &[u8]) {
         assert_json_round_trip(&defaults);
     }
     valid(read::<SetLock>(bytes).and_then(SetLock::validate));
-    valid(read::<Change>(bytes));
+    valid(read::<JobUpdate>(bytes));
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {

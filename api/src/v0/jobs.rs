@@ -1,5 +1,4 @@
-//! Jobs: submitting, listing, showing, changing, cancelling, retrying and deleting them, and their
-//! logs.
+//! Jobs: submit, list, show, change, cancel, retry and delete them, and read their logs.
 
 mod bulk_cancel;
 pub(super) mod cancel;

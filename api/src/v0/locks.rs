@@ -1,4 +1,4 @@
-//! Locks: listing, showing, configuring and clearing them.
+//! Locks: list, show, configure and clear them.
 
 pub(super) mod lock;
 
@@ -19,46 +19,45 @@ use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{
     BadBody, BadQuery, NoLock, StoreUnavailable, TooLarge, WrongType,
 };
-use lock::{Lock, Locks, SetLock};
+use lock::{Lock, LockList, SetLock};
 
 const BODY_BYTES: usize = 64 * 1024;
-/// How many locks a page has unless its reader says, and at most.
-const PAGE: u32 = 100;
-const MAX: u32 = 1000;
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1000;
 
-/// Lists the locks that somebody holds, waits for, or has set the permits of, by name.
+/// Lists the locks that are held, waited for or configured, ordered by name.
 #[utoipa::path(
     get, path = "/locks", operation_id = "ListLocks", tag = "locks",
     params(
         ("start" = Option<i32>, Query, minimum = 0, example = 0,
-            description = "from which place of the list on; 0 unless given"),
+            description = "The offset of the first lock. Defaults to 0."),
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 100,
-            description = "how many at most; 100 unless given"),
+            description = "The maximum number of locks. Defaults to 100."),
     ),
     responses(
-        (status = 200, body = Locks, description = "a page of the list",
-            headers(("X-Total-Count" = u64, description = "how many locks there are in all"))),
+        (status = 200, body = LockList, description = "A page of locks.",
+            headers(("X-Total-Count" = u64, description = "The total number of locks."))),
         BadQuery, StoreUnavailable,
     ),
 )]
 pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
-) -> Result<Paged<Locks>, Refusal> {
+) -> Result<Paged<LockList>, Refusal> {
     let query = Query::read(raw.as_deref(), &["start", "limit"])?;
-    let (start, limit) = read_page(&query, PAGE, MAX)?;
+    let (start, limit) = read_page(&query, DEFAULT_LIMIT, MAX_LIMIT)?;
     let reading = async { Ok::<_, Error>(app.store.locks(start, limit).await?) };
     let (locks, total) = in_time(reading).await?;
     let locks = locks.into_iter().map(Lock::from).collect();
-    Ok(paged(total, Locks { locks }))
+    Ok(paged(total, LockList { locks }))
 }
 
-/// Sets how many permits a lock has. What is held stays held, also when it is more.
+/// Sets the number of permits of a lock. Permits that are held stay held, even if they exceed it.
 #[utoipa::path(
     post, path = "/locks", operation_id = "SetLock", tag = "locks",
-    request_body(content = SetLock, description = "at most 64 KiB"),
+    request_body(content = SetLock, description = "At most 64 KiB."),
     responses(
-        (status = 202, body = Lock, description = "the lock as it is now"),
+        (status = 202, body = Lock, description = "The lock."),
         BadQuery, BadBody, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
@@ -76,11 +75,13 @@ pub(in crate::v0) async fn set(
     Ok((StatusCode::ACCEPTED, Json(in_time(setting).await?.into())))
 }
 
-/// Shows a lock that somebody holds, waits for, or has set the permits of.
+/// Returns a lock that is held, waited for or configured.
 #[utoipa::path(
     get, path = "/locks/{name}", operation_id = "GetLock", tag = "locks",
     params(LockPath),
-    responses((status = 200, body = Lock, description = "the lock"), BadQuery, NoLock, StoreUnavailable),
+    responses(
+        (status = 200, body = Lock, description = "The lock."), BadQuery, NoLock, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn show(
     State(app): State<Arc<App>>,
@@ -93,12 +94,16 @@ pub(in crate::v0) async fn show(
     Ok(Json(app.store.lock(&name).await?.into()))
 }
 
-/// Takes a lock from all who hold it, and gives it to the next in line. Those who held it go on
-/// running: what the lock protects can tell them by their fencing tokens. Permits that are set stay.
+/// Clears a lock: revokes it from its holders and grants it to the next jobs in its wait queue.
+///
+/// The previous holders keep running. The resource that the lock protects can reject them by their
+/// fencing tokens. The configured number of permits does not change.
 #[utoipa::path(
     delete, path = "/locks/{name}", operation_id = "ClearLock", tag = "locks",
     params(LockPath),
-    responses((status = 204, description = "nobody holds it, or the next"), BadQuery, NoLock, StoreUnavailable),
+    responses(
+        (status = 204, description = "The lock is cleared."), BadQuery, NoLock, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn clear(
     State(app): State<Arc<App>>,
@@ -106,7 +111,7 @@ pub(in crate::v0) async fn clear(
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
     let held = !app.store.clear_lock(&name).await?.is_empty();
-    // One that is free is there too if somebody has set its permits.
+    // A free lock exists too, if it is configured or waited for.
     if held || app.store.is_lock_known(&name).await? {
         return Ok(StatusCode::NO_CONTENT);
     }

@@ -1,4 +1,4 @@
-//! Queues as operators see them, and pausing what goes through them: a class of jobs, or an action.
+//! Queues: list them, and pause and resume classes and actions.
 
 use std::sync::Arc;
 
@@ -19,46 +19,48 @@ use crate::v0::wire::responses::{BadQuery, NoAction, NoClass, StoreUnavailable};
 use crate::v0::wire::schemas;
 use crate::wait_reason::count_fitting;
 
-/// A queue: jobs of one class in one band of priority.
+/// A queue: the jobs of one class and one priority.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "class": "cpu=2+scan=1", "priority": "normal", "offered": 64, "behind": 900, "parked": 3,
     "running": 12, "oldest": "2026-11-20T16:54:34.717Z", "workers": 4, "paused": false,
 }))]
 pub(in crate::v0) struct Queue {
-    /// What its jobs need.
+    /// The class of its jobs: the capacity that they need.
     #[schema(value_type = String)]
     class: Class,
-    /// How urgent they are.
+    /// The priority of its jobs.
     #[schema(value_type = schemas::Priority)]
     priority: Priority,
-    /// Jobs that are offered to workers.
+    /// The number of jobs that are offered to workers.
     offered: u64,
-    /// Jobs that could run, and are held back until others of their share have gone.
+    /// The number of jobs that wait for other jobs of their fairness group.
     behind: u64,
-    /// Jobs that stand in line for a lock.
+    /// The number of jobs that wait for a lock.
     parked: u64,
-    /// Jobs that run.
+    /// The number of running jobs.
     running: u64,
-    /// When the one that has been offered longest was offered.
+    /// The time at which the job that has been offered for the longest time was offered.
     #[schema(value_type = Option<String>, format = DateTime)]
     oldest: Option<Timestamp>,
-    /// How many live workers its jobs fit into.
+    /// The number of live workers with enough capacity for one of its jobs.
     workers: usize,
-    /// Its class is paused.
+    /// Whether its class is paused.
     paused: bool,
 }
 
-/// A list of queues, by class and band.
+/// A list of queues, ordered by class and priority.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct Queues {
     queues: Vec<Queue>,
 }
 
-/// Lists the queues that jobs have gone through, with what there is in each.
+/// Lists the queues that have been used, with the number of jobs in each.
 #[utoipa::path(
     get, path = "/queues", operation_id = "ListQueues", tag = "queues",
-    responses((status = 200, body = Queues, description = "the queues"), BadQuery, StoreUnavailable),
+    responses(
+        (status = 200, body = Queues, description = "The queues."), BadQuery, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
@@ -79,63 +81,72 @@ pub(in crate::v0) async fn list(
     Ok(Json(Queues { queues: queues.collect() }))
 }
 
-/// Has no job of a class started until it is resumed. What runs goes on.
+/// Pauses a class. None of its jobs is started until it is resumed. Running jobs continue.
 #[utoipa::path(
     post, path = "/queues/{class}/pause", operation_id = "PauseQueue", tag = "queues",
     params(ClassPath),
-    responses((status = 202, description = "it is paused"), BadQuery, NoClass, StoreUnavailable),
+    responses(
+        (status = 202, description = "The class is paused."), BadQuery, NoClass, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn pause_class(
     State(app): State<Arc<App>>,
     ClassPath(class): ClassPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    paused(&app, &LockName::of_class(&class), true).await
+    set_paused(&app, &LockName::of_class(&class), true).await
 }
 
-/// Has jobs of a class started again.
+/// Resumes a paused class.
 #[utoipa::path(
     post, path = "/queues/{class}/resume", operation_id = "ResumeQueue", tag = "queues",
     params(ClassPath),
-    responses((status = 202, description = "it is not paused"), BadQuery, NoClass, StoreUnavailable),
+    responses(
+        (status = 202, description = "The class is resumed."), BadQuery, NoClass, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn resume_class(
     State(app): State<Arc<App>>,
     ClassPath(class): ClassPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    paused(&app, &LockName::of_class(&class), false).await
+    set_paused(&app, &LockName::of_class(&class), false).await
 }
 
-/// Has no job of an action started until it is resumed. What runs goes on.
+/// Pauses an action. None of its jobs is started until it is resumed. Running jobs continue.
 #[utoipa::path(
     post, path = "/actions/{action}/pause", operation_id = "PauseAction", tag = "actions",
     params(ActionPath),
-    responses((status = 202, description = "it is paused"), BadQuery, NoAction, StoreUnavailable),
+    responses(
+        (status = 202, description = "The action is paused."), BadQuery, NoAction, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn pause_action(
     State(app): State<Arc<App>>,
     ActionPath(action): ActionPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    paused(&app, &LockName::of_action(&action), true).await
+    set_paused(&app, &LockName::of_action(&action), true).await
 }
 
-/// Has jobs of an action started again.
+/// Resumes a paused action.
 #[utoipa::path(
     post, path = "/actions/{action}/resume", operation_id = "ResumeAction", tag = "actions",
     params(ActionPath),
-    responses((status = 202, description = "it is not paused"), BadQuery, NoAction, StoreUnavailable),
+    responses(
+        (status = 202, description = "The action is resumed."),
+        BadQuery, NoAction, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn resume_action(
     State(app): State<Arc<App>>,
     ActionPath(action): ActionPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    paused(&app, &LockName::of_action(&action), false).await
+    set_paused(&app, &LockName::of_action(&action), false).await
 }
 
-async fn paused(app: &App, name: &LockName, paused: bool) -> Result<StatusCode, Refusal> {
+async fn set_paused(app: &App, name: &LockName, paused: bool) -> Result<StatusCode, Refusal> {
     app.store.pause(name, paused).await?;
     Ok(StatusCode::ACCEPTED)
 }

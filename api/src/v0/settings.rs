@@ -1,5 +1,5 @@
-//! The settings of the namespace, by the names that the reference has for them. Of its many settings
-//! only those that concern jobs are known here; others are refused by name.
+//! The settings of the namespace. Their names are those of DTR, of which only the settings that
+//! concern jobs are supported.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::v0::wire::responses::{BadBody, BadQuery, StoreUnavailable, TooLarge, 
 use crate::v0::wire::schemas;
 
 const BODY_BYTES: usize = 64 * 1024;
-/// Beyond it a number is not the same for every reader of JSON.
-const MAX: u64 = (1 << 53) - 1;
+/// Some JSON parsers round larger numbers.
+const MAX_NUMBER: u64 = (1 << 53) - 1;
 
-/// How much of what is over is kept.
+/// The settings of the namespace: how long finished jobs are kept.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -31,42 +31,44 @@ const MAX: u64 = (1 << 53) - 1;
     "jobHistoryMaxAge": "720h", "scanningDeadline": 0,
 }))]
 pub(in crate::v0) struct Settings {
-    /// Whether jobs that are over are removed at all, with their logs.
+    /// Whether finished jobs and their logs are removed.
     job_history_compaction_enabled: bool,
-    /// So many of them stay; 0 is no limit.
+    /// The number of finished jobs to keep. 0 means no limit.
     job_history_to_keep: u64,
-    /// They stay for so long after their end, like `720h`; empty is no limit.
+    /// How long a job is kept after it has finished, like `720h`. Empty means no limit.
     #[schema(value_type = schemas::Duration)]
     job_history_max_age: GoDuration,
-    /// Kept for clients of the reference; nothing follows from it.
+    /// Stored for clients of DTR. Has no effect.
     scanning_deadline: u64,
 }
 
-/// Settings to be changed; what is not given, or `null`, stays as it is.
+/// Settings to change. Fields that are absent or `null` keep their value.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({
     "jobHistoryCompactionEnabled": true, "jobHistoryToKeep": 100_000,
     "jobHistoryMaxAge": "1440h", "scanningDeadline": 0,
 }))]
-pub(in crate::v0) struct Changes {
-    /// Whether jobs that are over are removed at all, with their logs.
+pub(in crate::v0) struct SettingsUpdate {
+    /// Whether finished jobs and their logs are removed.
     job_history_compaction_enabled: Option<bool>,
-    /// So many of them stay; 0 is no limit.
+    /// The number of finished jobs to keep. 0 means no limit.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
     job_history_to_keep: Option<u64>,
-    /// They stay for so long after their end, up to `8760h`; empty is no limit.
+    /// How long a job is kept after it has finished, up to `8760h`. Empty means no limit.
     #[schema(value_type = Option<schemas::Duration>)]
     job_history_max_age: Option<GoDuration>,
-    /// Kept for clients of the reference; nothing follows from it.
+    /// Stored for clients of DTR. Has no effect.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
     scanning_deadline: Option<u64>,
 }
 
-/// Shows the settings.
+/// Returns the settings.
 #[utoipa::path(
     get, path = "/meta/settings", operation_id = "GetSettings", tag = "meta",
-    responses((status = 200, body = Settings, description = "the settings"), BadQuery, StoreUnavailable),
+    responses(
+        (status = 200, body = Settings, description = "The settings."), BadQuery, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn show(
     State(app): State<Arc<App>>,
@@ -76,12 +78,12 @@ pub(in crate::v0) async fn show(
     Ok(Json(in_time(reading).await?.into()))
 }
 
-/// Changes some of the settings.
+/// SettingsUpdate some of the settings.
 #[utoipa::path(
     post, path = "/meta/settings", operation_id = "UpdateSettings", tag = "meta",
-    request_body(content = Changes, description = "at most 64 KiB"),
+    request_body(content = SettingsUpdate, description = "At most 64 KiB."),
     responses(
-        (status = 202, body = Settings, description = "all of them, as they are now"),
+        (status = 202, body = Settings, description = "All settings."),
         BadQuery, BadBody, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
@@ -90,7 +92,7 @@ pub(in crate::v0) async fn change(
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Settings>), Refusal> {
-    let changes: Changes = body::read(request, BODY_BYTES).await?;
+    let changes: SettingsUpdate = body::read(request, BODY_BYTES).await?;
     changes.validate()?;
     let changing = async {
         app.store.change_settings(&changes.into()).await?;
@@ -100,23 +102,24 @@ pub(in crate::v0) async fn change(
     Ok((StatusCode::ACCEPTED, Json(in_time(changing).await?.into())))
 }
 
-impl Changes {
+impl SettingsUpdate {
     fn validate(&self) -> Result<(), Error> {
         let numbers = [
             ("jobHistoryToKeep", self.job_history_to_keep),
             ("scanningDeadline", self.scanning_deadline),
         ];
         for (field, number) in numbers {
-            if number.is_some_and(|number| number > MAX) {
-                return Err(Error::invalid(field, format!("it must not be more than {MAX}")));
+            if number.is_some_and(|number| number > MAX_NUMBER) {
+                let why = format!("it must be a whole number from 0 to {MAX_NUMBER}");
+                return Err(Error::invalid(field, why));
             }
         }
         Ok(())
     }
 }
 
-impl From<Changes> for store::SettingsChanges {
-    fn from(changes: Changes) -> store::SettingsChanges {
+impl From<SettingsUpdate> for store::SettingsChanges {
+    fn from(changes: SettingsUpdate) -> store::SettingsChanges {
         store::SettingsChanges {
             job_history_compaction_enabled: changes.job_history_compaction_enabled,
             job_history_to_keep: changes.job_history_to_keep,

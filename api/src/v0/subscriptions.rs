@@ -1,4 +1,4 @@
-//! Subscriptions: setting, listing, showing, deleting, pausing, resuming and testing them.
+//! Subscriptions: list, set, show, delete, pause, resume and test them.
 
 mod subscription;
 
@@ -27,10 +27,13 @@ use subscription::{Subscription, SubscriptionCreate, Subscriptions};
 
 const BODY_BYTES: usize = 64 * 1024;
 
-/// Lists subscriptions by name, and how they go.
+/// Lists all subscriptions with their delivery counts, ordered by name.
 #[utoipa::path(
     get, path = "/subscriptions", operation_id = "ListSubscriptions", tag = "subscriptions",
-    responses((status = 200, body = Subscriptions, description = "all of them"), BadQuery, StoreUnavailable),
+    responses(
+        (status = 200, body = Subscriptions, description = "The subscriptions."),
+        BadQuery, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
@@ -41,16 +44,19 @@ pub(in crate::v0) async fn list(
     Ok(Json(Subscriptions { subscriptions }))
 }
 
-/// Makes a subscription, or changes the one of that name. Whoever subscribes is sent a message, with POST and signed as
-/// <https://www.standardwebhooks.com> says, for each event from now on that the subscription is to be told of; its `data` is
-/// what `GET /events` tells. Each message is a job of the action `deliver`, whose retries have the same `webhook-id`; messages
-/// may overtake each other. Of those jobs nobody is told. 410 pauses the subscription.
+/// Creates a subscription, or replaces the subscription with that name.
+///
+/// From now on, each matching event is sent to the URL as one POST request, signed as described at
+/// <https://www.standardwebhooks.com>. Its `data` is that of the event in `GET /events`. Each
+/// message is sent by a job of the action `deliver`. Retries of a message have the same
+/// `webhook-id`. Messages can arrive out of order. Delivery jobs do not generate events for
+/// subscriptions. If the receiver answers 410, the subscription is paused.
 #[utoipa::path(
     post, path = "/subscriptions", operation_id = "UpdateSubscription", tag = "subscriptions",
-    request_body(content = SubscriptionCreate, description = "at most 64 KiB"),
+    request_body(content = SubscriptionCreate, description = "At most 64 KiB."),
     responses(
         (status = 202, body = Subscription,
-            description = "it is told of what comes from now on; `secret` is there when it was made"),
+            description = "The subscription. It contains `secret` if the secret was generated."),
         BadBody, TooManySubscriptions, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
@@ -61,26 +67,26 @@ pub(in crate::v0) async fn set(
     request: Request,
 ) -> Result<(StatusCode, Json<Subscription>), Refusal> {
     let create: SubscriptionCreate = body::read(request, BODY_BYTES).await?;
-    let wanted = create.validate()?;
-    caller.set_subject(&wanted.name);
+    let subscription = create.validate()?;
+    caller.set_subject(&subscription.name);
     let setting = async {
-        let secret = match app.store.set_subscription(&wanted).await? {
+        let secret = match app.store.set_subscription(&subscription).await? {
             SubscriptionSet::Created(secret) => secret,
             SubscriptionSet::Changed | SubscriptionSet::Unchanged => None,
             SubscriptionSet::TooMany => return Err(Refusal::from(Error::TooManySubscriptions)),
         };
-        let set = found(&app, &wanted.name).await?;
+        let set = find(&app, &subscription.name).await?;
         Ok(Subscription::with_secret(set, secret.as_ref()))
     };
     Ok((StatusCode::ACCEPTED, Json(in_time(setting).await?)))
 }
 
-/// Shows a subscription, and how it goes.
+/// Returns a subscription with its delivery counts.
 #[utoipa::path(
     get, path = "/subscriptions/{name}", operation_id = "GetSubscription", tag = "subscriptions",
     params(SubscriptionPath),
     responses(
-        (status = 200, body = Subscription, description = "the subscription"),
+        (status = 200, body = Subscription, description = "The subscription."),
         BadQuery, NoSubscription, StoreUnavailable,
     ),
 )]
@@ -89,14 +95,17 @@ pub(in crate::v0) async fn show(
     SubscriptionPath(name): SubscriptionPath,
     _: NoQuery,
 ) -> Result<Json<Subscription>, Refusal> {
-    Ok(Json(found(&app, &name).await?.into()))
+    Ok(Json(find(&app, &name).await?.into()))
 }
 
-/// Deletes a subscription. Messages that are on their way are not sent any more.
+/// Deletes a subscription. Pending messages are not sent.
 #[utoipa::path(
-    delete, path = "/subscriptions/{name}", operation_id = "DeleteSubscription", tag = "subscriptions",
-    params(SubscriptionPath),
-    responses((status = 204, description = "it is gone"), BadQuery, NoSubscription, StoreUnavailable),
+    delete, path = "/subscriptions/{name}", operation_id = "DeleteSubscription",
+    tag = "subscriptions", params(SubscriptionPath),
+    responses(
+        (status = 204, description = "The subscription is deleted."),
+        BadQuery, NoSubscription, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn delete(
     State(app): State<Arc<App>>,
@@ -109,13 +118,14 @@ pub(in crate::v0) async fn delete(
     Err(Error::NoSuchSubscription(name.to_string()).into())
 }
 
-/// Keeps a subscription from being told of anything; messages that are on their way are not sent any more, and what happens
-/// meanwhile is not told later.
+/// Pauses a subscription.
+///
+/// Pending messages are not sent. Events that occur while it is paused are not delivered later.
 #[utoipa::path(
-    post, path = "/subscriptions/{name}/pause", operation_id = "PauseSubscription", tag = "subscriptions",
-    params(SubscriptionPath),
+    post, path = "/subscriptions/{name}/pause", operation_id = "PauseSubscription",
+    tag = "subscriptions", params(SubscriptionPath),
     responses(
-        (status = 202, body = Subscription, description = "it is paused"),
+        (status = 202, body = Subscription, description = "The paused subscription."),
         BadQuery, NoSubscription, StoreUnavailable,
     ),
 )]
@@ -124,15 +134,15 @@ pub(in crate::v0) async fn pause(
     SubscriptionPath(name): SubscriptionPath,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Subscription>), Refusal> {
-    paused(&app, &name, true).await
+    set_paused(&app, &name, true).await
 }
 
-/// Lets a paused subscription be told of what comes from now on.
+/// Resumes a paused subscription. Events from now on are delivered.
 #[utoipa::path(
-    post, path = "/subscriptions/{name}/resume", operation_id = "ResumeSubscription", tag = "subscriptions",
-    params(SubscriptionPath),
+    post, path = "/subscriptions/{name}/resume", operation_id = "ResumeSubscription",
+    tag = "subscriptions", params(SubscriptionPath),
     responses(
-        (status = 202, body = Subscription, description = "it is told"),
+        (status = 202, body = Subscription, description = "The resumed subscription."),
         BadQuery, NoSubscription, StoreUnavailable,
     ),
 )]
@@ -141,16 +151,17 @@ pub(in crate::v0) async fn resume(
     SubscriptionPath(name): SubscriptionPath,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Subscription>), Refusal> {
-    paused(&app, &name, false).await
+    set_paused(&app, &name, false).await
 }
 
-/// Sends a message of type `subscription.test`, paused or not, to see whether it arrives: what became of it is in the job's
-/// log, and in the subscription.
+/// Sends a test message of the type `subscription.test`.
+///
+/// The subscription may be paused. The log of the job and the subscription contain the result.
 #[utoipa::path(
-    post, path = "/subscriptions/{name}/test", operation_id = "TestSubscription", tag = "subscriptions",
-    params(SubscriptionPath),
+    post, path = "/subscriptions/{name}/test", operation_id = "TestSubscription",
+    tag = "subscriptions", params(SubscriptionPath),
     responses(
-        (status = 202, body = Job, description = "the job that sends it"),
+        (status = 202, body = Job, description = "The job that sends the message."),
         BadQuery, NoSubscription, Conflicts, StoreUnavailable,
     ),
 )]
@@ -160,7 +171,7 @@ pub(in crate::v0) async fn test(
     caller: Caller,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
-    let one = found(&app, &name).await?;
+    let one = find(&app, &name).await?;
     let message = EventDelivery::test((&one.name, one.id), app.store.now().await?);
     let job = message.job(&one.spec);
     app.store.submit(std::slice::from_ref(&job)).await?;
@@ -170,7 +181,7 @@ pub(in crate::v0) async fn test(
     Ok((StatusCode::ACCEPTED, Json(job.into())))
 }
 
-async fn paused(
+async fn set_paused(
     app: &App,
     name: &SubscriptionName,
     paused: bool,
@@ -178,10 +189,10 @@ async fn paused(
     if !app.store.pause_subscription(name, paused, None).await? {
         return Err(Error::NoSuchSubscription(name.to_string()).into());
     }
-    Ok((StatusCode::ACCEPTED, Json(found(app, name).await?.into())))
+    Ok((StatusCode::ACCEPTED, Json(find(app, name).await?.into())))
 }
 
-async fn found(app: &App, name: &SubscriptionName) -> Result<store::Subscription, Error> {
+async fn find(app: &App, name: &SubscriptionName) -> Result<store::Subscription, Error> {
     let one = app.store.subscription(name).await?;
     one.ok_or_else(|| Error::NoSuchSubscription(name.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Workers: listing, showing and commanding them.
+//! Workers: list, show and command them.
 
 pub(super) mod commands;
 
@@ -29,32 +29,32 @@ use crate::v0::wire::schemas;
     "jobs": ["a261713a-9514-43f9-a7e5-50e7a9fa1d48"],
 }))]
 pub(in crate::v0) struct Worker {
-    /// 12 hexadecimal digits, random for each process.
+    /// The id of the worker: 12 hexadecimal digits, random for each process.
     #[schema(value_type = schemas::WorkerId)]
     id: WorkerId,
-    /// `running`; `draining`: it takes no jobs; `dead` or `shutdown`: it is gone, and stays listed
-    /// for a day.
+    /// `running`; `draining` if it starts no jobs; `dead` or `shutdown` if it has ended. An ended
+    /// worker is listed for a day.
     #[schema(example = "running")]
     status: &'static str,
-    /// The units that it offers, by type.
+    /// The capacity units that it offers.
     #[schema(value_type = schemas::Capacity)]
     capacity_map: CapacityMap,
-    /// Until when its jobs are its own.
+    /// The time at which its lease expires unless it sends another heartbeat.
     #[schema(value_type = String, format = DateTime)]
     heartbeat_expiration: Timestamp,
-    /// A name for people.
+    /// The name of the worker, for people.
     name: String,
-    /// What of its units was free when it was last heard of.
+    /// The capacity units that were free at its last heartbeat.
     #[schema(value_type = schemas::Capacity)]
     free: CapacityMap,
-    /// The actions that it knows.
+    /// The actions that it can run.
     actions: Vec<String>,
-    /// When it began.
+    /// The time at which it started.
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
-    /// The version of its program.
+    /// The version of the worker program.
     version: String,
-    /// The jobs that it runs.
+    /// The ids of the jobs that it is running.
     #[schema(value_type = Vec<String>)]
     jobs: Vec<JobId>,
 }
@@ -65,10 +65,12 @@ pub(in crate::v0) struct Workers {
     workers: Vec<Worker>,
 }
 
-/// Lists the workers that live, or lived within a day.
+/// Lists the live workers, and those that ended within the last day.
 #[utoipa::path(
     get, path = "/workers", operation_id = "ListWorkers", tag = "workers",
-    responses((status = 200, body = Workers, description = "the workers"), BadQuery, StoreUnavailable),
+    responses(
+        (status = 200, body = Workers, description = "The workers."), BadQuery, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
@@ -78,11 +80,14 @@ pub(in crate::v0) async fn list(
     Ok(Json(Workers { workers: workers.into_iter().map(Worker::from).collect() }))
 }
 
-/// Shows a worker.
+/// Returns a worker.
 #[utoipa::path(
     get, path = "/workers/{id}", operation_id = "GetWorker", tag = "workers",
     params(WorkerPath),
-    responses((status = 200, body = Worker, description = "the worker"), BadQuery, NoWorker, StoreUnavailable),
+    responses(
+        (status = 200, body = Worker, description = "The worker."),
+        BadQuery, NoWorker, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn show(
     State(app): State<Arc<App>>,

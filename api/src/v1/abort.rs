@@ -1,4 +1,4 @@
-//! PUT /job/{number}: the one thing that this surface changes.
+//! PUT /job/{number}: aborts a job.
 
 use std::sync::Arc;
 
@@ -18,31 +18,29 @@ use crate::body;
 use crate::deadline::in_time;
 use crate::error::Error;
 
-/// The largest body.
 const BODY_BYTES: usize = 1024 * 1024;
-/// A longer reason is cut.
+/// Longer reasons are truncated.
 const REASON_CHARACTERS: usize = 255;
 
-/// Aborts a job: one that is scheduled at once; one that runs is told to stop, and is ABORTING
-/// until it has.
+/// Aborts a job: a scheduled job immediately; a running job is ABORTING until it has stopped.
 pub(super) async fn abort(
     State(app): State<Arc<App>>,
     number: JobNumber,
     request: Request,
 ) -> Result<Json<Success<Jobs>>, Refusal> {
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
-    let asked = asked(request).await?;
-    let action = asked.get("action").ok_or_else(|| Refusal::bad("Action must be specified"))?;
+    let fields = read_fields(request).await?;
+    let action = fields.get("action").ok_or_else(|| Refusal::bad("Action must be specified"))?;
     in_time(async {
         let job = number.job(&app.store).await?;
         let action = python_text(action).to_uppercase();
         if action != "ABORT" {
             return Err(Refusal::bad(format!("Unknown action: {action}")));
         }
-        match app.store.cancel(&[job.id], &why(&asked, &caller)).await?[..] {
+        match app.store.cancel(&[job.id], &cancellation(&fields, &caller)).await?[..] {
             [CancelAnswer::Requested(_)] => {}
-            [CancelAnswer::Already(status)] => return Err(too_late(job.number, status)),
-            // It has been removed since it was found.
+            [CancelAnswer::Already(status)] => return Err(not_abortable(job.number, status)),
+            // The job has been removed since it was found.
             _ => return Err(Refusal::bad(format!("No job with id {} found", job.number))),
         }
         let job = number.job(&app.store).await?;
@@ -51,8 +49,8 @@ pub(super) async fn abort(
     .await
 }
 
-/// What is asked for; no body at all is an abort.
-async fn asked(request: Request) -> Result<Map<String, Value>, Refusal> {
+/// Reads the fields of the body. An empty body means an abort.
+async fn read_fields(request: Request) -> Result<Map<String, Value>, Refusal> {
     let (head, body) = request.into_parts();
     let bytes = body::read(&head.headers, body, BODY_BYTES).await?;
     if bytes.is_empty() {
@@ -67,20 +65,20 @@ async fn asked(request: Request) -> Result<Map<String, Value>, Refusal> {
     Ok(fields)
 }
 
-fn why(asked: &Map<String, Value>, caller: &Caller) -> Cancellation {
-    let reason = asked.get("abort_reason").and_then(Value::as_str).unwrap_or_default();
+fn cancellation(fields: &Map<String, Value>, caller: &Caller) -> Cancellation {
+    let reason = fields.get("abort_reason").and_then(Value::as_str).unwrap_or_default();
     let reason = reason.chars().take(REASON_CHARACTERS).collect();
     Cancellation { by: caller.name().to_owned(), reason }
 }
 
-fn too_late(number: u64, status: Status) -> Refusal {
+fn not_abortable(number: u64, status: Status) -> Refusal {
     let state = super::state::State::of(status).as_str();
     Refusal::bad(format!(
         "Job id {number} is in state JobStatus.{state}, must be SCHEDULED or RUNNING to abort"
     ))
 }
 
-/// What Python's `str` makes of a JSON value, as far as it may be in a message.
+/// Returns a JSON value as Python's `str` formats it, truncated for a message.
 fn python_text(value: &Value) -> String {
     let text = match (value, value.as_str()) {
         (Value::Null, _) => "None".to_owned(),

@@ -1,6 +1,5 @@
-//! The query of GET /jobs as the reference reads it. Values in, values out: it knows no store. The
-//! reference's grammar is lenient: what is not known is ignored, of what is given twice the first
-//! counts.
+//! The query of GET /jobs, parsed as the reference does. The grammar is lenient: unknown parameters
+//! are ignored, and of a repeated parameter the first counts. Pure.
 
 use std::collections::HashSet;
 
@@ -12,7 +11,7 @@ use super::state::State;
 const DEFAULT_PER_PAGE: i128 = 50;
 const MAX_PER_PAGE: i128 = 1000;
 
-/// A column that jobs are filtered and sorted by; the others hold JSON, and cannot be compared.
+/// A column by which jobs can be filtered and sorted. The other columns contain JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
     Status,
@@ -29,7 +28,7 @@ pub(super) enum Number {
     ChangeScore,
 }
 
-/// A column of moments.
+/// A column of times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Time {
     Scheduled,
@@ -37,7 +36,7 @@ pub(super) enum Time {
     Finish,
 }
 
-/// A column of texts.
+/// A column of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Text {
     FunctionName,
@@ -65,41 +64,41 @@ impl Column {
     }
 }
 
-/// What a job must be.
+/// A condition that a job must meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// In this state.
+    /// Its state is this one.
     State(State),
-    /// Of this number in this column.
+    /// The column has this number.
     Number(Number, i128),
-    /// Of this moment in this column; `None` is one that no job can have.
+    /// The column has this time. `None` is a time that no job can have.
     Time(Time, Option<Timestamp>),
-    /// Of this text in this column.
+    /// The column has this text.
     Is(Text, String),
-    /// With this in the text of this column.
+    /// The column contains this text.
     Contains(Text, Pattern),
 }
 
-/// Which jobs, in which order, which part of them, and how they are shown.
+/// The selection, order, page and format of the jobs in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JobQuery {
-    /// All of them must hold.
+    /// The conditions, which a job must all meet.
     pub(super) conditions: Vec<Condition>,
-    /// The column that they are sorted by.
+    /// The column by which jobs are sorted.
     pub(super) sort: Column,
-    /// Whether the largest come first.
+    /// Whether the largest values come first.
     pub(super) descending: bool,
-    /// Which page, from 1.
+    /// The number of the page, from 1.
     pub(super) page: u64,
-    /// How many jobs a page has.
+    /// The number of jobs in a page.
     pub(super) per_page: u64,
-    /// Which entries of each device's `job_tasks` are left out.
+    /// The indexes of the `job_tasks` of each device that are omitted.
     pub(super) omitted_tasks: Vec<usize>,
-    /// The parameters as they were given, each once.
+    /// The parameters of the query, each once.
     pub(super) parameters: Vec<(String, String)>,
 }
 
-/// Reads a query; an error is what the reference says behind `Unable to filter jobs: `.
+/// Parses a query. An error is the reference's text after `Unable to filter jobs: `.
 pub(super) fn parse_query(raw: Option<&str>) -> Result<JobQuery, String> {
     let mut parameters: Vec<(String, String)> = Vec::new();
     let mut known = HashSet::new();
@@ -132,14 +131,15 @@ pub(super) fn parse_query(raw: Option<&str>) -> Result<JobQuery, String> {
     })
 }
 
-/// The parameter `filter_jobresult` of the query of one job.
+/// Parses the parameter `filter_jobresult` of the query of one job.
 pub(super) fn omitted_tasks_of(raw: Option<&str>) -> Vec<usize> {
     let mut given = form_urlencoded::parse(raw.unwrap_or_default().as_bytes());
     let found = given.find(|(name, _)| name == "filter_jobresult");
     omitted_tasks(&found.map(|(_, value)| value).unwrap_or_default())
 }
 
-/// `filter[name]` or `filter[name][operator]`; `None` for anything else, which filters nothing.
+/// Parses `filter[name]` and `filter[name][operator]` into the name and the operator. Anything else
+/// is not a filter.
 fn filter_key(key: &str) -> Option<(&str, &str)> {
     let inner = key.strip_prefix("filter[")?.strip_suffix(']')?;
     let (name, operator) = inner.split_once("][").unwrap_or((inner, "equals"));
@@ -149,7 +149,7 @@ fn filter_key(key: &str) -> Option<(&str, &str)> {
     (is_name && is_operator).then_some((name, operator))
 }
 
-/// Any operator but `contains` means equality.
+/// Returns the condition of a filter. Every operator except `contains` means equality.
 fn condition(name: &str, operator: &str, value: &str) -> Result<Condition, String> {
     let short = |text: &str| text.chars().take(64).collect::<String>();
     let name = name.replace('.', "_");
@@ -175,7 +175,7 @@ fn condition(name: &str, operator: &str, value: &str) -> Result<Condition, Strin
         }
         Column::Time(column) => {
             refuse("datetime")?;
-            Ok(Condition::Time(column, moment(value).ok_or_else(invalid)?))
+            Ok(Condition::Time(column, time(value).ok_or_else(invalid)?))
         }
         Column::Text(column) => Ok(match contains {
             true => Condition::Contains(column, Pattern::new(value)),
@@ -184,23 +184,24 @@ fn condition(name: &str, operator: &str, value: &str) -> Result<Condition, Strin
     }
 }
 
-/// A whole number as Python's `int` reads it, moved to the nearest end of what can be told apart.
+/// Parses a whole number as Python's `int` does. A number out of range becomes the nearest one in
+/// range.
 fn whole_number(text: &str) -> Option<i128> {
     let text = text.trim();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let fine = digits
+    let is_valid = digits
         .split('_')
-        .all(|some| !some.is_empty() && some.chars().all(|digit| digit.is_ascii_digit()));
-    if !fine {
+        .all(|group| !group.is_empty() && group.chars().all(|digit| digit.is_ascii_digit()));
+    if !is_valid {
         return None;
     }
     let number = digits.replace('_', "").parse().unwrap_or(i128::MAX);
     Some(if text.starts_with('-') { -number } else { number })
 }
 
-/// A moment in UTC, with `T` or a space before its time, to the microsecond; `Some(None)` when it
-/// is between two of our milliseconds.
-fn moment(text: &str) -> Option<Option<Timestamp>> {
+/// Parses a time in UTC with a precision of microseconds. Returns `Some(None)` for a time that is
+/// not a whole number of milliseconds, because no job can have it.
+fn time(text: &str) -> Option<Option<Timestamp>> {
     let text = text.trim();
     let text =
         if text.len() == 10 { format!("{text}T00:00:00") } else { text.replacen(' ', "T", 1) };
@@ -211,17 +212,17 @@ fn moment(text: &str) -> Option<Option<Timestamp>> {
     Some(digits.all(|digit| digit == '0').then_some(at))
 }
 
-/// Places of `job_tasks`, from the last to the first. A word given twice takes out two, as in the
-/// reference.
+/// Returns the indexes of the `job_tasks` to omit, in descending order. As in the reference, a
+/// repeated word omits two tasks.
 fn omitted_tasks(list: &str) -> Vec<usize> {
-    let places = list.split(',').filter_map(|word| match word {
+    let indexes = list.split(',').filter_map(|word| match word {
         "config" => Some(1),
         "diff" => Some(2),
         _ => None,
     });
-    let mut places: Vec<usize> = places.collect();
-    places.sort_by(|a, b| b.cmp(a));
-    places
+    let mut indexes: Vec<usize> = indexes.collect();
+    indexes.sort_by(|a, b| b.cmp(a));
+    indexes
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What clients are shown of a job: the fifteen keys of the reference, in its order, each always
-//! there.
+//! A job in the JSON of this surface: the fifteen keys of the reference, in its order. Every key is
+//! always present.
 
 use domain::job::{self, Status, Timestamp};
 use serde::Serialize;
@@ -28,13 +28,13 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// The job as it is shown, with the number of the one that comes after it; of its result, the
-    /// tasks at these places are left out.
+    /// Converts a job. `next` is the number of the job that follows it, and the tasks at the indexes
+    /// `omitted_tasks` are removed from its result.
     pub(super) fn new(job: job::Job, next: Option<u64>, omitted_tasks: &[usize]) -> Job {
         let change_score = job.result.as_ref().and_then(change_score);
         let exception = exception(&job);
         let finished_devices = job.started_at.map(|_| finished_devices(job.progress.as_ref()));
-        let mut result = job.result.or_else(|| reason(job.status, job.cancelled.as_ref()));
+        let mut result = job.result.or_else(|| abort_result(job.status, job.cancelled.as_ref()));
         if let Some(result) = &mut result
             && job.spec.action.as_str().starts_with("sync_devices")
         {
@@ -60,35 +60,36 @@ impl Job {
     }
 }
 
-/// A moment as Python writes one in UTC without saying so: microseconds unless they are zero.
+/// Formats a time as Python's `isoformat` does without a time zone: with microseconds unless they
+/// are zero.
 pub(super) fn time(at: Timestamp) -> String {
     let text = at.to_string();
     let text = text.trim_end_matches('Z');
     if text.contains('.') { format!("{text}000") } else { text.to_owned() }
 }
 
-/// Of a result that says how much it changed; nothing is no number.
+/// Returns the change score of a result, if it has one that is not zero.
 pub(super) fn change_score(result: &Value) -> Option<i64> {
     result.get("change_score")?.as_i64().filter(|score| *score != 0)
 }
 
-/// Who ended a job that has no result of its own, and why.
-fn reason(status: Status, cancelled: Option<&job::Cancellation>) -> Option<Value> {
+/// Returns the result of an aborted job without a result: who aborted it, and why.
+fn abort_result(status: Status, cancelled: Option<&job::Cancellation>) -> Option<Value> {
     let message = cancelled.map(abort_message)?;
     (status == Status::Cancel).then(|| json!({"message": message}))
 }
 
-/// What the reference says of an abort.
+/// Returns the reference's message for an abort.
 pub(super) fn abort_message(cancelled: &job::Cancellation) -> String {
-    let or = |text: &str, otherwise: &str| {
-        if text.is_empty() { otherwise.to_owned() } else { text.to_owned() }
+    let or_default = |text: &str, default: &str| {
+        if text.is_empty() { default.to_owned() } else { text.to_owned() }
     };
-    let reason = or(&cancelled.reason, "Aborted via API call");
-    format!("{reason} (aborted by {})", or(&cancelled.by, "unknown"))
+    let reason = or_default(&cancelled.reason, "Aborted via API call");
+    format!("{reason} (aborted by {})", or_default(&cancelled.by, "unknown"))
 }
 
 fn exception(job: &job::Job) -> Option<Value> {
-    let shown = |kind: &str, message: &str, traceback: &str| {
+    let exception = |kind: &str, message: &str, traceback: &str| {
         let args = [message];
         json!({"message": message, "type": kind, "args": args, "traceback": traceback})
     };
@@ -102,11 +103,12 @@ fn exception(job: &job::Job) -> Option<Value> {
                 Some(other) => other.to_string(),
                 None => String::new(),
             };
-            Some(shown(kind, message, &traceback))
+            Some(exception(kind, message, &traceback))
         }
         None if job.status == Status::WorkerShutdown => {
-            let message = "the worker shut down before the job was over; another job carries on";
-            Some(shown("WorkerShutdown", message, ""))
+            let message =
+                "the worker shut down before the job had finished; another job retries it";
+            Some(exception("WorkerShutdown", message, ""))
         }
         None => None,
     }
@@ -119,16 +121,16 @@ fn finished_devices(progress: Option<&Value>) -> Vec<String> {
     devices.into_iter().flatten().map(name).collect()
 }
 
-/// Leaves out tasks of each device by their places, if it has them all.
-fn omit_tasks(result: &mut Value, places: &[usize]) {
+/// Removes the tasks at these indexes from each device that has them all.
+fn omit_tasks(result: &mut Value, indexes: &[usize]) {
     let devices = result.get_mut("devices").and_then(Value::as_object_mut);
     for device in devices.into_iter().flat_map(|devices| devices.values_mut()) {
         let Some(tasks) = device.get_mut("job_tasks").and_then(Value::as_array_mut) else {
             continue;
         };
-        let mut left = tasks.clone();
-        if places.iter().all(|place| *place < left.len() && !left.remove(*place).is_null()) {
-            *tasks = left;
+        let mut rest = tasks.clone();
+        if indexes.iter().all(|index| *index < rest.len() && !rest.remove(*index).is_null()) {
+            *tasks = rest;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Job numbers in paths, and how jobs are found by number.
+//! Job numbers in paths, and finding jobs by number.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::refusal::Refusal;
 use crate::app::App;
 use crate::http_error::no_such_route;
 
-/// The job number in a path, as decimal digits without leading zeros. A path with anything else has
-/// no route.
+/// The job number in a path, as decimal digits without leading zeros. A path with anything else is
+/// answered like an unknown path.
 pub(super) struct JobNumber(String);
 
 impl FromRequestParts<Arc<App>> for JobNumber {

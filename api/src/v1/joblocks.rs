@@ -1,4 +1,4 @@
-//! GET and DELETE /joblocks: which locks are held, and a lock taken from whoever holds it.
+//! GET and DELETE /joblocks: lists the locks that are held, and clears a lock.
 
 use std::sync::Arc;
 
@@ -19,68 +19,69 @@ use crate::body;
 use crate::deadline::in_time;
 use crate::error::Error;
 
-/// The largest body.
 const BODY_BYTES: usize = 1024 * 1024;
-/// How many locks are read at once, and shown at most: the reference has no pages.
+/// The number of locks that are read at a time.
 const PAGE: usize = 100;
-const MAX: usize = 1000;
+/// The number of locks that are read at most, because the reference has no pages.
+const MAX_LOCKS: usize = 1000;
 
 /// A lock that is held.
 #[derive(Debug, Serialize)]
-struct Held {
+struct HeldLock {
     job_id: u64,
     name: LockName,
     start_time: Option<String>,
     abort: bool,
 }
 
-/// Those that are.
+/// A list of locks.
 #[derive(Debug, Serialize)]
-pub(super) struct Locks {
-    locks: Vec<Held>,
+pub(super) struct HeldLocks {
+    locks: Vec<HeldLock>,
 }
 
-/// What is gone.
+/// A lock that was cleared.
 #[derive(Debug, Serialize)]
-pub(super) struct Cleared {
+pub(super) struct ClearedLock {
     name: LockName,
     status: &'static str,
 }
 
-/// Lists the locks that are held; one with several holders several times. The limits of actions and
-/// classes, which the reference does not know, are not among them.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Success<Locks>>, Refusal> {
+/// Lists the locks that are held, once for each holder. The limits of actions and classes are not
+/// listed, because the reference does not have them.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Success<HeldLocks>>, Refusal> {
     in_time(async {
-        let (mut shown, mut start) = (Vec::new(), 0);
-        while start < MAX {
+        let (mut held, mut start) = (Vec::new(), 0);
+        while start < MAX_LOCKS {
             let (locks, total) = app.store.locks(start, PAGE).await?;
             start += PAGE;
-            shown.extend(locks.iter().filter(|lock| !lock.name.is_reserved()).flat_map(held));
+            held.extend(locks.iter().filter(|lock| !lock.name.is_reserved()).flat_map(by_holder));
             if start as u64 >= total {
                 break;
             }
         }
-        Ok(Json(Success::of(Locks { locks: shown })))
+        Ok(Json(Success::of(HeldLocks { locks: held })))
     })
     .await
 }
 
-fn held(lock: &Lock) -> Vec<Held> {
-    let one = |holder: &store::Holder| Held {
+fn by_holder(lock: &Lock) -> Vec<HeldLock> {
+    let one = |holder: &store::Holder| HeldLock {
         job_id: holder.job.number,
         name: lock.name.clone(),
-        // As Python's `str` writes a moment: with a space.
+        // Python's `str` formats a time with a space.
         start_time: holder.job.started_at.map(|at| time(at).replace('T', " ")),
         abort: holder.job.status == Status::CancelRequest,
     };
     lock.holders.iter().map(one).collect()
 }
 
-/// Clears a lock; the next in line gets it. Who held it goes on.
+/// Clears a lock: revokes it from its holders, which keep running, and grants it to the next jobs
+/// in its wait queue.
 pub(super) async fn clear(
     State(app): State<Arc<App>>,
     request: Request,
-) -> Result<Json<Success<Cleared>>, Refusal> {
+) -> Result<Json<Success<ClearedLock>>, Refusal> {
     let (head, body) = request.into_parts();
     let bytes = body::read(&head.headers, body, BODY_BYTES).await?;
     body::require_json(&head.headers)?;
@@ -89,7 +90,7 @@ pub(super) async fn clear(
     let name = match value.get("name") {
         None | Some(Value::Null) => "",
         Some(Value::String(name)) => name,
-        Some(_) => return Err(Error::invalid("name", "it must be a text").into()),
+        Some(_) => return Err(Error::invalid("name", "it must be a string").into()),
     };
     if name.is_empty() {
         return Err(Refusal::bad("No lock name specified"));
@@ -103,5 +104,5 @@ pub(super) async fn clear(
     if cleared.is_empty() {
         return Err(unknown());
     }
-    Ok(Json(Success::of(Cleared { name: lock, status: "deleted" })))
+    Ok(Json(Success::of(ClearedLock { name: lock, status: "deleted" })))
 }

@@ -1,12 +1,12 @@
-//! The header `Link` of a list: where its next and its last page are.
+//! The header `Link` of a list, with the URLs of the next and the last page.
 
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, Uri};
 
 use super::filter::JobQuery;
 
-/// The address that was asked, without its query, as the client wrote it; without a host if it told
-/// none.
+/// Returns the URL of the request without its query. If the request names no host, the URL is only
+/// a path.
 pub(super) fn base(uri: &Uri, headers: &HeaderMap) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let plain = |c: char| c.is_ascii_alphanumeric() || ".:-_[]".contains(c);
@@ -17,28 +17,28 @@ pub(super) fn base(uri: &Uri, headers: &HeaderMap) -> String {
     host.map_or_else(|| path.to_owned(), |host| format!("{scheme}://{host}{path}"))
 }
 
-/// The header; `None` on the last page, and when there is only one.
-pub(super) fn link(base: &str, wanted: &JobQuery, total: u64) -> Option<String> {
-    let last = total.div_ceil(wanted.per_page);
-    if wanted.page >= last {
+/// Returns the value of the header; `None` on the last page.
+pub(super) fn link(base: &str, query: &JobQuery, total: u64) -> Option<String> {
+    let last = total.div_ceil(query.per_page);
+    if query.page >= last {
         return None;
     }
     let to = |page: u64, relation: &str| {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in &wanted.parameters {
+        let mut encoded = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in &query.parameters {
             match name.as_str() {
-                "page" => query.append_pair("page", &page.to_string()),
-                // It would be in logs and histories from here on.
+                "page" => encoded.append_pair("page", &page.to_string()),
+                // A token in a link would end up in logs and browser histories.
                 "jwt" => continue,
-                _ => query.append_pair(name, value),
+                _ => encoded.append_pair(name, value),
             };
         }
-        if !wanted.parameters.iter().any(|(name, _)| name == "page") {
-            query.append_pair("page", &page.to_string());
+        if !query.parameters.iter().any(|(name, _)| name == "page") {
+            encoded.append_pair("page", &page.to_string());
         }
-        format!("<{base}?{}>; rel=\"{relation}\"", query.finish())
+        format!("<{base}?{}>; rel=\"{relation}\"", encoded.finish())
     };
-    Some(format!("{},{}", to(wanted.page + 1, "next"), to(last, "last")))
+    Some(format!("{},{}", to(query.page + 1, "next"), to(last, "last")))
 }
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_leads_on_with_all_that_was_asked() {
+    fn a_link_repeats_the_query_without_the_token() {
         let cases = [
             ("", 50, None),
             ("", 0, None),
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base_is_what_the_client_wrote() {
+    fn the_base_has_the_host_and_scheme_of_the_client() {
         let uri: Uri = "/api/v1.0/jobs?page=1".parse().unwrap();
         let mut headers = HeaderMap::new();
         assert_eq!(base(&uri, &headers), "/api/v1.0/jobs");

@@ -1,9 +1,9 @@
-//! GET /jobs: what an index serves is read from it, everything else is a walk.
+//! GET /jobs: reads a page from an index if one has the requested jobs, and scans jobs otherwise.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{RawQuery, State as Of};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use domain::job::{self, ActionName};
 use store::{JobIndex, Store, StoreError};
@@ -23,33 +23,33 @@ const BY_TIME: Column = Column::Time(Time::Scheduled);
 
 /// Lists jobs.
 pub(super) async fn list(
-    Of(app): Of<Arc<App>>,
+    State(app): State<Arc<App>>,
     uri: Uri,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<(HeaderMap, Json<Success<Jobs>>), Refusal> {
-    let wanted = parse_query(raw.as_deref());
-    let wanted = wanted.map_err(|why| Refusal::bad(format!("Unable to filter jobs: {why}")))?;
-    let (found, order) = in_time(find(&app, &wanted)).await?;
-    // As the reference counts: a page without jobs has none in all.
+    let query = parse_query(raw.as_deref());
+    let query = query.map_err(|why| Refusal::bad(format!("Unable to filter jobs: {why}")))?;
+    let (found, order) = in_time(find(&app, &query)).await?;
+    // As in the reference, the total of an empty page is 0.
     let total = if found.jobs.is_empty() { 0 } else { found.total };
     let mut answer = HeaderMap::new();
     answer.insert("x-total-count", total.into());
-    if found.cut {
+    if found.is_truncated {
         answer.insert("x-result-truncated", HeaderValue::from_static("true"));
     }
     if let Some(order) = order {
         answer.insert("x-result-order", HeaderValue::from_static(order));
     }
-    let link = link::link(&link::base(&uri, &headers), &wanted, total);
+    let link = link::link(&link::base(&uri, &headers), &query, total);
     if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
         answer.insert("link", link);
     }
-    let jobs = show_jobs(&app.store, found.jobs, &wanted.omitted_tasks).await?;
+    let jobs = show_jobs(&app.store, found.jobs, &query.omitted_tasks).await?;
     Ok((answer, Json(Success::jobs(jobs))))
 }
 
-/// Jobs as they are shown.
+/// Converts jobs to the JSON of this surface.
 pub(super) async fn show_jobs(
     store: &Store,
     jobs: Vec<job::Job>,
@@ -64,29 +64,29 @@ pub(super) async fn show_jobs(
     Ok(jobs.into_iter().map(show).collect())
 }
 
-/// The page, and the order that it is in if that is not the one that was asked for.
-async fn find(app: &App, wanted: &JobQuery) -> Result<(Found, Option<&'static str>), Error> {
-    let by_number = wanted.sort == BY_ID && wanted.conditions.is_empty();
-    let served = if by_number { Some(JobIndex::Number) } else { served(wanted) };
-    if let Some(index) = served {
-        let sorted = by_number || wanted.sort == BY_TIME;
+/// Returns the page, and its order if that differs from the requested one.
+async fn find(app: &App, query: &JobQuery) -> Result<(Found, Option<&'static str>), Error> {
+    let by_number = query.sort == BY_ID && query.conditions.is_empty();
+    let index = if by_number { Some(JobIndex::Number) } else { matching_index(query) };
+    if let Some(index) = index {
+        let sorted = by_number || query.sort == BY_TIME;
         if sorted || app.store.count(&index).await? > SORTED_JOBS {
-            let start = (wanted.page - 1).saturating_mul(wanted.per_page);
-            let part = (start, wanted.per_page);
-            let (jobs, total) = app.store.page(&index, wanted.descending, part).await?;
+            let start = (query.page - 1).saturating_mul(query.per_page);
+            let range = (start, query.per_page);
+            let (jobs, total) = app.store.page(&index, query.descending, range).await?;
             let order = (!sorted).then_some("scheduled_time");
-            return Ok((Found { jobs, total, cut: false }, order));
+            return Ok((Found { jobs, total, is_truncated: false }, order));
         }
     }
-    Ok((scan(app, wanted).await?, None))
+    Ok((scan(app, query).await?, None))
 }
 
-/// The index that has what is wanted, and nothing else, in the order of `scheduled_time`.
-fn served(wanted: &JobQuery) -> Option<JobIndex> {
-    if wanted.sort != BY_ID && wanted.sort != BY_TIME {
+/// Returns the index, ordered by `scheduled_time`, that contains exactly the jobs of the query.
+fn matching_index(query: &JobQuery) -> Option<JobIndex> {
+    if query.sort != BY_ID && query.sort != BY_TIME {
         return None;
     }
-    match &wanted.conditions[..] {
+    match &query.conditions[..] {
         [] => Some(JobIndex::Due),
         [Condition::State(state)] => Some(JobIndex::Statuses(state.statuses())),
         [Condition::Is(Text::FunctionName, name)] => {

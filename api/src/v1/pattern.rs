@@ -1,7 +1,7 @@
-//! `contains`, as the reference's database has it: `ILIKE '%…%'`, where `%` is any text, `_` any
-//! character, and `\` makes the next one plain. Case counts nothing.
+//! The operator `contains`, as the database of the reference evaluates it: `ILIKE '%…%'`, where `%`
+//! matches any text, `_` any character, and `\` escapes the next character. Case is ignored.
 
-/// What a text is to contain.
+/// A text that another text must contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern(Vec<Part>);
 
@@ -12,14 +12,15 @@ enum Part {
     Plain(char),
 }
 
-/// No text that is looked at is longer, so that a longer pattern matches none.
+/// Only this much of a text is compared, so a longer pattern matches no text.
 const MAX_CHARACTERS: usize = 1024;
 
 impl Pattern {
-    /// Reads what stands between the two `%`.
+    /// Parses the pattern between the two `%`.
     pub(super) fn new(text: &str) -> Pattern {
         let mut parts = vec![Part::Any];
-        // Letter by letter, as in the text: the whole of `ΑΣ` would end in another small sigma.
+        // Characters are lowered one by one, as in the text: `ΑΣ` as a whole would end in a final
+        // sigma.
         let mut characters = text.chars().flat_map(char::to_lowercase);
         let mut open = true;
         while let Some(character) = characters.next() {
@@ -29,7 +30,7 @@ impl Pattern {
                 '_' => Part::One,
                 '\\' => match characters.next() {
                     Some(next) => Part::Plain(next),
-                    // It makes the closing % plain.
+                    // It escapes the closing %.
                     None => {
                         open = false;
                         Part::Plain('%')
@@ -45,7 +46,7 @@ impl Pattern {
         Pattern(parts)
     }
 
-    /// Whether a text contains it.
+    /// Returns true if a text contains the pattern.
     pub(super) fn matches(&self, text: &str) -> bool {
         if self.0.len() > 2 * MAX_CHARACTERS {
             return false;
@@ -53,19 +54,19 @@ impl Pattern {
         let text: Vec<char> =
             text.chars().flat_map(char::to_lowercase).take(MAX_CHARACTERS).collect();
         let (mut at, mut part) = (0, 0);
-        // Where to go on when it fits no further: behind the last `Any`, one character later.
-        let mut again: Option<(usize, usize)> = None;
+        // Where to continue after a mismatch: at the last `Any`, one character later.
+        let mut backtrack: Option<(usize, usize)> = None;
         while at < text.len() {
             match self.0.get(part) {
                 Some(Part::Any) => {
-                    again = Some((at, part));
+                    backtrack = Some((at, part));
                     part += 1;
                 }
                 Some(Part::One) => (at, part) = (at + 1, part + 1),
                 Some(Part::Plain(plain)) if *plain == text[at] => (at, part) = (at + 1, part + 1),
                 Some(Part::Plain(_)) | None => {
-                    let Some((from, any)) = again else { return false };
-                    again = Some((from + 1, any));
+                    let Some((from, any)) = backtrack else { return false };
+                    backtrack = Some((from + 1, any));
                     (at, part) = (from + 1, any + 1);
                 }
             }
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_matches_as_the_database_does() {
+    fn a_pattern_matches_as_in_the_database() {
         let cases = [
             ("sync", "device_SYNC_to", true),
             ("SYNC", "sync", true),

@@ -1,5 +1,5 @@
-//! The one place where an error becomes an answer of the v1.0 surface:
-//! `{"status":"error","message":…}`. Where the reference has a text of its own, the message begins
+//! The one place where an error becomes an answer of the v1.0 surface, which is
+//! `{"status":"error","message":…}`. If the reference has a text for the status, the message begins
 //! with it.
 
 use axum::http::StatusCode;
@@ -17,7 +17,7 @@ pub(crate) struct Refusal {
     message: String,
 }
 
-/// Its body, in the order of the reference.
+/// The body of an error.
 #[derive(Serialize)]
 struct Body {
     status: &'static str,
@@ -25,12 +25,12 @@ struct Body {
 }
 
 impl Refusal {
-    /// A request that is refused with this status, in the reference's words.
+    /// Creates a refusal with this status and a text of the reference.
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
         Refusal { status, message: message.into() }
     }
 
-    /// A request that is refused in the reference's words.
+    /// Creates a refusal with the status 400 and a text of the reference.
     pub(super) fn bad(message: impl Into<String>) -> Refusal {
         Refusal { status: StatusCode::BAD_REQUEST, message: message.into() }
     }
@@ -43,7 +43,7 @@ impl From<Error> for Refusal {
             StatusCode::UNAUTHORIZED if error == WRONG_TOKEN => "Could not decode JWT token",
             StatusCode::UNAUTHORIZED => "JWT token missing?",
             StatusCode::FORBIDDEN => "You don't seem to have the rights to execute this call",
-            // As the reference's server calls it.
+            // The reference uses this older name of the status.
             StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
             other => other.canonical_reason().unwrap_or("Error"),
         };

@@ -1,5 +1,5 @@
-//! Lists that no index serves: the jobs of the narrowest index are looked at, newest first, in
-//! small steps and for a bounded time, and what matches is put in order.
+//! Lists that no index contains: the jobs of the smallest suitable index are examined, newest
+//! first, in small steps and for a limited time, and the matching ones are sorted.
 
 use std::time::Duration;
 
@@ -20,100 +20,101 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// A scan ends when it has found this many jobs.
 const MAX_FOUND: usize = 100_000;
 
-/// What a walk came to.
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The page.
+    /// The jobs of the page.
     pub(super) jobs: Vec<Job>,
-    /// How many match.
+    /// The number of jobs that match.
     pub(super) total: u64,
-    /// It ended before it had looked at all jobs.
-    pub(super) cut: bool,
+    /// True if the scan ended before it had examined all jobs.
+    pub(super) is_truncated: bool,
 }
 
-/// The values of a column, in their order.
+/// The value of the column by which jobs are sorted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum SortKey {
     Number(i64),
     Text(String),
 }
 
-/// A job that matches: none of the column comes last, and of the same the number decides.
+/// A job that matches, in the order of sorting: first whether the column is empty, then its value,
+/// then the number of the job.
 type Match = (bool, Option<SortKey>, u64, JobId);
 
-/// Walks, sorts, and reads the page. Of long walks some go on at once, others wait.
-pub(super) async fn scan(app: &App, wanted: &JobQuery) -> Result<Found, Error> {
+/// Scans and sorts jobs, and reads those of the page. Only a few long scans run at the same time.
+pub(super) async fn scan(app: &App, query: &JobQuery) -> Result<Found, Error> {
     let store = &app.store;
-    let Some(conditions) = resolved(store, &wanted.conditions).await? else {
+    let Some(conditions) = resolve(store, &query.conditions).await? else {
         return Ok(Found::default());
     };
-    let Some(mut rows) = narrowest(store, wanted).await? else { return Ok(Found::default()) };
+    let Some(mut rows) = smallest_index(store, query).await? else { return Ok(Found::default()) };
     let _permit = match rows.total() > SORTED_JOBS {
         true => Some(app.scans.acquire().await.map_err(|_| Error::Internal)?),
         false => None,
     };
-    let until = Instant::now() + TIME_LIMIT;
+    let deadline = Instant::now() + TIME_LIMIT;
     let mut found: Vec<Match> = Vec::new();
-    let mut cut = false;
-    while let Some(some) = rows.next().await? {
-        for row in some.iter().filter(|row| conditions.iter().all(|one| one.holds(row))) {
-            let key = key(row, wanted.sort);
+    let mut is_truncated = false;
+    while let Some(batch) = rows.next().await? {
+        for row in batch.iter().filter(|row| conditions.iter().all(|one| one.is_met(row))) {
+            let key = sort_key(row, query.sort);
             found.push((key.is_none(), key, row.number, row.id));
         }
-        if found.len() >= MAX_FOUND || Instant::now() > until {
-            cut = true;
+        if found.len() >= MAX_FOUND || Instant::now() > deadline {
+            is_truncated = true;
             break;
         }
     }
-    if wanted.sort == Column::Number(Number::NextJobId) {
-        number_what_is_next(store, &mut found).await?;
+    if query.sort == Column::Number(Number::NextJobId) {
+        look_up_next_numbers(store, &mut found).await?;
     }
     found.sort_unstable();
-    if wanted.descending {
+    if query.descending {
         found.reverse();
     }
     let total = found.len() as u64;
-    let start = (wanted.page - 1).saturating_mul(wanted.per_page);
+    let start = (query.page - 1).saturating_mul(query.per_page);
     let page = found.into_iter().skip(usize::try_from(start).unwrap_or(usize::MAX));
-    let ids: Vec<JobId> = page.take(wanted.per_page as usize).map(|(.., id)| id).collect();
-    Ok(Found { jobs: store.jobs_by_id(&ids).await?, total, cut })
+    let ids: Vec<JobId> = page.take(query.per_page as usize).map(|(.., id)| id).collect();
+    Ok(Found { jobs: store.jobs_by_id(&ids).await?, total, is_truncated })
 }
 
-/// A condition, or the job that another must go on with.
-enum Test<'a> {
-    Of(&'a Condition),
-    Next(JobId),
+/// A condition that can be evaluated without the store.
+enum ResolvedCondition<'a> {
+    Column(&'a Condition),
+    NextJob(JobId),
 }
 
-/// Looks up the jobs that conditions name by number; `None` when there is no such, and none can
-/// match.
-async fn resolved<'a>(
+/// Looks up the jobs that conditions reference by number; `None` if one does not exist, so that no
+/// job can match.
+async fn resolve<'a>(
     store: &Store,
     conditions: &'a [Condition],
-) -> Result<Option<Vec<Test<'a>>>, StoreError> {
-    let mut tests = Vec::new();
+) -> Result<Option<Vec<ResolvedCondition<'a>>>, StoreError> {
+    let mut resolved = Vec::new();
     for condition in conditions {
         let Condition::Number(Number::NextJobId, number) = condition else {
-            tests.push(Test::Of(condition));
+            resolved.push(ResolvedCondition::Column(condition));
             continue;
         };
         let Ok(number) = u64::try_from(*number) else { return Ok(None) };
         let Some(job) = store.job_numbered(number).await? else { return Ok(None) };
-        tests.push(Test::Next(job.id));
+        resolved.push(ResolvedCondition::NextJob(job.id));
     }
-    Ok(Some(tests))
+    Ok(Some(resolved))
 }
 
-/// A walk over the index that leaves the fewest jobs to look at; `None` when no job can match.
-async fn narrowest(store: &Store, wanted: &JobQuery) -> Result<Option<JobRows>, StoreError> {
-    let columns = wanted.conditions.iter().map(Condition::column).chain([wanted.sort]);
+/// Returns the jobs of the index with the fewest jobs to examine; `None` if no job can match.
+async fn smallest_index(store: &Store, query: &JobQuery) -> Result<Option<JobRows>, StoreError> {
+    let columns = query.conditions.iter().map(Condition::column).chain([query.sort]);
     let mut needs = RowFields::default();
     for column in columns {
         needs.spec |= matches!(column, Column::Text(column) if column != Text::FunctionName);
         needs.result |= column == Column::Number(Number::ChangeScore);
     }
-    let mut narrowest = store.job_rows(&JobIndex::Number, None, needs).await?;
-    for condition in &wanted.conditions {
+    let mut smallest = store.job_rows(&JobIndex::Number, None, needs).await?;
+    for condition in &query.conditions {
         let (index, only) = match condition {
             Condition::State(state) => (JobIndex::Statuses(state.statuses()), None),
             Condition::Is(Text::FunctionName, name) => match name.parse::<ActionName>() {
@@ -132,29 +133,29 @@ async fn narrowest(store: &Store, wanted: &JobQuery) -> Result<Option<JobRows>, 
             | Condition::Contains(..) => continue,
         };
         let rows = store.job_rows(&index, only, needs).await?;
-        if rows.total() < narrowest.total() {
-            narrowest = rows;
+        if rows.total() < smallest.total() {
+            smallest = rows;
         }
     }
-    Ok(Some(narrowest))
+    Ok(Some(smallest))
 }
 
-impl Test<'_> {
-    fn holds(&self, row: &JobRow) -> bool {
+impl ResolvedCondition<'_> {
+    fn is_met(&self, row: &JobRow) -> bool {
         let condition = match self {
-            Test::Next(id) => return row.next == Some(*id),
-            Test::Of(condition) => condition,
+            ResolvedCondition::NextJob(id) => return row.next == Some(*id),
+            ResolvedCondition::Column(condition) => condition,
         };
         match condition {
             Condition::State(state) => State::of(row.status) == *state,
-            Condition::Number(Number::Id, wanted) => i128::from(row.number) == *wanted,
-            Condition::Number(Number::ChangeScore, wanted) => {
-                score(row).is_some_and(|score| i128::from(score) == *wanted)
+            Condition::Number(Number::Id, id) => i128::from(row.number) == *id,
+            Condition::Number(Number::ChangeScore, value) => {
+                score(row).is_some_and(|score| i128::from(score) == *value)
             }
-            // It is looked up before.
+            // `resolve` has replaced it by `NextJob`.
             Condition::Number(Number::NextJobId, _) => false,
-            Condition::Time(column, wanted) => wanted.is_some() && time(row, *column) == *wanted,
-            Condition::Is(column, wanted) => text(row, *column) == Some(wanted),
+            Condition::Time(column, at) => at.is_some() && time(row, *column) == *at,
+            Condition::Is(column, value) => text(row, *column) == Some(value),
             Condition::Contains(column, pattern) => {
                 text(row, *column).is_some_and(|text| pattern.matches(text))
             }
@@ -195,24 +196,25 @@ fn text(row: &JobRow, column: Text) -> Option<&str> {
     }
 }
 
-fn key(row: &JobRow, column: Column) -> Option<SortKey> {
+fn sort_key(row: &JobRow, column: Column) -> Option<SortKey> {
     match column {
         Column::Status => Some(SortKey::Number(State::of(row.status) as i64)),
         Column::Number(Number::Id) => Some(SortKey::Number(0)),
         Column::Number(Number::ChangeScore) => score(row).map(SortKey::Number),
-        // Its number is looked up when all is found.
+        // The number is looked up when all matches are known.
         Column::Number(Number::NextJobId) => row.next.map(|_| SortKey::Number(0)),
         Column::Time(column) => time(row, column).map(|at| SortKey::Number(at.ms())),
         Column::Text(column) => text(row, column).map(|text| SortKey::Text(text.to_owned())),
     }
 }
 
-async fn number_what_is_next(store: &Store, found: &mut [Match]) -> Result<(), StoreError> {
-    let linked: Vec<JobId> = found.iter().filter(|(none, ..)| !none).map(|(.., id)| *id).collect();
-    let numbers = store.next_numbers(&linked).await?;
-    for (none, key, _, id) in found {
+async fn look_up_next_numbers(store: &Store, found: &mut [Match]) -> Result<(), StoreError> {
+    let with_next = found.iter().filter(|(is_empty, ..)| !is_empty);
+    let with_next: Vec<JobId> = with_next.map(|(.., id)| *id).collect();
+    let numbers = store.next_numbers(&with_next).await?;
+    for (is_empty, key, _, id) in found {
         *key = numbers.get(id).map(|number| SortKey::Number(*number as i64));
-        *none = key.is_none();
+        *is_empty = key.is_none();
     }
     Ok(())
 }

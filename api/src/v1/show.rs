@@ -1,4 +1,4 @@
-//! GET /job/{number}.
+//! GET /job/{number}: returns a job.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use crate::app::App;
 use crate::deadline::in_time;
 
-/// Shows a job.
+/// Returns a job.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     number: JobNumber,

@@ -1,6 +1,6 @@
-//! Socket.IO, as the reference has it: a client says with the event `events` what it wants to hear,
-//! and hears it by the same name. What is told here comes from the same stream as the events of v0,
-//! so it is never told before it is so.
+//! The Socket.IO server of the reference: a client subscribes with the event `events` and receives
+//! messages with the same event. The messages come from the same stream as the events of v0, so a
+//! message is never sent before the change is stored.
 
 mod broadcast;
 mod message;
@@ -21,58 +21,57 @@ use tokio::sync::{Notify, watch};
 
 use rooms::{EVENT, room};
 
-/// Messages that wait for a slow client; what comes then is dropped.
-const MAX_WAITING: usize = 1024;
-/// The largest request or answer of a client that polls.
+/// The number of messages that are queued for a slow client; further ones are dropped.
+const MAX_QUEUED: usize = 1024;
+/// The largest request and response of a polling client.
 const MAX_BYTES: u64 = 1024 * 1024;
-/// How long a subscription waits until the stream is followed.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a subscription waits until the event stream is followed.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The clients, and what is done for them.
+/// The Socket.IO server and its clients.
 pub(crate) struct SocketIoServer {
     io: SocketIo,
     connected: Arc<Notify>,
     followed: Arc<watch::Sender<bool>>,
 }
 
-/// Why a client is not let in.
+/// Why a client is refused.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
-    #[error("as many clients are connected as may be at once")]
-    Full,
-    #[error("a page of another origin may not listen")]
-    Origin,
+enum ConnectError {
+    #[error("the limit of clients is reached")]
+    TooManyClients,
+    #[error("pages of other origins are not allowed")]
+    CrossOrigin,
 }
 
 impl SocketIoServer {
-    /// The layer that answers under `/socket.io`, and what tells its clients.
-    pub(crate) fn new(most: usize) -> (SocketIoLayer, SocketIoServer) {
+    /// Creates the server, and the layer that serves `/socket.io` to at most `max_clients`.
+    pub(crate) fn new(max_clients: usize) -> (SocketIoLayer, SocketIoServer) {
         let (layer, io) = SocketIo::builder()
             .req_path("/socket.io")
-            .max_buffer_size(MAX_WAITING)
+            .max_buffer_size(MAX_QUEUED)
             .max_payload(MAX_BYTES)
-            .connect_timeout(PATIENCE)
+            .connect_timeout(SUBSCRIBE_TIMEOUT)
             .build_layer();
         let connected: Arc<Notify> = Arc::default();
         let followed = Arc::new(watch::Sender::new(false));
-        let (to_tell, is_followed) = (Arc::clone(&connected), Arc::clone(&followed));
-        let welcome = move |socket: SocketRef| {
+        let (notify, is_followed) = (Arc::clone(&connected), Arc::clone(&followed));
+        let on_connect = move |socket: SocketRef| {
             let is_followed = Arc::clone(&is_followed);
-            to_tell.notify_one();
+            notify.notify_one();
             let subscribe =
-                async move |socket: SocketRef, TryData(wanted): TryData<Value>, ack: AckSender| {
-                    let room = wanted.ok().as_ref().and_then(room);
-                    let heard = match room {
+                async move |socket: SocketRef, TryData(request): TryData<Value>, ack: AckSender| {
+                    let room = match request.ok().as_ref().and_then(room) {
                         Some(room) => wait_until_followed(&is_followed).await.then_some(room),
                         None => None,
                     };
-                    let answer = if heard.is_some() { Value::Null } else { Value::Bool(false) };
-                    // First it is in the room, then it is told so.
-                    if let Some(room) = heard {
+                    let answer = if room.is_some() { Value::Null } else { Value::Bool(false) };
+                    // The client joins before the acknowledgement, so that it misses no message.
+                    if let Some(room) = room {
                         socket.join(room);
                     }
                     if let Err(error) = ack.send(&answer) {
-                        tracing::debug!(%error, "a client left before it was answered");
+                        tracing::debug!(%error, "a client disconnected before its acknowledgement");
                     }
                 };
             socket.on(EVENT, subscribe);
@@ -80,23 +79,24 @@ impl SocketIoServer {
         };
         let admit = async move |socket: SocketRef, io: SocketIo| {
             if is_cross_origin(&socket.req_parts().headers) {
-                return Err(Refused::Origin);
+                return Err(ConnectError::CrossOrigin);
             }
-            if io.sockets().len() >= most { Err(Refused::Full) } else { Ok(()) }
+            let is_full = io.sockets().len() >= max_clients;
+            if is_full { Err(ConnectError::TooManyClients) } else { Ok(()) }
         };
-        io.ns("/", welcome.with(admit));
+        io.ns("/", on_connect.with(admit));
         (layer, SocketIoServer { io, connected, followed })
     }
 }
 
-/// Waits until the stream is followed, so that nothing that happens after the answer is missed.
+/// Waits until the event stream is followed, so that no event after the answer is missed.
 async fn wait_until_followed(followed: &watch::Sender<bool>) -> bool {
     let mut followed = followed.subscribe();
     let waiting = followed.wait_for(|followed| *followed);
-    matches!(tokio::time::timeout(PATIENCE, waiting).await, Ok(Ok(_)))
+    matches!(tokio::time::timeout(SUBSCRIBE_TIMEOUT, waiting).await, Ok(Ok(_)))
 }
 
-/// A page that was not loaded from here: browsers ask nobody before they open a WebSocket.
+/// Returns true for a request by a page of another origin. Browsers do not apply CORS to WebSockets.
 fn is_cross_origin(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(origin) = text(ORIGIN) else { return false };
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_pages_from_here_may_listen() {
+    fn a_page_of_another_origin_is_detected() {
         let cases = [
             (None, false),
             (Some("http://here:8080"), false),

@@ -1,8 +1,8 @@
-//! The seven states of the reference, and which of our statuses each of them is.
+//! The seven states of the reference, and the statuses that each of them covers.
 
 use domain::job::Status;
 
-/// Where a job is in its life, as the reference says it, in the order of its enum.
+/// The state of a job, in the order of the reference's enum, by which jobs are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
     Unknown,
@@ -25,7 +25,7 @@ impl State {
         State::Aborting,
     ];
 
-    /// What a status is called here.
+    /// Returns the state of a job in this status.
     pub(super) fn of(status: Status) -> State {
         match status {
             Status::Waiting => State::Scheduled,
@@ -41,18 +41,18 @@ impl State {
         }
     }
 
-    /// The state with this name in any case.
+    /// Returns the state with this name, ignoring case.
     pub(super) fn named(name: &str) -> Option<State> {
         State::ALL.into_iter().find(|state| state.as_str() == name.to_uppercase())
     }
 
-    /// The statuses that jobs in lists may have and that are this state.
+    /// Returns the statuses of listed jobs that are in this state.
     pub(super) fn statuses(self) -> Vec<Status> {
         let listed = Status::ALL.into_iter().filter(|status| *status != Status::Deleted);
         listed.filter(|status| State::of(*status) == self).collect()
     }
 
-    /// The name that travels.
+    /// Returns the name of the state on the wire.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             State::Unknown => "UNKNOWN",
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_but_deleted_is_in_one_state() {
+    fn every_status_except_deleted_is_in_one_state() {
         let all: Vec<Status> = State::ALL.into_iter().flat_map(State::statuses).collect();
         assert_eq!(all.len(), Status::ALL.len() - 1);
         assert!(Status::ALL.iter().all(|one| *one == Status::Deleted || all.contains(one)));

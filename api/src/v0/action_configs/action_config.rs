@@ -1,5 +1,5 @@
-//! The configuration of an action on the wire: the values that its jobs have unless they set their
-//! own. It takes precedence over what workers announce, and does not affect existing jobs.
+//! The JSON of action configurations: default values for the jobs of an action. They take
+//! precedence over the defaults that workers announce, and do not affect existing jobs.
 
 use domain::bounds;
 use domain::capacity::{CapacityMap, Class};
@@ -15,8 +15,8 @@ use crate::error::{Error, at_field};
 use crate::v0::wire::body::Object;
 use crate::v0::wire::schemas;
 
-/// What jobs of an action shall have unless they say otherwise. Only `action` is required; what is not given, or `null`,
-/// is left to the workers. A field that is not listed here is refused.
+/// The default values for jobs of an action. Only `action` is required. For fields that are absent
+/// or `null`, the defaults of the workers apply. Unknown fields are refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({
@@ -25,44 +25,47 @@ use crate::v0::wire::schemas;
     "maxRunningPer": {"key": "{{tenant}}", "permits": 1},
 }))]
 pub(in crate::v0) struct ActionConfigCreate {
-    /// The action.
+    /// The name of the action.
     #[schema(value_type = schemas::Action, required, nullable = false)]
     action: Option<ActionName>,
-    /// What to do it with. A job's own parameters go before these one by one.
+    /// The default parameters. A parameter that a job sets itself takes precedence.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
-    /// How often a job is tried again when it fails.
+    /// The number of retries of a job that fails.
     #[schema(maximum = 100)]
     retries: Option<u32>,
-    /// Whole units that a job needs, by type.
+    /// The capacity units that a job needs.
     #[schema(value_type = Option<schemas::Capacity>)]
     capacity_map: Option<CapacityMap>,
-    /// From a job's start to SIGTERM, like `15m`; none when empty.
+    /// The time from the start of a job to SIGTERM, like `15m`. Empty means not configured.
     #[schema(value_type = Option<schemas::Duration>)]
     deadline: Option<GoDuration>,
-    /// From SIGTERM to SIGKILL.
+    /// The time from SIGTERM to SIGKILL. Empty means not configured.
     #[schema(value_type = Option<schemas::Duration>)]
     stop_timeout: Option<GoDuration>,
-    /// How many of its jobs run at once in the whole fleet: the permits of lock `action:<action>`.
+    /// The maximum number of its jobs that run at the same time on all workers: the permits of the
+    /// lock `action:<action>`.
     #[schema(minimum = 1, maximum = 1_000_000)]
     max_running: Option<u32>,
-    /// How many of those run at once that have the same key.
+    /// The maximum number of its jobs with the same key that run at the same time.
     #[schema(value_type = Option<RunningPer>)]
     max_running_per: Option<Object<store::RunningPer>>,
 }
 
-/// A limit for each of the keys that jobs of an action have.
+/// A limit for the jobs of an action that have the same key.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"key": "{{tenant}}", "permits": 1}))]
 struct RunningPer {
-    /// The key, made of the job's parameters.
+    /// The template of the key, with parameters of the job in `{{…}}`.
     key: String,
-    /// How many run at once: the permits of each lock `action:<action>:<key>`.
+    /// The maximum number of jobs that run at the same time: the permits of each lock
+    /// `action:<action>:<key>`.
     #[schema(minimum = 1, maximum = 1_000_000)]
     permits: u32,
 }
 
-/// What jobs of an action have unless they say otherwise; `null`, or an empty duration, is left to the workers.
+/// The default values for jobs of an action. For fields that are `null` or an empty duration, the
+/// defaults of the workers apply.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -72,37 +75,37 @@ struct RunningPer {
     "maxRunningPer": {"key": "{{tenant}}", "permits": 1},
 }))]
 pub(in crate::v0) struct ActionConfig {
-    /// Its identity: one that is deleted and made again has another.
+    /// The id of the configuration. It changes if the configuration is deleted and created again.
     #[schema(value_type = String, format = Uuid)]
     id: Uuid,
-    /// The action.
+    /// The name of the action.
     #[schema(value_type = schemas::Action)]
     action: ActionName,
-    /// What to do it with.
+    /// The default parameters.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
-    /// How often a job is tried again.
+    /// The number of retries of a job that fails.
     retries: Option<u32>,
-    /// What a job needs.
+    /// The capacity units that a job needs.
     #[schema(value_type = Option<schemas::Capacity>)]
     capacity_map: Option<CapacityMap>,
-    /// From a job's start to SIGTERM.
+    /// The time from the start of a job to SIGTERM.
     #[schema(value_type = schemas::Duration)]
     deadline: GoDuration,
-    /// From SIGTERM to SIGKILL.
+    /// The time from SIGTERM to SIGKILL.
     #[schema(value_type = schemas::Duration)]
     stop_timeout: GoDuration,
-    /// How many of its jobs run at once.
+    /// The maximum number of its jobs that run at the same time on all workers.
     max_running: Option<u32>,
-    /// How many of those run at once that have the same key.
+    /// The maximum number of its jobs with the same key that run at the same time.
     max_running_per: Option<RunningPer>,
 }
 
-/// All that is configured.
+/// A list of action configurations.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::v0) struct ActionConfigs {
-    /// By action.
+    /// The action configurations, ordered by action.
     pub(super) action_configs: Vec<ActionConfig>,
 }
 
@@ -138,7 +141,7 @@ fn checked_permits(field: &str, permits: Option<u32>) -> Result<Option<u32>, Err
 fn checked_per(per: store::RunningPer) -> Result<store::RunningPer, Error> {
     checked_permits("maxRunningPer.permits", Some(per.permits))?;
     if !per.key.contains("{{") || per.key.chars().count() > 255 {
-        let why = "it must have a parameter in it, like {{tenant}}, and at most 255 characters";
+        let why = "it must contain a parameter, like {{tenant}}, and at most 255 characters";
         return Err(Error::invalid("maxRunningPer.key", why));
     }
     Ok(per)

@@ -1,4 +1,4 @@
-//! Crons on the wire: what clients send to have one, and what they are shown of it.
+//! The JSON of crons: the body that sets one, and the object that is returned.
 
 use domain::bounds;
 use domain::capacity::{CapacityMap, Class};
@@ -15,8 +15,8 @@ use crate::error::{Error, at_field};
 use crate::v0::wire::fields;
 use crate::v0::wire::schemas;
 
-/// A cron to be made, or changed if its name is there. Only `action` and `schedule` are required. A field that is not
-/// listed here is refused.
+/// A cron to create or replace. Only `action` and `schedule` are required. Unknown fields are
+/// refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({
@@ -26,52 +26,57 @@ use crate::v0::wire::schemas;
     "locks": ["devices"],
 }))]
 pub(in crate::v0) struct CronCreate {
-    /// Its name, 1 to 64 characters of A-Z a-z 0-9 _ . -; the action unless given.
+    /// The name of the cron: 1 to 64 characters of A-Z a-z 0-9 _ . -. Defaults to the action.
     #[schema(value_type = Option<schemas::CronName>)]
     name: Option<CronName>,
-    /// What to do.
+    /// The action that its jobs run.
     #[schema(value_type = schemas::Action, required, nullable = false)]
     action: Option<ActionName>,
-    /// When: seconds, minutes, hours, day of month, month, day of week (0 and 7 are Sunday); five fields are without
-    /// seconds; also `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly` and `@every 90s`.
-    #[schema(value_type = schemas::CronLine, required, nullable = false)]
+    /// The cron expression: second, minute, hour, day of month, month and day of week (0 and 7 are
+    /// Sunday). With five fields, the second is 0. Also accepted are `@hourly`, `@daily`,
+    /// `@weekly`, `@monthly`, `@yearly` and intervals like `@every 90s`.
+    #[schema(value_type = schemas::CronSchedule, required, nullable = false)]
     schedule: Option<Schedule>,
-    /// On the clock of which place, an IANA name; UTC unless given.
+    /// The IANA name of the time zone of the schedule. Defaults to UTC.
     #[schema(value_type = Option<schemas::TimeZone>)]
     time_zone: Option<TimeZone>,
-    /// What becomes of ticks that nobody was there for: none of them gets a job (`skip`), one for all (`once`), each
-    /// (`all`, up to 1000).
+    /// What happens to ticks that were missed because no scheduler was running. With `skip`, they
+    /// are dropped. With `once` (the default), one job is created for all of them. With `all`, each
+    /// gets a job, up to 1000.
     #[schema(value_type = Option<schemas::Misfire>)]
     misfire: Option<Misfire>,
-    /// What becomes of a tick while an earlier job is not over: `allow`, `skip`, `queue` or `replace`.
+    /// What happens at a tick while an earlier job of the cron has not finished. `allow` (the
+    /// default) creates another job, `skip` creates none, `queue` creates one when the earlier job
+    /// has finished, and `replace` cancels the earlier job first.
     #[schema(value_type = Option<schemas::Overlap>)]
     overlap: Option<Overlap>,
-    /// Its jobs are due up to so much after their tick, each by its own share; none when empty.
+    /// The maximum random delay after a tick until its job is due. Empty means none.
     #[schema(value_type = Option<schemas::Duration>)]
     jitter: Option<GoDuration>,
-    /// How often a job is tried again when it fails; 0, or what the action says, unless given.
+    /// The number of retries of a job that fails. Defaults to the value of the action, or 0.
     #[schema(maximum = 100)]
     retries: Option<u32>,
-    /// Whole units that a job needs, by type.
+    /// The capacity units that a job needs. Defaults to the value of the action.
     #[schema(value_type = Option<schemas::Capacity>)]
     capacity_map: Option<CapacityMap>,
-    /// What to do it with.
+    /// The parameters of the action.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
-    /// From a job's start to SIGTERM, like `15m`; none when empty.
+    /// The time from the start of a job to SIGTERM, like `15m`. Empty means none.
     #[schema(value_type = Option<schemas::Duration>)]
     deadline: Option<GoDuration>,
-    /// From SIGTERM to SIGKILL; the worker's default when empty.
+    /// The time from SIGTERM to SIGKILL. Empty means the default of the worker.
     #[schema(value_type = Option<schemas::Duration>)]
     stop_timeout: Option<GoDuration>,
-    /// `high`, `normal` or `low`.
+    /// The priority of its jobs: `high`, `normal` or `low`.
     #[schema(value_type = Option<schemas::Priority>)]
     priority: Option<Priority>,
-    /// What its jobs hold while they run: names, or an object of names and permits. In a name
-    /// `{{hostname}}` stands for its parameter `hostname`, as it is when the cron is set.
-    #[schema(value_type = Option<schemas::LockPatterns>)]
+    /// The locks that its jobs hold while they run: an array of names, for one permit each, or an
+    /// object of names and permits. In a name, `{{hostname}}` is replaced by the parameter
+    /// `hostname` when the cron is set.
+    #[schema(value_type = Option<schemas::LockTemplates>)]
     locks: Option<LockTemplates>,
-    /// It is not to fire; as it is unless given.
+    /// Whether the cron is paused. If absent, an existing cron keeps its state.
     paused: Option<bool>,
 }
 
@@ -82,106 +87,107 @@ pub(in crate::v0) struct CronCreate {
     "id": "193c061a-c52c-448a-884a-719adc253497", "name": "gc", "action": "gc",
     "schedule": "0 0 1 * * 6", "timeZone": "UTC", "retries": 2, "capacityMap": {},
     "parameters": {}, "deadline": "15m", "stopTimeout": "30s", "priority": "normal",
-    "locks": {"devices": 1}, "nextRun": "2018-04-28T01:00:00Z", "misfire": "once", "overlap": "skip", "jitter": "",
-    "paused": false, "declared": false, "lastRun": "2018-04-21T01:00:00Z",
+    "locks": {"devices": 1}, "nextRun": "2018-04-28T01:00:00Z", "misfire": "once",
+    "overlap": "skip", "jitter": "", "paused": false, "declared": false,
+    "lastRun": "2018-04-21T01:00:00Z",
     "lastJobID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48", "fired": 12, "skipped": 1, "held": 0,
     "lastSkip": {"reason": "overlap", "tick": "2018-04-14T01:00:00Z", "count": 1,
         "at": "2018-04-14T01:00:00.003Z"},
     "createdAt": "2018-01-01T09:00:00Z", "lastUpdated": "2018-01-01T09:00:00Z",
 }))]
 pub(in crate::v0) struct Cron {
-    /// Its identity: one that is deleted and made again has another.
+    /// The id of the cron. It changes if the cron is deleted and created again.
     #[schema(value_type = String, format = Uuid)]
     id: Uuid,
-    /// What it is called.
+    /// The name of the cron.
     #[schema(value_type = schemas::CronName)]
     name: CronName,
-    /// What its jobs do.
+    /// The action that its jobs run.
     #[schema(value_type = schemas::Action)]
     action: ActionName,
-    /// When.
-    #[schema(value_type = schemas::CronLine)]
+    /// The cron expression.
+    #[schema(value_type = schemas::CronSchedule)]
     schedule: Schedule,
-    /// On the clock of which place.
+    /// The time zone of the schedule.
     #[schema(value_type = schemas::TimeZone)]
     time_zone: TimeZone,
-    /// How often a job is tried again; 0 when that was not said and is left to the action.
+    /// The number of retries of a job that fails. 0 also if the value of the action applies.
     retries: u32,
-    /// What a job needs; `null` when nothing was given.
+    /// The capacity units that a job needs. `null` if none were given.
     #[schema(value_type = Option<schemas::Capacity>)]
     capacity_map: Option<CapacityMap>,
-    /// What to do it with; `null` when nothing was given.
+    /// The parameters of the action. `null` if none were given.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
-    /// From a job's start to SIGTERM.
+    /// The time from the start of a job to SIGTERM.
     #[schema(value_type = schemas::Duration)]
     deadline: GoDuration,
-    /// From SIGTERM to SIGKILL.
+    /// The time from SIGTERM to SIGKILL.
     #[schema(value_type = schemas::Duration)]
     stop_timeout: GoDuration,
-    /// The band of its jobs.
+    /// The priority of its jobs.
     #[schema(value_type = schemas::Priority)]
     priority: Priority,
-    /// What its jobs hold while they run, and how many permits of each.
+    /// The locks that its jobs hold while they run, with the number of permits of each.
     #[schema(value_type = BTreeMap<String, u32>)]
     locks: Locks,
-    /// The next tick; `null` when it is paused, or when its line has come to its end.
+    /// The time of the next tick. `null` if the cron is paused or its schedule has no further tick.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_run: Option<Timestamp>,
-    /// What becomes of ticks that nobody was there for.
+    /// What happens to ticks that were missed because no scheduler was running.
     #[schema(value_type = schemas::Misfire)]
     misfire: Misfire,
-    /// What becomes of a tick while an earlier job is not over.
+    /// What happens at a tick while an earlier job of the cron has not finished.
     #[schema(value_type = schemas::Overlap)]
     overlap: Overlap,
-    /// How long after its tick a job may be due.
+    /// The maximum random delay after a tick until its job is due.
     #[schema(value_type = schemas::Duration)]
     jitter: GoDuration,
-    /// It does not fire.
+    /// Whether the cron is paused.
     paused: bool,
-    /// It stands in a file that schedulers apply when they start.
+    /// Whether the cron is declared in a file that schedulers apply when they start.
     declared: bool,
-    /// The tick of the job that was made last.
+    /// The tick for which the last job was created.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_run: Option<Timestamp>,
-    /// That job.
+    /// The id of the last job.
     #[serde(rename = "lastJobID")]
     #[schema(value_type = Option<String>, format = Uuid)]
     last_job_id: Option<JobId>,
-    /// How many jobs were made.
+    /// The number of jobs that it has created.
     fired: u64,
-    /// How many ticks got no job.
+    /// The number of ticks without a job.
     skipped: u64,
-    /// How many firings wait until an earlier job is over.
+    /// The number of firings that wait for an earlier job to finish.
     held: u64,
-    /// The last time that ticks got no job.
+    /// The most recent ticks without a job. `null` if there were none.
     last_skip: Option<Skip>,
-    /// When it was made.
+    /// The time at which the cron was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it was last changed.
+    /// The time at which the cron was last changed.
     #[schema(value_type = String, format = DateTime)]
     last_updated: Timestamp,
 }
 
-/// Ticks that got no job.
+/// Ticks without a job.
 #[derive(Debug, Serialize, ToSchema)]
 struct Skip {
-    /// `missed`: nobody was there; `overlap`, `replaced`, `too_many_held`: an earlier job was not over; `no_queue`: there
-    /// are too many kinds of capacity maps.
+    /// `missed`: no scheduler was running. `overlap`, `replaced` or `too_many_held`: an earlier job
+    /// had not finished. `no_queue`: the namespace already had the maximum number of queues.
     #[schema(example = "overlap")]
     reason: String,
-    /// The newest of them.
+    /// The time of the latest of these ticks.
     #[schema(value_type = String, format = DateTime)]
     tick: Timestamp,
-    /// How many at once.
+    /// The number of these ticks.
     count: u64,
-    /// When that was noticed.
+    /// The time at which a scheduler skipped them.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
 }
 
-/// A list of crons, by name.
+/// A list of crons, ordered by name.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct Crons {
     pub(in crate::v0) crons: Vec<Cron>,
@@ -190,7 +196,7 @@ pub(in crate::v0) struct Crons {
 /// The next ticks of a cron.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct NextTicks {
-    /// In order; fewer than were asked for when there are no more.
+    /// The times of the ticks, in ascending order. Fewer than `count` if the schedule ends.
     #[schema(value_type = Vec<String>)]
     pub(in crate::v0) next: Vec<Timestamp>,
 }

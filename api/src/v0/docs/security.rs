@@ -13,7 +13,7 @@ use crate::v0::wire::responses::{NoToken, WrongRole};
 
 const NO_SCOPES: [&str; 0] = [];
 
-/// Adds to each operation the role that it requires, and the responses without it.
+/// Adds to each operation the role that it requires, and the responses to requests without it.
 pub(in crate::v0) fn describe(document: &mut OpenApi) {
     let components = document.components.get_or_insert_with(Components::new);
     for (name, scheme) in [("token", HttpAuthScheme::Bearer), ("password", HttpAuthScheme::Basic)] {

@@ -1,4 +1,4 @@
-//! Cancels all jobs that match a filter, in small steps and for a limited time.
+//! Bulk cancellation: cancels all jobs that match a filter, in small steps and for a limited time.
 
 use std::time::Duration;
 
@@ -6,34 +6,34 @@ use domain::job::{Cancellation, Status};
 use store::{CancelAnswer, JobFilter, Store, StoreError};
 use tokio::time::Instant;
 
-/// How many jobs one call of the store cancels.
+/// The number of jobs that one call of the store cancels.
 const BATCH: usize = 100;
-/// How long one request goes on, once it has cancelled something.
+/// A request that has cancelled at least one job ends after this time.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
 
-/// How far a request came.
+/// The progress of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BulkCancellation {
-    /// The number of jobs that were cancelled, or asked to stop.
+    /// The number of jobs that were cancelled or whose workers were told to stop them.
     pub(super) cancelled: u64,
-    /// The time was over before all jobs were looked at.
+    /// True if the time limit was reached before all jobs were examined.
     pub(super) more: bool,
 }
 
-/// Cancels every job that matches the filter. Each job is cancelled by itself: an error leaves some
-/// cancelled, and the request can be repeated.
+/// Cancels every job that matches the filter. Each job is cancelled separately: after an error,
+/// some are cancelled, and the request can be repeated.
 pub(super) async fn cancel_all(
     store: &Store,
     filter: &JobFilter,
-    why: &Cancellation,
+    cancellation: &Cancellation,
 ) -> Result<BulkCancellation, StoreError> {
     let deadline = Instant::now() + TIME_LIMIT;
     let mut progress = BulkCancellation::default();
     for status in &filter.statuses {
         loop {
             let before = progress.cancelled;
-            pass(store, (filter, *status), why, deadline, &mut progress).await?;
-            // Jobs that leave the index meanwhile shift the others, so a pass may skip some.
+            pass(store, (filter, *status), cancellation, deadline, &mut progress).await?;
+            // Jobs that leave the index during a pass shift the others, so it may skip some.
             if progress.more || progress.cancelled == before {
                 break;
             }
@@ -42,12 +42,12 @@ pub(super) async fn cancel_all(
     Ok(progress)
 }
 
-/// Goes once through the jobs of a status. The index by action or worker would also list finished
-/// jobs, and cancelled ones would stay in the way of the next request.
+/// Cancels the matching jobs of one status. The index by action or worker is not used, because it
+/// also lists finished jobs, and the next request would have to skip the cancelled ones again.
 async fn pass(
     store: &Store,
     (filter, status): (&JobFilter, Status),
-    why: &Cancellation,
+    cancellation: &Cancellation,
     deadline: Instant,
     progress: &mut BulkCancellation,
 ) -> Result<(), StoreError> {
@@ -57,15 +57,15 @@ async fn pass(
         if passed == 0 {
             return Ok(());
         }
-        for some in ids.chunks(BATCH) {
-            // Every request makes some progress, so repeating it comes to an end.
+        for batch in ids.chunks(BATCH) {
+            // Every request makes some progress, so repeating it eventually completes.
             if Instant::now() > deadline && progress.cancelled > 0 {
                 progress.more = true;
                 return Ok(());
             }
-            let answers = store.cancel(some, why).await?;
-            let asked = answers.iter().filter(|one| matches!(one, CancelAnswer::Requested(_)));
-            progress.cancelled += asked.count() as u64;
+            let answers = store.cancel(batch, cancellation).await?;
+            let requested = answers.iter().filter(|one| matches!(one, CancelAnswer::Requested(_)));
+            progress.cancelled += requested.count() as u64;
         }
         // The jobs that matched have left the index of the status.
         position += passed - ids.len();

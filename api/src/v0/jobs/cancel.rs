@@ -1,4 +1,4 @@
-//! Cancelling a job, or all jobs that match a filter.
+//! Cancels a job, or all jobs that match a filter.
 
 use std::sync::Arc;
 
@@ -21,13 +21,15 @@ use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{BadQuery, NoFilter, NoJob, StoreUnavailable};
 use crate::v0::wire::schemas;
 
-/// Cancels a job: one that waits at once; the worker of one that runs is told to stop it, which the
-/// job shows as `cancel_request` until it has. A job that is over stays as it is.
+/// Cancels a job.
+///
+/// A waiting job is cancelled immediately. A running job gets the status `cancel_request` until its
+/// worker has stopped it. A finished job does not change.
 #[utoipa::path(
     post, path = "/jobs/{id}/cancel", operation_id = "CancelJob", tag = "jobs",
     params(JobPath),
     responses(
-        (status = 204, description = "it is cancelled, asked to stop, or was over"),
+        (status = 204, description = "The job is cancelled, is being stopped, or had finished."),
         BadQuery, NoJob, StoreUnavailable,
     ),
 )]
@@ -44,41 +46,43 @@ pub(in crate::v0) async fn cancel(
     }
 }
 
-/// What became of cancelling many.
+/// The result of a bulk cancellation.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"cancelled": 17, "more": false}))]
-pub(in crate::v0) struct ManyCancelled {
-    /// So many jobs were cancelled, or asked to stop.
+pub(in crate::v0) struct BulkCancelResult {
+    /// The number of jobs that were cancelled or are being stopped.
     cancelled: u64,
-    /// It ended after three seconds, and perhaps there are more: ask again.
+    /// True if the request ended after three seconds and more jobs may match. Repeat the request.
     more: bool,
 }
 
-/// Cancels every job that matches and waits or runs, each by itself. Without any filter it is
-/// refused, unless `all=true`.
+/// Cancels all waiting and running jobs that match a filter.
+///
+/// Each job is cancelled separately. A request without any filter is refused unless `all=true`.
 #[utoipa::path(
     post, path = "/jobs/cancel", operation_id = "CancelJobs", tag = "jobs",
     params(
         ("action" = Option<String>, Query, pattern = "^[A-Za-z0-9_.-]{0,64}$", example = "any",
-            description = "only jobs of this action; `any` is all"),
+            description = "Only jobs of this action. `any` selects all actions."),
         ("worker" = Option<String>, Query, pattern = "^(any|[0-9a-f]{12})?$", example = "any",
-            description = "only jobs that this worker claimed; `any` is all"),
+            description = "Only jobs claimed by this worker. `any` selects all workers."),
         ("running" = Option<String>, Query,
             pattern = "^(any|1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)?$", example = "any",
-            description = "`true`: only running ones; `false`: only waiting ones; `any`: both. \
-                Also `t`, `1`, `f`, `0`, in either case"),
+            description = "`true` selects only running jobs, `false` only waiting jobs, `any` \
+                both. `t`, `1`, `f` and `0` are also accepted."),
         ("status" = Option<schemas::Statuses>, Query, example = "waiting",
-            description = "only jobs in one of these statuses, with commas between; only those \
-                that are `waiting` or `running` are cancelled"),
-        ("since" = Option<schemas::Moment>, Query, example = "2026-11-20T16:30:00Z",
-            description = "only jobs due at this moment or later, as RFC 3339"),
-        ("until" = Option<schemas::Moment>, Query, example = "2026-11-20T17:30:00Z",
-            description = "only jobs due at this moment or earlier, as RFC 3339"),
-        ("all" = Option<String>, Query, pattern = "^(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)?$", example = "false",
-            description = "`true`: every job, if no filter says otherwise"),
+            description = "Only jobs in one of these statuses, separated by commas. Only \
+                `waiting` and `running` jobs are cancelled."),
+        ("since" = Option<schemas::OptionalTime>, Query, example = "2026-11-20T16:30:00Z",
+            description = "Only jobs that are due at or after this time, as RFC 3339."),
+        ("until" = Option<schemas::OptionalTime>, Query, example = "2026-11-20T17:30:00Z",
+            description = "Only jobs that are due at or before this time, as RFC 3339."),
+        ("all" = Option<String>, Query, example = "false",
+            pattern = "^(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)?$",
+            description = "Must be `true` if no filter is given. Every job is then cancelled."),
     ),
     responses(
-        (status = 202, body = ManyCancelled, description = "how many were cancelled"),
+        (status = 202, body = BulkCancelResult, description = "The number of cancelled jobs."),
         NoFilter, BadQuery, StoreUnavailable,
     ),
 )]
@@ -86,14 +90,14 @@ pub(in crate::v0) async fn cancel_many(
     State(app): State<Arc<App>>,
     caller: Caller,
     RawQuery(raw): RawQuery,
-) -> Result<(StatusCode, Json<ManyCancelled>), Refusal> {
+) -> Result<(StatusCode, Json<BulkCancelResult>), Refusal> {
     let filter = cancel_filter(raw.as_deref())?;
     app.reach_store().await?;
     let BulkCancellation { cancelled, more } = match filter {
         Some(filter) => cancel_all(&app.store, &filter, &requested_by(&caller)).await?,
         None => BulkCancellation::default(),
     };
-    Ok((StatusCode::ACCEPTED, Json(ManyCancelled { cancelled, more })))
+    Ok((StatusCode::ACCEPTED, Json(BulkCancelResult { cancelled, more })))
 }
 
 fn requested_by(caller: &Caller) -> Cancellation {

@@ -1,4 +1,4 @@
-//! Changing a job that waits: how urgent it is, and when it is due.
+//! Changes the priority and the due time of a waiting job.
 
 use std::sync::Arc;
 
@@ -26,26 +26,27 @@ use crate::v0::wire::schemas;
 
 const BODY_BYTES: usize = 64 * 1024;
 
-/// What is to be otherwise; what is not given, or `null`, stays as it is. Something must be given.
+/// Changes to a job. Fields that are absent or `null` keep their value. At least one field is
+/// required.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"priority": "high", "scheduledAt": "2026-11-20T17:30:00Z"}))]
-pub(in crate::v0) struct Change {
-    /// `high`, `normal` or `low`.
+pub(in crate::v0) struct JobUpdate {
+    /// The new priority: `high`, `normal` or `low`.
     #[schema(value_type = Option<schemas::Priority>)]
     priority: Option<Priority>,
-    /// Not before this moment, as RFC 3339; now when empty.
-    #[schema(value_type = Option<schemas::Moment>)]
+    /// The new due time, as RFC 3339. The job does not start earlier. An empty string means now.
+    #[schema(value_type = Option<schemas::OptionalTime>)]
     scheduled_at: Option<String>,
 }
 
-/// Changes a job that has not been started: how urgent it is, and when it is due.
+/// Changes the priority or the due time of a job that has not started.
 #[utoipa::path(
     patch, path = "/jobs/{id}", operation_id = "ChangeJob", tag = "jobs",
     params(JobPath),
-    request_body(content = Change, description = "at most 64 KiB"),
+    request_body(content = JobUpdate, description = "At most 64 KiB."),
     responses(
-        (status = 202, body = Job, description = "the job as it is now"),
+        (status = 202, body = Job, description = "The changed job."),
         BadQuery, BadBody, NoJob, NoChange, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
@@ -55,9 +56,9 @@ pub(in crate::v0) async fn change(
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
-    let Change { priority, scheduled_at } = body::read(request, BODY_BYTES).await?;
+    let JobUpdate { priority, scheduled_at } = body::read(request, BODY_BYTES).await?;
     if priority.is_none() && scheduled_at.is_none() {
-        let why = "there is nothing to change: give priority, scheduledAt, or both";
+        let why = "it changes nothing: give priority, scheduledAt or both";
         return Err(Error::invalid("body", why).into());
     }
     let now = scheduled_at.as_ref().is_some_and(String::is_empty);
@@ -80,7 +81,7 @@ async fn changed(
         ChangeAnswer::Changed => app.store.job(id).await?.ok_or_else(gone),
         ChangeAnswer::Refused(status) => Err(Error::AlreadyStarted { id, status }),
         ChangeAnswer::TooLate(expires) => {
-            let why = format!("the job expires at {expires}, which must be later");
+            let why = format!("it must be before expiresAt, which is {expires}");
             Err(Error::invalid("scheduledAt", why))
         }
         ChangeAnswer::Gone => Err(gone()),

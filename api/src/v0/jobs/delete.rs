@@ -1,4 +1,4 @@
-//! Deleting a job.
+//! Deletes a job.
 
 use std::sync::Arc;
 
@@ -14,13 +14,15 @@ use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{BadQuery, NoJob, StoreUnavailable};
 
-/// Deletes a job with its log. One that runs is cancelled first, and goes when it has stopped.
-/// What is left for a day is a record of its being `deleted`.
+/// Deletes a job and its log.
+///
+/// A running job is cancelled first and deleted when it has stopped. A record with the status
+/// `deleted` remains for a day.
 #[utoipa::path(
     delete, path = "/jobs/{id}", operation_id = "DeleteJobs", tag = "jobs",
     params(JobPath),
     responses(
-        (status = 204, description = "it is deleted, will be when it has stopped, or was before"),
+        (status = 204, description = "The job is deleted, or will be when it has stopped."),
         BadQuery, NoJob, StoreUnavailable,
     ),
 )]

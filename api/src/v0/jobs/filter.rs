@@ -1,9 +1,9 @@
-//! The query of lists and of bulk cancellation, as a filter of the store.
+//! The queries of job lists and of bulk cancellation, parsed into a filter of the store.
 
 use domain::job::Status;
 use store::JobFilter;
 
-use crate::error::Error;
+use crate::error::{CANCEL_ALL, Error};
 use crate::v0::wire::pagination::read_page;
 use crate::v0::wire::query::Query;
 
@@ -53,12 +53,11 @@ pub(in crate::v0) fn cancel_filter(raw: Option<&str>) -> Result<Option<JobFilter
         || since.is_some()
         || until.is_some();
     if !narrowed && statuses.is_none() && query.switch("all")? != Some(true) {
-        let why = "without any filter every job is cancelled: say all=true if that is meant";
-        return Err(Error::invalid("all", why));
+        return Err(Error::invalid("all", CANCEL_ALL));
     }
-    let can_be = [Status::Waiting, Status::Running].into_iter();
-    let wanted = |status: &Status| statuses.as_ref().is_none_or(|named| named.contains(status));
-    let statuses: Vec<Status> = can_be.filter(wanted).collect();
+    let cancellable = [Status::Waiting, Status::Running].into_iter();
+    let selected = |status: &Status| statuses.as_ref().is_none_or(|named| named.contains(status));
+    let statuses: Vec<Status> = cancellable.filter(selected).collect();
     Ok((!statuses.is_empty()).then_some(JobFilter { statuses, ..filter }))
 }
 
@@ -85,11 +84,11 @@ fn statuses(query: &Query) -> Result<Option<Vec<Status>>, Error> {
     if running.is_none() && named.is_none() {
         return Ok(None);
     }
-    let wanted = |status: &Status| {
+    let selected = |status: &Status| {
         running.is_none_or(|running| status.is_running() == running)
             && named.as_ref().map_or(*status != Status::Deleted, |named| named.contains(status))
     };
-    Ok(Some(Status::ALL.into_iter().filter(wanted).collect()))
+    Ok(Some(Status::ALL.into_iter().filter(selected).collect()))
 }
 
 #[cfg(test)]
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_reads_as_a_filter() {
+    fn a_query_is_parsed_into_a_filter() {
         check(
             &[
                 "",
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_waits_or_runs_is_cancelled_and_all_of_it_only_by_that_word() {
+    fn only_waiting_and_running_jobs_are_cancelled_and_all_only_explicitly() {
         let queries = [
             "",
             "action=any&worker=&running=any",
@@ -183,10 +182,10 @@ mod tests {
             }
         };
         expect![[r#"
-            all: without any filter every job is cancelled: say all=true if that is meant
-            all: without any filter every job is cancelled: say all=true if that is meant
-            all: without any filter every job is cancelled: say all=true if that is meant
-            all: "maybe" is neither true nor false
+            all: set all=true to cancel every job, or give a filter
+            all: set all=true to cancel every job, or give a filter
+            all: set all=true to cancel every job, or give a filter
+            all: "maybe" is not a boolean: use true or false
             waiting running of None
             waiting running of Some("gc")
             waiting running of Some("gc")
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_query_is_refused_by_name() {
+    fn an_invalid_parameter_is_named() {
         check(
             &[
                 "limit=1001",
@@ -218,7 +217,7 @@ mod tests {
             &expect![[r#"
                 limit: "1001" is not a whole number from 0 to 1000
                 start: "4294967296" is not a whole number from 0 to 2147483647
-                running: "maybe" is neither true nor false
+                running: "maybe" is not a boolean: use true or false
                 status: "" is not a valid status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
                 status: "finished" is not a valid status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
                 since: "yesterday" is not a valid time: it must be RFC 3339, like 2026-11-20T16:30:00Z

@@ -1,4 +1,4 @@
-//! The header `Idempotency-Key`: with it, a client can repeat a submission whose answer it missed.
+//! The header `Idempotency-Key`, with which a client can safely repeat a submission.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl FromRequestParts<Arc<App>> for IdempotencyHeader {
         let mut values = parts.headers.get_all(HEADER).iter();
         let Some(value) = values.next() else { return Ok(IdempotencyHeader(None)) };
         if values.next().is_some() {
-            return Err(Error::invalid(HEADER, "the header is given twice").into());
+            return Err(Error::invalid(HEADER, "it must not be given twice").into());
         }
         // Besides printable ASCII, a header value may contain a tab.
         let text = value.to_str().ok().filter(|text| !text.contains('\t'));

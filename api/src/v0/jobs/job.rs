@@ -1,4 +1,4 @@
-//! What clients are shown of a job, field by field as the contract names them.
+//! A job in the JSON of this surface, with the field names of DTR.
 
 mod parts;
 
@@ -34,139 +34,141 @@ use parts::{Children, Exception, Firing, WaitingFor};
     "finishedAt": "2026-11-20T16:58:34.727Z", "priority": "normal", "scheduledBy": "unknown",
     "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0,
     "locks": {"devices": 1}, "holds": {"devices": 1}, "dependsOn": [], "when": "done",
-    "parent": null, "next": null, "fairnessKey": null, "result": null, "exception": null, "progress": null, "followUpID": null, "fencingToken": 12,
+    "parent": null, "next": null, "fairnessKey": null, "result": null, "exception": null,
+    "progress": null, "followUpID": null, "fencingToken": 12,
     "uniqueKey": null, "expiresAt": null, "backoff": {"base": "2s", "max": "1m"},
     "onWorkerLost": "retry", "strictLease": false, "cancelBy": null, "cancelReason": null,
 }))]
 pub(in crate::v0) struct Job {
-    /// Its name everywhere.
+    /// The id of the job.
     #[schema(value_type = String, format = Uuid)]
     id: JobId,
-    /// The job that it retries; its own id when it is no retry.
+    /// The id of the job that it retries. For a job that is not a retry, its own id.
     #[serde(rename = "retryFromID")]
     #[schema(value_type = String, format = Uuid)]
     retry_from_id: JobId,
-    /// The worker that claimed it; empty when none has.
+    /// The id of the worker that claimed it. Empty if it has not been claimed.
     #[serde(rename = "workerID")]
     worker_id: String,
-    /// Where it is in its life.
+    /// The status of the job.
     #[schema(value_type = schemas::Status)]
     status: Status,
-    /// When it is, or was, due.
+    /// The time at which the job is or was due.
     #[schema(value_type = String, format = DateTime)]
     scheduled_at: Timestamp,
-    /// When its status last changed.
+    /// The time at which its status last changed.
     #[schema(value_type = String, format = DateTime)]
     last_updated: Timestamp,
-    /// What to do.
+    /// The action that the job runs.
     #[schema(value_type = schemas::Action)]
     action: ActionName,
-    /// How often it is tried again if it fails.
+    /// The number of retries that remain if it fails.
     retries_left: u32,
-    /// How often in all, from the first one on.
+    /// The number of retries that its first attempt had.
     retries_total: u32,
-    /// The units that it was asked to need; `null` when none were given.
+    /// The capacity units that it needs, as submitted. `null` if none were given.
     #[schema(value_type = Option<schemas::Capacity>)]
     capacity_map: Option<CapacityMap>,
-    /// What to do it with; `null` when nothing was given.
+    /// The parameters of the action. `null` if none were given.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
-    /// From its start to SIGTERM; empty is none.
+    /// The time from its start to SIGTERM. Empty means none.
     #[schema(value_type = schemas::Duration)]
     deadline: GoDuration,
-    /// From SIGTERM to SIGKILL; empty is the worker's default.
+    /// The time from SIGTERM to SIGKILL. Empty means the default of the worker.
     #[schema(value_type = schemas::Duration)]
     stop_timeout: GoDuration,
-    /// Its place in the order of submission, from 1.
+    /// The number of the job in the order of submission, from 1.
     number: u64,
-    /// When it was submitted.
+    /// The time at which it was submitted.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it was claimed.
+    /// The time at which a worker claimed it.
     #[schema(value_type = Option<String>, format = DateTime)]
     started_at: Option<Timestamp>,
-    /// When it ended.
+    /// The time at which it finished.
     #[schema(value_type = Option<String>, format = DateTime)]
     finished_at: Option<Timestamp>,
-    /// `high`, `normal` or `low`.
+    /// The priority: `high`, `normal` or `low`.
     #[schema(value_type = schemas::Priority)]
     priority: Priority,
-    /// Who asked.
+    /// The name of the token that submitted the job, or the cron or subscription that created it.
     scheduled_by: Option<String>,
-    /// A remark.
+    /// A comment for people.
     comment: Option<String>,
-    /// A ticket.
+    /// A ticket reference for people.
     ticket_ref: Option<String>,
-    /// The cron that made it; `null` when none did.
+    /// The cron that created it. `null` if it was not created by a cron.
     #[schema(value_type = Option<schemas::CronName>)]
     cron: Option<CronName>,
-    /// Which tick of the cron it is for.
+    /// The tick of the cron for which it was created.
     firing: Option<Firing>,
-    /// Which run this is, from 1.
+    /// The number of this attempt, from 1.
     attempt: u32,
-    /// Deaths of workers in a row that led to it.
+    /// The number of consecutive attempts whose worker died before this one.
     crashes: u32,
-    /// What the action answered.
+    /// The result of the action.
     result: Option<Value>,
-    /// Why it ended in an error.
+    /// The error with which the job ended.
     exception: Option<Exception>,
-    /// How far it is, as its action last said.
+    /// The latest progress that the action reported.
     progress: Option<Value>,
-    /// The job that carries on after this one ended badly.
+    /// The id of the job that retries this one.
     #[serde(rename = "followUpID")]
     #[schema(value_type = Option<String>, format = Uuid)]
     follow_up_id: Option<JobId>,
-    /// The number of its claim; a later claim of any job has a larger one.
+    /// The fencing token of its claim. Every later claim of any job has a larger one.
     #[schema(value_type = Option<u64>)]
     fencing_token: Option<FencingToken>,
-    /// While it is not over, no other job with this key is made.
+    /// Until the job has finished, no other job with this key is created.
     unique_key: Option<String>,
-    /// It ends as `error` when it has not been started by then.
+    /// If the job has not started by this time, it ends as `error`.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
-    /// How long its retries wait, if that was said.
+    /// The delay before its retries. `null` if none was given.
     backoff: Option<Backoff>,
-    /// `retry`: another job carries on when its worker dies; `fail`: none does.
+    /// Whether the job is retried when its worker dies: `retry` or `fail`.
     #[schema(value_type = schemas::OnWorkerLost)]
     on_worker_lost: OnWorkerLost,
-    /// Its worker stops it at the end of its lease, without waiting to be told that it is lost.
+    /// Whether its worker stops it when its own lease expires, without waiting for a confirmation
+    /// that the job is lost.
     strict_lease: bool,
-    /// The locks that it needs, and how many permits of each.
+    /// The locks that it needs, with the number of permits of each.
     #[schema(value_type = BTreeMap<String, u32>)]
     locks: Locks,
-    /// What it holds while it runs, and held when it ended: its locks, and limits of its action and
-    /// class.
+    /// The permits that it holds while it runs, or held when it finished: its locks and the limits
+    /// of its action and class.
     #[schema(value_type = BTreeMap<String, u32>)]
     holds: Locks,
-    /// The jobs that have to be over before it runs.
+    /// The ids of the jobs that it depends on.
     #[schema(value_type = Vec<String>)]
     depends_on: Vec<JobId>,
-    /// How they have to be over: `done`, or `finished`, whatever came of them.
-    #[schema(value_type = schemas::When)]
+    /// The condition that its dependencies must meet: `done` or `finished`.
+    #[schema(value_type = schemas::DependencyCondition)]
     when: DependencyCondition,
-    /// The job whose child it is.
+    /// The id of its parent job.
     #[schema(value_type = Option<String>, format = Uuid)]
     parent: Option<JobId>,
-    /// The first job that depends on it.
+    /// The id of the first job that depends on it.
     #[schema(value_type = Option<String>, format = Uuid)]
     next: Option<JobId>,
-    /// Whose share of its queue it is in, if that was said.
+    /// The fairness group of the job in its queue. `null` if none was given.
     fairness_key: Option<String>,
-    /// Who asked for its end.
+    /// The name of the token that cancelled it.
     cancel_by: Option<String>,
-    /// Why.
+    /// The reason why it was cancelled.
     cancel_reason: Option<String>,
 }
 
-/// A job, why it waits, and how its children are.
+/// A job with the reason why it waits and the state of its children.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::v0) struct JobInDetail {
+pub(in crate::v0) struct JobDetails {
     #[serde(flatten)]
     job: Job,
-    /// Its children; `null` when it has never had any.
+    /// The state of its children. `null` if it has never had any.
     children: Option<Children>,
-    /// Why it waits; `null` when it does not.
+    /// The reason why it waits. `null` if it does not wait.
     waiting_for: Option<WaitingFor>,
 }
 
@@ -179,7 +181,7 @@ pub(in crate::v0) struct Jobs {
 impl From<job::Job> for Job {
     fn from(job: job::Job) -> Job {
         let cancelled = job.cancelled.unwrap_or_default();
-        let said = |text: String| Some(text).filter(|text| !text.is_empty());
+        let non_empty = |text: String| Some(text).filter(|text| !text.is_empty());
         Job {
             id: job.id,
             retry_from_id: job.retry_from,
@@ -223,22 +225,23 @@ impl From<job::Job> for Job {
             parent: job.spec.parent,
             next: job.next,
             fairness_key: job.spec.fairness_key,
-            cancel_by: said(cancelled.by),
-            cancel_reason: said(cancelled.reason),
+            cancel_by: non_empty(cancelled.by),
+            cancel_reason: non_empty(cancelled.reason),
         }
     }
 }
 
-impl JobInDetail {
-    /// The job, with how many of its children are not over, if it has had any, and why it waits.
+impl JobDetails {
+    /// Creates the details of a job: its number of unfinished children, if it has had any, and the
+    /// reason why it waits.
     pub(in crate::v0) fn new(
         job: job::Job,
         open_children: Option<u64>,
         reason: Option<Reason>,
-    ) -> JobInDetail {
+    ) -> JobDetails {
         let failed = job.failed_children;
         let children = open_children.map(|open| Children { open, failed });
-        JobInDetail { job: job.into(), children, waiting_for: reason.map(WaitingFor::from) }
+        JobDetails { job: job.into(), children, waiting_for: reason.map(WaitingFor::from) }
     }
 }
 

@@ -1,6 +1,6 @@
-//! The lines of a log as parts of a body, read from the store in pages, so that no log is ever held
-//! whole. A tail that follows asks the store again until the job has ended, its reader is gone, or
-//! the service shuts down.
+//! The lines of a log as parts of a body. They are read from the store in pages, so that a log is
+//! never in memory as a whole. A tail that follows its log polls the store until the job has
+//! finished, the client disconnects, or the service shuts down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,39 +18,41 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::v0::wire::sse::{KEEP_ALIVE, KEEP_ALIVE_COMMENT};
 
-/// How many lines one read brings at most, and at first, when it is not known how long they are.
+/// The largest number of lines of one read.
 const PAGE: u64 = 1000;
+/// The number of lines of the first read, when the length of the lines is not known yet.
 const FIRST_PAGE: u64 = 16;
-/// So many bytes one read is to bring: who asks and never reads leaves them here.
+/// The targeted size of one read. If a client does not read its response, this much stays in
+/// memory.
 const PART_BYTES: u64 = 256 * 1024;
-/// How long a tail waits before it asks again.
+/// The interval at which a tail polls the store.
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// One line of a log.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::v0) struct LogLine {
-    /// Its text.
+    /// The text of the line.
     #[schema(example = "getting poll mirror lock")]
     data: String,
-    /// Its number, from 0.
+    /// The number of the line, from 0.
     line_num: u64,
-    /// When it was written.
+    /// The time at which the line was written.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// `stdout`, `stderr`, or `capstan`.
+    /// The origin of the line: `stdout`, `stderr` or `capstan`.
     #[schema(example = "stdout")]
     source: String,
 }
 
-/// How lines are put into the body.
+/// The format of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::v0) enum Framing {
-    /// One JSON array of the lines that there are now.
+    /// One JSON array of the current lines.
     Array,
-    /// One JSON object a line, as they come.
+    /// One JSON object per line; new lines follow as they are written.
     Lines,
-    /// Server-sent events, as they come.
+    /// Server-sent events; new lines follow as they are written.
     Events,
 }
 
@@ -61,7 +63,7 @@ impl From<store::LogLine> for LogLine {
 }
 
 impl Framing {
-    /// The type of such a body.
+    /// Returns the content type of the body.
     pub(in crate::v0) fn media_type(self) -> &'static str {
         match self {
             Framing::Array => "application/json",
@@ -71,29 +73,32 @@ impl Framing {
     }
 }
 
-/// A place in a log, from which its lines are read.
+/// A position in a log, from which its lines are read.
 pub(in crate::v0) struct Tail {
     app: Arc<App>,
     id: JobId,
     framing: Framing,
+    /// The number of the next line.
     next: u64,
-    left: u64,
+    /// The number of lines until the limit is reached.
+    remaining: u64,
+    /// The number of lines of the next read.
     page: u64,
-    begun: bool,
-    over: bool,
+    has_begun: bool,
+    is_complete: bool,
     last_sent: Instant,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-/// What one look at the store brought.
+/// The result of one read of the store.
 struct Page {
     lines: Vec<LogLine>,
-    /// There are no more lines, and there will be none; with the status, if the job is still there.
+    /// Present if no more lines will follow; the status is `None` if the job no longer exists.
     end: Option<Option<Status>>,
 }
 
 impl Tail {
-    /// The lines from number `first` on; all of them without a limit.
+    /// Creates a tail of the lines from number `first` on, at most `limit` of them.
     pub(in crate::v0) fn new(
         app: Arc<App>,
         id: JobId,
@@ -106,45 +111,45 @@ impl Tail {
             id,
             framing,
             next: first.into(),
-            left: limit.map_or(u64::MAX, u64::from),
+            remaining: limit.map_or(u64::MAX, u64::from),
             page: FIRST_PAGE,
-            begun: false,
-            over: false,
+            has_begun: false,
+            is_complete: false,
             last_sent: Instant::now(),
             permit: None,
         }
     }
 
-    /// Holds a permit for as long as the tail lives.
-    pub(in crate::v0) fn keep(&mut self, permit: OwnedSemaphorePermit) {
+    /// Holds a permit until the tail is dropped.
+    pub(in crate::v0) fn hold(&mut self, permit: OwnedSemaphorePermit) {
         self.permit = Some(permit);
     }
 
-    /// The parts of the body.
+    /// Returns the parts of the body as a stream.
     pub(in crate::v0) fn into_parts(self) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
         stream::try_unfold(self, |mut tail| async move {
             Ok(tail.next_part().await?.map(|part| (part, tail)))
         })
     }
 
-    /// The next part of the body; `None` when it is complete.
+    /// Returns the next part of the body; `None` when it is complete.
     pub(in crate::v0) async fn next_part(&mut self) -> Result<Option<Bytes>, StoreError> {
-        while !self.over {
-            let page = match self.look().await {
-                // Who follows a log waits until the store is there again.
+        while !self.is_complete {
+            let page = match self.read_page().await {
+                // A client that follows a log waits until the store is available again.
                 Err(error) if self.follows() && error.is_unavailable() => {
                     Page { lines: Vec::new(), end: None }
                 }
                 other => other?,
             };
             let mut part = Vec::new();
-            self.put(&page, &mut part);
+            self.write(&page, &mut part);
             if !part.is_empty() {
                 self.last_sent = Instant::now();
                 return Ok(Some(part.into()));
             }
-            if !self.over && !self.pause().await {
-                self.over = true;
+            if !self.is_complete && !self.pause().await {
+                self.is_complete = true;
             }
         }
         Ok(None)
@@ -154,38 +159,38 @@ impl Tail {
         self.framing != Framing::Array
     }
 
-    async fn look(&mut self) -> Result<Page, StoreError> {
-        // The status is read first: after a job has ended no line is added to its log.
+    async fn read_page(&mut self) -> Result<Page, StoreError> {
+        // The status is read first, because no line is added after a job has finished.
         let status = if self.follows() { self.app.store.status(self.id).await? } else { None };
-        let asked = self.left.min(self.page);
-        let found = self.app.store.log_lines(self.id, self.next, asked).await?;
+        let requested = self.remaining.min(self.page);
+        let found = self.app.store.log_lines(self.id, self.next, requested).await?;
         let lines: Vec<LogLine> = found.into_iter().map(LogLine::from).collect();
         let count = lines.len() as u64;
         self.next += count;
-        self.left -= count.min(self.left);
+        self.remaining -= count.min(self.remaining);
         let bytes: usize = lines.iter().map(|line| line.data.len()).sum();
         self.page = (PART_BYTES * count.max(1) / (bytes as u64 + 1)).clamp(FIRST_PAGE, PAGE);
-        let ended = status.is_none_or(Status::is_final) && count < asked;
-        Ok(Page { lines, end: (ended || self.left == 0).then_some(status) })
+        let ended = status.is_none_or(Status::is_final) && count < requested;
+        Ok(Page { lines, end: (ended || self.remaining == 0).then_some(status) })
     }
 
-    /// Writes what a look brought as the framing wants it.
-    fn put(&mut self, page: &Page, part: &mut Vec<u8>) {
-        if self.framing == Framing::Array && !self.begun {
+    /// Writes a page in the format of the body.
+    fn write(&mut self, page: &Page, part: &mut Vec<u8>) {
+        if self.framing == Framing::Array && !self.has_begun {
             part.push(b'[');
         }
         for line in &page.lines {
             let json = serde_json::to_string(line).unwrap_or_default();
             let framed = match self.framing {
-                Framing::Array if self.begun => format!(",{json}"),
+                Framing::Array if self.has_begun => format!(",{json}"),
                 Framing::Array => json,
                 Framing::Lines => format!("{json}\n"),
                 Framing::Events => format!("id: {}\ndata: {json}\n\n", line.line_num),
             };
-            self.begun = true;
+            self.has_begun = true;
             part.extend_from_slice(framed.as_bytes());
         }
-        self.over = page.end.is_some();
+        self.is_complete = page.end.is_some();
         match (self.framing, &page.end) {
             (Framing::Array, Some(_)) => part.push(b']'),
             (Framing::Events, Some(status)) => {
@@ -200,7 +205,7 @@ impl Tail {
         }
     }
 
-    /// Waits a little; false when the service shuts down.
+    /// Waits for one period; returns false if the service shuts down.
     async fn pause(&self) -> bool {
         tokio::select! {
             () = self.app.shutdown.cancelled() => false,

@@ -1,4 +1,4 @@
-//! The log of a job: all of it, a part of it, or its lines as they come.
+//! Returns the log of a job: as a whole, in part, or as a stream of new lines.
 
 use std::sync::Arc;
 
@@ -17,33 +17,36 @@ use crate::v0::wire::path::JobPath;
 use crate::v0::wire::query::Query;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{BadQuery, NoJob, StoreUnavailable};
-use crate::v0::wire::sse::{Event, UNBUFFERED};
+use crate::v0::wire::sse::{ServerSentEvent, UNBUFFERED};
 
 const KNOWN: [&str; 3] = ["stream", "offset", "limit"];
-const TOO_MANY: Error = Error::Unavailable("as many logs are followed as may be at once");
+const TOO_MANY: Error = Error::Unavailable("the limit of log streams is reached");
 
-/// Shows the log of a job. With `stream` its lines come as they are written, until the job has
-/// ended: one JSON object a line, or as server-sent events (`id` is the line's number; the last
-/// event is `end`) if `Accept` asks for `text/event-stream`.
+/// Returns the log of a job.
+///
+/// With `stream=true`, the response stays open and new lines follow as they are written, until the
+/// job has finished: as one JSON object per line, or as server-sent events if `Accept` contains
+/// `text/event-stream`. The id of an event is the number of its line. The last event is `end`.
 #[utoipa::path(
     get, path = "/jobs/{id}/logs", operation_id = "GetJobLogs", tag = "jobs",
     params(
         JobPath,
         ("stream" = Option<bool>, Query, example = false,
-            description = "send new lines as they come; also `t`, `1`, `f`, `0`"),
+            description = "Whether to follow the log. `t`, `1`, `f` and `0` are also accepted."),
         ("offset" = Option<i32>, Query, minimum = 0, example = 0,
-            description = "number of the line to begin with; 0 unless given"),
+            description = "The number of the first line. Defaults to 0."),
         ("limit" = Option<i32>, Query, minimum = 0, example = 0,
-            description = "how many lines at most, of a stream too; 0, or none given, is all"),
+            description = "The maximum number of lines, also of a stream. Defaults to 0, which \
+                means no limit."),
         ("Last-Event-ID" = Option<String>, Header, nullable = false, example = "41",
-            description = "of a stream of events that broke off: it goes on behind this line; \
-                what is no number is passed over"),
+            description = "The id of the last event that was received. The stream resumes after \
+                this line. A value that is not a number is ignored."),
     ),
     responses(
-        (status = 200, description = "the lines", content(
+        (status = 200, description = "The lines of the log.", content(
             (Vec<LogLine> = "application/json"),
             (LogLine = "application/x-ndjson"),
-            (Event = "text/event-stream",
+            (ServerSentEvent = "text/event-stream",
                 example = "id: 0\ndata: {\"data\":\"hello\",\"lineNum\":0}\n\n"),
         )),
         BadQuery, NoJob, StoreUnavailable,
@@ -57,7 +60,7 @@ pub(in crate::v0) async fn show(
 ) -> Result<Response, Refusal> {
     let query = Query::read(raw.as_deref(), &KNOWN)?;
     let framing = match query.switch("stream")? {
-        Some(true) if wants_events(&headers) => Framing::Events,
+        Some(true) if accepts_events(&headers) => Framing::Events,
         Some(true) => Framing::Lines,
         Some(false) | None => Framing::Array,
     };
@@ -69,13 +72,13 @@ pub(in crate::v0) async fn show(
     app.store.status(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
     let mut tail = Tail::new(Arc::clone(&app), id, framing, first, limit);
     let body = if framing == Framing::Array {
-        // The first part is read before the answer begins, so that a store that is away is still a
-        // 503.
-        let begin = tail.next_part().await?;
-        Body::from_stream(stream::iter(begin.map(Ok)).chain(tail.into_parts()))
+        // The first part is read before the response begins, so that an unavailable store is
+        // still answered 503.
+        let first_part = tail.next_part().await?;
+        Body::from_stream(stream::iter(first_part.map(Ok)).chain(tail.into_parts()))
     } else {
         let permit = Arc::clone(&app.log_streams).try_acquire_owned().map_err(|_| TOO_MANY)?;
-        tail.keep(permit);
+        tail.hold(permit);
         Body::from_stream(tail.into_parts())
     };
     let headers = [(CONTENT_TYPE, framing.media_type()), (CACHE_CONTROL, "no-store")];
@@ -86,7 +89,7 @@ pub(in crate::v0) async fn show(
     Ok(response)
 }
 
-fn wants_events(headers: &HeaderMap) -> bool {
+fn accepts_events(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut kinds = values.flat_map(|value| value.split(','));
     kinds.any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "text/event-stream"))

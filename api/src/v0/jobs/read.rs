@@ -1,4 +1,4 @@
-//! Listing and showing jobs.
+//! Lists and shows jobs.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use store::JobPage;
 
 use super::filter::{ListQuery, list_query};
-use super::job::{JobInDetail, Jobs};
+use super::job::{JobDetails, Jobs};
 use crate::app::App;
 use crate::error::Error;
 use crate::v0::wire::path::JobPath;
@@ -18,41 +18,42 @@ use crate::v0::wire::responses::{BadQuery, NoJob, StoreUnavailable};
 use crate::v0::wire::schemas;
 use crate::wait_reason::wait_reason;
 
-/// Lists jobs, the one that is due last first unless `sort` says otherwise.
+/// Lists jobs by due time, latest first by default.
 #[utoipa::path(
     get, path = "/jobs", operation_id = "ListJobs", tag = "jobs",
     params(
         ("action" = Option<String>, Query, pattern = "^[A-Za-z0-9_.-]{0,64}$", example = "any",
-            description = "only jobs of this action; `any` is all"),
+            description = "Only jobs of this action. `any` selects all actions."),
         ("worker" = Option<String>, Query, pattern = "^(any|[0-9a-f]{12})?$", example = "any",
-            description = "only jobs that this worker claimed; `any` is all"),
+            description = "Only jobs claimed by this worker. `any` selects all workers."),
         ("running" = Option<String>, Query,
             pattern = "^(any|1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)?$", example = "any",
-            description = "`true`: only running ones; `false`: only others; `any`: all. \
-                Also `t`, `1`, `f`, `0`, in either case"),
+            description = "`true` selects only running jobs, `false` only jobs that are not \
+                running, `any` all. `t`, `1`, `f` and `0` are also accepted."),
         ("start" = Option<i32>, Query, minimum = 0, example = 0,
-            description = "from which place of the list on; 0 unless given"),
+            description = "The offset of the first job. Defaults to 0."),
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 10,
-            description = "how many at most; 10 unless given"),
+            description = "The maximum number of jobs. Defaults to 10."),
         ("status" = Option<schemas::Statuses>, Query, example = "error,worker_dead",
-            description = "only jobs in one of these statuses, with commas between"),
-        ("since" = Option<schemas::Moment>, Query, example = "2026-11-20T16:30:00Z",
-            description = "only jobs due at this moment or later, as RFC 3339"),
-        ("until" = Option<schemas::Moment>, Query, example = "2026-11-20T17:30:00Z",
-            description = "only jobs due at this moment or earlier, as RFC 3339"),
-        ("parent" = Option<schemas::JobIdOrNone>, Query, example = "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
-            description = "only children of this job, or of one that it carries on"),
+            description = "Only jobs in one of these statuses, separated by commas."),
+        ("since" = Option<schemas::OptionalTime>, Query, example = "2026-11-20T16:30:00Z",
+            description = "Only jobs that are due at or after this time, as RFC 3339."),
+        ("until" = Option<schemas::OptionalTime>, Query, example = "2026-11-20T17:30:00Z",
+            description = "Only jobs that are due at or before this time, as RFC 3339."),
+        ("parent" = Option<schemas::OptionalJobId>, Query,
+            example = "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
+            description = "Only children of this job, or of a job that it retries."),
         ("sort" = Option<String>, Query, pattern = "^(-?scheduledAt)?$", example = "-scheduledAt",
-            description = "`-scheduledAt`: the one that is due last first, as without it; \
-                `scheduledAt`: the one that is due first first"),
+            description = "The order by due time: `-scheduledAt` (the default) lists the latest \
+                first, `scheduledAt` the earliest."),
     ),
     responses(
-        (status = 200, body = Jobs, description = "a page of the list",
+        (status = 200, body = Jobs, description = "A page of jobs.",
             headers(
-                ("X-Total-Count" = u64, description = "how many jobs match in all"),
-                ("X-Result-Truncated" = Option<bool>, description = "`true`: there was no time to \
-                    look at all jobs, and there may be more that match. Only with filters by \
-                    several things at once"),
+                ("X-Total-Count" = u64, description = "The total number of jobs that match."),
+                ("X-Result-Truncated" = Option<bool>, description = "`true` if the search reached \
+                    its time limit, so that more jobs may match. Occurs only with several \
+                    filters."),
             )),
         BadQuery, StoreUnavailable,
     ),
@@ -75,19 +76,22 @@ pub(in crate::v0) async fn list(
     Ok((headers, Json(page.jobs.into_iter().collect())))
 }
 
-/// Shows a job, and why it waits if it does.
+/// Returns a job. For a waiting job, `waitingFor` contains the reason.
 #[utoipa::path(
     get, path = "/jobs/{id}", operation_id = "GetJob", tag = "jobs",
     params(JobPath),
-    responses((status = 200, body = JobInDetail, description = "the job"), BadQuery, NoJob, StoreUnavailable),
+    responses(
+        (status = 200, body = JobDetails, description = "The job."),
+        BadQuery, NoJob, StoreUnavailable,
+    ),
 )]
 pub(in crate::v0) async fn show(
     State(app): State<Arc<App>>,
     JobPath(id): JobPath,
     _: NoQuery,
-) -> Result<Json<JobInDetail>, Refusal> {
+) -> Result<Json<JobDetails>, Refusal> {
     let job = app.store.job(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
     let reason = wait_reason(&app.store, &job).await?;
     let open = app.store.open_children(&job).await?;
-    Ok(Json(JobInDetail::new(job, open, reason)))
+    Ok(Json(JobDetails::new(job, open, reason)))
 }

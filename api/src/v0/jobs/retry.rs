@@ -1,4 +1,4 @@
-//! Retrying a finished job.
+//! Retries a finished job.
 
 use std::sync::Arc;
 
@@ -17,13 +17,15 @@ use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{BadQuery, NoJob, NoRetry, StoreUnavailable};
 
-/// Tries a job again that is over: a new job does the same, with all its retries. A job that has
-/// been carried on already is refused with the `followUpID`.
+/// Retries a finished job.
+///
+/// A new job with the same action and parameters is created. It has all retries again. A job can be
+/// retried once: after that, the error contains the `followUpID`.
 #[utoipa::path(
     post, path = "/jobs/{id}/retry", operation_id = "RetryJob", tag = "jobs",
     params(JobPath),
     responses(
-        (status = 202, body = Job, description = "the new job"),
+        (status = 202, body = Job, description = "The new job."),
         BadQuery, NoJob, NoRetry, StoreUnavailable,
     ),
 )]

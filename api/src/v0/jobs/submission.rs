@@ -1,5 +1,5 @@
-//! What clients send to have jobs done, and the draft that becomes of it. Whatever is wrong is
-//! refused here, by name, before anything is written.
+//! The bodies of job submissions, and their validation into drafts. Every invalid field is refused
+//! here, before anything is written.
 
 mod references;
 
@@ -24,15 +24,15 @@ use crate::v0::wire::schemas;
 
 use references::References;
 
-/// How many jobs a batch may have.
+/// The maximum number of jobs in a batch.
 pub(in crate::v0) const MAX_JOBS: usize = 10_000;
 
-/// A job to be done. Only `action` is required; `null` is the same as nothing. A field that is not
-/// listed here is refused.
+/// A job to submit. Only `action` is required. `null` means absent. Unknown fields are refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({
-    "action": "sleep", "parameters": {"seconds": 60, "hostname": "sw1"}, "retries": 2, "capacityMap": {"scan": 1},
+    "action": "sleep", "parameters": {"seconds": 60, "hostname": "sw1"}, "retries": 2,
+    "capacityMap": {"scan": 1},
     "deadline": "15m", "stopTimeout": "30s", "scheduledAt": "", "priority": "normal",
     "uniqueKey": "nightly scan", "expiresAt": "2100-01-01T00:00:00Z",
     "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "retry", "strictLease": false,
@@ -41,86 +41,93 @@ pub(in crate::v0) const MAX_JOBS: usize = 10_000;
     "comment": "before the release", "ticketRef": "OPS-17",
 }))]
 pub(in crate::v0) struct JobSubmission {
-    /// What to do: 1 to 64 characters of A-Z a-z 0-9 _ . -
+    /// The action to run: 1 to 64 characters of A-Z a-z 0-9 _ . -
     #[schema(value_type = schemas::Action, required, nullable = false)]
     action: Option<ActionName>,
-    /// What to do it with: names and any JSON values; at most 64 KiB, and 64 levels deep.
+    /// The parameters of the action, with any JSON values. At most 64 KiB and 64 levels deep.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
-    /// How often to try again when it fails; 0, or what the action says, unless given.
+    /// The number of retries if the job fails. Defaults to the value of the action, or 0.
     #[schema(maximum = 100)]
     retries: Option<u32>,
-    /// Whole units that it needs, by type; `default: 1`, or what the action says, unless given.
+    /// The capacity units that it needs. Defaults to the value of the action, or `{"default": 1}`.
     #[schema(value_type = Option<schemas::Capacity>)]
     capacity_map: Option<CapacityMap>,
-    /// From its start to SIGTERM, like `90s` or `1h30m`; none when empty.
+    /// The time from its start to SIGTERM, like `90s` or `1h30m`. Empty means none.
     #[schema(value_type = Option<schemas::Duration>)]
     deadline: Option<GoDuration>,
-    /// From SIGTERM to SIGKILL; the worker's default when empty.
+    /// The time from SIGTERM to SIGKILL. Empty means the default of the worker.
     #[schema(value_type = Option<schemas::Duration>)]
     stop_timeout: Option<GoDuration>,
-    /// Not before this moment, as RFC 3339; now when empty.
-    #[schema(value_type = Option<schemas::Moment>)]
+    /// The time at which the job is due, as RFC 3339. It does not start earlier. Empty means now.
+    #[schema(value_type = Option<schemas::OptionalTime>)]
     scheduled_at: Option<String>,
-    /// `high`, `normal` or `low`.
+    /// The priority: `high`, `normal` or `low`.
     #[schema(value_type = Option<schemas::Priority>)]
     priority: Option<Priority>,
-    /// While a job with this key is not over no other is made: that one is answered, with 200.
+    /// Until a job with this key has finished, no other job with it is created: a submission
+    /// returns the existing job, with status 200.
     #[schema(min_length = 1, max_length = 255)]
     unique_key: Option<String>,
-    /// A job that was not started by this moment ends as `error`; RFC 3339, after `scheduledAt`.
-    #[schema(value_type = Option<schemas::Moment>)]
+    /// If the job has not started by this time, it ends as `error`. RFC 3339, after `scheduledAt`.
+    #[schema(value_type = Option<schemas::OptionalTime>)]
     expires_at: Option<String>,
-    /// How long retries wait: `base`, twice that, and so on, up to `max`; less a random part of up
-    /// to a half. `base` is 1s and `max` 5m unless given.
+    /// The delay before retries: `base` before the first one, doubled for each further one, up to
+    /// `max`. Each delay is reduced by a random part of up to one half. The defaults are `1s` and
+    /// `5m`.
     #[schema(value_type = Option<schemas::BackoffSubmission>)]
     backoff: Option<Object<job::Backoff>>,
-    /// What happens when its worker dies: `retry` carries it on elsewhere, up to three times in a
-    /// row; `fail` does not, for what must not run twice.
+    /// What happens when its worker dies. With `retry`, the job is retried on another worker, up
+    /// to three times in a row. With `fail`, it is not retried: use this for jobs that must not run
+    /// twice.
     #[schema(value_type = Option<schemas::OnWorkerLost>)]
     on_worker_lost: Option<OnWorkerLost>,
-    /// Its worker stops it at the end of its lease, without waiting to be told that it is lost;
-    /// `false` unless given.
+    /// Whether its worker stops it when its own lease expires, without waiting for a confirmation
+    /// that the job is lost. Defaults to `false`.
     strict_lease: Option<bool>,
-    /// What it holds while it runs, all of it or nothing: names, for one permit of each, or an object
-    /// of names and permits. In a name `{{hostname}}` stands for its parameter `hostname`. A lock has
-    /// one permit unless `POST /locks` says otherwise; at most 16.
-    #[schema(value_type = Option<schemas::LockPatterns>)]
+    /// The locks that it holds while it runs: an array of names, for one permit each, or an object
+    /// of names and permits. The job starts when all of them are available. In a name,
+    /// `{{hostname}}` is replaced by the parameter `hostname`. A lock has one permit unless
+    /// `POST /locks` configures more. At most 16 locks are allowed.
+    #[schema(value_type = Option<schemas::LockTemplates>)]
     locks: Option<LockTemplates>,
-    /// Jobs that have to be over before it runs, at most 1000 different ones; in a batch `#0` is its
+    /// The ids of jobs that must finish before it starts, at most 1000. In a batch, `#0` is the
     /// first job.
     depends_on: Option<Vec<String>>,
-    /// How they have to be over: all `done`, or it ends too; or `finished`, whatever came of them.
-    #[schema(value_type = Option<schemas::When>)]
+    /// The condition that the dependencies must meet. With `done`, all must succeed, and the job
+    /// fails if one does not. With `finished`, all must finish with any result.
+    #[schema(value_type = Option<schemas::DependencyCondition>)]
     when: Option<DependencyCondition>,
-    /// The job whose child it is, which must not be over; in a batch `#0` is its first job.
+    /// The id of its parent job, which must not have finished. In a batch, `#0` is the first job.
     parent: Option<String>,
-    /// Whose share of its queue it is in: jobs of one share do not hold up those of others. Who
-    /// asked, unless given.
+    /// The fairness group of the job in its queue: jobs of one group do not delay those of others.
+    /// Defaults to the name of the token that submits it.
     #[schema(min_length = 1, max_length = 128)]
     fairness_key: Option<String>,
-    /// A remark, for people.
+    /// A comment for people.
     #[schema(max_length = 255)]
     comment: Option<String>,
-    /// A ticket, for people.
+    /// A ticket reference for people.
     #[schema(max_length = 32)]
     ticket_ref: Option<String>,
 }
 
-/// Jobs to be done: all of them, or none when one of them is refused.
+/// A batch of jobs to submit. If one of them is refused, none is created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"jobs": [
-    {"action": "sleep", "parameters": {"seconds": 1}}, {"action": "noop", "priority": "low", "dependsOn": ["#0"]},
+    {"action": "sleep", "parameters": {"seconds": 1}},
+    {"action": "noop", "priority": "low", "dependsOn": ["#0"]},
 ]}))]
 pub(in crate::v0) struct BatchSubmission {
-    /// At most 10,000.
+    /// The jobs, at most 10,000.
     #[schema(value_type = Vec<JobSubmission>, max_items = 10000)]
     jobs: Option<Vec<Object<JobSubmission>>>,
 }
 
 impl JobSubmission {
-    /// Checks all that can be checked without the store. The job's id follows from the key.
+    /// Validates the job as far as possible without the store. The id of the job is derived from
+    /// the key.
     pub(in crate::v0) fn draft(
         self,
         key: Option<&IdempotencyKey>,
@@ -142,9 +149,9 @@ impl JobSubmission {
         let parameters = self.parameters.map(bounds::parameters).transpose();
         let parameters = at_field("parameters", parameters)?;
         let backoff = self.backoff.map(|backoff| bounds::backoff(backoff.0)).transpose();
-        let key = |field, key, most| at_field(field, bounds::key(key, most));
-        let text = |field, text, most| at_field(field, bounds::text(text, most));
-        let (locks, late_locks) = fields::locks_or_patterns(self.locks, parameters.as_ref())?;
+        let key = |field, key, max| at_field(field, bounds::key(key, max));
+        let text = |field, text, max| at_field(field, bounds::text(text, max));
+        let (locks, late_locks) = fields::locks_or_templates(self.locks, parameters.as_ref())?;
         let spec = JobSpec {
             locks,
             parameters,
@@ -177,8 +184,8 @@ impl JobSubmission {
 }
 
 impl BatchSubmission {
-    /// Checks all of them; an error names the first one that is refused. Their ids follow from the
-    /// key.
+    /// Validates all jobs; an error names the first one that is refused. The ids of the jobs are
+    /// derived from the key.
     pub(in crate::v0) fn drafts(
         self,
         key: Option<&IdempotencyKey>,
@@ -186,7 +193,7 @@ impl BatchSubmission {
     ) -> Result<Vec<Draft>, Error> {
         let jobs = self.jobs.ok_or_else(|| Error::invalid("jobs", "it is required"))?;
         if jobs.len() > MAX_JOBS {
-            let why = format!("{} are more than the {MAX_JOBS} of one batch", jobs.len());
+            let why = format!("{} jobs are more than the maximum of {MAX_JOBS}", jobs.len());
             return Err(Error::invalid("jobs", why));
         }
         let (mut drafts, mut ids) = (Vec::with_capacity(jobs.len()), Vec::new());

@@ -1,4 +1,4 @@
-//! Submitting jobs, one or a batch.
+//! Submits a job or a batch of jobs.
 
 use std::sync::Arc;
 
@@ -21,17 +21,22 @@ use crate::v0::wire::responses::{BadBody, Conflicts, StoreUnavailable, TooLarge,
 const BODY_BYTES: usize = 1024 * 1024;
 const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// Submits a job. An action that no live worker knows is taken too: workers come and go.
+/// Submits a job.
+///
+/// A job is accepted even if no live worker knows its action: it waits until one does.
 #[utoipa::path(
     post, path = "/jobs", operation_id = "CreateJob", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, nullable = false, pattern = "^[ -~]{1,255}$", example = "order-17",
-        description = "1 to 255 printable ASCII characters. A repeat within a day makes no job: it \
-            answers the first one as it is now, whatever its body says")),
-    request_body(content = JobSubmission, description = "at most 1 MiB"),
+    params(("Idempotency-Key" = Option<String>, Header, nullable = false,
+        pattern = "^[ -~]{1,255}$", example = "order-17",
+        description = "1 to 255 printable ASCII characters. A request that repeats a key within a \
+            day creates no job and returns the job that was created with it, in its current \
+            state. Its body is ignored.")),
+    request_body(content = JobSubmission, description = "At most 1 MiB."),
     responses(
-        (status = 202, body = Job, description = "it is recorded and waits to be claimed; or it \
-            was, under the same Idempotency-Key"),
-        (status = 200, body = Job, description = "none is made: this job has the `uniqueKey`"),
+        (status = 202, body = Job, description = "The job that was created, now or earlier with \
+            the same `Idempotency-Key`."),
+        (status = 200, body = Job, description = "The unfinished job that already has the \
+            `uniqueKey`. No job was created."),
         BadBody, Conflicts, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
@@ -54,17 +59,20 @@ pub(in crate::v0) async fn submit(
     Ok((status, Json(job.into())))
 }
 
-/// Submits many jobs: all of them, or none when one is refused; the error names its `index`. Where
-/// a `uniqueKey` is taken, the job that has it is answered in that place.
+/// Submits a batch of jobs.
+///
+/// If one job is refused, none is created, and the error contains the `index` of that job. If the
+/// `uniqueKey` of a job is taken, the job that has the key is returned at its index.
 #[utoipa::path(
     post, path = "/jobs/batch", operation_id = "CreateJobs", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, nullable = false, pattern = "^[ -~]{1,255}$", example = "orders-of-monday",
-        description = "1 to 255 printable ASCII characters. A repeat within a day answers in each \
-            place the job that the first one made there, as it is now, whatever its body says; \
-            places that the first one did not have are made")),
-    request_body(content = BatchSubmission, description = "at most 10 MiB"),
+    params(("Idempotency-Key" = Option<String>, Header, nullable = false,
+        pattern = "^[ -~]{1,255}$", example = "orders-of-monday",
+        description = "1 to 255 printable ASCII characters. A request that repeats a key within a \
+            day returns at each index the job that was created there, in its current state. Jobs \
+            beyond the length of the first batch are created.")),
+    request_body(content = BatchSubmission, description = "At most 10 MiB."),
     responses(
-        (status = 202, body = Jobs, description = "they are recorded, in this order"),
+        (status = 202, body = Jobs, description = "The jobs, in the order of the request."),
         BadBody, Conflicts, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
@@ -80,8 +88,8 @@ pub(in crate::v0) async fn submit_batch(
     let id = key.map_or_else(Uuid::new_v4, |key| key.batch());
     caller.set_subject(format_args!("batch {id} of {}", drafts.len()));
     let batch = DraftBatch { id, drafts };
-    let none = batch.drafts.is_empty();
-    let jobs = if none { Vec::new() } else { app.submissions.batch(batch).await? };
+    let is_empty = batch.drafts.is_empty();
+    let jobs = if is_empty { Vec::new() } else { app.submissions.batch(batch).await? };
     app.metrics.submitted(jobs.iter().filter(|one| one.how == Acceptance::Created).count());
     Ok((StatusCode::ACCEPTED, Json(jobs.into_iter().map(|one| one.job).collect())))
 }

@@ -1,4 +1,4 @@
-//! Locks on the wire: what clients are shown of one, and what they send to set its permits.
+//! The JSON of locks: the object that is returned, and the body that sets the permits of one.
 
 use domain::job::{ActionName, FencingToken, JobId, Priority, Status, Timestamp, WorkerId};
 use domain::lock::{LockName, MAX_PERMITS};
@@ -8,18 +8,18 @@ use utoipa::ToSchema;
 use crate::error::Error;
 use crate::v0::wire::schemas;
 
-/// How many permits a lock is to have. Limits of Capstan's own are locks too: `action:scan` of an
-/// action, `class:cpu=2` of a class.
+/// The number of permits of a lock. The limits of actions and classes are locks too, with names
+/// like `action:scan` and `class:cpu=2`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "licences", "permits": 3}))]
 pub(in crate::v0) struct SetLock {
-    /// Its name, 1 to 128 characters of A-Z a-z 0-9 _ . - : / @
+    /// The name of the lock: 1 to 128 characters of A-Z a-z 0-9 _ . - : / @
     #[schema(value_type = schemas::LockName, required, nullable = false)]
     name: Option<LockName>,
-    /// So many may be held at once; `null` for what it has when nothing is said: 1, and no limit
-    /// for an action or a class.
-    #[serde(default, deserialize_with = "given")]
+    /// The number of permits that can be held at the same time. `null` restores the default: 1, or
+    /// no limit for an action or a class.
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>, required, minimum = 1, maximum = 1_000_000)]
     permits: Option<Option<i64>>,
 }
@@ -37,20 +37,20 @@ pub(in crate::v0) struct SetLock {
     }],
 }))]
 pub(in crate::v0) struct Lock {
-    /// Its name.
+    /// The name of the lock.
     #[schema(value_type = schemas::LockName)]
     name: LockName,
-    /// How many may be held at once; `null` is no limit.
+    /// The number of permits that can be held at the same time. `null` means no limit.
     permits: Option<u32>,
-    /// Nobody gets it until it is resumed.
+    /// Whether the lock is paused. A paused lock is not granted to any job.
     paused: bool,
-    /// How many are held.
+    /// The number of permits that are held.
     held: u32,
-    /// Who holds them, in the order in which they began.
+    /// The jobs that hold permits, in the order in which they started.
     holders: Vec<Holder>,
-    /// How many jobs stand in line.
+    /// The number of jobs in the wait queue.
     waiting: u64,
-    /// The first ten of them.
+    /// The first ten jobs in the wait queue.
     line: Vec<Waiter>,
 }
 
@@ -58,73 +58,73 @@ pub(in crate::v0) struct Lock {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Holder {
-    /// The job.
+    /// The id of the job.
     #[serde(rename = "jobID")]
     #[schema(value_type = String, format = Uuid)]
     job_id: JobId,
-    /// Its number.
+    /// The number of the job.
     number: u64,
-    /// What it does.
+    /// The action of the job.
     #[schema(value_type = schemas::Action)]
     action: ActionName,
-    /// Where.
+    /// The id of the worker that runs the job.
     #[serde(rename = "workerID")]
     #[schema(value_type = Option<schemas::WorkerId>)]
     worker_id: Option<WorkerId>,
-    /// How many permits it holds.
+    /// The number of permits that it holds.
     permits: u32,
-    /// Since when.
+    /// The time since which it holds them.
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Timestamp>,
-    /// What it shows to what the lock protects: a later holder has a larger one.
+    /// The fencing token of the job. A later holder has a larger one.
     #[schema(value_type = Option<u64>)]
     fencing_token: Option<FencingToken>,
-    /// It has been asked to stop.
+    /// Whether the job is being stopped.
     aborting: bool,
 }
 
-/// A job that stands in line for a lock.
+/// A job in the wait queue of a lock.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Waiter {
-    /// The job.
+    /// The id of the job.
     #[serde(rename = "jobID")]
     #[schema(value_type = String, format = Uuid)]
     job_id: JobId,
-    /// Its number.
+    /// The number of the job.
     number: u64,
-    /// What it does.
+    /// The action of the job.
     #[schema(value_type = schemas::Action)]
     action: ActionName,
-    /// How urgent it is.
+    /// The priority of the job.
     #[schema(value_type = schemas::Priority)]
     priority: Priority,
-    /// How many permits it needs.
+    /// The number of permits that it needs.
     permits: u32,
 }
 
-/// A list of locks, by name.
+/// A list of locks, ordered by name.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::v0) struct Locks {
+pub(in crate::v0) struct LockList {
     pub(in crate::v0) locks: Vec<Lock>,
 }
 
 impl SetLock {
-    /// The lock, and how many permits it is to have.
+    /// Returns the name of the lock and its number of permits; `None` restores the default.
     pub(in crate::v0) fn validate(self) -> Result<(LockName, Option<u32>), Error> {
         let required = |field: &str| Error::invalid(field, "it is required");
         let name = self.name.ok_or_else(|| required("name"))?;
         let Some(permits) = self.permits.ok_or_else(|| required("permits"))? else {
             return Ok((name, None));
         };
-        let good = u32::try_from(permits).ok().filter(|all| (1..=MAX_PERMITS).contains(all));
+        let valid = u32::try_from(permits).ok().filter(|all| (1..=MAX_PERMITS).contains(all));
         let why = format!("it must be a whole number from 1 to {MAX_PERMITS}, or null");
-        Ok((name, Some(good.ok_or_else(|| Error::invalid("permits", why))?)))
+        Ok((name, Some(valid.ok_or_else(|| Error::invalid("permits", why))?)))
     }
 }
 
-/// Tells what was given as `null` from what was not given.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
+/// Deserializes a field that is present, so that `null` differs from an absent field.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 

@@ -1,5 +1,5 @@
-//! Subscriptions on the wire: what clients send to have one, and what they are shown of it. Its secret is shown once, in the
-//! answer to the request for which it was made.
+//! The JSON of subscriptions: the body that sets one, and the object that is returned. A generated
+//! secret is returned once, by the request that generated it.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +16,14 @@ use crate::error::Error;
 use crate::v0::wire::body::Object;
 use crate::v0::wire::schemas;
 
-/// How often a message is tried again unless said: for two hours or so.
-const RETRIES: u32 = 10;
-const BASE: &str = "10s";
-const LONGEST: &str = "1h";
+/// The default number of retries of a message: with the default back-off, about two hours.
+const DEFAULT_RETRIES: u32 = 10;
+const DEFAULT_BASE: &str = "10s";
+const DEFAULT_MAX: &str = "1h";
 const URL_CHARACTERS: usize = 2048;
 
-/// A subscription to be made, or changed if its name is there. Only `name` and `url` are required. A field that is not listed
-/// here is refused.
+/// A subscription to create or replace. Only `name` and `url` are required. Unknown fields are
+/// refused.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({
@@ -33,50 +33,51 @@ const URL_CHARACTERS: usize = 2048;
     "backoff": {"base": "10s", "max": "1h"}, "paused": false,
 }))]
 pub(in crate::v0) struct SubscriptionCreate {
-    /// Its name, 1 to 64 characters of A-Z a-z 0-9 _ . -
+    /// The name of the subscription: 1 to 64 characters of A-Z a-z 0-9 _ . -
     #[schema(value_type = schemas::SubscriptionName, required, nullable = false)]
     name: Option<SubscriptionName>,
-    /// Where messages are sent, with POST; `http` or `https`, without a password.
+    /// The URL that messages are sent to with POST: `http` or `https`, without a password.
     #[schema(value_type = schemas::Endpoint, required, nullable = false)]
     url: Option<String>,
-    /// What it is told of, in the words of `GET /events`; everything when there are none.
-    #[schema(value_type = Option<Vec<schemas::KindOfEvent>>)]
+    /// The kinds of events to deliver. If empty or absent, events of all kinds are delivered.
+    #[schema(value_type = Option<Vec<schemas::EventKind>>)]
     events: Option<BTreeSet<EventKind>>,
-    /// Which of those.
+    /// Conditions that an event must meet.
     #[schema(value_type = Option<EventFilter>)]
     filter: Option<Object<EventFilter>>,
-    /// What messages are signed with: `whsec_` and the Base64 of 24 to 64 bytes. Unless given a new subscription gets one that
-    /// is shown once, in the answer, and one that is there keeps its own. After a change both sign for a day.
+    /// The key that messages are signed with: `whsec_` and the Base64 encoding of 24 to 64 bytes.
+    /// If absent, an existing subscription keeps its key, and for a new one a key is generated and
+    /// returned once. After a change, messages are signed with both keys for a day.
     #[schema(value_type = Option<schemas::Secret>)]
     secret: Option<String>,
-    /// How often a message is tried again; 10 unless given.
+    /// The number of retries of a message. Defaults to 10.
     #[schema(maximum = 100)]
     retries: Option<u32>,
-    /// How long that waits; from 10s to 1h unless given.
+    /// The delay before retries. Defaults to `10s`, doubled up to `1h`.
     #[schema(value_type = Option<schemas::BackoffSubmission>)]
     backoff: Option<Object<Backoff>>,
-    /// It is told of nothing; as it is unless given.
+    /// Whether the subscription is paused. If absent, an existing subscription keeps its state.
     paused: Option<bool>,
 }
 
-/// Which events a subscription is told of; what is not given filters nothing.
+/// Conditions that an event must meet. Fields that are absent or `null` match every event.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"action": "scan", "job": null, "status": ["error", "worker_dead"]}))]
 pub(in crate::v0) struct EventFilter {
-    /// Only changes of jobs of this action.
+    /// Only events of jobs of this action.
     #[schema(value_type = Option<schemas::Action>)]
     action: Option<ActionName>,
-    /// Only changes of this job.
+    /// Only events of this job.
     #[schema(value_type = Option<String>, format = Uuid)]
     job: Option<JobId>,
-    /// Only changes of jobs to one of these.
+    /// Only events of jobs that change to one of these statuses.
     #[serde(default)]
     #[schema(value_type = Option<Vec<schemas::Status>>)]
     status: Option<BTreeSet<Status>>,
 }
 
-/// A subscription, and how it goes.
+/// A subscription with its delivery counts.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -93,87 +94,89 @@ pub(in crate::v0) struct EventFilter {
     "createdAt": "2025-11-01T09:00:00Z", "lastUpdated": "2025-11-01T09:00:00Z",
 }))]
 pub(in crate::v0) struct Subscription {
-    /// Its identity: one that is deleted and made again has another.
+    /// The id of the subscription. It changes if the subscription is deleted and created again.
     #[schema(value_type = String, format = Uuid)]
     id: Uuid,
-    /// What it is called.
+    /// The name of the subscription.
     #[schema(value_type = schemas::SubscriptionName)]
     name: SubscriptionName,
-    /// Where messages are sent.
+    /// The URL that messages are sent to.
     #[schema(value_type = schemas::Endpoint)]
     url: WebhookUrl,
-    /// What it is told of; everything when there are none.
-    #[schema(value_type = Vec<schemas::KindOfEvent>)]
+    /// The kinds of events that are delivered. If empty, events of all kinds are.
+    #[schema(value_type = Vec<schemas::EventKind>)]
     events: BTreeSet<EventKind>,
-    /// Which of those.
+    /// Conditions that an event must meet.
     filter: EventFilter,
-    /// What messages are signed with. Only in the answer to the request for which it was made; it is never shown again.
+    /// The key that messages are signed with. Present only in the response to the request for which
+    /// it was generated.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schemas::Secret>, nullable = false)]
     secret: Option<String>,
-    /// How often a message is tried again.
+    /// The number of retries of a message.
     retries: u32,
-    /// How long that waits.
+    /// The delay before retries.
     #[schema(value_type = schemas::BackoffSubmission)]
     backoff: Backoff,
-    /// It is told of nothing: somebody paused it, or its receiver answered 410.
+    /// Whether the subscription is paused, by a request or because its receiver answered 410.
     paused: bool,
-    /// How many messages are on their way: to be tried, or to be tried again; at most 10,000.
+    /// The number of pending messages, including those to retry. At most 10,000.
     waiting: u64,
-    /// How many messages the receiver has taken.
+    /// The number of messages that the receiver has accepted.
     delivered: u64,
-    /// How many tries have failed.
+    /// The number of failed delivery attempts.
     failed: u64,
-    /// How many events it was not told of, because 10,000 messages were on their way already.
+    /// The number of events that were not delivered because 10,000 messages were pending.
     dropped: u64,
-    /// How often there were more events at once than are kept, so that it may have missed some.
+    /// The number of times that events may have been missed, because they were no longer kept when
+    /// they were to be read.
     cuts: u64,
-    /// The event that was delivered last; `null` when none was.
+    /// The latest delivery. `null` if there was none.
     last_delivered: Option<Delivered>,
-    /// The try that failed last; `null` when none did.
+    /// The latest failed delivery attempt. `null` if there was none.
     last_failure: Option<Failure>,
-    /// Between which events it may have missed some at last; `null` when it never has.
+    /// The latest range of events that may have been missed. `null` if there was none.
     last_cut: Option<Cut>,
-    /// When it was made.
+    /// The time at which the subscription was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it was last changed.
+    /// The time at which the subscription was last changed.
     #[schema(value_type = String, format = DateTime)]
     last_updated: Timestamp,
 }
 
-/// A message that was taken.
+/// A message that the receiver has accepted.
 #[derive(Debug, Serialize, ToSchema)]
 struct Delivered {
-    /// The id of its event, which begins with its time in milliseconds.
+    /// The id of the event. It begins with the time of the event in milliseconds.
     event: String,
-    /// When it was taken.
+    /// The time at which the message was accepted.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
 }
 
-/// A try that has failed.
+/// A failed delivery attempt.
 #[derive(Debug, Serialize, ToSchema)]
 struct Failure {
-    /// The id of its event.
+    /// The id of the event.
     event: String,
-    /// When it failed.
+    /// The time of the attempt.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// Why.
+    /// The error message.
     message: String,
 }
 
-/// Events that were not kept until they were read.
+/// A range of events that were no longer kept when they were to be read.
 #[derive(Debug, Serialize, ToSchema)]
 struct Cut {
-    /// The last event before them.
+    /// The id of the last event before the range.
     after: String,
-    /// The first event after them.
+    /// The id of the first event after the range.
     before: String,
 }
 
-/// All subscriptions, by name.
+/// A list of subscriptions, ordered by name.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct Subscriptions {
     pub(in crate::v0) subscriptions: Vec<Subscription>,
@@ -190,50 +193,51 @@ impl SubscriptionCreate {
         }
         let url = url.parse::<WebhookUrl>().map_err(|why| Error::invalid("url", why))?;
         let retries = bounds::retries(self.retries);
-        let retries = retries.map_err(|why| Error::invalid("retries", why))?.unwrap_or(RETRIES);
+        let retries =
+            retries.map_err(|why| Error::invalid("retries", why))?.unwrap_or(DEFAULT_RETRIES);
         let secret = self.secret.as_deref().map(str::parse::<SigningSecret>).transpose();
         let secret = secret.map_err(|why| Error::invalid("secret", why))?;
         let backoff = backoff(self.backoff.map(|backoff| backoff.0))?;
         let filter = self.filter.map(|filter| filter.0);
-        let wanted = event::EventFilter {
+        let event_filter = event::EventFilter {
             kinds: self.events.unwrap_or_default(),
             action: filter.as_ref().and_then(|filter| filter.action.clone()),
             job: filter.as_ref().and_then(|filter| filter.job),
             statuses: filter.and_then(|filter| filter.status).unwrap_or_default(),
         };
-        let spec = SubscriptionSpec { url, filter: wanted, retries, backoff };
+        let spec = SubscriptionSpec { url, filter: event_filter, retries, backoff };
         Ok(SetSubscription { name, spec, secret, paused: self.paused })
     }
 }
 
-/// A back-off that does not begin beyond its longest.
+/// Fills in the defaults of a back-off; its base must not exceed its maximum.
 fn backoff(given: Option<Backoff>) -> Result<Backoff, Error> {
     let (base, max) = given.map(|given| (given.base, given.max)).unwrap_or_default();
-    let max = if max.is_none() { LONGEST.parse().unwrap_or_default() } else { max };
-    let first: GoDuration = BASE.parse().unwrap_or_default();
-    let first = if first.duration() > max.duration() { max.clone() } else { first };
-    let backoff = Backoff { base: if base.is_none() { first } else { base }, max };
+    let max = if max.is_none() { DEFAULT_MAX.parse().unwrap_or_default() } else { max };
+    let default: GoDuration = DEFAULT_BASE.parse().unwrap_or_default();
+    let default = if default.duration() > max.duration() { max.clone() } else { default };
+    let backoff = Backoff { base: if base.is_none() { default } else { base }, max };
     if backoff.base.duration() > backoff.max.duration() {
-        let why = format!("it must not be longer than max, which is {LONGEST} unless given");
+        let why = format!("it must not be longer than max, which is {DEFAULT_MAX} by default");
         return Err(Error::invalid("backoff.base", why));
     }
     Ok(backoff)
 }
 
 impl Subscription {
-    /// A subscription with the secret that was just made for it.
+    /// Returns a subscription with the secret that was generated for it by this request.
     pub(in crate::v0) fn with_secret(
-        one: store::Subscription,
-        made: Option<&SigningSecret>,
+        subscription: store::Subscription,
+        generated: Option<&SigningSecret>,
     ) -> Subscription {
-        let secret = made.map(SigningSecret::reveal);
-        Subscription { secret, ..one.into() }
+        let secret = generated.map(SigningSecret::reveal);
+        Subscription { secret, ..subscription.into() }
     }
 }
 
 impl From<store::Subscription> for Subscription {
     fn from(one: store::Subscription) -> Subscription {
-        let SubscriptionSpec { url, filter: wanted, retries, backoff } = one.spec;
+        let SubscriptionSpec { url, filter, retries, backoff } = one.spec;
         let record = one.record;
         let failure =
             |store::DeliveryFailure { event, at, message }| Failure { event, at, message };
@@ -245,11 +249,11 @@ impl From<store::Subscription> for Subscription {
             id: one.id,
             name: one.name,
             url,
-            events: wanted.kinds,
+            events: filter.kinds,
             filter: EventFilter {
-                action: wanted.action,
-                job: wanted.job,
-                status: Some(wanted.statuses),
+                action: filter.action,
+                job: filter.job,
+                status: Some(filter.statuses),
             },
             secret: None,
             retries,

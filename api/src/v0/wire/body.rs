@@ -14,9 +14,9 @@ use crate::error::{Error, FieldPath, unknown_name};
 
 /// The field name of an error that concerns the whole body.
 const BODY: &str = "body";
-/// The longest reason that an answer repeats.
+/// The longest reason in an answer.
 const MAX_CHARACTERS: usize = 640;
-/// Larger bodies are parsed on a thread of their own, because they would delay other requests.
+/// Larger bodies are parsed on a separate thread, because they would delay other requests.
 const MAX_INLINE_BYTES: usize = 128 * 1024;
 
 /// Reads a JSON body of at most `limit_bytes`.
@@ -58,7 +58,7 @@ fn invalid(mut at: FieldPath, error: &serde_json::Error) -> Error {
     } else if let Some(name) = text.strip_prefix("duplicate field ") {
         // serde reports it before it enters the field, so the path lacks it.
         at = below(at, name.trim_matches('`'));
-        "the field is given twice".to_owned()
+        "it must not be given twice".to_owned()
     } else if expected.is_empty() {
         found.to_owned()
     } else {

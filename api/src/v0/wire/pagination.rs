@@ -18,7 +18,8 @@ pub(in crate::v0) fn paged<T>(total: impl Display, page: T) -> Paged<T> {
     ([("x-total-count", total.to_string())], Json(page))
 }
 
-/// Reads `start` and `limit`, which is `default` unless given and at most `max`.
+/// Reads `start`, which defaults to 0, and `limit`, which defaults to `default` and is at most
+/// `max`.
 pub(in crate::v0) fn read_page(
     query: &Query,
     default: u32,

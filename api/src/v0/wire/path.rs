@@ -1,5 +1,5 @@
-//! Path parameters: each is extracted, and described in the OpenAPI document, in one place. A text
-//! that is not a valid id or name cannot name anything, so it is answered 404 like an unknown one.
+//! Path parameters. Each is extracted, and described in the OpenAPI document, in one place. An
+//! invalid id or name cannot exist, so it is answered 404 like an unknown one.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::refusal::Refusal;
 use crate::app::App;
 use crate::error::Error;
 
-/// As much of an invalid id as an error repeats.
+/// The part of an invalid id that an error repeats.
 const REPEATED_CHARACTERS: usize = 64;
 
 macro_rules! path_parameters {
@@ -54,28 +54,28 @@ macro_rules! path_parameters {
 path_parameters! {
     /// The job that the path names.
     JobPath(JobId) = str::parse, Error::NoSuchJob,
-        "id": "the job's id", "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
+        "id": "The id of the job.", "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
     /// The worker that the path names.
     WorkerPath(WorkerId) = str::parse, Error::NoSuchWorker,
-        "id": "the worker's id", "f97ebb52f0f6";
+        "id": "The id of the worker.", "f97ebb52f0f6";
     /// The cron that the path names.
     CronPath(CronName) = str::parse, Error::NoSuchCron,
-        "name": "the cron's name", "gc";
+        "name": "The name of the cron.", "gc";
     /// The lock that the path names; `/` and `%` are percent-encoded.
     LockPath(LockName) = str::parse, Error::NoSuchLock,
-        "name": "the lock's name; `/` is written `%2F`", "devices";
+        "name": "The name of the lock. A `/` in it must be sent as `%2F`.", "devices";
     /// The class of jobs that the path names.
     ClassPath(Class) = class, Error::NoSuchClass,
-        "class": "the class", "cpu=2+scan=1";
+        "class": "The class of jobs.", "cpu=2+scan=1";
     /// The action that the path names.
     ActionPath(ActionName) = str::parse, Error::NoSuchAction,
-        "action": "the action", "scan";
+        "action": "The name of the action.", "scan";
     /// The action whose configuration the path names.
     ActionConfigPath(ActionName) = str::parse, Error::NoSuchActionConfig,
-        "action": "the action", "gc";
+        "action": "The name of the action.", "gc";
     /// The subscription that the path names.
     SubscriptionPath(SubscriptionName) = str::parse, Error::NoSuchSubscription,
-        "name": "the subscription's name", "ops";
+        "name": "The name of the subscription.", "ops";
 }
 
 fn class(text: &str) -> Result<Class, impl Sized> {

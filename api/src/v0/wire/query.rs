@@ -26,7 +26,7 @@ impl Query {
                 return Err(Error::invalid(name.chars().take(64).collect::<String>(), why));
             }
             if found.iter().any(|(before, _)| *before == name) {
-                return Err(Error::invalid(name, "the query parameter is given twice"));
+                return Err(Error::invalid(name, "it must not be given twice"));
             }
             found.push((name.into_owned(), value.into_owned()));
         }
@@ -73,7 +73,7 @@ impl Query {
             Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(Some(false)),
             Some(text) => {
                 let short: String = text.chars().take(32).collect();
-                Err(Error::invalid(name, format!("{short:?} is neither true nor false")))
+                Err(Error::invalid(name, format!("{short:?} is not a boolean: use true or false")))
             }
         }
     }
@@ -106,10 +106,11 @@ mod tests {
         let cases = [
             (
                 "strat=1",
-                "strat: unknown query parameter; did you mean start? expected one of: start, running",
+                "strat: unknown query parameter; did you mean start? \
+                 expected one of: start, running",
             ),
             ("x%79=1", "xy: unknown query parameter; expected one of: start, running"),
-            ("start=1&start=1", "start: the query parameter is given twice"),
+            ("start=1&start=1", "start: it must not be given twice"),
             ("=1", ": unknown query parameter; expected one of: start, running"),
         ];
         for (raw, message) in cases {
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn booleans_have_the_spellings_of_go() {
+    fn a_boolean_has_the_spellings_of_go() {
         for word in ["1", "t", "T", "true", "TRUE", "True"] {
             let query = read(&format!("running={word}")).unwrap();
             assert_eq!(query.switch("running"), Ok(Some(true)), "{word}");

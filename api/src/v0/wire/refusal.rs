@@ -21,19 +21,19 @@ pub(crate) struct Refusal(Error);
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct Errors {
-    /// The error; always one entry.
-    errors: Vec<OneError>,
+    /// The errors. There is always exactly one entry.
+    errors: Vec<ErrorEntry>,
 }
 
 /// An error.
 #[derive(Debug, Serialize, ToSchema)]
-struct OneError {
-    /// The code, for programs.
+struct ErrorEntry {
+    /// The error code, for programs.
     code: &'static str,
-    /// A sentence for people.
+    /// The error message, for people.
     message: String,
-    /// The facts of the message, for programs: `field`, `index` of the job in its batch,
-    /// `limitBytes`, …
+    /// The values in the message, for programs: for example the `field`, the `index` of the job in
+    /// its batch, or `limitBytes`.
     detail: Map<String, Value>,
 }
 
@@ -58,7 +58,7 @@ impl IntoResponse for Refusal {
 
 /// Returns the status code and the body of an error.
 pub(in crate::v0) fn answer(error: &Error) -> (StatusCode, Errors) {
-    let one = OneError { code: code(error), message: error.to_string(), detail: detail(error) };
+    let one = ErrorEntry { code: code(error), message: error.to_string(), detail: detail(error) };
     (http_error::status(error), Errors { errors: vec![one] })
 }
 
@@ -96,62 +96,62 @@ fn code(error: &Error) -> &'static str {
 
 fn detail(error: &Error) -> Map<String, Value> {
     let mut detail = Map::new();
-    let mut say = |name: &str, value: Value| detail.insert(name.to_owned(), value);
+    let mut add = |name: &str, value: Value| detail.insert(name.to_owned(), value);
     match error {
         Error::NoSuchJob(id) | Error::NoSuchWorker(id) => {
-            say("id", json!(id));
+            add("id", json!(id));
         }
         Error::NoSuchCron(name)
         | Error::NoSuchLock(name)
         | Error::NoSuchClass(name)
         | Error::NoSuchAction(name)
         | Error::NoSuchSubscription(name) => {
-            say("name", json!(name));
+            add("name", json!(name));
         }
         Error::NoSuchActionConfig(action) => {
-            say("action", json!(action));
+            add("action", json!(action));
         }
         Error::NoSuchRoute(route) => {
-            say("route", json!(route));
+            add("route", json!(route));
         }
         Error::NotAllowed { method, route } => {
-            say("method", json!(method));
-            say("route", json!(route));
+            add("method", json!(method));
+            add("route", json!(route));
         }
         Error::MediaType(found) => {
-            say("contentType", json!(found));
+            add("contentType", json!(found));
         }
-        Error::Invalid { at, .. } => say_field(say, at),
+        Error::Invalid { at, .. } => add_field(add, at),
         Error::TooLarge { at, limit_bytes } => {
-            say("limitBytes", json!(limit_bytes));
-            say_field(say, at);
+            add("limitBytes", json!(limit_bytes));
+            add_field(add, at);
         }
         Error::TooManyQueues(queue) => {
-            say("queue", json!(queue));
+            add("queue", json!(queue));
         }
         Error::SpentKey { at, id } => {
-            say("id", json!(id));
-            say_field(say, at);
+            add("id", json!(id));
+            add_field(add, at);
         }
         Error::NotFinished { id, status } | Error::AlreadyStarted { id, status } => {
-            say("id", json!(id));
-            say("status", json!(status));
+            add("id", json!(id));
+            add("status", json!(status));
         }
         Error::AlreadyRetried { id, follow_up } => {
-            say("id", json!(id));
-            say("followUpID", json!(follow_up));
+            add("id", json!(id));
+            add("followUpID", json!(follow_up));
         }
         Error::UniqueKeyTaken { id, holder } => {
-            say("id", json!(id));
-            say("holderID", json!(holder));
+            add("id", json!(id));
+            add("holderID", json!(holder));
         }
         Error::WorkerGone(id) => {
-            say("id", json!(id));
+            add("id", json!(id));
         }
         Error::NotAuthorized { owner, role, needed } => {
-            say("name", json!(owner.as_str()));
-            say("role", json!(role.as_str()));
-            say("needed", json!(needed.as_str()));
+            add("name", json!(owner.as_str()));
+            add("role", json!(role.as_str()));
+            add("needed", json!(needed.as_str()));
         }
         Error::NotAuthenticated(_)
         | Error::TooManyWrongTokens
@@ -165,10 +165,10 @@ fn detail(error: &Error) -> Map<String, Value> {
     detail
 }
 
-fn say_field(mut say: impl FnMut(&str, Value) -> Option<Value>, at: &FieldPath) {
-    say("field", json!(at.field));
+fn add_field(mut add: impl FnMut(&str, Value) -> Option<Value>, at: &FieldPath) {
+    add("field", json!(at.field));
     if let Some(index) = at.index {
-        say("index", json!(index));
+        add("index", json!(index));
     }
 }
 

@@ -13,7 +13,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use super::refusal::{Errors, answer};
-use crate::error::{Error, FieldPath, STORE_UNAVAILABLE, WRONG_TOKEN, unknown_name};
+use crate::error::{CANCEL_ALL, Error, FieldPath, STORE_UNAVAILABLE, WRONG_TOKEN, unknown_name};
 
 macro_rules! responses {
     ($($(#[$doc:meta])* $name:ident: $($error:expr),+;)*) => {$(
@@ -54,8 +54,8 @@ responses! {
         Error::NotFinished { id: some_job(), status: Status::Running },
         Error::UniqueKeyTaken { id: some_job(), holder: other_job() };
     /// The request would cancel every job.
-    NoFilter: Error::invalid("all", "without any filter every job is cancelled");
-    /// The worker takes no commands any more.
+    NoFilter: Error::invalid("all", CANCEL_ALL);
+    /// The worker no longer takes commands.
     WorkerGone: Error::WorkerGone(some_worker());
     /// The job does not exist.
     NoJob: Error::NoSuchJob("1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".to_owned());
@@ -118,7 +118,7 @@ fn responses_of(errors: &[Error]) -> BTreeMap<String, RefOr<Response>> {
         let mut response = response.content("application/json", content);
         if matches!(status, 429 | 503) {
             let header = HeaderBuilder::new().schema(Some(u32::schema()));
-            let header = header.description(Some("seconds to wait before a retry"));
+            let header = header.description(Some("The number of seconds to wait before a retry."));
             response = response.header("Retry-After", header.build());
         }
         (status.to_string(), RefOr::T(response.build()))
@@ -128,15 +128,15 @@ fn responses_of(errors: &[Error]) -> BTreeMap<String, RefOr<Response>> {
 
 fn meaning(status: u16) -> &'static str {
     match status {
-        400 => "the request is invalid; the error names the field",
-        401 => "the token is missing or unknown",
-        403 => "the role of the token is too low",
-        404 => "it does not exist",
-        409 => "it conflicts with the current state",
-        413 => "it exceeds a size limit",
-        429 => "too many wrong tokens from this address",
-        415 => "the content type is not application/json",
-        503 => "the store does not answer; retry",
-        _ => "internal error",
+        400 => "The request is invalid. The error names the field or parameter.",
+        401 => "The token is missing or unknown.",
+        403 => "The role of the token is too low.",
+        404 => "The resource does not exist.",
+        409 => "The request conflicts with the current state.",
+        413 => "The body or a field exceeds its size limit.",
+        415 => "The content type is not `application/json`.",
+        429 => "Too many wrong tokens were sent from this address.",
+        503 => "The store does not answer. Retry the request.",
+        _ => "An internal error occurred.",
     }
 }

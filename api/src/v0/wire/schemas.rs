@@ -1,12 +1,10 @@
-//! Schemas of values that occur in many places of the OpenAPI document: each is described once,
+//! Schemas of values that occur in many places of the OpenAPI document. Each is described once,
 //! under a name. They describe what other types parse.
 
 use std::borrow::Cow;
 
-use domain::cron::{Misfire as MisfireWord, Overlap as OverlapWord};
-use domain::event::EventKind;
-use domain::job::{Priority as Band, Status as State};
 use domain::lock::{MAX_LOCKS, MAX_PERMITS};
+use domain::{cron, event, job};
 use serde_json::json;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
@@ -17,15 +15,16 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::wait_reason::CODES;
 
+/// A duration in Go's syntax, as a regular expression.
 const DURATION: &str = r"^(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*)$";
-/// An action's limit for each of its keys; a class, in its canonical form; any other name.
+/// The name of the limit for each key of an action, the name of a class, or any other name.
 const LOCK_NAME: &str = concat!(
     r"^(action:[A-Za-z0-9_.-]+:\*",
     r"|class:[A-Za-z0-9_.-]{1,32}=[0-9]{1,7}(\+[A-Za-z0-9_.-]{1,32}=[0-9]{1,7})*",
     r"|[A-Za-z0-9_.:/@-]*[A-Za-z0-9_:/@-][A-Za-z0-9_.:/@-]*)$",
 );
 
-/// The Base64 of 24 to 64 bytes.
+/// `whsec_` and the Base64 encoding of 24 to 64 bytes.
 const SECRET: &str = concat!(
     r"^whsec_([A-Za-z0-9+/]{4}){8,20}([A-Za-z0-9+/]{4}|([A-Za-z0-9+/]{4})?[A-Za-z0-9+/][AQgw]==",
     r"|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$",
@@ -52,63 +51,71 @@ macro_rules! values {
 }
 
 values! {
-    /// The id of a job; empty is none.
-    JobIdOrNone = or_none(KnownFormat::Uuid);
+    /// The id of a job. An empty string means none.
+    OptionalJobId = or_empty(KnownFormat::Uuid);
     /// The name of an action.
     Action = text("^[A-Za-z0-9_.-]{1,64}$");
     /// The name of a cron.
     CronName = text("^[A-Za-z0-9_.-]{1,64}$");
     /// The name of a subscription.
     SubscriptionName = text("^[A-Za-z0-9_.-]{1,64}$");
-    /// Where messages are sent: `http` or `https`, without a password.
+    /// The URL that messages are sent to: `http` or `https`, without a password.
     Endpoint = formatted("http-url").max_length(Some(2048));
-    /// What messages are signed with: `whsec_` and the Base64 of 24 to 64 bytes.
+    /// The key that messages are signed with: `whsec_` and the Base64 encoding of 24 to 64 bytes.
     Secret = text(SECRET);
-    /// What an event tells of.
-    KindOfEvent = words(EventKind::ALL.map(EventKind::as_str));
-    /// The identity of a worker: 12 hexadecimal digits, random for each process.
+    /// The kind of object that an event is about.
+    EventKind = words(event::EventKind::ALL.map(event::EventKind::as_str));
+    /// The id of a worker: 12 hexadecimal digits, random for each process.
     WorkerId = text("^[0-9a-f]{12}$");
-    /// The name of a lock: 1 to 128 characters of A-Z a-z 0-9 _ . - : / @ that are not dots alone.
-    /// Limits of Capstan's own are locks too: `action:scan` of an action, `class:cpu=2` of a class.
+    /// The name of a lock: 1 to 128 characters of A-Z a-z 0-9 _ . - : / @, not only dots. The
+    /// names `action:scan` and `class:cpu=2` are the limits of an action and of a class.
     LockName = text(LOCK_NAME);
-    /// Whole units by type, at most 16 types. All of `{"cpu": 2, "scan": 1}` must not be longer than
-    /// 160 characters when it is written as `cpu=2+scan=1`, if it is a job's.
+    /// Whole units by capacity type, with at most 16 types. The capacity map of a job must not
+    /// exceed 160 characters when it is written like `cpu=2+scan=1`.
     Capacity = units();
-    /// A length of time in Go's syntax, like `90s`, `15m` or `1h30m`, up to `8760h`; empty is none.
+    /// A duration in Go's syntax, like `90s`, `15m` or `1h30m`, up to `8760h`. An empty string
+    /// means none.
     Duration = text(DURATION);
-    /// A moment as RFC 3339, from 1970 on; empty is none.
-    Moment = or_none(KnownFormat::DateTime);
-    /// Seconds, minutes, hours, day of month, month, day of week (0 and 7 are Sunday); five fields
-    /// are without seconds; also `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly` and
-    /// `@every 90s`.
-    CronLine = formatted("cron").max_length(Some(255));
-    /// The IANA name of a time zone, like `Europe/Berlin`; empty is UTC.
+    /// A time as RFC 3339, from 1970 on. An empty string means none.
+    OptionalTime = or_empty(KnownFormat::DateTime);
+    /// A cron expression: second, minute, hour, day of month, month and day of week (0 and 7 are
+    /// Sunday). With five fields, the second is 0. Also accepted are `@hourly`, `@daily`,
+    /// `@weekly`, `@monthly`, `@yearly` and intervals like `@every 90s`.
+    CronSchedule = formatted("cron").max_length(Some(255));
+    /// The IANA name of a time zone, like `Europe/Berlin`. An empty string means UTC.
     TimeZone = text("^[A-Za-z0-9_+/-]*$");
-    /// Names, for one permit of each, or an object of names and permits; at most 16 different ones. In a name
-    /// `{{hostname}}` stands for the parameter `hostname`.
-    LockPatterns = lock_patterns();
-    /// How long retries wait: `base`, twice that, and so on, never more than `max`; less a random
-    /// part of up to a half. `base` is 1s and `max` 5m unless given.
+    /// The locks that a job holds while it runs: an array of names, for one permit each, or an
+    /// object of names and permits. At most 16 locks are allowed. In a name, `{{hostname}}` is
+    /// replaced by the parameter `hostname`.
+    LockTemplates = lock_templates();
+    /// The delay before retries: `base` before the first one, doubled for each further one, up to
+    /// `max`. Each delay is reduced by a random part of up to one half. The defaults are `1s` and
+    /// `5m`.
     BackoffSubmission = backoff();
-    /// Where a job is in its life.
-    Status = words(State::ALL.map(State::as_str));
-    /// Statuses of jobs, with commas between.
+    /// The status of a job.
+    Status = words(job::Status::ALL.map(job::Status::as_str));
+    /// Statuses of jobs, separated by commas.
     Statuses = statuses();
-    /// Why a job waits, as a word.
-    WaitingCode = words(CODES);
-    /// How urgent a job is.
-    Priority = words(Band::ALL.map(Band::as_str)).default(Some(json!(Band::default().as_str())));
-    /// What becomes of a job whose worker dies: `retry` carries it on elsewhere, up to three times
-    /// in a row; `fail` does not, for what must not run twice.
+    /// The reason why a job waits, for programs.
+    WaitReasonCode = words(CODES);
+    /// The priority of a job.
+    Priority = words(job::Priority::ALL.map(job::Priority::as_str))
+        .default(Some(json!(job::Priority::default().as_str())));
+    /// What happens to a job when its worker dies. With `retry`, the job is retried on another
+    /// worker, up to three times in a row. With `fail`, it is not retried: use this for jobs that
+    /// must not run twice.
     OnWorkerLost = words(["retry", "fail"]).default(Some(json!("retry")));
-    /// How the jobs that one depends on have to be over: all `done`, or it ends too; or `finished`,
-    /// whatever came of them.
-    When = words(["done", "finished"]).default(Some(json!("done")));
-    /// What becomes of ticks that nobody was there for: none gets a job (`skip`), one stands for all
-    /// (`once`), each gets its own (`all`, up to 1000).
-    Misfire = words(MisfireWord::WORDS.iter().copied());
-    /// What becomes of a tick while an earlier job is not over.
-    Overlap = words(OverlapWord::WORDS.iter().copied());
+    /// The condition that dependencies must meet. With `done`, all must succeed, and the job fails
+    /// if one does not. With `finished`, all must finish with any result.
+    DependencyCondition = words(["done", "finished"]).default(Some(json!("done")));
+    /// What happens to ticks that were missed because no scheduler was running. With `skip`, they
+    /// are dropped. With `once`, one job is created for all of them. With `all`, each gets a job,
+    /// up to 1000.
+    Misfire = words(cron::Misfire::WORDS.iter().copied());
+    /// What happens at a tick while an earlier job of the cron has not finished. `allow` creates
+    /// another job, `skip` creates none, `queue` creates one when the earlier job has finished, and
+    /// `replace` cancels the earlier job first.
+    Overlap = words(cron::Overlap::WORDS.iter().copied());
 }
 
 fn text(pattern: &str) -> ObjectBuilder {
@@ -124,9 +131,9 @@ fn words(words: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words))
 }
 
-fn whole(least: u32, most: u32) -> ObjectBuilder {
+fn whole(min: u32, max: u32) -> ObjectBuilder {
     let number = ObjectBuilder::new().schema_type(Type::Integer);
-    number.minimum(Some(least)).maximum(Some(most))
+    number.minimum(Some(min)).maximum(Some(max))
 }
 
 fn units() -> ObjectBuilder {
@@ -137,23 +144,23 @@ fn units() -> ObjectBuilder {
 }
 
 fn statuses() -> ObjectBuilder {
-    let any = State::ALL.map(State::as_str).join("|");
+    let any = job::Status::ALL.map(job::Status::as_str).join("|");
     text(&format!("^(({any})(,({any}))*)?$"))
 }
 
 fn backoff() -> ObjectBuilder {
-    let length = || Ref::from_schema_name(Duration::name());
-    let both = ObjectBuilder::new().property("base", length()).property("max", length());
+    let duration = || Ref::from_schema_name(Duration::name());
+    let both = ObjectBuilder::new().property("base", duration()).property("max", duration());
     both.additional_properties(Some(AdditionalProperties::FreeForm(false)))
 }
 
-fn or_none(format: KnownFormat) -> AnyOfBuilder {
+fn or_empty(format: KnownFormat) -> AnyOfBuilder {
     let format = SchemaFormat::KnownFormat(format);
     let some = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
     AnyOfBuilder::new().item(some).item(words([""]))
 }
 
-fn lock_patterns() -> OneOfBuilder {
+fn lock_templates() -> OneOfBuilder {
     let name = || text(r"^([A-Za-z0-9_.:/@-]|\{\{[^{}]*\}\})+$");
     let names = ArrayBuilder::new().items(name());
     let permits = ObjectBuilder::new().schema_type(Type::Object).max_properties(Some(MAX_LOCKS));

@@ -1,5 +1,5 @@
-//! Commands to workers: change the capacity, drain, resume. A worker learns of a command at once
-//! and obeys with its next heartbeat.
+//! Commands to workers: change the capacity, drain and resume. A worker receives a command with its
+//! next heartbeat, which a notification triggers at once.
 
 use std::sync::Arc;
 
@@ -25,25 +25,26 @@ use crate::v0::wire::schemas;
 
 const BODY_BYTES: usize = 64 * 1024;
 
-/// What a worker shall offer.
+/// The new capacity of a worker.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"capacityMap": {"scan": 2, "scanCheck": 1}}))]
-pub(in crate::v0) struct NewCapacity {
-    /// Whole units by type. It replaces the map; `default`, which every worker has, is 16 unless
-    /// given.
+pub(in crate::v0) struct CapacityUpdate {
+    /// The capacity units that the worker offers. They replace its capacity map. `default`, which
+    /// every worker offers, defaults to 16.
     #[schema(value_type = schemas::Capacity, required, nullable = false)]
     capacity_map: Option<CapacityMap>,
 }
 
-/// Changes what a worker offers. What it runs goes on; it takes nothing new for which there is no
-/// room.
+/// Replaces the capacity of a worker.
+///
+/// Running jobs continue, even if they exceed the new capacity.
 #[utoipa::path(
     post, path = "/workers/{id}/capacity", operation_id = "UpdateWorkerCapacity", tag = "workers",
     params(WorkerPath),
-    request_body(content = NewCapacity, description = "at most 64 KiB"),
+    request_body(content = CapacityUpdate, description = "At most 64 KiB."),
     responses(
-        (status = 202, description = "it is told"),
+        (status = 202, description = "The command was sent to the worker."),
         BadQuery, BadBody, NoWorker, WorkerGone, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
@@ -53,17 +54,18 @@ pub(in crate::v0) async fn capacity(
     _: NoQuery,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    let new: NewCapacity = body::read(request, BODY_BYTES).await?;
-    let map = new.capacity_map.ok_or_else(|| Error::invalid("capacityMap", "it is required"))?;
+    let update: CapacityUpdate = body::read(request, BODY_BYTES).await?;
+    let map = update.capacity_map.ok_or_else(|| Error::invalid("capacityMap", "it is required"))?;
     command(&app, &id, &WorkerCommand::Capacity(map)).await
 }
 
-/// Has a worker take no more jobs, until it is resumed. What it runs goes on.
+/// Drains a worker. It starts no jobs until it is resumed. Running jobs continue.
 #[utoipa::path(
     post, path = "/workers/{id}/drain", operation_id = "DrainWorker", tag = "workers",
     params(WorkerPath),
     responses(
-        (status = 202, description = "it is told"), BadQuery, NoWorker, WorkerGone, StoreUnavailable,
+        (status = 202, description = "The command was sent to the worker."),
+        BadQuery, NoWorker, WorkerGone, StoreUnavailable,
     ),
 )]
 pub(in crate::v0) async fn drain(
@@ -74,12 +76,13 @@ pub(in crate::v0) async fn drain(
     command(&app, &id, &WorkerCommand::Drain).await
 }
 
-/// Has a worker that drains take jobs again.
+/// Resumes a draining worker.
 #[utoipa::path(
     post, path = "/workers/{id}/resume", operation_id = "ResumeWorker", tag = "workers",
     params(WorkerPath),
     responses(
-        (status = 202, description = "it is told"), BadQuery, NoWorker, WorkerGone, StoreUnavailable,
+        (status = 202, description = "The command was sent to the worker."),
+        BadQuery, NoWorker, WorkerGone, StoreUnavailable,
     ),
 )]
 pub(in crate::v0) async fn resume(
@@ -90,8 +93,8 @@ pub(in crate::v0) async fn resume(
     command(&app, &id, &WorkerCommand::Resume).await
 }
 
-async fn command(app: &App, id: &WorkerId, wanted: &WorkerCommand) -> Result<StatusCode, Refusal> {
-    let sending = async { Ok::<_, Refusal>(app.store.command_worker(id, wanted).await?) };
+async fn command(app: &App, id: &WorkerId, command: &WorkerCommand) -> Result<StatusCode, Refusal> {
+    let sending = async { Ok::<_, Refusal>(app.store.command_worker(id, command).await?) };
     match in_time(sending).await? {
         CommandAnswer::Accepted => Ok(StatusCode::ACCEPTED),
         CommandAnswer::Over => Err(Error::WorkerGone(id.clone()).into()),

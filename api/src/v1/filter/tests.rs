@@ -1,4 +1,4 @@
-//! The grammar as a table: what is read, what is ignored, what is refused.
+//! The grammar of queries, as tables: what is accepted, ignored and refused.
 
 use expect_test::{Expect, expect};
 
@@ -7,20 +7,20 @@ use super::*;
 fn check(queries: &[&str], expected: &Expect) {
     let read = |raw: &&str| match parse_query(Some(raw)) {
         Err(why) => format!("{raw} -> refused: {why}\n"),
-        Ok(wanted) => {
+        Ok(query) => {
             let JobQuery { conditions, sort, descending, page, per_page, omitted_tasks, .. } =
-                wanted;
-            let turn = if descending { "-" } else { "" };
-            let conditions: Vec<_> = conditions.iter().map(said).collect();
-            let part = format!("{page}x{per_page} by {turn}{sort:?} without {omitted_tasks:?}");
-            let part = part.replace("1x50 by Number(Id) without []", "-");
-            format!("{raw} -> {part} {}\n", conditions.join(" and "))
+                query;
+            let sign = if descending { "-" } else { "" };
+            let conditions: Vec<_> = conditions.iter().map(condition_text).collect();
+            let page = format!("{page}x{per_page} by {sign}{sort:?} without {omitted_tasks:?}");
+            let page = page.replace("1x50 by Number(Id) without []", "-");
+            format!("{raw} -> {page} {}\n", conditions.join(" and "))
         }
     };
     expected.assert_eq(&queries.iter().map(read).collect::<String>());
 }
 
-fn said(condition: &Condition) -> String {
+fn condition_text(condition: &Condition) -> String {
     match condition {
         Condition::State(state) => state.as_str().to_owned(),
         Condition::Number(column, number) => format!("{column:?}={number}"),
@@ -31,7 +31,7 @@ fn said(condition: &Condition) -> String {
 }
 
 #[test]
-fn filters_are_read() {
+fn filters_are_parsed() {
     check(
         &[
             "",
@@ -71,7 +71,7 @@ fn filters_are_read() {
 }
 
 #[test]
-fn what_is_no_filter_filters_nothing() {
+fn a_parameter_that_is_not_a_filter_is_ignored() {
     check(
         &[
             "limit=1&filter=a,b&x=y",
@@ -91,7 +91,7 @@ fn what_is_no_filter_filters_nothing() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_refused_by_name() {
+fn an_invalid_column_or_value_is_named() {
     check(
         &[
             "filter[foo]=1",
@@ -133,7 +133,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
 }
 
 #[test]
-fn pages_and_orders_are_read_as_leniently_as_there() {
+fn pages_and_orders_are_parsed_as_leniently_as_in_the_reference() {
     check(
         &[
             "per_page=1000&page=3",

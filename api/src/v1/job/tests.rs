@@ -1,4 +1,4 @@
-//! Jobs as they are shown, key by key.
+//! The JSON of jobs.
 
 use domain::capacity::Class;
 use domain::job::{Cancellation, Exception, JobId, JobSpec, NewJob};
@@ -13,12 +13,12 @@ fn job(action: &str) -> job::Job {
     job::Job::waiting(NewJob { id, class, scheduled_at: None, once: false, spec }, 101, at, at)
 }
 
-fn shown(job: job::Job, omitted_tasks: &[usize]) -> Value {
+fn json_of(job: job::Job, omitted_tasks: &[usize]) -> Value {
     serde_json::to_value(Job::new(job, None, omitted_tasks)).unwrap()
 }
 
 #[test]
-fn every_key_is_there_in_the_order_of_the_reference() {
+fn every_key_is_present_in_the_order_of_the_reference() {
     let text = serde_json::to_string(&Job::new(job("gc"), Some(7), &[])).unwrap();
     expect![[r#"{"id":101,"status":"SCHEDULED","scheduled_time":"2024-01-01T12:00:00","start_time":null,"finish_time":null,"function_name":"gc","scheduled_by":null,"comment":null,"ticket_ref":null,"next_job_id":7,"result":null,"exception":null,"finished_devices":null,"change_score":null,"start_arguments":null}"#]].assert_eq(&text);
     let mut full = job("sync_devices");
@@ -34,15 +34,15 @@ fn every_key_is_there_in_the_order_of_the_reference() {
 }
 
 #[test]
-fn what_is_finished_is_nothing_before_the_start_and_a_list_after_it() {
+fn finished_devices_is_null_before_the_start_and_a_list_after_it() {
     let mut one = job("gc");
     one.progress = Some(json!({"finished": ["a"]}));
-    assert_eq!(shown(one.clone(), &[])["finished_devices"], Value::Null);
+    assert_eq!(json_of(one.clone(), &[])["finished_devices"], Value::Null);
     one.started_at = Some(Timestamp::from_ms(0));
-    assert_eq!(shown(one.clone(), &[])["finished_devices"], json!(["a"]));
+    assert_eq!(json_of(one.clone(), &[])["finished_devices"], json!(["a"]));
     for progress in [None, Some(json!({"finished": "a"})), Some(json!(7))] {
         one.progress = progress;
-        assert_eq!(shown(one.clone(), &[])["finished_devices"], json!([]));
+        assert_eq!(json_of(one.clone(), &[])["finished_devices"], json!([]));
     }
 }
 
@@ -58,25 +58,25 @@ fn only_a_whole_number_that_is_not_zero_is_a_change_score() {
     ] {
         let mut one = job("gc");
         one.result = Some(result.clone());
-        assert_eq!(shown(one, &[])["change_score"], expected, "{result}");
+        assert_eq!(json_of(one, &[])["change_score"], expected, "{result}");
     }
 }
 
 #[test]
-fn an_aborted_job_says_who_and_why_unless_it_has_a_result() {
+fn the_result_of_an_aborted_job_defaults_to_who_aborted_it_and_why() {
     let mut one = job("gc");
     one.status = Status::Cancel;
     one.cancelled = Some(Cancellation { by: "indy".to_owned(), reason: "too late".to_owned() });
     let message = json!({"message": "too late (aborted by indy)"});
-    assert_eq!(shown(one.clone(), &[])["result"], message);
+    assert_eq!(json_of(one.clone(), &[])["result"], message);
     one.result = Some(json!(5));
-    assert_eq!(shown(one.clone(), &[])["result"], json!(5));
+    assert_eq!(json_of(one.clone(), &[])["result"], json!(5));
     one.result = None;
     one.cancelled = Some(Cancellation::default());
     let message = json!({"message": "Aborted via API call (aborted by unknown)"});
-    assert_eq!(shown(one.clone(), &[])["result"], message);
+    assert_eq!(json_of(one.clone(), &[])["result"], message);
     one.status = Status::CancelRequest;
-    assert_eq!(shown(one, &[])["result"], Value::Null);
+    assert_eq!(json_of(one, &[])["result"], Value::Null);
 }
 
 #[test]
@@ -95,12 +95,12 @@ fn an_exception_has_the_four_keys_of_the_reference() {
             "message": "it exited with 1", "type": "ExitCode", "args": ["it exited with 1"],
             "traceback": traceback,
         });
-        assert_eq!(shown(one.clone(), &[])["exception"], expected);
+        assert_eq!(json_of(one.clone(), &[])["exception"], expected);
     }
 }
 
 #[test]
-fn parts_of_the_result_are_left_out_by_their_places() {
+fn tasks_of_the_result_are_omitted_by_index() {
     let task = |name: &str| json!({"task_name": name});
     let three = [task("push"), task("generate"), task("sync")];
     let result = |tasks: &[Value]| json!({"devices": {"a": {"job_tasks": tasks}, "b": {}}});
@@ -113,12 +113,12 @@ fn parts_of_the_result_are_left_out_by_their_places() {
         ("sync_devices", &three[..2], &[2, 1], &three[..2]),
         ("other", &three, &[1], &three),
     ];
-    for (action, tasks, places, expected) in cases {
+    for (action, tasks, indexes, expected) in cases {
         let mut one = job(action);
         one.result = Some(result(tasks));
-        assert_eq!(shown(one, places)["result"], result(expected), "{action} {places:?}");
+        assert_eq!(json_of(one, indexes)["result"], result(expected), "{action} {indexes:?}");
     }
     let mut odd = job("sync_devices");
     odd.result = Some(json!({"devices": [1, {"job_tasks": 7}]}));
-    assert_eq!(shown(odd, &[1])["result"], json!({"devices": [1, {"job_tasks": 7}]}));
+    assert_eq!(json_of(odd, &[1])["result"], json!({"devices": [1, {"job_tasks": 7}]}));
 }

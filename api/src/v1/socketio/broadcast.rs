@@ -44,7 +44,7 @@ impl SocketIoServer {
         let mut follower = Follower::new(hub, None).await?;
         let mut logs = RunningLogs::new(store).await?;
         self.followed.send_replace(true);
-        let mut looked = Instant::now();
+        let mut last_read = Instant::now();
         while !self.io.sockets().is_empty() {
             match follower.next(PERIOD).await {
                 Step::Events(changes) | Step::Lost(_, changes) => {
@@ -52,12 +52,12 @@ impl SocketIoServer {
                 }
                 Step::Silence => {}
                 Step::TooSlow => {
-                    tracing::warn!("Socket.IO clients missed events: there were too many at once");
+                    tracing::warn!("Socket.IO clients missed events, because there were too many");
                     return Ok(());
                 }
             }
-            if looked.elapsed() >= PERIOD {
-                looked = Instant::now();
+            if last_read.elapsed() >= PERIOD {
+                last_read = Instant::now();
                 self.send_lines(logs.read_new().await?).await;
             }
         }
@@ -74,10 +74,10 @@ impl SocketIoServer {
         let ids: Vec<JobId> = ids.collect();
         let has_job_clients = !self.io.within(JOBS).sockets().is_empty();
         let has_log_clients = !self.io.within(LEVELS).sockets().is_empty();
-        let asked: &[JobId] = if has_job_clients { &ids } else { &[] };
-        let jobs = store.jobs_by_id(asked).await?;
+        let needed: &[JobId] = if has_job_clients { &ids } else { &[] };
+        let jobs = store.jobs_by_id(needed).await?;
         let jobs: HashMap<JobId, Job> = jobs.into_iter().map(|job| (job.id, job)).collect();
-        let next = store.next_numbers(asked).await?;
+        let next = store.next_numbers(needed).await?;
         for change in changes {
             let text = |name: &str| change.fields.get(name).map(String::as_str).unwrap_or_default();
             let Ok(id) = text("job").parse::<JobId>() else { continue };
@@ -87,9 +87,9 @@ impl SocketIoServer {
             }
             // The last lines of a job precede its final status.
             if status.is_some_and(Status::is_final) {
-                let said = logs.finish(id).await?;
+                let lines = logs.finish(id).await?;
                 if has_log_clients {
-                    self.send_lines(said).await;
+                    self.send_lines(lines).await;
                 }
             }
             if let Some(message) = job_message(change, jobs.get(&id), next.get(&id).copied()) {
@@ -99,8 +99,8 @@ impl SocketIoServer {
         Ok(())
     }
 
-    async fn send_lines(&self, said: Vec<LogMessage>) {
-        for (rooms, line) in said {
+    async fn send_lines(&self, lines: Vec<LogMessage>) {
+        for (rooms, line) in lines {
             self.emit(rooms, &line).await;
         }
     }

@@ -1,5 +1,4 @@
-//! What clients of Socket.IO are told of jobs and their logs, in the words of the reference. Values
-//! in, values out.
+//! The messages about jobs and log lines that Socket.IO clients receive, as in the reference. Pure.
 
 use domain::job::{Job, Status};
 use serde_json::{Value, json};
@@ -8,8 +7,8 @@ use store::{Event, LogLine};
 use crate::v1::job::abort_message;
 use crate::v1::state::State;
 
-/// The message for a change of a job, which is read after it; `None` for what clients do not hear
-/// of.
+/// Returns the message for a change of a job; `None` for a change without a message. The job is read
+/// after the change.
 pub(super) fn job_message(change: &Event, job: Option<&Job>, next: Option<u64>) -> Option<Value> {
     let text = |name: &str| change.fields.get(name).map(String::as_str).unwrap_or_default();
     let number: u64 = text("number").parse().ok()?;
@@ -21,7 +20,7 @@ pub(super) fn job_message(change: &Event, job: Option<&Job>, next: Option<u64>) 
     let status: Status = text("status").parse().ok()?;
     let mut message = json!({"job_id": number, "status": State::of(status).as_str()});
     match status {
-        // Nobody there is told that a job was made, removed, or that its dead worker came back.
+        // The reference sends nothing when a job is created or removed, or a dead worker returns.
         Status::Waiting | Status::Deleted | Status::WorkerResurrection => return None,
         Status::Running => {
             message["function_name"] = json!(text("action"));
@@ -34,10 +33,10 @@ pub(super) fn job_message(change: &Event, job: Option<&Job>, next: Option<u64>) 
         }
         Status::Error | Status::WorkerDead | Status::WorkerShutdown => {
             let exception = job.and_then(|job| job.exception.as_ref());
-            let said = exception.map_or("", |exception| exception.message.as_str());
-            message["exception"] = json!(said);
+            let text = exception.map_or("", |exception| exception.message.as_str());
+            message["exception"] = json!(text);
         }
-        // Only one that had not begun.
+        // Only a job that had not started.
         Status::Cancel if text("token").is_empty() => {
             let cancelled = job.and_then(|job| job.cancelled.as_ref());
             message["message"] = json!(cancelled.map(abort_message).unwrap_or_default());
@@ -47,7 +46,7 @@ pub(super) fn job_message(change: &Event, job: Option<&Job>, next: Option<u64>) 
     Some(message)
 }
 
-/// A line of a job's log, as Python's logging writes one, and who hears it.
+/// Returns a log line in the format of Python's logging, and the rooms that receive it.
 pub(super) fn log_message(
     number: u64,
     action: &str,
@@ -71,7 +70,7 @@ mod tests {
     use expect_test::expect;
 
     #[test]
-    fn changes_are_told_as_the_reference_tells_them() {
+    fn changes_have_the_messages_of_the_reference() {
         type Fields<'a> = &'a [(&'a str, &'a str)];
         let changes: [(Fields, Option<u64>); 9] = [
             (&[("status", "waiting")], None),
@@ -84,7 +83,7 @@ mod tests {
             (&[("status", "done"), ("token", "5")], Some(8)),
             (&[("status", "worker_dead"), ("token", "5")], None),
         ];
-        let told = changes.map(|(fields, next)| {
+        let messages = changes.map(|(fields, next)| {
             let fields = [("number", "7")].iter().chain(fields);
             let fields = fields.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             let change = Event { id: "1-0".parse().unwrap(), fields: fields.collect() };
@@ -101,11 +100,11 @@ mod tests {
             {"job_id":7,"next_job_id":8,"status":"FINISHED"}
             {"exception":"","job_id":7,"status":"EXCEPTION"}
         "#]]
-        .assert_eq(&told.concat());
+        .assert_eq(&messages.concat());
     }
 
     #[test]
-    fn a_line_says_when_what_and_of_which_job() {
+    fn a_log_message_has_the_time_the_level_and_the_job() {
         let line = |ms: i64, source: &str| LogLine {
             number: 0,
             at: Timestamp::from_ms(ms),

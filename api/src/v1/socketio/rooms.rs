@@ -1,17 +1,17 @@
-//! The rooms of Socket.IO clients: what a client can subscribe to.
+//! The rooms of Socket.IO clients, which are the subjects of subscriptions.
 
 use serde_json::Value;
 
-/// The one event, in both directions.
+/// The name of all events, in both directions.
 pub(super) const EVENT: &str = "events";
 /// The room of clients that follow jobs.
 pub(super) const JOBS: &str = "update_job";
-/// Log levels in ascending order; a client that subscribes to one receives it and those above.
+/// The log levels in ascending order. A client that subscribes to one also receives those above.
 pub(super) const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
 /// Returns the room of a subscription: an object with one of three keys and one of its values.
-pub(super) fn room(wanted: &Value) -> Option<&'static str> {
-    let fields = wanted.as_object().filter(|fields| fields.len() == 1)?;
+pub(super) fn room(subscription: &Value) -> Option<&'static str> {
+    let fields = subscription.as_object().filter(|fields| fields.len() == 1)?;
     let (key, value) = fields.iter().next()?;
     match (key.as_str(), value.as_str()?) {
         ("loglevel", level) => LEVELS.into_iter().find(|known| *known == level),
@@ -28,7 +28,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_subscription_is_for_one_thing() {
+    fn a_subscription_has_one_subject() {
         let cases = [
             (json!({"update": "job"}), Some("update_job")),
             (json!({"update": "device"}), Some("update_device")),
@@ -42,8 +42,8 @@ mod tests {
             (json!("job"), None),
             (json!(null), None),
         ];
-        for (wanted, expected) in cases {
-            assert_eq!(room(&wanted), expected, "{wanted}");
+        for (subscription, expected) in cases {
+            assert_eq!(room(&subscription), expected, "{subscription}");
         }
     }
 }

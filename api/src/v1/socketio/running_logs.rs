@@ -1,4 +1,4 @@
-//! The logs of the jobs that run, followed together: each is read from where it was read to.
+//! The logs of the running jobs, read together: each from its last position.
 
 use std::collections::HashMap;
 
@@ -7,15 +7,15 @@ use store::{JobFilter, Store, StoreError};
 
 use super::message::log_message;
 
-/// So many jobs are followed at once; the lines of others are not told.
+/// The maximum number of jobs whose logs are followed; the lines of further jobs are not sent.
 const MAX_JOBS: usize = 256;
-/// Lines that one read brings of each log.
+/// The number of lines that one read returns of each log.
 const PAGE: u64 = 100;
 
-/// A line, and the rooms that hear it.
+/// A log line, and the rooms that receive it.
 pub(super) type LogMessage = (&'static [&'static str], String);
 
-/// What runs, and how far its log was read.
+/// The running jobs, and the position in the log of each.
 pub(super) struct RunningLogs {
     store: Store,
     running: HashMap<JobId, Tracked>,
@@ -28,7 +28,7 @@ struct Tracked {
 }
 
 impl RunningLogs {
-    /// Begins with what runs now, at the ends of its logs.
+    /// Creates it with the jobs that run now, at the ends of their logs.
     pub(super) async fn new(store: &Store) -> Result<RunningLogs, StoreError> {
         let statuses = vec![Status::Running, Status::CancelRequest];
         let filter = JobFilter { statuses, ..JobFilter::default() };
@@ -41,7 +41,7 @@ impl RunningLogs {
         Ok(RunningLogs { store: store.clone(), running: running.collect() })
     }
 
-    /// A job has begun.
+    /// Adds a job that has started.
     pub(super) fn start(&mut self, id: JobId, number: u64, action: &str) {
         if self.running.len() < MAX_JOBS {
             let tracked = Tracked { number, action: action.to_owned(), next: 0 };
@@ -49,21 +49,21 @@ impl RunningLogs {
         }
     }
 
-    /// What all of them have said since.
+    /// Returns the new lines of all jobs.
     pub(super) async fn read_new(&mut self) -> Result<Vec<LogMessage>, StoreError> {
         let ids: Vec<JobId> = self.running.keys().copied().collect();
         self.read(&ids).await
     }
 
-    /// What is left of a job that has ended.
+    /// Returns the remaining lines of a job that has finished, and removes it.
     pub(super) async fn finish(&mut self, id: JobId) -> Result<Vec<LogMessage>, StoreError> {
         let mut all = Vec::new();
         while self.running.contains_key(&id) {
-            let said = self.read(&[id]).await?;
-            if said.is_empty() {
+            let lines = self.read(&[id]).await?;
+            if lines.is_empty() {
                 self.running.remove(&id);
             }
-            all.extend(said);
+            all.extend(lines);
         }
         Ok(all)
     }
@@ -72,14 +72,14 @@ impl RunningLogs {
         let known = ids.iter().filter_map(|id| Some((*id, self.running.get(id)?.next)));
         let from: Vec<(JobId, u64)> = known.collect();
         let tails = self.store.log_tails(&from, PAGE).await?;
-        let mut said = Vec::new();
+        let mut messages = Vec::new();
         for ((id, _), lines) in from.iter().zip(tails) {
             let Some(tracked) = self.running.get_mut(id) else { continue };
             for line in &lines {
-                said.push(log_message(tracked.number, &tracked.action, line));
+                messages.push(log_message(tracked.number, &tracked.action, line));
                 tracked.next = line.number + 1;
             }
         }
-        Ok(said)
+        Ok(messages)
     }
 }

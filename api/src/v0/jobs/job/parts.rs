@@ -1,4 +1,4 @@
-//! Parts of a job that clients are shown.
+//! The objects inside a job in the JSON of this surface.
 
 use domain::cron;
 use domain::job::{self, GoDuration, Timestamp};
@@ -9,68 +9,72 @@ use utoipa::ToSchema;
 use crate::v0::wire::schemas;
 use crate::wait_reason::Reason;
 
-/// How long retries wait: `base`, twice that for the next one, and so on, never more than `max`.
+/// The delay before retries: `base` before the first one, doubled for each further one, up to
+/// `max`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"base": "2s", "max": "1m"}))]
 pub(in crate::v0) struct Backoff {
-    /// Before the first retry, like `2s`; empty is 1s.
+    /// The delay before the first retry, like `2s`. Empty means 1s.
     #[schema(value_type = schemas::Duration)]
     pub(in crate::v0) base: GoDuration,
-    /// The longest; empty is 5m.
+    /// The longest delay. Empty means 5m.
     #[schema(value_type = schemas::Duration)]
     pub(in crate::v0) max: GoDuration,
 }
 
-/// Why a job waits.
+/// The reason why a job waits.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct WaitingFor {
-    /// `due`: not yet; `dependency`: for jobs that it depends on; `children`: for its own; `paused`:
-    /// its action or class is; `lock`: others hold one, or stand before it; `share`: others of its
-    /// share go first; `capacity`, `action`: no live worker could run it; `draining`: who could
-    /// takes no jobs now; `queue`: others go first.
-    #[schema(value_type = schemas::WaitingCode)]
+    /// The reason, for programs. `due`: the job is not due yet. `dependency`: a job that it depends
+    /// on has not finished. `children`: a child of it has not finished. `paused`: its action or
+    /// class is paused. `lock`: a lock that it needs is held, or other jobs are ahead of it in the
+    /// wait queue. `fairness`: other jobs of its fairness group are ahead of it. `capacity`: no
+    /// live worker offers the capacity that it needs. `action`: no live worker with that capacity
+    /// knows its action. `draining`: every worker that could run it is draining. `queue`: other
+    /// jobs are ahead of it in the queue.
+    #[schema(value_type = schemas::WaitReasonCode)]
     code: &'static str,
-    /// One sentence for people.
+    /// The reason, for people.
     #[schema(example = "no live worker offers gpu=4")]
     message: String,
 }
 
-/// Why a job ended in an error.
+/// The error with which a job ended.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct Exception {
-    /// A word to tell cases apart.
+    /// The type of the error, for programs.
     #[serde(rename = "type")]
     #[schema(example = "ExitCode")]
     kind: String,
-    /// One sentence for people.
+    /// The error message, for people.
     message: String,
-    /// More, where there is more.
+    /// Further details. `null` if there are none.
     detail: Option<Value>,
 }
 
-/// Which tick of its cron a job is for.
+/// The tick of a cron for which a job was created.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct Firing {
-    /// Its name, `<cron>@<tick>`.
+    /// The name of the firing, `<cron>@<tick>`.
     #[schema(example = "gc@2018-04-28T01:00:00Z")]
     name: String,
-    /// The moment that the line names; when it was asked for, of one that was.
+    /// The time of the tick. For a manual run, the time at which it was requested.
     #[schema(value_type = String, format = DateTime)]
     tick: Timestamp,
-    /// `tick`: its time had come; `run`: somebody asked for it.
+    /// `tick` if the schedule created the job, `run` if it was requested manually.
     #[schema(example = "tick")]
     cause: &'static str,
-    /// How many earlier ticks it stands for, or were left out before it, because nobody was there for them.
+    /// The number of missed ticks before this one that were dropped or are covered by this job.
     missed: u64,
 }
 
-/// How the children of a job are.
+/// The state of the children of a job.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"open": 3, "failed": 0}))]
 pub(in crate::v0) struct Children {
-    /// How many are not over.
+    /// The number of children that have not finished.
     pub(in crate::v0) open: u64,
-    /// How many did not succeed.
+    /// The number of children that did not succeed.
     pub(in crate::v0) failed: u32,
 }
 

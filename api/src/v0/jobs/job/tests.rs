@@ -1,4 +1,4 @@
-//! The JSON of jobs, field by field.
+//! The JSON of jobs.
 
 use super::*;
 use domain::capacity::Class;
@@ -50,7 +50,7 @@ fn full() -> job::Job {
 }
 
 #[test]
-fn a_new_job_has_every_field_and_null_where_nothing_was_given() {
+fn a_new_job_has_every_field_and_null_for_absent_values() {
     let text = serde_json::to_string_pretty(&Job::from(bare())).unwrap();
     expect![[r#"
         {
@@ -103,7 +103,7 @@ fn a_new_job_has_every_field_and_null_where_nothing_was_given() {
 }
 
 #[test]
-fn a_retry_that_failed_shows_all_of_its_life() {
+fn a_failed_retry_has_every_field() {
     let text = serde_json::to_string_pretty(&Job::from(full())).unwrap();
     expect![[r#"
         {
@@ -180,7 +180,7 @@ fn a_retry_that_failed_shows_all_of_its_life() {
 }
 
 #[test]
-fn maps_that_were_given_empty_stay_empty() {
+fn empty_maps_are_not_null() {
     let mut job = bare();
     job.spec.capacity_map = Some(CapacityMap::default());
     job.spec.parameters = Some(Map::new());
@@ -189,13 +189,13 @@ fn maps_that_were_given_empty_stay_empty() {
 }
 
 #[test]
-fn only_a_job_in_detail_says_why_it_waits_and_how_its_children_are() {
+fn only_job_details_contain_the_wait_reason_and_the_children() {
     let reason = Reason { code: "queue", message: "3 ahead of it".to_owned() };
     let parent = job::Job { failed_children: 2, ..bare() };
-    let json = json!(JobInDetail::new(parent, Some(5), Some(reason)));
+    let json = json!(JobDetails::new(parent, Some(5), Some(reason)));
     assert_eq!(json["waitingFor"], json!({"code": "queue", "message": "3 ahead of it"}));
     assert_eq!(json["children"], json!({"open": 5, "failed": 2}));
-    let json = json!(JobInDetail::new(bare(), None, None));
+    let json = json!(JobDetails::new(bare(), None, None));
     for field in ["waitingFor", "children"] {
         assert_eq!(json.get(field), Some(&Value::Null));
         assert_eq!(json!(Job::from(bare())).get(field), None);

@@ -1,4 +1,4 @@
-//! Batches: which job an error names, and references between jobs.
+//! Batches: errors name the job, and jobs reference earlier ones.
 
 use super::*;
 use crate::v0::wire::body::parse;
@@ -47,12 +47,12 @@ fn an_error_in_a_batch_names_the_job() {
         jobs[1].dependsOn: "#2" must reference an earlier job of the batch; the first one is #0
         jobs[1].parent: "#+0" must reference an earlier job of the batch; the first one is #0
         jobs[1].parent: "#" must reference an earlier job of the batch; the first one is #0
-        jobs: 10001 are more than the 10000 of one batch
+        jobs: 10001 jobs are more than the maximum of 10000
     "##]].assert_eq(&bodies.into_iter().map(read).collect::<String>());
 }
 
 #[test]
-fn a_job_of_a_batch_names_earlier_ones_by_their_place_each_once() {
+fn a_job_of_a_batch_references_earlier_ones_by_index_without_duplicates() {
     let key = IdempotencyKey::new("capstan", "monday");
     let body = r##"{"jobs":[{"action":"a"},{"action":"b","dependsOn":["#0","#00"]},
         {"action":"c","parent":"#0","dependsOn":["#1","#0"]}]}"##;

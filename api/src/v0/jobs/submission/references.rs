@@ -10,7 +10,7 @@ use crate::error::{Error, at_field};
 /// The jobs that a submission may reference besides existing ones.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum References<'a> {
-    /// None: the job is submitted by itself.
+    /// None, because the job is not in a batch.
     None,
     /// The earlier jobs of its batch.
     Batch(&'a [JobId]),

@@ -1,4 +1,4 @@
-//! What becomes of bodies, right and wrong, as tables.
+//! Valid and invalid submissions, as tables.
 
 use super::*;
 use crate::v0::wire::body::parse;
@@ -23,7 +23,7 @@ fn check(bodies: &[&str], expected: &Expect) {
 }
 
 #[test]
-fn what_is_asked_is_kept_as_it_was_asked() {
+fn a_valid_submission_keeps_its_values() {
     check(
         &[
             r#"{"action":"noop"}"#,
@@ -72,7 +72,7 @@ fn what_is_asked_is_kept_as_it_was_asked() {
 }
 
 #[test]
-fn a_wrong_field_is_refused_by_name() {
+fn an_invalid_field_is_named() {
     check(
         &[
             "{}",
@@ -127,7 +127,7 @@ fn a_wrong_field_is_refused_by_name() {
             action: it is required
             action: invalid type: integer `5`, expected a string
             action: "a b" is not a valid action name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -
-            action: the field is given twice
+            action: it must not be given twice
             retries: it must be a whole number from 0 to 100
             retries: invalid value: integer `-1`, expected a non-negative whole number
             retries: invalid type: string "3", expected a non-negative whole number
@@ -175,7 +175,7 @@ fn a_wrong_field_is_refused_by_name() {
 }
 
 #[test]
-fn a_field_that_is_not_known_is_refused_with_those_that_are() {
+fn an_unknown_field_is_refused_with_the_list_of_known_ones() {
     check(
         &[
             r#"{"action":"a","retrys":1}"#,
@@ -193,7 +193,7 @@ fn a_field_that_is_not_known_is_refused_with_those_that_are() {
 }
 
 #[test]
-fn what_is_too_long_too_large_or_too_deep_is_refused() {
+fn values_that_are_too_long_too_large_or_too_deep_are_refused() {
     let deep = format!("{}1{}", "[".repeat(65), "]".repeat(65));
     let deep = format!(r#"{{"action":"a","parameters":{{"a":{deep}}}}}"#);
     let many: Vec<JobId> = (0..1001).map(|_| JobId::random()).collect();
@@ -221,7 +221,7 @@ fn what_is_too_long_too_large_or_too_deep_is_refused() {
 }
 
 #[test]
-fn what_is_no_json_is_refused_as_that() {
+fn a_body_that_is_not_valid_json_is_refused() {
     check(
         &[
             "",

@@ -47,7 +47,7 @@ fn every_error_has_the_shape_of_the_surface() {
     ];
     let text = |error: &Error| {
         let (status, Errors { errors }) = answer(error);
-        let OneError { code, message, detail } = &errors[0];
+        let ErrorEntry { code, message, detail } = &errors[0];
         let detail = json!(detail);
         format!("{} {code} {detail}\n  {message}\n", status.as_u16())
     };
@@ -115,5 +115,6 @@ fn every_error_has_the_shape_of_the_surface() {
     "#]]
     .assert_eq(&errors.iter().map(text).collect::<String>());
     let shape = json!(answer(&errors[0]).1);
-    expect![[r#"{"errors":[{"code":"NO_SUCH_JOB","detail":{"id":"x"},"message":"there is no job \"x\""}]}"#]].assert_eq(&shape.to_string());
+    let entry = r#"{"code":"NO_SUCH_JOB","detail":{"id":"x"},"message":"there is no job \"x\""}"#;
+    assert_eq!(shape.to_string(), format!(r#"{{"errors":[{entry}]}}"#));
 }
