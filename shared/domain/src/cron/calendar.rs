@@ -49,15 +49,25 @@ impl Calendar {
 
     /// Returns the first selected local time after another, regardless of the clock of any time
     /// zone.
-    pub(super) fn next_local(&self, mut after: NaiveDateTime) -> Option<NaiveDateTime> {
+    pub(super) fn next_local(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        let mut from = after + SECOND;
         loop {
-            let found = self.engine.after(&after.and_utc()).next()?.naive_utc();
-            if self.selects(found.date()) {
+            let day = self.next_selected_day(from.date())?;
+            if day > from.date() {
+                from = day.and_time(NaiveTime::MIN);
+            }
+            let found = self.engine.after(&(from - SECOND).and_utc()).next()?.naive_utc();
+            if found.date() == day {
                 return Some(found);
             }
-            let mut days = found.date().iter_days().take_while(|day| day.year() <= LAST_YEAR);
-            after = days.find(|day| self.selects(*day))?.and_time(NaiveTime::MIN) - SECOND;
+            from = found;
         }
+    }
+
+    /// Returns the first selected day from a date on.
+    fn next_selected_day(&self, from: NaiveDate) -> Option<NaiveDate> {
+        let mut days = from.iter_days().take_while(|day| day.year() <= LAST_YEAR);
+        days.find(|day| self.selects(*day))
     }
 
     fn selects(&self, date: NaiveDate) -> bool {
