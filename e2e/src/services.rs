@@ -39,6 +39,6 @@ impl StartServices for TestEnv {
 
     fn worker_with(&self, flags: &[&str]) -> Service {
         let config: worker::Config = self.config(&[&[LEASE], flags].concat());
-        serve(|asked| worker::run(config, worker::Shutdown { asked, ..Default::default() }))
+        serve(|requested| worker::run(config, worker::Shutdown { requested, ..Default::default() }))
     }
 }

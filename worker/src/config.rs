@@ -1,4 +1,4 @@
-//! The settings of a worker, and how it is asked to stop.
+//! The settings of a worker, and the signals that stop it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -81,13 +81,13 @@ impl Config {
     }
 }
 
-/// How a worker is asked to stop. Cheap to clone.
+/// The signals that stop a worker. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     /// Stop claiming jobs; running jobs may continue for the grace period.
-    pub asked: CancellationToken,
+    pub requested: CancellationToken,
     /// End the grace period now.
-    pub hurry: CancellationToken,
+    pub forced: CancellationToken,
 }
 
 fn lease(text: &str) -> Result<Duration, String> {

@@ -30,7 +30,7 @@ pub(crate) const HEALTH_PARTS: [&str; 2] = [heartbeat::HEALTH_PART, intake::HEAL
 
 /// Runs sessions, one after the other, until shutdown. Waits for the store first.
 pub(crate) async fn run(resources: Arc<Resources>, shutdown: Shutdown) -> anyhow::Result<()> {
-    if !resources.store.wait_until_ready(&shutdown.asked).await {
+    if !resources.store.wait_until_ready(&shutdown.requested).await {
         return Ok(());
     }
     let desired = DesiredState { capacity: resources.capacity.clone(), draining: false };
@@ -53,7 +53,7 @@ async fn run_session(
     let session = Session::new(resources.store.clone(), Arc::clone(desired));
     let id = session.id.clone();
     let mut heartbeat = HeartbeatLoop::new(Arc::clone(resources), session.clone());
-    if !heartbeat.register(&shutdown.asked).await {
+    if !heartbeat.register(&shutdown.requested).await {
         return Ok(SessionEnd::Shutdown);
     }
     let capacity = resources.capacity.to_string();

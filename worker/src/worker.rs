@@ -103,7 +103,7 @@ impl Worker {
     pub async fn run(self) -> anyhow::Result<()> {
         start_logging(&self.config.telemetry.log).map_err(anyhow::Error::msg)?;
         let shutdown = Shutdown::default();
-        let signals = [shutdown.asked.clone(), shutdown.hurry.clone()];
+        let signals = [shutdown.requested.clone(), shutdown.forced.clone()];
         tokio::select! {
             outcome = self.run_until(shutdown) => outcome,
             never = shutdown_on_signals(&signals) => never?,

@@ -58,18 +58,18 @@ async fn a_stopping_worker_lets_jobs_end_within_its_grace_and_hands_the_others_o
     let flags = ["--capacity=scan=4", "--shutdown-grace=600s", &actions.flag()];
     let config = env.config(&flags);
     let signals = worker::Shutdown::default();
-    let (asked, hurry) = (signals.asked.clone(), signals.hurry.clone());
+    let (requested, forced) = (signals.requested.clone(), signals.forced.clone());
     let stopping = serve(|_| worker::run(config, signals));
     let batch = [job("short", "scan=1"), job("short", "scan=1"), job("long", "scan=1")];
     env.store().submit(&batch).await.unwrap();
     until_running(&env, 3).await;
-    asked.cancel();
+    requested.cancel();
     short.open();
     for job in &batch[..2] {
         assert_eq!(env.finished(job.id).await.status, Status::Done);
     }
     // The second signal ends the grace.
-    hurry.cancel();
+    forced.cancel();
     stopping.stop().await;
     assert_eq!(env.job(batch[2].id).await.status, Status::WorkerShutdown);
     let workers = env.store().workers().await.unwrap();
@@ -115,17 +115,17 @@ async fn end_with_a_second_signal(grace: &str, stop_timeout: &str, before_second
     let grace = format!("--shutdown-grace={grace}");
     let config = env.config(&["--capacity=scan=1", &grace, &actions.flag()]);
     let signals = worker::Shutdown::default();
-    let (asked, hurry) = (signals.asked.clone(), signals.hurry.clone());
+    let (requested, forced) = (signals.requested.clone(), signals.forced.clone());
     let worker = serve(|_| worker::run(config, signals));
     let mut deaf = job("deaf", "scan=1");
     deaf.spec.stop_timeout = stop_timeout.parse().unwrap();
     env.store().submit(std::slice::from_ref(&deaf)).await.unwrap();
     until_logged(&env, deaf.id, "up").await;
-    asked.cancel();
+    requested.cancel();
     if let Some(line) = before_second {
         until_logged(&env, deaf.id, line).await;
     }
-    hurry.cancel();
+    forced.cancel();
     worker.stop().await;
     let ended = env.job(deaf.id).await;
     assert_eq!(ended.status, Status::WorkerShutdown);

@@ -122,13 +122,13 @@ impl Intake {
                         stop.actions_returned(tokio::time::Instant::now());
                     }
                 }
-                () = shutdown.asked.cancelled(), if stop.is_running() => {
+                () = shutdown.requested.cancelled(), if stop.is_running() => {
                     tracing::info!(running = self.tasks.attempts.len(), "worker stopping");
                     self.admission.close();
                     let grace = self.resources.config.shutdown_grace;
                     stop.shut_down(tokio::time::Instant::now(), grace);
                 }
-                () = shutdown.hurry.cancelled(), if stop.can_be_forced() => {
+                () = shutdown.forced.cancelled(), if stop.can_be_forced() => {
                     if let Some(reason) = stop.force(tokio::time::Instant::now()) {
                         self.stop_all(reason);
                     }

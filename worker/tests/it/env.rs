@@ -84,7 +84,7 @@ impl WorkerEnv {
         all.extend(flags.iter().map(AsRef::as_ref));
         let config: Config = self.config(&all);
         let worker = add(Worker::new(config));
-        serve(|asked| worker.run_until(Shutdown { asked, ..Shutdown::default() }))
+        serve(|requested| worker.run_until(Shutdown { requested, ..Shutdown::default() }))
     }
 
     /// The command line of a worker process with the actions of this file.
