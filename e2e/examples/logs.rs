@@ -26,14 +26,14 @@ struct Cost {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    report("one line per call", KEPT / 10, write_lines(KEPT / 10, 1).await?);
-    report("512 lines per call", KEPT, write_lines(KEPT, 512).await?);
-    report("a command through a worker, all kept", KEPT, run_command(KEPT).await?);
-    report("a command through a worker, most cut", ALL, run_command(ALL).await?);
+    report("one line per call", KEPT / 10, &write_lines(KEPT / 10, 1).await?);
+    report("512 lines per call", KEPT, &write_lines(KEPT, 512).await?);
+    report("a command through a worker, all kept", KEPT, &run_command(KEPT).await?);
+    report("a command through a worker, most cut", ALL, &run_command(ALL).await?);
     Ok(())
 }
 
-fn report(name: &str, lines: usize, cost: Cost) {
+fn report(name: &str, lines: usize, cost: &Cost) {
     let per_line = |time: Duration| time.as_secs_f64() * 1e6 / lines as f64;
     let (wall, redis) = (per_line(cost.wall), per_line(cost.redis));
     println!("{name:<40} {lines:>8} lines in {:>8.2?}:", cost.wall);

@@ -1,6 +1,8 @@
 //! What whole-system tests and benches share: the services of a test environment, and a timeline of
 //! what a fleet did. Everything else comes from `testkit`.
 
+#![expect(clippy::panic, reason = "a panic is how a test fails")]
+
 mod services;
 mod timeline;
 

@@ -11,10 +11,10 @@ use store::{Heartbeat, JobFilter, Store};
 /// means no requirement.
 #[must_use]
 pub fn job(action: &str, capacity: &str) -> NewJob {
-    let capacity: CapacityMap = capacity.parse().expect("a capacity map");
+    let capacity: CapacityMap = capacity.parse().expect("the capacity is valid");
     let spec = serde_json::json!({"action": action, "capacityMap": capacity});
-    let spec: JobSpec = serde_json::from_value(spec).expect("a spec");
-    let class = Class::of(spec.capacity_map.as_ref()).expect("a class");
+    let spec: JobSpec = serde_json::from_value(spec).expect("the spec is valid");
+    let class = Class::of(spec.capacity_map.as_ref()).expect("the class is valid");
     NewJob { id: JobId::random(), class, scheduled_at: None, once: false, spec }
 }
 
@@ -34,7 +34,7 @@ pub fn with_parameters(mut job: NewJob, parameters: &serde_json::Value) -> NewJo
 /// Creates a heartbeat, for tests that act as a worker.
 #[must_use]
 pub fn heartbeat(worker: &WorkerId, lease: Duration) -> Heartbeat {
-    let capacity: CapacityMap = "scan=1".parse().expect("a capacity map");
+    let capacity: CapacityMap = "scan=1".parse().expect("the capacity is valid");
     Heartbeat {
         worker: worker.clone(),
         lease,
@@ -42,7 +42,9 @@ pub fn heartbeat(worker: &WorkerId, lease: Duration) -> Heartbeat {
         version: "1".into(),
         free: capacity.clone(),
         capacity_map: capacity,
-        actions: ["noop", "sleep", "false"].map(|name| name.parse().expect("a name")).into(),
+        actions: ["noop", "sleep", "false"]
+            .map(|name| name.parse().expect("the name is valid"))
+            .into(),
         running: Vec::new(),
     }
 }

@@ -85,7 +85,7 @@ async fn a_command_runs_without_a_shell_and_its_output_becomes_the_log() {
     assert_eq!(lines, ["$(id) `id` ; \"quoted\"", "second"]);
     let exception = async |id| {
         let exception = env.finished(id).await.exception.unwrap();
-        (exception.kind.to_string(), exception.message.to_string())
+        (exception.kind, exception.message)
     };
     assert_eq!(exception(fail.id).await, ("ExitCode".into(), "exit status 3".into()));
     let mut lines: Vec<_> =

@@ -76,11 +76,8 @@ fn check_record(
     let end = runs_by_job.get(&job.id).and_then(|runs| runs[0].end.as_ref());
     let recorded = end.map(|(_, outcome)| outcome.as_str());
     let exited = job.exception.as_ref().is_some_and(|exception| exception.kind == "ExitCode");
-    let expected = match job.status {
-        Status::Done => Some(SUCCEEDED),
-        Status::Error if exited => Some(FAILED),
-        _ => None,
-    };
+    let succeeded = (job.status == Status::Done).then_some(SUCCEEDED);
+    let expected = succeeded.or((job.status == Status::Error && exited).then_some(FAILED));
     if expected.is_some() && recorded != expected {
         violations.add(RECORDED, format!("{} is {}, its run: {recorded:?}", job.id, job.status));
     }
