@@ -64,7 +64,7 @@ pub(crate) async fn repeat<T: Task>(mut task: T, health: &Health, shutdown: &Can
     // Tasks that start together, in this scheduler or in several, then run at different times.
     let mut wait = jittered(T::PERIOD.min(MAX_STAGGER));
     let mut monitor = Monitor::new(T::NAME, health);
-    while shutdown.run_until_cancelled(sleep(wait)).await.is_some() {
+    while shutdown.run_until_cancelled(pause(wait)).await.is_some() {
         wait = match task.pass().await {
             Ok(pass) => {
                 monitor.succeeded(pass.problem);
@@ -74,6 +74,13 @@ pub(crate) async fn repeat<T: Task>(mut task: T, health: &Health, shutdown: &Can
         };
     }
     task.close().await;
+}
+
+/// Unlike `sleep`, does not round a wait of zero up to the timer's next millisecond.
+async fn pause(wait: Duration) {
+    if !wait.is_zero() {
+        sleep(wait).await;
+    }
 }
 
 /// Follows the outcomes of passes.
