@@ -5,7 +5,6 @@ mod admission;
 mod attempt;
 mod heartbeat;
 mod intake;
-mod resources;
 mod running_jobs;
 mod session;
 mod store_batcher;
@@ -20,7 +19,7 @@ use crate::config::Shutdown;
 use heartbeat::HeartbeatLoop;
 use session::{DesiredState, Session, SessionEnd};
 
-pub(crate) use resources::Resources;
+pub(crate) use session::Resources;
 
 /// The pause before a new session after the lease was lost.
 const NEW_SESSION_PAUSE: Duration = Duration::from_millis(500);
@@ -50,9 +49,9 @@ async fn run_session(
     desired: &Arc<watch::Sender<DesiredState>>,
     shutdown: &Shutdown,
 ) -> anyhow::Result<SessionEnd> {
-    let session = Session::new(resources.store.clone(), Arc::clone(desired));
+    let session = Session::new(Arc::clone(resources), Arc::clone(desired));
     let id = session.id.clone();
-    let mut heartbeat = HeartbeatLoop::new(Arc::clone(resources), session.clone());
+    let heartbeat = HeartbeatLoop::new(session.clone());
     if !heartbeat.register(&shutdown.requested).await {
         return Ok(SessionEnd::Shutdown);
     }
@@ -62,7 +61,7 @@ async fn run_session(
     let free = heartbeat.free_capacity();
     let renewing = heartbeat.run(stop_heartbeat.clone());
     let working = async {
-        let end = intake::run(Arc::clone(resources), session, free, shutdown.clone()).await;
+        let end = intake::run(session, free, shutdown.clone()).await;
         stop_heartbeat.cancel();
         end
     };
@@ -73,7 +72,7 @@ async fn run_session(
     match resources.store.leave(&id).await {
         Ok(left) => tracing::info!(worker.id = %id, ?left, "worker stopped"),
         Err(error) => {
-            tracing::warn!(worker.id = %id, %error, "worker stopped, its lease runs out by itself");
+            tracing::warn!(worker.id = %id, %error, "worker stopped, its lease is left to expire");
         }
     }
     Ok(SessionEnd::Shutdown)

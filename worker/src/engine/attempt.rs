@@ -2,7 +2,6 @@
 //! a panic, is turned into an outcome here.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::job::{ClaimedJob, Exception, JobId, Outcome};
@@ -12,7 +11,6 @@ use store::{Finish, FinishAnswer};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::resources::Resources;
 use super::session::Session;
 use super::store_batcher::StoreBatcher;
 use crate::action::{Action, ActionResult, RESULT_BYTES};
@@ -33,8 +31,7 @@ const RESURRECTION_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs a claimed job and records its outcome. Returns when that is recorded or the claim is lost.
 pub(super) async fn run(
-    resources: Arc<Resources>,
-    session: Session,
+    session: &Session,
     batcher: StoreBatcher,
     job: ClaimedJob,
     stop: StopSignal,
@@ -42,12 +39,12 @@ pub(super) async fn run(
     let (id, token, action) = (job.id, job.token, job.spec.action.clone());
     let started = Instant::now();
     tracing::debug!(job.id = %id, job.action = %action, %token, "job started");
-    let outcome = perform(&resources, &session, job, stop).await;
+    let outcome = perform(session, job, stop).await;
     let resurrected = outcome == Outcome::Resurrected;
     let finish = Finish { id, token, outcome, follow_up: JobId::random(), jitter: jitter() };
     let recorded = if resurrected {
         tracing::warn!(job.id = %id, %token, "job stopped because its claim is lost");
-        record_resurrection(&session, finish).await
+        record_resurrection(session, finish).await
     } else {
         batcher.outcomes.ask(finish).await.ok().flatten()
     };
@@ -87,14 +84,9 @@ async fn record_resurrection(session: &Session, mut finish: Finish) -> Option<Fi
 }
 
 /// Runs the action of a job with its log, progress and deadline.
-async fn perform(
-    resources: &Resources,
-    session: &Session,
-    job: ClaimedJob,
-    stop: StopSignal,
-) -> Outcome {
+async fn perform(session: &Session, job: ClaimedJob, stop: StopSignal) -> Outcome {
     let (id, token) = (job.id, job.token);
-    let Some(action) = resources.actions.get(&job.spec.action) else {
+    let Some(action) = session.resources.actions.get(&job.spec.action) else {
         let message = format!("this worker has no action {}", job.spec.action);
         return Outcome::Error(Exception::new("NoSuchAction", message));
     };

@@ -1,7 +1,6 @@
 //! The heartbeat renews the session's lease, five times per lease, and receives stop requests and
 //! operators' commands. It is the last part of a session to stop.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::capacity::CapacityMap;
@@ -10,7 +9,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::resources::Resources;
 use super::session::{DesiredState, Session};
 use crate::context::stop::StopReason;
 
@@ -23,15 +21,14 @@ const REGISTER_PAUSE: Duration = Duration::from_secs(1);
 
 /// The heartbeat of one session.
 pub(super) struct HeartbeatLoop {
-    resources: Arc<Resources>,
     session: Session,
     free: watch::Sender<CapacityMap>,
 }
 
 impl HeartbeatLoop {
-    pub(super) fn new(resources: Arc<Resources>, session: Session) -> HeartbeatLoop {
+    pub(super) fn new(session: Session) -> HeartbeatLoop {
         let (free, _) = watch::channel(session.desired.borrow().capacity.clone());
-        HeartbeatLoop { resources, session, free }
+        HeartbeatLoop { session, free }
     }
 
     /// Returns where the intake publishes its free capacity.
@@ -41,7 +38,7 @@ impl HeartbeatLoop {
 
     /// Tries until the first heartbeat is recorded: without a lease no job can be claimed. Returns
     /// false when shutdown comes first.
-    pub(super) async fn register(&mut self, shutdown: &CancellationToken) -> bool {
+    pub(super) async fn register(&self, shutdown: &CancellationToken) -> bool {
         let inherited = self.session.desired.borrow().clone();
         loop {
             match self.try_register(&inherited).await {
@@ -56,11 +53,12 @@ impl HeartbeatLoop {
     }
 
     async fn try_register(&self, inherited: &DesiredState) -> Result<(), StoreError> {
-        let (store, id) = (&self.resources.store, &self.session.id);
-        store.announce(&self.resources.actions.defaults()).await?;
+        let (resources, id) = (&self.session.resources, &self.session.id);
+        let store = &resources.store;
+        store.announce(&resources.actions.defaults()).await?;
         self.send().await?;
         // Commands to an earlier session of this process apply to this one too.
-        if inherited.capacity != self.resources.capacity {
+        if inherited.capacity != resources.capacity {
             store.command_worker(id, &WorkerCommand::Capacity(inherited.capacity.clone())).await?;
         }
         if inherited.draining {
@@ -74,7 +72,8 @@ impl HeartbeatLoop {
     /// session ends for another reason they continue while its jobs are stopped, so that none of
     /// them starts elsewhere before that.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let lease = self.resources.config.lease;
+        let resources = &self.session.resources;
+        let lease = resources.config.lease;
         let mut ticks = tokio::time::interval(lease / PER_LEASE);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut failing = false;
@@ -83,7 +82,7 @@ impl HeartbeatLoop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(lease_ends) => {
-                    // The store may be unreachable, so strict jobs stop without its word.
+                    // The store may be unreachable, so strict jobs stop without its confirmation.
                     self.session.running.stop_strict();
                     lease_ends += lease;
                     continue;
@@ -103,7 +102,7 @@ impl HeartbeatLoop {
                 }
                 Ok(false) => return,
                 Err(error) => {
-                    self.resources.health.failure(HEALTH_PART, &error);
+                    resources.health.failure(HEALTH_PART, &error);
                     if !std::mem::replace(&mut failing, true) {
                         tracing::warn!(%error, "cannot renew the lease, retrying");
                     }
@@ -114,7 +113,8 @@ impl HeartbeatLoop {
 
     /// Sends one heartbeat and applies its reply. Returns false when the session is over.
     async fn send(&self) -> Result<bool, StoreError> {
-        let config = &self.resources.config;
+        let resources = &self.session.resources;
+        let config = &resources.config;
         let heartbeat = Heartbeat {
             worker: self.session.id.clone(),
             lease: config.lease,
@@ -122,13 +122,13 @@ impl HeartbeatLoop {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             capacity_map: self.session.desired.borrow().capacity.clone(),
             free: self.free.borrow().clone(),
-            actions: self.resources.actions.names(),
+            actions: resources.actions.names(),
             running: self.session.running.report(),
         };
-        match self.resources.store.heartbeat(&heartbeat).await? {
+        match resources.store.heartbeat(&heartbeat).await? {
             HeartbeatReply::Renewed(renewal) => {
                 let capacity = renewal.wanted.map(CapacityMap::with_default);
-                let capacity = capacity.unwrap_or_else(|| self.resources.capacity.clone());
+                let capacity = capacity.unwrap_or_else(|| resources.capacity.clone());
                 self.set_desired(DesiredState { capacity, draining: renewal.drain });
                 for (id, interruption) in renewal.interruptions {
                     let reason = match interruption {
@@ -137,7 +137,7 @@ impl HeartbeatLoop {
                     };
                     self.session.running.stop(id, reason);
                 }
-                self.resources.health.progress(HEALTH_PART);
+                resources.health.progress(HEALTH_PART);
                 Ok(true)
             }
             HeartbeatReply::Dead => {

@@ -9,7 +9,6 @@ mod stop_sequence;
 mod tasks;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use broker::{Delivery, Receipt};
@@ -21,7 +20,6 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::admission::{Admission, Claim, Command, OfferKey};
-use super::resources::Resources;
 use super::session::{Session, SessionEnd};
 use super::store_batcher::{ClaimReply, StoreBatcher};
 use crate::config::Shutdown;
@@ -37,7 +35,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Brings jobs in until shutdown or until the lease is lost. Returns when nothing runs any more.
 pub(super) async fn run(
-    resources: Arc<Resources>,
     session: Session,
     free: watch::Sender<CapacityMap>,
     shutdown: Shutdown,
@@ -50,15 +47,13 @@ pub(super) async fn run(
     helpers.spawn(recording);
     helpers.spawn(queue_discovery::run(session.clone(), discovered));
     let desired = session.desired.borrow().clone();
-    let mut admission = Admission::new(desired.capacity, resources.config.offer_hold);
+    let mut admission = Admission::new(desired.capacity, session.resources.config.offer_hold);
     admission.set_draining(desired.draining);
-    let tasks = Tasks::new(Arc::clone(&resources), session.clone(), batcher);
     let mut intake = Intake {
         admission,
-        consumers: Consumers::connecting(Arc::clone(&resources), &session.id),
-        resources,
+        consumers: Consumers::connecting(&session),
+        tasks: Tasks::new(session.clone(), batcher),
         session,
-        tasks,
         free,
         receipts: HashMap::new(),
         stop_reason: None,
@@ -72,7 +67,6 @@ pub(super) async fn run(
 }
 
 struct Intake {
-    resources: Arc<Resources>,
     session: Session,
     admission: Admission,
     consumers: Consumers,
@@ -125,7 +119,7 @@ impl Intake {
                 () = shutdown.requested.cancelled(), if stop.is_running() => {
                     tracing::info!(running = self.tasks.attempts.len(), "worker stopping");
                     self.admission.close();
-                    let grace = self.resources.config.shutdown_grace;
+                    let grace = self.session.resources.config.shutdown_grace;
                     stop.shut_down(tokio::time::Instant::now(), grace);
                 }
                 () = shutdown.forced.cancelled(), if stop.can_be_forced() => {
@@ -155,7 +149,7 @@ impl Intake {
             match command {
                 Command::Resume(queue, prefetch) => self.consumers.start(queue, prefetch),
                 Command::Pause(queue) => {
-                    self.resources.metrics.pauses.inc();
+                    self.session.resources.metrics.pauses.inc();
                     self.consumers.stop(&queue);
                     self.drop_receipts(&queue);
                 }
@@ -196,7 +190,7 @@ impl Intake {
     }
 
     async fn delivered(&mut self, queue: &QueueName, delivery: Delivery) {
-        self.resources.metrics.offers.inc();
+        self.session.resources.metrics.offers.inc();
         match delivery.offer {
             Ok(offer) => {
                 let now = Instant::now();
@@ -205,7 +199,7 @@ impl Intake {
             }
             Err(error) => {
                 // The reaper offers the jobs of the message again, if it had any.
-                self.resources.metrics.bad_offers.inc();
+                self.session.resources.metrics.bad_offers.inc();
                 tracing::warn!(%queue, %error, "message is not a valid offer, discarded");
                 delivery.receipt.ack().await;
             }
@@ -241,7 +235,7 @@ impl Intake {
                     self.start(*job, claim.queue.clone());
                 }
                 ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_) => {
-                    self.resources.metrics.refused.inc();
+                    self.session.resources.metrics.refused.inc();
                     claimed.push(false);
                 }
             }
@@ -250,8 +244,8 @@ impl Intake {
     }
 
     fn start(&mut self, job: ClaimedJob, queue: QueueName) {
-        self.resources.metrics.claimed.inc();
-        self.resources.metrics.running.inc();
+        self.session.resources.metrics.claimed.inc();
+        self.session.resources.metrics.running.inc();
         let stop = self.session.running.add(job.id, job.token, job.spec.strict_lease);
         if let Some(reason) = self.stop_reason {
             self.session.running.stop(job.id, reason);
@@ -266,8 +260,8 @@ impl Intake {
 
     fn report_health(&self) {
         match self.consumers.connection_error() {
-            None => self.resources.health.progress(HEALTH_PART),
-            Some(error) => self.resources.health.failure(HEALTH_PART, &error),
+            None => self.session.resources.health.progress(HEALTH_PART),
+            Some(error) => self.session.resources.health.failure(HEALTH_PART, &error),
         }
     }
 

@@ -5,32 +5,48 @@ use std::sync::Arc;
 
 use domain::capacity::CapacityMap;
 use domain::job::WorkerId;
+use service::health::Health;
 use store::Store;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::running_jobs::RunningJobs;
+use crate::action::ActionRegistry;
+use crate::config::Config;
 use crate::context::retrying_store::RetryingStore;
+use crate::metrics::Metrics;
+
+/// What all sessions of a process share: its settings, connections, actions and counters.
+pub(crate) struct Resources {
+    pub(crate) config: Config,
+    /// The configured capacity, with `default`.
+    pub(crate) capacity: CapacityMap,
+    pub(crate) store: Store,
+    pub(crate) actions: ActionRegistry,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+}
 
 /// One session of the worker. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Session {
+    pub(super) resources: Arc<Resources>,
     pub(super) id: WorkerId,
     pub(super) running: RunningJobs,
     /// The store, and whether the session's lease is lost.
     pub(super) store: RetryingStore,
-    /// What operators want of this process; it outlives the session.
+    /// The state that operators requested of this process. It outlives the session.
     pub(super) desired: Arc<watch::Sender<DesiredState>>,
     /// Wakes the heartbeat before its time.
     pub(super) heartbeat_now: Arc<Notify>,
 }
 
-/// The state that operators want a worker to be in.
+/// The state that operators requested of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DesiredState {
     /// The capacity to offer.
     pub(super) capacity: CapacityMap,
-    /// Whether to stop claiming jobs.
+    /// True when the worker must claim no more jobs.
     pub(super) draining: bool,
 }
 
@@ -45,11 +61,16 @@ pub(super) enum SessionEnd {
 
 impl Session {
     /// Creates a session under a random worker id.
-    pub(super) fn new(store: Store, desired: Arc<watch::Sender<DesiredState>>) -> Session {
+    pub(super) fn new(
+        resources: Arc<Resources>,
+        desired: Arc<watch::Sender<DesiredState>>,
+    ) -> Session {
+        let (store, lease_lost) = (resources.store.clone(), CancellationToken::new());
         Session {
+            resources,
             id: WorkerId::random(),
             running: RunningJobs::default(),
-            store: RetryingStore { store, lease_lost: CancellationToken::new() },
+            store: RetryingStore { store, lease_lost },
             desired,
             heartbeat_now: Arc::new(Notify::new()),
         }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use broker::{Broker, BrokerError, Delivery};
-use domain::job::WorkerId;
 use domain::queue::QueueName;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
@@ -15,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::consumer::{Forwarded, QueueConsumer, RETRY_PAUSE};
 use super::queue_backoff::QueueBackoff;
-use crate::engine::resources::Resources;
+use crate::engine::session::{Resources, Session};
 
 /// How many deliveries may wait for the intake. A consumer waits when it is full; its prefetch
 /// bounds it too.
@@ -63,11 +62,11 @@ pub(super) struct Consumers {
 
 impl Consumers {
     /// Starts to connect.
-    pub(super) fn connecting(resources: Arc<Resources>, worker: &WorkerId) -> Consumers {
+    pub(super) fn connecting(session: &Session) -> Consumers {
         let (sender, receiver) = mpsc::channel(MAX_DELIVERIES);
         let mut consumers = Consumers {
-            resources,
-            connection_name: format!("capstan-worker {worker}"),
+            resources: Arc::clone(&session.resources),
+            connection_name: format!("capstan-worker {}", session.id),
             broker: None,
             active: HashMap::new(),
             generation: 0,

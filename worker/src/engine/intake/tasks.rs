@@ -1,7 +1,5 @@
 //! What the intake has in progress: claims, counts, and the attempts of claimed jobs.
 
-use std::sync::Arc;
-
 use domain::job::{ClaimedJob, JobId};
 use domain::queue::QueueName;
 use store::ClaimRequest;
@@ -10,13 +8,11 @@ use tokio::task::JoinSet;
 use crate::context::stop::StopSignal;
 use crate::engine::admission::Claim;
 use crate::engine::attempt;
-use crate::engine::resources::Resources;
 use crate::engine::session::Session;
 use crate::engine::store_batcher::{ClaimReply, StoreBatcher};
 
 /// The tasks of one session's intake.
 pub(super) struct Tasks {
-    resources: Arc<Resources>,
     session: Session,
     batcher: StoreBatcher,
     pub(super) claims: JoinSet<(Claim, ClaimReply)>,
@@ -25,9 +21,8 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    pub(super) fn new(resources: Arc<Resources>, session: Session, batcher: StoreBatcher) -> Tasks {
+    pub(super) fn new(session: Session, batcher: StoreBatcher) -> Tasks {
         Tasks {
-            resources,
             session,
             batcher,
             claims: JoinSet::new(),
@@ -53,7 +48,7 @@ impl Tasks {
 
     /// Asks the store how many jobs wait in a queue.
     pub(super) fn count(&mut self, queue: QueueName) {
-        let store = self.resources.store.clone();
+        let store = self.session.resources.store.clone();
         self.counts.spawn(async move {
             let count = store.ready_count(&queue).await;
             (queue, count.ok())
@@ -62,12 +57,11 @@ impl Tasks {
 
     /// Runs a claimed job.
     pub(super) fn attempt(&mut self, job: ClaimedJob, queue: QueueName, stop: StopSignal) {
-        let (resources, session) = (Arc::clone(&self.resources), self.session.clone());
-        let batcher = self.batcher.clone();
+        let (session, batcher) = (self.session.clone(), self.batcher.clone());
         self.attempts.spawn(async move {
             let id = job.id;
-            attempt::run(Arc::clone(&resources), session, batcher, job, stop).await;
-            resources.metrics.running.dec();
+            attempt::run(&session, batcher, job, stop).await;
+            session.resources.metrics.running.dec();
             (id, queue)
         });
     }
