@@ -129,7 +129,7 @@ fn credentials(headers: &HeaderMap) -> Result<String, &'static str> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let value = all.next().ok_or("send a token: Authorization: Bearer capstan_…")?;
     if all.next().is_some() {
-        return Err("the header Authorization is given twice");
+        return Err("the header Authorization must not be given twice");
     }
     let (scheme, rest) =
         value.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();

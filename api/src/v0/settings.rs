@@ -78,7 +78,7 @@ pub(in crate::v0) async fn show(
     Ok(Json(in_time(reading).await?.into()))
 }
 
-/// SettingsUpdate some of the settings.
+/// Changes some of the settings.
 #[utoipa::path(
     post, path = "/meta/settings", operation_id = "UpdateSettings", tag = "meta",
     request_body(content = SettingsUpdate, description = "At most 64 KiB."),

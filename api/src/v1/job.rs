@@ -28,7 +28,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Converts a job. `next` is the number of the job that follows it, and the tasks at the indexes
+    /// Converts a job. `next` is the number of the job that follows it. The tasks at the indexes
     /// `omitted_tasks` are removed from its result.
     pub(super) fn new(job: job::Job, next: Option<u64>, omitted_tasks: &[usize]) -> Job {
         let change_score = job.result.as_ref().and_then(change_score);

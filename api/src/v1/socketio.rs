@@ -96,7 +96,8 @@ async fn wait_until_followed(followed: &watch::Sender<bool>) -> bool {
     matches!(tokio::time::timeout(SUBSCRIBE_TIMEOUT, waiting).await, Ok(Ok(_)))
 }
 
-/// Returns true for a request by a page of another origin. Browsers do not apply CORS to WebSockets.
+/// Returns true for a request by a page of another origin. Browsers do not apply CORS to
+/// WebSockets.
 fn is_cross_origin(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(origin) = text(ORIGIN) else { return false };

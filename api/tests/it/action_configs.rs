@@ -1,4 +1,4 @@
-//! Defaults of actions as operators configure them.
+//! Action configurations are set, and jobs get their defaults and limits.
 
 use domain::job::ActionName;
 use serde_json::{Value, json};
@@ -11,10 +11,10 @@ async fn class_of(env: &TestEnv, job: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_config_is_set_shown_listed_changed_and_deleted() {
+async fn a_configuration_is_set_shown_listed_changed_and_deleted() {
     with_env(async |env| {
         assert_eq!(env.get("/action_configs").await.json(), json!({"actionConfigs": []}));
-        // The reference's clients send as little as this.
+        // Clients of DTR send only these fields.
         let answer =
             env.post("/action_configs", &json!({"action": "gc", "parameters": {"a": "1"}})).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
@@ -31,7 +31,7 @@ async fn a_config_is_set_shown_listed_changed_and_deleted() {
             "deadline": "15m", "stopTimeout": "30s",
         });
         let changed = env.post("/action_configs", &whole).await.json();
-        assert_eq!(changed["id"], config["id"], "it is the same config");
+        assert_eq!(changed["id"], config["id"], "the configuration keeps its id");
         for (field, value) in whole.as_object().unwrap() {
             assert_eq!(changed[field], *value, "{field}");
         }
@@ -45,14 +45,14 @@ async fn a_config_is_set_shown_listed_changed_and_deleted() {
             assert_eq!(env.delete(&path).await.code(), "404 NO_SUCH_ACTION_CONFIG");
             assert_eq!(env.get(&path).await.code(), "404 NO_SUCH_ACTION_CONFIG");
         }
-        let anew = env.post("/action_configs", &json!({"action": "gc"})).await.json();
-        assert_ne!(anew["id"], config["id"]);
+        let recreated = env.post("/action_configs", &json!({"action": "gc"})).await.json();
+        assert_ne!(recreated["id"], config["id"]);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_job_has_its_own_values_then_those_of_the_config_then_those_of_the_workers() {
+async fn a_job_has_its_own_values_then_those_configured_then_those_of_the_workers() {
     with_env(async |env| {
         let action: ActionName = "gc".parse().unwrap();
         let announced: ActionDefaults = serde_json::from_value(json!({
@@ -69,8 +69,8 @@ async fn a_job_has_its_own_values_then_those_of_the_config_then_those_of_the_wor
         let job = env.post("/jobs", &json!({"action": "gc"})).await.json();
         assert_eq!(job["parameters"], json!({"a": 1, "b": 2}));
         assert_eq!((&job["retriesTotal"], &job["deadline"]), (&json!(0), &json!("2m")));
-        assert_eq!(job["stopTimeout"], "1s", "of which the config says nothing");
-        assert_eq!(job["capacityMap"], Value::Null, "it shows what the client gave");
+        assert_eq!(job["stopTimeout"], "1s", "the configuration does not set it");
+        assert_eq!(job["capacityMap"], Value::Null, "the submitted value is shown");
         assert_eq!(class_of(env, &job).await, "scan=2");
 
         let own = json!({
@@ -83,7 +83,7 @@ async fn a_job_has_its_own_values_then_those_of_the_config_then_those_of_the_wor
         assert_eq!((&job["retriesTotal"], &job["deadline"]), (&json!(4), &json!("3m")));
         assert_eq!(class_of(env, job).await, "default=1");
 
-        // What a cron makes too.
+        // Jobs of crons have the same defaults.
         let cron = json!({
             "action": "gc", "name": "c", "schedule": "@yearly", "parameters": {"a": 9},
         });
@@ -102,7 +102,7 @@ async fn a_job_has_its_own_values_then_those_of_the_config_then_those_of_the_wor
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_config_is_refused_by_its_field() {
+async fn an_invalid_configuration_is_refused_with_the_name_of_the_field() {
     with_env(async |env| {
         let cases = [
             (json!({}), "action", "it is required"),
@@ -125,14 +125,14 @@ async fn what_is_wrong_with_a_config_is_refused_by_its_field() {
         assert_eq!(env.post("/action_configs", &config).await.status, 202);
         let job = json!({"action": "a", "parameters": {"y": "y".repeat(40_000)}});
         let answer = env.post("/jobs", &job).await;
-        assert_eq!(answer.code(), "413 INVALID_PARAMETERS", "together they are too large");
+        assert_eq!(answer.code(), "413 INVALID_PARAMETERS", "the merged parameters are too large");
         assert_eq!(answer.json()["errors"][0]["detail"]["field"], "parameters");
     })
     .await;
 }
 
 #[tokio::test]
-async fn there_are_never_more_configs_than_may_be() {
+async fn the_number_of_configurations_is_limited() {
     with_env(async |env| {
         for number in 0..MAX_ACTION_CONFIGS {
             let action = format!("a{number}").parse().unwrap();
@@ -148,7 +148,7 @@ async fn there_are_never_more_configs_than_may_be() {
 }
 
 #[tokio::test]
-async fn a_config_limits_how_many_jobs_of_an_action_run_and_how_many_of_each_key() {
+async fn a_configuration_limits_the_running_jobs_of_an_action_and_of_each_key() {
     with_env(async |env| {
         let per = json!({"key": "{{tenant}}-{{zone}}", "permits": 1});
         let config = json!({"action": "scan", "parameters": {"zone": "eu"}, "maxRunning": 2,
@@ -158,19 +158,21 @@ async fn a_config_limits_how_many_jobs_of_an_action_run_and_how_many_of_each_key
         assert_eq!((&set.json()["maxRunning"], &set.json()["maxRunningPer"]), (&json!(2), &per));
         let worker = env.worker("default=16", &["scan"]).await;
         let of = |tenant: &str| {
-            json!({"action": "scan", "parameters": {"tenant": tenant}, "locks": ["z-{{zone}}-{{tenant}}"]})
+            json!({"action": "scan", "parameters": {"tenant": tenant},
+                "locks": ["z-{{zone}}-{{tenant}}"]})
         };
         let (a1, a2) = (env.submit(&of("a")).await, env.submit(&of("a")).await);
         let (b1, c1) = (env.submit(&of("b")).await, env.submit(&of("c")).await);
         let expected = json!({"z-eu-a": 1, "action:scan:a-eu": 1});
-        assert_eq!(env.show(a1).await["locks"], expected, "also with what only the config says");
+        let locks = env.show(a1).await["locks"].clone();
+        assert_eq!(locks, expected, "lock names can use configured parameters");
         env.claim(&worker, a1).await;
         env.park(&worker, a2).await;
         env.claim(&worker, b1).await;
         env.park(&worker, c1).await;
-        let waits = env.show(c1).await["waitingFor"].clone();
-        assert_eq!(waits["code"], "lock", "{waits}");
-        // Without limits all may run.
+        let reason = env.show(c1).await["waitingFor"].clone();
+        assert_eq!(reason["code"], "lock", "{reason}");
+        // Without a configuration there is no limit.
         assert_eq!(env.delete("/action_configs/scan").await.status, 204);
         env.claim(&worker, c1).await;
         let lock = env.get("/locks/action:scan").await;

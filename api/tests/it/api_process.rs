@@ -1,4 +1,4 @@
-//! The API as a separate process, for tests of its limits, its output and its exit.
+//! The API as a separate process, for tests of its limits, its output and its exit status.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -8,9 +8,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use crate::env::{PATIENCE, eventually, free_address, redis_url};
+use crate::env::{TIMEOUT, eventually, free_address, redis_url};
 
-/// A running API, killed on drop.
+/// A running API that is killed on drop.
 pub(crate) struct Process {
     pub(crate) address: SocketAddr,
     _child: Child,
@@ -27,21 +27,22 @@ fn command(address: SocketAddr, flags: &[&str]) -> Command {
 }
 
 impl Process {
-    /// Starts the program over the shared Redis and waits until it serves.
+    /// Starts the program with the shared Redis and waits until it accepts connections.
     pub(crate) async fn start(flags: &[&str]) -> Process {
         let address = free_address();
         let child = command(address, flags).env("CAPSTAN_REDIS_URL", redis_url()).spawn().unwrap();
-        eventually(async || TcpStream::connect(address).await.is_ok(), |there| *there).await;
+        eventually(async || TcpStream::connect(address).await.is_ok(), |connected| *connected)
+            .await;
         Process { address, _child: child }
     }
 }
 
-/// Runs the program until its output contains `enough`, or until it exits; returns its output, and its
-/// status if it exited.
+/// Runs the program until its output contains `expected`, or until it exits. Returns its output,
+/// and its status if it exited.
 pub(crate) async fn output_of(
     flags: &[&str],
     environment: &[(&str, &str)],
-    enough: &str,
+    expected: &str,
 ) -> (String, Option<ExitStatus>) {
     let mut command = command(free_address(), flags);
     command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -52,15 +53,15 @@ pub(crate) async fn output_of(
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = err.read(&mut bytes).await {
             text.extend_from_slice(&bytes[..count]);
-            if String::from_utf8_lossy(&text).contains(enough) {
+            if String::from_utf8_lossy(&text).contains(expected) {
                 return false;
             }
         }
         true
     };
-    let Ok(ended) = tokio::time::timeout(PATIENCE, reading).await else {
+    let Ok(ended) = tokio::time::timeout(TIMEOUT, reading).await else {
         panic!(
-            "the output does not contain {enough:?} and the program does not exit: {}",
+            "the output does not contain {expected:?} and the program does not exit: {}",
             String::from_utf8_lossy(&text)
         )
     };

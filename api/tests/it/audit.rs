@@ -1,4 +1,4 @@
-//! Who changed what: every change is written down, nothing else is, and nobody waits for it.
+//! The audit log contains every change and nothing else, and does not delay requests.
 
 use api::Exposure;
 use domain::access_tokens::Role;
@@ -8,19 +8,19 @@ use store::{AUDIT_KEPT, AuditedChange};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::env::{TestEnv, eventually, send, with_env, with_env_exposed, with_env_over};
+use crate::env::{TestEnv, eventually, send, with_env, with_env_exposed, with_env_on};
 use crate::redis_server::Redis;
-use crate::token_files::{Tokens, guarded};
+use crate::token_files::{Tokens, with_tokens};
 
-/// The audit, when it has so many entries.
+/// Waits until the audit log has this many matching entries, and returns them.
 async fn audit(env: &TestEnv, query: &str, token: &str, count: usize) -> Vec<Value> {
     let path = format!("/audit?{query}");
-    let ask = async || {
-        let answer = env.asked("GET", &path, token).await;
+    let read = async || {
+        let answer = env.send_as("GET", &path, token).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()["audit"].as_array().unwrap().clone()
     };
-    eventually(ask, |found| found.len() == count).await
+    eventually(read, |found| found.len() == count).await
 }
 
 fn line(entry: &Value) -> String {
@@ -30,25 +30,25 @@ fn line(entry: &Value) -> String {
 }
 
 #[tokio::test]
-async fn every_change_is_written_down_done_or_refused_and_nothing_else() {
-    guarded(async |env, tokens| {
+async fn every_change_and_every_refused_one_is_recorded_and_nothing_else() {
+    with_tokens(async |env, tokens| {
         let [vera, otto, anna] = Role::ALL.map(|role| tokens.of(role));
-        env.asked("GET", "/jobs", vera).await;
-        env.asked("HEAD", "/jobs", vera).await;
-        env.asked("PUT", "/jobs", anna).await;
-        env.asked("POST", "/nowhere", anna).await;
+        env.send_as("GET", "/jobs", vera).await;
+        env.send_as("HEAD", "/jobs", vera).await;
+        env.send_as("PUT", "/jobs", anna).await;
+        env.send_as("POST", "/nowhere", anna).await;
         env.command("/jobs").await;
-        env.asked("POST", "/jobs", "capstan_wrong").await;
+        env.send_as("POST", "/jobs", "capstan_wrong").await;
 
         let secret = json!({"action": "noop", "parameters": {"password": "hunter2"}});
-        let job = send(env.asks("POST", "/jobs", otto).json(&secret)).await.json();
-        env.asked("DELETE", "/jobs/no-uuid?token=hunter2", otto).await;
-        env.asked("POST", "/jobs/cancel?action=noop", otto).await;
-        env.asked("POST", "/jobs?token=hunter2", vera).await;
+        let job = send(env.request_as("POST", "/jobs", otto).json(&secret)).await.json();
+        env.send_as("DELETE", "/jobs/no-uuid?token=hunter2", otto).await;
+        env.send_as("POST", "/jobs/cancel?action=noop", otto).await;
+        env.send_as("POST", "/jobs?token=hunter2", vera).await;
         let cron = json!({"action": "noop", "name": "nightly", "schedule": "@daily"});
-        send(env.asks("POST", "/crons", otto).json(&cron)).await;
-        send(env.asks("POST", "/crons", anna).json(&cron)).await;
-        env.asked("POST", "/crons/nightly/run", otto).await;
+        send(env.request_as("POST", "/crons", otto).json(&cron)).await;
+        send(env.request_as("POST", "/crons", anna).json(&cron)).await;
+        env.send_as("POST", "/crons/nightly/run", otto).await;
 
         let found = audit(env, "", anna, 7).await;
         expect![[r#"
@@ -72,26 +72,26 @@ async fn every_change_is_written_down_done_or_refused_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_audit_is_read_in_pages_by_who_and_since() {
-    guarded(async |env, tokens| {
+async fn entries_are_filtered_by_name_and_time_and_read_in_pages() {
+    with_tokens(async |env, tokens| {
         let [vera, otto, anna] = Role::ALL.map(|role| tokens.of(role));
         for _ in 0..3 {
-            env.asked("POST", "/jobs/cancel?action=noop", otto).await;
-            env.asked("POST", "/jobs/cancel?action=noop", vera).await;
+            env.send_as("POST", "/jobs/cancel?action=noop", otto).await;
+            env.send_as("POST", "/jobs/cancel?action=noop", vera).await;
         }
         let all = audit(env, "", anna, 6).await;
         assert_eq!(audit(env, "start=1&limit=2", anna, 2).await, all[1..3]);
         assert_eq!(audit(env, "start=6", anna, 0).await, [] as [Value; 0]);
         let of_otto = audit(env, "who=otto", anna, 3).await;
         assert!(of_otto.iter().all(|entry| entry["who"] == "otto"));
-        let answer = env.asked("GET", "/audit?who=vera&limit=1", anna).await;
+        let answer = env.send_as("GET", "/audit?who=vera&limit=1", anna).await;
         assert_eq!(answer.header("x-total-count"), Some("3"));
         let since = all[2]["at"].as_str().unwrap();
         let expected = all.iter().filter(|entry| entry["at"].as_str().unwrap() >= since).count();
         audit(env, &format!("since={since}"), anna, expected).await;
         audit(env, "since=2100-01-01T00:00:00Z", anna, 0).await;
         for wrong in ["limit=1001", "since=yesterday", "start=-1", "name=otto"] {
-            let answer = env.asked("GET", &format!("/audit?{wrong}"), anna).await;
+            let answer = env.send_as("GET", &format!("/audit?{wrong}"), anna).await;
             assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{wrong}");
         }
     })
@@ -99,7 +99,7 @@ async fn the_audit_is_read_in_pages_by_who_and_since() {
 }
 
 #[tokio::test]
-async fn where_nobody_says_who_they_are_changes_are_written_down_too() {
+async fn changes_are_recorded_without_tokens_too() {
     with_env(async |env| {
         env.submit(&json!({"action": "noop"})).await;
         let found = audit(env, "", "", 1).await;
@@ -109,12 +109,12 @@ async fn where_nobody_says_who_they_are_changes_are_written_down_too() {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_is_believed_whom_it_speaks_for() {
+async fn the_client_address_is_taken_from_a_trusted_proxy() {
     let tokens = Tokens::new();
     let exposure =
         Exposure { trusted_proxies: "127.0.0.0/8".parse().unwrap(), ..tokens.exposure() };
     with_env_exposed(&crate::env::redis_url(), exposure, async |env| {
-        let request = env.asks("POST", "/jobs/cancel?action=a", tokens.of(Role::Operator));
+        let request = env.request_as("POST", "/jobs/cancel?action=a", tokens.of(Role::Operator));
         send(request.header("x-forwarded-for", "6.6.6.6, 198.51.100.7")).await;
         let found = audit(env, "", tokens.of(Role::Admin), 1).await;
         assert_eq!(found[0]["from"], "198.51.100.7");
@@ -123,7 +123,7 @@ async fn a_trusted_proxy_is_believed_whom_it_speaks_for() {
 }
 
 #[tokio::test]
-async fn the_audit_is_bounded() {
+async fn the_number_of_entries_is_bounded() {
     with_env(async |env| {
         let change = AuditedChange {
             who: "ci".to_owned(),
@@ -147,9 +147,9 @@ async fn the_audit_is_bounded() {
 }
 
 #[tokio::test]
-async fn no_request_waits_for_its_entry_and_none_is_lost_while_redis_hangs() {
+async fn entries_neither_delay_requests_nor_are_lost_while_redis_hangs() {
     let redis = Redis::start().await;
-    with_env_over(&redis.url(), async |env| {
+    with_env_on(&redis.url(), async |env| {
         env.submit(&json!({"action": "noop"})).await;
         audit(env, "", "", 1).await;
         redis.freeze().await;
@@ -157,7 +157,7 @@ async fn no_request_waits_for_its_entry_and_none_is_lost_while_redis_hangs() {
         assert_eq!(env.post("/jobs", &json!({})).await.code(), "400 INVALID_PARAMETERS");
         let answer = env.post("/jobs", &json!({"action": "noop"})).await;
         assert_eq!(answer.code(), "503 UNAVAILABLE");
-        // Somebody asks, and does not wait for the answer.
+        // This client disconnects before the response.
         let address = env.url.trim_start_matches("http://");
         let mut connection = TcpStream::connect(address).await.unwrap();
         let head = "POST /api/v0/crons/gc/run HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
@@ -169,8 +169,8 @@ async fn no_request_waits_for_its_entry_and_none_is_lost_while_redis_hangs() {
             let entries = answer.json()["audit"].as_array().cloned().unwrap_or_default();
             entries.iter().map(|entry| entry["status"].as_u64().unwrap()).collect::<Vec<_>>()
         };
-        let wanted = [202, 400, 499, 503];
-        eventually(statuses, |found| wanted.iter().all(|one| found.contains(one))).await;
+        let expected = [202, 400, 499, 503];
+        eventually(statuses, |found| expected.iter().all(|one| found.contains(one))).await;
     })
     .await;
 }

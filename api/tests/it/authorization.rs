@@ -1,4 +1,5 @@
-//! Who may: no token, a wrong one, one that may less, one that may; and tokens that come and go.
+//! Requests without a token, with a wrong token and with tokens of each role, and changes of the
+//! tokens file.
 
 use domain::access_tokens::{AccessToken, Role};
 use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -7,9 +8,9 @@ use tokio::task::JoinSet;
 
 use crate::api_process::output_of;
 use crate::env::{TestEnv, eventually, send};
-use crate::token_files::{Directory, Tokens, guarded};
+use crate::token_files::{Directory, Tokens, with_tokens};
 
-/// Every route of the document as method, path, and the role that it says.
+/// Returns the method, the path and the required role of every route in the OpenAPI document.
 async fn routes(env: &TestEnv) -> Vec<(String, String, Option<Role>)> {
     let document = env.get("/docs.json").await.json();
     let mut routes = Vec::new();
@@ -28,8 +29,8 @@ async fn routes(env: &TestEnv) -> Vec<(String, String, Option<Role>)> {
 }
 
 #[tokio::test]
-async fn without_a_token_nothing_is_answered_but_the_document_and_the_health() {
-    guarded(async |env, _| {
+async fn only_the_openapi_document_and_the_health_endpoints_need_no_token() {
+    with_tokens(async |env, _| {
         for (method, path, role) in routes(env).await {
             let request = env.client.request(method.parse().unwrap(), env.at(&path));
             let answer = send(request).await;
@@ -50,11 +51,11 @@ async fn without_a_token_nothing_is_answered_but_the_document_and_the_health() {
 }
 
 #[tokio::test]
-async fn each_route_takes_the_role_that_the_document_names_and_those_above() {
-    guarded(async |env, tokens| {
+async fn each_route_accepts_its_documented_role_and_higher_ones() {
+    with_tokens(async |env, tokens| {
         for (method, path, needed) in routes(env).await {
             for role in Role::ALL {
-                let answer = env.asked(&method, &path, tokens.of(role)).await;
+                let answer = env.send_as(&method, &path, tokens.of(role)).await;
                 if Some(role) >= needed {
                     assert!(![401, 403].contains(&answer.status), "{role} {method} {path}");
                     continue;
@@ -65,15 +66,15 @@ async fn each_route_takes_the_role_that_the_document_names_and_those_above() {
                 assert_eq!(detail["role"], role.as_str());
             }
         }
-        let nowhere = env.asked("GET", "/nowhere", tokens.of(Role::Viewer)).await;
+        let nowhere = env.send_as("GET", "/nowhere", tokens.of(Role::Viewer)).await;
         assert_eq!(nowhere.code(), "404 NO_SUCH_ROUTE");
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_token_is_taken_as_bearer_and_as_the_password_of_basic_and_nowhere_else() {
-    guarded(async |env, tokens| {
+async fn a_token_is_accepted_as_bearer_or_basic_password_and_nowhere_else() {
+    with_tokens(async |env, tokens| {
         let token = tokens.of(Role::Viewer);
         let jobs = || env.client.get(env.at("/jobs"));
         let good = [
@@ -105,21 +106,21 @@ async fn a_token_is_taken_as_bearer_and_as_the_password_of_basic_and_nowhere_els
 }
 
 #[tokio::test]
-async fn jobs_show_who_asked_for_them_and_who_cancelled_them() {
-    guarded(async |env, tokens| {
+async fn a_job_shows_who_submitted_it_and_who_cancelled_it() {
+    with_tokens(async |env, tokens| {
         let (otto, anna) = (tokens.of(Role::Operator), tokens.of(Role::Admin));
         let job = json!({"action": "noop"});
-        let one = send(env.asks("POST", "/jobs", otto).json(&job)).await.json();
-        let batch = env.asks("POST", "/jobs/batch", anna).json(&json!({"jobs": [job]}));
+        let one = send(env.request_as("POST", "/jobs", otto).json(&job)).await.json();
+        let batch = env.request_as("POST", "/jobs/batch", anna).json(&json!({"jobs": [job]}));
         let two = send(batch).await.json()["jobs"][0].clone();
         assert_eq!((&one["scheduledBy"], &two["scheduledBy"]), (&json!("otto"), &json!("anna")));
         let show = async |job: &Value| {
             let path = format!("/jobs/{}", job["id"].as_str().unwrap());
-            env.asked("GET", &path, anna).await.json()
+            env.send_as("GET", &path, anna).await.json()
         };
         let path = format!("/jobs/{}/cancel", one["id"].as_str().unwrap());
-        assert_eq!(env.asked("POST", &path, anna).await.status, 204);
-        assert_eq!(env.asked("POST", "/jobs/cancel?all=true", otto).await.status, 202);
+        assert_eq!(env.send_as("POST", &path, anna).await.status, 204);
+        assert_eq!(env.send_as("POST", "/jobs/cancel?all=true", otto).await.status, 202);
         assert_eq!(show(&one).await["cancelBy"], "anna");
         assert_eq!(show(&two).await["cancelBy"], "otto");
     })
@@ -127,33 +128,33 @@ async fn jobs_show_who_asked_for_them_and_who_cancelled_them() {
 }
 
 #[tokio::test]
-async fn tokens_come_and_go_without_a_restart() {
-    guarded(async |env, tokens| {
+async fn changes_of_the_tokens_file_apply_without_a_restart() {
+    with_tokens(async |env, tokens| {
         let (viewer, admin) = (tokens.of(Role::Viewer), tokens.of(Role::Admin));
-        let asks = async |token: &str| env.asked("GET", "/jobs", token).await.status;
-        assert_eq!((asks(viewer).await, asks(admin).await), (200, 200));
+        let status = async |token: &str| env.send_as("GET", "/jobs", token).await.status;
+        assert_eq!((status(viewer).await, status(admin).await), (200, 200));
         tokens.write(&tokens.lines[2..]);
-        eventually(async || asks(viewer).await, |status| *status == 401).await;
-        assert_eq!(asks(admin).await, 200);
+        eventually(async || status(viewer).await, |status| *status == 401).await;
+        assert_eq!(status(admin).await, 200);
         tokens.write(&tokens.lines[..1]);
-        eventually(async || asks(viewer).await, |status| *status == 200).await;
-        assert_eq!(asks(admin).await, 401);
+        eventually(async || status(viewer).await, |status| *status == 200).await;
+        assert_eq!(status(admin).await, 401);
     })
     .await;
 }
 
 #[tokio::test]
 async fn many_wrong_tokens_are_delayed_or_refused_and_valid_ones_are_served() {
-    guarded(async |env, tokens| {
+    with_tokens(async |env, tokens| {
         let wrong = AccessToken::random().unwrap();
-        let mut asking = JoinSet::new();
+        let mut requests = JoinSet::new();
         for _ in 0..60 {
-            let request = env.asks("GET", "/jobs", wrong.reveal());
-            asking.spawn(send(request));
+            let request = env.request_as("GET", "/jobs", wrong.reveal());
+            requests.spawn(send(request));
         }
-        assert_eq!(env.asked("GET", "/jobs", tokens.of(Role::Viewer)).await.status, 200);
+        assert_eq!(env.send_as("GET", "/jobs", tokens.of(Role::Viewer)).await.status, 200);
         let mut answers = Vec::new();
-        while let Some(answer) = asking.join_next().await {
+        while let Some(answer) = requests.join_next().await {
             answers.push(answer.unwrap());
         }
         let refused = answers.iter().filter(|answer| answer.status == 429).count();
@@ -168,7 +169,7 @@ async fn many_wrong_tokens_are_delayed_or_refused_and_valid_ones_are_served() {
 }
 
 #[tokio::test]
-async fn it_does_not_start_open_to_others_or_with_a_file_that_is_none() {
+async fn the_service_refuses_to_start_unprotected_or_with_an_invalid_tokens_file() {
     let directory = Directory::new();
     let secret = AccessToken::random().unwrap();
     let wrong = directory.write("tokens", &format!("anna admin {}\n", secret.reveal()));
@@ -191,8 +192,8 @@ async fn it_does_not_start_open_to_others_or_with_a_file_that_is_none() {
 }
 
 #[tokio::test]
-async fn whoever_listens_over_socket_io_sends_a_token_too() {
-    guarded(async |env, tokens| {
+async fn a_socket_io_client_needs_a_token() {
+    with_tokens(async |env, tokens| {
         let path = |query: &str| format!("{}/socket.io/?EIO=4&transport=polling{query}", env.url);
         let open = async |query: &str| send(env.client.get(path(query))).await.status;
         assert_eq!(open("").await, 401);
@@ -200,7 +201,11 @@ async fn whoever_listens_over_socket_io_sends_a_token_too() {
         let token = tokens.of(Role::Viewer);
         assert_eq!(open(&format!("&jwt={token}")).await, 200);
         let elsewhere = env.client.get(env.at(&format!("/jobs?jwt={token}")));
-        assert_eq!(send(elsewhere).await.status, 401, "a query is no place for it elsewhere");
+        assert_eq!(
+            send(elsewhere).await.status,
+            401,
+            "only Socket.IO accepts a token in the query"
+        );
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! Cancelling many jobs at once, by filter.
+//! Jobs are cancelled in bulk, by filter.
 
 use domain::job::Status;
 use serde_json::json;
@@ -20,7 +20,7 @@ async fn count(env: &TestEnv, status: Status) -> u64 {
 }
 
 #[tokio::test]
-async fn what_matches_and_is_not_over_is_cancelled_and_counted_once() {
+async fn matching_unfinished_jobs_are_cancelled_and_counted_once() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["gc", "scan"]).await;
         let mut ids = Vec::new();
@@ -54,7 +54,7 @@ async fn what_matches_and_is_not_over_is_cancelled_and_counted_once() {
 }
 
 #[tokio::test]
-async fn jobs_are_all_cancelled_however_many_are_between_them() {
+async fn all_matching_jobs_are_cancelled_with_many_others_between_them() {
     with_env(async |env| {
         let mut jobs = vec![json!({"action": "noop"}); 2_000];
         jobs.extend(vec![json!({"action": "other"}); 2_000]);

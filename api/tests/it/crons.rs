@@ -1,4 +1,4 @@
-//! Crons as clients set, see, run and delete them.
+//! Crons are set, listed, run, paused and deleted.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,12 +9,12 @@ async fn delete(env: &TestEnv, path: &str) -> Answer {
     send(env.client.request(Method::DELETE, env.at(path))).await
 }
 
-async fn act(env: &TestEnv, path: &str) -> Answer {
+async fn command(env: &TestEnv, path: &str) -> Answer {
     send(env.client.post(env.at(path))).await
 }
 
 #[tokio::test]
-async fn a_cron_of_the_reference_is_answered_field_by_field() {
+async fn a_cron_has_the_fields_of_dtr_and_further_ones() {
     with_env(async |env| {
         assert_eq!(env.get("/crons").await.json(), json!({"crons": []}));
         let create = json!({
@@ -40,7 +40,7 @@ async fn a_cron_of_the_reference_is_answered_field_by_field() {
         let list = env.get("/crons").await;
         assert_eq!(list.header("x-total-count"), Some("1"));
         assert_eq!(list.json(), json!({"crons": [cron]}));
-        // A client of DTR posts as little as this.
+        // Clients of DTR send only these fields.
         let answer = env.post("/crons", &json!({"action": "x", "schedule": "57 54 3 * * *"})).await;
         let cron = answer.json();
         assert_eq!((&cron["capacityMap"], &cron["parameters"]), (&Value::Null, &Value::Null));
@@ -50,7 +50,7 @@ async fn a_cron_of_the_reference_is_answered_field_by_field() {
 }
 
 #[tokio::test]
-async fn several_crons_of_one_action_have_names_and_a_name_set_again_is_changed() {
+async fn an_action_can_have_several_crons_and_setting_a_name_again_changes_its_cron() {
     with_env(async |env| {
         for name in ["b", "a"] {
             let create = json!({"action": "scan", "name": name, "schedule": "@daily"});
@@ -73,13 +73,13 @@ async fn several_crons_of_one_action_have_names_and_a_name_set_again_is_changed(
 }
 
 #[tokio::test]
-async fn a_cron_is_run_paused_and_resumed_and_its_job_says_so() {
+async fn a_cron_is_run_paused_and_resumed_and_its_job_names_it() {
     with_env(async |env| {
         let create = json!({"action": "noop", "name": "a", "schedule": "0 0 4 1 1 *"});
         env.post("/crons", &create).await;
-        let answer = act(env, "/crons/a/pause").await;
+        let answer = command(env, "/crons/a/pause").await;
         assert_eq!((answer.status, &answer.json()["paused"]), (202, &json!(true)));
-        let run = act(env, "/crons/a/run").await;
+        let run = command(env, "/crons/a/run").await;
         assert_eq!(run.status, 202);
         let job = run.json();
         assert_eq!((&job["cron"], &job["action"]), (&json!("a"), &json!("noop")));
@@ -89,10 +89,13 @@ async fn a_cron_is_run_paused_and_resumed_and_its_job_says_so() {
         );
         let shown = env.get(&format!("/jobs/{}", job["id"].as_str().unwrap())).await.json();
         assert_eq!(shown["firing"], job["firing"]);
-        let cron = act(env, "/crons/a/resume").await.json();
+        let cron = command(env, "/crons/a/resume").await.json();
         assert_eq!((&cron["paused"], &cron["lastJobID"]), (&json!(false), &job["id"]));
         for action in ["run", "pause", "resume"] {
-            assert_eq!(act(env, &format!("/crons/b/{action}")).await.code(), "404 NO_SUCH_CRON");
+            assert_eq!(
+                command(env, &format!("/crons/b/{action}")).await.code(),
+                "404 NO_SUCH_CRON"
+            );
         }
         let job = env.submit(&json!({"action": "noop"})).await;
         let shown = env.get(&format!("/jobs/{job}")).await.json();
@@ -102,7 +105,7 @@ async fn a_cron_is_run_paused_and_resumed_and_its_job_says_so() {
 }
 
 #[tokio::test]
-async fn the_locks_of_a_cron_are_named_after_its_parameters_and_its_jobs_need_them() {
+async fn the_locks_of_a_cron_can_use_its_parameters_and_apply_to_its_jobs() {
     with_env(async |env| {
         let create = json!({"action": "noop", "name": "a", "schedule": "@yearly",
             "parameters": {"host": "sw1"}, "locks": {"device-{{host}}": 1, "all": 1}});
@@ -110,13 +113,13 @@ async fn the_locks_of_a_cron_are_named_after_its_parameters_and_its_jobs_need_th
         let locks = json!({"all": 1, "device-sw1": 1});
         assert_eq!(cron["locks"], locks);
         assert_eq!(env.get("/crons/a").await.json()["locks"], locks);
-        assert_eq!(act(env, "/crons/a/run").await.json()["locks"], locks);
+        assert_eq!(command(env, "/crons/a/run").await.json()["locks"], locks);
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_next_ticks_are_told_in_the_crons_time_zone() {
+async fn the_next_ticks_follow_the_time_zone_of_the_cron() {
     with_env(async |env| {
         let zone = "Europe/Berlin";
         let create = json!({"action": "a", "schedule": "0 30 2 29 3 *", "timeZone": zone});
@@ -125,11 +128,11 @@ async fn the_next_ticks_are_told_in_the_crons_time_zone() {
         let next: Vec<&str> =
             next["next"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
         assert_eq!(next.len(), 3);
-        // Summer time begins on some 29 March: then it comes right after the gap.
+        // In some years summer time begins on 29 March: the tick is then right after the gap.
         let ends = ["03-29T00:30:00Z", "03-29T01:00:00Z", "03-29T01:30:00Z"];
         assert!(next.iter().all(|tick| ends.iter().any(|end| tick.ends_with(end))), "{next:?}");
         assert_eq!(env.get("/crons/a/next").await.json()["next"].as_array().unwrap().len(), 10);
-        act(env, "/crons/a/pause").await;
+        command(env, "/crons/a/pause").await;
         assert_eq!(env.get("/crons/a/next?count=1").await.json()["next"][0], next[0]);
         assert_eq!(env.get("/crons/a/next?count=1001").await.code(), "400 INVALID_PARAMETERS");
         assert_eq!(env.get("/crons/b/next").await.code(), "404 NO_SUCH_CRON");
@@ -138,7 +141,7 @@ async fn the_next_ticks_are_told_in_the_crons_time_zone() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_cron_is_refused_by_its_field() {
+async fn an_invalid_cron_is_refused_with_the_name_of_the_field() {
     with_env(async |env| {
         let cases = [
             (json!({"schedule": "@daily"}), "action", "it is required"),

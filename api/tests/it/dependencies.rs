@@ -1,4 +1,4 @@
-//! Jobs that name others: those that they depend on, and their parent.
+//! Jobs reference other jobs: their dependencies and their parent.
 
 use domain::job::{JobId, Outcome};
 use reqwest::RequestBuilder;
@@ -52,7 +52,7 @@ async fn the_jobs_of_a_batch_run_in_the_order_of_their_dependencies() {
 }
 
 #[tokio::test]
-async fn a_job_whose_dependency_fails_ends_too() {
+async fn a_job_fails_when_its_dependency_fails() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let first = env.submit(&json!({"action": "noop"})).await;
@@ -67,7 +67,7 @@ async fn a_job_whose_dependency_fails_ends_too() {
 }
 
 #[tokio::test]
-async fn a_parent_shows_how_its_children_are() {
+async fn a_parent_counts_its_open_and_failed_children() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let parent = env.submit(&json!({"action": "noop"})).await;
@@ -81,13 +81,14 @@ async fn a_parent_shows_how_its_children_are() {
         let token = env.claim(&worker, ids[0]).await;
         env.fail(ids[0], token).await;
         assert_eq!(env.show(parent).await["children"], json!({"open": 1, "failed": 1}));
-        let of = env.get(&format!("/jobs?parent={parent}")).await;
-        assert_eq!(of.header("x-total-count"), Some("2"));
+        let children = env.get(&format!("/jobs?parent={parent}")).await;
+        assert_eq!(children.header("x-total-count"), Some("2"));
 
         let token = env.claim(&worker, ids[1]).await;
         env.finish(ids[1], token, None).await;
-        let over = env.show(parent).await;
-        assert_eq!((&over["status"], &over["children"]["open"]), (&json!("error"), &json!(0)));
+        let finished = env.show(parent).await;
+        let found = (&finished["status"], &finished["children"]["open"]);
+        assert_eq!(found, (&json!("error"), &json!(0)));
         let late = env.post("/jobs", &child).await;
         let why = format!("a parent must not be over or being stopped, as is job {parent}");
         assert_eq!(late.refusal(), format!("400 INVALID_PARAMETERS parent: {why}"));
@@ -96,32 +97,32 @@ async fn a_parent_shows_how_its_children_are() {
     .await;
 }
 
-/// What must not be named: the field, why not, and a job that does it.
-async fn wrong(env: &TestEnv) -> Vec<(&'static str, String, Value)> {
+/// Returns invalid references: the field, the expected message and the job.
+async fn invalid_references(env: &TestEnv) -> Vec<(&'static str, String, Value)> {
     let worker = env.worker("default=16", &["noop"]).await;
-    let over = env.submit(&json!({"action": "noop"})).await;
-    let token = env.claim(&worker, over).await;
-    env.finish(over, token, None).await;
-    let (alone, nobody) = (env.submit(&json!({"action": "noop"})).await, JobId::random());
-    let depends = |on: JobId| json!({"action": "noop", "dependsOn": [alone, on]});
+    let finished = env.submit(&json!({"action": "noop"})).await;
+    let token = env.claim(&worker, finished).await;
+    env.finish(finished, token, None).await;
+    let (waiting, unknown) = (env.submit(&json!({"action": "noop"})).await, JobId::random());
+    let depends = |on: JobId| json!({"action": "noop", "dependsOn": [waiting, on]});
     let child = |of: JobId| json!({"action": "noop", "parent": of});
-    let is_over = |id: JobId| format!("a parent must not be over or being stopped, as is job {id}");
-    let foreign = json!({"action": "noop", "parent": alone, "dependsOn": [over, alone]});
+    let ended = |id: JobId| format!("a parent must not be over or being stopped, as is job {id}");
+    let foreign = json!({"action": "noop", "parent": waiting, "dependsOn": [finished, waiting]});
     let only = "a child may depend only on its siblings and on jobs that are over, not on job";
     vec![
-        ("dependsOn", format!("there is no job {nobody}"), depends(nobody)),
-        ("parent", is_over(nobody), child(nobody)),
-        ("parent", is_over(over), child(over)),
-        ("dependsOn", format!("{only} {alone}"), foreign),
+        ("dependsOn", format!("there is no job {unknown}"), depends(unknown)),
+        ("parent", ended(unknown), child(unknown)),
+        ("parent", ended(finished), child(finished)),
+        ("dependsOn", format!("{only} {waiting}"), foreign),
     ]
 }
 
 #[tokio::test]
-async fn a_job_that_names_one_it_must_not_is_refused_alone_and_in_batches_small_and_large() {
+async fn an_invalid_reference_is_refused_alone_and_in_batches_of_every_size() {
     with_env(async |env| {
-        let wrong = wrong(env).await;
+        let invalid = invalid_references(env).await;
         let before = count(env).await;
-        for (field, why, job) in &wrong {
+        for (field, why, job) in &invalid {
             let answer = env.post("/jobs", job).await;
             assert_eq!(answer.refusal(), format!("400 INVALID_PARAMETERS {field}: {why}"));
             assert_eq!(answer.detail(), json!({"field": field}));
@@ -135,26 +136,26 @@ async fn a_job_that_names_one_it_must_not_is_refused_alone_and_in_batches_small_
                 assert_eq!(answer.detail(), json!({"field": field, "index": index}));
             }
         }
-        assert_eq!(count(env).await, before, "each is refused as a whole");
+        assert_eq!(count(env).await, before, "a refused batch creates no job");
     })
     .await;
 }
 
 #[tokio::test]
-async fn submissions_at_the_same_time_are_refused_each_by_its_own_fault() {
+async fn concurrent_submissions_are_refused_separately() {
     with_env(async |env| {
-        let wrong = wrong(env).await;
+        let invalid = invalid_references(env).await;
         let before = count(env).await;
-        let mut asking = JoinSet::new();
+        let mut requests = JoinSet::new();
         for at in 0..120 {
-            let (field, why, job) = wrong[at % wrong.len()].clone();
-            let good = at % 3 == 0;
-            let job = if good { json!({"action": "noop"}) } else { job };
+            let (field, why, job) = invalid[at % invalid.len()].clone();
+            let is_valid = at % 3 == 0;
+            let job = if is_valid { json!({"action": "noop"}) } else { job };
             let request: RequestBuilder = env.client.post(env.at("/jobs")).json(&job);
-            asking.spawn(async move { (good, field, why, send(request).await) });
+            requests.spawn(async move { (is_valid, field, why, send(request).await) });
         }
-        for (good, field, why, answer) in asking.join_all().await {
-            if good {
+        for (is_valid, field, why, answer) in requests.join_all().await {
+            if is_valid {
                 assert_eq!(answer.status, 202, "{}", answer.text);
             } else {
                 assert_eq!(answer.refusal(), format!("400 INVALID_PARAMETERS {field}: {why}"));
@@ -167,7 +168,7 @@ async fn submissions_at_the_same_time_are_refused_each_by_its_own_fault() {
 }
 
 #[tokio::test]
-async fn a_large_batch_may_depend_on_itself_and_on_others_and_be_repeated_when_they_are_over() {
+async fn a_large_batch_can_reference_its_own_and_other_jobs_and_can_be_repeated_later() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let parent = env.submit(&json!({"action": "noop"})).await;
@@ -194,7 +195,7 @@ async fn a_large_batch_may_depend_on_itself_and_on_others_and_be_repeated_when_t
 }
 
 #[tokio::test]
-async fn a_job_may_depend_on_a_thousand_others_and_no_more() {
+async fn a_job_can_depend_on_at_most_a_thousand_others() {
     with_env(async |env| {
         let others = batch(env, &vec![json!({"action": "noop"}); 1_001]).await;
         let ids: Vec<JobId> = others.iter().map(id_of).collect();
@@ -206,7 +207,7 @@ async fn a_job_may_depend_on_a_thousand_others_and_no_more() {
         let message = job["waitingFor"]["message"].as_str().unwrap();
         assert!(message.starts_with("it depends on job 2 (") && message.ends_with("and 997 more"));
 
-        // So many that they are looked at in several steps, of which the last is wrong.
+        // So many that they are checked in several steps. The last job is invalid.
         let mut jobs: Vec<Value> = ids.chunks(7).map(depends).collect();
         assert_eq!(batch(env, &jobs).await.len(), 143);
         jobs.push(depends(&[JobId::random()]));

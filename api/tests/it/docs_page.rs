@@ -1,12 +1,12 @@
-//! The OpenAPI document as a file that a review sees change, and as a page.
+//! The OpenAPI document, as a file that shows changes in review, and as a page.
 
 use expect_test::expect_file;
 
 use crate::env::{send, with_env};
 
-/// `UPDATE_EXPECT=1` writes the file anew.
+/// `UPDATE_EXPECT=1` updates the file.
 #[tokio::test]
-async fn the_document_is_what_was_reviewed() {
+async fn the_document_equals_the_reviewed_file() {
     with_env(async |env| {
         let document = env.get("/docs.json").await.json();
         let text = serde_json::to_string_pretty(&document).unwrap();
@@ -16,7 +16,7 @@ async fn the_document_is_what_was_reviewed() {
 }
 
 #[tokio::test]
-async fn the_page_asks_nobody_but_this_service() {
+async fn the_page_loads_nothing_from_other_hosts() {
     with_env(async |env| {
         let files = [
             ("/docs", "text/html; charset=utf-8"),
@@ -38,7 +38,7 @@ async fn the_page_asks_nobody_but_this_service() {
                 assert!(!answer.text.contains(markup), "{path} has {markup}");
             }
         }
-        // All that the page names is there.
+        // Every link on the page works.
         let page = send(env.client.get(format!("{}/docs", env.url))).await.text;
         let links = page.split(['"']).filter(|part| part.starts_with('/'));
         for link in links {

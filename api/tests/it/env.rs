@@ -1,5 +1,5 @@
-//! The environment of one test: an API on its own port and its store. Everything is removed at the
-//! end, also when the test fails.
+//! The environment of one test: an API on its own port, and its store. Everything is removed at the
+//! end, even if the test fails.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
@@ -18,8 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long a test waits for a condition.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// The deadline of a request, and of waiting for a condition.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running API.
 pub(crate) struct TestEnv {
@@ -30,7 +30,7 @@ pub(crate) struct TestEnv {
     pub(crate) shutdown: CancellationToken,
 }
 
-/// An answer, read completely.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -39,21 +39,21 @@ pub(crate) struct Answer {
 }
 
 /// Returns the URL of the Redis that all tests share.
-#[expect(clippy::disallowed_methods, reason = "the only setting of the tests")]
+#[expect(clippy::disallowed_methods, reason = "this is the only setting of the tests")]
 pub(crate) fn redis_url() -> String {
     std::env::var("CAPSTAN_TEST_REDIS_URL").unwrap_or_else(|_| {
-        panic!("set CAPSTAN_TEST_REDIS_URL to a Redis for tests, like redis://127.0.0.1:6379")
+        panic!("set CAPSTAN_TEST_REDIS_URL to the URL of a Redis, like redis://127.0.0.1:6379")
     })
 }
 
-/// Runs a test over the shared Redis.
+/// Runs a test with the shared Redis.
 pub(crate) async fn with_env(test: impl AsyncFnOnce(&TestEnv)) {
     let redis = redis_url();
-    with_env_over(&redis, test).await;
+    with_env_on(&redis, test).await;
 }
 
 /// Runs a test whose API uses another Redis; `TestEnv::store` uses the shared one.
-pub(crate) async fn with_env_over(redis: &str, test: impl AsyncFnOnce(&TestEnv)) {
+pub(crate) async fn with_env_on(redis: &str, test: impl AsyncFnOnce(&TestEnv)) {
     with_env_exposed(redis, Exposure::default(), test).await;
 }
 
@@ -71,15 +71,15 @@ pub(crate) async fn with_env_exposed(
     }
     let shutdown = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let (address, admin) = begin(at(redis), exposure, &shutdown, &mut tasks).await;
+    let (address, admin) = start(at(redis), exposure, &shutdown, &mut tasks).await;
     let url = format!("http://{address}");
     let admin = format!("http://{admin}");
-    let client = Client::builder().timeout(PATIENCE).build().unwrap();
+    let client = Client::builder().timeout(TIMEOUT).build().unwrap();
     let env = TestEnv { store, url, admin, client, shutdown };
 
     let outcome = AssertUnwindSafe(test(&env)).catch_unwind().await;
     env.shutdown.cancel();
-    let ended = tokio::time::timeout(PATIENCE, tasks.join_next()).await;
+    let ended = tokio::time::timeout(TIMEOUT, tasks.join_next()).await;
     env.store.remove_namespace().await.unwrap();
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);
@@ -87,7 +87,7 @@ pub(crate) async fn with_env_exposed(
     assert!(matches!(ended, Ok(Some(Ok(Ok(()))))), "the api ended with {ended:?}");
 }
 
-async fn begin(
+async fn start(
     store: StoreSettings,
     exposure: Exposure,
     shutdown: &CancellationToken,
@@ -107,12 +107,12 @@ async fn begin(
         },
     };
     tasks.spawn(api::run_on(listener, config, shutdown.clone()));
-    eventually(async || TcpStream::connect(admin).await.is_ok(), |there| *there).await;
+    eventually(async || TcpStream::connect(admin).await.is_ok(), |connected| *connected).await;
     (address, admin)
 }
 
-/// Returns an unused address that the system does not assign to anyone else: all of 127.0.0.0/8 is
-/// this machine, and only ports of 127.0.0.1 are assigned automatically.
+/// Returns an unused loopback address. No other process gets it, because automatic assignment uses
+/// only 127.0.0.1, and all of 127.0.0.0/8 is loopback.
 pub(crate) fn free_address() -> SocketAddr {
     let [a, b, c, ..] = RandomState::new().build_hasher().finish().to_le_bytes();
     SocketAddr::from(([127, 1 + a % 254, b, c], 7391))
@@ -164,12 +164,12 @@ impl TestEnv {
     }
 }
 
-/// Returns the id of a job in an answer.
+/// Returns the id of a job in a response.
 pub(crate) fn id_of(job: &Value) -> JobId {
     job["id"].as_str().unwrap().parse().unwrap()
 }
 
-/// Sends a request and reads the whole answer, except an endless one.
+/// Sends a request and reads the whole response, except an endless one.
 pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -181,25 +181,25 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
 impl Answer {
     /// Returns the body as JSON.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not valid JSON: {self:?}"))
     }
 
-    /// Returns status, code and message of a refusal, which must have the shape of the surface.
+    /// Returns the status, code and message of an error, which must have the shape of the surface.
     pub(crate) fn refusal(&self) -> String {
         let json = self.json();
-        let errors = json["errors"].as_array().unwrap_or_else(|| panic!("no errors: {self:?}"));
-        let [error] = &errors[..] else { panic!("not one error: {self:?}") };
+        let errors = json["errors"].as_array().unwrap_or_else(|| panic!("not an error: {self:?}"));
+        let [error] = &errors[..] else { panic!("not exactly one error: {self:?}") };
         assert!(error["detail"].is_object(), "{self:?}");
         let text = |name: &str| error[name].as_str().unwrap().to_owned();
         format!("{} {} {}", self.status, text("code"), text("message"))
     }
 
-    /// Returns status and code of a refusal.
+    /// Returns the status and code of an error.
     pub(crate) fn code(&self) -> String {
         self.refusal().split(' ').take(2).collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns the details of a refusal.
+    /// Returns the details of an error.
     pub(crate) fn detail(&self) -> Value {
         self.json()["errors"][0]["detail"].clone()
     }
@@ -210,19 +210,18 @@ impl Answer {
     }
 }
 
-/// Repeats a question until its answer is good enough; panics with the last answer after
-/// [`PATIENCE`].
+/// Polls a value until it meets the condition; panics with the last value after [`TIMEOUT`].
 pub(crate) async fn eventually<T: std::fmt::Debug>(
-    mut ask: impl AsyncFnMut() -> T,
-    enough: impl Fn(&T) -> bool,
+    mut poll: impl AsyncFnMut() -> T,
+    condition: impl Fn(&T) -> bool,
 ) -> T {
-    let begin = Instant::now();
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        let found = ask().await;
-        if enough(&found) {
-            return found;
+        let value = poll().await;
+        if condition(&value) {
+            return value;
         }
-        assert!(begin.elapsed() < PATIENCE, "condition not met; last answer: {found:#?}");
+        assert!(Instant::now() < deadline, "the condition is not met; last value: {value:#?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

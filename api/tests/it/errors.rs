@@ -1,4 +1,4 @@
-//! Everything that is refused, and that each refusal has the shape of the surface.
+//! Invalid requests are refused in the shape of the surface.
 
 use domain::job::JobId;
 use reqwest::Method;
@@ -15,7 +15,7 @@ async fn post(env: &TestEnv, path: &str, kind: &str, body: impl Into<reqwest::Bo
 const JSON: &str = "application/json";
 
 #[tokio::test]
-async fn a_body_that_is_no_json_is_a_400_and_never_a_500() {
+async fn a_body_that_is_not_valid_json_is_answered_400() {
     with_env(async |env| {
         let deep = "[".repeat(100_000);
         let bodies: [&[u8]; 7] =
@@ -24,8 +24,8 @@ async fn a_body_that_is_no_json_is_a_400_and_never_a_500() {
             for body in bodies.into_iter().chain([deep.as_bytes()]) {
                 let answer = post(env, path, JSON, body.to_vec()).await;
                 let at = String::from_utf8_lossy(&body[..body.len().min(20)]);
-                let wrong = ["400 INVALID_JSON", "400 INVALID_PARAMETERS body"];
-                assert!(wrong.iter().any(|wrong| answer.starts_with(wrong)), "{at}: {answer}");
+                let expected = ["400 INVALID_JSON", "400 INVALID_PARAMETERS body"];
+                assert!(expected.iter().any(|one| answer.starts_with(one)), "{at}: {answer}");
             }
         }
     })
@@ -33,7 +33,7 @@ async fn a_body_that_is_no_json_is_a_400_and_never_a_500() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_wrong_or_not_known_is_named() {
+async fn an_invalid_or_unknown_field_is_named() {
     with_env(async |env| {
         let cases = [
             (r#"{"action":5}"#, "action: invalid type: integer `5`, expected a string"),
@@ -41,15 +41,15 @@ async fn a_field_that_is_wrong_or_not_known_is_named() {
             ("[]", "body: invalid type: array, expected an object"),
             (
                 r#"{"action":"a","retries":99999999999999999999}"#,
-                "retries: invalid type: floating point `1e+20`, expected a non-negative whole number",
+                "retries: invalid type: floating point `1e+20`, \
+                 expected a non-negative whole number",
             ),
         ];
         for (body, message) in cases {
             let expected = format!("400 INVALID_PARAMETERS {message}");
             assert_eq!(post(env, "/jobs", JSON, body).await, expected);
         }
-        let later = ["lock", "depends_on", "scheduledBy", "Idempotency-Key"];
-        for field in later {
+        for field in ["lock", "depends_on", "scheduledBy", "Idempotency-Key"] {
             let answer = env.post("/jobs", &json!({"action": "noop", (field): null})).await;
             assert_eq!(answer.code(), "400 INVALID_PARAMETERS", "{field}");
             assert_eq!(answer.json()["errors"][0]["detail"], json!({"field": field}));
@@ -59,7 +59,7 @@ async fn a_field_that_is_wrong_or_not_known_is_named() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_that_is_none_is_refused_by_the_name_of_the_header() {
+async fn an_invalid_idempotency_key_is_refused_with_the_name_of_the_header() {
     with_env(async |env| {
         let long = "x".repeat(256);
         for path in ["/jobs", "/jobs/batch"] {
@@ -73,7 +73,7 @@ async fn an_idempotency_key_that_is_none_is_refused_by_the_name_of_the_header() 
             }
             let request = env.client.post(env.at(path)).json(&json!({"action": "noop"}));
             let request = request.header("Idempotency-Key", "a").header("Idempotency-Key", "b");
-            let message = "400 INVALID_PARAMETERS Idempotency-Key: the header is given twice";
+            let message = "400 INVALID_PARAMETERS Idempotency-Key: it must not be given twice";
             assert_eq!(send(request).await.refusal(), message);
         }
     })
@@ -81,7 +81,7 @@ async fn an_idempotency_key_that_is_none_is_refused_by_the_name_of_the_header() 
 }
 
 #[tokio::test]
-async fn a_command_for_nothing_is_a_404_and_one_that_is_wrong_names_what() {
+async fn a_command_to_an_unknown_object_is_answered_404_and_an_invalid_one_400() {
     with_env(async |env| {
         let unknown = JobId::random();
         for id in [unknown.to_string().as_str(), "no-uuid", "%ff", "batch"] {
@@ -121,7 +121,7 @@ async fn a_command_for_nothing_is_a_404_and_one_that_is_wrong_names_what() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_a_413_that_names_the_limit() {
+async fn a_body_or_field_that_is_too_large_is_answered_413_with_the_limit() {
     with_env(async |env| {
         let spaces = |mebibytes: usize| " ".repeat(mebibytes * 1024 * 1024 + 1);
         let cases = [("/jobs", 1, 1_048_576), ("/jobs/batch", 10, 10_485_760)];
@@ -143,7 +143,7 @@ async fn what_is_too_large_is_a_413_that_names_the_limit() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_type_is_a_415() {
+async fn a_body_with_another_content_type_is_answered_415() {
     with_env(async |env| {
         for path in ["/jobs", "/jobs/batch"] {
             for kind in ["text/plain", "application/x-www-form-urlencoded", "nonsense", "json"] {
@@ -156,7 +156,7 @@ async fn a_body_of_another_type_is_a_415() {
 }
 
 #[tokio::test]
-async fn an_id_that_names_nothing_is_a_404_whatever_it_is_made_of() {
+async fn an_unknown_or_invalid_id_is_answered_404() {
     with_env(async |env| {
         let unknown = JobId::random().to_string();
         let long = "x".repeat(2_000);
@@ -174,7 +174,7 @@ async fn an_id_that_names_nothing_is_a_404_whatever_it_is_made_of() {
 }
 
 #[tokio::test]
-async fn a_path_that_nothing_is_served_under_is_a_404() {
+async fn an_unknown_path_is_answered_404() {
     with_env(async |env| {
         let paths = ["", "/", "/api", "/api/v0", "/api/v0/job", "/api/v0/jobs/1/logs/2", "/%ff"];
         let admin = ["/livez", "/readyz", "/metrics"];
@@ -187,7 +187,7 @@ async fn a_path_that_nothing_is_served_under_is_a_404() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_route_does_not_take_is_a_405_that_names_those_it_takes() {
+async fn a_method_that_a_route_does_not_support_is_answered_405_with_those_it_does() {
     with_env(async |env| {
         let cases = [
             ("/jobs", "PUT", "GET,HEAD,POST"),
@@ -217,7 +217,7 @@ async fn a_method_that_a_route_does_not_take_is_a_405_that_names_those_it_takes(
 }
 
 #[tokio::test]
-async fn a_query_that_is_wrong_is_refused_by_the_name_of_the_parameter() {
+async fn an_invalid_query_is_refused_with_the_name_of_the_parameter() {
     with_env(async |env| {
         let id = env.submit(&json!({"action": "noop"})).await;
         let logs = format!("/jobs/{id}/logs");

@@ -1,13 +1,11 @@
-//! Changes as they come.
-
-use std::time::Duration;
+//! The stream of events.
 
 use reqwest::{Response, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use crate::env::{PATIENCE, TestEnv, eventually, send, with_env, with_env_over};
+use crate::env::{TIMEOUT, TestEnv, eventually, send, with_env, with_env_on};
 use crate::redis_server::Redis;
 
 /// A client that reads events one by one.
@@ -27,7 +25,7 @@ struct Event {
 
 impl Stream {
     async fn open(env: &TestEnv, query: &str, last: Option<&str>) -> Stream {
-        let request = env.client.get(env.at(&format!("/events{query}"))).timeout(PATIENCE * 3);
+        let request = env.client.get(env.at(&format!("/events{query}"))).timeout(TIMEOUT * 3);
         let request = last.into_iter().fold(request, |r, id| r.header("last-event-id", id));
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -35,7 +33,7 @@ impl Stream {
         Stream { response, headers, text: String::new() }
     }
 
-    /// The next block of text up to an empty line; `None` at the end.
+    /// Returns the next block of text up to an empty line; `None` at the end.
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
@@ -43,14 +41,14 @@ impl Stream {
                 self.text = rest.to_owned();
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
-            let chunk = chunk.unwrap_or_else(|_| panic!("nothing came after {:?}", self.text));
+            let chunk = tokio::time::timeout(TIMEOUT, self.response.chunk()).await;
+            let chunk = chunk.unwrap_or_else(|_| panic!("nothing followed {:?}", self.text));
             self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
         }
     }
 
     async fn event(&mut self) -> Event {
-        let block = self.block().await.expect("it goes on");
+        let block = self.block().await.expect("the stream has not ended");
         let line = |name: &str| {
             let line = block.lines().find_map(|line| line.strip_prefix(name));
             line.unwrap_or_default().to_owned()
@@ -59,22 +57,22 @@ impl Stream {
         Event { name: line("event: "), id: line("id: "), data }
     }
 
-    /// What the next events say, as text.
-    async fn told(&mut self, count: usize) -> Vec<String> {
-        let mut told = Vec::new();
+    /// Returns summaries of the next events.
+    async fn summaries(&mut self, count: usize) -> Vec<String> {
+        let mut summaries = Vec::new();
         for _ in 0..count {
             let Event { name, data, .. } = self.event().await;
-            let what = [&data["number"], &data["status"], &data["change"], &data["progress"]];
-            let what: Vec<String> =
-                what.iter().filter(|one| !one.is_null()).map(ToString::to_string).collect();
-            told.push(format!("{name} {}", what.join(" ")));
+            let values = [&data["number"], &data["status"], &data["change"], &data["progress"]];
+            let values: Vec<String> =
+                values.iter().filter(|one| !one.is_null()).map(ToString::to_string).collect();
+            summaries.push(format!("{name} {}", values.join(" ")));
         }
-        told
+        summaries
     }
 }
 
 #[tokio::test]
-async fn every_change_is_told_once_and_in_order() {
+async fn every_change_is_sent_once_and_in_order() {
     with_env(async |env| {
         let mut all = Stream::open(env, "", None).await;
         assert_eq!(all.headers["content-type"], "text/event-stream");
@@ -103,22 +101,22 @@ async fn every_change_is_told_once_and_in_order() {
             "job 2 \"cancel\"",
             "cron \"created\"",
         ];
-        assert_eq!(all.told(8).await, expected);
+        assert_eq!(all.summaries(8).await, expected);
         let of_gc = [1, 3, 4, 5].map(|at: usize| expected[at]);
-        assert_eq!(gc.told(4).await, of_gc);
-        assert_eq!(fleet.told(2).await, [expected[0], expected[7]]);
+        assert_eq!(gc.summaries(4).await, of_gc);
+        assert_eq!(fleet.summaries(2).await, [expected[0], expected[7]]);
         let mut one = Stream::open(env, &format!("?job={second}"), Some("0-0")).await;
         let event = one.event().await;
         assert_eq!(event.data["jobID"], json!(second));
         assert_eq!(event.data["kind"], "job");
         assert_eq!(event.data["workerID"], Value::Null);
-        assert_eq!(one.told(1).await, ["job 2 \"cancel\""]);
+        assert_eq!(one.summaries(1).await, ["job 2 \"cancel\""]);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_client_that_comes_back_goes_on_where_it_was() {
+async fn a_client_that_reconnects_resumes_after_its_last_event() {
     with_env(async |env| {
         let jobs = vec![json!({"action": "noop"}); 1_000];
         let mut stream = Stream::open(env, "", None).await;
@@ -137,7 +135,7 @@ async fn a_client_that_comes_back_goes_on_where_it_was() {
             let event = stream.event().await;
             assert_eq!((event.name.as_str(), &event.data["number"]), ("job", &json!(number)));
         }
-        // The end of the stream is no place that is lost.
+        // Resuming at the end of the stream loses nothing.
         let last = env.store.last_event().await.unwrap().to_string();
         let mut stream = Stream::open(env, "", Some(&last)).await;
         env.submit(&json!({"action": "noop"})).await;
@@ -147,7 +145,7 @@ async fn a_client_that_comes_back_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_not_kept_any_more_is_said_to_be_lost() {
+async fn resuming_after_an_event_that_is_no_longer_kept_is_reported_as_lost() {
     with_env(async |env| {
         env.submit(&json!({"action": "noop"})).await;
         let first = env.store.event_list("", 1).await.unwrap().remove(0).id.to_string();
@@ -160,7 +158,7 @@ async fn a_place_that_is_not_kept_any_more_is_said_to_be_lost() {
         let kept = env.store.event_list("", 1).await.unwrap().remove(0).id.to_string();
         assert_eq!(stream.event().await.id, kept);
 
-        // One that never was, because the store is another now.
+        // An id from another store is lost too.
         let mut stream = Stream::open(env, "", Some("99999999999999-0")).await;
         assert_eq!(stream.event().await.name, "lost");
         env.submit(&json!({"action": "noop"})).await;
@@ -170,7 +168,7 @@ async fn a_place_that_is_not_kept_any_more_is_said_to_be_lost() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_cut_off() {
+async fn a_client_that_does_not_read_is_disconnected() {
     with_env(async |env| {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -187,23 +185,23 @@ async fn a_client_that_does_not_read_is_cut_off() {
             while env.command("/jobs/cancel?all=true").await.json()["more"] == json!(true) {}
         }
         let mut rest = Vec::new();
-        let reading = tokio::time::timeout(PATIENCE, async {
+        let reading = tokio::time::timeout(TIMEOUT, async {
             let mut bytes = vec![0; 65536];
             while !rest.ends_with(b"0\r\n\r\n") {
                 let count = slow.read(&mut bytes).await.unwrap();
-                assert!(count > 0, "it broke off");
+                assert!(count > 0, "the response is incomplete");
                 rest.extend_from_slice(&bytes[..count]);
             }
         });
-        assert!(reading.await.is_ok(), "it goes on after {} bytes", rest.len());
+        assert!(reading.await.is_ok(), "the stream continues after {} bytes", rest.len());
         let events = rest.windows(4).filter(|part| part == b"id: ").count();
-        assert!(events < 40_000, "{events} were told");
+        assert!(events < 40_000, "{events} events were sent");
     })
     .await;
 }
 
 #[tokio::test]
-async fn only_so_many_streams_are_open_at_once() {
+async fn the_number_of_streams_is_limited() {
     with_env(async |env| {
         let mut open = Vec::new();
         for _ in 0..8 {
@@ -213,43 +211,42 @@ async fn only_so_many_streams_are_open_at_once() {
         assert_eq!(answer.code(), "503 UNAVAILABLE");
         assert_eq!(answer.header("retry-after"), Some("1"));
         open.pop();
-        let again = async || env.client.get(env.at("/events")).send().await.unwrap().status();
-        eventually(again, |status| status.is_success()).await;
+        let status = async || env.client.get(env.at("/events")).send().await.unwrap().status();
+        eventually(status, |status| status.is_success()).await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn streams_go_on_after_an_outage_of_redis() {
+async fn a_stream_continues_after_an_outage_of_redis() {
     let redis = Redis::start().await;
-    with_env_over(&redis.url(), async |env| {
+    with_env_on(&redis.url(), async |env| {
         let mut stream = Stream::open(env, "", None).await;
         env.submit(&json!({"action": "noop"})).await;
-        assert_eq!(stream.told(1).await, ["job 1 \"waiting\""]);
+        assert_eq!(stream.summaries(1).await, ["job 1 \"waiting\""]);
         redis.freeze().await;
         let ready = async || send(env.client.get(format!("{}/readyz", env.admin))).await.status;
         eventually(ready, |status| *status == 503).await;
         redis.thaw().await;
         let submit = async || env.post("/jobs", &json!({"action": "noop"})).await.status;
         eventually(submit, |status| *status == 202).await;
-        assert!(stream.told(1).await[0].ends_with("\"waiting\""));
+        assert!(stream.summaries(1).await[0].ends_with("\"waiting\""));
     })
     .await;
 }
 
 #[tokio::test]
-async fn streams_of_events_end_when_the_service_does() {
+async fn a_stream_ends_when_the_service_shuts_down() {
     with_env(async |env| {
         let mut stream = Stream::open(env, "", None).await;
         env.shutdown.cancel();
-        let end = tokio::time::timeout(Duration::from_secs(5), stream.block()).await;
-        assert_eq!(end, Ok(None));
+        assert_eq!(stream.block().await, None);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_silent_stream_says_that_it_is_still_there() {
+async fn a_comment_keeps_an_idle_stream_open() {
     with_env(async |env| {
         let mut stream = Stream::open(env, "?kind=cron", None).await;
         let worker = env.worker("default=1", &["noop"]).await;
@@ -260,11 +257,11 @@ async fn a_silent_stream_says_that_it_is_still_there() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_question_for_events_is_named() {
+async fn an_invalid_parameter_or_event_id_is_named() {
     with_env(async |env| {
         let cases = [
-            ("?kind=jobs", "400 INVALID_PARAMETERS kind: unknown kind of event; did you mean job?"),
-            ("?kind=job,", "400 INVALID_PARAMETERS kind: unknown kind of event"),
+            ("?kind=jobs", "400 INVALID_PARAMETERS kind: unknown event kind; did you mean job?"),
+            ("?kind=job,", "400 INVALID_PARAMETERS kind: unknown event kind"),
             ("?job=1", "400 INVALID_PARAMETERS job: \"1\" is not a valid job id"),
             ("?jobs=1", "400 INVALID_PARAMETERS jobs: unknown query parameter"),
         ];

@@ -1,11 +1,11 @@
-//! How much of what is over is kept.
+//! The settings of the namespace.
 
 use serde_json::json;
 
 use crate::env::with_env;
 
 #[tokio::test]
-async fn settings_are_changed_in_part_and_answered_whole() {
+async fn a_change_of_some_settings_returns_all_of_them() {
     with_env(async |env| {
         let default = json!({
             "jobHistoryCompactionEnabled": true, "jobHistoryToKeep": 1_000_000,

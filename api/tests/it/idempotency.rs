@@ -1,4 +1,4 @@
-//! Unique keys, and keys that make a repeated submission the same.
+//! Unique keys and idempotency keys.
 
 use serde_json::{Value, json};
 use store::JobFilter;
@@ -16,7 +16,7 @@ async fn count(env: &TestEnv) -> u64 {
 }
 
 #[tokio::test]
-async fn a_unique_key_answers_the_job_that_has_it_until_that_is_over() {
+async fn a_submission_with_a_taken_unique_key_returns_the_job_that_has_it() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let first = json!({"action": "noop", "uniqueKey": "nightly {x} ü"});
@@ -45,23 +45,23 @@ async fn a_unique_key_answers_the_job_that_has_it_until_that_is_over() {
 }
 
 #[tokio::test]
-async fn of_many_that_come_at_once_with_a_unique_key_one_is_made() {
+async fn concurrent_submissions_with_one_unique_key_create_one_job() {
     with_env(async |env| {
-        let mut asking = JoinSet::new();
+        let mut requests = JoinSet::new();
         for _ in 0..50 {
             let body = json!({"action": "noop", "uniqueKey": "u"});
-            asking.spawn(send(env.client.post(env.at("/jobs")).json(&body)));
+            requests.spawn(send(env.client.post(env.at("/jobs")).json(&body)));
         }
-        let answers = asking.join_all().await;
-        let made = answers.iter().filter(|answer| answer.status == 202).count();
+        let answers = requests.join_all().await;
+        let created = answers.iter().filter(|answer| answer.status == 202).count();
         let taken = answers.iter().filter(|answer| answer.status == 200).count();
-        assert_eq!((made, taken, count(env).await), (1, 49, 1));
+        assert_eq!((created, taken, count(env).await), (1, 49, 1));
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_repeat_with_the_same_key_answers_the_same_job_as_it_is_now() {
+async fn a_repeated_idempotency_key_returns_the_same_job_in_its_current_state() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let body = json!({"action": "noop"});
@@ -87,7 +87,7 @@ async fn a_repeat_with_the_same_key_answers_the_same_job_as_it_is_now() {
 }
 
 #[tokio::test]
-async fn a_key_whose_job_is_not_kept_any_more_makes_none_again() {
+async fn an_idempotency_key_whose_job_has_been_removed_creates_no_other() {
     with_env(async |env| {
         let body = json!({"action": "noop"});
         let id = id_of(&keyed(env, "/jobs", "k", &body).await.json());
@@ -115,7 +115,7 @@ async fn a_key_whose_job_is_not_kept_any_more_makes_none_again() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_repeated_is_the_same_batch_however_large() {
+async fn a_repeated_batch_returns_the_same_jobs() {
     with_env(async |env| {
         for jobs in [3, 250] {
             let of = |action: &str| json!({"jobs": vec![json!({"action": action}); jobs]});
@@ -131,7 +131,7 @@ async fn a_batch_that_is_repeated_is_the_same_batch_however_large() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_answered_with_another_job_is_answered_with_it_again() {
+async fn an_idempotency_key_keeps_returning_the_job_of_a_taken_unique_key() {
     with_env(async |env| {
         let unique = json!({"action": "noop", "uniqueKey": "u"});
         let holder = env.submit(&unique).await;
@@ -141,10 +141,10 @@ async fn a_key_that_was_answered_with_another_job_is_answered_with_it_again() {
         }
         assert_eq!(env.command(&format!("/jobs/{holder}/cancel")).await.status, 204);
         let again = keyed(env, "/jobs", "k", &unique).await;
-        assert_eq!((again.status, id_of(&again.json())), (200, holder), "it makes none");
-        let made = keyed(env, "/jobs", "another", &unique).await;
-        assert_eq!(made.status, 202, "{}", made.text);
-        assert_ne!(id_of(&made.json()), holder);
+        assert_eq!((again.status, id_of(&again.json())), (200, holder), "no job is created");
+        let created = keyed(env, "/jobs", "another", &unique).await;
+        assert_eq!(created.status, 202, "{}", created.text);
+        assert_ne!(id_of(&created.json()), holder);
     })
     .await;
 }

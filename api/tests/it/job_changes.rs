@@ -1,4 +1,4 @@
-//! Changing a job that waits.
+//! Waiting jobs are changed.
 
 use domain::job::{JobId, Outcome};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::env::with_env;
 
 #[tokio::test]
-async fn a_job_that_waits_is_changed_in_part_and_answered_as_it_is() {
+async fn a_waiting_job_is_changed_and_keeps_its_other_values() {
     with_env(async |env| {
         let id = env.submit(&json!({"action": "noop"})).await;
         let path = format!("/jobs/{id}");
@@ -33,7 +33,7 @@ async fn a_job_that_waits_is_changed_in_part_and_answered_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_does_not_wait_is_not_changed() {
+async fn a_job_that_has_started_is_not_changed() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let change = json!({"priority": "low"});
@@ -57,18 +57,18 @@ async fn what_does_not_wait_is_not_changed() {
 }
 
 #[tokio::test]
-async fn a_change_that_is_wrong_is_refused_by_its_field() {
+async fn an_invalid_change_is_refused_with_the_name_of_the_field() {
     with_env(async |env| {
         let expires = json!({"action": "noop", "expiresAt": "2100-01-01T00:00:00Z"});
         let id = env.submit(&expires).await;
         let before = env.show(id).await;
         let cases = [
-            (json!({}), "body", "there is nothing to change"),
-            (json!({"priority": null}), "body", "there is nothing to change"),
+            (json!({}), "body", "it changes nothing"),
+            (json!({"priority": null}), "body", "it changes nothing"),
             (json!([]), "body", "expected an object"),
             (json!({"priority": "urgent"}), "priority", "unknown variant"),
             (json!({"scheduledAt": "soon"}), "scheduledAt", "is not a valid time"),
-            (json!({"scheduledAt": "2100-01-01T00:00:00Z"}), "scheduledAt", "the job expires at"),
+            (json!({"scheduledAt": "2100-01-01T00:00:00Z"}), "scheduledAt", "before expiresAt"),
             (json!({"retries": 1}), "retries", "unknown field"),
         ];
         for (change, field, why) in cases {

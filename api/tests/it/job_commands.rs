@@ -1,4 +1,4 @@
-//! What is asked for of a job that is there: cancel, delete, retry.
+//! Jobs are cancelled, deleted and retried.
 
 use domain::job::{JobId, Outcome};
 use serde_json::{Value, json};
@@ -11,34 +11,33 @@ async fn cancel(env: &TestEnv, id: JobId) -> u16 {
 }
 
 #[tokio::test]
-async fn a_job_that_waits_is_cancelled_at_once_and_one_that_runs_when_it_has_stopped() {
+async fn a_waiting_job_is_cancelled_at_once_and_a_running_one_when_it_has_stopped() {
     with_env(async |env| {
-        let waits = env.submit(&json!({"action": "noop"})).await;
-        let runs = env.submit(&json!({"action": "noop", "retries": 3})).await;
+        let waiting = env.submit(&json!({"action": "noop"})).await;
+        let running = env.submit(&json!({"action": "noop", "retries": 3})).await;
         let worker = env.worker("default=16", &["noop"]).await;
-        let token = env.claim(&worker, runs).await;
+        let token = env.claim(&worker, running).await;
         for _ in 0..2 {
-            assert_eq!((cancel(env, waits).await, cancel(env, runs).await), (204, 204));
+            assert_eq!((cancel(env, waiting).await, cancel(env, running).await), (204, 204));
         }
-        let (waits, stops) = (env.show(waits).await, env.show(runs).await);
-        assert_eq!(
-            (&waits["status"], &stops["status"]),
-            (&json!("cancel"), &json!("cancel_request"))
-        );
-        assert_eq!((&waits["cancelBy"], &waits["cancelReason"]), (&json!("unknown"), &Value::Null));
-        assert!(waits["finishedAt"].is_string() && stops["finishedAt"].is_null());
+        let (cancelled, stopping) = (env.show(waiting).await, env.show(running).await);
+        let statuses = (&cancelled["status"], &stopping["status"]);
+        assert_eq!(statuses, (&json!("cancel"), &json!("cancel_request")));
+        let by = (&cancelled["cancelBy"], &cancelled["cancelReason"]);
+        assert_eq!(by, (&json!("unknown"), &Value::Null));
+        assert!(cancelled["finishedAt"].is_string() && stopping["finishedAt"].is_null());
 
         let (outcome, follow_up) = (Outcome::Cancel, JobId::random());
-        let end = Finish { id: runs, token, outcome, follow_up, jitter: 0.0 };
+        let end = Finish { id: running, token, outcome, follow_up, jitter: 0.0 };
         env.store.finish(&[end]).await.unwrap();
-        let stopped = env.show(runs).await;
+        let stopped = env.show(running).await;
         assert_eq!((&stopped["status"], &stopped["followUpID"]), (&json!("cancel"), &Value::Null));
     })
     .await;
 }
 
 #[tokio::test]
-async fn cancelling_what_is_over_changes_nothing() {
+async fn cancelling_a_finished_job_changes_nothing() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let id = env.submit(&json!({"action": "noop"})).await;
@@ -52,7 +51,7 @@ async fn cancelling_what_is_over_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_deleted_job_leaves_a_record_of_that_and_no_log() {
+async fn a_deleted_job_leaves_a_record_and_no_log() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let id = env.submit(&json!({"action": "noop", "comment": "secret"})).await;
@@ -60,12 +59,12 @@ async fn a_deleted_job_leaves_a_record_of_that_and_no_log() {
         env.log(id, token, 0, &["hello"]).await;
         let path = format!("/jobs/{id}");
         assert_eq!(env.delete(&path).await.status, 204);
-        assert_eq!(env.show(id).await["status"], "cancel_request", "it goes when it has stopped");
+        assert_eq!(env.show(id).await["status"], "cancel_request", "it is stopped first");
         env.finish(id, token, None).await;
 
-        let left = env.show(id).await;
-        assert_eq!((&left["status"], &left["action"]), (&json!("deleted"), &json!("noop")));
-        assert_eq!((&left["id"], &left["comment"]), (&json!(id), &Value::Null));
+        let record = env.show(id).await;
+        assert_eq!((&record["status"], &record["action"]), (&json!("deleted"), &json!("noop")));
+        assert_eq!((&record["id"], &record["comment"]), (&json!(id), &Value::Null));
         assert_eq!(env.get(&format!("/jobs/{id}/logs")).await.json(), json!([]));
         assert_eq!(env.get("/jobs").await.json(), json!({"jobs": []}));
         for _ in 0..2 {
@@ -80,22 +79,22 @@ async fn a_deleted_job_leaves_a_record_of_that_and_no_log() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_over_is_tried_again_once() {
+async fn a_finished_job_is_retried_once() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
-        let asked = json!({"action": "noop", "parameters": {"a": 1}, "uniqueKey": "u"});
-        let id = env.submit(&asked).await;
+        let submission = json!({"action": "noop", "parameters": {"a": 1}, "uniqueKey": "u"});
+        let id = env.submit(&submission).await;
         let retry = async |id: JobId| env.command(&format!("/jobs/{id}/retry")).await;
         let detail = |answer: &crate::env::Answer| answer.json()["errors"][0]["detail"].clone();
 
-        let waits = retry(id).await;
+        let waiting = retry(id).await;
         let message = "only a finished job that is not deleted can be retried";
-        assert_eq!(waits.refusal(), format!("409 CONFLICT job {id} is waiting; {message}"));
-        assert_eq!(detail(&waits), json!({"id": id, "status": "waiting"}));
+        assert_eq!(waiting.refusal(), format!("409 CONFLICT job {id} is waiting; {message}"));
+        assert_eq!(detail(&waiting), json!({"id": id, "status": "waiting"}));
 
         let token = env.claim(&worker, id).await;
         env.fail(id, token).await;
-        let other = env.submit(&asked).await;
+        let other = env.submit(&submission).await;
         let taken = retry(id).await;
         assert_eq!(taken.code(), "409 CONFLICT");
         assert_eq!(detail(&taken), json!({"id": id, "holderID": other}));

@@ -1,4 +1,4 @@
-//! One job as its clients see it through its life, and why it waits.
+//! The details of a job in each status, and the reason why it waits.
 
 use domain::job::JobId;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::env::with_env;
 
 #[tokio::test]
-async fn a_job_is_shown_in_every_part_of_its_life() {
+async fn a_job_is_shown_while_it_waits_runs_and_is_done() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let id = env.submit(&json!({"action": "noop"})).await;
@@ -31,7 +31,7 @@ async fn a_job_is_shown_in_every_part_of_its_life() {
 }
 
 #[tokio::test]
-async fn a_retry_names_the_job_it_retries_and_that_one_names_it() {
+async fn a_retry_and_the_job_it_retries_name_each_other() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let id = env.submit(&json!({"action": "noop", "retries": 2})).await;
@@ -56,7 +56,7 @@ async fn a_retry_names_the_job_it_retries_and_that_one_names_it() {
 }
 
 #[tokio::test]
-async fn a_job_that_waits_says_why() {
+async fn a_waiting_job_shows_the_reason() {
     with_env(async |env| {
         let check = async |id: JobId, code: &str, message: &str| {
             let job = env.show(id).await;
@@ -78,14 +78,14 @@ async fn a_job_that_waits_says_why() {
         check(large, "action", "no live worker knows action train").await;
 
         let first = env.submit(&json!({"action": "noop"})).await;
+        check(first, "queue", "0 ahead of it").await;
         let second = env.submit(&json!({"action": "noop"})).await;
         let low = env.submit(&json!({"action": "noop", "priority": "low"})).await;
-        check(first, "queue", "0 ahead of it").await;
         let high = env.submit(&json!({"action": "noop", "priority": "high"})).await;
         let both = [env.show(first).await, env.show(second).await];
         let mut messages = both.map(|job| job["waitingFor"]["message"].to_string());
         messages.sort();
-        // Of two that were offered in the same millisecond either may be before the other.
+        // Two jobs that are offered in the same millisecond can be in either order.
         assert_eq!(messages, ["\"1 ahead of it\"", "\"2 ahead of it\""]);
         check(high, "queue", "0 ahead of it").await;
         check(low, "queue", "3 ahead of it").await;

@@ -1,17 +1,17 @@
-//! Lists of jobs: filters, pages, totals.
+//! Jobs are listed with filters, pages and totals.
 
 use domain::job::{JobId, WorkerId};
 use serde_json::json;
 
 use crate::env::{TestEnv, with_env};
 
-/// Six jobs, the first the newest: of two actions, in four statuses, of one worker.
-struct Six {
+/// Six jobs of two actions in four statuses, latest first, and the worker that claimed four.
+struct SixJobs {
     worker: WorkerId,
     ids: Vec<JobId>,
 }
 
-async fn six(env: &TestEnv) -> Six {
+async fn submit_six(env: &TestEnv) -> SixJobs {
     let worker = env.worker("default=16", &["gc", "scan"]).await;
     let mut ids = Vec::new();
     let actions = ["gc", "scan", "gc", "scan", "gc", "scan"];
@@ -30,13 +30,13 @@ async fn six(env: &TestEnv) -> Six {
             _ => {}
         }
     }
-    Six { worker, ids }
+    SixJobs { worker, ids }
 }
 
 #[tokio::test]
-async fn each_filter_lists_what_it_names_newest_first_with_the_total() {
+async fn each_filter_lists_the_matching_jobs_latest_first_with_the_total() {
     with_env(async |env| {
-        let six = six(env).await;
+        let six = submit_six(env).await;
         let worker = six.worker.as_str();
         let cases: [(&str, &[usize]); 25] = [
             ("", &[0, 1, 2, 3, 4, 5]),
@@ -76,9 +76,9 @@ async fn each_filter_lists_what_it_names_newest_first_with_the_total() {
 }
 
 #[tokio::test]
-async fn a_page_is_a_part_and_the_total_is_of_the_whole() {
+async fn a_page_has_the_total_of_all_pages() {
     with_env(async |env| {
-        let six = six(env).await;
+        let six = submit_six(env).await;
         check(env, &six, "limit=2", &[0, 1], 6).await;
         check(env, &six, "start=4&limit=2", &[4, 5], 6).await;
         check(env, &six, "start=5&limit=1000", &[5], 6).await;
@@ -92,7 +92,7 @@ async fn a_page_is_a_part_and_the_total_is_of_the_whole() {
 }
 
 #[tokio::test]
-async fn ten_jobs_are_listed_unless_said_otherwise() {
+async fn ten_jobs_are_listed_by_default() {
     with_env(async |env| {
         let jobs = vec![json!({"action": "noop"}); 12];
         assert_eq!(env.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
@@ -103,14 +103,13 @@ async fn ten_jobs_are_listed_unless_said_otherwise() {
     .await;
 }
 
-async fn check(env: &TestEnv, six: &Six, query: &str, expected: &[usize], total: usize) {
+async fn check(env: &TestEnv, six: &SixJobs, query: &str, expected: &[usize], total: usize) {
     let answer = env.get(&format!("/jobs?{query}")).await;
     assert_eq!(answer.status, 200, "{query}: {}", answer.text);
     let json = answer.json();
     let found = json["jobs"].as_array().unwrap().iter().map(|job| {
-        assert_eq!(job.get("waitingFor"), None, "lists do not say why jobs wait");
+        assert_eq!(job.get("waitingFor"), None, "a list has no wait reasons");
         let id: JobId = job["id"].as_str().unwrap().parse().unwrap();
-        // What is not of the six is the retry of none: fail() has no retries.
         six.ids.iter().position(|one| *one == id).unwrap()
     });
     assert_eq!(found.collect::<Vec<_>>(), expected, "{query}");

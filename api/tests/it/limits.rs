@@ -1,5 +1,5 @@
-//! Limits of connections, request heads and bodies, tested against a separate process, and that other
-//! clients are served meanwhile.
+//! Limits of connections, request heads and bodies. Other clients must be served at a limit. Most
+//! tests use a separate process.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -12,23 +12,23 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::api_process::Process;
-use crate::env::{Answer, PATIENCE, eventually, redis_url, send, with_env, with_env_exposed};
+use crate::env::{Answer, TIMEOUT, eventually, redis_url, send, with_env, with_env_exposed};
 
-/// A connection from another address of this machine.
+/// Connects from another address of this machine.
 async fn connect_from(from: [u8; 4], to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((IpAddr::V4(Ipv4Addr::from(from)), 0).into())?;
     socket.connect(to).await
 }
 
-/// Sends text, and reads what comes until the other side ends.
-async fn answer(address: SocketAddr, text: &[u8]) -> String {
+/// Sends text, and reads the response until the server closes the connection.
+async fn exchange(address: SocketAddr, text: &[u8]) -> String {
     let mut connection = TcpStream::connect(address).await.unwrap();
-    // It may be refused before all of it is sent.
+    // The server may refuse it before all of it is sent.
     let _ = connection.write_all(text).await;
     let mut bytes = Vec::new();
     let reading = connection.read_to_end(&mut bytes);
-    let _ = tokio::time::timeout(PATIENCE, reading).await.expect("it answers");
+    let _ = tokio::time::timeout(TIMEOUT, reading).await.expect("the server answers");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -37,7 +37,7 @@ fn get(headers: &str) -> String {
 }
 
 #[tokio::test]
-async fn two_thousand_slow_connections_delay_no_other_and_are_closed() {
+async fn slow_connections_do_not_delay_others_and_are_closed() {
     let api = Process::start(&[]).await;
     let mut slow = Vec::new();
     for at in 0..2_000 {
@@ -46,7 +46,7 @@ async fn two_thousand_slow_connections_delay_no_other_and_are_closed() {
         connection.write_all(b"GET /api/v0/jobs HTTP/1.1\r\nho").await.unwrap();
         slow.push(connection);
     }
-    let found = answer(api.address, get("").as_bytes()).await;
+    let found = exchange(api.address, get("").as_bytes()).await;
     assert!(found.starts_with("HTTP/1.1 200"), "{found}");
     // Their heads are never complete, so the service closes them.
     let closing = async {
@@ -54,7 +54,7 @@ async fn two_thousand_slow_connections_delay_no_other_and_are_closed() {
             let _ = connection.read_to_end(&mut Vec::new()).await;
         }
     };
-    tokio::time::timeout(2 * PATIENCE, closing).await.expect("slow connections are closed");
+    tokio::time::timeout(2 * TIMEOUT, closing).await.expect("slow connections are closed");
 }
 
 #[tokio::test]
@@ -64,15 +64,15 @@ async fn an_address_at_its_limit_is_refused_and_others_are_served() {
     for _ in 0..3 {
         held.push(connect_from([127, 0, 1, 1], api.address).await.unwrap());
     }
-    let turned_away = async || {
+    let is_refused = async || {
         let mut connection = connect_from([127, 0, 1, 1], api.address).await.unwrap();
         let _ = connection.write_all(get("").as_bytes()).await;
         connection.read(&mut [0; 64]).await.unwrap_or(0) == 0
     };
-    eventually(turned_away, |away| *away).await;
-    assert!(answer(api.address, get("").as_bytes()).await.starts_with("HTTP/1.1 200"));
+    eventually(is_refused, |refused| *refused).await;
+    assert!(exchange(api.address, get("").as_bytes()).await.starts_with("HTTP/1.1 200"));
     held.clear();
-    eventually(turned_away, |away| !*away).await;
+    eventually(is_refused, |refused| !*refused).await;
 }
 
 #[tokio::test]
@@ -109,12 +109,12 @@ async fn a_request_head_that_is_too_large_is_answered_431() {
     let endless = format!("GET /{} HTTP/1.1\r\n", "a".repeat(60 * 1024));
     let flood: String = (0..200).map(|at| format!("x{at}: a\r\n")).collect();
     for text in [get(&long), get(&flood), endless] {
-        let found = answer(api.address, text.as_bytes()).await;
+        let found = exchange(api.address, text.as_bytes()).await;
         let start = &text[..text.len().min(60)];
         assert!(found.starts_with("HTTP/1.1 431"), "{start}: {found}");
     }
     let some: String = (0..50).map(|at| format!("x{at}: {}\r\n", "a".repeat(500))).collect();
-    assert!(answer(api.address, get(&some).as_bytes()).await.starts_with("HTTP/1.1 200"));
+    assert!(exchange(api.address, get(&some).as_bytes()).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
@@ -122,23 +122,23 @@ async fn a_flood_of_heads_and_bodies_is_refused_and_others_are_served() {
     let api = Process::start(&[]).await;
     let deep = format!(r#"{{"jobs": {}"#, "[".repeat(2 * 1024 * 1024));
     let nested = format!(r#"{{"action": "a", "parameters": {}"#, r#"{"a":"#.repeat(100_000));
-    let client = Client::builder().timeout(PATIENCE).build().unwrap();
+    let client = Client::builder().timeout(TIMEOUT).build().unwrap();
     // Together they exceed the budget of all bodies.
     let is_refused = |answer: &Answer| matches!(answer.status, 400 | 503);
-    let mut asking = JoinSet::new();
+    let mut requests = JoinSet::new();
     for at in 0..200 {
         let path = if at % 2 == 0 { "jobs/batch" } else { "jobs" };
         let body = if at % 2 == 0 { deep.clone() } else { nested.clone() };
         let request = client.post(format!("http://{}/api/v0/{path}", api.address));
-        asking.spawn(send(request.header("x", "a".repeat(20_000)).body(body)));
-        if asking.len() == 20 {
-            assert!(is_refused(&asking.join_next().await.unwrap().unwrap()));
+        requests.spawn(send(request.header("x", "a".repeat(20_000)).body(body)));
+        if requests.len() == 20 {
+            assert!(is_refused(&requests.join_next().await.unwrap().unwrap()));
         }
     }
-    for answer in asking.join_all().await {
+    for answer in requests.join_all().await {
         assert!(is_refused(&answer), "{}", answer.text);
     }
-    assert!(answer(api.address, get("").as_bytes()).await.starts_with("HTTP/1.1 200"));
+    assert!(exchange(api.address, get("").as_bytes()).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
@@ -163,14 +163,14 @@ async fn bodies_beyond_the_total_budget_are_answered_503_and_others_are_served()
     }
     // The budget suffices for seven, which then wait for the last byte.
     for _ in 0..13 {
-        let next = tokio::time::timeout(PATIENCE, sending.join_next()).await.unwrap();
+        let next = tokio::time::timeout(TIMEOUT, sending.join_next()).await.unwrap();
         // The refusal may be lost, because it comes before everything is sent.
         let answer = next.unwrap().unwrap();
         assert!(answer.is_err() || answer.is_ok_and(|answer| &answer == b"HTTP/1.1 503"));
     }
-    assert!(answer(api.address, get("").as_bytes()).await.starts_with("HTTP/1.1 200"));
+    assert!(exchange(api.address, get("").as_bytes()).await.starts_with("HTTP/1.1 200"));
     sending.shutdown().await;
-    let client = Client::builder().timeout(PATIENCE).build().unwrap();
+    let client = Client::builder().timeout(TIMEOUT).build().unwrap();
     let url = format!("http://{}/api/v0/jobs", api.address);
     let submit = async || send(client.post(&url).json(&json!({"action": "noop"}))).await;
     eventually(submit, |answer| answer.status == 202).await;
@@ -179,7 +179,7 @@ async fn bodies_beyond_the_total_budget_are_answered_503_and_others_are_served()
 #[tokio::test]
 async fn a_body_with_too_many_values_is_refused() {
     let api = Process::start(&[]).await;
-    let client = Client::builder().timeout(PATIENCE).build().unwrap();
+    let client = Client::builder().timeout(TIMEOUT).build().unwrap();
     let url = format!("http://{}/api/v0/jobs", api.address);
     // Each of these objects would become a tree when it is parsed.
     let dense = format!(r#"{{"jobs":[{{}}{}]}}"#, r#",{"":0}"#.repeat(1 << 19));
@@ -202,7 +202,7 @@ async fn bytes_that_are_not_utf_8_are_never_answered_500() {
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         ];
         for head in heads {
-            let found = answer(address, head).await;
+            let found = exchange(address, head).await;
             let code = found.strip_prefix("HTTP/1.1 ").unwrap_or("4");
             assert!(code.starts_with(['2', '4']), "{}: {found}", String::from_utf8_lossy(head));
         }
@@ -237,17 +237,17 @@ async fn only_pages_of_configured_origins_can_use_the_api() {
     let ours = "https://ops.example.org";
     let exposure = Exposure { cors_origins: ours.parse().unwrap(), ..tokens.exposure() };
     with_env_exposed(&redis_url(), exposure, async |env| {
-        let ask = async |origin: &str| {
+        let preflight = async |origin: &str| {
             let request = env.client.request("OPTIONS".parse().unwrap(), env.at("/jobs"));
             let request = request.header("origin", origin);
             let request = request.header("access-control-request-method", "POST");
             send(request.header("access-control-request-headers", "authorization")).await
         };
-        let answer = ask(ours).await;
+        let answer = preflight(ours).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("access-control-allow-origin"), Some(ours));
         assert_eq!(answer.header("access-control-allow-credentials"), None);
-        let answer = ask("https://evil.example.org").await;
+        let answer = preflight("https://evil.example.org").await;
         assert_eq!(answer.header("access-control-allow-origin"), None);
         let request = env.client.get(env.at("/jobs")).header("origin", ours);
         let answer = send(request).await;
@@ -264,14 +264,15 @@ async fn an_open_request_is_answered_at_shutdown() {
         let body = json!({"action": "noop"}).to_string();
         let mut connection = TcpStream::connect(address).await.unwrap();
         let head = format!(
-            "POST /api/v0/jobs HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+            "POST /api/v0/jobs HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\
+             content-length: {}\r\n\r\n",
             body.len()
         );
         connection.write_all(head.as_bytes()).await.unwrap();
-        // The handler reads the body: the request is open.
-        let mut go_on = [0; 25];
-        connection.read_exact(&mut go_on).await.unwrap();
-        assert!(go_on.starts_with(b"HTTP/1.1 100"));
+        // The handler waits for the body, so the request is open.
+        let mut interim = [0; 25];
+        connection.read_exact(&mut interim).await.unwrap();
+        assert!(interim.starts_with(b"HTTP/1.1 100"));
         env.shutdown.cancel();
         let refused = async || TcpStream::connect(address).await.is_err();
         eventually(refused, |refused| *refused).await;

@@ -1,4 +1,4 @@
-//! Locks as clients name, see, set and clear them.
+//! Locks are listed, configured and cleared.
 
 use serde_json::{Value, json};
 use store::ClaimAnswer;
@@ -12,22 +12,22 @@ async fn lock(env: &TestEnv, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_lock_shows_who_holds_it_and_who_stands_in_line() {
+async fn a_lock_shows_its_holders_and_its_wait_queue() {
     with_env(async |env| {
         let none = env.get("/locks").await;
         assert_eq!((none.header("x-total-count"), none.json()), (Some("0"), json!({"locks": []})));
         assert_eq!(env.get("/locks/device-sw1").await.code(), "404 NO_SUCH_LOCK");
 
         let worker = env.worker("default=16", &["noop"]).await;
-        let asked = json!({"action": "noop", "parameters": {"hostname": "sw1"},
+        let submission = json!({"action": "noop", "parameters": {"hostname": "sw1"},
             "locks": ["device-{{hostname}}"]});
-        let first = env.submit(&asked).await;
+        let first = env.submit(&submission).await;
         let job = env.show(first).await;
         assert_eq!((&job["locks"], &job["holds"]), (&json!({"device-sw1": 1}), &json!({})));
         let token = env.claim(&worker, first).await;
         let job = env.show(first).await;
         assert_eq!(job["holds"], json!({"device-sw1": 1}));
-        let second = env.submit(&asked).await;
+        let second = env.submit(&submission).await;
         env.park(&worker, second).await;
 
         let shown = lock(env, "device-sw1").await;
@@ -52,25 +52,25 @@ async fn a_lock_shows_who_holds_it_and_who_stands_in_line() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_cleared_goes_to_the_next_and_one_that_nobody_knows_is_none() {
+async fn a_cleared_lock_is_granted_to_the_next_job_and_an_unknown_lock_is_answered_404() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let name = "site/a:1@b";
         let path = "/locks/site%2Fa%3A1%40b";
-        let asked = json!({"action": "noop", "locks": {(name): 1}});
-        let (first, second) = (env.submit(&asked).await, env.submit(&asked).await);
+        let submission = json!({"action": "noop", "locks": {(name): 1}});
+        let (first, second) = (env.submit(&submission).await, env.submit(&submission).await);
         env.claim(&worker, first).await;
         env.park(&worker, second).await;
         assert_eq!(env.delete(path).await.status, 204);
         assert_eq!(lock(env, "site%2Fa:1@b").await["held"], 0);
-        assert_eq!(env.delete(path).await.status, 204, "somebody still waits for it");
+        assert_eq!(env.delete(path).await.status, 204, "a job still waits for it");
         env.claim(&worker, second).await;
         assert_eq!(env.get(path).await.json()["holders"][0]["jobID"], json!(second));
         set(env, "spare", json!(3)).await;
-        assert_eq!(env.delete("/locks/spare").await.status, 204, "nobody holds it");
-        assert_eq!(lock(env, "spare").await["permits"], 3, "what is set stays");
+        assert_eq!(env.delete("/locks/spare").await.status, 204, "a free lock can be cleared");
+        assert_eq!(lock(env, "spare").await["permits"], 3, "the configuration stays");
         set(env, "spare", Value::Null).await;
-        for name in ["spare", "nobody", "a%20b", "%ff", "class:what", &"x".repeat(129)] {
+        for name in ["spare", "unknown", "a%20b", "%ff", "class:what", &"x".repeat(129)] {
             for answer in [
                 env.get(&format!("/locks/{name}")).await,
                 env.delete(&format!("/locks/{name}")).await,
@@ -89,7 +89,7 @@ async fn set(env: &TestEnv, name: &str, permits: Value) -> Value {
 }
 
 #[tokio::test]
-async fn permits_are_set_and_nobody_may_need_more() {
+async fn a_job_that_needs_more_permits_than_its_lock_has_is_refused() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let needs = |need: u32| json!({"action": "noop", "locks": {"licences": need}});
@@ -111,16 +111,13 @@ async fn permits_are_set_and_nobody_may_need_more() {
         let shown = lock(env, "licences").await;
         assert_eq!((&shown["held"], &shown["waiting"]), (&json!(3), &json!(1)));
 
-        // What is said of the lock is forgotten; what is held stays held.
+        // The configuration is removed, and permits that are held stay held.
         let reset = set(env, "licences", Value::Null).await;
         assert_eq!((&reset["permits"], &reset["held"]), (&json!(1), &json!(3)));
         refused(2, "1 permit, but the job needs 2").await;
-        let again = send(keyed).await;
-        assert_eq!(
-            (again.status, &again.json()["id"]),
-            (202, &first["id"]),
-            "a repeat is answered"
-        );
+        let repeated = send(keyed).await;
+        let found = (repeated.status, &repeated.json()["id"]);
+        assert_eq!(found, (202, &first["id"]), "a repeated request is not refused");
 
         let batch = json!({"jobs": [{"action": "noop"}, needs(2)]});
         let answer = env.post("/jobs/batch", &batch).await;
@@ -131,7 +128,7 @@ async fn permits_are_set_and_nobody_may_need_more() {
 }
 
 #[tokio::test]
-async fn the_limit_of_an_action_is_a_lock_too() {
+async fn the_limit_of_an_action_is_a_lock() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["scan"]).await;
         let set_to = set(env, "action:scan", json!(1)).await;
@@ -151,7 +148,7 @@ async fn the_limit_of_an_action_is_a_lock_too() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_lock_is_refused_by_its_field() {
+async fn an_invalid_lock_is_refused_with_the_name_of_the_field() {
     with_env(async |env| {
         let cases = [
             (json!({}), "name"),
@@ -173,7 +170,7 @@ async fn what_is_wrong_with_a_lock_is_refused_by_its_field() {
         for query in ["limit=1001", "start=-1", "name=a"] {
             assert_eq!(env.get(&format!("/locks?{query}")).await.code(), "400 INVALID_PARAMETERS");
         }
-        // What was asked, and refused, is written down; nothing else is.
+        // Only the audit log records the refused requests.
         let mut keys = env.store.keys_of_namespace().await.unwrap();
         keys.retain(|key| !key.ends_with(":audit"));
         assert_eq!(keys, Vec::<String>::new());
@@ -182,7 +179,7 @@ async fn what_is_wrong_with_a_lock_is_refused_by_its_field() {
 }
 
 #[tokio::test]
-async fn locks_are_listed_by_name_in_pages() {
+async fn locks_are_listed_in_pages_ordered_by_name() {
     with_env(async |env| {
         for name in ["c", "a", "b"] {
             set(env, name, json!(2)).await;

@@ -1,5 +1,5 @@
-//! The API as clients see it: a real server over a real Redis, each test in its own namespace. The
-//! variable CAPSTAN_TEST_REDIS_URL names the Redis; without it the tests fail rather than skip.
+//! Tests of the API over HTTP: a real server with a real Redis, each test in its own namespace. The
+//! variable CAPSTAN_TEST_REDIS_URL is the URL of the Redis; without it the tests fail.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test reports an error by panicking")]
 
 mod action_configs;

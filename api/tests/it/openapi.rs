@@ -1,4 +1,4 @@
-//! The OpenAPI document: it has every route that is served, and says all of each.
+//! The OpenAPI document describes every route completely.
 
 use expect_test::expect;
 use reqwest::Method;
@@ -17,8 +17,8 @@ impl Operation {
         format!("{} {}", self.method, self.path)
     }
 
-    /// A path that can be asked for.
-    fn concrete(&self) -> String {
+    /// Returns the path with values for its parameters.
+    fn example_path(&self) -> String {
         let id = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
         let id = if self.path.contains("worker") { "0123456789ab" } else { id };
         let path = self.path.replace("{id}", id).replace("{name}", "gc");
@@ -45,7 +45,7 @@ fn operations(document: &Value) -> Vec<Operation> {
 }
 
 #[tokio::test]
-async fn the_document_names_its_version_and_every_route() {
+async fn the_document_has_its_version_and_every_route() {
     with_env(async |env| {
         let document = document(env).await;
         assert_eq!(document["info"]["version"], "2.9.0");
@@ -106,12 +106,12 @@ async fn the_document_names_its_version_and_every_route() {
 }
 
 #[tokio::test]
-async fn every_route_of_the_document_is_served_and_no_other_method() {
+async fn every_documented_route_is_served_with_no_other_method() {
     with_env(async |env| {
         let document = document(env).await;
         let operations = operations(&document);
         for operation in &operations {
-            let path = operation.concrete();
+            let path = operation.example_path();
             for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
                 let url = format!("{}{path}", env.url);
                 let answer = send(env.client.request(method.clone(), url)).await;
@@ -126,20 +126,20 @@ async fn every_route_of_the_document_is_served_and_no_other_method() {
 }
 
 #[tokio::test]
-async fn every_route_takes_a_trailing_slash_and_no_parameter_that_is_not_described() {
+async fn every_route_accepts_a_trailing_slash_and_refuses_unknown_parameters() {
     with_env(async |env| {
         for operation in operations(&document(env).await) {
-            let url = format!("{}{}", env.url, operation.concrete());
-            let ask = async |url: String| {
+            let url = format!("{}{}", env.url, operation.example_path());
+            let request = async |url: String| {
                 let request = env.client.request(operation.method.clone(), url);
                 send(request.body("{}")).await
             };
-            let (bare, slashed) = (ask(url.clone()).await, ask(format!("{url}/")).await);
+            let (bare, slashed) = (request(url.clone()).await, request(format!("{url}/")).await);
             assert_eq!(bare.status, slashed.status, "{}", operation.name());
-            // What was asked meanwhile is in the audit.
+            // The first request is in the audit log that the second one reads.
             let same = bare.text == slashed.text || operation.path.ends_with("/audit");
             assert!(same, "{}: {} and {}", operation.name(), bare.text, slashed.text);
-            let refused = ask(format!("{url}/?nonsense=1")).await;
+            let refused = request(format!("{url}/?nonsense=1")).await;
             assert_eq!(refused.code(), "400 INVALID_PARAMETERS", "{}", operation.name());
             let detail = &refused.json()["errors"][0]["detail"];
             assert_eq!(*detail, json!({"field": "nonsense"}), "{}", operation.name());
@@ -149,7 +149,7 @@ async fn every_route_takes_a_trailing_slash_and_no_parameter_that_is_not_describ
 }
 
 #[tokio::test]
-async fn every_operation_is_described_with_its_parameters_bodies_examples_and_errors() {
+async fn every_operation_has_descriptions_examples_and_errors() {
     with_env(async |env| {
         let document = document(env).await;
         for operation in operations(&document) {
@@ -172,7 +172,7 @@ async fn every_operation_is_described_with_its_parameters_bodies_examples_and_er
             }
             errors_are_described(&document, &operation);
         }
-        every_reference_leads_somewhere(&document, &document);
+        every_reference_is_resolved(&document, &document);
         every_field_is_described(&document);
     })
     .await;
@@ -204,10 +204,10 @@ fn errors_are_described(document: &Value, operation: &Operation) {
         "/subscriptions",
         "/test",
     ];
-    let quiet = ["crons", "queues", "actions", "subscriptions"];
-    let quiet = quiet.iter().any(|of| operation.path.starts_with(&format!("/api/v0/{of}/")));
-    let quiet = quiet && operation.path.ends_with("/resume");
-    let may_conflict = !quiet && conflicts.iter().any(|end| operation.path.ends_with(end));
+    let nouns = ["crons", "queues", "actions", "subscriptions"];
+    let is_of_noun = nouns.iter().any(|of| operation.path.starts_with(&format!("/api/v0/{of}/")));
+    let only_resumes = is_of_noun && operation.path.ends_with("/resume");
+    let may_conflict = !only_resumes && conflicts.iter().any(|end| operation.path.ends_with(end));
     if operation.method == Method::POST && may_conflict || operation.method == Method::PATCH {
         expected.push("409");
     }
@@ -229,16 +229,16 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-fn every_reference_leads_somewhere(document: &Value, value: &Value) {
+fn every_reference_is_resolved(document: &Value, value: &Value) {
     match value {
         Value::Object(fields) => {
             if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
                 assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
             }
-            fields.values().for_each(|value| every_reference_leads_somewhere(document, value));
+            fields.values().for_each(|value| every_reference_is_resolved(document, value));
         }
         Value::Array(values) => {
-            values.iter().for_each(|value| every_reference_leads_somewhere(document, value));
+            values.iter().for_each(|value| every_reference_is_resolved(document, value));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
@@ -249,9 +249,10 @@ fn every_field_is_described(document: &Value) {
     for name in ["JobDetails", "LogLine", "Errors"] {
         assert!(schemas.contains_key(name), "there is no schema {name}");
     }
-    // An example that lacks a field, or has one too many, would be a lie.
-    let shown = ["Job", "JobSubmission", "BatchSubmission", "Worker", "Backoff", "Settings"];
-    for name in shown.into_iter().chain([
+    // An example must have exactly the fields of its schema.
+    let with_examples =
+        ["Job", "JobSubmission", "BatchSubmission", "Worker", "Backoff", "Settings"];
+    for name in with_examples.into_iter().chain([
         "SettingsUpdate",
         "CapacityUpdate",
         "BulkCancelResult",
@@ -269,14 +270,14 @@ fn every_field_is_described(document: &Value) {
         "EventFilter",
     ]) {
         let mut fields: Vec<_> = schemas[name]["properties"].as_object().unwrap().keys().collect();
-        let mut shown: Vec<_> = schemas[name]["example"].as_object().unwrap().keys().collect();
+        let mut example: Vec<_> = schemas[name]["example"].as_object().unwrap().keys().collect();
         fields.sort();
-        shown.sort();
-        assert_eq!(fields, shown, "{name}");
+        example.sort();
+        assert_eq!(fields, example, "{name}");
     }
     let job = schemas["Job"]["properties"].as_object().unwrap();
-    let shown = ["id", "retryFromID", "workerID", "capacityMap", "followUpID", "fencingToken"];
-    assert!(shown.iter().all(|field| job.contains_key(*field)), "{job:?}");
+    let fields = ["id", "retryFromID", "workerID", "capacityMap", "followUpID", "fencingToken"];
+    assert!(fields.iter().all(|field| job.contains_key(*field)), "{job:?}");
     assert_eq!(schemas["JobSubmission"]["required"], json!(["action"]));
     assert_eq!(schemas["JobSubmission"]["additionalProperties"], json!(false));
 }

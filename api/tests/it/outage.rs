@@ -1,4 +1,4 @@
-//! While Redis is away, when it comes back, and when it goes in the middle of something.
+//! Redis is unavailable, full or slow, becomes available, or drops a connection.
 
 use domain::job::{JobId, WorkerId};
 use reqwest::Method;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use store::JobFilter;
 use tokio::task::JoinSet;
 
-use crate::env::{TestEnv, eventually, free_address, send, with_env, with_env_over};
+use crate::env::{TestEnv, eventually, free_address, send, with_env, with_env_on};
 use crate::redis_proxy::Proxy;
 use crate::redis_server::Redis;
 
@@ -14,7 +14,7 @@ const CRON: &str = "some-cron";
 const CLASS: &str = "scan=1";
 const ACTION: &str = "some-action";
 
-/// Every route that asks the store something, as method, path and body.
+/// Returns every route that uses the store, as method, path and body.
 fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
     let noop = r#"{"action": "noop"}"#;
     let routes = [
@@ -68,7 +68,7 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("GET", "/audit", ""),
         ("POST", "/meta/settings", r#"{"jobHistoryToKeep": 1}"#),
     ];
-    let whole = |(method, path, body): (&str, &str, _)| {
+    let filled = |(method, path, body): (&str, &str, _)| {
         (
             method.parse().unwrap(),
             path.replace("{id}", &id.to_string())
@@ -78,27 +78,27 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
             body,
         )
     };
-    routes.into_iter().map(whole).collect()
+    routes.into_iter().map(filled).collect()
 }
 
 /// Requests every route at the same time; each must answer 503 before the client gives up.
 async fn every_route_is_unavailable(env: &TestEnv) {
-    let mut asking = JoinSet::new();
+    let mut requests = JoinSet::new();
     for (method, path, body) in every_route(JobId::random()) {
         let request = env.client.request(method.clone(), env.at(&path)).body(body);
-        asking.spawn(async move { (format!("{method} {path}"), send(request).await) });
+        requests.spawn(async move { (format!("{method} {path}"), send(request).await) });
     }
-    for (route, answer) in asking.join_all().await {
+    for (route, answer) in requests.join_all().await {
         assert_eq!(answer.code(), "503 UNAVAILABLE", "{route}");
         assert_eq!(answer.header("retry-after"), Some("1"), "{route}");
     }
 }
 
 #[tokio::test]
-async fn every_route_is_asked_by_these_tests() {
+async fn these_tests_cover_every_route() {
     with_env(async |env| {
         let document = env.get("/docs.json").await.json();
-        let asked: Vec<String> = every_route(JobId::random())
+        let covered: Vec<String> = every_route(JobId::random())
             .into_iter()
             .map(|(method, path, _)| {
                 let path = path.split('?').next().unwrap_or_default();
@@ -118,7 +118,7 @@ async fn every_route_is_asked_by_these_tests() {
         for (path, methods) in document["paths"].as_object().unwrap() {
             for method in methods.as_object().unwrap().keys() {
                 let route = format!("{} {path}", method.to_uppercase());
-                assert!(path.ends_with("docs.json") || asked.contains(&route), "{route}");
+                assert!(path.ends_with("docs.json") || covered.contains(&route), "{route}");
             }
         }
     })
@@ -126,9 +126,9 @@ async fn every_route_is_asked_by_these_tests() {
 }
 
 #[tokio::test]
-async fn every_route_answers_503_with_retry_after_while_redis_is_away() {
+async fn every_route_answers_503_while_redis_is_unreachable() {
     let redis = format!("redis://{}", free_address());
-    with_env_over(&redis, async |env| {
+    with_env_on(&redis, async |env| {
         every_route_is_unavailable(env).await;
         assert_eq!(env.get("/docs.json").await.status, 200);
         assert_eq!(env.post("/jobs", &json!({})).await.code(), "400 INVALID_PARAMETERS");
@@ -141,13 +141,13 @@ async fn every_route_answers_503_with_retry_after_while_redis_is_away() {
 }
 
 #[tokio::test]
-async fn every_route_answers_503_while_redis_takes_connections_and_says_nothing() {
+async fn every_route_answers_503_while_redis_accepts_connections_but_does_not_answer() {
     let redis = Redis::start().await;
-    with_env_over(&redis.url(), async |env| {
+    with_env_on(&redis.url(), async |env| {
         env.submit(&json!({"action": "noop"})).await;
         redis.freeze().await;
         every_route_is_unavailable(env).await;
-        // Now there is no connection any more, and none is to be had.
+        // The connections have been dropped by now, and new ones do not answer either.
         every_route_is_unavailable(env).await;
         redis.thaw().await;
         let submitting = async || env.post("/jobs", &json!({"action": "noop"})).await;
@@ -157,32 +157,32 @@ async fn every_route_answers_503_while_redis_takes_connections_and_says_nothing(
 }
 
 #[tokio::test]
-async fn a_full_redis_takes_nothing_new_and_lets_everything_end() {
+async fn with_a_full_redis_jobs_are_refused_but_can_be_cancelled_and_deleted() {
     let redis = Redis::start().await;
-    with_env_over(&redis.url(), async |env| {
-        let over = env.submit(&json!({"action": "noop"})).await;
-        assert_eq!(env.command(&format!("/jobs/{over}/cancel")).await.status, 204);
-        let waits = env.submit(&json!({"action": "noop"})).await;
+    with_env_on(&redis.url(), async |env| {
+        let finished = env.submit(&json!({"action": "noop"})).await;
+        assert_eq!(env.command(&format!("/jobs/{finished}/cancel")).await.status, 204);
+        let waiting = env.submit(&json!({"action": "noop"})).await;
         let other = env.submit(&json!({"action": "other"})).await;
         redis.fill().await;
-        let new = [
+        let writes = [
             ("/jobs".to_owned(), json!({"action": "noop"})),
             ("/jobs/batch".to_owned(), json!({"jobs": [{"action": "noop"}]})),
             ("/jobs/batch".to_owned(), json!({"jobs": vec![json!({"action": "noop"}); 200]})),
-            (format!("/jobs/{over}/retry"), json!({})),
+            (format!("/jobs/{finished}/retry"), json!({})),
             ("/meta/settings".to_owned(), json!({"jobHistoryToKeep": 1})),
         ];
-        for (path, body) in new {
+        for (path, body) in writes {
             let answer = env.post(&path, &body).await;
             assert_eq!(answer.code(), "503 UNAVAILABLE", "{path}");
             assert_eq!(answer.header("retry-after"), Some("1"), "{path}");
         }
-        assert_eq!(env.command(&format!("/jobs/{waits}/cancel")).await.status, 204);
-        let many = env.command("/jobs/cancel?action=other").await;
-        assert_eq!((many.status, many.json()), (202, json!({"cancelled": 1, "more": false})));
+        assert_eq!(env.command(&format!("/jobs/{waiting}/cancel")).await.status, 204);
+        let bulk = env.command("/jobs/cancel?action=other").await;
+        assert_eq!((bulk.status, bulk.json()), (202, json!({"cancelled": 1, "more": false})));
         assert_eq!(env.show(other).await["status"], "cancel");
-        assert_eq!(env.delete(&format!("/jobs/{over}")).await.status, 204);
-        assert_eq!(env.show(over).await["status"], "deleted");
+        assert_eq!(env.delete(&format!("/jobs/{finished}")).await.status, 204);
+        assert_eq!(env.show(finished).await["status"], "deleted");
         for path in ["/jobs", "/workers", "/meta/settings"] {
             assert_eq!(env.get(path).await.status, 200, "{path}");
         }
@@ -193,9 +193,9 @@ async fn a_full_redis_takes_nothing_new_and_lets_everything_end() {
 }
 
 #[tokio::test]
-async fn it_serves_as_soon_as_redis_is_there() {
+async fn requests_succeed_as_soon_as_redis_is_available() {
     let address = free_address();
-    with_env_over(&format!("redis://{address}"), async |env| {
+    with_env_on(&format!("redis://{address}"), async |env| {
         assert_eq!(env.get("/jobs").await.code(), "503 UNAVAILABLE");
         let _proxy = Proxy::open(address, u64::MAX).await;
         eventually(async || env.get("/jobs").await, |answer| answer.status == 200).await;
@@ -207,10 +207,10 @@ async fn it_serves_as_soon_as_redis_is_there() {
 }
 
 #[tokio::test]
-async fn a_batch_whose_connection_breaks_is_neither_cut_nor_doubled() {
+async fn a_batch_whose_connection_to_redis_breaks_is_stored_completely_and_once() {
     let address = free_address();
     let proxy = Proxy::open(address, 400_000).await;
-    with_env_over(&format!("redis://{address}"), async |env| {
+    with_env_on(&format!("redis://{address}"), async |env| {
         let job = |at: u32| json!({"action": "noop", "parameters": {"at": at}});
         let jobs: Vec<Value> = (0..5_000).map(job).collect();
         let answer = env.post("/jobs/batch", &json!({"jobs": jobs})).await;

@@ -1,4 +1,4 @@
-//! Passwords: whatever goes wrong, nobody reads one in what the service says.
+//! The output of the service never contains a password.
 
 use crate::api_process::output_of;
 use crate::redis_server::Redis;
@@ -7,7 +7,7 @@ use crate::token_files::Directory;
 const PASSWORD: &str = "hunter2-is-secret";
 
 #[tokio::test]
-async fn a_wrong_password_is_said_to_be_wrong_and_not_repeated() {
+async fn a_wrong_password_is_reported_without_the_password() {
     let redis = Redis::start_with(&["--requirepass", "another"]).await;
     let directory = Directory::new();
     let file = directory.write("password", PASSWORD);
@@ -31,7 +31,7 @@ async fn a_wrong_password_is_said_to_be_wrong_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_password_may_stand_in_a_file() {
+async fn a_password_can_be_read_from_a_file() {
     let redis = Redis::start_with(&["--requirepass", PASSWORD]).await;
     let directory = Directory::new();
     let file = directory.write("password", &format!("{PASSWORD}\n"));
@@ -50,7 +50,7 @@ async fn a_password_may_stand_in_a_file() {
 }
 
 #[tokio::test]
-async fn neither_help_nor_an_address_that_is_none_repeats_a_password() {
+async fn neither_help_nor_an_invalid_url_error_contains_the_password() {
     let bad = [
         format!("redis://:{PASSWORD}@a:b:c"),
         format!("http://:{PASSWORD}@a"),

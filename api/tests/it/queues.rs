@@ -1,4 +1,4 @@
-//! Queues as operators see them, and pausing classes and actions.
+//! Queues are listed, and classes and actions are paused.
 
 use domain::job::JobId;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ async fn queue(env: &TestEnv, class: &str, priority: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_queue_says_how_many_of_its_jobs_are_where() {
+async fn a_queue_counts_its_jobs_by_state() {
     with_env(async |env| {
         assert_eq!(env.get("/queues").await.json(), json!({"queues": []}));
         let worker = env.worker("default=16,scan=1", &["noop"]).await;
@@ -51,7 +51,7 @@ async fn a_queue_says_how_many_of_its_jobs_are_where() {
 }
 
 #[tokio::test]
-async fn many_shares_and_many_running_jobs_are_counted_in_small_steps() {
+async fn many_fairness_groups_and_running_jobs_are_counted_completely() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let of = |key: usize| json!({"action": "noop", "fairnessKey": key.to_string()});
@@ -68,7 +68,7 @@ async fn many_shares_and_many_running_jobs_are_counted_in_small_steps() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_paused_class_or_action_is_started_until_it_is_resumed() {
+async fn no_job_of_a_paused_class_or_action_starts_until_it_is_resumed() {
     with_env(async |env| {
         let worker = env.worker("default=16,cpu=2,scan=1", &["noop", "scan"]).await;
         let capacity = json!({"cpu": 2, "scan": 1});
@@ -99,7 +99,7 @@ async fn nothing_of_a_paused_class_or_action_is_started_until_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_class_or_an_action_is_not_paused() {
+async fn an_invalid_class_or_action_is_answered_404() {
     with_env(async |env| {
         for name in ["scan", "scan=1+cpu=2", "scan=01", "%ff", "a%20b=1", "*"] {
             for what in ["pause", "resume"] {
@@ -111,7 +111,7 @@ async fn what_cannot_be_a_class_or_an_action_is_not_paused() {
             let answer = env.command(&format!("/actions/{name}/pause")).await;
             assert_eq!(answer.code(), "404 NO_SUCH_ACTION", "{name}");
         }
-        // What was asked, and refused, is written down; nothing else is.
+        // Only the audit log records the refused requests.
         let mut keys = env.store.keys_of_namespace().await.unwrap();
         keys.retain(|key| !key.ends_with(":audit"));
         assert_eq!(keys, Vec::<String>::new());

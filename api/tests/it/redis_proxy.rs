@@ -1,4 +1,4 @@
-//! A way to Redis that can be opened late and cut.
+//! A proxy to Redis that can be opened late and can cut a connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,36 +10,36 @@ use tokio::task::JoinSet;
 
 use crate::env::redis_url;
 
-/// Leads connections on an address to the Redis of the tests, until it is dropped.
+/// Forwards connections on an address to the Redis of the tests, until it is dropped.
 pub(crate) struct Proxy {
-    left: Arc<AtomicU64>,
+    bytes_until_cut: Arc<AtomicU64>,
     _tasks: JoinSet<()>,
 }
 
 impl Proxy {
-    /// Cuts the connection over which, all together, more than `cut_after` bytes have gone to
-    /// Redis; once.
+    /// Opens the proxy. When all connections together have sent `cut_after` bytes to Redis, the
+    /// proxy cuts the one that sent the last of them. It cuts only one connection.
     pub(crate) async fn open(address: SocketAddr, cut_after: u64) -> Proxy {
         let listener = TcpListener::bind(address).await.unwrap();
-        let left = Arc::new(AtomicU64::new(cut_after));
-        let leading = Arc::clone(&left);
+        let bytes_until_cut = Arc::new(AtomicU64::new(cut_after));
+        let counter = Arc::clone(&bytes_until_cut);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(lead(client, Arc::clone(&leading)));
+                connections.spawn(forward(client, Arc::clone(&counter)));
             }
         });
-        Proxy { left, _tasks: tasks }
+        Proxy { bytes_until_cut, _tasks: tasks }
     }
 
-    /// True when the connection has been cut.
+    /// Returns true if a connection has been cut.
     pub(crate) fn has_cut(&self) -> bool {
-        self.left.load(Ordering::SeqCst) == 0
+        self.bytes_until_cut.load(Ordering::SeqCst) == 0
     }
 }
 
-async fn lead(client: TcpStream, left: Arc<AtomicU64>) {
+async fn forward(client: TcpStream, bytes_until_cut: Arc<AtomicU64>) {
     let url = redis_url();
     let target = url.trim_start_matches("redis://");
     let target = target.rsplit('@').next().unwrap().split('/').next().unwrap();
@@ -48,13 +48,14 @@ async fn lead(client: TcpStream, left: Arc<AtomicU64>) {
     redis.set_nodelay(true).unwrap();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_redis, mut to_redis) = redis.into_split();
-    let asking = async {
+    let sending = async {
         let mut bytes = vec![0; 4096];
         while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
             let sent = count as u64;
-            let before = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                Some(left.saturating_sub(sent))
-            });
+            let before =
+                bytes_until_cut.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |bytes| {
+                    Some(bytes.saturating_sub(sent))
+                });
             if to_redis.write_all(&bytes[..count]).await.is_err() {
                 break;
             }
@@ -63,9 +64,9 @@ async fn lead(client: TcpStream, left: Arc<AtomicU64>) {
             }
         }
     };
-    // Either end takes the other with it: both halves are dropped.
+    // When one direction ends, both connections are dropped.
     tokio::select! {
-        () = asking => {}
+        () = sending => {}
         _ = tokio::io::copy(&mut from_redis, &mut to_client) => {}
     }
 }

@@ -1,4 +1,4 @@
-//! A Redis of a test's own, that can be filled and stopped: the one that all tests share cannot.
+//! A private Redis server, for tests that fill or stop it. The shared one must not be.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 use crate::env::{eventually, free_address};
 
-/// It runs until it is dropped.
+/// A Redis server that runs until it is dropped.
 pub(crate) struct Redis {
     address: SocketAddr,
     scheme: &'static str,
@@ -18,12 +18,12 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts `redis-server`, which must be installed.
+    /// Starts a server. The program `redis-server` must be installed.
     pub(crate) async fn start() -> Redis {
         Redis::start_with(&[]).await
     }
 
-    /// Starts one that speaks TLS only.
+    /// Starts a server that accepts only TLS.
     pub(crate) async fn start_tls(
         address: SocketAddr,
         [certificate, key]: &[PathBuf; 2],
@@ -38,7 +38,7 @@ impl Redis {
         redis
     }
 
-    /// Starts one with these flags; the first may be `--tls`, for TLS on its port.
+    /// Starts a server with these flags. The first may be `--tls`, for TLS on its port.
     pub(crate) async fn start_with(flags: &[&str]) -> Redis {
         Redis::start_at(free_address(), flags).await
     }
@@ -53,17 +53,18 @@ impl Redis {
         };
         command.args(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]);
         command.stdout(Stdio::null()).kill_on_drop(true);
-        let child = command.spawn().expect("redis-server can be started: is it installed?");
-        eventually(async || TcpStream::connect(address).await.is_ok(), |there| *there).await;
+        let child = command.spawn().expect("redis-server must be installed");
+        eventually(async || TcpStream::connect(address).await.is_ok(), |connected| *connected)
+            .await;
         Redis { address, scheme: "redis", child }
     }
 
-    /// Where it is.
+    /// Returns the URL of the server.
     pub(crate) fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// From now on it has no room for anything.
+    /// Lowers the memory limit, so that the server refuses every write that needs memory.
     pub(crate) async fn fill(&self) {
         let mut connection = TcpStream::connect(self.address).await.unwrap();
         connection.write_all(b"CONFIG SET maxmemory 1\r\n").await.unwrap();
@@ -72,18 +73,18 @@ impl Redis {
         assert_eq!(&answer, b"+OK\r\n");
     }
 
-    /// From now on it answers nothing, though it is there, and takes connections.
+    /// Stops the process, so that it accepts connections but does not answer.
     pub(crate) async fn freeze(&self) {
         self.signal("-STOP").await;
     }
 
-    /// It answers again.
+    /// Continues the process.
     pub(crate) async fn thaw(&self) {
         self.signal("-CONT").await;
     }
 
     async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("it runs").to_string();
+        let id = self.child.id().expect("the server is running").to_string();
         let sent = Command::new("kill").args([signal, &id]).status().await.unwrap();
         assert!(sent.success());
     }

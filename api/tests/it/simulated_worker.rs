@@ -1,4 +1,4 @@
-//! What a worker does to the store, done by hand.
+//! A simulated worker: performs the store operations of a worker.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use store::{
 use crate::env::TestEnv;
 
 impl TestEnv {
-    /// A worker that offers this and knows these actions.
+    /// Adds a worker that offers this capacity and knows these actions.
     pub(crate) async fn worker(&self, map: &str, actions: &[&str]) -> WorkerId {
         let worker = WorkerId::random();
         assert!(matches!(self.heartbeat(&worker, map, actions).await, HeartbeatReply::Renewed(..)));
         worker
     }
 
-    /// The beat of such a worker.
+    /// Sends a heartbeat of such a worker.
     pub(crate) async fn heartbeat(
         &self,
         worker: &WorkerId,
@@ -31,7 +31,7 @@ impl TestEnv {
         let heartbeat = Heartbeat {
             worker: worker.clone(),
             lease: Duration::from_secs(60),
-            name: "hand".to_owned(),
+            name: "simulated".to_owned(),
             version: "1.2.3".to_owned(),
             free: capacity_map.clone(),
             capacity_map,
@@ -49,13 +49,13 @@ impl TestEnv {
         answers[0][0].clone()
     }
 
-    /// Tries to claim a job whose lock is held.
+    /// Tries to claim a job, which must be parked because its lock is held.
     pub(crate) async fn park(&self, worker: &WorkerId, id: JobId) {
         let answer = self.try_claim(worker, id).await;
         assert!(matches!(answer, ClaimAnswer::Parked(_)), "{answer:?}");
     }
 
-    /// Claims a job.
+    /// Claims a job and returns its fencing token.
     pub(crate) async fn claim(&self, worker: &WorkerId, id: JobId) -> FencingToken {
         match &self.try_claim(worker, id).await {
             ClaimAnswer::Claimed(claimed) => claimed.token,
@@ -75,23 +75,23 @@ impl TestEnv {
         );
     }
 
-    /// Ends the run of a job well.
+    /// Finishes a job with a result.
     pub(crate) async fn finish(&self, id: JobId, token: FencingToken, result: Option<Value>) {
         self.end(id, token, Outcome::Done(result)).await;
     }
 
-    /// Ends the run of a job in an error.
+    /// Finishes a job with an error.
     pub(crate) async fn fail(&self, id: JobId, token: FencingToken) {
         let exception = Exception::new("ExitCode", "it exited with 1");
         self.end(id, token, Outcome::Error(exception)).await;
     }
 
-    /// Ends the run of a job because it was asked to.
-    pub(crate) async fn stopped(&self, id: JobId, token: FencingToken) {
+    /// Finishes a job that was cancelled.
+    pub(crate) async fn finish_cancelled(&self, id: JobId, token: FencingToken) {
         self.end(id, token, Outcome::Cancel).await;
     }
 
-    /// Ends the run of a job.
+    /// Finishes a job with any outcome.
     pub(crate) async fn end(&self, id: JobId, token: FencingToken, outcome: Outcome) {
         let follow_up = JobId::random();
         let end = Finish { id, token, outcome, follow_up, jitter: 0.0 };

@@ -1,4 +1,4 @@
-//! Socket.IO, spoken by hand over HTTP polling: what the reference's clients hear.
+//! Socket.IO messages, received with a minimal client over HTTP polling.
 
 use std::collections::VecDeque;
 
@@ -12,19 +12,19 @@ struct Client<'a> {
     env: &'a TestEnv,
     url: String,
     packets: VecDeque<String>,
-    asked: u32,
+    last_ack: u32,
 }
 
 impl Client<'_> {
-    /// Connects; what the server answers to that comes with it.
+    /// Connects, and returns the client and the answer of the server.
     async fn open(env: &TestEnv) -> (Client<'_>, String) {
         let url = format!("{}/socket.io/?EIO=4&transport=polling", env.url);
-        let begin = env.client.get(&url).send().await.unwrap();
-        assert_eq!(begin.status(), 200);
-        let begin = begin.text().await.unwrap();
-        let handshake: Value = serde_json::from_str(begin.strip_prefix('0').unwrap()).unwrap();
+        let response = env.client.get(&url).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let packet = response.text().await.unwrap();
+        let handshake: Value = serde_json::from_str(packet.strip_prefix('0').unwrap()).unwrap();
         let url = format!("{url}&sid={}", handshake["sid"].as_str().unwrap());
-        let mut client = Client { env, url, packets: VecDeque::new(), asked: 0 };
+        let mut client = Client { env, url, packets: VecDeque::new(), last_ack: 0 };
         client.send("40").await;
         let answer = client.packet().await;
         (client, answer)
@@ -43,7 +43,7 @@ impl Client<'_> {
         assert_eq!(answer.text().await.unwrap(), "ok");
     }
 
-    /// The next packet that is no ping.
+    /// Returns the next packet that is not a ping.
     async fn packet(&mut self) -> String {
         loop {
             match self.packets.pop_front() {
@@ -58,17 +58,17 @@ impl Client<'_> {
         }
     }
 
-    /// Asks for something, and gives what is acknowledged.
-    async fn subscribe(&mut self, wanted: &Value) -> Value {
-        self.asked += 1;
-        self.send(&format!("42{}{}", self.asked, json!(["events", wanted]))).await;
-        let answer = self.packet().await;
-        let answer = answer.strip_prefix(&format!("43{}", self.asked)).expect("an acknowledgement");
-        serde_json::from_str(answer).unwrap()
+    /// Subscribes, and returns the acknowledgement.
+    async fn subscribe(&mut self, subscription: &Value) -> Value {
+        self.last_ack += 1;
+        self.send(&format!("42{}{}", self.last_ack, json!(["events", subscription]))).await;
+        let packet = self.packet().await;
+        let ack = packet.strip_prefix(&format!("43{}", self.last_ack)).expect("an acknowledgement");
+        serde_json::from_str(ack).unwrap()
     }
 
-    /// The next message.
-    async fn told(&mut self) -> Value {
+    /// Returns the next message.
+    async fn message(&mut self) -> Value {
         let packet = self.packet().await;
         let message: Value = serde_json::from_str(packet.strip_prefix("42").unwrap()).unwrap();
         let [event, message] = &message.as_array().unwrap()[..] else { panic!("{packet}") };
@@ -78,13 +78,13 @@ impl Client<'_> {
 }
 
 #[tokio::test]
-async fn jobs_are_told_as_they_change_and_never_before() {
+async fn messages_follow_the_changes_of_jobs_and_are_never_early() {
     with_env(async |env| {
         let mut client = Client::connected(env).await;
         assert_eq!(client.subscribe(&json!({"update": "job"})).await, json!([null]));
         let two = json!({"sync": "all", "update": "job"});
-        for wrong in [json!({"update": "jobs"}), json!({}), two] {
-            assert_eq!(client.subscribe(&wrong).await, json!([false]), "{wrong}");
+        for invalid in [json!({"update": "jobs"}), json!({}), two] {
+            assert_eq!(client.subscribe(&invalid).await, json!([false]), "{invalid}");
         }
         let worker = env.worker("default=16", &["gc"]).await;
         for number in 1..=25 {
@@ -94,11 +94,11 @@ async fn jobs_are_told_as_they_change_and_never_before() {
                 "job_id": number, "status": "RUNNING",
                 "function_name": "gc", "scheduled_by": "unknown",
             });
-            assert_eq!(client.told().await, started);
+            assert_eq!(client.message().await, started);
             let shown = env.get_v1(&format!("/job/{number}")).await.json();
             assert_eq!(shown["data"]["jobs"][0]["status"], "RUNNING");
             env.finish(id, token, None).await;
-            assert_eq!(client.told().await, json!({"job_id": number, "status": "FINISHED"}));
+            assert_eq!(client.message().await, json!({"job_id": number, "status": "FINISHED"}));
             let shown = env.get_v1(&format!("/job/{number}")).await.json();
             assert_eq!(shown["data"]["jobs"][0]["status"], "FINISHED");
         }
@@ -107,33 +107,33 @@ async fn jobs_are_told_as_they_change_and_never_before() {
         let progress = json!({"finished": ["a", "b"]});
         env.store.progress(failing, token, &progress).await.unwrap();
         env.fail(failing, token).await;
-        assert_eq!(client.told().await["status"], "RUNNING");
-        assert_eq!(client.told().await, json!({"job_id": 26, "finished_devices": ["a", "b"]}));
+        assert_eq!(client.message().await["status"], "RUNNING");
+        assert_eq!(client.message().await, json!({"job_id": 26, "finished_devices": ["a", "b"]}));
         let failed = json!({"job_id": 26, "status": "EXCEPTION", "exception": "it exited with 1"});
-        assert_eq!(client.told().await, failed);
+        assert_eq!(client.message().await, failed);
         let aborted = env.submit(&json!({"action": "gc"})).await;
         env.command(&format!("/jobs/{aborted}/cancel")).await;
         let message = "Aborted via API call (aborted by unknown)";
-        let told = json!({"job_id": 27, "status": "ABORTED", "message": message});
-        assert_eq!(client.told().await, told);
+        let expected = json!({"job_id": 27, "status": "ABORTED", "message": message});
+        assert_eq!(client.message().await, expected);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_level_hears_the_lines_of_that_level_and_above() {
+async fn a_client_receives_log_lines_of_its_level_and_above() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["gc"]).await;
         let early = env.submit(&json!({"action": "gc"})).await;
         let early_token = env.claim(&worker, early).await;
-        env.log(early, early_token, 0, &["before anybody listened"]).await;
+        env.log(early, early_token, 0, &["before the subscription"]).await;
         let mut client = Client::connected(env).await;
-        let mut deaf = Client::connected(env).await;
+        let mut errors_only = Client::connected(env).await;
         assert_eq!(client.subscribe(&json!({"loglevel": "INFO"})).await, json!([null]));
-        assert_eq!(deaf.subscribe(&json!({"loglevel": "ERROR"})).await, json!([null]));
-        assert_eq!(deaf.subscribe(&json!({"update": "job"})).await, json!([null]));
+        assert_eq!(errors_only.subscribe(&json!({"loglevel": "ERROR"})).await, json!([null]));
+        assert_eq!(errors_only.subscribe(&json!({"update": "job"})).await, json!([null]));
         env.log(early, early_token, 1, &["early"]).await;
-        let line = client.told().await;
+        let line = client.message().await;
         assert!(line.as_str().unwrap().ends_with(" INFO in gc job #1: early"), "{line}");
 
         let id = env.submit(&json!({"action": "gc"})).await;
@@ -142,39 +142,40 @@ async fn a_level_hears_the_lines_of_that_level_and_above() {
         env.log(id, token, 0, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
         env.finish(id, token, None).await;
         for at in 0..250 {
-            let line = client.told().await;
+            let line = client.message().await;
             let end = format!(" INFO in gc job #2: line {at}");
             assert!(line.as_str().unwrap().ends_with(&end), "{line}");
         }
-        // Who listens to errors and jobs has heard of the jobs, and of no line.
-        assert_eq!(deaf.told().await["status"], "RUNNING");
-        assert_eq!(deaf.told().await["status"], "FINISHED");
+        // The client that subscribes to errors and jobs receives no log line.
+        assert_eq!(errors_only.message().await["status"], "RUNNING");
+        assert_eq!(errors_only.message().await["status"], "FINISHED");
     })
     .await;
 }
 
 #[tokio::test]
-async fn pages_from_elsewhere_and_clients_beyond_the_limit_are_not_let_in() {
+async fn pages_of_other_origins_and_clients_beyond_the_limit_are_refused() {
     with_env(async |env| {
         let request = env.client.get(format!("{}/socket.io?EIO=4&transport=polling", env.url));
-        let begin = request.header(ORIGIN, "http://elsewhere").send().await.unwrap();
-        let begin = begin.text().await.unwrap();
-        let handshake: Value = serde_json::from_str(&begin[1..]).unwrap();
+        let response = request.header(ORIGIN, "http://elsewhere").send().await.unwrap();
+        let packet = response.text().await.unwrap();
+        let handshake: Value = serde_json::from_str(&packet[1..]).unwrap();
         let sid = handshake["sid"].as_str().unwrap();
         let url = format!("{}/socket.io/?EIO=4&transport=polling&sid={sid}", env.url);
-        let mut foreign = Client { env, url, packets: VecDeque::new(), asked: 0 };
+        let mut foreign = Client { env, url, packets: VecDeque::new(), last_ack: 0 };
         foreign.send("40").await;
-        assert!(foreign.packet().await.starts_with("44{\"message\":\"a page of another"));
+        let refusal = r#"44{"message":"pages of other origins are not allowed"#;
+        assert!(foreign.packet().await.starts_with(refusal));
 
         let mut clients = Vec::new();
         for _ in 0..8 {
             clients.push(Client::connected(env).await);
         }
         let (_, refused) = Client::open(env).await;
-        assert!(refused.starts_with("44{\"message\":\"as many clients"), "{refused}");
+        assert!(refused.starts_with(r#"44{"message":"the limit of clients"#), "{refused}");
         clients.pop().unwrap().send("1").await;
-        let again = async || Client::open(env).await.1;
-        eventually(again, |answer| answer.starts_with("40")).await;
+        let reconnect = async || Client::open(env).await.1;
+        eventually(reconnect, |answer| answer.starts_with("40")).await;
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! The service itself: where it listens, its health, its metrics.
+//! The service starts, or reports an invalid setting, and serves its health and metrics.
 
 use api::{Config, Exposure, RunError};
 use serde_json::json;
@@ -19,7 +19,7 @@ fn config(listen: &str, namespace: &str) -> Config {
 }
 
 #[tokio::test]
-async fn an_address_that_others_can_reach_is_refused_at_start() {
+async fn a_public_address_without_tokens_is_refused() {
     let open = config("0.0.0.0:0", "test-api-open");
     let refused = api::run(open.clone(), CancellationToken::new()).await;
     let Err(error @ RunError::Open(_)) = refused else { panic!("{refused:?}") };
@@ -36,7 +36,7 @@ async fn an_address_that_others_can_reach_is_refused_at_start() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_names_itself() {
+async fn an_address_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let refused = api::run(config(&address, "test-api-taken"), CancellationToken::new()).await;
@@ -45,7 +45,7 @@ async fn an_address_that_is_taken_names_itself() {
 }
 
 #[tokio::test]
-async fn a_store_address_that_is_none_names_its_setting() {
+async fn an_invalid_store_url_is_reported_with_its_setting() {
     let mut config = config("127.0.0.1:0", "test-api-wrong");
     config.store.redis_url = "http://somewhere".to_owned();
     let message = api::run(config, CancellationToken::new()).await.unwrap_err().to_string();
@@ -53,7 +53,7 @@ async fn a_store_address_that_is_none_names_its_setting() {
 }
 
 #[tokio::test]
-async fn an_admin_address_that_is_taken_ends_the_service() {
+async fn an_admin_address_in_use_ends_the_service() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut config = config("127.0.0.1:0", "test-api-admin");
     let address = service::settings::OptionalAddress(Some(taken.local_addr().unwrap()));
@@ -63,7 +63,7 @@ async fn an_admin_address_that_is_taken_ends_the_service() {
 }
 
 #[tokio::test]
-async fn health_and_metrics_are_told_on_a_port_of_their_own() {
+async fn health_and_metrics_are_served_on_the_admin_address() {
     with_env(async |env| {
         let ready = async || send(env.client.get(format!("{}/readyz", env.admin))).await;
         let ready = eventually(ready, |answer| answer.status == 200).await;

@@ -1,4 +1,4 @@
-//! Submitting jobs, one at a time and many at once.
+//! Jobs are submitted, one by one and in batches.
 
 use std::collections::HashSet;
 
@@ -14,19 +14,19 @@ async fn count(env: &TestEnv) -> u64 {
 }
 
 #[tokio::test]
-async fn a_job_is_answered_as_it_was_asked_and_is_in_the_store() {
+async fn a_submitted_job_has_its_values_and_is_stored() {
     with_env(async |env| {
-        let asked = json!({
+        let submission = json!({
             "action": "scan", "parameters": {"a": [1, {"b": null}]}, "retries": 2,
             "capacityMap": {"scan": 1}, "deadline": "15m", "stopTimeout": "5s",
             "scheduledAt": "2100-01-01T00:00:00Z", "priority": "high", "comment": "c",
             "ticketRef": "t", "uniqueKey": "u", "expiresAt": "2100-01-01T00:00:01Z",
             "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "fail", "strictLease": true,
         });
-        let answer = env.post("/jobs", &asked).await;
+        let answer = env.post("/jobs", &submission).await;
         assert_eq!(answer.status, 202);
         let job = answer.json();
-        for (name, value) in asked.as_object().unwrap() {
+        for (name, value) in submission.as_object().unwrap() {
             if name != "retries" {
                 assert_eq!(job[name], *value, "{name}");
             }
@@ -41,13 +41,13 @@ async fn a_job_is_answered_as_it_was_asked_and_is_in_the_store() {
         for detail in ["waitingFor", "children"] {
             shown.as_object_mut().unwrap().remove(detail);
         }
-        assert_eq!(shown, job, "what is answered is what the store has");
+        assert_eq!(shown, job, "the response equals the stored job");
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_body_needs_no_type_and_may_say_its_character_set() {
+async fn a_body_needs_no_content_type_and_can_have_a_character_set() {
     with_env(async |env| {
         let types = [None, Some("application/json; charset=utf-8"), Some("application/x+json")];
         for kind in types {
@@ -60,7 +60,7 @@ async fn a_body_needs_no_type_and_may_say_its_character_set() {
 }
 
 #[tokio::test]
-async fn what_an_action_has_by_default_is_filled_in_unless_the_client_says_otherwise() {
+async fn the_defaults_of_the_action_apply_unless_the_job_sets_a_value() {
     with_env(async |env| {
         let action: ActionName = "scan".parse().unwrap();
         let defaults: ActionDefaults = serde_json::from_value(json!({
@@ -73,7 +73,7 @@ async fn what_an_action_has_by_default_is_filled_in_unless_the_client_says_other
         let id = job["id"].as_str().unwrap().parse().unwrap();
         let kept = env.store.job(id).await.unwrap().unwrap();
         assert_eq!(kept.class.as_str(), "scan=1");
-        assert_eq!(job["capacityMap"], Value::Null, "it shows what the client gave");
+        assert_eq!(job["capacityMap"], Value::Null, "the submitted value is shown");
         assert_eq!((&job["retriesTotal"], &job["deadline"]), (&json!(3), &json!("1m")));
         assert_eq!(job["stopTimeout"], "2s");
 
@@ -91,19 +91,19 @@ async fn what_an_action_has_by_default_is_filled_in_unless_the_client_says_other
 }
 
 #[tokio::test]
-async fn jobs_that_come_at_the_same_time_each_get_their_own_answer() {
+async fn concurrent_submissions_each_get_their_own_job() {
     with_env(async |env| {
-        let mut asking: JoinSet<(usize, Answer)> = JoinSet::new();
+        let mut requests: JoinSet<(usize, Answer)> = JoinSet::new();
         for at in 0..200 {
             let body = json!({"action": "noop", "parameters": {"at": at}});
             let request = env.client.post(env.at("/jobs")).json(&body);
-            asking.spawn(async move { (at, send(request).await) });
+            requests.spawn(async move { (at, send(request).await) });
         }
         let mut numbers = HashSet::new();
-        for (at, answer) in asking.join_all().await {
+        for (at, answer) in requests.join_all().await {
             assert_eq!(answer.status, 202);
             let job = answer.json();
-            assert_eq!(job["parameters"], json!({"at": at}), "each has its own answer");
+            assert_eq!(job["parameters"], json!({"at": at}));
             numbers.insert(job["number"].as_u64().unwrap());
         }
         assert_eq!(numbers, (1..=200).collect());
@@ -113,18 +113,18 @@ async fn jobs_that_come_at_the_same_time_each_get_their_own_answer() {
 }
 
 #[tokio::test]
-async fn one_class_too_many_is_refused_and_harms_no_other_submission() {
+async fn one_class_too_many_is_refused_and_other_submissions_succeed() {
     with_env(async |env| {
         let of_type = |at: u32| json!({"action": "noop", "capacityMap": {(format!("t{at}")): 1}});
-        let most: Vec<Value> = (0..256).map(of_type).collect();
-        assert_eq!(env.post("/jobs/batch", &json!({"jobs": most})).await.status, 202);
+        let allowed: Vec<Value> = (0..256).map(of_type).collect();
+        assert_eq!(env.post("/jobs/batch", &json!({"jobs": allowed})).await.status, 202);
 
-        let mut asking = JoinSet::new();
+        let mut requests = JoinSet::new();
         for at in 246..266 {
             let request = env.client.post(env.at("/jobs")).json(&of_type(at));
-            asking.spawn(async move { (at, send(request).await) });
+            requests.spawn(async move { (at, send(request).await) });
         }
-        for (at, answer) in asking.join_all().await {
+        for (at, answer) in requests.join_all().await {
             if at < 256 {
                 assert_eq!(answer.status, 202, "{}", answer.text);
             } else {
@@ -137,7 +137,7 @@ async fn one_class_too_many_is_refused_and_harms_no_other_submission() {
 }
 
 #[tokio::test]
-async fn a_batch_is_answered_in_its_order() {
+async fn the_jobs_of_a_batch_are_returned_in_order() {
     with_env(async |env| {
         let job = |at: u32| json!({"action": "noop", "parameters": {"at": at}});
         let jobs: Vec<Value> = (0..2_345).map(job).collect();
@@ -157,7 +157,7 @@ async fn a_batch_is_answered_in_its_order() {
 }
 
 #[tokio::test]
-async fn a_batch_may_be_empty_and_may_have_ten_thousand_jobs() {
+async fn a_batch_can_be_empty_or_have_ten_thousand_jobs() {
     with_env(async |env| {
         let answer = env.post("/jobs/batch", &json!({"jobs": []})).await;
         assert_eq!((answer.status, answer.json()), (202, json!({"jobs": []})));
@@ -169,7 +169,7 @@ async fn a_batch_may_be_empty_and_may_have_ten_thousand_jobs() {
 }
 
 #[tokio::test]
-async fn a_batch_with_one_wrong_job_leaves_nothing_behind() {
+async fn a_batch_with_one_invalid_job_creates_nothing() {
     with_env(async |env| {
         let mut jobs = vec![json!({"action": "noop"}); 150];
         jobs[123] = json!({"action": "noop", "retries": 101});

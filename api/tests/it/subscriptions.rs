@@ -1,4 +1,4 @@
-//! Subscriptions over HTTP: set, shown, tried; their secrets are shown once.
+//! Subscriptions are set, listed, paused and tested. A secret is shown only once.
 
 use domain::access_tokens::Role;
 use domain::job::Status;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use store::{MAX_SUBSCRIPTIONS, SetSubscription};
 
 use crate::env::{TestEnv, eventually, id_of, send, with_env};
-use crate::token_files::guarded;
+use crate::token_files::with_tokens;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -20,44 +20,44 @@ async fn set(env: &TestEnv, body: &Value) -> Value {
 async fn a_subscription_is_set_shown_listed_changed_and_deleted() {
     with_env(async |env| {
         assert_eq!(env.get("/subscriptions").await.json(), json!({"subscriptions": []}));
-        let made = set(env, &json!({"name": "ops", "url": "https://example.org/x"})).await;
-        let secret = made["secret"].as_str().unwrap().to_owned();
+        let created = set(env, &json!({"name": "ops", "url": "https://example.org/x"})).await;
+        let secret = created["secret"].as_str().unwrap().to_owned();
         assert!(secret.starts_with("whsec_"), "{secret}");
         let mut shown = json!({
-            "id": made["id"], "name": "ops", "url": "https://example.org/x", "events": [],
+            "id": created["id"], "name": "ops", "url": "https://example.org/x", "events": [],
             "filter": {"action": null, "job": null, "status": []}, "retries": 10,
             "backoff": {"base": "10s", "max": "1h"}, "paused": false, "waiting": 0,
             "delivered": 0, "failed": 0, "dropped": 0, "cuts": 0, "lastDelivered": null,
-            "lastFailure": null, "lastCut": null, "createdAt": made["createdAt"],
-            "lastUpdated": made["lastUpdated"],
+            "lastFailure": null, "lastCut": null, "createdAt": created["createdAt"],
+            "lastUpdated": created["lastUpdated"],
         });
         assert_eq!(env.get("/subscriptions/ops").await.json(), shown);
         shown["secret"] = json!(secret);
-        assert_eq!(made, shown);
+        assert_eq!(created, shown);
 
-        let whole = json!({
+        let all_fields = json!({
             "name": "ops", "url": "https://example.org/y", "events": ["worker", "job"],
             "filter": {"action": "scan", "status": ["error", "done"], "job": null},
             "retries": 0, "backoff": {"base": "2s", "max": "1m"}, "paused": true,
         });
-        let changed = set(env, &whole).await;
-        assert_eq!((&changed["id"], changed.get("secret")), (&made["id"], None));
+        let changed = set(env, &all_fields).await;
+        assert_eq!((&changed["id"], changed.get("secret")), (&created["id"], None));
         for field in ["url", "retries", "backoff", "paused"] {
-            assert_eq!(changed[field], whole[field], "{field}");
+            assert_eq!(changed[field], all_fields[field], "{field}");
         }
         assert_eq!(changed["events"], json!(["job", "worker"]));
         assert_eq!(changed["filter"]["status"], json!(["done", "error"]));
         let resumed = env.command("/subscriptions/ops/resume").await;
         assert_eq!((resumed.status, &resumed.json()["paused"]), (202, &json!(false)));
         assert_eq!(env.command("/subscriptions/ops/pause").await.json()["paused"], true);
-        let same = set(env, &json!({"name": "ops", "url": "https://example.org/y"})).await;
-        assert_eq!(same["paused"], true, "what is not said stays");
+        let again = set(env, &json!({"name": "ops", "url": "https://example.org/y"})).await;
+        assert_eq!(again["paused"], true, "it stays paused");
 
         let short =
             json!({"name": "a", "url": "http://a", "secret": SECRET, "backoff": {"max": "5s"}});
         let short = set(env, &short).await;
         assert_eq!(short["backoff"], json!({"base": "5s", "max": "5s"}));
-        assert_eq!(short.get("secret"), None, "whoever gave it has it");
+        assert_eq!(short.get("secret"), None, "a secret that the client sent is not returned");
         let list = env.get("/subscriptions/").await.json();
         let names: Vec<&Value> =
             list["subscriptions"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
@@ -72,14 +72,14 @@ async fn a_subscription_is_set_shown_listed_changed_and_deleted() {
                 assert_eq!(answer.code(), "404 NO_SUCH_SUBSCRIPTION", "{what}");
             }
         }
-        let anew = set(env, &json!({"name": "ops", "url": "http://b"})).await;
-        assert_ne!((&anew["id"], &anew["secret"]), (&made["id"], &made["secret"]));
+        let recreated = set(env, &json!({"name": "ops", "url": "http://b"})).await;
+        assert_ne!((&recreated["id"], &recreated["secret"]), (&created["id"], &created["secret"]));
     })
     .await;
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_subscription_is_refused_by_its_field_and_not_repeated() {
+async fn an_invalid_subscription_is_refused_without_repeating_its_secrets() {
     with_env(async |env| {
         let long = format!("http://a/{}", "x".repeat(2048));
         let cases = [
@@ -125,7 +125,7 @@ async fn what_is_wrong_with_a_subscription_is_refused_by_its_field_and_not_repea
             (
                 json!({"name": "a", "url": "http://a", "backoff": {"base": "2h"}}),
                 "backoff.base",
-                "1h unless",
+                "1h by default",
             ),
             (json!({"name": "a", "url": "http://a", "paused": 1}), "paused", ""),
         ];
@@ -142,14 +142,14 @@ async fn what_is_wrong_with_a_subscription_is_refused_by_its_field_and_not_repea
 }
 
 #[tokio::test]
-async fn there_are_never_more_than_may_be() {
+async fn the_number_of_subscriptions_is_limited() {
     with_env(async |env| {
         let spec = json!({"url": "http://a", "filter": {}, "retries": 0, "backoff": {}});
         for number in 0..MAX_SUBSCRIPTIONS {
             let (name, spec) = (format!("s{number}"), serde_json::from_value(spec.clone()));
             let (name, spec) = (name.parse().unwrap(), spec.unwrap());
-            let wanted = SetSubscription { name, spec, secret: None, paused: None };
-            env.store.set_subscription(&wanted).await.unwrap();
+            let subscription = SetSubscription { name, spec, secret: None, paused: None };
+            env.store.set_subscription(&subscription).await.unwrap();
         }
         let more = json!({"name": "more", "url": "http://a"});
         assert_eq!(env.post("/subscriptions", &more).await.code(), "409 CONFLICT");
@@ -159,20 +159,20 @@ async fn there_are_never_more_than_may_be() {
 }
 
 #[tokio::test]
-async fn who_may_has_a_test_sent_and_nobody_is_shown_the_secret_again() {
-    guarded(async |env, tokens| {
+async fn an_operator_can_send_a_test_message_and_the_secret_is_not_shown_again() {
+    with_tokens(async |env, tokens| {
         let [vera, otto, anna] = Role::ALL.map(|role| tokens.of(role));
         let body = json!({"name": "ops", "url": "http://a/hunter2", "secret": SECRET});
-        let refused = send(env.asks("POST", "/subscriptions", otto).json(&body)).await;
+        let refused = send(env.request_as("POST", "/subscriptions", otto).json(&body)).await;
         assert_eq!(refused.code(), "403 NOT_AUTHORIZED");
-        let made = send(env.asks("POST", "/subscriptions", anna).json(&body)).await;
-        assert_eq!(made.status, 202, "{}", made.text);
+        let created = send(env.request_as("POST", "/subscriptions", anna).json(&body)).await;
+        assert_eq!(created.status, 202, "{}", created.text);
         for path in ["/subscriptions", "/subscriptions/ops"] {
-            assert_eq!(env.asked("GET", path, otto).await.code(), "403 NOT_AUTHORIZED", "{path}");
+            assert_eq!(env.send_as("GET", path, otto).await.code(), "403 NOT_AUTHORIZED", "{path}");
         }
-        let refused = env.asked("POST", "/subscriptions/ops/test", vera).await;
+        let refused = env.send_as("POST", "/subscriptions/ops/test", vera).await;
         assert_eq!(refused.code(), "403 NOT_AUTHORIZED");
-        let tested = env.asked("POST", "/subscriptions/ops/test", otto).await;
+        let tested = env.send_as("POST", "/subscriptions/ops/test", otto).await;
         assert_eq!(tested.status, 202, "{}", tested.text);
         let job = tested.json();
         assert_eq!(
@@ -183,14 +183,14 @@ async fn who_may_has_a_test_sent_and_nobody_is_shown_the_secret_again() {
         let kept = env.store.job(id_of(&job)).await.unwrap().unwrap();
         assert_eq!((kept.status, kept.retries_left), (Status::Waiting, 10));
 
-        let audit = async || env.asked("GET", "/audit", anna).await.text;
+        let audit = async || env.send_as("GET", "/audit", anna).await.text;
         let audit = eventually(audit, |text| text.contains("/subscriptions/ops/test")).await;
         let shown = [
-            made.text,
+            created.text,
             audit,
-            env.asked("GET", "/subscriptions", anna).await.text,
-            env.asked("GET", "/subscriptions/ops", anna).await.text,
-            env.asked("GET", "/jobs", vera).await.text,
+            env.send_as("GET", "/subscriptions", anna).await.text,
+            env.send_as("GET", "/subscriptions/ops", anna).await.text,
+            env.send_as("GET", "/jobs", vera).await.text,
         ];
         for text in &shown {
             assert!(!text.contains(SECRET), "{text}");

@@ -1,17 +1,17 @@
-//! TLS, with certificates made for the test: to clients, and to a store that speaks it.
+//! TLS to clients and to the store, with generated certificates.
 
 use api::Exposure;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client};
 
 use crate::api_process::output_of;
-use crate::env::{PATIENCE, TestEnv, eventually, free_address, redis_url, with_env_exposed};
+use crate::env::{TIMEOUT, TestEnv, eventually, free_address, redis_url, with_env_exposed};
 use crate::redis_server::Redis;
 use crate::token_files::Directory;
 
 const LOOPBACK: &str = "127.0.0.1";
 
-/// Who signs certificates.
+/// A certificate authority.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -25,7 +25,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A certificate for this address, and its key.
+    /// Returns a certificate for this address, and its key.
     fn sign(&self, address: impl std::fmt::Display) -> (String, String) {
         let names = vec![address.to_string()];
         let key = KeyPair::generate().unwrap();
@@ -33,10 +33,10 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// A client that trusts this authority alone, and keeps its connections to itself.
+    /// Returns a client that trusts only this authority and has its own connections.
     fn client(&self) -> Client {
         let root = Certificate::from_pem(self.pem().as_bytes()).unwrap();
-        Client::builder().tls_certs_only([root]).timeout(PATIENCE).build().unwrap()
+        Client::builder().tls_certs_only([root]).timeout(TIMEOUT).build().unwrap()
     }
 }
 
@@ -55,7 +55,7 @@ async fn answers(env: &TestEnv, client: &Client) -> bool {
 }
 
 #[tokio::test]
-async fn it_serves_tls_and_nothing_else() {
+async fn only_tls_connections_are_accepted() {
     let (directory, authority, other) = (Directory::new(), Authority::new(), Authority::new());
     with_env_exposed(&redis_url(), exposure(&directory, &authority), async |env| {
         assert!(answers(env, &authority.client()).await);
@@ -66,18 +66,18 @@ async fn it_serves_tls_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_shown_to_new_connections_and_drops_no_old_one() {
+async fn a_new_certificate_is_used_for_new_connections_and_existing_ones_stay_open() {
     let (directory, old, new) = (Directory::new(), Authority::new(), Authority::new());
     with_env_exposed(&redis_url(), exposure(&directory, &old), async |env| {
-        // It keeps its connection, which stays good though its authority is no longer the one.
+        // This client keeps its connection, so it can continue after the change.
         let before = old.client();
         assert!(answers(env, &before).await);
         let (certificate, key) = new.sign(LOOPBACK);
-        // Half of the change fits the other half not, and changes nothing.
+        // A certificate that does not match the key is ignored.
         directory.write("cert.pem", &certificate);
         assert!(answers(env, &before).await);
         directory.write("key.pem", &key);
-        eventually(async || answers(env, &new.client()).await, |good| *good).await;
+        eventually(async || answers(env, &new.client()).await, |answers| *answers).await;
         assert!(answers(env, &before).await);
         assert!(!answers(env, &old.client()).await);
     })
@@ -85,7 +85,7 @@ async fn a_new_certificate_is_shown_to_new_connections_and_drops_no_old_one() {
 }
 
 #[tokio::test]
-async fn files_that_are_none_stop_the_start_and_name_themselves() {
+async fn invalid_tls_files_are_named_at_start() {
     let (directory, authority) = (Directory::new(), Authority::new());
     let (certificate, key) = authority.sign(LOOPBACK);
     let certificate = directory.write("cert.pem", &certificate);
@@ -105,14 +105,14 @@ async fn files_that_are_none_stop_the_start_and_name_themselves() {
         };
         let (certificate, key) = (text(certificate), text(key));
         let flags = ["--tls-cert", &certificate, "--tls-key", &key];
-        let (said, status) = output_of(&flags, &[], "serving the API").await;
-        assert!(said.contains(why), "{why}: {said}");
-        assert_eq!(status.and_then(|status| status.code()), Some(1), "{said}");
+        let (output, status) = output_of(&flags, &[], "serving the API").await;
+        assert!(output.contains(why), "{why}: {output}");
+        assert_eq!(status.and_then(|status| status.code()), Some(1), "{output}");
     }
 }
 
 #[tokio::test]
-async fn a_store_behind_tls_is_trusted_from_its_authority_only() {
+async fn the_certificate_of_the_store_must_be_of_the_configured_authority() {
     let (directory, authority, other) = (Directory::new(), Authority::new(), Authority::new());
     let address = free_address();
     let (certificate, key) = authority.sign(address.ip());
@@ -121,15 +121,15 @@ async fn a_store_behind_tls_is_trusted_from_its_authority_only() {
     let files = [directory.write("cert.pem", &certificate), directory.write("key.pem", &key)];
     let redis = Redis::start_tls(address, &files, &ca).await;
     let url = redis.url();
-    for (ca, enough) in [(&ca, "jobs answered 202 are lost"), (&wrong, "the store does not answer")]
-    {
+    let cases = [(&ca, "jobs answered 202 are lost"), (&wrong, "the store does not answer")];
+    for (ca, expected) in cases {
         let environment = [
             ("CAPSTAN_REDIS_URL", url.as_str()),
             ("CAPSTAN_REDIS_CA", ca.to_str().unwrap()),
             ("CAPSTAN_LOG", "debug"),
         ];
-        let (text, status) = output_of(&[], &environment, enough).await;
-        assert!(text.contains(enough), "{text}");
-        assert_eq!(status, None, "it goes on: {text}");
+        let (text, status) = output_of(&[], &environment, expected).await;
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(status, None, "the service keeps running: {text}");
     }
 }

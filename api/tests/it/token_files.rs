@@ -1,4 +1,4 @@
-//! Files for a test: tokens of each role, and whatever else; gone when the test is over.
+//! Temporary files of a test, such as a tokens file with one token for each role.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use reqwest::{Method, RequestBuilder};
 
 use crate::env::{Answer, TestEnv, redis_url, send, with_env_exposed};
 
-/// A directory of a test's own.
+/// A temporary directory, removed on drop.
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
@@ -19,12 +19,12 @@ impl Directory {
         Directory(path)
     }
 
-    /// Where a file of it is.
+    /// Returns the path of a file in it.
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    /// Writes a file as one step.
+    /// Writes a file atomically and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let (new, path) = (self.at(&format!("{name}.new")), self.at(name));
         std::fs::write(&new, text).unwrap();
@@ -39,7 +39,8 @@ impl Drop for Directory {
     }
 }
 
-/// A token of each role, called `vera` (viewer), `otto` (operator), `anna` (admin).
+/// A tokens file with one token for each role: `vera` (viewer), `otto` (operator) and `anna`
+/// (admin).
 pub(crate) struct Tokens {
     directory: Directory,
     secrets: Vec<(Role, AccessToken)>,
@@ -64,12 +65,12 @@ impl Tokens {
         self.directory.at("tokens")
     }
 
-    /// Puts these lines in the place of all.
+    /// Replaces the lines of the file.
     pub(crate) fn write(&self, lines: &[String]) {
         self.directory.write("tokens", &(lines.join("\n") + "\n"));
     }
 
-    /// The token of a role.
+    /// Returns the token of a role.
     pub(crate) fn of(&self, role: Role) -> &str {
         self.secrets.iter().find(|(known, _)| *known == role).unwrap().1.reveal()
     }
@@ -79,27 +80,27 @@ impl Tokens {
     }
 }
 
-/// Settings with these tokens.
+/// Returns access settings with this tokens file.
 pub(crate) fn exposure(tokens: &Path) -> Exposure {
     Exposure { tokens: Some(tokens.to_owned()), ..Exposure::default() }
 }
 
-/// Runs a test in a env where one must say who one is.
-pub(crate) async fn guarded(test: impl AsyncFnOnce(&TestEnv, &Tokens)) {
+/// Runs a test whose API requires tokens.
+pub(crate) async fn with_tokens(test: impl AsyncFnOnce(&TestEnv, &Tokens)) {
     let tokens = Tokens::new();
     let redis = redis_url();
     with_env_exposed(&redis, tokens.exposure(), async |env| test(env, &tokens).await).await;
 }
 
 impl TestEnv {
-    /// A request to a path of the v0 surface, with a token.
-    pub(crate) fn asks(&self, method: &str, path: &str, token: &str) -> RequestBuilder {
+    /// Returns a request to a path of the v0 surface, with a token.
+    pub(crate) fn request_as(&self, method: &str, path: &str, token: &str) -> RequestBuilder {
         let method: Method = method.parse().unwrap();
         self.client.request(method, self.at(path)).bearer_auth(token)
     }
 
-    /// Its answer.
-    pub(crate) async fn asked(&self, method: &str, path: &str, token: &str) -> Answer {
-        send(self.asks(method, path, token)).await
+    /// Sends a request to a path of the v0 surface, with a token.
+    pub(crate) async fn send_as(&self, method: &str, path: &str, token: &str) -> Answer {
+        send(self.request_as(method, path, token)).await
     }
 }

@@ -1,4 +1,4 @@
-//! The CNaaS-NMS surface, `/api/v1.0`, as clients see it.
+//! Tests of the CNaaS-NMS surface, `/api/v1.0`.
 
 mod abort;
 mod fixtures;

@@ -1,11 +1,11 @@
-//! Why a job waits for others: a test for each reason.
+//! The reasons why a job waits for other jobs, locks and pauses.
 
 use domain::job::{JobId, Outcome};
 use serde_json::{Value, json};
 
 use crate::env::{TestEnv, with_env};
 
-async fn why(env: &TestEnv, id: JobId) -> String {
+async fn reason(env: &TestEnv, id: JobId) -> String {
     let job = env.show(id).await;
     let reason = &job["waitingFor"];
     let text = |name: &str| reason[name].as_str().unwrap_or("-").to_owned();
@@ -13,7 +13,7 @@ async fn why(env: &TestEnv, id: JobId) -> String {
 }
 
 #[tokio::test]
-async fn a_job_waits_for_those_it_depends_on_and_for_what_carries_them_on() {
+async fn a_job_waits_for_its_dependencies_and_for_their_retries() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let noop = json!({"action": "noop", "retries": 1});
@@ -28,7 +28,7 @@ async fn a_job_waits_for_those_it_depends_on_and_for_what_carries_them_on() {
         let expires = "; it expires at 2100-01-01T00:00:00Z";
         let (a, b, c) = (named(0), named(1), named(2));
         let message = format!("it depends on {a} waiting; {b} waiting; {c} waiting; and 2 more");
-        assert_eq!(why(env, waits).await, format!("dependency: {message}{expires}"));
+        assert_eq!(reason(env, waits).await, format!("dependency: {message}{expires}"));
 
         let mut tokens = Vec::new();
         for id in &ids {
@@ -41,13 +41,13 @@ async fn a_job_waits_for_those_it_depends_on_and_for_what_carries_them_on() {
         let next: JobId = env.show(ids[1]).await["followUpID"].as_str().unwrap().parse().unwrap();
         let carries = format!("job 7 ({next}), which retries job 2 and is waiting");
         let message = format!("it depends on {carries}; {} running", named(4));
-        assert_eq!(why(env, waits).await, format!("dependency: {message}{expires}"));
+        assert_eq!(reason(env, waits).await, format!("dependency: {message}{expires}"));
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_job_that_waits_for_the_end_of_another_does_not_wait_for_one_that_failed() {
+async fn a_job_that_requires_finished_dependencies_does_not_wait_for_a_failed_one() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let noop = json!({"action": "noop"});
@@ -58,13 +58,13 @@ async fn a_job_that_waits_for_the_end_of_another_does_not_wait_for_one_that_fail
         env.fail(fails, token).await;
         env.claim(&worker, runs).await;
         let message = format!("dependency: it depends on job 2 ({runs}), which is running");
-        assert_eq!(why(env, waits).await, message);
+        assert_eq!(reason(env, waits).await, message);
     })
     .await;
 }
 
 #[tokio::test]
-async fn one_whose_dependency_has_a_unique_key_waits_for_the_job_that_has_it() {
+async fn a_job_whose_dependency_has_a_taken_unique_key_waits_for_the_job_that_has_it() {
     with_env(async |env| {
         let unique = json!({"action": "noop", "uniqueKey": "u"});
         let first = env.submit(&unique).await;
@@ -72,13 +72,13 @@ async fn one_whose_dependency_has_a_unique_key_waits_for_the_job_that_has_it() {
         let jobs = env.post("/jobs/batch", &json!({"jobs": jobs})).await.json();
         let waits = jobs["jobs"][1]["id"].as_str().unwrap().parse().unwrap();
         let message = format!("dependency: it depends on job 1 ({first}), which is waiting");
-        assert_eq!(why(env, waits).await, message);
+        assert_eq!(reason(env, waits).await, message);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_job_that_has_done_its_part_waits_for_its_children() {
+async fn a_parent_that_has_run_waits_for_its_children() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let parent = env.submit(&json!({"action": "noop"})).await;
@@ -86,51 +86,53 @@ async fn a_job_that_has_done_its_part_waits_for_its_children() {
         let child = json!({"action": "noop", "parent": parent});
         let ids = [env.submit(&child).await, env.submit(&child).await];
         env.end(parent, token, Outcome::Await(None)).await;
-        assert_eq!(why(env, parent).await, "children: 2 of its children have not finished");
+        assert_eq!(reason(env, parent).await, "children: 2 of its children have not finished");
         let token = env.claim(&worker, ids[0]).await;
         env.finish(ids[0], token, None).await;
-        assert_eq!(why(env, parent).await, "children: 1 of its children has not finished");
+        assert_eq!(reason(env, parent).await, "children: 1 of its children has not finished");
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_job_whose_action_or_class_is_paused_waits_for_that() {
+async fn a_job_waits_while_its_action_or_class_is_paused() {
     with_env(async |env| {
         let id = env.submit(&json!({"action": "noop"})).await;
         env.command("/queues/default=1/pause").await;
-        assert_eq!(why(env, id).await, "paused: class default=1 is paused");
+        assert_eq!(reason(env, id).await, "paused: class default=1 is paused");
         env.command("/actions/noop/pause").await;
-        assert_eq!(why(env, id).await, "paused: action noop is paused");
+        assert_eq!(reason(env, id).await, "paused: action noop is paused");
         env.command("/queues/default=1/resume").await;
         env.command("/actions/noop/resume").await;
-        assert_eq!(why(env, id).await, "capacity: no live worker offers default=1");
+        assert_eq!(reason(env, id).await, "capacity: no live worker offers default=1");
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_job_that_needs_a_lock_says_who_holds_it_and_how_many_go_before() {
+async fn the_reason_names_the_holder_of_a_lock_and_counts_the_jobs_ahead() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
-        let asked = json!({"action": "noop", "locks": ["devices"]});
         let mut ids = Vec::new();
-        for _ in 0..3 {
-            ids.push(env.submit(&asked).await);
+        for day in 1..=3 {
+            // The wait queue has the order of the due times.
+            let due = format!("2020-01-0{day}T00:00:00Z");
+            let job = json!({"action": "noop", "locks": ["devices"], "scheduledAt": due});
+            ids.push(env.submit(&job).await);
         }
         let token = env.claim(&worker, ids[0]).await;
         let held = format!("lock: lock devices is held by job 1 ({})", ids[0]);
-        assert_eq!(why(env, ids[1]).await, held, "it is offered, and cannot run");
+        assert_eq!(reason(env, ids[1]).await, held, "the job is offered, but its lock is held");
         env.park(&worker, ids[1]).await;
         env.park(&worker, ids[2]).await;
-        assert_eq!(why(env, ids[1]).await, held);
-        assert_eq!(why(env, ids[2]).await, format!("{held}; 1 ahead of it in the wait queue"));
+        assert_eq!(reason(env, ids[1]).await, held);
+        assert_eq!(reason(env, ids[2]).await, format!("{held}; 1 ahead of it in the wait queue"));
         env.command(&format!("/jobs/{}/cancel", ids[0])).await;
-        assert_eq!(why(env, ids[1]).await, format!("{held}, which is stopping"));
+        assert_eq!(reason(env, ids[1]).await, format!("{held}, which is stopping"));
         env.finish(ids[0], token, None).await;
-        assert_eq!(why(env, ids[1]).await, "queue: 0 ahead of it");
+        assert_eq!(reason(env, ids[1]).await, "queue: 0 ahead of it");
         let free = "lock: lock devices is free; 1 ahead of it in the wait queue";
-        assert_eq!(why(env, ids[2]).await, free);
+        assert_eq!(reason(env, ids[2]).await, free);
     })
     .await;
 }
@@ -141,7 +143,7 @@ async fn permits(env: &TestEnv, name: &str, permits: Value) {
 }
 
 #[tokio::test]
-async fn a_job_that_needs_several_permits_says_how_many_there_are() {
+async fn the_reason_counts_the_permits_of_a_lock() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         permits(env, "licences", json!(3)).await;
@@ -150,21 +152,25 @@ async fn a_job_that_needs_several_permits_says_how_many_there_are() {
         env.claim(&worker, two).await;
         env.park(&worker, also).await;
         let message = "it needs 2 permits: 2 of the 3 permits of lock licences are held by";
-        assert_eq!(why(env, also).await, format!("lock: {message} job 1 ({two})"));
+        assert_eq!(reason(env, also).await, format!("lock: {message} job 1 ({two})"));
         let offered = env.submit(&needs(3)).await;
         let held = message.replace("it needs 2", "it needs 3");
         let held = format!("lock: {held} job 1 ({two}); 1 ahead of it in the wait queue");
-        assert_eq!(why(env, offered).await, held, "it will stand behind the other");
+        assert_eq!(
+            reason(env, offered).await,
+            held,
+            "the job is offered, and will wait for the other"
+        );
         permits(env, "licences", Value::Null).await;
         let message = "lock: it needs 2 permits of lock licences, which has 1 permit";
-        assert_eq!(why(env, also).await, message);
-        assert_eq!(why(env, offered).await, message.replace("needs 2", "needs 3"));
+        assert_eq!(reason(env, also).await, message);
+        assert_eq!(reason(env, offered).await, message.replace("needs 2", "needs 3"));
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_job_over_the_limit_of_its_action_says_so() {
+async fn the_reason_names_the_limit_of_the_action() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         permits(env, "action:noop", json!(1)).await;
@@ -172,32 +178,32 @@ async fn a_job_over_the_limit_of_its_action_says_so() {
         let (runs, waits) = (env.submit(&noop).await, env.submit(&noop).await);
         env.claim(&worker, runs).await;
         let message = format!("lock: the limit of action noop is held by job 1 ({runs})");
-        assert_eq!(why(env, waits).await, message);
+        assert_eq!(reason(env, waits).await, message);
         env.park(&worker, waits).await;
-        assert_eq!(why(env, waits).await, message);
+        assert_eq!(reason(env, waits).await, message);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_job_behind_its_own_share_says_so_unless_nobody_could_run_it() {
+async fn the_reason_is_the_fairness_group_unless_no_worker_could_run_the_job() {
     with_env(async |env| {
         let jobs = vec![json!({"action": "noop", "fairnessKey": "a"}); 66];
         let jobs = env.post("/jobs/batch", &json!({"jobs": jobs})).await.json();
         let others = env.submit(&json!({"action": "noop", "fairnessKey": "b"})).await;
         let id = |at: usize| jobs["jobs"][at]["id"].as_str().unwrap().parse::<JobId>().unwrap();
-        let nobody = "capacity: no live worker offers default=1";
-        assert_eq!(why(env, id(65)).await, nobody);
+        let no_worker = "capacity: no live worker offers default=1";
+        assert_eq!(reason(env, id(65)).await, no_worker);
         env.worker("default=16", &["noop"]).await;
         let mut behind = Vec::new();
         for at in 0..66 {
-            let why = why(env, id(at)).await;
-            behind.extend(why.starts_with("fairness").then_some(why));
+            let reason = reason(env, id(at)).await;
+            behind.extend(reason.starts_with("fairness").then_some(reason));
         }
         behind.sort();
         let fairness = |ahead: u32| format!("fairness: {ahead} ahead of it in its fairness group");
         assert_eq!(behind, [fairness(64), fairness(65)]);
-        assert_eq!(why(env, others).await, "queue: 64 ahead of it");
+        assert_eq!(reason(env, others).await, "queue: 64 ahead of it");
     })
     .await;
 }

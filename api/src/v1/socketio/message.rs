@@ -7,8 +7,8 @@ use store::{Event, LogLine};
 use crate::v1::job::abort_message;
 use crate::v1::state::State;
 
-/// Returns the message for a change of a job; `None` for a change without a message. The job is read
-/// after the change.
+/// Returns the message for a change of a job; `None` for a change without a message. The job is
+/// read after the change.
 pub(super) fn job_message(change: &Event, job: Option<&Job>, next: Option<u64>) -> Option<Value> {
     let text = |name: &str| change.fields.get(name).map(String::as_str).unwrap_or_default();
     let number: u64 = text("number").parse().ok()?;

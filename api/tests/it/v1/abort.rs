@@ -1,4 +1,4 @@
-//! Aborting a job.
+//! Jobs are aborted.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::fixtures::{error, numbers};
 use crate::env::{send, with_env};
 
 #[tokio::test]
-async fn a_scheduled_job_is_aborted_at_once_and_a_running_one_is_asked_to_stop() {
+async fn a_scheduled_job_is_aborted_at_once_and_a_running_one_is_aborting() {
     with_env(async |env| {
         env.submit(&json!({"action": "gc"})).await;
         let answer = env.put_v1(1, &json!({"action": "abort", "abort_reason": "no"})).await;
@@ -17,7 +17,7 @@ async fn a_scheduled_job_is_aborted_at_once_and_a_running_one_is_asked_to_stop()
         assert_eq!(job["result"], json!({"message": "no (aborted by unknown)"}));
         assert_eq!((&job["start_time"], job["finish_time"].is_string()), (&Value::Null, true));
 
-        let (id, token) = env.running("scan").await;
+        let (id, token) = env.submit_running("scan").await;
         let long = "x".repeat(300);
         let body = json!({"action": "ABORT", "abort_reason": long});
         let answer = env.put_v1(2, &body).await;
@@ -26,7 +26,7 @@ async fn a_scheduled_job_is_aborted_at_once_and_a_running_one_is_asked_to_stop()
         let text =
             "400 Job id 2 is in state JobStatus.ABORTING, must be SCHEDULED or RUNNING to abort";
         assert_eq!(error(&again), text);
-        env.stopped(id, token).await;
+        env.finish_cancelled(id, token).await;
         let job = env.get_v1("/job/2").await.json()["data"]["jobs"][0].clone();
         let message = format!("{} (aborted by unknown)", "x".repeat(255));
         assert_eq!(
@@ -34,7 +34,7 @@ async fn a_scheduled_job_is_aborted_at_once_and_a_running_one_is_asked_to_stop()
             (&json!("ABORTED"), &json!(message))
         );
 
-        // A published client sends no body at all.
+        // A published client sends an empty body.
         env.submit(&json!({"action": "gc"})).await;
         let url = format!("{}/api/v1.0/job/3", env.url);
         let answer = send(env.client.put(url)).await;
@@ -45,9 +45,9 @@ async fn a_scheduled_job_is_aborted_at_once_and_a_running_one_is_asked_to_stop()
 }
 
 #[tokio::test]
-async fn an_abort_that_is_none_is_refused_in_the_words_of_the_reference() {
+async fn an_invalid_abort_is_refused_with_the_text_of_the_reference() {
     with_env(async |env| {
-        let (id, token) = env.running("scan").await;
+        let (id, token) = env.submit_running("scan").await;
         let cases = [
             (7, json!({}), "400 Action must be specified"),
             (7, json!({"action": "FOO"}), "400 No job with id 7 found"),

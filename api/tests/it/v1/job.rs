@@ -1,4 +1,4 @@
-//! Showing a job.
+//! A job is returned by number.
 
 use serde_json::json;
 
@@ -6,13 +6,17 @@ use super::fixtures::{error, numbers, submit_eight};
 use crate::env::with_env;
 
 #[tokio::test]
-async fn a_job_is_shown_with_what_is_known_of_it() {
+async fn a_job_has_every_key_of_the_reference() {
     with_env(async |env| {
         submit_eight(env).await;
         let answer = env.get_v1("/job/03/?filter_jobresult=config,diff").await;
         let start =
             r#"{"status":"success","data":{"jobs":[{"id":3,"status":"FINISHED","scheduled_time":"#;
-        assert!(answer.text.starts_with(start), "in the order of the reference: {}", answer.text);
+        assert!(
+            answer.text.starts_with(start),
+            "the keys have the order of the reference: {}",
+            answer.text
+        );
         assert_eq!(numbers(&answer), [3]);
         let job = &answer.json()["data"]["jobs"][0];
         assert_eq!(job.as_object().unwrap().len(), 15);

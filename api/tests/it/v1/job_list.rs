@@ -1,4 +1,4 @@
-//! Lists of jobs: filters, pages, order.
+//! Jobs are listed with filters, pages and orders.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::fixtures::{error, numbers, submit_eight};
 use crate::env::with_env;
 
 #[tokio::test]
-async fn each_filter_lists_what_it_names() {
+async fn each_filter_lists_the_matching_jobs() {
     with_env(async |env| {
         submit_eight(env).await;
         let started = env.get_v1("/job/3").await.json()["data"]["jobs"][0]["start_time"].clone();
@@ -63,7 +63,7 @@ async fn each_filter_lists_what_it_names() {
 }
 
 #[tokio::test]
-async fn pages_lead_on_to_the_last_one() {
+async fn each_page_except_the_last_links_to_the_next_and_the_last() {
     with_env(async |env| {
         let jobs = vec![json!({"action": "noop"}); 7];
         assert_eq!(env.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
@@ -94,7 +94,7 @@ async fn pages_lead_on_to_the_last_one() {
 }
 
 #[tokio::test]
-async fn many_jobs_of_an_index_keep_its_order_and_the_answer_says_so() {
+async fn a_long_list_keeps_the_order_of_its_index_and_names_it_in_a_header() {
     with_env(async |env| {
         let jobs: Vec<Value> = (0..2_100)
             .map(|at| {

@@ -1,4 +1,4 @@
-//! Listing and clearing locks.
+//! Locks are listed and cleared.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ async fn a_lock_is_listed_and_cleared_as_the_reference_does() {
         (json!({"name": "action:sync"}), 404, "No such lock found in database"),
         (json!({"name": ""}), 400, "No lock name specified"),
         (json!({}), 400, "No lock name specified"),
-        (json!({"name": 7}), 400, "Bad Request: name: it must be a text"),
+        (json!({"name": 7}), 400, "Bad Request: name: it must be a string"),
     ] {
         let refused = clear(&body).await;
         assert_eq!(refused.status, status, "{body}");

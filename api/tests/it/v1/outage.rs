@@ -1,14 +1,14 @@
-//! Answers while Redis is unavailable.
+//! Redis is unavailable.
 
 use serde_json::json;
 
 use super::fixtures::error;
-use crate::env::{free_address, with_env_over};
+use crate::env::{free_address, with_env_on};
 
 #[tokio::test]
-async fn while_redis_is_away_every_route_says_so_in_the_shape_of_the_surface() {
+async fn every_route_answers_503_in_the_shape_of_the_surface() {
     let redis = format!("redis://{}", free_address());
-    with_env_over(&redis, async |env| {
+    with_env_on(&redis, async |env| {
         let paths = ["/jobs", "/jobs?filter[comment][contains]=x", "/job/1"];
         for path in paths {
             let answer = env.get_v1(path).await;
