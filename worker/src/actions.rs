@@ -75,13 +75,16 @@ pub(crate) fn load(
     }
     let declarations = config.actions.as_deref().map(actions_file::read).transpose()?;
     let declarations = declarations.unwrap_or_default();
-    let environment = exec_environment(&declarations, &config.temporary)?;
+    let limited = limited_commands(&declarations);
+    let mut environment = None;
     for (name, ActionDeclaration { kind, defaults }) in declarations {
         let action: Result<Arc<dyn Action>, String> = match kind {
             ActionKind::Command(command) => {
-                let environment = environment.clone().ok_or_else(|| "no environment".to_owned());
-                let exec = environment.and_then(|shared| Exec::new(command, shared, defaults));
-                exec.map(|exec| Arc::new(exec) as _)
+                let shared = match &environment {
+                    Some(shared) => shared,
+                    None => environment.insert(exec_environment(&config.temporary, &limited)?),
+                };
+                Exec::new(command, shared.clone(), defaults).map(|exec| Arc::new(exec) as _)
             }
             ActionKind::Webhook(webhook) => {
                 let webhook = Webhook::configured(http.clone(), webhook, defaults);
@@ -113,23 +116,20 @@ fn builtin_actions(http: &HttpClient, store: &Store) -> Vec<(ActionName, Arc<dyn
     actions.into_iter().filter_map(|(name, action)| Some((name.parse().ok()?, action))).collect()
 }
 
-/// Creates what the declared commands share, if there are any.
+/// Returns the names of the commands whose limits need a cgroup.
+fn limited_commands(declarations: &BTreeMap<ActionName, ActionDeclaration>) -> Vec<ActionName> {
+    let limited = declarations.iter().filter(|(_, declaration)| match &declaration.kind {
+        ActionKind::Command(command) => command.limits.need_cgroup(),
+        ActionKind::Webhook(_) => false,
+    });
+    limited.map(|(name, _)| name.clone()).collect()
+}
+
+/// Creates what all commands share.
 fn exec_environment(
-    declarations: &BTreeMap<ActionName, ActionDeclaration>,
     temporary: &Path,
-) -> Result<Option<ExecEnvironment>, LoadError> {
-    let (mut has_commands, mut limited) = (false, Vec::new());
-    for (name, declaration) in declarations {
-        if let ActionKind::Command(command) = &declaration.kind {
-            has_commands = true;
-            limited.extend(command.limits.need_cgroup().then_some(name.as_str()));
-        }
-    }
-    if !has_commands {
-        return Ok(None);
-    }
-    let environment = ExecEnvironment::create(temporary, &limited);
-    environment
-        .map(Some)
+    limited: &[ActionName],
+) -> Result<ExecEnvironment, LoadError> {
+    ExecEnvironment::create(temporary, limited)
         .map_err(|source| LoadError::Temporary { path: temporary.to_owned(), source })
 }

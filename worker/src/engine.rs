@@ -1,5 +1,5 @@
 //! The engine decides which jobs run on this worker and when, runs them, and records how they
-//! ended. It knows actions only through the registry.
+//! ended. It reaches actions only through the registry.
 
 mod admission;
 mod attempt;

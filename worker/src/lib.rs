@@ -1,8 +1,16 @@
 //! The worker: consumes offers that fit its capacity, claims jobs, runs them, and records how they
-//! ended. It keeps no durable state: when it dies, its lease in the store expires and its jobs move on.
+//! ended. It keeps no durable state: when it dies, its lease expires and its jobs move on.
 //!
-//! The modules form layers. A module may import from the layers below its own, and from files of its
-//! own layer that do not import it back:
+//! An offer becomes a running job in five steps. `engine/intake/consumer.rs` receives the offer
+//! from the broker, and `engine/intake.rs` hands it to the admission.
+//! `engine/admission/decisions.rs` decides that some of its jobs fit, reserves their capacity and
+//! orders a claim. `engine/store_batcher.rs` claims the jobs in the store; the offer is
+//! acknowledged once none of its jobs is left to claim. `engine/attempt.rs` runs the action of each
+//! claimed job with a `context`. The store batcher records the outcome, and the admission frees the
+//! capacity.
+//!
+//! The modules form layers. A module may import from the layers below its own, and from files of
+//! its own layer that do not import it back:
 //!
 //! ```text
 //! worker               builds the actions, starts the engine, serves health and metrics

@@ -28,7 +28,11 @@ impl Metrics {
             ),
             ("claimed_jobs", "Jobs claimed", &metrics.claimed),
             ("refused_jobs", "Offered jobs that could not be claimed", &metrics.refused),
-            ("queue_pauses", "Consumers closed because capacity was full", &metrics.pauses),
+            (
+                "queue_pauses",
+                "Consumers closed by the worker: no free capacity, draining or stopping",
+                &metrics.pauses,
+            ),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());

@@ -64,8 +64,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     })
 }
 
-/// Only 2000::/3 is allocated; special ranges within it are excluded. An address that embeds an IPv4
-/// address is as public as that one.
+/// Only 2000::/3 is allocated; special ranges within it are excluded. An address that embeds an
+/// IPv4 address is as public as that one.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let within = |network: [u16; 8], length: u8| {
         Ipv6Net::new(network.into(), length).is_ok_and(|network| network.contains(&address))

@@ -1,5 +1,5 @@
-//! A worker, for programs that have actions of their own. Builds the actions, starts the engine, and
-//! serves health and metrics.
+//! A worker, for programs that have actions of their own. Builds the actions, starts the engine,
+//! and serves health and metrics.
 
 use std::sync::Arc;
 use std::time::Duration;

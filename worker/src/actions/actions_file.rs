@@ -115,7 +115,7 @@ impl RawAction {
                 return Err(why.to_owned());
             }
             (None, Some(webhook)) => ActionKind::Webhook(webhook),
-            (Some(_), Some(_)) => return Err("argv and webhook exclude each other".to_owned()),
+            (Some(_), Some(_)) => return Err("argv and webhook are mutually exclusive".to_owned()),
             (None, None) => return Err("argv or webhook is required".to_owned()),
         };
         Ok(ActionDeclaration { kind, defaults })
@@ -163,14 +163,14 @@ mod tests {
         let refused = |text: &str| parse(text).err().unwrap_or_default();
         let webhook = "[actions.a]\nwebhook = { url = 'https://example.org' }\n";
         expect!["action a: argv or webhook is required"].assert_eq(&refused("[actions.a]"));
-        expect!["action a: argv and webhook exclude each other"]
+        expect!["action a: argv and webhook are mutually exclusive"]
             .assert_eq(&refused(&format!("{webhook}argv = ['c']")));
         expect!["action a: environment, stdin, directory, user and limits apply only to commands"]
             .assert_eq(&refused(&format!("{webhook}user = 'nobody'")));
         let invalid = [
             ("shell = true", "unknown field `shell`"),
             ("deadline = '5'", "duration"),
-            ("environment = { A = { secrets = '/x' } }", "expected a text, or { secret"),
+            ("environment = { A = { secrets = '/x' } }", "expected a string or { secret"),
             ("limits = { memory = 'much' }", "is not a size"),
             ("limits = { files = 1 }", "unknown field `files`"),
         ];

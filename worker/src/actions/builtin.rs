@@ -14,7 +14,7 @@ use crate::context::stop::stop_requested;
 
 const DEFAULT_SLEEP_S: f64 = 60.0;
 
-/// Sleeps for `seconds` (a number, or a text with a number), 60 by default.
+/// Sleeps for `seconds` (a number or a numeric string), 60 by default.
 pub(super) struct Sleep;
 
 impl Action for Sleep {
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_may_be_a_number_or_a_text_with_a_number() {
+    fn seconds_may_be_a_number_or_a_numeric_string() {
         let cases = [
             (json!({}), Some(60_000)),
             (json!({"seconds": null}), Some(60_000)),

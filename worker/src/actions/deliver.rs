@@ -21,7 +21,7 @@ use crate::context::stop::stop_requested;
 
 /// The status code with which a receiver refuses all further messages.
 const GONE: u16 = 410;
-/// The pause before an unavailable store is asked again.
+/// The pause between two tries to read from an unavailable store.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Delivers messages to subscriptions.
@@ -102,7 +102,7 @@ impl Deliver {
         let name = &subscription.name;
         tracing::warn!(subscription = %name, "receiver is gone, pausing the subscription");
         let paused = self.store.pause_subscription(name, true, Some(subscription)).await;
-        paused.map_err(|error| Exception::new("StoreAway", error.to_string()))?;
+        paused.map_err(|error| Exception::new("StoreUnavailable", error.to_string()))?;
         Ok(())
     }
 

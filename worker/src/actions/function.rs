@@ -86,7 +86,7 @@ where
     }
 }
 
-/// Serializes an output. An output that is `null` is no result.
+/// Serializes an output. An output that serializes to `null` is not kept as a result.
 fn result_of(output: &impl Serialize) -> ActionResult {
     let value = serde_json::to_value(output);
     let value = value.map_err(|error| Exception::new("BadResult", error.to_string()))?;

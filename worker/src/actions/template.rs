@@ -1,6 +1,6 @@
-//! Text that an action's declaration gives: a literal, a placeholder for a parameter, which becomes
+//! Text in the declaration of an action: a literal, a placeholder for one parameter, which becomes
 //! exactly one argument whatever it contains, or a placeholder for all parameters, as JSON. Except
-//! for arguments, the text may also be the content of a file with a secret.
+//! for arguments, the text may also be read from a file that contains a secret.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -69,9 +69,9 @@ impl Template {
     }
 }
 
-/// How the actions file gives a text that is not an argument.
+/// A text in the actions file that is not an argument.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "expected a text, or { secret = \"/path\" }")]
+#[serde(untagged, expecting = "expected a string or { secret = \"/path\" }")]
 pub(super) enum TextOrSecret {
     Text(String),
     Secret(SecretFile),
@@ -84,11 +84,12 @@ pub(super) struct SecretFile {
     pub(super) secret: PathBuf,
 }
 
-/// Where a text comes from that is not an argument. Every user of the machine can read arguments.
+/// The source of a text that is not an argument. Every user of the machine can read arguments, so
+/// they must not contain secrets.
 #[derive(Debug)]
 pub(super) enum TextSource {
     Template(Template),
-    /// The content of this file when the job starts, without its last line end.
+    /// The content of this file when the job starts, without its final newline.
     Secret(PathBuf),
 }
 

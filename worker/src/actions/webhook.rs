@@ -1,6 +1,6 @@
 //! The action that sends a POST request, signed if there is a secret. It is tried again within the
-//! run while the receiver asks for that. All tries have the same `webhook-id`, the job's id, so that
-//! the receiver can recognise them; a retry of the job has another one. Follows
+//! run while the receiver asks for that. All tries have the same `webhook-id`, the job's id, so
+//! that the receiver can recognise them; a retry of the job has another one. Follows
 //! <https://www.standardwebhooks.com>.
 
 mod client;

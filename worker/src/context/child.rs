@@ -117,16 +117,17 @@ impl Child {
         Child { when: Some(when), ..self }
     }
 
-    /// Returns the job to submit. `same` counts the children without keys; `siblings` are the
+    /// Returns the job to submit. `ordinals` counts the children without keys
+    /// that are the same; `siblings` are the
     /// children that `#0`, `#1`, … refer to.
     pub(crate) fn job(
         self,
         parent: &ParentJob<'_>,
-        same: &mut HashMap<String, u32>,
+        ordinals: &mut HashMap<String, u32>,
         siblings: &[JobId],
         defaults: &HashMap<ActionName, ActionDefaults>,
     ) -> Result<NewJob, InvalidChild> {
-        let id = self.id(parent.root, same)?;
+        let id = self.id(parent.root, ordinals)?;
         let action = self.action.ok_or_else(|| invalid("action", "it is required"))?;
         let action: ActionName = parse("action", &action)?;
         let retries = bounded("retries", bounds::retries(self.retries))?;
@@ -169,12 +170,12 @@ impl Child {
     }
 
     /// Returns an id that is the same for the same child in every run of its parent.
-    fn id(&self, root: JobId, same: &mut HashMap<String, u32>) -> Result<JobId, InvalidChild> {
+    fn id(&self, root: JobId, ordinals: &mut HashMap<String, u32>) -> Result<JobId, InvalidChild> {
         if let Some(key) = key("key", self.key.clone(), KEY_CHARACTERS)? {
             return Ok(JobId::derived(ID_NAMESPACE, &format!("{root}\0key\0{key}")));
         }
         let content = serde_json::json!([self.action, self.parameters]).to_string();
-        let ordinal = same.entry(content.clone()).or_default();
+        let ordinal = ordinals.entry(content.clone()).or_default();
         *ordinal += 1;
         Ok(JobId::derived(ID_NAMESPACE, &format!("{root}\0{ordinal}\0{content}")))
     }
@@ -206,12 +207,12 @@ fn bounded<T>(field: &str, checked: Result<T, BoundError>) -> Result<T, InvalidC
     checked.map_err(|error| invalid(field, error))
 }
 
-fn text(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, InvalidChild> {
-    bounded(field, bounds::text(text, most))
+fn text(field: &str, text: Option<String>, max: usize) -> Result<Option<String>, InvalidChild> {
+    bounded(field, bounds::text(text, max))
 }
 
-fn key(field: &str, key: Option<String>, most: usize) -> Result<Option<String>, InvalidChild> {
-    bounded(field, bounds::key(key, most))
+fn key(field: &str, key: Option<String>, max: usize) -> Result<Option<String>, InvalidChild> {
+    bounded(field, bounds::key(key, max))
 }
 
 fn dependencies(names: Vec<String>, siblings: &[JobId]) -> Result<Vec<JobId>, InvalidChild> {

@@ -58,7 +58,7 @@ struct SpawnState {
 #[derive(Default)]
 struct Created {
     lineage: Option<Lineage>,
-    same: HashMap<String, u32>,
+    ordinals: HashMap<String, u32>,
     count: usize,
 }
 
@@ -108,17 +108,17 @@ impl ChildJobs {
             None => *created.lineage.insert(self.lineage().await?),
         };
         let defaults = self.answered(|| store.action_defaults()).await?;
-        let (mut same, mut all) = (created.same.clone(), siblings.clone());
+        let (mut ordinals, mut all) = (created.ordinals.clone(), siblings.clone());
         let parent = ParentJob { id: self.0.job.id, root: lineage.root, spec: &self.0.job.spec };
         let mut jobs = Vec::with_capacity(children.len());
         for child in children {
-            let job = child.job(&parent, &mut same, &all, &defaults);
+            let job = child.job(&parent, &mut ordinals, &all, &defaults);
             let job = job.map_err(|invalid| SpawnError::Invalid(all.len(), invalid))?;
             all.push(job.id);
             jobs.push(job);
         }
         self.refuse_unlockable(&jobs, siblings.len()).await?;
-        (created.same, created.count) = (same, count);
+        (created.ordinals, created.count) = (ordinals, count);
         for batch in jobs.chunks(BATCH) {
             let known = self.submit(batch, siblings).await?;
             if lineage.retried_by_hand {

@@ -59,8 +59,8 @@ pub(crate) fn log_and_writer(
 }
 
 impl LogWriter {
-    /// Writes lines until the run is `over` and every line is written. A [`JobLog`] that outlives the
-    /// run, held by a thread that does not end for example, does not keep the writer alive.
+    /// Writes lines until the run is `over` and every line is written. A [`JobLog`] that outlives
+    /// the run, held by a thread that does not end for example, does not keep the writer alive.
     pub(crate) async fn run(mut self, over: &CancellationToken) {
         let (mut first, mut batch, mut not_before) = (0_u64, Vec::new(), Instant::now());
         loop {

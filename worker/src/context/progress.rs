@@ -71,14 +71,14 @@ impl Progress {
         serde_json::from_slice(line).map_err(|error| ProgressError::Form(message(error)))
     }
 
-    fn merged_into(self, before: &Progress) -> Result<Progress, ProgressError> {
+    fn merged_with(self, previous: &Progress) -> Result<Progress, ProgressError> {
         if let Some(percent) = self.percent.filter(|percent| !(0.0..=100.0).contains(percent)) {
             return Err(ProgressError::Percent(percent));
         }
         let merged = Progress {
-            percent: self.percent.or(before.percent),
-            message: self.message.or_else(|| before.message.clone()),
-            finished: self.finished.or_else(|| before.finished.clone()),
+            percent: self.percent.or(previous.percent),
+            message: self.message.or_else(|| previous.message.clone()),
+            finished: self.finished.or_else(|| previous.finished.clone()),
         };
         let bytes = serde_json::to_vec(&merged).map_or(0, |json| json.len());
         if bytes > PROGRESS_BYTES { Err(ProgressError::TooLarge(bytes)) } else { Ok(merged) }
@@ -93,7 +93,7 @@ impl ProgressReporter {
     /// Reports progress. Never waits; of several reports within a second only the last is written.
     pub fn report(&self, progress: Progress) -> Result<(), ProgressError> {
         let mut outcome = Ok(());
-        self.0.send_if_modified(|current| match progress.merged_into(current) {
+        self.0.send_if_modified(|current| match progress.merged_with(current) {
             Ok(merged) => {
                 let changed = merged != *current;
                 *current = merged;

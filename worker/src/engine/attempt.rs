@@ -24,12 +24,13 @@ use crate::context::stop::{StopReason, StopSignal, immediate_stop_requested, sto
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long after the stop timeout an action that has not returned is dropped.
 const DROP_AFTER: Duration = Duration::from_secs(2);
-/// How often the outcome of a job with a lost claim is tried to be recorded.
+/// How many tries there are to record the outcome of a job with a lost claim.
 const RESURRECTION_TRIES: u32 = 10;
 /// The pause between two of these tries.
 const RESURRECTION_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs a claimed job and records its outcome. Returns when that is recorded or the claim is lost.
+/// Runs a claimed job and records its outcome. Returns when the outcome is recorded or
+/// the claim is lost.
 pub(super) async fn run(
     session: &Session,
     batcher: StoreBatcher,
@@ -62,7 +63,7 @@ pub(super) async fn run(
 }
 
 /// Records that a job with a lost claim was stopped. If the store did not notice the lost lease
-/// and the lease is valid again, the job is given up as at a shutdown. Once the session is over
+/// and the lease is valid again, the job is given up as at a shutdown. Once the session is over,
 /// nothing depends on this record, so the number of tries is limited.
 async fn record_resurrection(session: &Session, mut finish: Finish) -> Option<FinishAnswer> {
     let store = &session.store;
@@ -103,7 +104,7 @@ async fn perform(session: &Session, job: ClaimedJob, stop: StopSignal) -> Outcom
         let result = run_bounded(&**action, context, deadline, pass_deadline).await;
         over.cancel();
         session.running.action_returned(id);
-        // The reason as of now: the log may take long to be written, and requests may come meanwhile.
+        // The reason as of now: writing the log may take long, and requests may arrive meanwhile.
         (result, *stop.borrow())
     };
     // Both writers return once the action has returned and everything is written.

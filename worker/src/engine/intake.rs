@@ -1,5 +1,5 @@
 //! The intake brings jobs in: it carries out what the admission decides. One task owns all of its
-//! state, so nothing here needs a lock; slow work runs beside it in task sets that it owns.
+//! state, so nothing here needs a lock; slow work runs in task sets that it owns.
 
 mod consumer;
 mod consumers;
@@ -72,9 +72,9 @@ struct Intake {
     consumers: Consumers,
     tasks: Tasks,
     free: watch::Sender<CapacityMap>,
-    // The receipts of held offers. Those of a paused queue are dropped.
+    /// The receipts of held offers. Those of a paused queue are dropped.
     receipts: HashMap<OfferKey, (QueueName, Receipt)>,
-    // The reason with which every job was stopped; jobs that start later are stopped with it too.
+    /// The reason for which every job was stopped; jobs that start later are stopped for it too.
     stop_reason: Option<StopReason>,
 }
 
@@ -97,8 +97,10 @@ impl Intake {
             tokio::select! {
                 event = self.consumers.next() => self.handle(event).await,
                 Some(answered) = self.tasks.claims.join_next() => self.claim_answered(answered),
-                Some(Ok((queue, Some(waiting)))) = self.tasks.counts.join_next() => {
-                    self.admission.counted(&queue, waiting);
+                Some(Ok((queue, waiting))) = self.tasks.counts.join_next() => {
+                    if let Some(waiting) = waiting {
+                        self.admission.counted(&queue, waiting);
+                    }
                 }
                 Some(ended) = self.tasks.attempts.join_next() => self.attempts_ended(ended).await,
                 Ok(()) = queues.changed() => {
@@ -265,8 +267,8 @@ impl Intake {
         }
     }
 
-    /// Gives up the session after a task panicked: the jobs it was responsible for are unknown, so
-    /// the lease decides.
+    /// Gives up the session after a task panicked: the jobs that it handled are unknown, so
+    /// the store decides by the lease.
     fn abandon_session(&self, error: &JoinError) {
         tracing::error!(%error, "a task of the worker failed, starting a new session");
         self.session.store.lease_lost.cancel();

@@ -40,7 +40,7 @@ impl RunningJobs {
         }
     }
 
-    /// Returns true when no action runs any more.
+    /// Returns true when every action has returned.
     pub(super) fn all_actions_returned(&self) -> bool {
         self.lock().values().all(|job| job.action_returned)
     }

@@ -39,7 +39,8 @@ impl WorkerEnv {
         self.store().subscription(&name).await.unwrap().unwrap()
     }
 
-    /// Waits until there are `count` delivery jobs and all are over. Returns them, the oldest first.
+    /// Waits until there are `count` delivery jobs and all are over. Returns them, the oldest
+    /// first.
     async fn deliveries(&self, count: usize) -> Vec<Job> {
         let filter = JobFilter { action: Some("deliver".parse().unwrap()), ..JobFilter::default() };
         let ask = async || self.store().jobs(&filter, 0, 100).await.unwrap().jobs;

@@ -1,4 +1,4 @@
-//! The examples in examples/exec run as they are.
+//! The examples in examples/exec run without changes.
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ fn actions(env: &WorkerEnv) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_examples_in_python_and_bash_run_as_they_are() {
+async fn the_examples_in_python_and_bash_succeed() {
     let env = WorkerEnv::new().await;
     let worker = env.worker(&actions(&env));
 
@@ -23,8 +23,8 @@ async fn the_examples_in_python_and_bash_run_as_they_are() {
     assert_eq!(job.result, Some(json!({"resized": 2, "attempt": 1})));
     let finished = json!({"percent": 100.0, "finished": ["a.png", "b.png"]});
     assert_eq!(job.progress, Some(finished));
-    let said = ["stdout: a.png: to 64 pixels", "stdout: b.png: to 64 pixels"];
-    assert_eq!(env.log(job.id).await, said);
+    let lines = ["stdout: a.png: to 64 pixels", "stdout: b.png: to 64 pixels"];
+    assert_eq!(env.log(job.id).await, lines);
     let (kind, _) = env.fail("resize", &json!({"width": "wide"})).await;
     assert_eq!(kind, "ExitCode");
 
@@ -41,12 +41,15 @@ async fn the_examples_in_python_and_bash_run_as_they_are() {
 }
 
 #[test]
-fn the_page_shows_the_examples_as_they_are() {
+fn the_protocol_page_contains_the_examples_verbatim() {
     let read = |path: &str| {
         std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
     };
     let page = read("docs/exec-protocol.md");
     for example in ["examples/exec/resize.py", "examples/exec/backup.sh"] {
-        assert!(page.contains(read(example).trim_end()), "the page shows another {example}");
+        assert!(
+            page.contains(read(example).trim_end()),
+            "docs/exec-protocol.md differs from {example}"
+        );
     }
 }

@@ -36,7 +36,7 @@ async fn panics(_: Value, _: Context) -> anyhow::Result<()> {
     panic!("no luck")
 }
 
-/// Blocks its thread until it is asked to stop.
+/// Blocks its thread until a stop request.
 async fn blocks(_: Value, context: Context) -> anyhow::Result<()> {
     while context.stop_reason().is_none() {
         std::thread::sleep(Duration::from_millis(5));
@@ -122,7 +122,7 @@ async fn functions_that_block_delay_neither_heartbeats_nor_other_jobs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_ignores_its_stop_request_is_given_up() {
+async fn a_function_that_ignores_its_stop_request_is_abandoned() {
     let env = WorkerEnv::new().await;
     let worker = worker(&env);
     let mut job = with_parameters(job("ignores", ""), &json!({}));

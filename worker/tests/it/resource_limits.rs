@@ -25,7 +25,7 @@ const ACTIONS: &str = r#"
     limits = { memory = "64MiB" }
 "#;
 /// The warning of a worker that may not create cgroups.
-const WARNING: &str = "limits of memory and cpu are not enforced";
+const WARNING: &str = "memory and cpu limits are not enforced";
 
 /// A cgroup for a worker, delegated as a service manager would do it. Dropping it removes it.
 struct DelegatedCgroup(PathBuf);

@@ -65,7 +65,7 @@ impl Cleanup {
         let _ = remove_directory(&self.workdir);
         if self.worker_is_dead() {
             let _ = unlinkat(AT_FDCWD, self.lock.as_c_str(), NoRemoveDir);
-            // Other runs of the worker may not be over: put the lock file back for them.
+            // Other runs of the worker may still be in progress: put the lock file back for them.
             if remove_directory(&self.workdirs) == Err(Errno::ENOTEMPTY) {
                 let flags = OFlag::O_WRONLY | OFlag::O_CREAT;
                 let _ = open(self.lock.as_c_str(), flags, Mode::from_bits_truncate(0o600));
@@ -73,8 +73,8 @@ impl Cleanup {
         }
     }
 
-    /// Returns true when the worker's lock is free or already removed. A worker that lives may also
-    /// give up a run.
+    /// Returns true when the worker's lock is free or already removed. A live worker may have given
+    /// up the run.
     fn worker_is_dead(&self) -> bool {
         let lock = match open(self.lock.as_c_str(), OFlag::O_WRONLY, Mode::empty()) {
             Ok(lock) => File::from(lock),

@@ -1,5 +1,5 @@
 //! Kills the children of this process, which it finds in `/proc`. Runs in the supervisor, so it
-//! does not allocate.
+//! must not allocate.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;

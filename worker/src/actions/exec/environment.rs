@@ -1,9 +1,11 @@
-//! What all commands of a worker share: the place of their working directories, and cgroups where
-//! the machine allows them.
+//! What all commands of a worker share: the directory of their working directories, and cgroups
+//! where the machine allows them.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+
+use domain::job::ActionName;
 
 use super::cgroup::Cgroups;
 use super::workdir::Workdirs;
@@ -20,15 +22,19 @@ impl ExecEnvironment {
     /// Creates the environment. `limited` names the actions with limits that need cgroups.
     pub(in crate::actions) fn create(
         temporary: &Path,
-        limited: &[&str],
+        limited: &[ActionName],
     ) -> io::Result<ExecEnvironment> {
         let workdirs = Arc::new(Workdirs::create(temporary)?);
         if limited.is_empty() {
             return Ok(ExecEnvironment { workdirs, cgroups: None });
         }
         let cgroups = Cgroups::of_this_worker().inspect_err(|why| {
-            let actions = limited.join(", ");
-            tracing::warn!(actions, why, "limits of memory and cpu are not enforced");
+            let actions: Vec<_> = limited.iter().map(ActionName::as_str).collect();
+            tracing::warn!(
+                actions = actions.join(", "),
+                why,
+                "memory and cpu limits are not enforced"
+            );
         });
         Ok(ExecEnvironment { workdirs, cgroups: cgroups.ok().map(Arc::new) })
     }

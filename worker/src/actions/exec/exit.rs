@@ -12,14 +12,14 @@ use super::supervisor::SupervisedCommand;
 use crate::context::Context;
 use crate::context::stop::{immediate_stop_requested, stop_requested};
 
-/// The error of a command that could not be started.
-pub(super) fn cannot_start(what: &str, error: &std::io::Error) -> Exception {
-    Exception::new("CannotStart", format!("cannot start {what}: {error}"))
+/// Returns the error of a command that did not start because `step` failed.
+pub(super) fn cannot_start(step: &str, error: &std::io::Error) -> Exception {
+    Exception::new("CannotStart", format!("cannot {step}: {error}"))
 }
 
 /// Waits for the command. After a stop request, sends SIGTERM to its process group and, once the
-/// stop timeout is over, kills its descendants. Returns how the command ended, and whether it was
-/// asked to stop before.
+/// stop timeout is over, kills its descendants. Returns how the command ended, and whether a
+/// stop request came first.
 pub(super) async fn wait(
     command: &mut SupervisedCommand,
     context: &mut Context,

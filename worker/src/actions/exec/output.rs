@@ -20,7 +20,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// [`DRAIN`] after the command was `over`. The time that the log takes does not count.
 pub(super) async fn copy_output(
     output: Option<impl AsyncRead + Unpin>,
-    (source, log): (LogSource, &JobLog),
+    source: LogSource,
+    log: &JobLog,
     secrets: &Secrets,
     over: &CancellationToken,
 ) -> bool {

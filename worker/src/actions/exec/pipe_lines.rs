@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
-/// How much one read takes. What stays in the pipe holds back the writer.
+/// How much one read takes. What stays in the pipe blocks the writer.
 const READ_BYTES: usize = 4096;
 
 /// Reads lines from a named pipe.

@@ -28,7 +28,7 @@ pub(super) async fn run(
 ) -> ActionResult {
     let (id, token) = (context.job.id, context.job.token);
     let workdir = environment.workdirs.workdir(id, token, template.owner());
-    let workdir = workdir.map_err(|error| cannot_start("its working directory", &error))?;
+    let workdir = workdir.map_err(|error| cannot_start("create the working directory", &error))?;
     let result = run_in(template, environment, &workdir, context).await;
     workdir.remove().await;
     result
@@ -43,7 +43,7 @@ async fn run_in(
     let mut secrets = Secrets::default();
     let mut command = template.command(&context, workdir, &mut secrets)?;
     let stdin = template.stdin(&context, &mut secrets)?;
-    let no_pipe = |error| cannot_start("its pipes", &error);
+    let no_pipe = |error| cannot_start("open the pipes", &error);
     let progress_pipe =
         PipeLines::open(&workdir.progress_pipe(), 2 * PROGRESS_BYTES).map_err(no_pipe)?;
     let children_pipe =
@@ -52,9 +52,9 @@ async fn run_in(
     let cgroup = cgroup_for(template, environment, &context)?;
     let settings = template.process_settings(cgroup.as_ref());
     let cleanup = Cleanup::new(workdir, cgroup.as_ref())
-        .map_err(|error| cannot_start("its supervisor", &error))?;
+        .map_err(|error| cannot_start("prepare the cleanup", &error))?;
     let mut running = SupervisedCommand::start(&mut command, settings, cleanup)
-        .map_err(|error| cannot_start(&template.program, &error))?;
+        .map_err(|error| cannot_start(&format!("start {}", template.program), &error))?;
     drop(command);
     let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
     let input = running.child.stdin.take().zip(stdin);
@@ -74,8 +74,8 @@ async fn run_in(
     };
     let (ended, stdout_complete, stderr_complete, (), children_created, ()) = tokio::join!(
         wait,
-        copy_output(stdout, (LogSource::Stdout, &log), &secrets, &over),
-        copy_output(stderr, (LogSource::Stderr, &log), &secrets, &over),
+        copy_output(stdout, LogSource::Stdout, &log, &secrets, &over),
+        copy_output(stderr, LogSource::Stderr, &log, &secrets, &over),
         copy_progress(progress_pipe, &progress, &log, &over),
         create_children(children_pipe, &children, &log, &over),
         write_input,
@@ -105,5 +105,5 @@ fn cgroup_for(
     let cgroups = environment.cgroups.as_ref().filter(|_| template.limits.need_cgroup());
     let (id, token) = (context.job.id, context.job.token);
     let cgroup = cgroups.map(|cgroups| cgroups.cgroup(id, token, &template.limits));
-    cgroup.transpose().map_err(|error| cannot_start("its cgroup", &error))
+    cgroup.transpose().map_err(|error| cannot_start("create the cgroup", &error))
 }

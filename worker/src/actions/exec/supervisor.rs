@@ -1,14 +1,14 @@
 //! The supervisor: a process between the worker and a command. It starts the command, passes
 //! signals to its process group, and kills every descendant when the command ends or the worker
-//! dies, however the worker is killed. Descendants with sessions of their own are found too: when
-//! their parents die they become children of the supervisor (`PR_SET_CHILD_SUBREAPER`). If the
+//! dies, however the worker is killed. Descendants in other sessions are found too: when their
+//! parents die, they become children of the supervisor (`PR_SET_CHILD_SUBREAPER`). If the
 //! worker died, the supervisor also removes what the worker would have removed.
 //!
-//! The supervisor is a fork of the worker, not a separate program and not a second execution of
-//! the worker's program. A worker may be part of any Rust program, whose `main` must not run again
-//! for each command; and the fork needs no copy of the command's environment, so that secrets stay
-//! where they are. The price is that it must not allocate: other threads may hold locks of the
-//! allocator at the time of the fork. It shares the worker's memory until one of them writes.
+//! The supervisor is a fork of the worker, not a separate program and not a second execution of the
+//! worker's program. A worker may be part of any Rust program, whose `main` must not run again for
+//! each command; and the fork needs no copy of the command's environment, so secrets are not passed
+//! through another process. The price is that it must not allocate: other threads may hold locks of
+//! the allocator at the time of the fork. It shares the worker's memory until one of them writes.
 
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -75,7 +75,7 @@ impl SupervisedCommand {
 }
 
 /// Runs in the fork that the standard library made: that process becomes the supervisor, and
-/// returns in a second fork, which goes on to execute the command.
+/// returns in a second fork, which then executes the command.
 #[expect(unsafe_code, reason = "fork")]
 fn split(requests: &PipeReader, settings: &ProcessSettings, cleanup: &Cleanup) -> io::Result<()> {
     let mut worker_mask = SigSet::empty();
@@ -90,7 +90,7 @@ fn split(requests: &PipeReader, settings: &ProcessSettings, cleanup: &Cleanup) -
             settings.apply()?;
             setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
             prctl::set_pdeathsig(Signal::SIGKILL)?;
-            // The signal does not come if the supervisor died before it was asked for.
+            // A supervisor that died before the previous line sends no signal.
             if getppid() != supervisor {
                 return Err(Errno::ESRCH.into());
             }
@@ -100,10 +100,10 @@ fn split(requests: &PipeReader, settings: &ProcessSettings, cleanup: &Cleanup) -
     }
 }
 
-/// What the worker asks of the supervisor.
-enum Request {
-    /// Nothing: a child has ended.
-    None,
+/// What wakes the supervisor.
+enum Event {
+    /// A child has ended.
+    ChildEnded,
     Signal(Signal),
     Kill,
     /// The worker is gone.
@@ -122,13 +122,13 @@ fn supervise(requests: &PipeReader, command: Pid, cleanup: &Cleanup) -> ! {
         if let Some(status) = collect_ended(command) {
             break Some(status);
         }
-        match signals.as_ref().map_or(Request::Kill, |signals| next_request(requests, signals)) {
-            Request::None => {}
-            Request::Signal(signal) => {
+        match signals.as_ref().map_or(Event::Kill, |signals| next_event(requests, signals)) {
+            Event::ChildEnded => {}
+            Event::Signal(signal) => {
                 let _ = killpg(command, signal);
             }
-            Request::Kill => break None,
-            Request::WorkerGone => {
+            Event::Kill => break None,
+            Event::WorkerGone => {
                 worker_gone = true;
                 break None;
             }
@@ -141,26 +141,26 @@ fn supervise(requests: &PipeReader, command: Pid, cleanup: &Cleanup) -> ! {
     exit_as(status.unwrap_or(libc::SIGKILL))
 }
 
-/// Waits for a request, or for a child to end.
-fn next_request(requests: &PipeReader, signals: &SignalFd) -> Request {
+/// Waits for a request of the worker, or for a child to end.
+fn next_event(requests: &PipeReader, signals: &SignalFd) -> Event {
     let mut files = [
         PollFd::new(requests.as_fd(), PollFlags::POLLIN),
         PollFd::new(signals.as_fd(), PollFlags::POLLIN),
     ];
     let _ = poll(&mut files, PollTimeout::NONE);
-    let [asked, ended] = files.map(|file| file.any().unwrap_or(true));
+    let [requested, ended] = files.map(|file| file.any().unwrap_or(true));
     if ended {
         let _ = signals.read_signal();
     }
-    if !asked {
-        return Request::None;
+    if !requested {
+        return Event::ChildEnded;
     }
     let mut byte = [0];
     match (read(requests, &mut byte), Signal::try_from(i32::from(byte[0]))) {
-        (Ok(1), Ok(Signal::SIGKILL)) => Request::Kill,
-        (Ok(1), Ok(signal)) => Request::Signal(signal),
-        (Ok(1), Err(_)) => Request::None,
-        (Ok(_) | Err(_), _) => Request::WorkerGone,
+        (Ok(1), Ok(Signal::SIGKILL)) => Event::Kill,
+        (Ok(1), Ok(signal)) => Event::Signal(signal),
+        (Ok(1), Err(_)) => Event::ChildEnded,
+        (Ok(_) | Err(_), _) => Event::WorkerGone,
     }
 }
 

@@ -13,10 +13,10 @@ fn jobs(requested: &[Value]) -> Result<Vec<NewJob>, InvalidChild> {
     let parent = ParentJob { id, root: ROOT.parse().unwrap(), spec: &spec };
     let scan = json!({"retries": 3, "capacityMap": {"scan": 1}, "parameters": {"deep": true}});
     let defaults = [("scan".parse().unwrap(), serde_json::from_value(scan).unwrap())].into();
-    let (mut same, mut siblings, mut jobs) = (HashMap::new(), Vec::new(), Vec::new());
+    let (mut ordinals, mut siblings, mut jobs) = (HashMap::new(), Vec::new(), Vec::new());
     for one in requested {
         let child: Child = serde_json::from_value(one.clone()).unwrap();
-        let job = child.job(&parent, &mut same, &siblings, &defaults)?;
+        let job = child.job(&parent, &mut ordinals, &siblings, &defaults)?;
         siblings.push(job.id);
         jobs.push(job);
     }

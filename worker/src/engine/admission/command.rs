@@ -1,4 +1,4 @@
-//! What the admission orders the intake to do.
+//! The commands of the admission to the intake.
 
 use domain::job::JobId;
 use domain::queue::QueueName;
@@ -6,7 +6,7 @@ use domain::queue::QueueName;
 /// The key of a delivered offer: offers are numbered in the order of delivery.
 pub(crate) type OfferKey = u64;
 
-/// An order to the intake.
+/// A command to the intake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Start to consume a queue with this prefetch.
@@ -18,7 +18,7 @@ pub(crate) enum Command {
     Claim(Claim),
     /// Acknowledge an offer: none of its jobs is left to claim.
     Ack(OfferKey),
-    /// Ask how many jobs wait in a queue. The answer, if there is one, goes to
+    /// Count the jobs that wait in a queue. The answer, if there is one, goes to
     /// [`Admission::counted`](super::Admission::counted).
     Count(QueueName),
 }

@@ -13,10 +13,11 @@ use super::state::Admission;
 /// How many offers a consumer holds at most. An offer may carry 64 jobs, and a held job that does
 /// not fit is kept from other workers.
 const MAX_PREFETCH: u32 = 16;
-/// A consumer holds one offer for so many jobs that fit.
+/// A consumer holds one offer for every this many jobs that fit.
 const JOBS_PER_OFFER: u32 = 4;
-/// The part of `offer_hold` for which the next job of a resumed queue counts as taken.
-const EXPECTED_PART: u32 = 5;
+/// The capacity for the next job of a resumed queue counts as taken for `offer_hold` divided by
+/// this.
+const EXPECTED_DIVISOR: u32 = 5;
 /// How many spare ids a claim carries, because some ids may be stale.
 const SPARE_IDS: u32 = 8;
 
@@ -92,8 +93,8 @@ impl Admission {
     }
 
     /// Resumes paused queues: high priorities first, then those that have been paused for longest.
-    /// The next job of a queue with a backlog counts as taken for a moment. Otherwise every paused
-    /// queue would be resumed for the same free unit, and all but one be paused again.
+    /// The capacity for the next job of a queue with a backlog counts as taken briefly. Otherwise
+    /// every paused queue would be resumed for the same free unit, and all but one paused again.
     fn resume_what_fits(&mut self, now: Instant, commands: &mut Vec<Command>) {
         if !self.connected {
             return;
@@ -120,7 +121,7 @@ impl Admission {
                 expected.give(&state.need, 1);
                 commands.push(Command::Count(queue.clone()));
             }
-            state.resume(now, self.offer_hold / EXPECTED_PART);
+            state.resume(now, self.offer_hold / EXPECTED_DIVISOR);
             let prefetch = prefetch(self.capacity.fits(&state.need), queue.priority);
             commands.push(Command::Resume(queue, prefetch));
         }
@@ -151,7 +152,7 @@ impl Admission {
 }
 
 /// Returns how many offers a consumer may hold. A queue to which others yield holds one more, so
-/// that its next job is there when capacity becomes free.
+/// that its next job is at hand when capacity becomes free.
 fn prefetch(fitting: u32, priority: Priority) -> u16 {
     let spare = u32::from(priority != Priority::Low);
     (fitting.div_ceil(JOBS_PER_OFFER) + spare).min(MAX_PREFETCH) as u16

@@ -69,8 +69,8 @@ impl Admission {
         })
     }
 
-    /// Reserves capacity for the queue that was overtaken most, if it was often enough. Keeps asking
-    /// whether jobs wait in it, because another worker may have started them.
+    /// Reserves capacity for the queue that was overtaken most, if it was often enough. Counts
+    /// its jobs repeatedly, because another worker may have started them.
     pub(super) fn reserve(&mut self, now: Instant, commands: &mut Vec<Command>) {
         if self.reserved_for.is_none() {
             let starving = self.queues.iter().filter(|(_, state)| state.overtaken >= MAX_OVERTAKEN);
@@ -87,7 +87,7 @@ impl Admission {
         }
     }
 
-    /// Clears the backlog of queues from which nothing arrives: their jobs started elsewhere.
+    /// Clears the backlog of queues whose jobs do not arrive: they started elsewhere.
     pub(super) fn clear_gone_backlogs(&mut self, now: Instant) {
         let gone =
             self.queues.iter().filter(|(_, state)| state.backlog_is_gone(now, self.offer_hold));

@@ -14,7 +14,7 @@ pub(super) struct HeldOffer {
     pub(super) scheduled_at: Timestamp,
     /// The jobs that are left to claim.
     pub(super) ids: Vec<JobId>,
-    /// When it pauses its queue, unless it is acknowledged before.
+    /// When the offer pauses its queue, unless it is acknowledged before.
     pub(super) hold_until: Instant,
     /// The same, once some of its jobs were claimed.
     pub(super) hold_until_if_claimed: Instant,
@@ -23,8 +23,8 @@ pub(super) struct HeldOffer {
 }
 
 /// How long an offer may be held. If the fleet has free capacity for it, the offer must find it
-/// within `offer_hold`: the first worker holds it for a part of that time, and those after it only
-/// for a moment.
+/// within `offer_hold`: the first worker holds it for a part of that time, and later workers only
+/// briefly.
 pub(super) struct HoldTime {
     /// While none of its jobs fit. Short for a high-priority offer, so that it moves on to a worker
     /// with free capacity.
@@ -52,14 +52,14 @@ pub(super) struct QueueState {
     pub(super) need: CapacityMap,
     pub(super) consuming: bool,
     pub(super) held: Vec<HeldOffer>,
-    /// Whether the queue was paused with an offer that did not fit, so that jobs wait in it as far
-    /// as is known.
+    /// Whether jobs are believed to wait in the queue, because it was paused with an offer that did
+    /// not fit.
     pub(super) has_backlog: bool,
     /// How many jobs of other queues have started while a job of this queue waited.
     pub(super) overtaken: u32,
     /// Since when the queue is paused for lack of capacity.
     pub(super) paused_since: Option<Instant>,
-    /// Until when the next job of the resumed queue counts as taken.
+    /// Until when the capacity for the next job of the resumed queue counts as taken.
     pub(super) expected_until: Option<Instant>,
     resumed_at: Option<Instant>,
 }
@@ -93,8 +93,8 @@ impl QueueState {
         self.held.clear();
     }
 
-    /// Marks the queue as consumed. Its next job counts as taken for `expected`, if one is known to
-    /// wait.
+    /// Marks the queue as consumed. The capacity for its next job counts as taken for
+    /// `expected`, if it has a backlog.
     pub(super) fn resume(&mut self, now: Instant, expected: Duration) {
         self.consuming = true;
         self.paused_since = None;
@@ -102,7 +102,7 @@ impl QueueState {
         self.expected_until = self.has_backlog.then(|| now + expected);
     }
 
-    /// Returns true shortly after the queue was resumed for a job that has not arrived.
+    /// Returns true for a short time after the queue was resumed for a job that has not arrived.
     pub(super) fn expects_delivery(&self, now: Instant) -> bool {
         self.expected_until.is_some_and(|until| now < until)
     }

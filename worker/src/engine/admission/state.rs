@@ -13,19 +13,19 @@ use super::queue_state::QueueState;
 /// Decides which offers are admitted, and which queues are paused and resumed.
 pub(crate) struct Admission {
     pub(super) capacity: CapacityMap,
-    // What running and claimed jobs need. It exceeds `capacity` after that was reduced.
+    /// What running and claimed jobs need. It exceeds `capacity` after that was reduced.
     pub(super) in_use: CapacityMap,
     pub(super) offer_hold: Duration,
     pub(super) known_queues: Vec<QueueName>,
-    // The queues whose jobs fit.
+    /// The queues whose jobs fit.
     pub(super) queues: BTreeMap<QueueName, QueueState>,
-    // The jobs of claims in progress. A second offer of one waits for the answer.
+    /// The jobs of claims in progress. A second offer of one waits for the answer.
     pub(super) claiming: HashSet<JobId>,
-    // The jobs that run here. A second offer of one is acknowledged unclaimed.
+    /// The jobs that run here. A second offer of one is acknowledged unclaimed.
     pub(super) running: HashSet<JobId>,
-    // The overtaken queue for whose next job free capacity is reserved.
+    /// The overtaken queue for whose next job free capacity is reserved.
     pub(super) reserved_for: Option<QueueName>,
-    // When the number of jobs in that queue is asked for again.
+    /// When the jobs in that queue are counted again.
     pub(super) count_at: Option<Instant>,
     pub(super) connected: bool,
     pub(super) draining: bool,

@@ -21,12 +21,12 @@ pub(super) struct QueueConsumer {
     pub(super) generation: u64,
     pub(super) prefetch: u16,
     pub(super) stop: CancellationToken,
-    /// Set while the broker has been asked and has not answered.
+    /// True between the request to the broker and its answer.
     pub(super) starting: Arc<AtomicBool>,
     /// How long to wait before the start.
     pub(super) delay: Duration,
     /// Held during the start when consumers must start one at a time.
-    pub(super) turn: Option<Arc<Mutex<()>>>,
+    pub(super) start_lock: Option<Arc<Mutex<()>>>,
     pub(super) deliveries: mpsc::Sender<Forwarded>,
 }
 
@@ -48,13 +48,13 @@ impl QueueConsumer {
     }
 
     async fn consume(&self, broker: &Broker) -> Result<(), BrokerError> {
-        let allowed = self.stop.run_until_cancelled(self.wait_for_turn()).await;
-        let Some(turn) = allowed else { return Ok(()) };
+        let allowed = self.stop.run_until_cancelled(self.wait_to_start()).await;
+        let Some(start_guard) = allowed else { return Ok(()) };
         // A started request is not cancelled: its answer and the deliveries after it must be read.
         self.starting.store(true, Ordering::Relaxed);
         let mut consumer = broker.consume(&self.queue, self.prefetch).await?;
         self.starting.store(false, Ordering::Relaxed);
-        drop(turn);
+        drop(start_guard);
         loop {
             let delivery = tokio::select! {
                 () = self.stop.cancelled() => break,
@@ -71,10 +71,10 @@ impl QueueConsumer {
         Ok(())
     }
 
-    async fn wait_for_turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+    async fn wait_to_start(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         tokio::time::sleep(self.delay).await;
-        match &self.turn {
-            Some(turn) => Some(turn.lock().await),
+        match &self.start_lock {
+            Some(lock) => Some(lock.lock().await),
             None => None,
         }
     }

@@ -1,5 +1,5 @@
-//! The worker's connection to the broker and its consumers, one per queue. Any error of the
-//! connection closes all of it, and a new connection is made; the broker redelivers what was held.
+//! The worker's connection to the broker and its consumers, one per queue. After an error
+//! of the connection a new one is made; the broker redelivers what the old one held.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,7 +39,8 @@ enum Finished {
 }
 
 struct Active {
-    /// Tells this consumer's deliveries from those of an earlier consumer of the same queue.
+    /// Distinguishes this consumer's deliveries from those of an earlier consumer of the same
+    /// queue.
     generation: u64,
     stop: CancellationToken,
     starting: Arc<AtomicBool>,
@@ -57,7 +58,7 @@ pub(super) struct Consumers {
     receiver: mpsc::Receiver<Forwarded>,
     last_error: Option<String>,
     backoff: QueueBackoff,
-    turn: Arc<Mutex<()>>,
+    start_lock: Arc<Mutex<()>>,
 }
 
 impl Consumers {
@@ -75,7 +76,7 @@ impl Consumers {
             receiver,
             last_error: None,
             backoff: QueueBackoff::default(),
-            turn: Arc::default(),
+            start_lock: Arc::default(),
         };
         consumers.connect(Duration::ZERO);
         consumers
@@ -128,7 +129,7 @@ impl Consumers {
             stop: CancellationToken::new(),
             starting: Arc::default(),
             delay: self.backoff.delay(&queue, now),
-            turn: self.backoff.is_sequential(now).then(|| Arc::clone(&self.turn)),
+            start_lock: self.backoff.is_sequential(now).then(|| Arc::clone(&self.start_lock)),
             deliveries: self.sender.clone(),
             queue: queue.clone(),
         };
@@ -243,7 +244,10 @@ impl Consumers {
         let starting: Vec<&QueueName> = starting.collect();
         if let Some(delay) = self.backoff.failed(&starting, Instant::now()) {
             let (queue, delay_s) = (starting[0], delay.as_secs());
-            tracing::error!(%queue, delay_s, "rabbitmq failed over this queue, backing off");
+            tracing::error!(
+                %queue, delay_s,
+                "rabbitmq failed while consuming this queue, backing off"
+            );
         }
     }
 

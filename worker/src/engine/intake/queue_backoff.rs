@@ -1,6 +1,6 @@
-//! Back-off for queues over which the broker failed. Such a failure ends the whole connection with
-//! all its consumers, so the queue that caused it is consumed again only after a growing delay.
-//! No I/O and no clock: callers pass what happened and when.
+//! Back-off for queues whose consumers make the broker fail. Such a failure ends the whole
+//! connection with all its consumers, so the queue that caused it is consumed again only after a
+//! growing delay. No I/O and no clock: callers pass what happened and when.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::engine::session::Session;
 
-/// How often the store is asked for its queues when no notification comes.
+/// How often the queues are read from the store when no notification arrives.
 const PERIOD: Duration = Duration::from_secs(1);
 /// The pause before a lost subscription is made again.
 const RESUBSCRIBE_PAUSE: Duration = Duration::from_millis(250);
@@ -21,7 +21,8 @@ pub(super) async fn run(session: Session, queues: watch::Sender<Vec<QueueName>>)
     while !queues.is_closed() {
         if subscription.is_none() {
             subscription = store.hints(&session.id).await.ok();
-            // Notifications sent while there was no subscription are made up for by a heartbeat.
+            // A heartbeat makes up for notifications that were sent while there was no
+            // subscription.
             session.heartbeat_now.notify_one();
         }
         match store.declared_queues().await {

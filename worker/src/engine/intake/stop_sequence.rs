@@ -46,12 +46,12 @@ impl StopSequence {
         }
     }
 
-    /// When the grace period ends, if it has started and not ended.
+    /// Returns when the grace period ends, if it has started and not ended.
     pub(super) fn grace_ends(&self) -> Option<Instant> {
         self.grace_ends
     }
 
-    /// When unrecorded outcomes are given up.
+    /// Returns when unrecorded outcomes are given up.
     pub(super) fn give_up_at(&self) -> Option<Instant> {
         self.give_up_at.filter(|_| self.has_lease())
     }
@@ -62,8 +62,8 @@ impl StopSequence {
         self.grace_ends = Some(now + grace);
     }
 
-    /// Ends the grace period. Returns the reason with which every job must stop now, if the grace
-    /// period had already ended.
+    /// Ends the grace period. If it had already ended, returns the reason for which every job must
+    /// stop now.
     pub(super) fn force(&mut self, now: Instant) -> Option<StopReason> {
         self.forced = true;
         if self.grace_ends.is_some() {

@@ -130,11 +130,11 @@ fn a_high_offer_is_returned_sooner_unless_some_of_its_jobs_start_here() {
 fn a_lower_priority_starts_after_sixteen_jobs_of_higher_ones() {
     let mut case = Case::new("scan=1", &["scan=1"]);
     let started = always_more(&mut case, &["scan=1.high", "scan=1.normal", "scan=1.low"], 600);
-    for band in ["normal", "low"] {
-        let rows = started.split(|queue| queue.ends_with(band)).map(<[String]>::len);
+    for priority in ["normal", "low"] {
+        let rows = started.split(|queue| queue.ends_with(priority)).map(<[String]>::len);
         let rows: Vec<usize> = rows.collect();
         let longest = rows.iter().max().unwrap();
-        assert!(*longest <= MAX_OVERTAKEN as usize + 2, "{longest} others before a {band} one");
+        assert!(*longest <= MAX_OVERTAKEN as usize + 2, "{longest} others before a {priority} one");
     }
     let high = started.iter().filter(|queue| queue.ends_with("high")).count();
     assert!(high * 100 >= started.len() * 85, "{high} high ones of {}", started.len());

@@ -27,11 +27,11 @@ proptest! {
         let mut simulation = Simulation::new(&maps, &["cpu=1"], crowd.chain(high).collect());
         simulation.run();
         let started = simulation.started();
-        for (place, one) in started.iter().enumerate() {
+        for (position, one) in started.iter().enumerate() {
             if one.queue.priority == Priority::High {
                 // Half of the hold to find a worker; then each may be about to start another.
                 let late = one.ready_ms + 125;
-                let others = started[..place].iter().filter(|other| {
+                let others = started[..position].iter().filter(|other| {
                     other.queue != one.queue && other.started.unwrap().0 > late
                 });
                 let (count, fleet) = (others.count(), maps.len());
@@ -85,12 +85,12 @@ proptest! {
         let mut simulation = Simulation::new(&vec!["a=4,b=4"; workers], &classes, jobs);
         simulation.run();
         let started = simulation.started();
-        let place = started.iter().position(|job| job.queue == name(one)).unwrap();
-        let passed = started[..place].iter().filter(|job| job.started.unwrap().0 >= large.1);
+        let position = started.iter().position(|job| job.queue == name(one)).unwrap();
+        let overtaking = started[..position].iter().filter(|job| job.started.unwrap().0 >= large.1);
         // On each worker: the overtaking jobs, those that fitted beside them, and those that
         // started while the offer moved from worker to worker.
-        let (passed, most) = (passed.count(), workers * (MAX_OVERTAKEN as usize + 8 + 24));
-        prop_assert!(passed <= most, "{passed} small jobs overtook it, at most {most}");
+        let (overtaking, most) = (overtaking.count(), workers * (MAX_OVERTAKEN as usize + 8 + 24));
+        prop_assert!(overtaking <= most, "{overtaking} small jobs overtook it, at most {most}");
     }
 
     #[test]
