@@ -1,5 +1,5 @@
 //! What the surfaces share when they refuse a request: status codes, `Retry-After`, and the answers
-//! for unknown routes, wrong methods and panics. The shape of a body is each surface's own.
+//! for unknown routes, wrong methods and panics. Each surface defines the shape of its bodies.
 
 use std::any::Any;
 

@@ -1,9 +1,9 @@
-// Shows the OpenAPI document. Its texts become text, never markup.
+// Shows the OpenAPI document. Its texts are inserted as text, never as markup.
 'use strict';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 
-// element('td', {class: 'x'}, 'text', child, …); what is null is left out.
+// Creates an element: element('td', {class: 'x'}, 'text', child, …). Null children are skipped.
 function element(name, attributes, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -11,7 +11,7 @@ function element(name, attributes, ...children) {
   return made;
 }
 
-// Text in which `code` stands between backquotes.
+// Returns text in which words between backquotes are code elements.
 function prose(text) {
   const parts = (text || '').split('`');
   return parts.map((part, at) => (at % 2 ? element('code', {}, part) : part));
@@ -26,7 +26,7 @@ function table(heads, rows) {
   return element('table', {}, row('th')(heads), rows.map(row('td')));
 }
 
-// What a value may be, in a few words; a named schema is a link to it.
+// Returns a short description of the values of a schema. A named schema becomes a link.
 function typeOf(schema) {
   if (!schema) return ['anything'];
   if (schema.$ref) {
@@ -46,60 +46,70 @@ function typeOf(schema) {
 
 function limits(schema) {
   const known = {
-    format: '', minimum: 'from ', maximum: 'to ', minLength: 'at least characters: ',
-    maxLength: 'at most characters: ', maxItems: 'at most items: ', pattern: 'like ',
+    format: '', minimum: 'minimum ', maximum: 'maximum ', minLength: 'minimum length ',
+    maxLength: 'maximum length ', maxItems: 'maximum items ', pattern: 'pattern ',
   };
   return Object.keys(known).filter((key) => key in schema).map((key) => known[key] + schema[key]);
 }
 
-// What is said of a field, wherever it stands.
-function described(schema) {
+// Returns the description of a schema, or of one of its alternatives.
+function descriptionOf(schema) {
   const either = (schema.oneOf || schema.anyOf || []).find((one) => one.description);
   return schema.description || either?.description || '';
 }
 
 function fields(schema) {
   const required = schema.required || [];
-  return table(['Field', 'Type', 'Meaning'], Object.entries(schema.properties).map(([name, field]) => [
-    element('code', {}, required.includes(name) ? name : `${name}?`), typeOf(field), prose(described(field)),
-  ]));
+  const rows = Object.entries(schema.properties).map(([name, field]) => [
+    element('code', {}, required.includes(name) ? name : `${name}?`), typeOf(field),
+    prose(descriptionOf(field)),
+  ]);
+  return table(['Field', 'Type', 'Description'], rows);
 }
 
 function parameters(list) {
-  return table(['Parameter', 'In', 'Type', 'Meaning'], list.map((one) => [
+  const example = (value) => element('div', {}, 'Example: ', element('code', {}, String(value)));
+  const rows = list.map((one) => [
     element('code', {}, one.required ? one.name : `${one.name}?`), one.in, typeOf(one.schema),
-    [...prose(one.description), one.example === undefined ? null : element('div', {}, 'like ', element('code', {}, String(one.example)))],
-  ]));
+    [...prose(one.description), one.example === undefined ? null : example(one.example)],
+  ]);
+  return table(['Parameter', 'In', 'Type', 'Description'], rows);
 }
 
 function contents(content, schemas) {
   return Object.entries(content || {}).flatMap(([kind, {schema, example, examples}]) => {
     const named = schemas[schema?.$ref?.split('/').pop()];
-    const shown = example ?? (examples ? undefined : named?.example);
+    const single = example ?? (examples ? undefined : named?.example);
+    const summarized = (one) => [element('p', {}, one.summary || ''), json(one.value)];
     return [
       element('p', {}, element('code', {}, kind), ' ', typeOf(schema)),
-      shown === undefined ? null : json(shown),
-      ...Object.values(examples || {}).flatMap((one) => [element('p', {}, one.summary || ''), json(one.value)]),
+      single === undefined ? null : json(single),
+      ...Object.values(examples || {}).flatMap(summarized),
     ];
   });
 }
 
 function response([status, answer], schemas) {
-  const headers = Object.entries(answer.headers || {});
+  const headers = Object.entries(answer.headers || {}).map(([name, header]) =>
+    element('p', {}, element('code', {}, name), ': ', prose(header.description)));
   return element('details', {},
     element('summary', {}, element('code', {}, status), prose(answer.description)),
-    headers.map(([name, header]) => element('p', {}, element('code', {}, name), ': ', prose(header.description))),
-    contents(answer.content, schemas));
+    headers, contents(answer.content, schemas));
 }
 
 function operation(path, method, spec, schemas) {
   const name = method.toUpperCase();
-  return element('details', {id: spec.operationId, 'data-text': `${name} ${path} ${spec.summary}`.toLowerCase()},
-    element('summary', {}, element('code', {class: `method ${name}`}, name), element('code', {}, path), prose(spec.summary)),
+  const text = `${name} ${path} ${spec.summary}`.toLowerCase();
+  const heading = (title) => element('h4', {}, title);
+  const body = spec.requestBody?.content;
+  return element('details', {id: spec.operationId, 'data-text': text},
+    element('summary', {},
+      element('code', {class: `method ${name}`}, name), element('code', {}, path),
+      prose(spec.summary)),
     spec.description ? element('p', {}, prose(spec.description)) : null,
-    spec.parameters?.length ? [element('h4', {}, 'Parameters'), parameters(spec.parameters)] : null,
-    spec.requestBody ? [element('h4', {}, 'Body'), contents(spec.requestBody.content, schemas)] : null,
-    element('h4', {}, 'Answers'), Object.entries(spec.responses).map((one) => response(one, schemas)));
+    spec.parameters?.length ? [heading('Parameters'), parameters(spec.parameters)] : null,
+    body ? [heading('Body'), contents(body, schemas)] : null,
+    heading('Responses'), Object.entries(spec.responses).map((one) => response(one, schemas)));
 }
 
 function schemaOf([name, schema]) {
@@ -116,7 +126,8 @@ function show(doc) {
   for (const [path, methods] of Object.entries(doc.paths)) {
     for (const method of METHODS.filter((one) => one in methods)) {
       const [tag = 'other'] = methods[method].tags || [];
-      byTag.set(tag, [...(byTag.get(tag) || []), operation(path, method, methods[method], schemas)]);
+      const shown = operation(path, method, methods[method], schemas);
+      byTag.set(tag, [...(byTag.get(tag) || []), shown]);
     }
   }
   const sections = [...byTag, ['schemas', Object.entries(schemas).map(schemaOf)]];
@@ -129,7 +140,7 @@ function show(doc) {
   open();
 }
 
-// Opens what the address names.
+// Opens the operation or schema in the fragment of the URL.
 function open() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target instanceof HTMLDetailsElement) {
@@ -146,8 +157,12 @@ function filter(event) {
 }
 
 fetch('/api/v0/docs.json')
-  .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(`status ${answer.status}`))))
+  .then((answer) => {
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    return answer.json();
+  })
   .then(show)
   .catch((error) => {
-    document.getElementById('content').replaceChildren(`The document cannot be shown: ${error.message}`);
+    const message = `Cannot show the document: ${error.message}`;
+    document.getElementById('content').replaceChildren(message);
   });

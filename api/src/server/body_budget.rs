@@ -1,6 +1,6 @@
 //! A memory budget for all request bodies that are being read or processed.
 //!
-//! Each body has a limit of its own, but many at once could exhaust memory, and parsed JSON is much
+//! The size of each body is limited, but many at once could exhaust memory, and parsed JSON is much
 //! larger than its text. A body is charged as it arrives, so slow clients cost nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! Checks with plain reads before jobs are submitted: the locks of any job, and the relations of a
-//! batch, because a job of a stored batch cannot be refused any more. The state may change a moment
-//! later; the scripts handle that.
+//! batch, because a job of a stored batch can no longer be refused. The state may change between
+//! check and submission; the scripts handle that.
 
 use std::collections::{HashMap, HashSet};
 

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::error::Error;
 
-/// The ids that a client's key stands for. They differ between namespaces, and between a job and a
-/// batch with the same key.
+/// The ids that are derived from a client's key. They differ between namespaces, and between a job
+/// and a batch with the same key.
 #[derive(Debug, Clone)]
 pub(crate) struct IdempotencyKey {
     job: Uuid,

@@ -73,7 +73,7 @@ async fn one_by_one(store: &Store, jobs: &[NewJob]) -> Vec<Result<Submitted, Err
     answers
 }
 
-/// Submits the jobs in one call. Repeating it is safe, because a known job is left as it is.
+/// Submits the jobs in one call. Repeating it is safe, because an existing job is not changed.
 async fn call(store: &Store, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
     retry_until(Instant::now() + TIMEOUT, || store.submit(jobs)).await
 }
