@@ -1,4 +1,5 @@
-//! The invariant behind every list and count: indexes, leases and records say the same at every moment.
+//! The invariant behind every list and count: records, indexes, leases and locks agree at every
+//! moment.
 
 mod relations;
 mod subscriptions;
@@ -12,14 +13,14 @@ use store::{Dumped, Store};
 type World = BTreeMap<String, Dumped>;
 type Jobs<'a> = BTreeMap<&'a str, &'a BTreeMap<String, String>>;
 
-/// Fails with what disagrees, if anything does.
+/// Panics with a list of what disagrees, if anything does.
 pub async fn assert_consistent(store: &Store) {
-    let world = store.dump().await.expect("the store can be dumped");
+    let world = store.dump().await.expect("the store cannot be dumped");
     let wrong = disagreements(&world);
     assert!(wrong.is_empty(), "the store disagrees with itself:\n{}", wrong.join("\n"));
 }
 
-/// What disagrees in this state of the store.
+/// Returns what disagrees in this state of the store.
 #[must_use]
 pub fn disagreements(world: &World) -> Vec<String> {
     // A tombstone is in no index.
@@ -31,12 +32,23 @@ pub fn disagreements(world: &World) -> Vec<String> {
         })
         .filter(|(_, job)| job.get("status").is_none_or(|status| status != "deleted"))
         .collect();
+    let mut wrong = indexes(world, &jobs);
+    wrong.extend(unique_keys(world, &jobs));
+    wrong.extend(records(world, &jobs));
+    wrong.extend(waiting::disagreements(world, &jobs));
+    wrong.extend(relations::disagreements(world, &jobs));
+    wrong.extend(subscriptions::disagreements(world));
+    wrong
+}
+
+/// Compares each index with the records.
+fn indexes(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut check = |index: String, expected: BTreeSet<&str>| {
         let found = members(world, &index);
         for id in expected.symmetric_difference(&found) {
-            let place = if found.contains(id) { "should not be" } else { "is missing" };
-            wrong.push(format!("{id} {place} in {index}"));
+            let verb = if found.contains(id) { "should not be" } else { "is missing" };
+            wrong.push(format!("{id} {verb} in {index}"));
         }
     };
     let having = |field: &str, value: &str| -> BTreeSet<&str> {
@@ -47,25 +59,30 @@ pub fn disagreements(world: &World) -> Vec<String> {
     for status in Status::ALL {
         check(format!("jobs:status:{status}"), having("status", status.as_str()));
     }
-    for action in values(&jobs, "action") {
+    for action in values(jobs, "action") {
         check(format!("jobs:action:{action}"), having("action", &action));
     }
-    for worker in values(&jobs, "workerID") {
+    for worker in values(jobs, "workerID") {
         check(format!("jobs:worker:{worker}"), having("workerID", &worker));
-        let held = having("workerID", &worker).into_iter().filter(|id| runs(jobs[id]));
-        check(format!("running:{worker}"), held.collect());
+        let running = having("workerID", &worker).into_iter().filter(|id| runs(jobs[id]));
+        check(format!("running:{worker}"), running.collect());
     }
     let crons = world.keys().filter_map(|key| key.strip_prefix("cron:"));
     check("cron_names".into(), crons.collect());
     check("crons".into(), firing_crons(world));
-    let due = members(world, "due");
     let expiring = jobs
         .iter()
         .filter(|(_, job)| job.contains_key("expiresAt") && job["status"] == "waiting")
-        // It was started in time.
+        // The job was started in time.
         .filter(|(_, job)| !job.contains_key("awaitsChildren"))
         .map(|(id, _)| *id);
     check("expiring".into(), expiring.collect());
+    wrong
+}
+
+/// Compares the holders of unique keys with the records.
+fn unique_keys(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
     for (key, value) in world {
         let Some(unique) = key.strip_prefix("unique:") else { continue };
         let Dumped::Text(holder) = value else { continue };
@@ -73,22 +90,29 @@ pub fn disagreements(world: &World) -> Vec<String> {
             !is_over(job) && job.get("uniqueKey").is_some_and(|key| key == unique)
         };
         if jobs.get(holder.as_str()).copied().filter(has_it).is_none() {
-            wrong.push(format!("unique key {unique} is held by {holder}, which does not have it"));
+            let message = "whose record does not have it";
+            wrong.push(format!("unique key {unique} belongs to {holder}, {message}"));
         }
     }
     for (id, job) in jobs.iter().filter(|(_, job)| !is_over(job)) {
         let Some(unique) = job.get("uniqueKey") else { continue };
         let holder = Dumped::Text((*id).to_owned());
         if world.get(&format!("unique:{unique}")) != Some(&holder) {
-            wrong.push(format!("{id} does not hold its unique key {unique}"));
+            wrong.push(format!("unique key {unique} does not belong to {id}, whose record has it"));
         }
     }
-    for (id, job) in &jobs {
+    wrong
+}
+
+/// Compares records with their follow-ups, their logs, and the jobs that are due later.
+fn records(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (id, job) in jobs {
         let Some(next) = job.get("followUpID") else { continue };
         let follows = jobs.get(next.as_str()).and_then(|next| next.get("retryFromID"));
-        // It may have been deleted, or have left the history.
+        // The follow-up may be deleted, or removed from the history.
         if follows.is_some_and(|from| from != id) {
-            wrong.push(format!("{id} names {next} as its follow-up, which follows another"));
+            wrong.push(format!("{id} names {next} as its follow-up, which follows another job"));
         }
         if !is_over(job) {
             wrong.push(format!("{id} has a follow-up and is not over"));
@@ -102,11 +126,9 @@ pub fn disagreements(world: &World) -> Vec<String> {
     for (id, _) in jobs.iter().filter(|(_, job)| !job.contains_key("spec")) {
         wrong.push(format!("{id} has no spec"));
     }
-    wrong.extend(waiting::disagreements(world, &jobs));
-    wrong.extend(relations::disagreements(world, &jobs));
-    wrong.extend(subscriptions::disagreements(world));
-    for id in due.iter().filter(|id| jobs.get(*id).is_none_or(|job| job["status"] != "waiting")) {
-        wrong.push(format!("{id} is due later but does not wait"));
+    let waits = |id: &&str| jobs.get(*id).is_some_and(|job| job["status"] == "waiting");
+    for id in members(world, "due").iter().filter(|id| !waits(id)) {
+        wrong.push(format!("{id} is due later and does not wait"));
     }
     wrong
 }
@@ -115,7 +137,7 @@ fn is_over(job: &BTreeMap<String, String>) -> bool {
     !runs(job) && job.get("status").is_none_or(|status| status != "waiting")
 }
 
-/// Crons that are to be looked at: not paused, and with a tick to come or a firing that is held.
+/// Returns the crons that are not paused and have a next tick or a held firing.
 fn firing_crons(world: &World) -> BTreeSet<&str> {
     let fires = |name: &str, cron: &BTreeMap<String, String>| {
         let has_next = cron.get("nextRun").is_some_and(|next| !next.is_empty());

@@ -1,5 +1,6 @@
 //! Actions: what their jobs have by default, and what operators have configured.
 
+mod announced;
 mod config;
 mod defaults;
 

@@ -64,11 +64,12 @@ impl Answer {
 
 fn words(value: &Value) -> Option<Vec<&str>> {
     let Value::Array(values) = value else { return None };
-    let text = |value| match value {
-        &Value::BulkString(ref bytes) => std::str::from_utf8(bytes).ok(),
-        _ => None,
-    };
-    values.iter().map(text).collect()
+    values.iter().map(word).collect()
+}
+
+fn word(value: &Value) -> Option<&str> {
+    let Value::BulkString(bytes) = value else { return None };
+    std::str::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

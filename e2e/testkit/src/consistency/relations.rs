@@ -1,4 +1,5 @@
-//! What jobs wait for of other jobs: who depends on whom, whose child one is, and what is noted of ends.
+//! Relations between jobs: dependencies, parents and children, and ends that are not propagated
+//! yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +7,7 @@ use store::Dumped;
 
 use super::{Jobs, World, is_over, members};
 
-/// What disagrees.
+/// Returns what disagrees.
 pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let notes: BTreeSet<String> = match world.get("propagations") {
@@ -20,58 +21,60 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
             for id in members(world, key) {
                 *blockers.entry(id).or_default() += 1;
             }
-            let goes_on = jobs.get(on).is_some_and(|job| !is_over(job));
-            if !goes_on && !noted(&format!("dependents {on} ")) {
-                wrong.push(format!("jobs wait for {on}, which is over, and nobody tells them"));
+            let is_open = jobs.get(on).is_some_and(|job| !is_over(job));
+            if !is_open && !noted(&format!("dependents {on} ")) {
+                wrong.push(format!("jobs wait for {on}, which is over, and its end is not noted"));
             }
         }
-        if let Some(family) = key.strip_prefix("children:") {
+        if let Some(group) = key.strip_prefix("children:") {
             for id in members(world, key) {
                 let job = jobs.get(id);
                 let mine =
-                    job.is_none_or(|job| job.get("parentGroup").is_some_and(|of| of == family));
-                let goes_on = job.is_some_and(|job| !is_over(job));
-                if !mine || (!goes_on && !noted(&format!("child {id} {family} "))) {
-                    wrong.push(format!("{id} is no child of {family} any more"));
+                    job.is_none_or(|job| job.get("parentGroup").is_some_and(|of| of == group));
+                let is_open = job.is_some_and(|job| !is_over(job));
+                if !mine || (!is_open && !noted(&format!("child {id} {group} "))) {
+                    wrong.push(format!("{id} is listed as an open child of {group}, and is not"));
                 }
             }
         }
-        if let Some(family) = key.strip_prefix("jobs:parent:") {
+        if let Some(group) = key.strip_prefix("jobs:parent:") {
             let of = |job: &&BTreeMap<String, String>| {
-                job.get("parentGroup").is_some_and(|p| p == family)
+                job.get("parentGroup").is_some_and(|p| p == group)
             };
             let children = jobs.iter().filter(|(_, job)| of(job)).map(|(id, _)| *id);
             if members(world, key) != children.collect() {
-                wrong.push(format!("{key} does not hold the children of {family}"));
+                wrong.push(format!("{key} does not hold the children of {group}"));
             }
         }
-        if let Some(family) = key.strip_prefix("stopping:")
-            && !noted(&format!("stop {family}"))
+        if let Some(group) = key.strip_prefix("stopping:")
+            && !noted(&format!("stop {group}"))
         {
-            wrong.push(format!("the children of {family} are to be stopped, and nobody does"));
+            wrong.push(format!("the children of {group} are to be stopped, and that is not noted"));
         }
     }
     for (id, job) in jobs.iter().filter(|(_, job)| job["status"] == "waiting") {
         let found = blockers.get(id).copied().unwrap_or(0);
         let says = job.get("blockers").map_or(0, |count| count.parse().unwrap_or(0));
         if found != says {
-            wrong.push(format!("{id} waits for {says} jobs, and {found} know of it"));
+            wrong.push(format!(
+                "{id} counts {says} dependencies, and {found} jobs list it as a dependent"
+            ));
         }
         let children =
-            job.get("childGroup").map(|family| members(world, &format!("children:{family}")));
+            job.get("childGroup").map(|group| members(world, &format!("children:{group}")));
         if job.contains_key("awaitsChildren") && children.is_none_or(|children| children.is_empty())
         {
-            wrong.push(format!("{id} waits for children, and has none"));
+            wrong.push(format!("{id} waits for children, and has no open ones"));
         }
     }
     for (id, job) in jobs.iter().filter(|(_, job)| !is_over(job)) {
-        let Some(family) = job.get("childGroup") else { continue };
+        let Some(group) = job.get("childGroup") else { continue };
         let parents = match world.get("parents") {
-            Some(Dumped::Hash(parents)) => parents.get(family).map(String::as_str),
+            Some(Dumped::Hash(parents)) => parents.get(group).map(String::as_str),
             _ => None,
         };
         if parents != Some(*id) {
-            wrong.push(format!("{id} is the parent of {family}, and not known as it"));
+            wrong.push(format!("{id} is the parent of {group}, and is not listed as it"));
         }
     }
     wrong

@@ -1,5 +1,5 @@
-//! Where waiting jobs stand: each in one place, every line, window and lock in accord with them, and nobody whose turn it
-//! is left unwoken.
+//! Where jobs wait: each in exactly one place, every wait queue, window and lock in agreement with
+//! the records, and every waiter that is granted a lock is offered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,52 +9,53 @@ use super::{Jobs, World, members};
 
 type Job = BTreeMap<String, String>;
 
-/// How many jobs of a share are offered before others of it wait; `window` of the scripts.
-const WINDOW: u64 = 64;
-const MOST_TURNS: usize = 16;
+/// How many jobs of a fairness group are offered at a time; `offer_window` of the scripts.
+const OFFER_WINDOW: u64 = 64;
+const MOST_GRANTED: usize = 16;
 const MOST_WALKED: usize = 64;
 
-/// What disagrees.
+/// Returns what disagrees.
 pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut offered: BTreeMap<String, u64> = BTreeMap::new();
     let mut parked: BTreeMap<String, u64> = BTreeMap::new();
-    let mut lines: BTreeMap<&str, BTreeMap<String, f64>> = BTreeMap::new();
+    let mut waiters: BTreeMap<&str, BTreeMap<String, f64>> = BTreeMap::new();
     for (id, job) in jobs.iter().filter(|(_, job)| job["status"] == "waiting") {
         let ready = is_ready(world, id, job);
         let has = |field: &str| usize::from(job.contains_key(field));
-        let stands = [
+        let places = [
             usize::from(members(world, "due").contains(id)),
             usize::from(ready),
-            usize::from(members(world, &format!("backlog:{}", share(job))).contains(id)),
+            usize::from(members(world, &format!("backlog:{}", group(job))).contains(id)),
             usize::from(job.contains_key("awaitedLocks") && !ready),
             has("blockers"),
             has("awaitsChildren"),
         ];
-        if stands.iter().sum::<usize>() != 1 {
+        if places.iter().sum::<usize>() != 1 {
             wrong.push(format!(
-                "{id} waits in other than one place: due, ready, backlog, line, blocked, awaiting {stands:?}"
+                "{id} does not wait in exactly one place: {places:?} of \
+                 due, ready, backlog, wait queue, dependencies, children"
             ));
         }
         if ready {
-            *offered.entry(share(job)).or_default() += 1;
+            *offered.entry(group(job)).or_default() += 1;
         } else if job.contains_key("awaitedLocks") {
             *parked.entry(queue(job)).or_default() += 1;
         }
-        for name in names(job) {
-            lines.entry(name).or_default().insert((*id).to_owned(), score(job));
+        for name in awaited_locks(job) {
+            waiters.entry(name).or_default().insert((*id).to_owned(), score(job));
         }
     }
     compare(&mut wrong, "offered", &counts(world, "offered"), &offered);
     compare(&mut wrong, "parked", &counts(world, "parked"), &parked);
     strays(world, jobs, &mut wrong);
-    for share in world.keys().filter_map(|key| key.strip_prefix("backlog:")) {
-        if offered.get(share).copied().unwrap_or(0) < WINDOW {
-            wrong.push(format!("{share} has a backlog, and room in its window"));
+    for group in world.keys().filter_map(|key| key.strip_prefix("backlog:")) {
+        if offered.get(group).copied().unwrap_or(0) < OFFER_WINDOW {
+            wrong.push(format!("{group} has a backlog, and room in its window"));
         }
     }
-    of_lines(world, jobs, &lines, &mut wrong);
-    of_locks(world, jobs, &mut wrong);
+    check_wait_queues(world, jobs, &waiters, &mut wrong);
+    check_locks(world, jobs, &mut wrong);
     wrong
 }
 
@@ -65,83 +66,90 @@ fn compare(
     wanted: &BTreeMap<String, u64>,
 ) {
     if found != wanted {
-        wrong.push(format!("{what} counts {found:?}, and it is {wanted:?}"));
+        wrong.push(format!("{what} is {found:?}, and the records give {wanted:?}"));
     }
 }
 
-/// Members of queues and backlogs that are not waiting jobs of theirs.
+/// Finds members of queues, backlogs and wait queues that do not belong there.
 fn strays(world: &World, jobs: &Jobs<'_>, wrong: &mut Vec<String>) {
     for (key, value) in world {
         let Dumped::Sorted(found) = value else { continue };
         let belongs: Box<dyn Fn(&Job) -> bool> = match key.split_once(':') {
             Some(("ready", rest)) => Box::new(move |job| queue(job) == rest),
-            Some(("backlog", rest)) => Box::new(move |job| share(job) == rest),
-            Some(("waiters", rest)) => Box::new(move |job| names(job).any(|name| name == rest)),
+            Some(("backlog", rest)) => Box::new(move |job| group(job) == rest),
+            Some(("waiters", rest)) => {
+                Box::new(move |job| awaited_locks(job).any(|name| name == rest))
+            }
             _ => continue,
         };
         let fits = |id: &&String| {
             let job = jobs.get(id.as_str());
             job.is_some_and(|job| job["status"] == "waiting" && belongs(job))
         };
-        wrong.extend(found.keys().filter(|id| !fits(id)).map(|id| format!("{id} is in {key}")));
+        wrong.extend(
+            found.keys().filter(|id| !fits(id)).map(|id| format!("{id} does not belong in {key}")),
+        );
     }
 }
 
-fn of_lines(
+fn check_wait_queues(
     world: &World,
     jobs: &Jobs<'_>,
-    lines: &BTreeMap<&str, BTreeMap<String, f64>>,
+    waiters: &BTreeMap<&str, BTreeMap<String, f64>>,
     wrong: &mut Vec<String>,
 ) {
-    let named: BTreeSet<&str> = lines.keys().copied().collect();
+    let named: BTreeSet<&str> = waiters.keys().copied().collect();
     if members(world, "contended") != named {
-        wrong.push(format!("lines are {:?}, and {named:?} have some", members(world, "contended")));
+        wrong.push(format!(
+            "contended is {:?}, and {named:?} have waiters",
+            members(world, "contended")
+        ));
     }
-    let waking = members(world, "grants");
-    for (name, line) in lines {
-        if world.get(&format!("waiters:{name}")) != Some(&Dumped::Sorted(line.clone())) {
-            wrong.push(format!("waiters:{name} is not {line:?}"));
+    let checked = members(world, "grants");
+    for (name, queue) in waiters {
+        if world.get(&format!("waiters:{name}")) != Some(&Dumped::Sorted(queue.clone())) {
+            wrong.push(format!("waiters:{name} is not {queue:?}"));
         }
-        // Those that no lock keeps any more are let go in steps.
-        let Some(turns) = turns_of(world, jobs, name, line) else {
-            if !waking.contains(name) {
-                wrong.push(format!("nobody has to stand in line for {name}"));
+        // The waiters of a lock without a limit are released in steps.
+        let Some(granted) = granted_to(world, jobs, name, queue) else {
+            if !checked.contains(name) {
+                wrong.push(format!("{name} has no limit, and has waiters that are not released"));
             }
             continue;
         };
-        for id in &turns {
-            let everywhere = names(jobs[id.as_str()]).all(|other| {
-                let line = &lines[other];
-                turns_of(world, jobs, other, line).is_none_or(|turns| turns.contains(id))
+        for id in &granted {
+            let everywhere = awaited_locks(jobs[id.as_str()]).all(|other| {
+                let queue = &waiters[other];
+                granted_to(world, jobs, other, queue).is_none_or(|granted| granted.contains(id))
             });
             let ready = is_ready(world, id, jobs[id.as_str()]);
-            if everywhere && !ready && !waking.contains(name) {
-                wrong.push(format!("{id} has its turn at {name} and is not offered"));
+            if everywhere && !ready && !checked.contains(name) {
+                wrong.push(format!("{id} is granted {name} and is not offered"));
             }
-            if ready && !waking.contains(name) {
-                wrong.push(format!("{id} has its turn at {name} for ever"));
+            if ready && !checked.contains(name) {
+                wrong.push(format!("the grant of {name} to {id} never expires"));
             }
         }
     }
 }
 
-/// Whose turn it is; `None` when there is no limit.
-fn turns_of(
+/// Returns the waiters that a lock is granted to; `None` when it has no limit.
+fn granted_to(
     world: &World,
     jobs: &Jobs<'_>,
     name: &str,
-    line: &BTreeMap<String, f64>,
+    queue: &BTreeMap<String, f64>,
 ) -> Option<Vec<String>> {
     let all = permits(world, name)?;
     let mut left = all.saturating_sub(held(world, name));
     let over = held(world, name) > all;
-    let mut order: Vec<(&String, &f64)> = line.iter().collect();
+    let mut order: Vec<(&String, &f64)> = queue.iter().collect();
     order.sort_by(|(id_a, a), (id_b, b)| a.total_cmp(b).then_with(|| id_a.cmp(id_b)));
     let mut found = Vec::new();
     for (id, _) in order.into_iter().take(MOST_WALKED) {
         let need = need(jobs[id.as_str()], name);
         if need <= all {
-            if over || need > left || found.len() == MOST_TURNS {
+            if over || need > left || found.len() == MOST_GRANTED {
                 break;
             }
             left -= need;
@@ -151,7 +159,7 @@ fn turns_of(
     Some(found)
 }
 
-fn of_locks(world: &World, jobs: &Jobs<'_>, wrong: &mut Vec<String>) {
+fn check_locks(world: &World, jobs: &Jobs<'_>, wrong: &mut Vec<String>) {
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for (key, value) in world {
         let (Some(name), Dumped::Hash(holders)) = (key.strip_prefix("lock:"), value) else {
@@ -165,13 +173,15 @@ fn of_locks(world: &World, jobs: &Jobs<'_>, wrong: &mut Vec<String>) {
                 holds.split(' ').any(|held| held == format!("{name}={units}"))
             });
             if !runs || !says {
-                wrong.push(format!("{id} holds {name}={units}: it runs {runs}, says so {says}"));
+                wrong.push(format!(
+                    "{id} holds {name}={units}; it runs: {runs}; its record agrees: {says}"
+                ));
             }
             *sums.entry(name.to_owned()).or_default() += units.parse::<u64>().unwrap_or(0);
         }
         let set = counts(world, "permits").contains_key(name);
         if !set && permits(world, name).is_some_and(|all| all > 0 && sums[name] > all) {
-            wrong.push(format!("{name} is held {} times", sums[name]));
+            wrong.push(format!("{name} is held {} times, more than its permits", sums[name]));
         }
     }
     compare(wrong, "permits:held", &counts(world, "permits:held"), &sums);
@@ -203,7 +213,7 @@ fn need(job: &Job, name: &str) -> u64 {
     own.filter(|(own, _)| *own == name).find_map(|(_, need)| need.parse().ok()).unwrap_or(1)
 }
 
-fn names(job: &Job) -> impl Iterator<Item = &str> {
+fn awaited_locks(job: &Job) -> impl Iterator<Item = &str> {
     job.get("awaitedLocks")
         .map(String::as_str)
         .unwrap_or_default()
@@ -215,12 +225,12 @@ fn queue(job: &Job) -> String {
     format!("{}.{}", job["class"], band_of(job))
 }
 
-/// A record says it only where it is another than `normal`.
+/// A record has a priority only when it is not `normal`.
 fn band_of(job: &Job) -> &str {
     job.get("priority").map_or("normal", String::as_str)
 }
 
-fn share(job: &Job) -> String {
+fn group(job: &Job) -> String {
     format!("{}:{}", queue(job), job.get("fairnessGroup").map(String::as_str).unwrap_or_default())
 }
 

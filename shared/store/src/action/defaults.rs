@@ -2,16 +2,11 @@
 //! comes before what workers announce. The API applies them to submissions, and a firing to the
 //! jobs of crons.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::config::read_config;
-use crate::error::StoreError;
-use crate::store::Store;
 use domain::capacity::CapacityMap;
-use domain::job::{ActionName, GoDuration, JobSpec};
+use domain::job::{GoDuration, JobSpec};
 use domain::lock::{self, LockError, LockName};
 
 /// The defaults of an action's jobs.
@@ -102,41 +97,4 @@ fn filled(
     let mut all = others.clone();
     all.extend(own.unwrap_or_default());
     Some(all)
-}
-
-impl Store {
-    /// Announces the defaults of a worker's actions. When two workers differ, the later one counts.
-    pub async fn announce(
-        &self,
-        actions: &[(ActionName, ActionDefaults)],
-    ) -> Result<(), StoreError> {
-        let mut command = redis::cmd("HSET");
-        command.arg(self.keys.actions());
-        for (name, defaults) in actions {
-            let json = serde_json::to_string(defaults).unwrap_or_default();
-            command.arg(name.as_str()).arg(json);
-        }
-        Ok(command.exec_async(&mut self.connection.clone()).await?)
-    }
-
-    /// The defaults of all actions: as configured, completed by what workers have announced.
-    pub async fn action_defaults(&self) -> Result<HashMap<ActionName, ActionDefaults>, StoreError> {
-        let mut pipe = redis::pipe();
-        pipe.hgetall(self.keys.actions()).hgetall(self.keys.action_configs());
-        let (announced, configured): (HashMap<String, String>, HashMap<String, String>) =
-            pipe.query_async(&mut self.connection.clone()).await?;
-        let known = announced.into_iter().filter_map(|(name, json)| {
-            Some((name.parse().ok()?, serde_json::from_str(&json).ok()?))
-        });
-        let mut all: HashMap<ActionName, ActionDefaults> = known.collect();
-        for (name, kept) in configured {
-            let config = read_config(&name, &kept)?;
-            let defaults = match all.get(&config.action) {
-                Some(announced) => config.defaults.or(announced),
-                None => config.defaults,
-            };
-            all.insert(config.action, defaults);
-        }
-        Ok(all)
-    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::fire::AGAIN;
+use super::firing::AGAIN;
 use crate::answer::Answer;
 use crate::error::StoreError;
 use crate::script::Script;

@@ -1,12 +1,11 @@
 //! Fires ticks of crons: makes them into jobs.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::due::DueCron;
-use super::firing::FiringRecord;
+use super::firing::{AGAIN, FiringRecord};
 use crate::action::ActionDefaults;
 use crate::bounds::MAX_QUEUES;
 use crate::error::StoreError;
@@ -19,8 +18,6 @@ static FIRE: Script = Script::new("fire", include_str!("fire.lua"));
 
 /// How many firings of a cron wait until an earlier job is over.
 const MOST_HELD: u32 = 100;
-/// How long until a held firing that cannot begin is looked at again.
-pub(super) const AGAIN: Duration = Duration::from_millis(100);
 
 /// What became of a cron that was to be fired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

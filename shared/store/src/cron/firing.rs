@@ -1,6 +1,7 @@
 //! A firing of a cron as scripts take it, with the job that it creates.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -9,6 +10,9 @@ use crate::job::NewRecord;
 use domain::capacity::Class;
 use domain::cron::{Cause, CronSpec, Firing};
 use domain::job::{ActionName, JobId, JobSpec, Timestamp};
+
+/// How long until a held firing that cannot begin is looked at again.
+pub(super) const AGAIN: Duration = Duration::from_millis(100);
 
 /// A firing of a cron as scripts take it.
 #[derive(Debug, Serialize)]

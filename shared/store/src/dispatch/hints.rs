@@ -25,7 +25,7 @@ pub enum Hint {
     Other(String),
 }
 
-/// Receives hints, on a connection of its own.
+/// Receives hints, on its own connection.
 pub struct Hints {
     subscription: redis::aio::PubSub,
     heard: Instant,

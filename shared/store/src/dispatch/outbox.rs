@@ -35,7 +35,7 @@ pub struct ReadyJob {
     pub scheduled_at: Timestamp,
 }
 
-/// The outbox for one relay; has a connection of its own, because its reads block.
+/// The outbox for one relay. It has its own connection, because its reads block.
 pub struct Outbox {
     store: Store,
     reader: Connection,

@@ -20,7 +20,7 @@ pub struct EventPage {
     pub lost: bool,
 }
 
-/// A reader of events as they come. It has a connection of its own, because its reads block.
+/// A reader of events as they come. It has its own connection, because its reads block.
 pub struct Events {
     reader: Connection,
     key: String,

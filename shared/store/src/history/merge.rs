@@ -138,7 +138,7 @@ impl Merged {
         let found: Vec<Vec<(String, f64)>> = pipe.query_async(&mut self.connection).await?;
         for (part, found) in self.parts.iter_mut().filter(empty).zip(found) {
             part.at += found.len() as u64;
-            // What was counted may be gone by now.
+            // Counted entries may be removed by now.
             if found.is_empty() {
                 part.end = part.at;
             }

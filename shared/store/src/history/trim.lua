@@ -24,7 +24,8 @@ end
 table.sort(oldest, function(a, b) return a.at < b.at end)
 local too_many = ARGV[2] ~= '' and count - tonumber(ARGV[2]) or 0
 local ended_before = ARGV[1] ~= '' and now - ARGV[1] or -1
-local gone = call('ZRANGE', root .. 'workers', '-inf', now - ARGV[3], 'BYSCORE', 'LIMIT', 0, most)
+local departed = call('ZRANGE', root .. 'workers', '-inf', now - ARGV[3], 'BYSCORE', 'LIMIT', 0,
+  most)
 
 local jobs, workers = 0, 0
 for _, old in ipairs(oldest) do
@@ -35,7 +36,7 @@ for _, old in ipairs(oldest) do
     jobs = jobs + 1
   end
 end
-for _, worker in ipairs(gone) do
+for _, worker in ipairs(departed) do
   -- A worker whose jobs the reaper has not ended yet stays.
   if not call('ZSCORE', root .. 'leases', worker) then
     call('DEL', key_worker(worker))

@@ -1,6 +1,6 @@
 -- granted: the waiters that a lock is granted to: the first in its wait queue that fit, one after
 -- the other, into the permits that are free. A waiter that needs more permits than exist holds up
--- nobody. A waiter that does not use its grant, because no worker fits it, loses its place after
+-- no other. A waiter that does not use its grant, because no worker fits it, loses its place after
 -- grant_ms; the zset `grants` has when to check a lock.
 -- include: lock_keys, job_keys, parse_needs, permits_of, permits_held
 

@@ -8,15 +8,15 @@ local function park_job(id, job, needs)
   for _, name in ipairs(words_in(job.awaitedLocks)) do waits[name] = true end
   for _, lock in ipairs(needs) do
     local name = lock.name
-    local place = waits[name]
+    local waiting = waits[name]
     local lacks_permits = lock.need > permits_of(name) - permits_held(name)
-    if not place and (lacks_permits or call('EXISTS', key_waiters(name)) == 1) then
+    if not waiting and (lacks_permits or call('EXISTS', key_waiters(name)) == 1) then
       join_wait_queue(id, job, name)
-      place = 'new'
+      waiting = 'new'
     end
-    if place and not granted(name)[id] then
+    if waiting and not granted(name)[id] then
       busy[#busy + 1] = name
-    elseif place == 'new' then
+    elseif waiting == 'new' then
       leave_wait_queue(id, name)
     end
   end

@@ -1,4 +1,4 @@
--- publish: the only way to RabbitMQ. The relay publishes what stands in the outbox.
+-- publish: the only way to RabbitMQ. The relay publishes what is in the outbox.
 -- include: queue_keys, digits
 
 local function publish(id, job, now)

@@ -3,9 +3,10 @@
 macro_rules! includes {
     ($($name:ident)*) => {
         /// Each name with its source.
-        pub(super) const INCLUDES: &[(&str, &str)] = &[
-            $((stringify!($name), include_str!(concat!("../includes/", stringify!($name), ".lua"))),)*
-        ];
+        pub(super) const INCLUDES: &[(&str, &str)] = &[$((
+            stringify!($name),
+            include_str!(concat!("../includes/", stringify!($name), ".lua")),
+        ),)*];
     };
 }
 

@@ -1,5 +1,7 @@
+//! Holds the scripts to their includes and their headers: what is wrong fails here, not in Redis.
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::*;
 
@@ -15,28 +17,32 @@ const KEYWORDS: [&str; 21] = [
 
 /// The names and sources of all scripts: the Lua files outside of `includes`.
 fn scripts() -> BTreeMap<String, String> {
+    sources("lua").into_iter().collect()
+}
+
+/// The names and sources of the files with this extension, except those in `includes`.
+fn sources(extension: &str) -> Vec<(String, String)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut scripts = BTreeMap::new();
+    let mut found = Vec::new();
     let mut folders = vec![source.clone()];
     while let Some(folder) = folders.pop() {
         let files = std::fs::read_dir(&folder).unwrap();
         for path in files.map(|file| file.unwrap().path()) {
             if path.is_dir() && path != source.join("includes") {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "lua") {
-                scripts.insert(name(&path), std::fs::read_to_string(&path).unwrap());
+            } else if path.extension().is_some_and(|own| own == extension) {
+                found.push((name(&path), std::fs::read_to_string(&path).unwrap()));
             }
         }
     }
-    scripts
+    found
 }
 
-fn name(path: &PathBuf) -> String {
+fn name(path: &Path) -> String {
     path.file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The identifiers of a Lua source, each with the character before it and the word before it; without
-/// comments, strings, and the names of fields.
+/// The identifiers of a Lua source, without those in comments and strings and after `.` or `:`.
 fn identifiers(source: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in source.lines() {
@@ -92,7 +98,8 @@ fn undeclared(assembled: &str) -> BTreeSet<String> {
         let names = names.split(" in ").next().unwrap_or_default();
         known.extend(names.split(',').map(str::trim));
     }
-    // A name before `=` is a field of a table: an assignment to a global would be read somewhere, too.
+    // A name before `=` is a field of a table: an assignment to a global would be read somewhere,
+    // too.
     let fields = text.match_indices(" = ").map(|(at, _)| {
         let name = text[..at].rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
         name.unwrap_or_default()
@@ -160,6 +167,16 @@ fn no_script_uses_a_name_that_is_not_declared() {
         checked += 1;
     }
     assert!(checked > 30, "only {checked} scripts were found");
+}
+
+#[test]
+fn every_script_is_called_by_its_own_name() {
+    let rust: String = sources("rs").into_iter().map(|(_, source)| source).collect();
+    let rust = rust.split_whitespace().collect::<String>();
+    for name in scripts().keys() {
+        let call = format!(r#"Script::new("{name}",include_str!("{name}.lua")"#);
+        assert_eq!(rust.matches(&call).count(), 1, "{name}");
+    }
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Store {
         self.subscriptions_by_name(&names).await?.into_iter().collect()
     }
 
-    /// Those of these subscriptions that exist; for one that cannot be read, an error in its place.
+    /// Those of these subscriptions that exist; for one that cannot be read, an error instead.
     pub(super) async fn subscriptions_by_name(
         &self,
         names: &[SubscriptionName],

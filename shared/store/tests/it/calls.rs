@@ -1,4 +1,4 @@
-//! Short words for what these tests do again and again.
+//! Calls that many of these tests make.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use store::{
 };
 use testkit::TestEnv;
 
-/// A beat of a worker with a lease of this length.
-pub(crate) fn beat(worker: &WorkerId, lease: Duration) -> Heartbeat {
+/// A heartbeat of a worker with a lease of this length.
+pub(crate) fn heartbeat(worker: &WorkerId, lease: Duration) -> Heartbeat {
     Heartbeat {
         worker: worker.clone(),
         lease,
@@ -27,8 +27,8 @@ pub(crate) fn beat(worker: &WorkerId, lease: Duration) -> Heartbeat {
 /// A worker with a lease of a minute.
 pub(crate) async fn worker(env: &TestEnv) -> WorkerId {
     let id = WorkerId::random();
-    let pulse = env.store().heartbeat(&beat(&id, Duration::from_secs(60))).await.unwrap();
-    assert!(matches!(pulse, HeartbeatReply::Renewed(_)));
+    let reply = env.store().heartbeat(&heartbeat(&id, Duration::from_secs(60))).await.unwrap();
+    assert!(matches!(reply, HeartbeatReply::Renewed(_)));
     id
 }
 
@@ -42,12 +42,12 @@ pub(crate) async fn claim(env: &TestEnv, worker: &WorkerId, id: JobId) -> ClaimA
     match env.store().claim(worker, &[request]).await.unwrap() {
         Claims::Answered(mut lists) => lists.remove(0).remove(0),
         Claims::LeaseLost | Claims::LeaseEnded | Claims::Superseded => {
-            panic!("the lease of {worker} is lost")
+            panic!("{worker} has no lease")
         }
     }
 }
 
-/// Claims a job that is there to be claimed.
+/// Claims a job that can be claimed.
 pub(crate) async fn claimed(env: &TestEnv, worker: &WorkerId, id: JobId) -> ClaimedJob {
     match claim(env, worker, id).await {
         ClaimAnswer::Claimed(job) => *job,
@@ -73,7 +73,7 @@ pub(crate) async fn status(env: &TestEnv, id: JobId) -> Status {
     env.store().job(id).await.unwrap().unwrap().status
 }
 
-/// The whole store, but for the number of each worker's last claim, which every call raises.
+/// The whole store, without the number of each worker's last claim, which every call raises.
 pub(crate) async fn dump(env: &TestEnv) -> BTreeMap<String, Dumped> {
     dump_of(env.store()).await
 }
@@ -91,7 +91,7 @@ pub(crate) async fn dump_of(store: &Store) -> BTreeMap<String, Dumped> {
 
 /// Ends a worker's lease, and its jobs with it.
 pub(crate) async fn lose(env: &TestEnv, worker: &WorkerId) {
-    env.store().heartbeat(&beat(worker, Duration::from_millis(1))).await.unwrap();
+    env.store().heartbeat(&heartbeat(worker, Duration::from_millis(1))).await.unwrap();
     let ended = async || env.store().expire_lease(worker).await.unwrap() != LeaseExpiry::Alive;
-    env.eventually("its lease ends", ended).await;
+    env.eventually("the lease ends", ended).await;
 }

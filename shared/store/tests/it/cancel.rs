@@ -1,4 +1,5 @@
-//! cancel, delete, retry, steer and lapse: what ends jobs that nobody wants any more, and what each refuses.
+//! Requests of users and operators: cancel, delete, retry and commands to workers; and jobs that
+//! expire.
 
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use store::{
 };
 use testkit::{TestEnv, assert_consistent, job};
 
-use crate::calls::{beat, claim, claimed, dump, end, failed, finish, lose, status, submit, worker};
+use crate::calls::{
+    claim, claimed, dump, end, failed, finish, heartbeat, lose, status, submit, worker,
+};
 
 const FAR: i64 = 253_402_300_000_000;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -22,8 +25,8 @@ async fn cancel(env: &TestEnv, id: JobId) -> CancelAnswer {
     env.store().cancel(&[id], &why()).await.unwrap().remove(0)
 }
 
-/// Runs a job to this end.
-async fn over(env: &TestEnv, new: &NewJob, outcome: Outcome) {
+/// Runs a job, with this outcome.
+async fn run_to_end(env: &TestEnv, new: &NewJob, outcome: Outcome) {
     let worker = worker(env).await;
     submit(env, new).await;
     let run = claimed(env, &worker, new.id).await;
@@ -41,7 +44,7 @@ async fn a_waiting_job_is_cancelled_at_once_wherever_it_waits() {
         submit(&env, waiting).await;
         assert_eq!(cancel(&env, waiting.id).await, CancelAnswer::Requested(Status::Cancel));
         let refused = claim(&env, &worker, waiting.id).await;
-        assert_eq!(refused, ClaimAnswer::Refused(Status::Cancel), "its offer is stale");
+        assert_eq!(refused, ClaimAnswer::Refused(Status::Cancel), "its offer is used up");
     }
     let read = env.store().job(later.id).await.unwrap().unwrap();
     assert_eq!((read.cancelled, read.follow_up), (Some(why()), None));
@@ -51,7 +54,7 @@ async fn a_waiting_job_is_cancelled_at_once_wherever_it_waits() {
 }
 
 #[tokio::test]
-async fn a_running_job_is_asked_to_stop_and_its_worker_is_pushed_to_beat() {
+async fn a_running_job_is_asked_to_stop_and_a_hint_asks_its_worker_for_a_heartbeat() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let id = submit(&env, &job("noop", "scan=1")).await;
@@ -59,12 +62,12 @@ async fn a_running_job_is_asked_to_stop_and_its_worker_is_pushed_to_beat() {
     let mut hints = env.store().hints(&worker).await.unwrap();
     assert_eq!(cancel(&env, id).await, CancelAnswer::Requested(Status::CancelRequest));
     assert_eq!(hints.next().await, Some(Hint::Heartbeat));
-    let mut told = beat(&worker, MINUTE);
-    told.running = vec![(id, run.token)];
-    let HeartbeatReply::Renewed(orders) = env.store().heartbeat(&told).await.unwrap() else {
+    let mut report = heartbeat(&worker, MINUTE);
+    report.running = vec![(id, run.token)];
+    let HeartbeatReply::Renewed(renewal) = env.store().heartbeat(&report).await.unwrap() else {
         panic!()
     };
-    assert_eq!(orders.interruptions, [(id, Interruption::Cancel)]);
+    assert_eq!(renewal.interruptions, [(id, Interruption::Cancel)]);
     let stopped = finish(&env, &end(id, run.token, Outcome::Cancel)).await;
     assert_eq!(stopped, FinishAnswer::Recorded(Status::Cancel));
     assert_consistent(env.store()).await;
@@ -86,8 +89,8 @@ async fn a_job_that_ended_before_it_was_stopped_keeps_its_outcome_and_is_not_ret
         let id = submit(&env, &one).await;
         let run = claimed(&env, &worker, id).await;
         cancel(&env, id).await;
-        let told = finish(&env, &end(id, run.token, outcome)).await;
-        assert_eq!(told, FinishAnswer::Recorded(status));
+        let answer = finish(&env, &end(id, run.token, outcome)).await;
+        assert_eq!(answer, FinishAnswer::Recorded(status));
         assert_eq!(env.store().job(id).await.unwrap().unwrap().follow_up, None);
     }
     assert_consistent(env.store()).await;
@@ -95,11 +98,11 @@ async fn a_job_that_ended_before_it_was_stopped_keeps_its_outcome_and_is_not_ret
 }
 
 #[tokio::test]
-async fn a_cancel_of_what_is_over_asked_or_unknown_changes_nothing() {
+async fn cancelling_a_job_that_is_over_asked_before_or_unknown_changes_nothing() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let done = job("noop", "");
-    over(&env, &done, Outcome::Done(None)).await;
+    run_to_end(&env, &done, Outcome::Done(None)).await;
     let asked = submit(&env, &job("noop", "")).await;
     claimed(&env, &worker, asked).await;
     cancel(&env, asked).await;
@@ -137,7 +140,7 @@ async fn a_deleted_job_leaves_a_tombstone_and_nothing_else() {
         assert_eq!(status(&env, deleted.id).await, Status::Deleted);
         let id = deleted.id.to_string();
         let keys = dump(&env).await.into_keys().filter(|key| key.contains(&id));
-        assert_eq!(keys.collect::<Vec<_>>(), [format!("job:{id}")], "neither spec nor log");
+        assert_eq!(keys.collect::<Vec<_>>(), [format!("job:{id}")], "neither spec nor log is left");
     }
     assert_consistent(env.store()).await;
 
@@ -152,7 +155,7 @@ async fn a_deleted_job_leaves_a_tombstone_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_running_job_that_is_deleted_goes_when_it_has_ended_however_it_ends() {
+async fn a_running_job_is_deleted_when_it_has_ended_however_it_ends() {
     let env = TestEnv::new().await;
     for outcome in [Outcome::Cancel, Outcome::Done(None), failed(), Outcome::Shutdown] {
         let worker = worker(&env).await;
@@ -164,7 +167,7 @@ async fn a_running_job_that_is_deleted_goes_when_it_has_ended_however_it_ends() 
         assert_eq!(status(&env, id).await, Status::CancelRequest);
         let before = dump(&env).await;
         assert_eq!(env.store().delete(id).await.unwrap(), DeleteAnswer::Requested);
-        assert_eq!(dump(&env).await, before, "asked twice is asked once");
+        assert_eq!(dump(&env).await, before, "a second request changes nothing");
         finish(&env, &end(id, run.token, outcome)).await;
         assert_eq!(status(&env, id).await, Status::Deleted);
     }
@@ -173,9 +176,13 @@ async fn a_running_job_that_is_deleted_goes_when_it_has_ended_however_it_ends() 
     claimed(&env, &lost, id).await;
     env.store().delete(id).await.unwrap();
     lose(&env, &lost).await;
-    assert_eq!(status(&env, id).await, Status::Deleted, "its worker died before it stopped it");
+    assert_eq!(
+        status(&env, id).await,
+        Status::Deleted,
+        "its worker died before the job was stopped"
+    );
     let left = env.store().counts().await.unwrap();
-    assert!(left.iter().all(|(_, count)| *count == 0), "nothing carries on: {left:?}");
+    assert!(left.iter().all(|(_, count)| *count == 0), "no follow-up is created: {left:?}");
     assert_consistent(env.store()).await;
     env.close().await;
 }
@@ -185,7 +192,7 @@ async fn a_job_that_is_over_is_retried_once_with_all_its_retries() {
     let env = TestEnv::new().await;
     let mut one = job("noop", "scan=1");
     one.spec.retries = 2;
-    over(&env, &one, Outcome::Done(None)).await;
+    run_to_end(&env, &one, Outcome::Done(None)).await;
     let new = JobId::random();
     assert_eq!(env.store().retry(one.id, new).await.unwrap(), RetryAnswer::Created);
     let made = env.store().job(new).await.unwrap().unwrap();
@@ -193,7 +200,11 @@ async fn a_job_that_is_over_is_retried_once_with_all_its_retries() {
     assert_eq!((made.retries_left, made.attempt, made.spec), (2, 2, one.spec));
     assert_consistent(env.store()).await;
     let before = dump(&env).await;
-    assert_eq!(env.store().retry(one.id, new).await.unwrap(), RetryAnswer::Created, "lost answer");
+    assert_eq!(
+        env.store().retry(one.id, new).await.unwrap(),
+        RetryAnswer::Created,
+        "a repeated request gets the same answer"
+    );
     let other = env.store().retry(one.id, JobId::random()).await.unwrap();
     assert_eq!(other, RetryAnswer::Followed(new));
     assert_eq!(dump(&env).await, before);
@@ -201,7 +212,7 @@ async fn a_job_that_is_over_is_retried_once_with_all_its_retries() {
 }
 
 #[tokio::test]
-async fn a_retry_of_what_is_not_over_deleted_unknown_or_held_by_another_changes_nothing() {
+async fn a_refused_retry_changes_nothing() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let waiting = submit(&env, &job("noop", "")).await;
@@ -212,7 +223,7 @@ async fn a_retry_of_what_is_not_over_deleted_unknown_or_held_by_another_changes_
     let (mut first, mut second) = (job("noop", ""), job("noop", ""));
     first.spec.unique_key = Some("one".into());
     second.spec.unique_key = Some("one".into());
-    over(&env, &first, Outcome::Done(None)).await;
+    run_to_end(&env, &first, Outcome::Done(None)).await;
     submit(&env, &second).await;
     let before = dump(&env).await;
     for (id, refused) in [
@@ -229,7 +240,7 @@ async fn a_retry_of_what_is_not_over_deleted_unknown_or_held_by_another_changes_
 }
 
 #[tokio::test]
-async fn an_operator_steers_a_worker_that_lives_and_no_other() {
+async fn commands_are_accepted_for_a_worker_that_is_alive_and_refused_for_others() {
     let env = TestEnv::new().await;
     let (living, left, dead) = (worker(&env).await, worker(&env).await, worker(&env).await);
     let mut hints = env.store().hints(&living).await.unwrap();
@@ -241,13 +252,13 @@ async fn an_operator_steers_a_worker_that_lives_and_no_other() {
         );
         assert_eq!(hints.next().await, Some(Hint::Heartbeat));
     }
-    let orders = async || match env.store().heartbeat(&beat(&living, MINUTE)).await.unwrap() {
-        HeartbeatReply::Renewed(orders) => (orders.drain, orders.wanted),
-        HeartbeatReply::Dead => panic!("it lives"),
+    let renewed = async || match env.store().heartbeat(&heartbeat(&living, MINUTE)).await.unwrap() {
+        HeartbeatReply::Renewed(renewal) => (renewal.drain, renewal.wanted),
+        HeartbeatReply::Dead => panic!("the worker is alive"),
     };
-    assert_eq!(orders().await, (true, Some("cpu=4".parse().unwrap())));
+    assert_eq!(renewed().await, (true, Some("cpu=4".parse().unwrap())));
     env.store().command_worker(&living, &WorkerCommand::Resume).await.unwrap();
-    assert_eq!(orders().await, (false, Some("cpu=4".parse().unwrap())));
+    assert_eq!(renewed().await, (false, Some("cpu=4".parse().unwrap())));
 
     assert_eq!(env.store().leave(&left).await.unwrap(), LeaveAnswer::Left);
     lose(&env, &dead).await;
@@ -264,7 +275,7 @@ async fn an_operator_steers_a_worker_that_lives_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_job_that_was_not_started_in_time_ends_as_an_error() {
+async fn a_job_that_expires_before_it_starts_ends_in_error() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let (mut late, mut in_time, mut running) =
@@ -278,7 +289,11 @@ async fn a_job_that_was_not_started_in_time_ends_as_an_error() {
     claimed(&env, &worker, running.id).await;
     let before = dump(&env).await;
     let refused = claim(&env, &worker, late.id).await;
-    assert_eq!(refused, ClaimAnswer::Refused(Status::Waiting), "nobody has ended it yet");
+    assert_eq!(
+        refused,
+        ClaimAnswer::Refused(Status::Waiting),
+        "it has expired, and is not ended yet"
+    );
     assert_eq!(dump(&env).await, before);
     assert_eq!(env.store().expire_waiting().await.unwrap(), 1);
     let read = env.store().job(late.id).await.unwrap().unwrap();

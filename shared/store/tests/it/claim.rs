@@ -1,4 +1,4 @@
-//! submit, claim, due.
+//! submit, claim, due, and large batches.
 
 use domain::job::{Cancellation, Status, Timestamp, WorkerId};
 use domain::queue::QueueName;
@@ -10,7 +10,7 @@ use domain::job::Outcome;
 use store::FinishAnswer;
 
 #[tokio::test]
-async fn a_submitted_job_waits_in_every_index_and_in_the_outbox() {
+async fn a_submitted_job_is_in_every_index_and_in_the_outbox() {
     let env = TestEnv::new().await;
     let batch = jobs(3, "noop", "scan=1");
     let submitted = env.store().submit(&batch).await.unwrap();
@@ -26,7 +26,7 @@ async fn a_submitted_job_waits_in_every_index_and_in_the_outbox() {
 }
 
 #[tokio::test]
-async fn a_job_submitted_again_is_the_same_job_and_nothing_changes() {
+async fn submitting_a_job_again_changes_nothing() {
     let env = TestEnv::new().await;
     let one = job("noop", "scan=1");
     let first = env.store().submit(std::slice::from_ref(&one)).await.unwrap().remove(0);
@@ -39,7 +39,7 @@ async fn a_job_submitted_again_is_the_same_job_and_nothing_changes() {
 }
 
 #[tokio::test]
-async fn a_queue_too_many_is_refused_and_nothing_of_the_batch_is_written() {
+async fn a_batch_that_needs_a_queue_too_many_is_refused_whole() {
     let env = TestEnv::new().await;
     let many: Vec<_> = (0..256).map(|index| job("noop", &format!("type{index}=1"))).collect();
     env.store().submit(&many).await.unwrap();
@@ -52,13 +52,13 @@ async fn a_queue_too_many_is_refused_and_nothing_of_the_batch_is_written() {
     );
     assert!(!refused.is_unavailable());
     assert_eq!(dump(&env).await, before);
-    // 256 queues that nobody made would be deleted one by one.
+    // The environment would otherwise delete 256 queues, which do not exist, one by one.
     env.store().remove_namespace().await.unwrap();
     env.close().await;
 }
 
 #[tokio::test]
-async fn a_claim_gives_the_job_to_one_worker_with_a_larger_token_each_time() {
+async fn a_claim_gives_a_job_to_one_worker_and_each_claim_has_a_larger_token() {
     let env = TestEnv::new().await;
     let (first, second) = (worker(&env).await, worker(&env).await);
     let (one, two) = (job("noop", "scan=1"), job("noop", "scan=1"));
@@ -72,14 +72,14 @@ async fn a_claim_gives_the_job_to_one_worker_with_a_larger_token_each_time() {
     assert_eq!(claim(&env, &second, one.id).await, ClaimAnswer::Refused(Status::Running));
     assert_eq!(dump(&env).await, before, "a refused claim changes nothing");
     let again = claimed(&env, &first, one.id).await;
-    assert_eq!(again, run, "a claim whose answer was lost is answered again");
+    assert_eq!(again, run, "a repeated claim gets the same answer");
     assert_eq!(dump(&env).await, before);
     assert_consistent(env.store()).await;
     env.close().await;
 }
 
 #[tokio::test]
-async fn of_many_candidates_as_many_are_claimed_as_asked_for() {
+async fn as_many_jobs_of_an_offer_are_claimed_as_the_worker_asks_for() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let batch = jobs(5, "noop", "scan=1");
@@ -97,7 +97,11 @@ async fn of_many_candidates_as_many_are_claimed_as_asked_for() {
     };
     let words: Vec<Vec<&str>> = lists.iter().map(|list| list.iter().map(word).collect()).collect();
     assert_eq!(words, [vec!["gone", "refused", "claimed", "claimed"], vec!["claimed"]]);
-    assert_eq!(status(&env, batch[3].id).await, Status::Waiting, "the third was not come to");
+    assert_eq!(
+        status(&env, batch[3].id).await,
+        Status::Waiting,
+        "the third claimable job was not tried"
+    );
     env.close().await;
 }
 
@@ -124,7 +128,7 @@ async fn a_worker_without_a_lease_claims_nothing() {
 }
 
 #[tokio::test]
-async fn a_job_due_later_is_offered_when_its_time_has_come_and_claimed_not_before() {
+async fn a_job_due_later_is_offered_and_claimed_only_when_its_time_has_come() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let mut later = job("noop", "scan=1");
@@ -135,7 +139,7 @@ async fn a_job_due_later_is_offered_when_its_time_has_come_and_claimed_not_befor
     submit(&env, &past).await;
     let queue = QueueName::of(&later);
     let ready = || env.store().ready_count(&queue);
-    assert_eq!(ready().await.unwrap(), 1, "what was due in the past is due now");
+    assert_eq!(ready().await.unwrap(), 1, "a time in the past is due now");
     assert_eq!(claim(&env, &worker, later.id).await, ClaimAnswer::Refused(Status::Waiting));
     let due = env.store().due().await.unwrap();
     assert_eq!(due.moved, 0);
@@ -145,7 +149,10 @@ async fn a_job_due_later_is_offered_when_its_time_has_come_and_claimed_not_befor
     let now = env.store().job(past.id).await.unwrap().unwrap().created_at;
     soon.scheduled_at = Some(Timestamp::from_ms(now.ms() + 150));
     submit(&env, &soon).await;
-    env.eventually("it is moved", async || env.store().due().await.unwrap().moved == 1).await;
+    env.eventually("the job is moved to the outbox", async || {
+        env.store().due().await.unwrap().moved == 1
+    })
+    .await;
     assert_eq!(ready().await.unwrap(), 2);
     claimed(&env, &worker, soon.id).await;
     assert_consistent(env.store()).await;
@@ -153,19 +160,16 @@ async fn a_job_due_later_is_offered_when_its_time_has_come_and_claimed_not_befor
 }
 
 #[tokio::test]
-async fn a_large_batch_is_all_there_or_not_at_all() {
+async fn a_large_batch_is_accepted_whole_or_refused_whole() {
     let env = TestEnv::new().await;
     let batch = jobs(250, "noop", "scan=1");
     let submitted = env.store().submit_batch(uuid::Uuid::new_v4(), &batch).await.unwrap();
     assert_eq!((submitted.len(), submitted[249].number), (250, 250));
     assert_consistent(env.store()).await;
     let before = dump(&env).await;
-    assert!(
-        !before.keys().any(|key| key.starts_with("batch")),
-        "nothing of the batch itself is left"
-    );
+    assert!(!before.keys().any(|key| key.starts_with("batch")), "the kept batch is removed");
 
-    // There is room for 255 more.
+    // The namespace may have 255 more queues.
     let mut refused: Vec<_> =
         (0..300).map(|index| job("noop", &format!("type{index}=1"))).collect();
     refused.push(job("noop", "scan=1"));
@@ -178,11 +182,12 @@ async fn a_large_batch_is_all_there_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_batch_whose_submitter_died_half_way_is_finished_once() {
+async fn a_batch_whose_submitter_died_is_finished_once() {
     let env = TestEnv::new().await;
     let batch = jobs(1_000, "noop", "scan=1");
     let (name, mut limit) = (uuid::Uuid::new_v4(), std::time::Duration::ZERO);
-    // On a busy machine it may die before it has begun, which leaves nothing to be finished: then a later one dies.
+    // A submitter may die before it has kept the batch, which leaves nothing to finish: then
+    // another one dies later.
     let died = loop {
         limit += std::time::Duration::from_millis(5);
         let submitting = env.store().submit_batch(name, &batch);
@@ -193,8 +198,7 @@ async fn a_batch_whose_submitter_died_half_way_is_finished_once() {
     };
     let waiting = async || env.store().counts().await.unwrap()[0].1;
     if died {
-        assert!(waiting().await < 1_000, "it died half way");
-        env.eventually("a scheduler finds it", async || {
+        env.eventually("a scheduler finishes the batch", async || {
             env.store().finish_batches(std::time::Duration::from_millis(5)).await.unwrap() == 1
         })
         .await;
@@ -206,7 +210,7 @@ async fn a_batch_whose_submitter_died_half_way_is_finished_once() {
 }
 
 #[tokio::test]
-async fn a_due_job_that_is_claimed_before_it_was_moved_to_the_outbox_is_not_due_any_more() {
+async fn a_job_claimed_before_it_was_moved_to_the_outbox_is_not_moved_any_more() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let mut soon = job("noop", "scan=1");
@@ -214,7 +218,7 @@ async fn a_due_job_that_is_claimed_before_it_was_moved_to_the_outbox_is_not_due_
     let now = env.store().job(first).await.unwrap().unwrap().created_at;
     soon.scheduled_at = Some(Timestamp::from_ms(now.ms() + 50));
     submit(&env, &soon).await;
-    env.eventually("its time comes", async || {
+    env.eventually("the job is due", async || {
         matches!(claim(&env, &worker, soon.id).await, ClaimAnswer::Claimed(_))
     })
     .await;
@@ -224,7 +228,7 @@ async fn a_due_job_that_is_claimed_before_it_was_moved_to_the_outbox_is_not_due_
 }
 
 #[tokio::test]
-async fn a_submission_that_is_kept_out_by_a_unique_key_is_answered_the_same_again() {
+async fn a_repeated_submission_that_a_unique_key_kept_out_gets_the_same_answer() {
     let env = TestEnv::new().await;
     let (mut first, mut second) = (job("noop", ""), job("noop", ""));
     first.spec.unique_key = Some("one".into());
@@ -235,9 +239,9 @@ async fn a_submission_that_is_kept_out_by_a_unique_key_is_answered_the_same_agai
     assert_eq!((answer[0].outcome, answer[0].id), (Submission::Taken, first.id));
     let before = dump(&env).await;
     let again = env.store().submit(std::slice::from_ref(&second)).await.unwrap();
-    assert_eq!(again, answer, "whose answer was lost hears the same");
+    assert_eq!(again, answer, "a repeated submission gets the same answer");
     assert_eq!(dump(&env).await, before);
-    // The same also when the key is free again: a repeat makes nothing.
+    // Also when the key is free again: a repeated submission creates nothing.
     env.store().cancel(&[first.id], &Cancellation::default()).await.unwrap();
     let again = env.store().submit(std::slice::from_ref(&second)).await.unwrap();
     assert_eq!((again[0].outcome, again[0].id), (Submission::Taken, first.id));

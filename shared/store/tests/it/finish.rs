@@ -8,7 +8,7 @@ use testkit::{TestEnv, assert_consistent, job};
 use crate::calls::{claim, claimed, dump, end, failed, finish, status, submit, worker};
 
 #[tokio::test]
-async fn a_run_that_finished_well_is_done_with_its_result() {
+async fn a_run_that_succeeded_is_done_with_its_result() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let id = submit(&env, &job("noop", "scan=1")).await;
@@ -26,17 +26,17 @@ async fn a_run_that_finished_well_is_done_with_its_result() {
 }
 
 #[tokio::test]
-async fn an_end_told_twice_is_recorded_once() {
+async fn an_end_that_is_reported_twice_is_recorded_once() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let mut retried = job("noop", "scan=1");
     retried.spec.retries = 3;
     let id = submit(&env, &retried).await;
     let run = claimed(&env, &worker, id).await;
-    let told = end(id, run.token, failed());
-    assert_eq!(finish(&env, &told).await, FinishAnswer::Recorded(Status::Error));
+    let ended = end(id, run.token, failed());
+    assert_eq!(finish(&env, &ended).await, FinishAnswer::Recorded(Status::Error));
     let before = dump(&env).await;
-    assert_eq!(finish(&env, &told).await, FinishAnswer::Already(Status::Error));
+    assert_eq!(finish(&env, &ended).await, FinishAnswer::Already(Status::Error));
     assert_eq!(dump(&env).await, before);
     env.close().await;
 }
@@ -49,30 +49,30 @@ async fn a_failed_run_with_retries_left_is_followed_by_a_new_job_after_a_back_of
     retried.spec.retries = 1;
     let id = submit(&env, &retried).await;
     let run = claimed(&env, &worker, id).await;
-    let told = end(id, run.token, failed());
-    finish(&env, &told).await;
+    let ended = end(id, run.token, failed());
+    finish(&env, &ended).await;
     let failed_job = env.store().job(id).await.unwrap().unwrap();
-    assert_eq!(failed_job.follow_up, Some(told.follow_up));
+    assert_eq!(failed_job.follow_up, Some(ended.follow_up));
     assert_eq!(failed_job.exception.unwrap().kind, "Test");
-    let follow_up = env.store().job(told.follow_up).await.unwrap().unwrap();
+    let follow_up = env.store().job(ended.follow_up).await.unwrap().unwrap();
     assert_eq!((follow_up.status, follow_up.retry_from), (Status::Waiting, id));
     assert_eq!((follow_up.retries_left, follow_up.attempt), (0, 2));
     assert_eq!(follow_up.spec, retried.spec);
     let back_off = follow_up.scheduled_at.ms() - failed_job.finished_at.unwrap().ms();
-    assert_eq!(back_off, 1_000, "the whole back-off, because the jitter is 1");
+    assert_eq!(back_off, 1_000, "the full back-off, because the jitter is 1");
     assert_consistent(env.store()).await;
     env.close().await;
 }
 
 #[tokio::test]
-async fn a_worker_that_shuts_down_passes_its_job_on_at_once() {
+async fn the_job_of_a_worker_that_shuts_down_is_carried_on_at_once() {
     let env = TestEnv::new().await;
     let (first, second) = (worker(&env).await, worker(&env).await);
     let id = submit(&env, &job("noop", "scan=1")).await;
     let run = claimed(&env, &first, id).await;
-    let told = end(id, run.token, Outcome::Shutdown);
-    assert_eq!(finish(&env, &told).await, FinishAnswer::Recorded(Status::WorkerShutdown));
-    let again = claimed(&env, &second, told.follow_up).await;
+    let ended = end(id, run.token, Outcome::Shutdown);
+    assert_eq!(finish(&env, &ended).await, FinishAnswer::Recorded(Status::WorkerShutdown));
+    let again = claimed(&env, &second, ended.follow_up).await;
     assert_eq!(again.attempt, 2);
     assert_consistent(env.store()).await;
     env.close().await;
@@ -85,7 +85,7 @@ async fn a_stale_token_changes_nothing() {
     let id = submit(&env, &job("noop", "scan=1")).await;
     let before = dump(&env).await;
     assert_eq!(finish(&env, &end(id, FencingToken(7), failed())).await, FinishAnswer::Stale);
-    assert_eq!(dump(&env).await, before, "it was never claimed");
+    assert_eq!(dump(&env).await, before, "the job was never claimed");
     let run = claimed(&env, &worker, id).await;
     let before = dump(&env).await;
     let stale = FencingToken(run.token.0 - 1);
@@ -95,14 +95,14 @@ async fn a_stale_token_changes_nothing() {
     assert_eq!(
         finish(&env, &refused).await,
         FinishAnswer::Refused(Status::Running),
-        "nobody asked"
+        "no cancel was requested"
     );
     assert_eq!(dump(&env).await, before);
     env.close().await;
 }
 
 #[tokio::test]
-async fn many_ends_are_recorded_in_one_call_each_by_itself() {
+async fn several_ends_in_one_call_are_recorded_independently() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let ids = [submit(&env, &job("noop", "")).await, submit(&env, &job("noop", "")).await];
@@ -127,7 +127,7 @@ async fn many_ends_are_recorded_in_one_call_each_by_itself() {
     env.close().await;
 }
 
-/// How long the follow-up of a failed run waits, when that run was this attempt: earlier ones were shut down.
+/// The back-off of the follow-up after the `attempt`-th failure.
 async fn back_off_ms(env: &TestEnv, backoff: &Backoff, attempt: u32, jitter: f64) -> i64 {
     let worker = worker(env).await;
     let mut one = job("noop", "scan=1");
@@ -135,29 +135,29 @@ async fn back_off_ms(env: &TestEnv, backoff: &Backoff, attempt: u32, jitter: f64
     let mut id = submit(env, &one).await;
     for _ in 1..attempt {
         let run = claimed(env, &worker, id).await;
-        let told = end(id, run.token, failed());
-        finish(env, &told).await;
-        id = told.follow_up;
+        let ended = end(id, run.token, failed());
+        finish(env, &ended).await;
+        id = ended.follow_up;
         let due = async || env.store().due().await.unwrap().next.is_none();
         env.eventually("the retry is due", due).await;
     }
-    // What the end of a worker costs counts nothing.
+    // An attempt that ended because its worker shut down does not count.
     let run = claimed(env, &worker, id).await;
-    let told = end(id, run.token, Outcome::Shutdown);
-    finish(env, &told).await;
-    id = told.follow_up;
+    let ended = end(id, run.token, Outcome::Shutdown);
+    finish(env, &ended).await;
+    id = ended.follow_up;
     let run = claimed(env, &worker, id).await;
     assert_eq!(run.attempt, attempt + 1);
-    let told = Finish { jitter, ..end(id, run.token, failed()) };
-    finish(env, &told).await;
+    let last = Finish { jitter, ..end(id, run.token, failed()) };
+    finish(env, &last).await;
     let ended = env.store().job(id).await.unwrap().unwrap();
-    let next = env.store().job(told.follow_up).await.unwrap().unwrap();
+    let next = env.store().job(last.follow_up).await.unwrap().unwrap();
     env.store().cancel(&[next.id], &Default::default()).await.unwrap();
     next.scheduled_at.ms() - ended.finished_at.unwrap().ms()
 }
 
 #[tokio::test]
-async fn a_back_off_doubles_from_the_jobs_own_base_up_to_its_own_longest() {
+async fn the_back_off_doubles_with_each_failure_from_the_jobs_base_to_its_maximum() {
     let env = TestEnv::new().await;
     for (base, max, jitter, waits_ms) in [
         ("20ms", "60ms", 1.0, &[20, 40, 60, 60][..]),

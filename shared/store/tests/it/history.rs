@@ -1,4 +1,4 @@
-//! trim and the bounds: what is over leaves the store in the end, and nothing of it stays behind.
+//! trim: jobs that are over leave the store, and nothing of them stays behind.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -28,8 +28,9 @@ async fn trim(env: &TestEnv, settings: &Settings) -> Trimmed {
     env.store().trim(settings).await.unwrap()
 }
 
-/// Five jobs that are over, due one second after the other, and one each that waits, runs and is asked to stop.
-async fn full_house() -> (TestEnv, Vec<JobId>) {
+/// Five jobs that are over, due one second apart, and one each that waits, runs, and was asked to
+/// stop.
+async fn finished_jobs() -> (TestEnv, Vec<JobId>) {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let mut ids = Vec::new();
@@ -58,8 +59,8 @@ async fn full_house() -> (TestEnv, Vec<JobId>) {
 }
 
 #[tokio::test]
-async fn what_need_not_go_stays_and_nothing_changes() {
-    let (env, _) = full_house().await;
+async fn nothing_is_removed_while_no_limit_is_reached() {
+    let (env, _) = finished_jobs().await;
     let before = dump(&env).await;
     let off = Settings { job_history_compaction_enabled: false, ..settings(1, "1ms") };
     for kept in [settings(0, ""), settings(5, "1h"), settings(100, ""), off] {
@@ -70,8 +71,8 @@ async fn what_need_not_go_stays_and_nothing_changes() {
 }
 
 #[tokio::test]
-async fn of_what_is_over_the_jobs_that_were_due_last_stay() {
-    let (env, ids) = full_house().await;
+async fn of_the_jobs_that_are_over_those_that_were_due_last_stay() {
+    let (env, ids) = finished_jobs().await;
     assert_eq!(trim(&env, &settings(2, "1h")).await, Trimmed { jobs: 3, workers: 0 });
     for (index, id) in ids.iter().enumerate() {
         let stays = env.store().job(*id).await.unwrap().is_some();
@@ -85,15 +86,15 @@ async fn of_what_is_over_the_jobs_that_were_due_last_stay() {
 }
 
 #[tokio::test]
-async fn what_ended_too_long_ago_goes_and_what_is_not_over_stays_however_old() {
-    let (env, ids) = full_house().await;
-    let gone = Cell::new(0);
-    env.eventually("their time is over", async || {
-        gone.set(gone.get() + trim(&env, &settings(0, "1ms")).await.jobs);
+async fn jobs_that_ended_too_long_ago_are_removed_and_jobs_that_are_not_over_stay() {
+    let (env, ids) = finished_jobs().await;
+    let removed = Cell::new(0);
+    env.eventually("the jobs are too old", async || {
+        removed.set(removed.get() + trim(&env, &settings(0, "1ms")).await.jobs);
         env.store().job(ids[4]).await.unwrap().is_none()
     })
     .await;
-    assert_eq!(gone.get(), 5);
+    assert_eq!(removed.get(), 5);
     for (id, kept) in ids[5..].iter().zip([Status::CancelRequest, Status::Running, Status::Waiting])
     {
         assert_eq!(status(&env, *id).await, kept);
@@ -103,7 +104,7 @@ async fn what_ended_too_long_ago_goes_and_what_is_not_over_stays_however_old() {
 }
 
 #[tokio::test]
-async fn an_id_that_was_used_once_is_spent_when_its_job_has_left_the_history() {
+async fn an_id_that_must_not_be_used_again_stays_used_after_its_job_is_removed() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let (mut once, mut again) = (job("noop", ""), job("noop", ""));
@@ -116,7 +117,7 @@ async fn an_id_that_was_used_once_is_spent_when_its_job_has_left_the_history() {
     }
     let known = env.store().submit(std::slice::from_ref(&once)).await.unwrap();
     assert_eq!(known[0].outcome, Submission::Known);
-    env.eventually("they leave the history", async || {
+    env.eventually("the jobs are removed", async || {
         env.store().trim(&settings(0, "1ms")).await.unwrap();
         env.store().job(once.id).await.unwrap().is_none()
             && env.store().job(other).await.unwrap().is_none()
@@ -128,11 +129,11 @@ async fn an_id_that_was_used_once_is_spent_when_its_job_has_left_the_history() {
     assert_eq!(dump(&env).await, before);
     again.id = other;
     let made = env.store().submit(std::slice::from_ref(&again)).await.unwrap();
-    assert_eq!(made[0].outcome, Submission::Created, "one that may be used again is");
+    assert_eq!(made[0].outcome, Submission::Created, "an id that may be used again is");
     env.close().await;
 }
 
-/// Runs jobs to their ends, in one call each for all of them; each writes two lines.
+/// Runs jobs to their ends, with one call of each kind for all of them; each writes two lines.
 async fn run_all(env: &TestEnv, worker: &domain::job::WorkerId, some: &[NewJob]) {
     env.store().submit(some).await.unwrap();
     let ids = some.iter().map(|job| job.id).collect();
@@ -158,7 +159,7 @@ async fn run_all(env: &TestEnv, worker: &domain::job::WorkerId, some: &[NewJob])
     env.store().finish(&ends.collect::<Vec<_>>()).await.unwrap();
 }
 
-/// How many keys there are of each kind, and how many members or entries they have.
+/// The number of keys of each kind, and of their members or entries.
 fn kinds(world: &BTreeMap<String, Dumped>) -> String {
     let mut kinds: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (key, value) in world {
@@ -181,15 +182,15 @@ fn kinds(world: &BTreeMap<String, Dumped>) -> String {
     }
     let mut text = String::new();
     for (kind, (keys, size)) in kinds {
-        // An event stream is trimmed by whole nodes: about ten thousand.
+        // The stream of events is trimmed by whole nodes, to about ten thousand.
         let size = if kind == "events" && (10_000..10_200).contains(&size) { 10_000 } else { size };
-        let _ = writeln!(text, "{kind}: {keys} keys, {size} in all");
+        let _ = writeln!(text, "{kind}: {keys} keys, {size} entries");
     }
     text
 }
 
 #[tokio::test]
-async fn ten_thousand_jobs_whose_time_is_over_leave_an_almost_empty_store() {
+async fn ten_thousand_jobs_that_are_removed_leave_an_almost_empty_store() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let mut outbox = Outbox::new(env.store().clone(), "relay".into()).unwrap();
@@ -210,21 +211,21 @@ async fn ten_thousand_jobs_whose_time_is_over_leave_an_almost_empty_store() {
     assert_eq!((of(Status::Done), of(Status::Error)), (Some(8_000), Some(2_000)));
     assert_eq!(env.store().leave(&worker).await.unwrap(), LeaveAnswer::Left);
 
-    let gone = Cell::new(0);
-    env.eventually("their retention is over", async || {
-        gone.set(gone.get() + trim(&env, &settings(0, "1ms")).await.jobs);
-        gone.get() == 10_000
+    let removed = Cell::new(0);
+    env.eventually("all jobs are removed", async || {
+        removed.set(removed.get() + trim(&env, &settings(0, "1ms")).await.jobs);
+        removed.get() == 10_000
     })
     .await;
     expect![[r#"
-        claimed_up_to: 1 keys, 1 in all
-        events: 1 keys, 10000 in all
-        number: 1 keys, 1 in all
-        outbox: 1 keys, 0 in all
-        queues: 1 keys, 1 in all
-        token: 1 keys, 1 in all
-        worker: 1 keys, 8 in all
-        workers: 1 keys, 1 in all
+        claimed_up_to: 1 keys, 1 entries
+        events: 1 keys, 10000 entries
+        number: 1 keys, 1 entries
+        outbox: 1 keys, 0 entries
+        queues: 1 keys, 1 entries
+        token: 1 keys, 1 entries
+        worker: 1 keys, 8 entries
+        workers: 1 keys, 1 entries
     "#]]
     .assert_eq(&kinds(&dump(&env).await));
     assert_consistent(env.store()).await;

@@ -1,4 +1,4 @@
-//! The same once: what a unique key keeps out, and calls that are made twice because an answer was lost.
+//! Idempotency: unique keys, and calls that are repeated because an answer was lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use store::{
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
-use crate::calls::{beat, claimed, dump, end, failed, finish, submit, worker};
+use crate::calls::{claimed, dump, end, failed, finish, heartbeat, submit, worker};
 
 type World = BTreeMap<String, Dumped>;
 
@@ -23,15 +23,15 @@ async fn another(env: &TestEnv, key: &str) -> Submitted {
 }
 
 #[tokio::test]
-async fn while_a_job_with_a_unique_key_is_not_over_no_other_is_made() {
+async fn no_other_job_is_created_while_one_with_its_unique_key_is_not_over() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let first = another(&env, "one").await;
     assert_eq!(first.outcome, Submission::Created);
     let before = dump(&env).await;
-    let kept_out = another(&env, "one").await;
-    assert_eq!((kept_out.outcome, kept_out.id), (Submission::Taken, first.id));
-    assert_eq!(kept_out.number, first.number);
+    let duplicate = another(&env, "one").await;
+    assert_eq!((duplicate.outcome, duplicate.id), (Submission::Taken, first.id));
+    assert_eq!(duplicate.number, first.number);
     assert_eq!(dump(&env).await, before);
     assert_eq!(another(&env, "two").await.outcome, Submission::Created, "another key");
     let run = claimed(&env, &worker, first.id).await;
@@ -49,20 +49,20 @@ async fn while_a_job_with_a_unique_key_is_not_over_no_other_is_made() {
 }
 
 #[tokio::test]
-async fn a_unique_key_is_handed_on_to_the_job_that_carries_on() {
+async fn a_follow_up_inherits_the_unique_key() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let first = another(&env, "one").await;
     let run = claimed(&env, &worker, first.id).await;
-    let told = end(first.id, run.token, Outcome::Shutdown);
-    finish(&env, &told).await;
-    let kept_out = another(&env, "one").await;
-    assert_eq!((kept_out.outcome, kept_out.id), (Submission::Taken, told.follow_up));
+    let ended = end(first.id, run.token, Outcome::Shutdown);
+    finish(&env, &ended).await;
+    let duplicate = another(&env, "one").await;
+    assert_eq!((duplicate.outcome, duplicate.id), (Submission::Taken, ended.follow_up));
     assert_consistent(env.store()).await;
     env.close().await;
 }
 
-/// Makes a call, and again; fails when that changes anything but the keys that are named.
+/// Makes a call twice; the second must change no key but those named.
 macro_rules! again {
     ($env:expr, $call:expr $(, but $key:literal)?) => {{
         $call.await.unwrap();
@@ -74,14 +74,14 @@ macro_rules! again {
     }};
 }
 
-/// The keys that are not the same in both.
+/// The keys whose values differ.
 fn changed(before: &World, after: &World) -> Vec<String> {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
 }
 
 #[tokio::test]
-async fn a_call_whose_answer_was_lost_is_made_again_and_changes_nothing_more() {
+async fn a_repeated_call_changes_nothing_more() {
     let env = TestEnv::new().await;
     let (store, worker) = (env.store(), worker(&env).await);
     let (mut first, second, third) = (job("noop", ""), job("noop", ""), job("noop", ""));
@@ -121,13 +121,13 @@ async fn a_call_whose_answer_was_lost_is_made_again_and_changes_nothing_more() {
     let settings =
         Settings { job_history_to_keep: 1, job_history_max_age: age, ..Settings::default() };
     again!(&env, store.trim(&settings));
-    store.heartbeat(&beat(&worker, Duration::from_millis(1))).await.unwrap();
+    store.heartbeat(&heartbeat(&worker, Duration::from_millis(1))).await.unwrap();
     let ended = async || store.expire_lease(&worker).await.unwrap() != LeaseExpiry::Alive;
-    env.eventually("its lease ends", ended).await;
+    env.eventually("the lease ends", ended).await;
     again!(&env, store.expire_lease(&worker));
     let left = crate::calls::worker(&env).await;
     again!(&env, store.leave(&left));
-    again!(&env, store.heartbeat(&beat(&left, Duration::from_secs(60))));
+    again!(&env, store.heartbeat(&heartbeat(&left, Duration::from_secs(60))));
 
     let mut outbox = Outbox::new(store.clone(), "relay".into()).unwrap();
     outbox.create_group().await.unwrap();

@@ -1,4 +1,4 @@
-//! beat, leave, expire: who lives, and what becomes of the jobs of those who do not.
+//! heartbeat, leave, expire_lease: the leases of workers, and the jobs of workers that lose theirs.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use store::{
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
-use crate::calls::{beat, claimed, dump, end, finish, status, submit, worker};
+use crate::calls::{claimed, dump, end, finish, heartbeat, status, submit, worker};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// A worker whose lease is over as soon as it is given.
+/// A worker that has claimed these jobs and whose lease has ended.
 async fn dying_worker(
     env: &TestEnv,
     jobs: &[domain::job::NewJob],
@@ -22,8 +22,8 @@ async fn dying_worker(
     for job in jobs {
         tokens.push(claimed(env, &id, job.id).await.token);
     }
-    env.store().heartbeat(&beat(&id, MOMENT)).await.unwrap();
-    env.eventually("its lease ends", async || {
+    env.store().heartbeat(&heartbeat(&id, MOMENT)).await.unwrap();
+    env.eventually("the lease ends", async || {
         !env.store().ended_leases().await.unwrap().is_empty()
     })
     .await;
@@ -31,7 +31,7 @@ async fn dying_worker(
 }
 
 #[tokio::test]
-async fn a_beat_renews_the_lease_and_tells_what_became_of_each_job() {
+async fn a_heartbeat_renews_the_lease_and_names_the_jobs_that_are_lost() {
     let env = TestEnv::new().await;
     let id = worker(&env).await;
     let mine = submit(&env, &job("noop", "scan=1")).await;
@@ -39,22 +39,22 @@ async fn a_beat_renews_the_lease_and_tells_what_became_of_each_job() {
     let ended = submit(&env, &job("noop", "scan=1")).await;
     let ended_run = claimed(&env, &id, ended).await;
     finish(&env, &end(ended, ended_run.token, Outcome::Done(None))).await;
-    let mut told = beat(&id, Duration::from_secs(60));
-    told.running =
+    let mut report = heartbeat(&id, Duration::from_secs(60));
+    report.running =
         vec![(mine, run.token), (ended, ended_run.token), (mine, FencingToken(run.token.0 + 1))];
-    let HeartbeatReply::Renewed(orders) = env.store().heartbeat(&told).await.unwrap() else {
+    let HeartbeatReply::Renewed(renewal) = env.store().heartbeat(&report).await.unwrap() else {
         panic!()
     };
-    let (until, verdicts) = (orders.until, orders.interruptions);
-    assert_eq!(verdicts, [(ended, Interruption::Lost), (mine, Interruption::Lost)]);
+    let (until, interruptions) = (renewal.until, renewal.interruptions);
+    assert_eq!(interruptions, [(ended, Interruption::Lost), (mine, Interruption::Lost)]);
     let read = env.store().worker(&id).await.unwrap().unwrap();
     assert_eq!((read.status, read.heartbeat_expiration), (WorkerStatus::Running, until));
-    assert_eq!((read.jobs, read.capacity_map), (vec![mine], told.capacity_map));
+    assert_eq!((read.jobs, read.capacity_map), (vec![mine], report.capacity_map));
     env.close().await;
 }
 
 #[tokio::test]
-async fn a_worker_whose_lease_ended_unnoticed_beats_first_and_claims_then() {
+async fn a_worker_whose_lease_has_ended_renews_it_before_it_claims() {
     let env = TestEnv::new().await;
     let held = job("noop", "scan=1");
     submit(&env, &held).await;
@@ -64,19 +64,19 @@ async fn a_worker_whose_lease_ended_unnoticed_beats_first_and_claims_then() {
     let before = dump(&env).await;
     assert_eq!(env.store().claim(&id, &request).await.unwrap(), Claims::LeaseEnded);
     assert_eq!(dump(&env).await, before);
-    let mut told = beat(&id, Duration::from_secs(60));
-    told.running = vec![(held.id, tokens[0])];
-    let HeartbeatReply::Renewed(orders) = env.store().heartbeat(&told).await.unwrap() else {
+    let mut report = heartbeat(&id, Duration::from_secs(60));
+    report.running = vec![(held.id, tokens[0])];
+    let HeartbeatReply::Renewed(renewal) = env.store().heartbeat(&report).await.unwrap() else {
         panic!()
     };
-    let verdicts = orders.interruptions;
-    assert_eq!(verdicts, [], "what it ran is still its own");
+    let interruptions = renewal.interruptions;
+    assert_eq!(interruptions, [], "it keeps its jobs");
     claimed(&env, &id, next).await;
     env.close().await;
 }
 
 #[tokio::test]
-async fn a_worker_leaves_only_when_it_holds_nothing() {
+async fn a_worker_leaves_only_when_it_runs_no_jobs() {
     let env = TestEnv::new().await;
     let id = worker(&env).await;
     let held = submit(&env, &job("noop", "scan=1")).await;
@@ -87,14 +87,14 @@ async fn a_worker_leaves_only_when_it_holds_nothing() {
     assert_eq!(dump(&env).await, before);
     finish(&env, &end(held, run.token, Outcome::Done(None))).await;
     assert_eq!(env.store().leave(&id).await.unwrap(), LeaveAnswer::Left);
-    assert_eq!(env.store().heartbeat(&beat(&id, MOMENT)).await.unwrap(), HeartbeatReply::Dead);
+    assert_eq!(env.store().heartbeat(&heartbeat(&id, MOMENT)).await.unwrap(), HeartbeatReply::Dead);
     let workers = env.store().workers().await.unwrap();
     assert_eq!((workers.len(), workers[0].status), (1, WorkerStatus::Shutdown));
     env.close().await;
 }
 
 #[tokio::test]
-async fn a_good_lease_is_not_ended() {
+async fn a_lease_that_has_not_ended_is_left_alone() {
     let env = TestEnv::new().await;
     let id = worker(&env).await;
     let held = submit(&env, &job("noop", "scan=1")).await;
@@ -108,7 +108,7 @@ async fn a_good_lease_is_not_ended() {
 }
 
 #[tokio::test]
-async fn jobs_of_a_dead_worker_end_and_follow_ups_carry_them_on() {
+async fn the_jobs_of_a_dead_worker_end_and_follow_ups_carry_them_on() {
     let env = TestEnv::new().await;
     let batch = jobs(150, "noop", "scan=1");
     env.store().submit(&batch).await.unwrap();
@@ -117,7 +117,7 @@ async fn jobs_of_a_dead_worker_end_and_follow_ups_carry_them_on() {
     assert_eq!(
         env.store().ended_leases().await.unwrap(),
         std::slice::from_ref(&id),
-        "not done yet"
+        "it has more jobs to end"
     );
     assert_eq!(env.store().expire_lease(&id).await.unwrap(), LeaseExpiry::Ended(50, 0));
     assert_eq!(env.store().ended_leases().await.unwrap(), []);
@@ -133,15 +133,15 @@ async fn jobs_of_a_dead_worker_end_and_follow_ups_carry_them_on() {
     let before = dump(&env).await;
     let late = end(dead.id, tokens[0], Outcome::Done(None));
     assert_eq!(finish(&env, &late).await, store::FinishAnswer::Already(Status::WorkerDead));
-    assert_eq!(env.store().heartbeat(&beat(&id, MOMENT)).await.unwrap(), HeartbeatReply::Dead);
+    assert_eq!(env.store().heartbeat(&heartbeat(&id, MOMENT)).await.unwrap(), HeartbeatReply::Dead);
     let request = [ClaimRequest { max: 1, ids: vec![follow_up.id] }];
     assert_eq!(env.store().claim(&id, &request).await.unwrap(), Claims::LeaseLost);
-    assert_eq!(dump(&env).await, before, "the dead change nothing");
+    assert_eq!(dump(&env).await, before, "a dead worker changes nothing");
     env.close().await;
 }
 
 #[tokio::test]
-async fn a_job_that_kills_its_workers_does_not_go_on_for_ever() {
+async fn a_job_is_not_carried_on_after_four_worker_deaths_in_a_row() {
     let env = TestEnv::new().await;
     let first = job("noop", "scan=1");
     submit(&env, &first).await;
@@ -169,7 +169,11 @@ async fn a_worker_that_leaves_twice_leaves_once() {
     let id = worker(&env).await;
     assert_eq!(env.store().leave(&id).await.unwrap(), LeaveAnswer::Left);
     let before = dump(&env).await;
-    assert_eq!(env.store().leave(&id).await.unwrap(), LeaveAnswer::Left, "the answer was lost");
-    assert_eq!(dump(&env).await, before, "nobody is told again");
+    assert_eq!(
+        env.store().leave(&id).await.unwrap(),
+        LeaveAnswer::Left,
+        "a repeated call gets the same answer"
+    );
+    assert_eq!(dump(&env).await, before, "there is no second event");
     env.close().await;
 }

@@ -1,4 +1,4 @@
-//! Lists: every filter against a plain count over all jobs.
+//! Lists of jobs: every filter, compared with a plain filter over all jobs.
 
 use domain::job::{Cancellation, Job, Outcome, Status, Timestamp};
 use store::{JobFilter, JobIndex};
@@ -7,7 +7,7 @@ use testkit::{TestEnv, job};
 use crate::calls::{claimed, end, failed, finish, worker};
 
 /// 60 jobs of two actions, over two workers, in four statuses, due a second apart in the past.
-async fn full_house() -> (TestEnv, Vec<Job>) {
+async fn listed_jobs() -> (TestEnv, Vec<Job>) {
     let env = TestEnv::new().await;
     let workers = [worker(&env).await, worker(&env).await];
     let mut ids = Vec::new();
@@ -32,8 +32,8 @@ async fn full_house() -> (TestEnv, Vec<Job>) {
 }
 
 #[tokio::test]
-async fn every_filter_lists_what_it_says_newest_first_with_the_exact_total() {
-    let (env, all) = full_house().await;
+async fn every_filter_lists_the_jobs_that_match_newest_first_with_their_exact_number() {
+    let (env, all) = listed_jobs().await;
     let actions = [None, Some("noop".parse().unwrap()), Some("sleep".parse().unwrap())];
     let workers = [None, all.iter().find_map(|job| job.worker.clone())];
     let statuses = [
@@ -74,14 +74,14 @@ async fn every_filter_lists_what_it_says_newest_first_with_the_exact_total() {
     env.close().await;
 }
 
-/// 1,600 jobs, four of each moment, a third of them cancelled.
-async fn long_house() -> (TestEnv, Vec<Job>) {
+/// 1,600 jobs, four due at each time, a third of them cancelled.
+async fn many_jobs() -> (TestEnv, Vec<Job>) {
     let env = TestEnv::new().await;
     let mut ids = Vec::new();
     for at in 0..16_i64 {
         let mut some: Vec<_> = (0..100).map(|_| job("noop", "")).collect();
-        for (place, one) in some.iter_mut().enumerate() {
-            let moment = 1_000_000 + 977 * ((at * 100 + place as i64) / 4);
+        for (position, one) in some.iter_mut().enumerate() {
+            let moment = 1_000_000 + 977 * ((at * 100 + position as i64) / 4);
             one.scheduled_at = Some(Timestamp::from_ms(moment));
         }
         env.store().submit(&some).await.unwrap();
@@ -94,8 +94,8 @@ async fn long_house() -> (TestEnv, Vec<Job>) {
 }
 
 #[tokio::test]
-async fn a_page_far_down_is_the_same_as_one_that_was_counted_to() {
-    let (env, mut all) = long_house().await;
+async fn a_page_far_down_the_list_has_the_right_jobs() {
+    let (env, mut all) = many_jobs().await;
     let several = vec![Status::Waiting, Status::Cancel, Status::Done];
     let until = Timestamp::from_ms(1_000_000 + 977 * 350);
     for (statuses, until) in [

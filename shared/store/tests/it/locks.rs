@@ -1,4 +1,5 @@
-//! Locks at the store: who gets one, who stands in line, who is woken, and what is left when one dies or is cleared.
+//! Locks: which job gets one, the order of the wait queue, which waiters are woken, and what a lost
+//! worker or a cleared lock leaves behind.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +19,11 @@ fn locking(locks: &str) -> NewJob {
     job
 }
 
+/// The same, due at this time: waiters of one priority are ordered by it.
+fn locking_at(ms: i64, locks: &str) -> NewJob {
+    NewJob { scheduled_at: Some(Timestamp::from_ms(ms)), ..locking(locks) }
+}
+
 fn name(text: &str) -> LockName {
     text.parse().unwrap()
 }
@@ -32,8 +38,8 @@ async fn parked(env: &TestEnv, worker: &WorkerId, id: JobId) -> String {
 }
 
 async fn done(env: &TestEnv, id: JobId, token: FencingToken) {
-    let told = finish(env, &end(id, token, Outcome::Done(None))).await;
-    assert!(matches!(told, FinishAnswer::Recorded(_)), "{told:?}");
+    let answer = finish(env, &end(id, token, Outcome::Done(None))).await;
+    assert!(matches!(answer, FinishAnswer::Recorded(_)), "{answer:?}");
 }
 
 /// Jobs that are offered now.
@@ -56,7 +62,7 @@ fn only(ids: &[JobId]) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_freed_lock_wakes_the_most_urgent_and_then_the_oldest() {
+async fn a_freed_lock_goes_to_the_waiter_with_the_highest_priority_and_then_to_the_earliest() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let at = |ms| Some(Timestamp::from_ms(ms));
@@ -85,7 +91,7 @@ async fn a_freed_lock_wakes_the_most_urgent_and_then_the_oldest() {
     let (mut id, mut token) = (first, run.token);
     for next in [waiting[3], waiting[2], waiting[1], waiting[0]] {
         done(&env, id, token).await;
-        assert_eq!(ready(&env).await, only(&[next]), "one is woken, the first in line");
+        assert_eq!(ready(&env).await, only(&[next]), "only the first waiter is woken");
         assert_consistent(env.store()).await;
         let run = claimed(&env, &worker, next).await;
         assert!(run.token > token, "a later holder has a larger token");
@@ -101,17 +107,17 @@ async fn a_freed_lock_wakes_the_most_urgent_and_then_the_oldest() {
 async fn all_locks_of_a_job_are_taken_or_none() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
-    let a = submit(&env, &locking("a=1")).await;
-    let both = submit(&env, &locking("a=1 b=1")).await;
-    let b = submit(&env, &locking("b=1")).await;
+    let a = submit(&env, &locking_at(1, "a=1")).await;
+    let both = submit(&env, &locking_at(2, "a=1 b=1")).await;
+    let b = submit(&env, &locking_at(3, "b=1")).await;
     let run_a = claimed(&env, &worker, a).await;
     assert_eq!(parked(&env, &worker, both).await, "a");
     let run_b = claimed(&env, &worker, b).await;
     done(&env, a, run_a.token).await;
     assert_eq!(ready(&env).await, only(&[both]));
-    assert_eq!(parked(&env, &worker, both).await, "b", "a alone is not taken");
-    // It keeps its place at a.
-    let later = submit(&env, &locking("a=1")).await;
+    assert_eq!(parked(&env, &worker, both).await, "b", "it does not take a alone");
+    // It keeps its place in the wait queue of a.
+    let later = submit(&env, &locking_at(4, "a=1")).await;
     assert_eq!(parked(&env, &worker, later).await, "a");
     assert_consistent(env.store()).await;
     done(&env, b, run_b.token).await;
@@ -131,29 +137,28 @@ async fn permits_are_counted_and_may_be_changed() {
     let worker = worker(&env).await;
     let licence = name("licence");
     assert_eq!(env.store().set_permits(&licence, Some(3)).await.unwrap(), Some(3));
-    let due = |ms, locks| NewJob { scheduled_at: Some(Timestamp::from_ms(ms)), ..locking(locks) };
-    let two = submit(&env, &due(1, "licence=2")).await;
-    let large = submit(&env, &due(2, "licence=3")).await;
-    let small = submit(&env, &due(3, "licence=1")).await;
-    let huge = submit(&env, &due(4, "licence=4")).await;
+    let two = submit(&env, &locking_at(1, "licence=2")).await;
+    let large = submit(&env, &locking_at(2, "licence=3")).await;
+    let small = submit(&env, &locking_at(3, "licence=1")).await;
+    let huge = submit(&env, &locking_at(4, "licence=4")).await;
     let run_two = claimed(&env, &worker, two).await;
-    assert_eq!(parked(&env, &worker, huge).await, "licence", "there are never as many");
-    assert_eq!(parked(&env, &worker, large).await, "licence", "2 of 3 are taken");
-    assert_eq!(parked(&env, &worker, small).await, "licence", "a larger one stands before it");
+    assert_eq!(parked(&env, &worker, huge).await, "licence", "it needs more permits than exist");
+    assert_eq!(parked(&env, &worker, large).await, "licence", "2 of 3 permits are held");
+    assert_eq!(parked(&env, &worker, small).await, "licence", "a larger job waits ahead of it");
     done(&env, two, run_two.token).await;
     assert_eq!(ready(&env).await, only(&[large]));
     assert_eq!(env.store().set_permits(&licence, Some(4)).await.unwrap(), Some(4));
     assert_consistent(env.store()).await;
     let run = claimed(&env, &worker, large).await;
-    assert_eq!(ready(&env).await, only(&[small]), "one is free");
+    assert_eq!(ready(&env).await, only(&[small]), "one permit is free");
     assert_eq!(env.store().set_permits(&licence, Some(1)).await.unwrap(), Some(1));
-    assert_eq!(parked(&env, &worker, small).await, "licence", "3 of 1 are taken");
+    assert_eq!(parked(&env, &worker, small).await, "licence", "3 permits are held, of 1");
     done(&env, large, run.token).await;
     let run = claimed(&env, &worker, small).await;
     assert_eq!(env.store().set_permits(&licence, None).await.unwrap(), Some(1));
     done(&env, small, run.token).await;
-    let place = env.store().wait_position(&env.store().job(huge).await.unwrap().unwrap()).await;
-    assert_eq!(place.unwrap(), WaitPosition::Locks(vec![licence]));
+    let position = env.store().wait_position(&env.store().job(huge).await.unwrap().unwrap()).await;
+    assert_eq!(position.unwrap(), WaitPosition::Locks(vec![licence]));
     assert_consistent(env.store()).await;
     env.close().await;
 }
@@ -176,7 +181,7 @@ async fn every_end_of_a_holder_frees_its_locks() {
     finish(&env, &end(ids[1], run.token, Outcome::Shutdown)).await;
     let run = claimed(&env, &keeper, ids[2]).await;
     env.store().cancel(&ids[2..3], &Cancellation::default()).await.unwrap();
-    assert_eq!(parked(&env, &keeper, ids[3]).await, "a", "it is stopping, and still runs");
+    assert_eq!(parked(&env, &keeper, ids[3]).await, "a", "it was asked to stop, and still runs");
     finish(&env, &end(ids[2], run.token, Outcome::Cancel)).await;
     let run = claimed(&env, &keeper, ids[3]).await;
     env.store().delete(ids[3]).await.unwrap();
@@ -185,7 +190,7 @@ async fn every_end_of_a_holder_frees_its_locks() {
     assert_eq!(parked(&env, &keeper, ids[5]).await, "a");
     lose(&env, &doomed).await;
     assert_consistent(env.store()).await;
-    // The follow-up of what its worker lost is younger.
+    // The follow-up of the job that lost its worker is due later.
     let run = claimed(&env, &keeper, ids[5]).await;
     done(&env, ids[5], run.token).await;
     assert_eq!(env.store().lock(&name("a")).await.unwrap().held, 0);
@@ -194,13 +199,13 @@ async fn every_end_of_a_holder_frees_its_locks() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_cleared_goes_to_the_next_and_a_late_end_frees_nothing() {
+async fn a_cleared_lock_goes_to_the_next_waiter_and_the_end_of_a_former_holder_frees_nothing() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let (old, new, third) = (
-        submit(&env, &locking("a=1")).await,
-        submit(&env, &locking("a=1")).await,
-        submit(&env, &locking("a=1")).await,
+        submit(&env, &locking_at(1, "a=1")).await,
+        submit(&env, &locking_at(2, "a=1")).await,
+        submit(&env, &locking_at(3, "a=1")).await,
     );
     let run_old = claimed(&env, &worker, old).await;
     parked(&env, &worker, new).await;
@@ -211,19 +216,19 @@ async fn a_lock_that_is_cleared_goes_to_the_next_and_a_late_end_frees_nothing() 
     assert!(run_new.token > run_old.token);
     done(&env, old, run_old.token).await;
     let lock = env.store().lock(&name("a")).await.unwrap();
-    assert_eq!((lock.held, lock.holders[0].job.id), (1, new), "it is still held");
+    assert_eq!((lock.held, lock.holders[0].job.id), (1, new), "the new holder keeps it");
     assert_eq!(ready(&env).await, only(&[]));
     done(&env, new, run_new.token).await;
     assert_eq!(ready(&env).await, only(&[third]));
     let before = dump(&env).await;
     assert_eq!(env.store().clear_lock(&name("a")).await.unwrap(), []);
-    assert_eq!(dump(&env).await, before, "nobody held it");
+    assert_eq!(dump(&env).await, before, "clearing a free lock changes nothing");
     assert_consistent(env.store()).await;
     env.close().await;
 }
 
 #[tokio::test]
-async fn whoever_stands_first_and_goes_lets_the_next_have_its_turn() {
+async fn when_the_first_waiter_is_cancelled_or_changed_the_next_one_is_granted_the_lock() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let holder = submit(&env, &locking("a=1")).await;
@@ -248,46 +253,46 @@ async fn whoever_stands_first_and_goes_lets_the_next_have_its_turn() {
     assert_eq!(
         next.len(),
         2,
-        "the one that was changed is offered as well, and is parked at its claim"
+        "the changed job is offered as well, and is parked when it is claimed"
     );
-    assert_eq!(parked(&env, &worker, woken).await, "a", "the other one goes first");
+    assert_eq!(parked(&env, &worker, woken).await, "a", "the other waiter goes first");
     assert_consistent(store).await;
     env.close().await;
 }
 
 #[tokio::test]
-async fn a_turn_that_nobody_uses_is_over_after_two_seconds() {
+async fn a_grant_that_is_not_used_expires_after_two_seconds() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let holder = submit(&env, &locking("a=1")).await;
     let run = claimed(&env, &worker, holder).await;
-    let mut nobodys = locking("a=1");
-    nobodys.spec.priority = Priority::High;
-    let nobodys = submit(&env, &nobodys).await;
-    let patient = submit(&env, &locking("a=1")).await;
-    parked(&env, &worker, nobodys).await;
-    parked(&env, &worker, patient).await;
+    let mut unclaimed = locking("a=1");
+    unclaimed.spec.priority = Priority::High;
+    let unclaimed = submit(&env, &unclaimed).await;
+    let next = submit(&env, &locking("a=1")).await;
+    parked(&env, &worker, unclaimed).await;
+    parked(&env, &worker, next).await;
     done(&env, holder, run.token).await;
-    assert_eq!(ready(&env).await, only(&[nobodys]));
+    assert_eq!(ready(&env).await, only(&[unclaimed]));
     env.store().due().await.unwrap();
-    assert_eq!(ready(&env).await, only(&[nobodys]), "not yet");
-    let both = only(&[nobodys, patient]);
-    let woken = async || {
+    assert_eq!(ready(&env).await, only(&[unclaimed]), "the grant has not expired");
+    let both = only(&[unclaimed, next]);
+    let both_offered = async || {
         env.store().due().await.unwrap();
         ready(&env).await == both
     };
-    env.eventually("the next one has its turn", woken).await;
+    env.eventually("the next waiter is granted the lock", both_offered).await;
     assert_consistent(env.store()).await;
-    let run = claimed(&env, &worker, patient).await;
-    assert_eq!(parked(&env, &worker, nobodys).await, "a");
-    done(&env, patient, run.token).await;
-    claimed(&env, &worker, nobodys).await;
+    let run = claimed(&env, &worker, next).await;
+    assert_eq!(parked(&env, &worker, unclaimed).await, "a");
+    done(&env, next, run.token).await;
+    claimed(&env, &worker, unclaimed).await;
     assert_consistent(env.store()).await;
     env.close().await;
 }
 
 #[tokio::test]
-async fn an_action_that_is_paused_starts_no_job_until_it_is_resumed() {
+async fn a_paused_action_starts_no_job_until_it_is_resumed() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let noop = name("action:noop");
@@ -306,7 +311,7 @@ async fn an_action_that_is_paused_starts_no_job_until_it_is_resumed() {
     assert_eq!(ready(&env).await, only(&[]));
     assert_consistent(env.store()).await;
     env.store().pause(&noop, false).await.unwrap();
-    assert_eq!(ready(&env).await.len(), 64, "some go at once");
+    assert_eq!(ready(&env).await.len(), 64, "the first waiters are offered at once");
     while env.store().due().await.unwrap().moved > 0 {}
     assert_consistent(env.store()).await;
     for id in waiting {
@@ -318,7 +323,7 @@ async fn an_action_that_is_paused_starts_no_job_until_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn an_actions_limit_is_kept_for_the_action_and_for_each_of_its_keys() {
+async fn the_limits_of_an_action_and_of_each_of_its_keys_are_enforced() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let store = env.store();

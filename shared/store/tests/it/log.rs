@@ -1,4 +1,4 @@
-//! log and progress.
+//! The log and the progress of a job.
 
 use domain::job::{FencingToken, Outcome};
 use serde_json::json;
@@ -30,15 +30,15 @@ async fn lines_are_numbered_from_zero_and_a_repeated_call_adds_nothing() {
         AppendAnswer::Recorded
     );
     let read = env.store().log_lines(id, 0, 100).await.unwrap();
-    let told: Vec<_> = read.iter().map(|line| (line.number, line.text.as_str())).collect();
-    assert_eq!(told, [(0, "a"), (1, "b"), (2, "c")]);
+    let lines: Vec<_> = read.iter().map(|line| (line.number, line.text.as_str())).collect();
+    assert_eq!(lines, [(0, "a"), (1, "b"), (2, "c")]);
     let page = env.store().log_lines(id, 1, 1).await.unwrap();
     assert_eq!((page.len(), page[0].text.as_str(), page[0].source.as_str()), (1, "b", "stdout"));
     env.close().await;
 }
 
 #[tokio::test]
-async fn only_the_run_that_has_the_job_writes_its_log_and_progress() {
+async fn only_the_current_run_of_a_job_writes_its_log_and_progress() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let id = submit(&env, &job("noop", "")).await;
@@ -61,12 +61,12 @@ async fn only_the_run_that_has_the_job_writes_its_log_and_progress() {
         AppendAnswer::Stale
     );
     assert_eq!(env.store().progress(id, token, &json!(1)).await.unwrap(), AppendAnswer::Stale);
-    assert_eq!(dump(&env).await, before, "a run that is over says nothing more");
+    assert_eq!(dump(&env).await, before, "a run that is over writes nothing");
     env.close().await;
 }
 
 #[tokio::test]
-async fn a_log_that_reaches_its_limit_is_cut_with_a_line_that_says_so() {
+async fn a_log_that_reaches_its_limit_ends_with_a_line_that_says_so() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let id = submit(&env, &job("noop", "")).await;
@@ -80,7 +80,11 @@ async fn a_log_that_reaches_its_limit_is_cut_with_a_line_that_says_so() {
         }
         first += 1;
     };
-    assert_eq!((cut, first), (AppendAnswer::Cut, 63), "4 MiB are kept, with what each line costs");
+    assert_eq!(
+        (cut, first),
+        (AppendAnswer::Cut, 63),
+        "4 MiB are kept, including the overhead of each line"
+    );
     assert_eq!(
         env.store().append_log(id, token, 64, &lines(&["more"])).await.unwrap(),
         AppendAnswer::Cut

@@ -1,4 +1,5 @@
-//! The scripts of the store on a real Redis: what each promises, what it refuses, and that a refusal changes nothing.
+//! The scripts of the store on a real Redis: what each promises, what it refuses, and that a
+//! refusal changes nothing.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
 

@@ -1,8 +1,10 @@
-//! The store against a model of it: random histories of calls, and after every call the whole store, key by key, and the
-//! answer must be what the model says. A failure prints the seed and the history up to the first call that went wrong.
+//! The store against a model of it. A random history of calls is made of both; after every call the
+//! answer and the whole store, key by key, must be what the model says. A failure prints the seed
+//! and the history up to the first call that went wrong.
 //!
-//! Times are not waited for: what shall be over is over in the past or within a moment, what shall not is hours away.
-//! The moment of each step is read off what it wrote; every time that it wrote must then be that moment's.
+//! The test does not wait for times to pass: what is to be over lies in the past or a millisecond
+//! ahead, and what is not lies hours ahead. The time of a step is read from what it wrote; every
+//! time that it wrote must be the same.
 
 mod changes;
 mod ends;
@@ -35,44 +37,47 @@ use step_time::step_time;
 use tokio::task::JoinSet;
 use waiting::Position;
 
-/// How many histories there are, unless `CAPSTAN_TEST_HISTORIES` asks for more.
+/// The number of histories, unless `CAPSTAN_TEST_HISTORIES` sets another.
 const HISTORIES: u64 = 50;
-/// How many are made at most, when a rare move of the table was not made yet: the store may choose (which jobs of a dead
-/// worker end first), and time goes on, so that a seed does not make the same history for ever.
-const MOST: u64 = 2 * HISTORIES;
-/// So many moves may be left out even then: each is tested by itself too.
-const LEFT_OUT: usize = 2;
-/// How many steps each has.
+/// The largest number of histories, when a rare transition has not occurred yet. A seed does not
+/// always make the same history: the store may choose (which jobs of a dead worker end first), and
+/// time passes.
+const MOST_HISTORIES: u64 = 2 * HISTORIES;
+/// How many transitions may be missing even then: a test of its own covers each.
+const MOST_MISSING: usize = 2;
+/// The number of steps of a history.
 const STEPS: usize = 80;
-/// How many are made side by side.
-const AT_ONCE: usize = 4;
-/// Anything that shall be over soon is over after this.
-const SETTLED: Duration = Duration::from_millis(3);
+/// How many histories run concurrently.
+const CONCURRENCY: usize = 4;
+/// Whatever is to be over soon is over after this.
+const SOON: Duration = Duration::from_millis(3);
 
 #[tokio::test]
-async fn every_history_leaves_the_store_as_the_model_says() {
+async fn after_every_call_of_a_random_history_the_store_is_as_the_model_says() {
     let env = TestEnv::new().await;
     let first = number("CAPSTAN_TEST_SEED", 1);
     let histories = number("CAPSTAN_TEST_HISTORIES", HISTORIES);
     let mut seeds = first..;
-    let (mut under_way, mut walked, mut steps) = (JoinSet::new(), BTreeSet::new(), 0);
+    let (mut running, mut occurred, mut steps) = (JoinSet::new(), BTreeSet::new(), 0);
     loop {
         let more = |seed: &u64| {
             let far = seed - first;
             far < histories
-                || (far < MOST && histories >= HISTORIES && !missing(&walked).is_empty())
+                || (far < MOST_HISTORIES
+                    && histories >= HISTORIES
+                    && !missing(&occurred).is_empty())
         };
-        while under_way.len() < AT_ONCE && more(&seeds.start) {
+        while running.len() < CONCURRENCY && more(&seeds.start) {
             let seed = seeds.next().unwrap();
-            under_way.spawn(history(env.store_config().clone(), seed));
+            running.spawn(history(env.store_config().clone(), seed));
         }
-        match under_way.join_next().await {
-            Some(Ok((count, mut moves))) => {
+        match running.join_next().await {
+            Some(Ok((count, mut transitions))) => {
                 steps += count;
-                walked.append(&mut moves);
+                occurred.append(&mut transitions);
             }
             Some(Err(failed)) => {
-                under_way.shutdown().await;
+                running.shutdown().await;
                 std::panic::resume_unwind(failed.into_panic());
             }
             None => break,
@@ -80,23 +85,28 @@ async fn every_history_leaves_the_store_as_the_model_says() {
     }
     let histories_made = seeds.start - first;
     println!(
-        "{histories_made} histories, {steps} steps, {} moves of the table, not made: {:?}",
-        walked.len(),
-        missing(&walked)
+        "{histories_made} histories, {steps} steps, {} transitions, missing: {:?}",
+        occurred.len(),
+        missing(&occurred)
     );
     if histories >= HISTORIES {
-        assert!(missing(&walked).len() <= LEFT_OUT, "moves are not made: {:?}", missing(&walked));
+        assert!(
+            missing(&occurred).len() <= MOST_MISSING,
+            "transitions did not occur: {:?}",
+            missing(&occurred)
+        );
     }
     env.close().await;
 }
 
-/// Makes one history in a namespace of its own; returns how many steps it had and which moves of the table.
+/// Makes one history in its own namespace. Returns the number of its steps and the transitions that
+/// occurred.
 async fn history(mut config: StoreConfig, seed: u64) -> (usize, BTreeSet<String>) {
     config.namespace = format!("{}-{seed}", config.namespace);
     let mut history = History::new(Store::new(&config).unwrap(), seed).await;
     history.run().await;
     history.store.remove_namespace().await.unwrap();
-    (history.told.len(), std::mem::take(&mut history.model.transitions))
+    (history.steps.len(), std::mem::take(&mut history.model.transitions))
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {
@@ -104,10 +114,10 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     given.map_or(otherwise, |value| value.parse().expect("a number"))
 }
 
-/// Moves of the table that no history made.
-fn missing(walked: &BTreeSet<String>) -> Vec<String> {
+/// The transitions that no history has made.
+fn missing(occurred: &BTreeSet<String>) -> Vec<String> {
     use domain::job::Transition as E;
-    let events: [E; 12] = [
+    let transitions: [E; 12] = [
         E::Claim,
         E::Finish,
         E::Fail,
@@ -121,13 +131,15 @@ fn missing(walked: &BTreeSet<String>) -> Vec<String> {
         E::Resurrect,
         E::Delete,
     ];
-    let all = Status::ALL.into_iter().flat_map(|status| events.map(|event| (status, event)));
-    let moves = all.filter(|(status, event)| status.next(*event).is_some());
-    let names = moves.map(|(status, event)| format!("{status} {event:?}"));
-    names.filter(|name| !walked.contains(name)).collect()
+    let all = Status::ALL
+        .into_iter()
+        .flat_map(|status| transitions.map(|transition| (status, transition)));
+    let allowed = all.filter(|(status, transition)| status.next(*transition).is_some());
+    let names = allowed.map(|(status, transition)| format!("{status} {transition:?}"));
+    names.filter(|name| !occurred.contains(name)).collect()
 }
 
-/// One history, while it is made.
+/// A history while it is made.
 struct History {
     store: Store,
     outbox: Outbox,
@@ -136,7 +148,7 @@ struct History {
     model: Model,
     /// The store after the last step.
     world: World,
-    told: Vec<String>,
+    steps: Vec<String>,
 }
 
 impl History {
@@ -145,11 +157,11 @@ impl History {
         outbox.create_group().await.unwrap();
         let (model, world) = (Model::default(), World::new());
         let generator = Generator::new(seed);
-        History { store, outbox, seed, generator, model, world, told: Vec::new() }
+        History { store, outbox, seed, generator, model, world, steps: Vec::new() }
     }
 
     async fn run(&mut self) {
-        while self.told.len() < STEPS {
+        while self.steps.len() < STEPS {
             let step = self.generator.step(&self.model);
             self.make(&step).await;
             if self.generator.random.percent(30) {
@@ -158,15 +170,16 @@ impl History {
         }
     }
 
-    /// Makes a step of both and compares all there is.
+    /// Makes a step of the store and of the model, and compares them.
     async fn make(&mut self, step: &Step) {
         if step.asks_for_age() {
-            self.propagate().await;
+            self.pass_time().await;
         }
-        self.told.push(step.told());
+        self.steps.push(step.line());
         let answered = step.call(&self.store, &mut self.outbox).await;
-        let answered = answered.unwrap_or_else(|error| panic!("the store answers: {error}"));
+        let answered = answered.unwrap_or_else(|error| panic!("the store did not answer: {error}"));
         let after = world(&self.store).await;
+        self.model.clock = self.store.now().await.unwrap().ms();
         if let Some(now) = answered.moment.or(step_time(&self.world, &after)) {
             assert!(now >= self.model.now, "time goes forward: {now} after {}", self.model.now);
             self.model.now = now;
@@ -178,12 +191,12 @@ impl History {
         let wrong = disagreements(&after);
         assert!(wrong.is_empty(), "the store disagrees with itself:\n{}", wrong.join("\n"));
         self.world = after;
-        if self.is_unsettled() {
-            self.propagate().await;
+        if self.changes_soon() {
+            self.pass_time().await;
         }
     }
 
-    /// Makes a step once more, as a caller does who did not hear the answer.
+    /// Repeats a step, as a caller does that did not receive the answer.
     async fn make_again(&mut self, step: &Step) {
         let mut before = self.world.clone();
         self.make(step).await;
@@ -197,11 +210,11 @@ impl History {
             Repeated::Nothing => {}
         }
         let wrong = differences(&after, &before);
-        assert!(wrong.is_empty(), "a repeated call changes nothing:\n{wrong}");
+        assert!(wrong.is_empty(), "a repeated call changed the store:\n{wrong}");
     }
 
-    /// True when something is over, or due, within a moment.
-    fn is_unsettled(&self) -> bool {
+    /// True when a lease ends or a job is due within the next second.
+    fn changes_soon(&self) -> bool {
         let soon = self.model.now + 1..self.model.now + 1_000;
         let mut leases = self.model.workers.values().map(|worker| worker.until);
         let mut due = self.model.jobs.values().filter_map(|job| match job.position {
@@ -215,33 +228,35 @@ impl History {
         leases.any(|at| soon.contains(&at)) || due.any(|at| soon.contains(&at))
     }
 
-    async fn propagate(&mut self) {
-        tokio::time::sleep(SETTLED).await;
-        self.model.now += SETTLED.as_millis() as i64;
+    /// Lets that happen. It is the store's clock that has to move on, so this cannot wait for
+    /// anything else.
+    async fn pass_time(&mut self) {
+        tokio::time::sleep(SOON).await;
+        self.model.now += SOON.as_millis() as i64;
     }
 }
 
 impl Drop for History {
-    #[expect(clippy::print_stderr, reason = "it is how a failed history is had again")]
+    #[expect(clippy::print_stderr, reason = "shows how to repeat a failed history")]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let (seed, step) = (self.seed, self.told.len());
+            let (seed, step) = (self.seed, self.steps.len());
             eprintln!("CAPSTAN_TEST_SEED={seed} CAPSTAN_TEST_HISTORIES=1, at step {step} of:");
-            for (index, step) in self.told.iter().enumerate() {
+            for (index, step) in self.steps.iter().enumerate() {
                 eprintln!("{:3} {step}", index + 1);
             }
         }
     }
 }
 
-/// The store as it is, without streams that are empty: they come and go with their groups.
+/// The contents of the store, without empty streams: they come and go with their groups.
 async fn world(store: &Store) -> World {
     let mut world = dump_of(store).await;
     world.retain(|_, value| *value != Dumped::Stream(Vec::new()));
     world
 }
 
-/// What is otherwise in the store than it should be.
+/// The differences between two states of the store, as text.
 fn differences(found: &World, wanted: &World) -> String {
     let mut text = String::new();
     let keys: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
@@ -270,7 +285,7 @@ fn fields_that_differ(
 ) -> String {
     let names: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
     let differ = names.into_iter().filter(|name| found.get(*name) != wanted.get(*name));
-    let told =
+    let texts =
         differ.map(|name| format!("{name} is {:?} not {:?}", found.get(name), wanted.get(name)));
-    told.collect::<Vec<_>>().join(", ")
+    texts.collect::<Vec<_>>().join(", ")
 }

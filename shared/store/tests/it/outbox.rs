@@ -1,4 +1,5 @@
-//! The outbox: shared by relays, taken over from dead ones; and reoffer, which fills it again.
+//! The outbox, which relays share and take over from dead ones; and redispatch, which fills it
+//! again.
 
 use std::time::Duration;
 
@@ -8,35 +9,40 @@ use testkit::{TestEnv, assert_consistent, job, jobs};
 
 use crate::calls::{claimed, dump, submit, worker};
 
-const NO_TIME: Duration = Duration::from_millis(1);
+/// How long a read waits for entries that are there already.
+const WAIT: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn each_entry_goes_to_one_relay_and_to_another_when_that_one_leaves_it() {
+async fn each_entry_goes_to_one_relay_and_to_another_when_the_first_leaves_it() {
     let env = TestEnv::new().await;
     env.store().submit(&jobs(10, "noop", "scan=1")).await.unwrap();
     let mut first = Outbox::new(env.store().clone(), "first".into()).unwrap();
     let mut second = Outbox::new(env.store().clone(), "second".into()).unwrap();
     first.create_group().await.unwrap();
     second.create_group().await.unwrap();
-    let some = first.read_new(6, NO_TIME).await.unwrap();
-    let others = second.read_new(100, NO_TIME).await.unwrap();
+    let some = first.read_new(6, WAIT).await.unwrap();
+    let others = second.read_new(100, WAIT).await.unwrap();
     assert_eq!((some.len(), others.len()), (6, 4));
     assert!(some.iter().all(|entry| !others.contains(entry)));
-    assert_eq!(first.read_own(100).await.unwrap(), some, "it may not have heard the answer");
+    assert_eq!(
+        first.read_own(100).await.unwrap(),
+        some,
+        "a relay may not have received the answer"
+    );
     second.remove(others.iter()).await.unwrap();
     assert_eq!(second.read_own(100).await.unwrap(), []);
-    assert_eq!(second.take_over(100, Duration::from_secs(60)).await.unwrap(), []);
-    tokio::time::sleep(Duration::from_millis(2)).await;
-    let taken_over = second.take_over(100, NO_TIME).await.unwrap();
+    assert_eq!(second.take_over(100, MINUTE).await.unwrap(), []);
+    let taken_over = second.take_over(100, Duration::ZERO).await.unwrap();
     assert_eq!(taken_over, some);
     second.remove(taken_over.iter()).await.unwrap();
-    assert_eq!(first.read_new(100, NO_TIME).await.unwrap(), []);
+    assert_eq!(first.read_new(100, WAIT).await.unwrap(), []);
     assert_eq!(second.forget_dead_relays(Duration::ZERO).await.unwrap(), 1);
     env.close().await;
 }
 
 #[tokio::test]
-async fn only_old_offers_of_waiting_jobs_are_offered_again() {
+async fn only_waiting_jobs_whose_offer_is_old_are_offered_again() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let mut outbox = Outbox::new(env.store().clone(), "relay".into()).unwrap();
@@ -46,24 +52,22 @@ async fn only_old_offers_of_waiting_jobs_are_offered_again() {
     submit(&env, &running).await;
     let which = |age| Redispatch { queue: QueueName::of(&lost), age, behind: None };
     let before = dump(&env).await;
-    tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(
-        env.store().redispatch(&which(NO_TIME)).await.unwrap(),
+        env.store().redispatch(&which(Duration::ZERO)).await.unwrap(),
         0,
         "they are still in the outbox"
     );
     assert_eq!(dump(&env).await, before);
-    let published = outbox.read_new(100, NO_TIME).await.unwrap();
+    let published = outbox.read_new(100, WAIT).await.unwrap();
     outbox.remove(published.iter()).await.unwrap();
     claimed(&env, &worker, running.id).await;
     assert_eq!(
-        env.store().redispatch(&which(Duration::from_secs(60))).await.unwrap(),
+        env.store().redispatch(&which(MINUTE)).await.unwrap(),
         0,
-        "not old"
+        "the offer is not old enough"
     );
-    tokio::time::sleep(Duration::from_millis(2)).await;
-    assert_eq!(env.store().redispatch(&which(NO_TIME)).await.unwrap(), 1);
-    let again = outbox.read_new(100, NO_TIME).await.unwrap();
+    assert_eq!(env.store().redispatch(&which(Duration::ZERO)).await.unwrap(), 1);
+    let again = outbox.read_new(100, WAIT).await.unwrap();
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].job.as_ref().unwrap().id, lost.id);
     assert_consistent(env.store()).await;
@@ -71,7 +75,7 @@ async fn only_old_offers_of_waiting_jobs_are_offered_again() {
 }
 
 #[tokio::test]
-async fn an_offer_lost_in_a_backlog_is_found_when_later_ones_are_claimed() {
+async fn a_lost_offer_is_found_when_later_offers_of_its_queue_are_claimed() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let mut outbox = Outbox::new(env.store().clone(), "relay".into()).unwrap();
@@ -79,33 +83,47 @@ async fn an_offer_lost_in_a_backlog_is_found_when_later_ones_are_claimed() {
     let batch = jobs(3, "noop", "scan=1");
     let which = |behind_ms| Redispatch {
         queue: QueueName::of(&batch[0]),
-        age: NO_TIME,
+        age: Duration::ZERO,
         behind: Some(Duration::from_millis(behind_ms)),
     };
     for job in &batch {
         submit(&env, job).await;
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        let offered = env.store().now().await.unwrap();
+        let later = async || env.store().now().await.unwrap() > offered;
+        env.eventually("the next job is offered later", later).await;
     }
-    let published = outbox.read_new(100, NO_TIME).await.unwrap();
+    let published = outbox.read_new(100, WAIT).await.unwrap();
     outbox.remove(published.iter()).await.unwrap();
     let before = dump(&env).await;
     assert_eq!(
         env.store().redispatch(&which(0)).await.unwrap(),
         0,
-        "none of the queue was claimed"
+        "no job of the queue was claimed"
     );
     assert_eq!(dump(&env).await, before);
 
     claimed(&env, &worker, batch[1].id).await;
     let before = dump(&env).await;
-    assert_eq!(env.store().redispatch(&which(3_600_000)).await.unwrap(), 0, "not so far behind");
+    assert_eq!(
+        env.store().redispatch(&which(3_600_000)).await.unwrap(),
+        0,
+        "it is not that far behind"
+    );
     let other = Redispatch { queue: "scan=1.high".parse().unwrap(), ..which(0) };
-    assert_eq!(env.store().redispatch(&other).await.unwrap(), 0, "another queue");
+    assert_eq!(
+        env.store().redispatch(&other).await.unwrap(),
+        0,
+        "no job of this queue was claimed"
+    );
     assert_eq!(dump(&env).await, before);
     assert_eq!(env.store().redispatch(&which(0)).await.unwrap(), 1);
-    let again = outbox.read_new(100, NO_TIME).await.unwrap();
+    let again = outbox.read_new(100, WAIT).await.unwrap();
     assert_eq!(again.len(), 1);
-    assert_eq!(again[0].job.as_ref().unwrap().id, batch[0].id, "the third may still be coming");
+    assert_eq!(
+        again[0].job.as_ref().unwrap().id,
+        batch[0].id,
+        "the offer of the third may still arrive"
+    );
     assert_consistent(env.store()).await;
     env.close().await;
 }

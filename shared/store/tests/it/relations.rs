@@ -1,12 +1,11 @@
-//! Jobs that wait for others, parents that wait for their children, and shares of those who submit.
-
-use std::time::{Duration, Instant};
+//! Dependencies, parents and children, jobs of unknown actions, and fairness groups.
 
 use domain::job::{
     Cancellation, DependencyCondition, JobId, NewJob, Outcome, Status, Timestamp, WorkerId,
 };
 use store::{
-    ClaimAnswer, Dumped, InvalidRelation, JobFilter, RelationProblem, StoreError, WaitPosition,
+    ClaimAnswer, Dumped, InvalidRelation, JobChange, JobFilter, RelationProblem, StoreError,
+    WaitPosition,
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
 use uuid::Uuid;
@@ -30,13 +29,13 @@ async fn run(env: &TestEnv, worker: &WorkerId, id: JobId, outcome: Outcome) {
     finish(env, &end(id, run.token, outcome)).await;
 }
 
-async fn settled(env: &TestEnv) {
+async fn propagated(env: &TestEnv) {
     while env.store().propagate().await.unwrap() != (0, 0) {}
     assert_consistent(env.store()).await;
 }
 
 #[tokio::test]
-async fn a_job_runs_when_all_that_it_depends_on_are_done() {
+async fn a_job_runs_when_all_its_dependencies_are_done() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let (a, b) = (submit(&env, &job("noop", "")).await, submit(&env, &job("noop", "")).await);
@@ -45,10 +44,10 @@ async fn a_job_runs_when_all_that_it_depends_on_are_done() {
     let store = env.store();
     assert_eq!(store.job(a).await.unwrap().unwrap().next, Some(last));
     run(&env, &worker, a, Outcome::Done(None)).await;
-    let place = store.wait_position(&store.job(last).await.unwrap().unwrap()).await.unwrap();
-    assert_eq!(place, WaitPosition::Dependencies(1));
+    let position = store.wait_position(&store.job(last).await.unwrap().unwrap()).await.unwrap();
+    assert_eq!(position, WaitPosition::Dependencies(1));
     run(&env, &worker, b, Outcome::Done(None)).await;
-    // What ends a run lets those go on at once that wait for it.
+    // The script that ends a run lets its dependents go on at once.
     run(&env, &worker, last, Outcome::Done(None)).await;
     let late = submit(&env, &after(&[a, last])).await;
     run(&env, &worker, late, Outcome::Done(None)).await;
@@ -57,7 +56,7 @@ async fn a_job_runs_when_all_that_it_depends_on_are_done() {
 }
 
 #[tokio::test]
-async fn a_dependency_is_followed_through_retries_and_lost_workers_to_its_end() {
+async fn a_dependent_waits_through_retries_and_lost_workers_for_the_last_follow_up() {
     let env = TestEnv::new().await;
     let (worker, doomed) = (worker(&env).await, worker(&env).await);
     let mut first = job("noop", "");
@@ -66,71 +65,70 @@ async fn a_dependency_is_followed_through_retries_and_lost_workers_to_its_end() 
     let first = submit(&env, &first).await;
     let last = submit(&env, &after(&[first])).await;
     let run_first = claimed(&env, &worker, first).await;
-    let told = end(first, run_first.token, failed());
-    finish(&env, &told).await;
+    let ended = end(first, run_first.token, failed());
+    finish(&env, &ended).await;
     assert_eq!(status(&env, last).await, Status::Waiting);
-    env.eventually("it is due", async || env.store().due().await.unwrap().moved > 0).await;
-    claimed(&env, &doomed, told.follow_up).await;
+    env.eventually("the retry is due", async || env.store().due().await.unwrap().moved > 0).await;
+    claimed(&env, &doomed, ended.follow_up).await;
     lose(&env, &doomed).await;
     assert_consistent(env.store()).await;
-    let third = env.store().job(told.follow_up).await.unwrap().unwrap().follow_up.unwrap();
+    let third = env.store().job(ended.follow_up).await.unwrap().unwrap().follow_up.unwrap();
     run(&env, &worker, third, Outcome::Done(None)).await;
     run(&env, &worker, last, Outcome::Done(None)).await;
-    // What failed for good and is tried again by hand has nobody left who waits for it.
     assert_consistent(env.store()).await;
     env.close().await;
 }
 
 #[tokio::test]
-async fn what_can_not_succeed_ends_all_that_depend_on_it_down_the_chain() {
+async fn a_job_that_does_not_succeed_ends_the_whole_chain_of_its_dependents() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let store = env.store();
-    for (how, word) in [(failed(), Status::Error), (Outcome::Cancel, Status::Cancel)] {
+    for (outcome, expected) in [(failed(), Status::Error), (Outcome::Cancel, Status::Cancel)] {
         let first = submit(&env, &job("noop", "")).await;
         let second = submit(&env, &after(&[first])).await;
         let third = submit(&env, &after(&[second])).await;
         let mut cleanup = after(&[third]);
         cleanup.spec.when = DependencyCondition::Finished;
         let cleanup = submit(&env, &cleanup).await;
-        if word == Status::Cancel {
+        if expected == Status::Cancel {
             store.cancel(&[first], &Cancellation::default()).await.unwrap();
         } else {
-            run(&env, &worker, first, how).await;
+            run(&env, &worker, first, outcome).await;
         }
-        settled(&env).await;
-        assert_eq!(status(&env, second).await, word);
-        assert_eq!(status(&env, third).await, word);
-        let third_is = store.job(third).await.unwrap().unwrap();
-        let why = third_is.exception.map(|exception| exception.kind);
-        assert_eq!(why.as_deref(), (word == Status::Error).then_some("DependencyFailed"));
+        propagated(&env).await;
+        assert_eq!(status(&env, second).await, expected);
+        assert_eq!(status(&env, third).await, expected);
+        let third_job = store.job(third).await.unwrap().unwrap();
+        let why = third_job.exception.map(|exception| exception.kind);
+        assert_eq!(why.as_deref(), (expected == Status::Error).then_some("DependencyFailed"));
         run(&env, &worker, cleanup, Outcome::Done(None)).await;
-        // Too late: it has failed already.
+        // A job that depends on one that has failed already ends as well.
         let late = submit(&env, &after(&[first])).await;
-        settled(&env).await;
-        assert_eq!(status(&env, late).await, word);
+        propagated(&env).await;
+        assert_eq!(status(&env, late).await, expected);
     }
     env.close().await;
 }
 
 #[tokio::test]
-async fn a_submission_that_names_what_it_must_not_name_is_refused_whole() {
+async fn a_submission_that_names_a_job_it_must_not_name_is_refused_whole() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let over = submit(&env, &job("noop", "")).await;
     run(&env, &worker, over, Outcome::Done(None)).await;
     let parent = submit(&env, &job("noop", "")).await;
     let stranger = submit(&env, &job("noop", "")).await;
-    let nobody = JobId::random();
+    let unknown = JobId::random();
     let mut foreign = child(parent);
     foreign.spec.depends_on = vec![over, stranger];
     let mut own = child(parent);
     own.spec.depends_on = vec![parent];
     let before = dump(&env).await;
     for (job, kind, id) in [
-        (after(&[over, nobody]), RelationProblem::UnknownDependency, nobody),
+        (after(&[over, unknown]), RelationProblem::UnknownDependency, unknown),
         (child(over), RelationProblem::ParentOver, over),
-        (child(nobody), RelationProblem::ParentOver, nobody),
+        (child(unknown), RelationProblem::ParentOver, unknown),
         (foreign, RelationProblem::ForeignDependency, stranger),
         (own, RelationProblem::ForeignDependency, parent),
     ] {
@@ -143,7 +141,7 @@ async fn a_submission_that_names_what_it_must_not_name_is_refused_whole() {
 }
 
 #[tokio::test]
-async fn a_parent_waits_for_its_children_without_a_worker_and_ends_as_they_do() {
+async fn a_parent_waits_for_its_children_without_a_worker_and_succeeds_if_they_do() {
     let env = TestEnv::new().await;
     let (keeper, doomed) = (worker(&env).await, worker(&env).await);
     let store = env.store();
@@ -151,7 +149,8 @@ async fn a_parent_waits_for_its_children_without_a_worker_and_ends_as_they_do() 
         let mut parent = job("noop", "");
         parent.spec.locks = "a=1".parse().unwrap();
         let parent = submit(&env, &parent).await;
-        // Its first worker dies after it has begun to spread: the next run's record is the parent then.
+        // Its first worker dies after the first child was created: its follow-up is the parent
+        // then.
         claimed(&env, &doomed, parent).await;
         let early = submit(&env, &child(parent)).await;
         let new = worker(&env).await;
@@ -163,9 +162,14 @@ async fn a_parent_waits_for_its_children_without_a_worker_and_ends_as_they_do() 
         finish(&env, &end(second, token, Outcome::Await(Some(result.clone())))).await;
         assert_eq!(status(&env, second).await, Status::Waiting);
         assert_eq!(store.lock(&"a".parse().unwrap()).await.unwrap().held, 0);
-        let place = store.wait_position(&store.job(second).await.unwrap().unwrap()).await.unwrap();
-        assert_eq!(place, WaitPosition::Children(2));
-        assert_eq!(store.leave(&new).await.unwrap(), store::LeaveAnswer::Left, "it holds nothing");
+        let position =
+            store.wait_position(&store.job(second).await.unwrap().unwrap()).await.unwrap();
+        assert_eq!(position, WaitPosition::Children(2));
+        assert_eq!(
+            store.leave(&new).await.unwrap(),
+            store::LeaveAnswer::Left,
+            "the worker runs no jobs"
+        );
         assert_consistent(store).await;
         let of = JobFilter { parent: Some(parent), ..JobFilter::default() };
         assert_eq!(store.jobs(&of, 0, 10).await.unwrap().total, 2);
@@ -187,7 +191,7 @@ async fn a_parent_waits_for_its_children_without_a_worker_and_ends_as_they_do() 
 }
 
 #[tokio::test]
-async fn a_parent_that_is_cancelled_stops_its_children() {
+async fn a_cancelled_parent_stops_its_children() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let parent = submit(&env, &job("noop", "")).await;
@@ -198,16 +202,16 @@ async fn a_parent_that_is_cancelled_stops_its_children() {
     finish(&env, &end(parent, run_parent.token, Outcome::Await(None))).await;
     env.store().cancel(&[parent], &Cancellation::default()).await.unwrap();
     assert_eq!(status(&env, parent).await, Status::Cancel);
-    settled(&env).await;
+    propagated(&env).await;
     assert_eq!(status(&env, waiting).await, Status::Cancel);
     assert_eq!(status(&env, running).await, Status::CancelRequest);
     finish(&env, &end(running, token, Outcome::Cancel)).await;
-    settled(&env).await;
+    propagated(&env).await;
     env.close().await;
 }
 
 #[tokio::test]
-async fn ten_thousand_children_hold_up_nobody() {
+async fn ten_thousand_children_are_stopped_in_bounded_steps() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let store = env.store();
@@ -218,17 +222,13 @@ async fn ten_thousand_children_hold_up_nobody() {
     finish(&env, &end(parent, token, Outcome::Await(None))).await;
     let ids: Vec<JobId> = children.iter().map(|job| job.id).collect();
     store.cancel(&[parent], &Cancellation::default()).await.unwrap();
-    let mut longest = Duration::ZERO;
     loop {
-        let began = Instant::now();
         let (moved, left) = store.propagate().await.unwrap();
-        longest = longest.max(began.elapsed());
         assert!(moved <= 100, "a step is bounded");
         if left == 0 {
             break;
         }
     }
-    println!("the longest of the steps took {longest:?}");
     assert_eq!(status(&env, ids[9_999]).await, Status::Cancel);
     let counts = store.counts().await.unwrap();
     assert!(counts.contains(&(Status::Cancel, 10_001)), "{counts:?}");
@@ -236,26 +236,33 @@ async fn ten_thousand_children_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_job_of_an_action_that_a_worker_does_not_know_is_put_off_for_longer_and_longer() {
+async fn a_job_that_workers_refuse_because_they_do_not_know_its_action_is_offered_again_ever_later()
+{
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let id = submit(&env, &job("unheard-of", "")).await;
-    let mut last = 0;
-    for _ in 0..3 {
+    for delay_ms in [1_000, 2_000, 4_000] {
+        let before = env.store().now().await.unwrap().ms();
         assert!(matches!(claim(&env, &worker, id).await, ClaimAnswer::Refused(Status::Waiting)));
-        let Some(Dumped::Sorted(due)) = dump(&env).await.remove("due") else { panic!("it is due") };
-        let now = env.store().job(id).await.unwrap().unwrap().created_at.ms();
-        let wait = due[&id.to_string()] as i64 - now;
-        assert!(wait > last, "{wait} ms after {last}");
-        last = wait;
+        let after = env.store().now().await.unwrap().ms();
+        let due = dump(&env).await.remove("due");
+        let Some(Dumped::Sorted(due)) = due else { panic!("it is not due later") };
+        let refused_at = due[&id.to_string()] as i64 - delay_ms;
+        assert!(
+            (before..=after).contains(&refused_at),
+            "{delay_ms}: {before} {refused_at} {after}"
+        );
         assert_consistent(env.store()).await;
-        env.eventually("it is offered", async || env.store().due().await.unwrap().moved > 0).await;
+        // A change of its time offers it at once.
+        let past = Timestamp::from_ms(delay_ms);
+        let change = JobChange { scheduled_at: Some(past), ..JobChange::default() };
+        env.store().change(id, change).await.unwrap();
     }
     env.close().await;
 }
 
 #[tokio::test]
-async fn whoever_submits_thousands_has_no_more_than_a_window_in_front_of_others() {
+async fn a_submitter_of_thousands_has_no_more_than_a_window_of_jobs_ahead_of_others() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let store = env.store();
@@ -280,9 +287,9 @@ async fn whoever_submits_thousands_has_no_more_than_a_window_in_front_of_others(
     assert_eq!(
         store.wait_position(&last).await.unwrap(),
         WaitPosition::Backlog(999),
-        "it is the last"
+        "it is the last one"
     );
-    // Each that starts lets the next one of its share in; in the end all have been offered.
+    // Each job that starts makes room for the next of its group; in the end all were offered.
     for (number, job) in many.iter().enumerate() {
         claimed(&env, &worker, job.id).await;
         if number % 100 == 0 {

@@ -1,5 +1,5 @@
-//! Jobs of workers that are lost: those that must not run twice, those that were asked to stop, and the worker that
-//! comes back.
+//! Jobs of lost workers: those that must not run twice, those that were asked to stop, and those
+//! whose worker comes back.
 
 use domain::job::{Cancellation, Exception, FencingToken, JobId, OnWorkerLost, Outcome, Status};
 use store::{AppendAnswer, FinishAnswer, Submission};
@@ -29,7 +29,7 @@ async fn a_job_that_must_not_run_twice_ends_with_its_worker_and_frees_its_unique
 }
 
 #[tokio::test]
-async fn a_job_that_was_asked_to_stop_ends_cancelled_when_its_worker_dies() {
+async fn a_job_that_was_asked_to_stop_is_cancelled_when_its_worker_dies() {
     let env = TestEnv::new().await;
     let lost = worker(&env).await;
     let id = submit(&env, &job("noop", "scan=1")).await;
@@ -46,14 +46,18 @@ async fn a_job_that_was_asked_to_stop_ends_cancelled_when_its_worker_dies() {
 }
 
 #[tokio::test]
-async fn a_worker_that_comes_back_says_that_it_has_stopped_what_it_lost() {
+async fn a_worker_that_comes_back_reports_that_it_has_stopped_its_lost_jobs() {
     let env = TestEnv::new().await;
     let lost = worker(&env).await;
     let id = submit(&env, &job("noop", "scan=1")).await;
     let run = claimed(&env, &lost, id).await;
     let back = end(id, run.token, Outcome::Resurrected);
     let before = dump(&env).await;
-    assert_eq!(finish(&env, &back).await, FinishAnswer::Refused(Status::Running), "it is not dead");
+    assert_eq!(
+        finish(&env, &back).await,
+        FinishAnswer::Refused(Status::Running),
+        "its worker is not dead"
+    );
     assert_eq!(dump(&env).await, before);
     lose(&env, &lost).await;
     let before = dump(&env).await;
@@ -66,7 +70,7 @@ async fn a_worker_that_comes_back_says_that_it_has_stopped_what_it_lost() {
     assert_eq!(dump(&env).await, before);
     assert_eq!(finish(&env, &back).await, FinishAnswer::Recorded(Status::WorkerResurrection));
     let follow_up = env.store().job(id).await.unwrap().unwrap().follow_up.unwrap();
-    assert_eq!(status(&env, follow_up).await, Status::Waiting, "it goes on");
+    assert_eq!(status(&env, follow_up).await, Status::Waiting, "the follow-up waits");
     let before = dump(&env).await;
     assert_eq!(finish(&env, &back).await, FinishAnswer::Already(Status::WorkerResurrection));
     assert_eq!(dump(&env).await, before);

@@ -1,4 +1,5 @@
-//! What is said of a job or a worker, and neither starts nor ends it.
+//! Calls that change a job or a worker and neither start nor end it: change, log, progress,
+//! commands.
 
 use domain::job::{FencingToken, JobId, JobSpec, Status, Timestamp, WorkerId};
 use serde_json::Value;
@@ -64,13 +65,13 @@ impl Model {
     ) -> AppendAnswer {
         let Some(job) = self.running(id, token) else { return AppendAnswer::Stale };
         job.progress = Some(value.to_string());
-        let told = fields([
+        let event = fields([
             ("job", id.to_string()),
             ("number", job.number.to_string()),
             ("action", job.action.clone()),
             ("progress", value.to_string()),
         ]);
-        self.events.push(told);
+        self.events.push(event);
         AppendAnswer::Recorded
     }
 
@@ -88,8 +89,8 @@ impl Model {
             WorkerCommand::Resume => ("drain", String::new()),
             WorkerCommand::Capacity(map) => ("wantedMap", serde_json::to_string(map).unwrap()),
         };
-        let place = if field == "drain" { &mut worker.drain } else { &mut worker.wanted_map };
-        *place = Some(value.clone());
+        let kept = if field == "drain" { &mut worker.drain } else { &mut worker.wanted_map };
+        *kept = Some(value.clone());
         self.events.push(fields([("worker", id.to_string()), (field, value)]));
         CommandAnswer::Accepted
     }

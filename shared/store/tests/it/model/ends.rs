@@ -1,4 +1,5 @@
-//! How jobs end in the model, by their workers or because somebody wants it, and what carries on after them.
+//! How jobs end in the model, through their workers or by request, and the follow-ups that carry
+//! them on.
 
 use domain::job::{Cancellation, JobId, JobSpec, Outcome, Status, Transition};
 use store::{CancelAnswer, DeleteAnswer, Finish, FinishAnswer, RetryAnswer};
@@ -60,7 +61,7 @@ impl Model {
         FinishAnswer::Recorded(to)
     }
 
-    /// The job after one that failed with retries left, or whose worker shuts down.
+    /// Creates the follow-up of a run that failed with retries left, or whose worker shut down.
     fn carry_on(&mut self, end: &Finish, to: Status) {
         let job = &self.jobs[&end.id];
         let (left, crashes) = (job.retries_left, job.crashes);
@@ -75,7 +76,7 @@ impl Model {
         }
     }
 
-    /// Makes the job that carries on after `id`, with so many retries left and crashes behind it.
+    /// Creates the follow-up of a job, with these numbers of retries left and of crashes.
     pub(super) fn follow(
         &mut self,
         id: JobId,
@@ -89,7 +90,7 @@ impl Model {
         job.scheduled_at = self.now + delay_ms;
         (job.retry_from, job.attempt) = (Some(id), old.attempt + 1);
         (job.retries_left, job.crashes) = (left, crashes);
-        // It was started in time once.
+        // The first run was started in time.
         job.expires_at = None;
         (job.parent_group, job.child_group, job.next) =
             (old.parent_group, old.child_group, old.next);
@@ -99,7 +100,7 @@ impl Model {
         self.job_mut(id).follow_up = Some(new);
     }
 
-    /// A job is over.
+    /// Ends a job.
     pub(super) fn end(&mut self, id: JobId, to: Status) {
         let now = self.now;
         let job = self.job_mut(id);
@@ -114,7 +115,7 @@ impl Model {
         }
     }
 
-    /// A job that waits is over.
+    /// Ends a waiting job.
     pub(super) fn end_waiting(&mut self, id: JobId, to: Status) {
         let job = self.job_mut(id);
         if job.blockers > 0 || job.awaits_children {
@@ -126,7 +127,7 @@ impl Model {
         self.end(id, to);
     }
 
-    /// A tombstone takes the place of a job.
+    /// Replaces a job by a tombstone.
     fn bury(&mut self, id: JobId) {
         let to = self.next(id, Transition::Delete).unwrap();
         let now = self.now;

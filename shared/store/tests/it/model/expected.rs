@@ -1,4 +1,4 @@
-//! The store that a model stands for: every key that there must be, with its value.
+//! The store that a model describes: every key that it must have, with its value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +81,7 @@ impl Record {
 
 impl WorkerRecord {
     fn fields(&self) -> Fields {
-        let mut fields = self.told.clone();
+        let mut fields = self.reported.clone();
         let mut add = |name: &str, value: String| fields.insert(name.to_owned(), value);
         add("status", self.status.to_owned());
         add("startedAt", self.started_at.to_string());
@@ -180,7 +180,7 @@ impl Model {
     }
 }
 
-/// A world while it is put together.
+/// The keys while they are put together.
 struct Keys(World);
 
 impl Keys {

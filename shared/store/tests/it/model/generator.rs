@@ -1,4 +1,5 @@
-//! Which call comes next: by generator, but so that most of them lead somewhere, and some are stale, unknown or late.
+//! Chooses the next call at random, so that most calls have an effect, and some are stale, late, or
+//! about something unknown.
 
 mod calls;
 mod jobs;
@@ -15,13 +16,13 @@ use super::random::Random;
 use super::state::{Model, Record};
 use super::step::Step;
 
-/// So far away that no history sees it come.
+/// Later than any history lasts.
 const FAR_MS: i64 = 253_402_300_000_000;
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Over with the next step, which waits for it.
+/// Over by the next step, which waits for it.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// What can be thrown, and how often.
+/// The kinds of steps, each with its weight.
 const KINDS: [(Kind, usize); 23] = [
     (Kind::Flood, 1),
     (Kind::Propagate, 4),
@@ -75,20 +76,20 @@ enum Kind {
     Publish,
 }
 
-/// Throws the steps of one history.
+/// Generates the steps of one history.
 pub(super) struct Generator {
     pub(super) random: Random,
-    /// Ends that were told before.
-    told: Vec<Finish>,
+    /// Ends that were reported before.
+    reported: Vec<Finish>,
     flooded: bool,
 }
 
 impl Generator {
     pub(super) fn new(seed: u64) -> Generator {
-        Generator { random: Random::new(seed), told: Vec::new(), flooded: false }
+        Generator { random: Random::new(seed), reported: Vec::new(), flooded: false }
     }
 
-    /// The next step of a history that has come so far.
+    /// The next step of a history in this state.
     pub(super) fn step(&mut self, model: &Model) -> Step {
         if model.workers.len() < 2 {
             return Step::Heartbeat(self.heartbeat(model));
@@ -181,7 +182,7 @@ impl Generator {
         self.random.hex(32).parse().unwrap()
     }
 
-    /// Mostly a job of this kind, sometimes any, rarely one that nobody has heard of.
+    /// Mostly a job of this kind, sometimes any, rarely an unknown one.
     fn job(&mut self, model: &Model, kind: impl Fn(&Record) -> bool) -> JobId {
         let all: Vec<JobId> = model.jobs.keys().copied().collect();
         let some: Vec<JobId> = all.iter().copied().filter(|id| kind(&model.jobs[id])).collect();
@@ -194,7 +195,7 @@ impl Generator {
         }
     }
 
-    /// Mostly a living worker whose lease is of this kind, sometimes any, rarely a stranger.
+    /// Mostly a running worker with a lease of this kind, sometimes any, rarely an unknown one.
     fn worker(&mut self, model: &Model, until: impl Fn(i64) -> bool) -> WorkerId {
         let all: Vec<WorkerId> = model.workers.keys().cloned().collect();
         let fits = |id: &&WorkerId| {
@@ -211,7 +212,7 @@ impl Generator {
         }
     }
 
-    /// Workers whose lease is of this kind and that hold jobs.
+    /// Workers that run jobs and have a lease of this kind.
     fn holding(&self, model: &Model, until: impl Fn(i64) -> bool) -> Vec<WorkerId> {
         let held = model.jobs.values().filter(|job| job.status.is_running());
         let held = held.filter_map(|job| job.worker.clone());

@@ -1,5 +1,5 @@
-//! What submit and claim do to the model and answer, and what all moves share: the headers of the scripts, said once
-//! more, over plain values. Where a job goes is asked of `Status::next`, the one table.
+//! Submit and claim in the model, and what several calls share. `Status::next` decides every
+//! transition.
 
 use domain::job::{
     ClaimedJob, FencingToken, JobId, JobSpec, NewJob, OnWorkerLost, Status, Timestamp, Transition,
@@ -10,13 +10,13 @@ use store::{ClaimAnswer, ClaimRequest, Claims, InvalidRelation, Submission, Subm
 use super::state::{Fields, Model, Record};
 use super::waiting::Position;
 
-/// Fields of an entry or of a hash.
+/// The fields of a stream entry or a hash.
 pub(super) fn fields<const COUNT: usize>(pairs: [(&str, String); COUNT]) -> Fields {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 impl Model {
-    /// Where `event` leads a job; the table is asked, and what was asked is remembered.
+    /// The status to which a transition leads a job. Records that the transition occurred.
     pub(super) fn next(&mut self, id: JobId, event: Transition) -> Option<Status> {
         let from = self.jobs[&id].status;
         let to = from.next(event)?;
@@ -28,7 +28,7 @@ impl Model {
         self.jobs.get_mut(&id).unwrap()
     }
 
-    /// Tells where a job is now.
+    /// Emits the event of a job's status.
     pub(super) fn emit_job(&mut self, id: JobId) {
         let job = &self.jobs[&id];
         self.events.push(fields([
@@ -45,7 +45,7 @@ impl Model {
         self.events.push(fields([("worker", id.to_string()), (field, value.to_owned())]));
     }
 
-    /// It is offered, or offered again.
+    /// Offers a job, or offers it again.
     pub(super) fn publish(&mut self, id: JobId) {
         let now = self.now;
         let job = self.job_mut(id);
@@ -73,7 +73,7 @@ impl Model {
         }
     }
 
-    /// A job that waits, in which nothing has happened yet.
+    /// A new waiting job.
     pub(super) fn new_record(&self, action: &str, class: &str, spec: &JobSpec) -> Record {
         let backoff = |which: fn(&domain::job::Backoff) -> &domain::job::GoDuration| {
             let span = spec.backoff.as_ref().and_then(|backoff| which(backoff).duration());
@@ -126,7 +126,7 @@ impl Model {
         }
     }
 
-    /// Who has this unique key: the one job that has it and is not over.
+    /// The job that has this unique key and is not over.
     pub(super) fn holder(&self, key: &str) -> Option<JobId> {
         let has = |job: &Record| !job.status.is_final() && job.unique_key.as_deref() == Some(key);
         self.jobs.iter().find(|(_, job)| has(job)).map(|(id, _)| *id)

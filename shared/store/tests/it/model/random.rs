@@ -1,11 +1,11 @@
-//! Generator that can be had again: the same seed throws the same, on every machine.
+//! Reproducible random numbers: the same seed gives the same numbers on every machine.
 
-/// A generator of chance (splitmix64).
+/// A random number generator (splitmix64).
 pub(super) struct Random(u64);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Random {
-        // Neighbouring seeds would else throw the same, one throw apart.
+        // Otherwise adjacent seeds would give the same numbers, shifted by one.
         Random(Random(seed).next())
     }
 
@@ -22,17 +22,17 @@ impl Random {
         (self.next() % end as u64) as usize
     }
 
-    /// True so many times in a hundred.
+    /// True in this percentage of calls.
     pub(super) fn percent(&mut self, times: u64) -> bool {
         self.next() % 100 < times
     }
 
-    /// One of these; there must be one.
+    /// One of these, of which there must be at least one.
     pub(super) fn one<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())].clone()
     }
 
-    /// Digits for an id.
+    /// Hexadecimal digits for an id.
     pub(super) fn hex(&mut self, digits: usize) -> String {
         let mut text = format!("{:016x}{:016x}", self.next(), self.next());
         text.truncate(digits);

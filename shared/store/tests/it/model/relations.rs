@@ -1,4 +1,5 @@
-//! What hangs on the ends of jobs in the model: those that depend on them, parents, children.
+//! Relations between jobs in the model: dependents, parents, children, and what an end means to
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +10,14 @@ use store::{InvalidRelation, RelationProblem};
 use super::state::{Model, Record};
 use super::waiting::Position;
 
-/// What is to be told of an end.
+/// A consequence of an end that is not carried out yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Note {
-    /// To those that depend on the job, how it ended.
+    /// The dependents of a job, and how it ended.
     Dependents(JobId, &'static str),
-    /// To the parent: this child, of this family, how it ended.
+    /// A child, its group, and how it ended.
     Child(JobId, JobId, &'static str),
-    /// To the children of this family: stop.
+    /// The children of a group are to stop.
     Stop(JobId),
 }
 
@@ -44,7 +45,7 @@ fn outcome_of(status: Status) -> &'static str {
     }
 }
 
-/// The first ones of a set that is sorted by score and then by id, taken out.
+/// Removes and returns the first members by score, then by id.
 fn popped(set: &mut BTreeMap<JobId, i64>, most: usize) -> Vec<JobId> {
     let mut all: Vec<(i64, String, JobId)> =
         set.iter().map(|(id, score)| (*score, id.to_string(), *id)).collect();
@@ -55,7 +56,7 @@ fn popped(set: &mut BTreeMap<JobId, i64>, most: usize) -> Vec<JobId> {
 }
 
 impl Model {
-    /// The last of the jobs that carry this one on.
+    /// The last follow-up of a job, which may be itself.
     fn last_follow_up(&self, mut id: JobId) -> JobId {
         while let Some(next) = self.jobs.get(&id).and_then(|job| job.carried_on_by()) {
             if !self.jobs.contains_key(&next) {
@@ -76,18 +77,18 @@ impl Model {
         self.jobs.get(&last).and_then(|job| job.child_group).unwrap_or(last)
     }
 
-    /// What is wrong with the jobs that these ones name.
+    /// The first job that these jobs must not name.
     pub(super) fn bad_relation(&self, jobs: &[NewJob]) -> Option<InvalidRelation> {
-        let mut mine: BTreeMap<JobId, &NewJob> = BTreeMap::new();
-        for (place, job) in jobs.iter().enumerate() {
+        let mut submitted: BTreeMap<JobId, &NewJob> = BTreeMap::new();
+        for (index, job) in jobs.iter().enumerate() {
             let repeated = job.once && self.used_ids.contains_key(&job.id);
             if !self.jobs.contains_key(&job.id)
                 && !repeated
-                && let Some((kind, id)) = self.bad_relation_of(job, &mine)
+                && let Some((kind, id)) = self.bad_relation_of(job, &submitted)
             {
-                return Some(InvalidRelation { kind, index: place, id });
+                return Some(InvalidRelation { kind, index, id });
             }
-            mine.insert(job.id, job);
+            submitted.insert(job.id, job);
         }
         None
     }
@@ -95,17 +96,17 @@ impl Model {
     fn bad_relation_of(
         &self,
         job: &NewJob,
-        mine: &BTreeMap<JobId, &NewJob>,
+        submitted: &BTreeMap<JobId, &NewJob>,
     ) -> Option<(RelationProblem, JobId)> {
         let parent = job.spec.parent;
         if let Some(parent) = parent
             && !self.may_have_children(self.last_follow_up(parent))
-            && !mine.contains_key(&parent)
+            && !submitted.contains_key(&parent)
         {
             return Some((RelationProblem::ParentOver, parent));
         }
         for on in &job.spec.depends_on {
-            let (own, other) = (mine.get(on), self.jobs.get(&self.last_follow_up(*on)));
+            let (own, other) = (submitted.get(on), self.jobs.get(&self.last_follow_up(*on)));
             if own.is_none() && other.is_none() {
                 return Some((RelationProblem::UnknownDependency, *on));
             }
@@ -131,7 +132,7 @@ impl Model {
         self.used_ids.get(&named).copied().unwrap_or(named)
     }
 
-    /// A new job is its parent's child.
+    /// Makes a new job a child of its parent.
     pub(super) fn join_parent(&mut self, id: JobId, job: &mut Record, parent: JobId) {
         let parent = self.resolve_name(parent);
         let (last, group) = (self.last_follow_up(parent), self.child_group_of(parent));
@@ -145,7 +146,7 @@ impl Model {
         job.parent_group = Some(group);
     }
 
-    /// A new job waits for others.
+    /// Registers a new job with its dependencies.
     pub(super) fn depend_on(&mut self, id: JobId, job: &mut Record, new: &NewJob) {
         for named in &new.spec.depends_on {
             let on = self.resolve_name(*named);
@@ -172,7 +173,7 @@ impl Model {
         job.when_finished = new.spec.when == DependencyCondition::Finished;
     }
 
-    /// A job is carried on by another: those that wait for it wait for that one.
+    /// Passes dependents, children and the parent on to a follow-up.
     pub(super) fn hand_on(&mut self, old: JobId, new: JobId) {
         if let Some(waiting) = self.dependents.remove(&old) {
             self.dependents.insert(new, waiting);
@@ -191,7 +192,7 @@ impl Model {
         known.is_some()
     }
 
-    /// A job and all that carried it on are over.
+    /// Notes what it means that a job is over and has no follow-up.
     pub(super) fn close(&mut self, id: JobId, to: Status) {
         let job = self.jobs[&id].clone();
         if self.dependents.contains_key(&id) {
@@ -218,7 +219,7 @@ impl Model {
         self.end_noted = true;
     }
 
-    /// Carries out what is noted, for at most so many jobs.
+    /// Carries out what is noted, for at most `most` jobs. Returns how many it looked at.
     pub(super) fn propagate(&mut self, most: usize) -> usize {
         let mut moved = 0;
         while moved < most {
@@ -313,7 +314,8 @@ impl Model {
         (ids.len(), !self.stopping.contains_key(&group))
     }
 
-    /// A run ends, and the job waits for its children; what it ends as at once when there are none.
+    /// Ends a run whose job waits for its children. Returns the status it ends with at once when
+    /// there are none.
     pub(super) fn await_children(&mut self, id: JobId) -> Option<Status> {
         let job = &self.jobs[&id];
         if job.child_group.is_some_and(|group| self.children.contains_key(&group)) {

@@ -1,4 +1,4 @@
-//! What the loops of a scheduler do: they look at all there is, and take no input.
+//! The loops of a scheduler in the model: due, expire_waiting, redispatch, trim.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::state::{Model, Record, World};
 use super::waiting::Position;
 
 impl Model {
-    /// The waiting jobs for which this is something, least first.
+    /// The waiting jobs for which `by` returns a value, smallest first.
     pub(super) fn waiting(&self, by: impl Fn(&Record) -> Option<i64>) -> Vec<JobId> {
         let waiting = self.jobs.iter().filter(|(_, job)| job.status == Status::Waiting);
         let mut found: Vec<_> =
@@ -18,7 +18,7 @@ impl Model {
         found.into_iter().map(|(_, _, id)| id).collect()
     }
 
-    /// Whose turns the store found to be over it may say: they last as long as several steps.
+    /// Reads from the store which grants have expired: they last longer than several steps.
     pub(super) fn due(&mut self, after: &World) -> u64 {
         let now = self.now;
         let due = self.waiting(|job| match job.position {
@@ -27,7 +27,7 @@ impl Model {
         });
         due.iter().for_each(|id| self.offer(*id));
         let kept = match after.get("grants") {
-            Some(Dumped::Sorted(turns)) => turns.clone(),
+            Some(Dumped::Sorted(grants)) => grants.clone(),
             Some(_) | None => BTreeMap::new(),
         };
         let over = |(name, at): &(&String, &i64)| kept.get(*name) != Some(&(**at as f64));
@@ -35,15 +35,15 @@ impl Model {
             self.grants.iter().filter(over).map(|(name, at)| (*at, name.clone())).collect();
         over.sort();
         for (at, name) in &over {
-            assert!(*at <= now + 1_000, "a turn is over when its time has come");
-            let stepped_out = |id: JobId| match after.get(&format!("job:{id}")) {
+            assert!(*at <= self.clock, "a grant of {name} expired too early");
+            let expired = |id: JobId| match after.get(&format!("job:{id}")) {
                 Some(Dumped::Hash(job)) => {
-                    let lines = job.get("awaitedLocks").map(String::as_str).unwrap_or_default();
-                    !lines.split(' ').any(|other| other == name)
+                    let locks = job.get("awaitedLocks").map(String::as_str).unwrap_or_default();
+                    !locks.split(' ').any(|other| other == name)
                 }
                 Some(_) | None => false,
             };
-            self.expire_grants(name, stepped_out);
+            self.expire_grants(name, expired);
         }
         (due.len() + over.len()) as u64
     }
@@ -56,7 +56,7 @@ impl Model {
         expired.len() as u64
     }
 
-    /// What stands in the outbox was offered just now, so that nothing there is older than that.
+    /// Offers in the outbox are recent, and nothing older is offered again while there are any.
     pub(super) fn redispatch(&mut self, which: &Redispatch) -> u64 {
         if !self.outbox.is_empty() {
             return 0;
@@ -75,27 +75,27 @@ impl Model {
         lost.len() as u64
     }
 
-    /// Removes what is over: all that is too old, and, of what is left over, the ones that were due first. Of those that
-    /// were due at the same moment the store may choose.
+    /// Removes jobs that are over: all that are too old, then those that were due first. The store
+    /// may choose among jobs that were due at the same time.
     pub(super) fn trim(&mut self, settings: &Settings, after: &World) -> Trimmed {
         let over = |job: &Record| job.status.is_final() && job.status != Status::Deleted;
         let ended: Vec<JobId> =
             self.jobs.iter().filter(|(_, job)| over(job)).map(|(id, _)| *id).collect();
-        let (gone, kept): (Vec<JobId>, Vec<JobId>) =
+        let (removed, kept): (Vec<JobId>, Vec<JobId>) =
             ended.iter().partition(|id| !after.contains_key(&format!("job:{id}")));
         let age = settings.job_history_max_age.duration();
         let last = age.map_or(-1, |age| self.now - age.as_millis() as i64);
         let is_old = |id: &JobId| self.jobs[id].finished_at.is_some_and(|at| at <= last);
-        assert!(!kept.iter().any(is_old), "what is too old goes");
+        assert!(!kept.iter().any(is_old), "jobs that are too old are removed");
         let keep = settings.job_history_to_keep as usize;
         let too_many = if keep == 0 { 0 } else { ended.len().saturating_sub(keep) };
-        let enough = gone.iter().filter(|id| is_old(id)).count().max(too_many);
-        assert_eq!(gone.len(), enough, "as many go as have to");
+        let enough = removed.iter().filter(|id| is_old(id)).count().max(too_many);
+        assert_eq!(removed.len(), enough, "as many are removed as must be");
         let due = |id: &JobId| self.jobs[id].scheduled_at;
-        let newest_gone = gone.iter().filter(|id| !is_old(id)).map(due).max();
+        let newest_removed = removed.iter().filter(|id| !is_old(id)).map(due).max();
         let oldest_kept = kept.iter().map(due).min();
-        assert!(newest_gone <= oldest_kept.or(newest_gone), "the oldest go first");
-        self.jobs.retain(|id, _| !gone.contains(id));
-        Trimmed { jobs: gone.len() as u64, workers: 0 }
+        assert!(newest_removed <= oldest_kept.or(newest_removed), "the oldest are removed first");
+        self.jobs.retain(|id, _| !removed.contains(id));
+        Trimmed { jobs: removed.len() as u64, workers: 0 }
     }
 }

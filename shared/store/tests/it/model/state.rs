@@ -1,5 +1,5 @@
-//! What the model holds: jobs and workers as plain values, and nothing twice. Every index, stream and key that the
-//! store must have is worked out from them.
+//! The state of the model: jobs and workers as plain values, nothing twice. Every index and key
+//! that the store must have is derived from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,42 +12,45 @@ use super::waiting::Position;
 pub(super) type World = BTreeMap<String, Dumped>;
 pub(super) type Fields = BTreeMap<String, String>;
 
-/// All that the job part of a namespace is.
+/// The jobs and workers of a namespace.
 #[derive(Default)]
 pub(super) struct Model {
-    /// The moment of the step.
+    /// The time of the last step that wrote one.
     pub(super) now: i64,
+    /// The clock of the store after the last step, which may be later.
+    pub(super) clock: i64,
     pub(super) number: u64,
     pub(super) token: u64,
     pub(super) jobs: BTreeMap<JobId, Record>,
     pub(super) workers: BTreeMap<WorkerId, WorkerRecord>,
-    /// Ids that are not to be used again, and the job that was answered.
+    /// Ids that are not used again, and the job that each means.
     pub(super) used_ids: BTreeMap<JobId, JobId>,
-    /// Of the jobs of one submission, which job was answered instead.
+    /// Jobs of one submission that were not created, and the job that has their unique key.
     pub(super) stands_for: BTreeMap<JobId, JobId>,
     pub(super) queues: BTreeSet<String>,
-    /// How many jobs of each share are offered, and those that left it in this step.
+    /// How many jobs of each fairness group are offered, and how many this step has withdrawn.
     pub(super) offered: BTreeMap<String, u64>,
     pub(super) withdrawn: Vec<(String, u64)>,
-    /// Permits that were set, what is paused, and who holds what.
+    /// The permits that were set, the paused actions and classes, and the holders of each lock.
     pub(super) permits: BTreeMap<String, u64>,
     pub(super) paused: BTreeSet<String>,
     pub(super) holders: BTreeMap<String, BTreeMap<JobId, u64>>,
-    /// When turns at a lock are over.
+    /// When the grants of a lock expire.
     pub(super) grants: BTreeMap<String, i64>,
-    /// Who waits for a job, who is whose child, each by scheduledAt; and who the parent of a family is.
+    /// The dependents of jobs and the children of groups, with their scheduledAt; and the parent of
+    /// each group.
     pub(super) dependents: BTreeMap<JobId, BTreeMap<JobId, i64>>,
     pub(super) children: BTreeMap<JobId, BTreeMap<JobId, i64>>,
     pub(super) stopping: BTreeMap<JobId, BTreeMap<JobId, i64>>,
     pub(super) parents: BTreeMap<JobId, JobId>,
-    /// What is still to be told, and whether this step has added to it.
+    /// The ends that are not propagated yet, and whether this step has added one.
     pub(super) propagations: Vec<Note>,
     pub(super) end_noted: bool,
-    /// When the last one of a queue to be claimed was offered.
+    /// Per queue, when the newest claimed job was offered.
     pub(super) claimed_up_to: BTreeMap<String, i64>,
     pub(super) outbox: Vec<Fields>,
     pub(super) events: Vec<Fields>,
-    /// Which moves of the table were made.
+    /// The transitions that occurred.
     pub(super) transitions: BTreeSet<String>,
 }
 
@@ -65,7 +68,7 @@ pub(super) struct Record {
     pub(super) last_updated: i64,
     pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,
-    /// Where it stands while it waits.
+    /// Where it waits.
     pub(super) position: Position,
     pub(super) fairness_group: String,
     pub(super) locks: Vec<(String, u64)>,
@@ -97,7 +100,7 @@ pub(super) struct Record {
     pub(super) cancel_by: String,
     pub(super) cancel_reason: String,
     pub(super) deleting: bool,
-    /// None until something was logged, even if it was no line.
+    /// `None` until the first call to log, which may have had no lines.
     pub(super) log: Option<Vec<(i64, NewLogLine)>>,
 }
 
@@ -107,12 +110,12 @@ pub(super) struct WorkerRecord {
     /// `running`, `dead` or `shutdown`.
     pub(super) status: &'static str,
     pub(super) started_at: i64,
-    /// Until when its lease is, or was, good.
+    /// When its lease ends or ended.
     pub(super) until: i64,
-    /// Whether the lease is still to be ended.
+    /// Whether the lease is still listed.
     pub(super) leased: bool,
-    /// What it said of itself.
-    pub(super) told: Fields,
+    /// The record that it reported.
+    pub(super) reported: Fields,
     pub(super) drain: Option<String>,
     pub(super) wanted_map: Option<String>,
 }
@@ -122,7 +125,7 @@ impl Record {
         self.status == Status::Waiting
     }
 
-    /// Its follow-up, as its record says.
+    /// Its follow-up, unless it is a tombstone.
     pub(super) fn carried_on_by(&self) -> Option<JobId> {
         self.follow_up.filter(|_| self.is_there())
     }

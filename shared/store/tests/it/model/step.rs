@@ -1,4 +1,5 @@
-//! One call, made of the store and of the model alike; both answer in the store's own types, compared as text.
+//! One call, made of both the store and the model. Both answer in the store's types, compared as
+//! text.
 
 use std::time::Duration;
 
@@ -36,20 +37,20 @@ pub(super) enum Step {
     SetPermits(LockName, Option<u32>),
     Pause(LockName, bool),
     ClearLock(LockName),
-    /// A relay publishes all that stands in the outbox.
+    /// A relay publishes all entries of the outbox.
     Publish,
 }
 
 /// What a repeated call may change.
 pub(super) enum Repeated {
     Nothing,
-    /// It is told once more.
+    /// The event is emitted again.
     Events,
-    /// Time goes on.
+    /// Anything: it finds more to do as time passes.
     Time,
 }
 
-/// What the store answered, and the moment, where the answer says it.
+/// The answer of the store, and the time of the step when the answer has it.
 pub(super) struct Answer {
     pub(super) text: String,
     pub(super) moment: Option<i64>,
@@ -60,27 +61,27 @@ fn answer<T: std::fmt::Debug>(answer: &T) -> String {
 }
 
 impl Step {
-    /// A line for people.
-    pub(super) fn told(&self) -> String {
+    /// One line about the step.
+    pub(super) fn line(&self) -> String {
         let Step::Submit(jobs) = self else { return format!("{self:?}") };
-        let told = jobs.iter().map(|job| {
+        let lines = jobs.iter().map(|job| {
             let (id, class, spec) = (job.id, &job.class, serde_json::to_string(&job.spec).unwrap());
             let at = job.scheduled_at.map(Timestamp::ms);
             format!("\n      {id} {class} at {at:?} once {} {spec}", job.once)
         });
-        format!("Submit{}", told.collect::<String>())
+        format!("Submit{}", lines.collect::<String>())
     }
 
     pub(super) fn repeated(&self) -> Repeated {
         match self {
             Step::Progress(..) | Step::Command(..) | Step::SetPermits(..) => Repeated::Events,
-            // A second look finds more to do.
             Step::Heartbeat(_)
             | Step::Redispatch(_)
             | Step::Due
             | Step::Propagate
             | Step::Finish(_) => Repeated::Time,
-            // One that was parked may find a lock taken by a later one of the same call.
+            // A job that was parked may now find a lock that a later job of the same call has
+            // taken.
             Step::Claim(_, requests)
                 if requests.iter().map(|one| one.ids.len()).sum::<usize>() > 1 =>
             {
@@ -103,12 +104,12 @@ impl Step {
         }
     }
 
-    /// True when it asks how old something is: then all that is there has to be a little older than now.
+    /// True when the step depends on ages: then everything must be a little older than now.
     pub(super) fn asks_for_age(&self) -> bool {
         matches!(self, Step::Trim(_) | Step::Redispatch(_))
     }
 
-    /// Asks the store.
+    /// Makes the call of the store.
     pub(super) async fn call(
         &self,
         store: &Store,
@@ -148,7 +149,7 @@ impl Step {
             Step::SetPermits(name, permits) => answer(&store.set_permits(name, *permits).await?),
             Step::Pause(name, on) => answer(&store.pause(name, *on).await?),
             Step::ClearLock(name) => {
-                // In which order the holders are named is the store's to choose.
+                // The store may choose the order of the holders.
                 let mut ids = store.clear_lock(name).await?;
                 ids.sort();
                 answer(&ids)
@@ -164,8 +165,8 @@ impl Step {
 }
 
 impl Model {
-    /// Makes the same call of the model. `after` is what the store became: where the store may choose, the model looks
-    /// what it chose, and fails when that was not one of the choices.
+    /// Makes the same call of the model. `after` is the store after the call. Where the store may
+    /// choose, the model reads what it chose, and panics when that was not one of the choices.
     pub(super) fn step(&mut self, step: &Step, after: &World) -> String {
         match step {
             Step::Submit(jobs) => match self.submit(jobs) {
@@ -205,7 +206,7 @@ impl Model {
                 answer(&())
             }
             Step::ClearLock(name) => {
-                let mut cleared = self.clear_lock(name.as_str(), &named_by_clear(after));
+                let mut cleared = self.clear_lock(name.as_str(), &named_holders(after));
                 cleared.sort();
                 answer(&cleared)
             }
@@ -219,7 +220,7 @@ impl Model {
         }
     }
 
-    /// In which order the store ended jobs, and the follow-ups that it named.
+    /// The order in which the store ended jobs, and the ids of their follow-ups.
     fn chosen_by_expiry(&self, after: &World) -> Vec<(JobId, Option<JobId>)> {
         let Some(Dumped::Stream(events)) = after.get("events") else { return Vec::new() };
         let ends = events.iter().skip(self.events.len()).filter(|event| {
@@ -238,8 +239,8 @@ impl Model {
     }
 }
 
-/// Who held a lock that was cleared, in the order in which the store names them.
-fn named_by_clear(after: &World) -> Vec<JobId> {
+/// The former holders of a lock that was cleared, in the order in which the store names them.
+fn named_holders(after: &World) -> Vec<JobId> {
     let Some(Dumped::Stream(events)) = after.get("events") else { return Vec::new() };
     let cleared = events
         .iter()

@@ -1,4 +1,4 @@
-//! When a step was: what it wrote says it.
+//! The time of a step, read from what it wrote.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use store::Dumped;
 
 use super::state::{Fields, World};
 
-/// The moment of a step: what it wrote says it. None when it wrote no time.
+/// The time of a step; `None` when it wrote no time.
 pub(super) fn step_time(before: &World, after: &World) -> Option<i64> {
     let mut found = BTreeSet::new();
     let none = Fields::new();
@@ -28,13 +28,13 @@ pub(super) fn step_time(before: &World, after: &World) -> Option<i64> {
                 let new = offered.iter().filter(|(id, at)| old.get(*id) != Some(*at));
                 found.extend(new.map(|(_, at)| *at as i64).max());
             }
-            // One that nobody has to wait for any more is looked at at once, others after two seconds.
-            Dumped::Sorted(turns) if key == "grants" => {
+            // A lock without a limit is looked at again at once, others after two seconds.
+            Dumped::Sorted(grants) if key == "grants" => {
                 let old = match before.get(key) {
                     Some(Dumped::Sorted(old)) => old.clone(),
                     Some(_) | None => BTreeMap::new(),
                 };
-                let new = turns.iter().filter(|(name, at)| old.get(*name) != Some(*at));
+                let new = grants.iter().filter(|(name, at)| old.get(*name) != Some(*at));
                 let ahead = chrono::Utc::now().timestamp_millis() + 500;
                 found.extend(
                     new.map(|(_, at)| *at as i64).map(

@@ -1,4 +1,5 @@
-//! Where waiting jobs stand in the model: offered, behind their share, in the lines of locks, blocked; and who holds what.
+//! Where jobs wait in the model: offered, in the backlog of their fairness group, in wait queues of
+//! locks, or for other jobs; and who holds which lock.
 
 use std::collections::BTreeMap;
 
@@ -6,24 +7,24 @@ use domain::job::{JobId, Priority};
 
 use super::state::{Model, Record};
 
-/// How many jobs of a share are offered before others of it wait.
+/// How many jobs of a fairness group are offered at a time.
 pub(super) const OFFER_WINDOW: u64 = 64;
 const MOST_GRANTED: usize = 16;
 const MOST_WALKED: usize = 64;
 const GRANT_MS: i64 = 2_000;
 
-/// Where a job stands while it waits.
+/// Where a job waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
-    /// Not due before this.
+    /// Due at this time.
     Due(i64),
-    /// Offered, last at this moment.
+    /// Offered, last at this time.
     Offered(i64),
-    /// In the backlog of its share.
+    /// In the backlog of its fairness group.
     Backlog,
-    /// Only in lines.
+    /// Only in wait queues of locks.
     Parked,
-    /// It depends on others, or waits for its children.
+    /// For other jobs, or nowhere yet.
     Nowhere,
 }
 
@@ -51,7 +52,7 @@ impl Record {
 }
 
 impl Model {
-    /// Offers a job that stands nowhere, now or when it is due.
+    /// Offers a job, now or when it is due.
     pub(super) fn schedule(&mut self, id: JobId) {
         let at = self.jobs[&id].scheduled_at;
         if at > self.now {
@@ -62,8 +63,8 @@ impl Model {
     }
 
     pub(super) fn offer(&mut self, id: JobId) {
-        let share = self.jobs[&id].group_name();
-        if self.offered.get(&share).copied().unwrap_or(0) < OFFER_WINDOW {
+        let group = self.jobs[&id].group_name();
+        if self.offered.get(&group).copied().unwrap_or(0) < OFFER_WINDOW {
             self.offer_now(id);
         } else {
             self.job_mut(id).position = Position::Backlog;
@@ -76,21 +77,21 @@ impl Model {
     }
 
     fn withdraw_offer(&mut self, id: JobId) {
-        let share = self.jobs[&id].group_name();
-        match self.withdrawn.iter_mut().find(|(name, _)| *name == share) {
+        let group = self.jobs[&id].group_name();
+        match self.withdrawn.iter_mut().find(|(name, _)| *name == group) {
             Some((_, count)) => *count += 1,
-            None => self.withdrawn.push((share, 1)),
+            None => self.withdrawn.push((group, 1)),
         }
     }
 
-    /// Those behind come in the places of those who have left.
+    /// Refills the windows from which this step has withdrawn offers.
     pub(super) fn refill_offers(&mut self) {
-        for (share, count) in std::mem::take(&mut self.withdrawn) {
-            let offered = self.offered.get_mut(&share).unwrap();
+        for (group, count) in std::mem::take(&mut self.withdrawn) {
+            let offered = self.offered.get_mut(&group).unwrap();
             *offered -= count;
             let room = OFFER_WINDOW.saturating_sub(*offered) as usize;
             let behind = |job: &Record| {
-                job.position == Position::Backlog && job.waits() && job.group_name() == share
+                job.position == Position::Backlog && job.waits() && job.group_name() == group
             };
             let mut waiting: Vec<(i64, String, JobId)> = self
                 .jobs
@@ -106,15 +107,15 @@ impl Model {
         }
     }
 
-    /// A job leaves wherever it waits.
+    /// Takes a job out of wherever it waits.
     pub(super) fn withdraw(&mut self, id: JobId) {
         if let Position::Offered(_) = self.jobs[&id].position {
             self.withdraw_offer(id);
         }
         let job = self.job_mut(id);
         job.position = Position::Nowhere;
-        let stood = std::mem::take(&mut job.awaited_locks);
-        for name in stood {
+        let locks = std::mem::take(&mut job.awaited_locks);
+        for name in locks {
             self.wake_waiters(&name);
         }
     }
@@ -132,22 +133,22 @@ impl Model {
     }
 
     fn wait_queue(&self, name: &str) -> Vec<JobId> {
-        let stands =
+        let waits =
             |job: &Record| job.waits() && job.awaited_locks.iter().any(|other| other == name);
-        let mut line: Vec<(i64, String, JobId)> = self
+        let mut queue: Vec<(i64, String, JobId)> = self
             .jobs
             .iter()
-            .filter(|(_, job)| stands(job))
+            .filter(|(_, job)| waits(job))
             .map(|(id, job)| (job.wait_score(), id.to_string(), *id))
             .collect();
-        line.sort();
-        line.into_iter().map(|(_, _, id)| id).collect()
+        queue.sort();
+        queue.into_iter().map(|(_, _, id)| id).collect()
     }
 
-    fn granted_in(&self, name: &str, line: &[JobId]) -> Vec<JobId> {
+    fn granted_in(&self, name: &str, queue: &[JobId]) -> Vec<JobId> {
         let all = self.permits_of(name).unwrap_or(u64::MAX);
         let (held, mut taken, mut found) = (self.permits_held(name), 0, Vec::new());
-        for id in line.iter().take(MOST_WALKED) {
+        for id in queue.iter().take(MOST_WALKED) {
             let need = self.jobs[id].need(name);
             if need <= all {
                 if held + taken + need > all || found.len() == MOST_GRANTED {
@@ -164,32 +165,32 @@ impl Model {
         self.granted_in(name, &self.wait_queue(name)).contains(&id)
     }
 
-    /// Offers whoever has a turn at a lock.
+    /// Offers the waiters that a lock is granted to.
     pub(super) fn wake_waiters(&mut self, name: &str) {
-        let line = self.wait_queue(name);
-        if line.is_empty() {
+        let queue = self.wait_queue(name);
+        if queue.is_empty() {
             return;
         }
         if self.permits_of(name).is_none() {
-            return self.release_waiters(name, line);
+            return self.release_waiters(name, queue);
         }
-        for id in self.granted_in(name, &line) {
-            let lines = self.jobs[&id].awaited_locks.clone();
+        for id in self.granted_in(name, &queue) {
+            let locks = self.jobs[&id].awaited_locks.clone();
             let ready = matches!(self.jobs[&id].position, Position::Offered(_));
-            let everywhere = lines.iter().all(|other| self.is_granted(other, id));
+            let everywhere = locks.iter().all(|other| self.is_granted(other, id));
             if !ready && everywhere {
                 self.offer_now(id);
             }
             if ready || everywhere {
-                for other in lines {
+                for other in locks {
                     self.grants.entry(other).or_insert(self.now + GRANT_MS);
                 }
             }
         }
     }
 
-    fn release_waiters(&mut self, name: &str, line: Vec<JobId>) {
-        for id in line.into_iter().take(MOST_WALKED) {
+    fn release_waiters(&mut self, name: &str, queue: Vec<JobId>) {
+        for id in queue.into_iter().take(MOST_WALKED) {
             self.stop_waiting_for(id, name);
             let job = &self.jobs[&id];
             if job.position == Position::Parked && job.awaited_locks.is_empty() {
@@ -208,21 +209,22 @@ impl Model {
         self.job_mut(id).awaited_locks.retain(|other| other != name);
     }
 
-    /// Turns at this lock are over; `stepped_out` says whose the store found to have lasted long enough.
-    pub(super) fn expire_grants(&mut self, name: &str, stepped_out: impl Fn(JobId) -> bool) {
+    /// Expires the grants of a lock. `expired` tells which waiters the store has found to have had
+    /// theirs long enough.
+    pub(super) fn expire_grants(&mut self, name: &str, expired: impl Fn(JobId) -> bool) {
         self.grants.remove(name);
         for id in self.granted_in(name, &self.wait_queue(name)) {
             if let Position::Offered(since) = self.jobs[&id].position
-                && stepped_out(id)
+                && expired(id)
             {
-                assert!(since <= self.now - GRANT_MS + 1_000, "a turn is not over so soon");
+                assert!(since <= self.clock - GRANT_MS, "a grant expired too early");
                 self.stop_waiting_for(id, name);
             }
         }
         self.wake_waiters(name);
     }
 
-    /// What a job needs before it runs.
+    /// The locks a job must hold to run.
     pub(super) fn needs_of(&self, id: JobId) -> Vec<(String, u64)> {
         let job = &self.jobs[&id];
         let limits = [format!("action:{}", job.action), format!("class:{}", job.class)];
@@ -230,21 +232,21 @@ impl Model {
         job.locks.iter().cloned().chain(limits.map(|name| (name, 1))).collect()
     }
 
-    /// The lock that keeps a job from starting; it stands in line then.
+    /// The first lock that keeps a job from starting; the job joins the wait queues.
     pub(super) fn park(&mut self, id: JobId, needs: &[(String, u64)]) -> Option<String> {
-        let stood = self.jobs[&id].awaited_locks.clone();
+        let locks = self.jobs[&id].awaited_locks.clone();
         let mut busy = Vec::new();
         for (name, need) in needs {
-            let stands = stood.contains(name);
+            let waits = locks.contains(name);
             let room =
                 self.permits_of(name).is_none_or(|all| self.permits_held(name) + need <= all);
-            if stands || !room || !self.wait_queue(name).is_empty() {
-                if !stands {
+            if waits || !room || !self.wait_queue(name).is_empty() {
+                if !waits {
                     self.job_mut(id).awaited_locks.push(name.clone());
                 }
                 if !self.is_granted(name, id) {
                     busy.push(name.clone());
-                } else if !stands {
+                } else if !waits {
                     self.stop_waiting_for(id, name);
                 }
             }
@@ -277,8 +279,8 @@ impl Model {
     }
 
     fn emit_lock(&mut self, name: &str, change: &str, value: String) {
-        let told = [("lock", name.to_owned()), ("change", change.to_owned()), ("value", value)];
-        self.events.push(super::jobs::fields(told));
+        let event = [("lock", name.to_owned()), ("change", change.to_owned()), ("value", value)];
+        self.events.push(super::jobs::fields(event));
     }
 
     pub(super) fn set_permits(&mut self, name: &str, permits: Option<u32>) -> Option<u32> {
@@ -305,12 +307,12 @@ impl Model {
         self.refill_offers();
     }
 
-    /// `order` is in which the store named those who held it.
+    /// `order` is the order in which the store has named the holders.
     pub(super) fn clear_lock(&mut self, name: &str, order: &[JobId]) -> Vec<JobId> {
         let Some(holders) = self.holders.remove(name) else { return Vec::new() };
         let mut sorted = order.to_vec();
         sorted.sort();
-        assert_eq!(sorted, holders.into_keys().collect::<Vec<_>>(), "all who held it lose it");
+        assert_eq!(sorted, holders.into_keys().collect::<Vec<_>>(), "all holders lose the lock");
         let ids: Vec<String> = order.iter().map(ToString::to_string).collect();
         self.emit_lock(name, "cleared", ids.join(" "));
         self.wake_waiters(name);
@@ -318,7 +320,7 @@ impl Model {
         order.to_vec()
     }
 
-    /// How many jobs of each queue stand only in lines.
+    /// How many jobs of each queue wait only for locks.
     pub(super) fn parked(&self) -> BTreeMap<String, u64> {
         let mut parked = BTreeMap::new();
         for job in self.jobs.values().filter(|job| job.waits() && job.position == Position::Parked)

@@ -1,4 +1,4 @@
-//! Workers in the model: their leases, and the jobs of those who lose them.
+//! Workers in the model: their leases, and the jobs of workers that lose them.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ impl Model {
         }
         let json = |map| serde_json::to_string(map).unwrap();
         let actions: Vec<&str> = heartbeat.actions.iter().map(|action| action.as_str()).collect();
-        let told = fields([
+        let reported = fields([
             ("name", heartbeat.name.clone()),
             ("version", heartbeat.version.clone()),
             ("capacityMap", json(&heartbeat.capacity_map)),
@@ -32,12 +32,12 @@ impl Model {
             started_at: self.now,
             until,
             leased: true,
-            told: Fields::new(),
+            reported: Fields::new(),
             drain: None,
             wanted_map: None,
         };
         let worker = self.workers.entry(heartbeat.worker.clone()).or_insert(new);
-        (worker.told, worker.until, worker.leased) = (told, until, true);
+        (worker.reported, worker.until, worker.leased) = (reported, until, true);
         let interruption = |(id, token): &(JobId, FencingToken)| {
             let job = self.jobs.get(id).filter(|job| job.token == Some(token.0));
             match job.map(|job| job.status) {
@@ -57,18 +57,18 @@ impl Model {
         })
     }
 
-    fn held(&self, worker: &WorkerId) -> BTreeSet<JobId> {
+    fn jobs_of(&self, worker: &WorkerId) -> BTreeSet<JobId> {
         let mine = |job: &Record| job.status.is_running() && job.worker.as_ref() == Some(worker);
         self.jobs.iter().filter(|(_, job)| mine(job)).map(|(id, _)| *id).collect()
     }
 
     pub(super) fn leave(&mut self, id: &WorkerId) -> LeaveAnswer {
-        let held = self.held(id).len();
+        let running = self.jobs_of(id).len();
         let Some(worker) = self.workers.get_mut(id).filter(|worker| worker.status != "dead") else {
             return LeaveAnswer::Gone;
         };
-        if held > 0 {
-            return LeaveAnswer::Holds(held as u64);
+        if running > 0 {
+            return LeaveAnswer::Holds(running as u64);
         }
         if worker.status == "running" {
             (worker.status, worker.leased) = ("shutdown", false);
@@ -77,8 +77,8 @@ impl Model {
         LeaveAnswer::Left
     }
 
-    /// Ends a lease. The store chooses in which order its jobs end and what their follow-ups are called: `ended` says
-    /// what it chose.
+    /// Ends a lease. The store chooses the order in which its jobs end and the ids of their
+    /// follow-ups; `ended` has what it chose.
     pub(super) fn expire_lease(
         &mut self,
         id: &WorkerId,
@@ -88,16 +88,16 @@ impl Model {
         if !self.workers.get(id).is_some_and(over) {
             return LeaseExpiry::Alive;
         }
-        let held = self.held(id);
+        let running = self.jobs_of(id);
         let chosen: BTreeSet<JobId> = ended.iter().map(|(id, _)| *id).collect();
-        assert_eq!(chosen, held, "a lost lease ends all the jobs that its worker held");
+        assert_eq!(chosen, running, "all jobs of the worker end");
         let worker = self.workers.get_mut(id).unwrap();
         (worker.status, worker.leased) = ("dead", false);
         self.emit_worker(id, "status", "dead");
         for (job, follow_up) in ended {
             self.expire_one(id, *job, *follow_up);
         }
-        LeaseExpiry::Ended(held.len() as u64, 0)
+        LeaseExpiry::Ended(running.len() as u64, 0)
     }
 
     fn expire_one(&mut self, worker: &WorkerId, id: JobId, follow_up: Option<JobId>) {
@@ -109,7 +109,7 @@ impl Model {
             job.exception = Some(exception);
             let (left, crashes) = (job.retries_left, job.crashes);
             if crashes < 3 && !job.fails_with_its_worker {
-                let new = follow_up.expect("a job of a dead worker is carried on");
+                let new = follow_up.expect("the job has a follow-up");
                 assert!(!self.jobs.contains_key(&new), "a follow-up is a new job");
                 self.follow(id, new, (left, crashes + 1), 0);
             }

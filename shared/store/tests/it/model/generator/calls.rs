@@ -1,4 +1,4 @@
-//! What the calls of a history say, by chance.
+//! The arguments of random calls.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Generator {
         Step::Claim(worker, requests)
     }
 
-    /// Mostly a run that is under way with its token, sometimes a stale one.
+    /// Mostly a current run with its token, sometimes a stale one.
     pub(super) fn run(&mut self, model: &Model) -> (JobId, FencingToken) {
         let dead = model.jobs.values().any(|job| job.status == Status::WorkerDead);
         let back = self.random.percent(if dead { 35 } else { 10 });
@@ -54,8 +54,8 @@ impl Generator {
     }
 
     pub(super) fn finish(&mut self, model: &Model) -> Finish {
-        if !self.told.is_empty() && self.random.percent(12) {
-            return self.random.one(&self.told);
+        if !self.reported.is_empty() && self.random.percent(12) {
+            return self.random.one(&self.reported);
         }
         let (id, token) = self.run(model);
         let failed = Outcome::Error(Exception::new("Test", "it failed"));
@@ -84,7 +84,7 @@ impl Generator {
         let outcome = self.random.one(&outcomes);
         let jitter = self.random.one(&[0.0, 0.25, 0.5, 1.0]);
         let end = Finish { id, token, outcome, follow_up: self.id(), jitter };
-        self.told.push(end.clone());
+        self.reported.push(end.clone());
         end
     }
 
@@ -100,8 +100,8 @@ impl Generator {
             self.worker(model, |_| true)
         };
         let mine = model.jobs.iter().filter(|(_, job)| job.worker.as_ref() == Some(&worker));
-        let told = mine.filter_map(|(id, job)| Some((*id, FencingToken(job.token?))));
-        let mut running: Vec<_> = told.filter(|_| self.random.percent(70)).collect();
+        let known = mine.filter_map(|(id, job)| Some((*id, FencingToken(job.token?))));
+        let mut running: Vec<_> = known.filter(|_| self.random.percent(70)).collect();
         if self.random.percent(20) {
             running.push(self.run(model));
         }
@@ -137,7 +137,8 @@ impl Generator {
         Step::Change(id, JobChange { priority, scheduled_at })
     }
 
-    /// Whether a second has passed between two offers is not for the model to say: it asks only where it is clear.
+    /// The model cannot know whether a second has passed between two offers, so it asks only when
+    /// that is clear.
     pub(super) fn redispatch(&mut self, model: &Model) -> Redispatch {
         let queues: Vec<String> = model.queues.iter().cloned().collect();
         let queue =
@@ -161,7 +162,7 @@ impl Generator {
         let (id, token) = self.run(model);
         let sources = [LogSource::Stdout, LogSource::Stderr, LogSource::Capstan];
         let ages = [Duration::ZERO, Duration::from_millis(50), HOUR];
-        // The moment of a step is read off the last line, which is said then.
+        // The time of the step is read from the last line, which is written now.
         let lines = (0..self.random.below(4)).rev().map(|after| NewLogLine {
             source: self.random.one(&sources),
             age: if after == 0 { Duration::ZERO } else { self.random.one(&ages) },

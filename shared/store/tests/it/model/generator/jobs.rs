@@ -1,4 +1,4 @@
-//! A new job, by generator: what it names, needs, waits for.
+//! Random new jobs: their keys, locks and relations.
 
 use domain::job::{Backoff, DependencyCondition, JobId, NewJob, OnWorkerLost, Priority, Timestamp};
 use domain::lock::LockName;
@@ -52,7 +52,7 @@ impl Generator {
         job
     }
 
-    /// Jobs that this one names.
+    /// Gives a job a parent and dependencies.
     pub(super) fn relate(&mut self, model: &Model, job: &mut NewJob) {
         if self.random.percent(20) {
             let parent = self.job(model, |job| job.status.is_running());
@@ -79,7 +79,7 @@ impl Generator {
         self.random.one(&names[..if limits { 6 } else { 4 }]).parse().unwrap()
     }
 
-    /// More jobs of one share than are offered at a time.
+    /// More jobs of one fairness group than are offered at a time.
     pub(super) fn flood(&mut self) -> Vec<NewJob> {
         let jobs = (0..66 + self.random.below(4)).map(|_| {
             let mut job = testkit::job("noop", "scan=1");

@@ -1,4 +1,4 @@
-//! What chance alone would seldom come to.
+//! Steps that random choice alone would rarely make.
 
 use domain::job::{Exception, FencingToken, JobId, Outcome, Status};
 use store::{ClaimRequest, Finish, Heartbeat};
@@ -8,14 +8,14 @@ use super::super::step::Step;
 use super::{Generator, MOMENT};
 
 impl Generator {
-    /// What chance alone would seldom come to: a family whose children are all over, the ends of a run that was asked to
-    /// stop or that its worker has lost.
+    /// A step that random choice alone would rarely make: the last child of a parent that waits
+    /// ends, or a run ends that was asked to stop or that its worker has lost.
     pub(super) fn rare(&mut self, model: &Model) -> Option<Step> {
         let pick = |status: Status| {
             let found = model.jobs.iter().filter(|(_, job)| job.status == status);
             found.map(|(id, job)| (*id, job)).next()
         };
-        let told = |id: JobId, job: &Record, outcome| {
+        let ended = |id: JobId, job: &Record, outcome| {
             let token = FencingToken(job.token.unwrap_or(0));
             let follow_up = JobId::derived(uuid::Uuid::nil(), &format!("{id} {}", token.0));
             Step::Finish(vec![Finish { id, token, outcome, follow_up, jitter: 0.5 }])
@@ -33,7 +33,7 @@ impl Generator {
             }
             let failed = Outcome::Error(Exception::new("Test", "it failed"));
             let stopped = [Outcome::Done(None), failed, Outcome::Cancel, Outcome::Await(None)];
-            return Some(told(id, job, self.random.one(&stopped)));
+            return Some(ended(id, job, self.random.one(&stopped)));
         }
         if self.random.percent(10)
             && let Some((id, _)) = pick(Status::WorkerResurrection)
@@ -44,7 +44,11 @@ impl Generator {
             && let Some((id, job)) = pick(Status::WorkerDead)
         {
             let back = self.random.percent(60);
-            return Some(if back { told(id, job, Outcome::Resurrected) } else { Step::Delete(id) });
+            return Some(if back {
+                ended(id, job, Outcome::Resurrected)
+            } else {
+                Step::Delete(id)
+            });
         }
         let awaiting = model.jobs.values().find(|job| job.awaits_children);
         if let Some(group) = awaiting.and_then(|job| job.child_group)
@@ -53,9 +57,13 @@ impl Generator {
             let child = model.children.get(&group).and_then(|children| children.keys().next())?;
             let job = &model.jobs[child];
             if job.status.is_running() {
-                let well = self.random.percent(80);
+                let succeeds = self.random.percent(80);
                 let failed = Outcome::Error(Exception::new("Test", "it failed"));
-                return Some(told(*child, job, if well { Outcome::Done(None) } else { failed }));
+                return Some(ended(
+                    *child,
+                    job,
+                    if succeeds { Outcome::Done(None) } else { failed },
+                ));
             }
             let worker = self.worker(model, |until| until > model.now);
             return Some(Step::Claim(worker, vec![ClaimRequest { max: 1, ids: vec![*child] }]));
@@ -65,7 +73,7 @@ impl Generator {
             && self.random.percent(6)
         {
             if job.child_group.is_some() {
-                return Some(told(*id, job, Outcome::Await(None)));
+                return Some(ended(*id, job, Outcome::Await(None)));
             }
             let mut child = testkit::job("noop", "");
             (child.id, child.spec.parent) = (self.id(), Some(*id));
