@@ -16,7 +16,11 @@ use crate::requests::{List, command_each, print_list};
 #[derive(Debug, Subcommand)]
 pub(crate) enum ActionsCommand {
     /// List the configured actions
-    List(ListArguments),
+    List {
+        /// Print the API's answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Replace the configuration of an action
     ///
     /// Jobs of the action use these values unless they have their own.
@@ -39,14 +43,6 @@ pub(crate) enum ActionsCommand {
         #[arg(value_name = "ACTION", required = true)]
         actions: Vec<ActionName>,
     },
-}
-
-/// The arguments of `actions list`.
-#[derive(Debug, Args)]
-pub(crate) struct ListArguments {
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// The arguments of a command on one action.
@@ -95,9 +91,9 @@ pub(crate) struct SetArguments {
 /// Runs the command.
 pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResult {
     match command {
-        ActionsCommand::List(arguments) => {
+        ActionsCommand::List { json } => {
             let configs = List { path: "/action_configs", key: "actionConfigs" };
-            print_list(api, configs, &[], arguments.json, config_table).await?;
+            print_list(api, configs, &[], json, config_table).await?;
         }
         ActionsCommand::Set(arguments) => {
             let config = api.post("/action_configs", &body(&arguments)?).await?;

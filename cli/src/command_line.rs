@@ -34,8 +34,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Start everything on this machine: Redis, RabbitMQ, scheduler, workers, API
     ///
-    /// Starts a private Redis and RabbitMQ on free ports, then the services, and stays until Ctrl-C.
-    /// With COMMAND it runs that, stops everything and exits with its exit code.
+    /// Starts a private Redis and RabbitMQ on free ports, then the services, and runs until Ctrl-C.
+    /// Given COMMAND, runs it, stops everything, and exits with the exit code of COMMAND.
+    #[command(args = ConnectionOptions::hidden())]
     Up(UpArguments),
     /// Submit, list, follow, wait for, cancel and retry jobs
     #[command(subcommand, after_help = EXIT_CODES)]
@@ -63,30 +64,31 @@ pub(crate) enum Command {
     Settings(SettingsCommand),
     /// Create, list and delete API tokens
     ///
-    /// Works on the tokens file itself, not through the API: the first token cannot be requested
-    /// with a token.
-    #[command(subcommand)]
+    /// Edits the tokens file itself, not through the API, which would require a token.
+    #[command(subcommand, args = ConnectionOptions::hidden())]
     Token(TokenCommand),
     /// Create the secrets that a first start needs
     ///
     /// Creates an admin token, and passwords for Redis and RabbitMQ. Files that exist are kept, so
     /// it is safe to run at every start.
+    #[command(args = ConnectionOptions::hidden())]
     Init(InitArguments),
     /// Check that a service is healthy
     ///
-    /// Requests URL; exits with 0 if the answer is 2xx, otherwise prints the reason and exits with
-    /// 1. Made for container health checks.
+    /// Requests URL. Exits with 0 if the answer is 2xx; otherwise prints the reason and exits with 1.
+    /// Made for container health checks.
+    #[command(args = ConnectionOptions::hidden())]
     Health(HealthArguments),
     /// Run the demo: a container registry's jobs, with checks of every result
     ///
-    /// Runs the program capstan-demo, which must be beside capstan or in PATH. Its options are listed
-    /// by `capstan demo --help`.
+    /// Runs the program capstan-demo, which must be beside capstan or in PATH. `capstan demo --help`
+    /// lists its options.
     #[command(disable_help_flag = true, disable_version_flag = true)]
     Demo(ProgramArguments),
     /// Measure the throughput and latency of an idle fleet
     ///
-    /// Runs the program capstan-bench, which must be beside capstan or in PATH. Its options are
-    /// listed by `capstan bench --help`.
+    /// Runs the program capstan-bench, which must be beside capstan or in PATH. `capstan bench --help`
+    /// lists its options.
     #[command(disable_help_flag = true, disable_version_flag = true)]
     Bench(ProgramArguments),
 }
@@ -95,6 +97,7 @@ pub(crate) enum Command {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use std::ffi::OsStr;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -102,24 +105,33 @@ mod tests {
     }
 
     #[test]
+    fn only_commands_that_call_the_api_list_the_connection_flags() {
+        let help = |line: &str| {
+            let error = Arguments::try_parse_from(line.split(' ')).unwrap_err();
+            error.to_string()
+        };
+        for command in ["jobs", "jobs list", "workers", "settings get"] {
+            assert!(help(&format!("capstan {command} -h")).contains("--api"), "{command}");
+        }
+        for command in ["up", "token", "token new", "init", "health"] {
+            assert!(!help(&format!("capstan {command} -h")).contains("--api"), "{command}");
+        }
+    }
+
+    #[test]
     fn the_address_may_precede_or_follow_the_command() {
-        for line in
-            ["capstan --api http://there:1 jobs list", "capstan jobs list --api http://there:1"]
-        {
+        let lines = [
+            "capstan --api http://there:1 jobs list",
+            "capstan jobs list --api http://there:1",
+            "capstan health http://x --api http://there:1",
+            "capstan --api http://there:1 demo",
+            "capstan demo --api http://there:1",
+        ];
+        for line in lines {
             let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
             let variables = arguments.connection.environment();
             assert_eq!(variables[0], ("CAPSTAN_API", "http://there:1/".into()), "{line}");
         }
-    }
-
-    fn program_arguments(line: &str) -> (Arguments, String) {
-        let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
-        let (Command::Demo(program) | Command::Bench(program)) = &arguments.command else {
-            panic!("{arguments:?}");
-        };
-        let words = program.arguments.iter().map(|word| word.display().to_string());
-        let words = words.collect::<Vec<_>>().join(" ");
-        (arguments, words)
     }
 
     #[test]
@@ -135,16 +147,11 @@ mod tests {
             ("capstan bench raw --api http://there:1", "raw --api http://there:1"),
         ];
         for (line, expected) in cases {
-            assert_eq!(program_arguments(line).1, expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn programs_receive_the_address_whether_it_precedes_or_follows_their_name() {
-        for line in ["capstan --api http://there:1 demo", "capstan demo --api http://there:1"] {
-            let (arguments, _) = program_arguments(line);
-            let variables = arguments.connection.environment();
-            assert_eq!(variables[0], ("CAPSTAN_API", "http://there:1/".into()), "{line}");
+            let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+            let (Command::Demo(program) | Command::Bench(program)) = arguments.command else {
+                panic!("{arguments:?}");
+            };
+            assert_eq!(program.arguments.join(OsStr::new(" ")), expected, "{line}");
         }
     }
 }

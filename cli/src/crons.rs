@@ -1,4 +1,4 @@
-//! `capstan crons`.
+//! `capstan crons`: listing, changing, pausing and running crons.
 
 mod explain;
 mod set;
@@ -33,11 +33,11 @@ pub(crate) enum CronsCommand {
     Show(OneCron),
     /// Delete a cron; jobs that it created are kept
     Delete(OneCron),
-    /// Create a job from a cron now and print its ID
+    /// Create a job of a cron now and print its ID
     Run(OneCron),
     /// Stop a cron from firing
     ///
-    /// Ticks that it misses while paused are not made up for.
+    /// Ticks that pass while it is paused are not made up for.
     Pause(OneCron),
     /// Let a paused cron fire again
     Resume(OneCron),

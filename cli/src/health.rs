@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use client::command::{CommandOutcome, CommandResult, note, timeout};
+use client::command::{CommandOutcome, CommandResult, note};
 use client::http_client;
+use domain::settings::duration;
 
 /// The arguments of `health`.
 #[derive(Debug, Args)]
@@ -13,7 +14,7 @@ pub(crate) struct HealthArguments {
     url: String,
 
     /// Time limit of the request
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = timeout)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     timeout: Duration,
 }
 

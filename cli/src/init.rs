@@ -7,12 +7,11 @@ use clap::Args;
 use client::command::{CommandError, CommandOutcome, CommandResult, print};
 use domain::access_tokens::{Owner, Role, random_password};
 
-use crate::tokens::{create, replace};
+use crate::tokens::{PRIVATE, create, replace};
 
-/// The services run as different users. The directory, which only they can reach, protects these
+/// The services run as different users. The directory, which only they can reach, protects the
 /// files.
 const READABLE_BY_SERVICES: u32 = 0o644;
-const PRIVATE: u32 = 0o600;
 const RABBITMQ_USER: &str = "capstan";
 
 /// The arguments of `init`.
@@ -60,7 +59,7 @@ fn existing_or_new_password(path: &Path) -> Result<String, CommandError> {
     Ok(text.with_context(|| format!("cannot read {}", path.display()))?)
 }
 
-/// Returns false if there is a token. The token's line in the tokens file is written first: if this
+/// Returns false if there is already a token. The token's line in the tokens file is written first: if this
 /// is interrupted, the next start replaces it.
 fn create_admin_token(access: &Path, file: &Path) -> Result<bool, CommandError> {
     if file.exists() {

@@ -1,4 +1,4 @@
-//! `capstan locks`.
+//! `capstan locks`: listing locks with their holders, setting permits, clearing locks.
 
 mod layout;
 
@@ -102,7 +102,7 @@ pub(crate) async fn run(api: &ApiClient, command: LocksCommand) -> CommandResult
     Ok(CommandOutcome::Success)
 }
 
-/// Of the characters that a lock's name may have, only the slash means something in a path.
+/// Of the characters that a lock's name may contain, only the slash must be escaped in a path.
 fn path(name: &LockName) -> String {
     format!("/locks/{}", name.as_str().replace('/', "%2F"))
 }

@@ -1,4 +1,4 @@
-//! Commands that are programs of their own, `capstan-NAME`, as in git and cargo.
+//! Commands that are separate programs, `capstan-NAME`, as in git and cargo.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,7 +11,7 @@ use clap::Args;
 use client::ConnectionOptions;
 use client::command::CommandError;
 
-/// Arguments of a program.
+/// The arguments for the program.
 #[derive(Debug, Args)]
 pub(crate) struct ProgramArguments {
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]

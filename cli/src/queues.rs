@@ -1,4 +1,4 @@
-//! `capstan queues`.
+//! `capstan queues`: listing queues, pausing classes of jobs.
 
 use clap::Subcommand;
 use client::ApiClient;

@@ -43,8 +43,8 @@ pub(crate) async fn command_each<T: Display>(
         .await
 }
 
-/// Makes a request for each item. Goes on after one that the API refuses, and fails with the last
-/// refusal; any other error would repeat for the rest, and ends it.
+/// Makes a request for each item. A refusal does not stop the others; the last one is returned. Any
+/// other error would repeat for the rest and is returned at once.
 pub(crate) async fn each<T: Display>(
     items: &[T],
     mut request: impl AsyncFnMut(&T) -> Result<(), CommandError>,

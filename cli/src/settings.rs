@@ -1,4 +1,4 @@
-//! `capstan settings`.
+//! `capstan settings`: how long finished jobs are kept.
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
@@ -14,17 +14,13 @@ use crate::record::plain;
 #[derive(Debug, Subcommand)]
 pub(crate) enum SettingsCommand {
     /// Show the settings
-    Get(GetArguments),
+    Get {
+        /// Print the API's answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Change settings and show all of them
     Set(SetArguments),
-}
-
-/// The arguments of `settings get`.
-#[derive(Debug, Args)]
-pub(crate) struct GetArguments {
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// The arguments of `settings set`.
@@ -42,7 +38,7 @@ pub(crate) struct SetArguments {
 #[group(required = true, multiple = true)]
 #[serde(rename_all = "camelCase")]
 struct Changes {
-    /// Whether finished jobs are ever removed
+    /// Whether finished jobs are removed at all
     #[arg(long = "compaction", value_name = "BOOL")]
     job_history_compaction_enabled: Option<bool>,
 
@@ -62,7 +58,7 @@ struct Changes {
 /// Runs the command.
 pub(crate) async fn run(api: &ApiClient, command: SettingsCommand) -> CommandResult {
     let (settings, json): (Map<String, Value>, bool) = match command {
-        SettingsCommand::Get(arguments) => (api.get("/meta/settings").await?, arguments.json),
+        SettingsCommand::Get { json } => (api.get("/meta/settings").await?, json),
         SettingsCommand::Set(arguments) => {
             (api.post("/meta/settings", &body(&arguments.changes)?).await?, arguments.json)
         }

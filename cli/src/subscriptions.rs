@@ -1,4 +1,4 @@
-//! `capstan subscriptions`.
+//! `capstan subscriptions`: listing, changing, pausing and testing webhook subscriptions.
 
 mod set;
 
@@ -21,11 +21,15 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum SubscriptionsCommand {
     /// List subscriptions by name, with delivery counts
-    List(ListArguments),
+    List {
+        /// Print the API's answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Create a subscription, or change the one of that name
     ///
-    /// Each subscription receives one signed POST per matching event. If a signing secret is
-    /// generated, it is printed only this once.
+    /// Each subscription receives one signed POST per matching event. A generated
+    /// signing secret is printed only once.
     #[command(after_help = SET_EXAMPLES)]
     Set(Box<set::SetArguments>),
     /// Show a subscription
@@ -40,14 +44,6 @@ pub(crate) enum SubscriptionsCommand {
     Resume(OneSubscription),
     /// Send a test message and print the ID of the job that delivers it
     Test(OneSubscription),
-}
-
-/// The arguments of `subscriptions list`.
-#[derive(Debug, Args)]
-pub(crate) struct ListArguments {
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// The arguments of a command on one subscription.
@@ -70,9 +66,9 @@ impl OneSubscription {
 /// Runs the command.
 pub(crate) async fn run(api: &ApiClient, command: SubscriptionsCommand) -> CommandResult {
     match command {
-        SubscriptionsCommand::List(arguments) => {
+        SubscriptionsCommand::List { json } => {
             let subscriptions = List { path: "/subscriptions", key: "subscriptions" };
-            print_list(api, subscriptions, &[], arguments.json, subscription_table).await?;
+            print_list(api, subscriptions, &[], json, subscription_table).await?;
         }
         SubscriptionsCommand::Set(arguments) => {
             show(&api.post("/subscriptions", &arguments.body()?).await?, arguments.json)?;

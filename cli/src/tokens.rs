@@ -1,4 +1,4 @@
-//! `capstan token`.
+//! `capstan token`: creating, listing and deleting API tokens.
 
 mod file;
 
@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use client::command::{CommandError, CommandOutcome, CommandResult, note, print, table};
 use domain::access_tokens::{Owner, Role};
 
-pub(crate) use file::{create, replace};
+pub(crate) use file::{PRIVATE, create, replace};
 
 const NEW_EXAMPLE: &str = "\
 Example:
@@ -19,7 +19,7 @@ Example:
 pub(crate) enum TokenCommand {
     /// Create a token and print it
     ///
-    /// The token is shown only this once: its file holds a hash.
+    /// The token is shown only once: its file holds a hash.
     #[command(after_help = NEW_EXAMPLE)]
     New(NewArguments),
     /// List the owners of tokens and their roles
@@ -67,7 +67,7 @@ pub(crate) fn run(command: TokenCommand) -> CommandResult {
     match command {
         TokenCommand::New(NewArguments { tokens, role, name }) => {
             let secret = file::add(&tokens.file, &name, role)?;
-            note(format!("token of {name} with role {role}, shown only this once:"));
+            note(format!("token of {name} with role {role}, shown only once:"));
             print(secret.reveal())?;
         }
         TokenCommand::List(tokens) => {

@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) use arguments::UpArguments;
 use stack::Stack;
 
-/// Starts everything, stays until there is a reason to stop, and stops everything in order.
+/// Starts everything, waits for a reason to stop, and stops everything in order.
 pub(crate) async fn run(arguments: &UpArguments) -> Result<CommandOutcome, CommandError> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let mut stack = Stack::open(arguments, arguments.existing_servers()?)?;
@@ -24,13 +24,13 @@ pub(crate) async fn run(arguments: &UpArguments) -> Result<CommandOutcome, Comma
     }
     tokio::select! {
         () = stack.stop() => {}
-        // A second Ctrl-C: what is still running is killed.
+        // A second Ctrl-C: dropping the stack kills what is still running.
         _ = signals.next() => {}
     }
     Ok(CommandOutcome::Exited(code?))
 }
 
-/// The signals that ask for the end.
+/// The signals that end the program.
 struct Signals {
     hangup: Signal,
     interrupt: Signal,

@@ -1,4 +1,4 @@
-//! `capstan workers`.
+//! `capstan workers`: listing workers, draining them, changing their capacity.
 
 use clap::{Args, Subcommand};
 use client::ApiClient;

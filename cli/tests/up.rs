@@ -14,21 +14,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Answers every request with 200 until SIGTERM.
-const SERVICE: &str = r#"#!/usr/bin/env python3
-import http.server, os, signal, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-    def log_message(self, *arguments): pass
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-print("hello from", os.path.basename(sys.argv[0]), flush=True)
-port = int(os.environ["CAPSTAN_ADMIN_LISTEN"].split(":")[1])
-http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
-"#;
+/// Plays a service: becomes ready at once, ends at SIGTERM.
+const SERVICE: &str = include_str!("../../devserver/tests/service.py");
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_command_finds_everything_and_its_exit_code_is_passed_on() {
@@ -44,7 +32,7 @@ fn a_command_finds_everything_and_its_exit_code_is_passed_on() {
     assert!(variables.ends_with(" redis://there amqp://there"), "{variables}");
     assert_eq!(Path::new(program), test.folder.join("capstan"));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("worker-2  | hello from capstan-worker\n"), "{stderr}");
+    assert!(stderr.contains("worker-2  | started worker-2 "), "{stderr}");
     assert_eq!(test.processes(), Vec::<i32>::new());
 }
 
@@ -57,7 +45,7 @@ fn ctrl_c_stops_everything() {
     assert_eq!(test.processes().len(), 3, "a scheduler, a worker, an API");
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     stdout.read_to_string(&mut shown).unwrap();
-    assert!(shown.contains("worker-1  | hello from capstan-worker\n"), "{shown}");
+    assert!(shown.contains("worker-1  | started worker-1 "), "{shown}");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(test.processes(), Vec::<i32>::new());
 }
@@ -105,7 +93,7 @@ fn kill_9_leaves_no_process_and_data_that_the_next_start_can_use() {
     assert!(test.processes().len() >= 3, "redis-server, epmd, the node of RabbitMQ");
     child.kill().unwrap();
     child.wait().unwrap();
-    eventually("no process is left", || test.processes().is_empty());
+    test.wait_until_no_process_is_left();
 
     let script = "echo $CAPSTAN_TEST_REDIS_URL";
     let output = test.up(&["--servers-only", "--", "sh", "-c", script]).output().unwrap();
@@ -114,7 +102,7 @@ fn kill_9_leaves_no_process_and_data_that_the_next_start_can_use() {
     assert_eq!(test.processes(), Vec::<i32>::new());
 }
 
-/// A folder with `capstan` and small programs that play the services, and with the data.
+/// A folder with `capstan`, the programs that play the services, and the data of the run.
 struct Test {
     folder: PathBuf,
 }
@@ -125,7 +113,7 @@ impl Test {
             .join(format!("up-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let test = Test { folder };
-        // Not a symbolic link: the services are looked for beside the program itself.
+        // Not a symbolic link: `capstan` looks for the services beside the program itself.
         std::fs::hard_link(env!("CARGO_BIN_EXE_capstan"), test.folder.join("capstan")).unwrap();
         for service in ["capstan-scheduler", "capstan-worker", "capstan-api"] {
             test.program(service, SERVICE);
@@ -139,7 +127,7 @@ impl Test {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// `capstan up` with existing servers.
+    /// Returns the command `capstan up`, with the URLs of servers that it does not contact.
     fn up(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.folder.join("capstan"));
         command.arg("up").arg("--data").arg(self.data()).args(arguments).stdin(Stdio::null());
@@ -151,7 +139,17 @@ impl Test {
         self.folder.join("data")
     }
 
-    /// The processes that carry the mark of the run, except those that wait to be collected.
+    /// After SIGKILL, the kernel kills the children, and each ends a moment later.
+    fn wait_until_no_process_is_left(&self) {
+        let deadline = Instant::now() + STOP_LIMIT;
+        while !self.processes().is_empty() {
+            assert!(Instant::now() < deadline, "processes are left: {:?}", self.processes());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Lists the processes that carry the mark of the run, except zombies, which have no
+    /// environment.
     fn processes(&self) -> Vec<i32> {
         let mark = format!("CAPSTAN_DEV_RUN={}", self.data().canonicalize().unwrap().display());
         let all = std::fs::read_dir("/proc").unwrap().flatten();
@@ -164,7 +162,14 @@ impl Test {
 }
 
 impl Drop for Test {
+    /// Deletes the folder; after a failure, prints the logs of the processes first.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            for log in std::fs::read_dir(self.data().join("log")).into_iter().flatten().flatten() {
+                let text = std::fs::read(log.path()).unwrap_or_default();
+                eprintln!("--- {}\n{}", log.path().display(), String::from_utf8_lossy(&text));
+            }
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
@@ -175,19 +180,12 @@ fn spawn(command: &mut Command) -> (Child, BufReader<ChildStdout>) {
     (child, stdout)
 }
 
-/// What is printed up to a line that begins with `start`.
+/// Reads output up to a line that begins with `start`. `capstan up` itself gives up on a process
+/// that does not become ready.
 fn read_until(output: &mut BufReader<ChildStdout>, start: &str) -> String {
     let mut shown = String::new();
     while !shown.lines().last().is_some_and(|line| line.starts_with(start)) {
-        assert!(output.read_line(&mut shown).unwrap() > 0, "it ended after: {shown}");
+        assert!(output.read_line(&mut shown).unwrap() > 0, "the output ended after: {shown}");
     }
     shown
-}
-
-fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -121,7 +121,7 @@ impl ApiClient {
         send(self.http.delete(self.url(path)).timeout(CALL_TIMEOUT)).await.map(drop)
     }
 
-    /// Posts a body that is JSON text already. Returns once the answer's headers are here.
+    /// Posts a body that is already JSON text. Returns when the headers of the answer have arrived.
     pub async fn post_text(
         &self,
         path: &str,
@@ -131,7 +131,7 @@ impl ApiClient {
         send(request.body(body).timeout(CALL_TIMEOUT)).await
     }
 
-    /// Gets an answer that the API sends piece by piece, without a time limit.
+    /// Gets a streamed answer, without a time limit.
     pub async fn stream(&self, path: &str, query: &Query<'_>) -> Result<Response, ClientError> {
         send(self.http.get(self.url(path)).query(query)).await
     }

@@ -4,10 +4,8 @@ mod error;
 mod exit;
 mod output;
 mod program;
-mod timeout;
 
 pub use error::CommandError;
 pub use exit::{CommandOutcome, CommandResult, EXIT_CODES};
 pub use output::{note, print, print_json, table};
 pub use program::run_program;
-pub use timeout::timeout;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Arg, Args, Command};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Url};
 
@@ -12,7 +12,8 @@ use crate::api_client::ApiClient;
 use crate::error::ClientError;
 use crate::http;
 
-/// The API's address, the token, and the trusted certificate authorities.
+/// The address of the API, the token, and the trusted certificate authorities. The flags are global:
+/// they may follow any subcommand.
 #[derive(Args)]
 pub struct ConnectionOptions {
     /// Address of the API
@@ -69,10 +70,8 @@ impl ConnectionOptions {
     pub fn client(&self) -> Result<ApiClient, ClientError> {
         let mut headers = HeaderMap::new();
         if let Some(token) = self.token()? {
-            let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
-                let text = "the token is not valid: it has characters that no token has";
-                ClientError::InvalidSetting(text.to_owned())
-            })?;
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+                .map_err(|_| invalid("token", "it has characters that no token has"))?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
@@ -96,6 +95,14 @@ impl ConnectionOptions {
         ];
         variables.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         variables
+    }
+
+    /// The flags without their help, for a subcommand that accepts them but does not call the API.
+    /// They take precedence over the global ones of its parent.
+    #[must_use]
+    pub fn hidden() -> Vec<Arg> {
+        let command = ConnectionOptions::augment_args(Command::new(""));
+        command.get_arguments().map(|flag| flag.clone().hide(true)).collect()
     }
 
     fn token(&self) -> Result<Option<String>, ClientError> {
@@ -128,7 +135,7 @@ fn read(setting: &str, file: Option<&Path>) -> Result<Option<String>, ClientErro
 }
 
 fn invalid(setting: &str, reason: impl fmt::Display) -> ClientError {
-    ClientError::InvalidSetting(format!("{setting} cannot be used: {reason}"))
+    ClientError::InvalidSetting(format!("invalid {setting}: {reason}"))
 }
 
 #[cfg(test)]
@@ -171,7 +178,7 @@ mod tests {
     fn an_unreadable_file_is_reported_with_its_setting() {
         let line = ["x", "--ca=/does/not/exist.pem"];
         let error = Line::parse_from(line).connection.client().unwrap_err().to_string();
-        let expected = "CAPSTAN_CA cannot be used: /does/not/exist.pem: No such file or directory";
+        let expected = "invalid CAPSTAN_CA: /does/not/exist.pem: No such file or directory";
         assert!(error.starts_with(expected), "{error}");
     }
 }

@@ -67,7 +67,7 @@ pub struct Refusal {
     pub code: String,
     /// The API's message.
     pub message: String,
-    /// The field of the request that is wrong, if the API named one.
+    /// The invalid field of the request, if the API named one.
     pub field: Option<String>,
 }
 

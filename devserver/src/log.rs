@@ -1,4 +1,4 @@
-//! Where the output of a process goes: to a file, to the screen, or where ours goes.
+//! Where the output of a process goes: to a file, to the screen, or to our own output.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -60,8 +60,8 @@ async fn copy(name: String, output: impl AsyncRead + Unpin) {
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let mut prefixed = format!("{name:<9} | ").into_bytes();
         prefixed.append(&mut line);
-        // In one write, so that lines of different processes do not mix. A closed screen is no
-        // reason to stop reading: the process would block on a full pipe.
+        // In one write, so that lines of different processes do not mix. Reading
+        // continues if the screen is closed: the process would block on a full pipe.
         let _ = std::io::stdout().lock().write_all(&prefixed);
     }
 }

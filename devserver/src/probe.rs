@@ -1,4 +1,4 @@
-//! The question that a process answers once it is ready, asked on the wire.
+//! Readiness probes: a question over TCP that a process answers once it is ready.
 //!
 //! Asking with `redis-cli` or `rabbitmqctl` would start a process each time; `rabbitmqctl` alone
 //! takes seconds.

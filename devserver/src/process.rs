@@ -82,7 +82,7 @@ impl Process {
         &self.log
     }
 
-    /// Its process id, unless it is not running or its end has been observed.
+    /// Its process id; `None` when it is not running.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.as_ref()?.id()
@@ -115,7 +115,7 @@ impl Process {
         let deadline = Instant::now() + probe.limit();
         loop {
             let ready = probe.is_ready().await;
-            // Asked afterwards: if it has ended, then something else answered.
+            // Checked after the probe: if it has ended, another process answered.
             if let Some(status) = self.try_wait()? {
                 return Err(Error::Ended { process: self.name.clone(), status });
             }

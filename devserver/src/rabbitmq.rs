@@ -18,7 +18,7 @@ pub struct RabbitMq {
     pub url: String,
     /// A program that runs `rabbitmqctl` against this node.
     pub rabbitmqctl: PathBuf,
-    /// The folder of its data. Deleting it while the process is down loses everything it held.
+    /// The folder of its data. Delete it while the process is down to lose all messages.
     pub data: PathBuf,
     /// Its process.
     pub process: Process,
@@ -27,16 +27,13 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
-    /// The Debian package that contains the program.
-    pub(crate) const PACKAGE: &str = "rabbitmq-server";
-
     /// Describes a RabbitMQ; it is not started yet, but its name server is.
     pub async fn new(run: &Run) -> Result<RabbitMq, Error> {
         let home = run.create_folder("rabbitmq")?;
         let (epmd_port, amqp_port) = (free_port()?, free_port()?);
         let client = client_environment(&home, epmd_port);
 
-        // In the foreground, as our child: one that a node starts for itself outlives the node.
+        // In the foreground, as our child: an epmd that a node starts outlives the node.
         let mut command = run.command("epmd");
         command.args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()]);
         let mut epmd =
@@ -57,9 +54,9 @@ impl RabbitMq {
         Ok(RabbitMq { url, rabbitmqctl, data: home.join("data"), process, epmd })
     }
 
-    /// Whether its program is installed.
-    pub(crate) fn is_installed() -> bool {
-        Path::new(PROGRAMS).join("rabbitmq-server").is_file()
+    /// Returns the Debian package to install if its program is missing.
+    pub(crate) fn missing_package() -> Option<&'static str> {
+        (!Path::new(PROGRAMS).join("rabbitmq-server").is_file()).then_some("rabbitmq-server")
     }
 }
 
@@ -71,7 +68,7 @@ fn client_environment(home: &Path, epmd_port: u16) -> Vec<(&'static str, OsStrin
         ("LANG", "C.UTF-8".into()),
         ("ERL_EPMD_PORT", epmd_port.to_string().into()),
         ("ERL_CRASH_DUMP_SECONDS", "0".into()),
-        // Part of where the data lies, and so always the same.
+        // Part of the path of the data, and therefore constant.
         ("RABBITMQ_NODENAME", "capstan@localhost".into()),
         ("RABBITMQ_CONF_ENV_FILE", home.join("none").into()),
     ]
@@ -95,7 +92,7 @@ fn node_environment(home: &Path, distribution_port: u16) -> Vec<(&'static str, O
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
             "-kernel inet_dist_use_interface {127,0,0,1}".into(),
         ),
-        // Makes the script exec the node: our child is then the node, and SIGTERM reaches it.
+        // Makes the script exec the node, so that our child is the node and SIGTERM reaches it.
         ("RUNNING_UNDER_SYSTEMD", "true".into()),
     ]
 }

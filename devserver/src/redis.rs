@@ -1,7 +1,5 @@
 //! A private Redis, as durable as Capstan asks for in production.
 
-use std::path::Path;
-
 use crate::{Error, Probe, Process, Run, free_port};
 
 /// A Redis on a free port of 127.0.0.1 with its data in the folder of a run.
@@ -14,21 +12,20 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The name of its program.
-    pub(crate) const PROGRAM: &str = "redis-server";
-    /// The Debian package that contains the program.
-    pub(crate) const PACKAGE: &str = "redis-server";
+    /// The name of its program, and of the Debian package that contains it.
+    const PROGRAM: &str = "redis-server";
 
     /// Describes a Redis; it is not started yet.
     pub fn new(run: &Run) -> Result<Redis, Error> {
         let folder = run.create_folder("redis")?;
         let port = free_port()?;
-        let mut command = run.command(Self::PROGRAM);
+        let mut command = run.command(Redis::PROGRAM);
         command.current_dir(folder).args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
         // An accepted job is on disk before the answer, and nothing is ever evicted.
         command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
         command.args(["--maxmemory-policy", "noeviction"]);
-        // Keeps a job's record in the compact form also when it has a value longer than 64 bytes.
+        // Keeps the record of a job in the compact form even if one of its values is longer than
+        // 64 bytes.
         command.args(["--hash-max-listpack-value", "1024"]);
         // Redis would write its title over its environment, which holds the mark of the run.
         command.args(["--set-proc-title", "no"]);
@@ -37,14 +34,10 @@ impl Redis {
         Ok(Redis { url: format!("redis://127.0.0.1:{port}/0"), process })
     }
 
-    /// Whether its program is installed.
-    pub(crate) fn is_installed() -> bool {
-        is_in_path(Self::PROGRAM)
+    /// Returns the Debian package to install if its program is missing.
+    pub(crate) fn missing_package() -> Option<&'static str> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&path).any(|dir| dir.join(Redis::PROGRAM).is_file());
+        (!found).then_some(Redis::PROGRAM)
     }
-}
-
-fn is_in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .any(|folder: std::path::PathBuf| Path::is_file(&folder.join(program)))
 }

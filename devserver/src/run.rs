@@ -36,7 +36,7 @@ impl Run {
     pub fn open(folder: &Path) -> Result<Run, Error> {
         let creating = |error| Error::io(format!("create {}", folder.display()))(error);
         std::fs::create_dir_all(folder).map_err(creating)?;
-        // The mark of its processes must be the same, from wherever it is opened.
+        // The mark of its processes must not depend on the working directory.
         let folder = folder.canonicalize().map_err(creating)?;
         let path = folder.join("lock");
         let lock = File::options().append(true).create(true).open(&path).map_err(creating)?;
@@ -53,7 +53,7 @@ impl Run {
         let creating = |error| Error::io(format!("create {}", folder.display()))(error);
         DirBuilder::new().mode(0o700).create(&folder).map_err(creating)?;
         let folder = folder.canonicalize().map_err(creating)?;
-        // Locked before it has its name: a lock that can be taken means that its owner is dead.
+        // Locked before it gets its name: a sweep takes a lock that is free for abandoned.
         let unnamed = folder.join("new-lock");
         let lock = File::create(&unnamed).map_err(creating)?;
         lock.lock().map_err(creating)?;
@@ -70,7 +70,7 @@ impl Run {
             let named = folder.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX);
             let is_folder = folder.file_type().is_ok_and(|kind| kind.is_dir());
             if named && is_folder && is_abandoned(&folder.path()) {
-                // Fails for the folder of another user, which is no concern of ours.
+                // Fails for the folder of another user.
                 let _ = std::fs::remove_dir_all(folder.path());
             }
         }
@@ -124,8 +124,8 @@ impl Drop for Run {
     }
 }
 
-/// Whether a folder has a lock that no process holds. Without a lock file it is not known to be
-/// ours: it may be a folder of a container, whose processes we can see.
+/// Whether a folder has a lock that no process holds. A folder without a lock file may be that of a
+/// container whose processes we can see.
 fn is_abandoned(folder: &Path) -> bool {
     File::open(folder.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok())
 }

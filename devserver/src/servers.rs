@@ -1,6 +1,5 @@
 //! The private Redis and RabbitMQ of a run, together.
 
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::process::first_to_end;
@@ -9,21 +8,17 @@ use crate::{Error, Process, RabbitMq, Redis, Run};
 /// A private Redis and RabbitMQ.
 #[derive(Debug)]
 pub struct Servers {
-    /// The store.
+    /// The private Redis.
     pub redis: Redis,
-    /// The broker.
+    /// The private RabbitMQ.
     pub rabbitmq: RabbitMq,
 }
 
 impl Servers {
     /// Describes both; they are not started yet. Fails if one is not installed.
     pub async fn new(run: &Run) -> Result<Servers, Error> {
-        let installed = [
-            (Redis::is_installed(), Redis::PACKAGE),
-            (RabbitMq::is_installed(), RabbitMq::PACKAGE),
-        ];
-        let missing = installed.iter().filter(|(installed, _)| !installed);
-        let packages: Vec<_> = missing.map(|(_, package)| *package).collect();
+        let missing = [Redis::missing_package(), RabbitMq::missing_package()];
+        let packages: Vec<_> = missing.into_iter().flatten().collect();
         if !packages.is_empty() {
             return Err(Error::NotInstalled { packages });
         }
@@ -39,10 +34,13 @@ impl Servers {
         rabbitmq.ready().await
     }
 
-    /// Waits until one of them ends; returns the error that says so.
+    /// Waits until one of them ends, and returns that as an error.
     pub async fn watch(&mut self) -> Error {
         match first_to_end(self.processes_mut()).await {
-            Ok((index, status)) => self.ended(index, status),
+            Ok((index, status)) => {
+                let process = self.processes().nth(index).map(Process::name).unwrap_or_default();
+                Error::Ended { process: process.to_owned(), status }
+            }
             Err(error) => error,
         }
     }
@@ -63,10 +61,5 @@ impl Servers {
     fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {
         let rabbitmq = &mut self.rabbitmq;
         [&mut self.redis.process, &mut rabbitmq.process, &mut rabbitmq.epmd].into_iter()
-    }
-
-    fn ended(&self, index: usize, status: ExitStatus) -> Error {
-        let process = self.processes().nth(index).map(Process::name).unwrap_or_default().to_owned();
-        Error::Ended { process, status }
     }
 }

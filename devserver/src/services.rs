@@ -15,11 +15,11 @@ use crate::{Error, Log, Probe, Process, Run, free_port};
 pub struct Settings {
     /// The folder of the programs `capstan-scheduler`, `capstan-worker` and `capstan-api`.
     pub programs: PathBuf,
-    /// Where the store is.
+    /// The URL of Redis.
     pub redis_url: String,
-    /// Where the broker is.
+    /// The URL of RabbitMQ.
     pub amqp_url: String,
-    /// Where the API listens.
+    /// The address on which the API listens.
     pub listen: SocketAddr,
     /// How many workers to start.
     pub workers: u16,
@@ -67,7 +67,7 @@ impl Services {
         &self.url
     }
 
-    /// Starts all and waits until each says that it is ready.
+    /// Starts all of them and waits until each is ready.
     pub async fn start(&mut self) -> Result<(), Error> {
         for process in &mut self.processes {
             process.spawn()?;
@@ -78,8 +78,8 @@ impl Services {
         Ok(())
     }
 
-    /// Restarts each service that is killed, as Compose and systemd would. Returns when one ends
-    /// by itself, with the error that says so.
+    /// Restarts each service that is killed, as Compose and systemd would. Waits until one ends by
+    /// itself, and returns that as an error.
     pub async fn watch(&mut self) -> Error {
         loop {
             let (index, status) = match first_to_end(self.processes.iter_mut()).await {
@@ -96,7 +96,7 @@ impl Services {
         }
     }
 
-    /// Asks all to stop, and kills what has not ended within `grace`.
+    /// Asks all of them to stop, and kills those that have not ended within `grace`.
     pub async fn stop(&mut self, grace: Duration) -> Result<(), Error> {
         let stops = self.processes.iter_mut().map(|process| process.stop(grace));
         join_all(stops).await.into_iter().try_for_each(|stopped| stopped.map(drop))
@@ -108,7 +108,7 @@ impl Services {
     }
 }
 
-/// What a client on this machine connects to.
+/// The URL for clients on this machine.
 fn url_of(listen: SocketAddr) -> String {
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-/// Selects a page of `LIMIT` rows unless told otherwise.
+/// Selects a page; of `LIMIT` rows by default.
 #[derive(Debug, Args)]
 pub(crate) struct Paging<const LIMIT: u32> {
     /// Offset of the first row

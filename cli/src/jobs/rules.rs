@@ -7,11 +7,13 @@ use client::HeaderValue;
 use domain::job::{Backoff, GoDuration, Timestamp};
 use serde::Serialize;
 
+use crate::flags::backoff;
+
 /// Serialized as fields of the request body, without those that need a calculation.
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Rules {
-    /// Create no job while another with this key has not finished; print that one instead
+    /// Create no job while another one with this key is unfinished; print its ID instead
     #[arg(long, value_name = "KEY")]
     unique_key: Option<String>,
 
@@ -24,7 +26,7 @@ pub(super) struct Rules {
     #[arg(long, value_name = "TIME", conflicts_with = "expires_in")]
     expires_at: Option<Timestamp>,
 
-    /// The same, as the time since the job was due, for example 10m
+    /// Time after which the job fails if it has not started, from when it is due, for example 10m
     #[arg(long, value_name = "DURATION")]
     #[serde(skip)]
     expires_in: Option<GoDuration>,
@@ -50,7 +52,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// The time that `--expires-in` gives a job that is due at `due`, or now.
+    /// The time that `--expires-in` gives a job that is due at `due`; without `due`, it is due now.
     pub(super) fn expiry(&self, due: Option<Timestamp>) -> Option<Timestamp> {
         let span_ms = self.expires_in.as_ref()?.duration()?.as_millis();
         let due_ms = due.map_or_else(|| Utc::now().timestamp_millis(), Timestamp::ms);
@@ -59,8 +61,6 @@ impl Rules {
 
     /// The delays before retries, if one of them is given.
     pub(super) fn backoff(&self) -> Option<Backoff> {
-        let (base, max) = (self.backoff_base.clone(), self.backoff_max.clone());
-        let given = base.is_some() || max.is_some();
-        given.then(|| Backoff { base: base.unwrap_or_default(), max: max.unwrap_or_default() })
+        backoff(self.backoff_base.as_ref(), self.backoff_max.as_ref())
     }
 }

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
-use client::command::{
-    CommandError, CommandOutcome, CommandResult, note, print, print_json, timeout,
-};
+use client::command::{CommandError, CommandOutcome, CommandResult, note, print, print_json};
 use client::wire::Job;
 use client::{ApiClient, ClientError, FinishedJob, wait_for_jobs};
 use domain::job::{ActionName, JobId, Timestamp};
+use domain::settings::duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -33,7 +32,7 @@ pub(crate) struct SubmitArguments {
     wait: bool,
 
     /// Time limit of --wait, for example 60s [default: none]
-    #[arg(long, requires = "wait", value_name = "DURATION", value_parser = timeout)]
+    #[arg(long, requires = "wait", value_name = "DURATION", value_parser = duration)]
     #[serde(skip)]
     timeout: Option<Duration>,
 
@@ -82,7 +81,7 @@ pub(super) async fn run(api: &ApiClient, arguments: &SubmitArguments) -> Command
     let (document, is_new) = api.submit(&arguments.body()?, key).await?;
     let id = id_of(&document)?;
     if !is_new {
-        note("no job was created: this one has the same unique key and has not finished");
+        note("no job was created: this unfinished one has the same unique key");
     }
     if !arguments.json {
         print(id)?;

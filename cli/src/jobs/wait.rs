@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use clap::Args;
-use client::command::{CommandOutcome, CommandResult, print, timeout};
+use client::command::{CommandOutcome, CommandResult, print};
 use client::{ApiClient, FinishedJob, wait_for_jobs};
 use domain::job::JobId;
+use domain::settings::duration;
 
 /// The arguments of `jobs wait`.
 #[derive(Debug, Args)]
@@ -15,7 +16,7 @@ pub(crate) struct WaitArguments {
     ids: Vec<JobId>,
 
     /// Time limit, for example 60s [default: none]
-    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
 }
 

@@ -6,12 +6,12 @@ use anyhow::Context;
 use clap::Args;
 use client::command::CommandError;
 use domain::event::EventKind;
-use domain::job::{ActionName, Backoff, GoDuration, JobId, Status};
+use domain::job::{ActionName, GoDuration, JobId, Status};
 use domain::subscription::{SubscriptionName, WebhookUrl};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::flags::body;
+use crate::flags::{backoff, body};
 
 /// The arguments of `subscriptions set`, and the fields of the request.
 #[derive(Debug, Args, Serialize)]
@@ -82,9 +82,7 @@ impl SetArguments {
             let secret = secret.with_context(|| format!("cannot read {}", path.display()))?;
             fields.insert("secret".to_owned(), json!(secret.trim()));
         }
-        let (base, max) = (self.backoff.clone(), self.backoff_max.clone());
-        if base.is_some() || max.is_some() {
-            let backoff = Backoff { base: base.unwrap_or_default(), max: max.unwrap_or_default() };
+        if let Some(backoff) = backoff(self.backoff.as_ref(), self.backoff_max.as_ref()) {
             fields.insert("backoff".to_owned(), json!(backoff));
         }
         Ok(fields)

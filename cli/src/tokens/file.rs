@@ -12,7 +12,8 @@ use domain::access_tokens::{
     AccessToken, AccessTokenEntry, AccessTokens, Owner, Role, is_blank_or_comment,
 };
 
-const PRIVATE: u32 = 0o600;
+/// The mode of a file that only its owner may read.
+pub(crate) const PRIVATE: u32 = 0o600;
 
 /// Reads the tokens in a file.
 pub(super) fn read(path: &Path) -> Result<AccessTokens, CommandError> {
@@ -106,7 +107,7 @@ fn change<T>(
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = directory.join(name);
-    // A leftover of an interrupted change.
+    // An interrupted change may have left one.
     let _ = std::fs::remove_file(&new);
     create(&new, &after, mode)?;
     let renamed = std::fs::rename(&new, path).and_then(|()| lock.sync_all());

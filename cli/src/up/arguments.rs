@@ -19,15 +19,15 @@ COMMAND finds the API in CAPSTAN_API, Redis and RabbitMQ in CAPSTAN_REDIS_URL an
 and capstan in its PATH. `capstan up` then exits with the exit code of COMMAND. Every other
 CAPSTAN_ variable is passed on to the services.";
 
-/// Arguments of `up`.
+/// The arguments of `up`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct UpArguments {
-    /// Keep jobs in this folder; without it, they are deleted at the end
+    /// Keep jobs in this directory [default: a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
 
-    /// Address of the API; port 0 stands for any free port
+    /// Address of the API; port 0 means any free port
     #[arg(
         long,
         env = "CAPSTAN_LISTEN",
@@ -42,7 +42,7 @@ pub(crate) struct UpArguments {
     pub(super) workers: u16,
 
     /// Capacity of each worker, for example scan=1,cpu=4
-    #[arg(long, env = "CAPSTAN_CAPACITY", hide_env_values = true, value_name = "TYPE=UNITS,…")]
+    #[arg(long, env = "CAPSTAN_CAPACITY", hide_env_values = true, value_name = "TYPE=UNITS,...")]
     pub(super) capacity: Option<String>,
 
     /// Actions of the workers besides the built-in ones
@@ -61,7 +61,7 @@ pub(crate) struct UpArguments {
     #[arg(long, env = "CAPSTAN_AMQP_URL", hide_env_values = true, value_name = "URL")]
     amqp: Option<String>,
 
-    /// Time that running jobs have to finish at the end
+    /// Time that running jobs have to finish when the workers stop
     #[arg(
         long,
         env = "CAPSTAN_SHUTDOWN_GRACE",
@@ -75,7 +75,7 @@ pub(crate) struct UpArguments {
     #[arg(long)]
     pub(super) servers_only: bool,
 
-    /// Stay after COMMAND has ended, until Ctrl-C
+    /// Keep running after COMMAND has ended, until Ctrl-C
     #[arg(long, requires = "command")]
     pub(super) stay: bool,
 
@@ -85,7 +85,7 @@ pub(crate) struct UpArguments {
 }
 
 impl UpArguments {
-    /// The given Redis and RabbitMQ; `None` if private ones are to be started.
+    /// Returns the URLs of the given Redis and RabbitMQ; `None` if private ones are to be started.
     pub(super) fn existing_servers(&self) -> Result<Option<(String, String)>, CommandError> {
         let given = |url: &Option<String>| url.clone().filter(|url| !url.is_empty());
         match (given(&self.redis), given(&self.amqp)) {
@@ -99,7 +99,7 @@ impl UpArguments {
         }
     }
 
-    /// The address for the API, with a port on which nothing listens yet.
+    /// Returns the address for the API, with a port on which nothing listens yet.
     pub(super) fn free_address(&self) -> anyhow::Result<SocketAddr> {
         let mut address = self.listen;
         if address.port() == 0 {

@@ -17,10 +17,11 @@ use super::arguments::UpArguments;
 const SERVICES_GRACE: Duration = Duration::from_secs(15);
 /// How long Redis and RabbitMQ may take to stop when their data is kept.
 const SERVERS_GRACE: Duration = Duration::from_secs(30);
-/// How much of a log is shown after a failure.
+/// How many lines of a log are shown after a failure.
 const LOG_LINES: usize = 20;
 
-/// Every process of a development server. Dropping it kills what still runs, in this order.
+/// Every process of a development server. Dropping it kills what still runs, in the order of the
+/// fields.
 pub(super) struct Stack<'a> {
     command: Option<Process>,
     services: Option<Services>,
@@ -53,7 +54,8 @@ impl<'a> Stack<'a> {
         Ok(Stack { command, services, servers, run, arguments, programs, redis_url, amqp_url })
     }
 
-    /// Starts everything. Returns the exit code of the command, or stays until something fails.
+    /// Starts everything. Returns the exit code of the command; without one, waits until something
+    /// fails.
     pub(super) async fn serve(&mut self) -> anyhow::Result<u8> {
         // First, because the servers take seconds to start.
         let listen = (!self.arguments.servers_only).then(|| self.arguments.free_address());
@@ -103,7 +105,7 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Prints the end of the log of the process that failed; of all services if it is not known.
+    /// Prints the end of the log of the process that failed; if it is unknown, of every service.
     pub(super) fn print_logs(&self, error: Option<&anyhow::Error>) {
         let failed = error.map(|error| error.downcast_ref().and_then(Error::process));
         let services = self.services.iter().flat_map(Services::processes);
@@ -160,7 +162,7 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// The variables by which a command finds what runs.
+    /// The environment variables that say where everything is.
     fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = Vec::new();
         if let Some(services) = &self.services {
@@ -176,7 +178,7 @@ impl<'a> Stack<'a> {
         variables
     }
 
-    /// Where everything is, and three things to try.
+    /// Says where everything is, and three things to try.
     fn overview(&self) -> String {
         let Some(services) = &self.services else {
             let variables = self.variables();

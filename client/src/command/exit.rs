@@ -21,11 +21,11 @@ pub type CommandResult = Result<CommandOutcome, CommandError>;
 /// The result of a command that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandOutcome {
-    /// It found what it should.
+    /// The command did what it should, and every job and check succeeded.
     Success,
-    /// It did not: a job did not succeed, or a check failed.
+    /// A job did not succeed, or a check failed.
     Failure,
-    /// A command that it ran exited with this code.
+    /// Another program, which the command ran, exited with this code.
     Exited(u8),
 }
 

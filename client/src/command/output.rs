@@ -1,4 +1,4 @@
-//! Output: results go to standard output, remarks to standard error.
+//! Output: results go to standard output, notes to standard error.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ pub fn print_json(document: &impl Serialize) -> Result<(), CommandError> {
     print(serde_json::to_string_pretty(document).map_err(anyhow::Error::from)?)
 }
 
-/// Prints a remark. Ignores errors: the result does not depend on it.
+/// Prints a note. Ignores errors: the result does not depend on it.
 pub fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
@@ -44,11 +44,11 @@ mod tests {
         let rows = [["1", "done", ""], ["1000", "error", "cpu=2"]];
         let rows = rows.map(|row| row.map(str::to_owned).to_vec());
         expect![[r#"
-            ID    STATUS  NEEDS
+            ID    STATUS  CAPACITY
             1     done
             1000  error   cpu=2
         "#]]
-        .assert_eq(&(table(&["ID", "STATUS", "NEEDS"], rows) + "\n"));
+        .assert_eq(&(table(&["ID", "STATUS", "CAPACITY"], rows) + "\n"));
         assert_eq!(table(&["ID", "STATUS"], []), "ID  STATUS");
     }
 }

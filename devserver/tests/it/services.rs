@@ -1,4 +1,4 @@
-//! The services, played by a small program that answers `/readyz`.
+//! The services, played by a small program.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,22 +10,8 @@ use nix::unistd::Pid;
 
 use crate::Folder;
 
-/// Writes down its name and its settings, and answers every request with 200 until SIGTERM.
-const FAKE: &str = r#"#!/usr/bin/env python3
-import http.server, os, signal, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-    def log_message(self, *arguments): pass
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-names = ["CAPSTAN_NAME", "CAPSTAN_LISTEN", "CAPSTAN_REDIS_URL", "CAPSTAN_EXTRA"]
-print("started", *(os.environ.get(name, "-") for name in names), flush=True)
-port = int(os.environ["CAPSTAN_ADMIN_LISTEN"].split(":")[1])
-http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
-"#;
+const POLL_PERIOD: Duration = Duration::from_millis(10);
+const SERVICE: &str = include_str!("../service.py");
 
 #[tokio::test]
 async fn services_start_with_their_settings_and_come_back_when_they_are_killed() {
@@ -43,9 +29,14 @@ async fn services_start_with_their_settings_and_come_back_when_they_are_killed()
     assert_eq!(api.log().tail(9), ["started - 127.0.0.1:1 redis://redis value"]);
 
     kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap();
+    let restarted = async {
+        while log.tail(9).len() < 2 {
+            tokio::time::sleep(POLL_PERIOD).await;
+        }
+    };
     tokio::select! {
         error = services.watch() => panic!("{error}"),
-        () = async { while log.tail(9).len() < 2 { tokio::task::yield_now().await; } } => {}
+        () = restarted => {}
     }
     assert_ne!(services.processes().nth(2).unwrap().id(), Some(pid));
     services.stop(Duration::from_secs(10)).await.unwrap();
@@ -80,7 +71,7 @@ fn fake_programs(test: &str) -> Folder {
     let folder = Folder::new(test);
     for name in ["capstan-scheduler", "capstan-worker", "capstan-api"] {
         let path = folder.path().join(name);
-        std::fs::write(&path, FAKE).unwrap();
+        std::fs::write(&path, SERVICE).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     folder

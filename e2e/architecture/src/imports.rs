@@ -15,7 +15,7 @@ pub struct Import {
     pub from: PathBuf,
     /// The file that is imported.
     pub to: PathBuf,
-    /// One of the paths that say so.
+    /// One of the paths in the code that import it.
     pub path: String,
 }
 

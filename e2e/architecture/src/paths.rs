@@ -104,11 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn fields_methods_lifetimes_and_declarations_are_no_paths() {
+    fn fields_methods_lifetimes_and_declarations_are_not_paths() {
         check("x.run()", &["x"]);
         check("fn run", &["fn"]);
         check("pub(super) struct A(pub(in crate::job) B);", &["pub", "struct", "pub", "B"]);
-        check("Place { run: 1 }", &["Place"]);
+        check("Point { run: 1 }", &["Point"]);
         check("&'run str", &["str"]);
     }
 }

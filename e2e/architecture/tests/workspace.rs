@@ -1,58 +1,14 @@
-//! The architecture of this workspace: no cycle of imports between files, and every crate
-//! depends only on crates of lower layers.
+//! The architecture of this workspace: no cycle of imports between files, and every crate depends
+//! only on the crates that the table of layers in ARCHITECTURE.md allows.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use architecture::{Import, Modules, cycles, imports};
 use serde_json::Value;
-
-/// What each crate may depend on, of this workspace; from the bottom up.
-const LAYERS: [(&str, &[&str]); 15] = [
-    ("capstan-domain", &[]),
-    ("capstan-store", &["capstan-domain"]),
-    ("capstan-broker", &["capstan-domain"]),
-    ("capstan-service", &["capstan-domain", "capstan-store", "capstan-broker"]),
-    ("capstan-scheduler", &SERVICE),
-    ("capstan-worker", &SERVICE),
-    ("capstan-api", &SERVICE),
-    ("capstan-client", &["capstan-domain"]),
-    ("capstan-devserver", &[]),
-    ("capstan-cli", &["capstan-domain", "capstan-client", "capstan-devserver"]),
-    ("capstan-tools", &["capstan-domain", "capstan-client", "capstan-store", "capstan-broker"]),
-    ("capstan-example-primes", &["capstan-worker"]),
-    (
-        "capstan-testkit",
-        &[
-            "capstan-domain",
-            "capstan-store",
-            "capstan-broker",
-            "capstan-service",
-            "capstan-devserver",
-        ],
-    ),
-    ("capstan-architecture", &[]),
-    (
-        "capstan-e2e",
-        &[
-            "capstan-domain",
-            "capstan-store",
-            "capstan-broker",
-            "capstan-service",
-            "capstan-scheduler",
-            "capstan-worker",
-            "capstan-client",
-            "capstan-devserver",
-            "capstan-testkit",
-        ],
-    ),
-];
-
-/// What a service may depend on.
-const SERVICE: [&str; 4] = ["capstan-domain", "capstan-store", "capstan-broker", "capstan-service"];
 
 /// Libraries that one crate hides from the others.
 const HIDDEN: [(&str, &str); 2] = [("redis", "capstan-store"), ("lapin", "capstan-broker")];
@@ -76,16 +32,28 @@ fn no_file_imports_itself_through_others() {
 }
 
 #[test]
-fn crates_depend_only_on_lower_layers() {
-    let layers = BTreeMap::from(LAYERS);
-    for package in packages() {
-        let allowed = layers.get(&*package.name).unwrap_or_else(|| {
-            panic!("say in {} what {} may depend on", file!(), package.name);
-        });
-        let above = package.dependencies.iter().filter(|name| name.starts_with("capstan-"));
-        let above: Vec<_> = above.filter(|name| !allowed.contains(&name.as_str())).collect();
-        assert!(above.is_empty(), "{} must not depend on {above:?}", package.name);
+fn crates_depend_on_what_the_table_of_layers_says_and_only_on_rows_above() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let rows: Vec<Row<'_>> = text.lines().filter_map(row).collect();
+    let packages = packages();
+    let mut problems = Vec::new();
+    for package in &packages {
+        let folder = &package.folder;
+        let Some(index) = rows.iter().position(|row| row.folder == folder) else {
+            problems.push(format!("{folder} has no row"));
+            continue;
+        };
+        let own = packages.iter().filter(|other| package.dependencies.contains(&other.name));
+        let real: BTreeSet<&str> = own.map(|other| other.library.as_str()).collect();
+        if real != rows[index].imports {
+            problems.push(format!("{folder} imports {real:?}, not {:?}", rows[index].imports));
+        }
+        let above: BTreeSet<&str> = rows[..index].iter().map(|row| row.library).collect();
+        for library in real.difference(&above) {
+            problems.push(format!("{folder} imports {library}, which is not above it"));
+        }
     }
+    assert!(problems.is_empty(), "the layers in ARCHITECTURE.md:\n{}", problems.join("\n"));
 }
 
 #[test]
@@ -110,9 +78,34 @@ fn the_command_line_links_no_server_broker_or_store() {
     }
 }
 
+/// A row of the table of layers: the folder of a crate, its library, and those that it imports.
+struct Row<'a> {
+    folder: &'a str,
+    library: &'a str,
+    imports: BTreeSet<&'a str>,
+}
+
+/// Reads a row of the table with these four columns; `None` for any other line.
+fn row(line: &str) -> Option<Row<'_>> {
+    let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').collect();
+    let [folder, library, _, imports] = cells[..] else { return None };
+    let folder = code_span(folder).filter(|folder| folder.ends_with('/'))?;
+    let library = code_span(library).unwrap_or_default();
+    Some(Row { folder, library, imports: imports.split(',').filter_map(code_span).collect() })
+}
+
+/// The content of the code span that a cell consists of.
+fn code_span(cell: &str) -> Option<&str> {
+    cell.trim().strip_prefix('`')?.strip_suffix('`')
+}
+
 /// A crate of this workspace.
 struct Package {
     name: String,
+    /// Its path in the workspace, with a slash at the end.
+    folder: String,
+    /// The name of its library; empty if it has only programs.
+    library: String,
     /// The root files of its library and its programs.
     roots: Vec<PathBuf>,
     dependencies: BTreeSet<String>,
@@ -133,11 +126,16 @@ fn package(metadata: &Value) -> Package {
         let wanted = all.filter(|one| is_wanted(one["kind"].as_str().unwrap_or_default()));
         wanted.map(|one| text(one, "name")).collect()
     };
-    let roots = list(metadata, "targets").filter(|target| {
-        list(target, "kind").any(|kind| ["lib", "bin"].contains(&kind.as_str().unwrap()))
-    });
+    let is = |target: &Value, wanted: &str| list(target, "kind").any(|kind| kind == wanted);
+    let targets = || list(metadata, "targets");
+    let library = targets().find(|target| is(target, "lib"));
+    let roots = targets().filter(|target| is(target, "lib") || is(target, "bin"));
+    let manifest = PathBuf::from(text(metadata, "manifest_path"));
+    let folder = manifest.parent().unwrap().strip_prefix(root()).unwrap();
     Package {
         name: text(metadata, "name"),
+        folder: format!("{}/", folder.display()),
+        library: library.map(|target| text(target, "name")).unwrap_or_default(),
         roots: roots.map(|target| text(target, "src_path").into()).collect(),
         dependencies: dependencies(|kind| kind != "dev"),
         test_dependencies: dependencies(|kind| kind == "dev"),

@@ -5,7 +5,6 @@
 //! strings: see `docs/block.rs`.
 
 mod block;
-mod layers;
 mod markdown;
 mod page;
 mod script;
@@ -169,12 +168,6 @@ fn every_metric_and_exception_on_the_page_about_operations_exists() {
     let page = Document::new("docs/operations.md", read("docs/operations.md"));
     assert_eq!(words::unknown_metrics(&page), Vec::<String>::new());
     assert_eq!(words::unknown_exceptions(&page), Vec::<String>::new());
-}
-
-#[test]
-fn the_architecture_shows_what_each_crate_imports() {
-    let differences = layers::differences(&read("ARCHITECTURE.md"));
-    assert!(differences.is_empty(), "ARCHITECTURE.md:\n{}", differences.join("\n"));
 }
 
 #[test]

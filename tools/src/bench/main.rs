@@ -1,6 +1,6 @@
 //! `capstan-bench`, which `capstan bench` runs: measures a fleet with jobs that do nothing, and
 //! with the addresses of Redis and RabbitMQ also those two alone, as a lower bound. It reports
-//! numbers and judges none.
+//! numbers and judges none of them.
 //!
 //! From the bottom up: [`numbers`] and [`services`] ← the measurements ← [`report`] ← this file.
 
@@ -106,7 +106,7 @@ async fn run(arguments: Arguments) -> CommandResult {
         None => {
             let api = arguments.connection.client()?;
             measure_fleet(&api, &arguments, store.as_ref(), &mut report).await?;
-            RawArguments::default().offers
+            raw::DEFAULT_OFFERS
         }
     };
     let raw = raw::measure(broker.as_ref(), store.as_ref(), offers).await;

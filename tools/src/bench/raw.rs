@@ -1,5 +1,5 @@
 //! RabbitMQ alone, with Capstan's publisher and consumer but without jobs, scripts and workers; and
-//! round trips to Redis alone. Uses a namespace of its own and deletes its queue at the end.
+//! round trips to Redis alone. Uses a separate namespace and deletes its queue at the end.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,9 @@ use store::Store;
 use crate::numbers::per_second;
 use crate::services::unavailable;
 
+/// The number of offers unless one is given.
+pub(crate) const DEFAULT_OFFERS: u64 = 20_000;
+
 const BATCH: usize = 64;
 const PREFETCH: u16 = 1000;
 const CLASS: &str = "benchraw=1";
@@ -33,16 +36,10 @@ pub(crate) struct RawArguments {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 20_000,
+        default_value_t = DEFAULT_OFFERS,
         value_parser = clap::value_parser!(u64).range(10..)
     )]
     pub(crate) offers: u64,
-}
-
-impl Default for RawArguments {
-    fn default() -> Self {
-        RawArguments { offers: 20_000 }
-    }
 }
 
 /// The measurements; `None` for those that were not made.

@@ -1,4 +1,4 @@
-//! The fleet as the API shows it, with one deadline for every wait.
+//! The fleet behind the API, with one deadline for every wait.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use client::{ApiClient, ClientError, wait_for_jobs};
 use domain::job::JobId;
 use serde_json::Value;
 
-/// Pause between two looks at something that is waited for.
+/// Pause between two polls.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The fleet that the demo runs on.

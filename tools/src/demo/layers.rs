@@ -1,5 +1,5 @@
-//! What the scans found in each layer, compared with what `sha256sum` says of the blobs and
-//! `dpkg-query` of the packages. Both run as jobs, because the blobs are on the workers' disk.
+//! What the scans found in each layer, compared with the output of `sha256sum` for the blobs and of
+//! `dpkg-query` for the packages. Both run as jobs, because the blobs are on the workers' disk.
 
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ const TITLE: &str = "Findings in each layer, compared with sha256sum and dpkg-qu
 const VULNERABLE: [(&str, &str); 2] =
     [("hostname", "EXAMPLE-2026-0001"), ("ncurses-base", "EXAMPLE-2026-0003")];
 
-/// What other programs say of a layer.
+/// What other programs report about a layer.
 struct Reference {
     digest: String,
     package: String,

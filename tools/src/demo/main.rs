@@ -21,9 +21,10 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use client::command::{
-    CommandError, CommandOutcome, CommandResult, EXIT_CODES, print, run_program, timeout,
+    CommandError, CommandOutcome, CommandResult, EXIT_CODES, print, run_program,
 };
 use client::{ClientError, ConnectionOptions};
+use domain::settings::duration;
 
 use fleet::Fleet;
 use section::Section;
@@ -41,7 +42,7 @@ struct Arguments {
     connection: ConnectionOptions,
 
     /// Time limit of the whole demo
-    #[arg(long, value_name = "DURATION", default_value = "180s", value_parser = timeout)]
+    #[arg(long, value_name = "DURATION", default_value = "180s", value_parser = duration)]
     timeout: Duration,
 }
 
@@ -79,7 +80,7 @@ async fn run(arguments: Arguments) -> CommandResult {
     if problems.is_empty() {
         print(format!("demo passed: {jobs} jobs in {:.1} s", start.elapsed().as_secs_f64()))?;
     } else {
-        print(format!("demo failed, problems: {}", problems.len()))?;
+        print(format!("demo failed; problems: {}", problems.len()))?;
         for problem in &problems {
             print(format!("  - {problem}"))?;
         }

@@ -1,4 +1,4 @@
-//! DTR's own example. Of three jobs on a worker with `scan=1,scanCheck=1`, jobs 0 and 2 run at the
+//! The example in DTR's documentation. Of three jobs on a worker with `scan=1,scanCheck=1`, jobs 0 and 2 run at the
 //! same time, and job 1 waits unclaimed until job 0 has finished. The other workers are drained
 //! meanwhile.
 
@@ -61,7 +61,7 @@ async fn submit(fleet: &Fleet) -> Result<Vec<JobId>, ClientError> {
     Ok(ids)
 }
 
-/// Checks by the jobs' own times: a job starts when a worker claims it.
+/// Checks the times that the jobs report: a job starts when a worker claims it.
 fn check_jobs(section: &mut Section, jobs: &[Job], scanner: &str) {
     for (number, job) in jobs.iter().enumerate() {
         section.check(job.status == Status::Done, || {

@@ -8,8 +8,7 @@ use serde_json::json;
 
 use crate::fleet::{Fleet, POLL_INTERVAL};
 
-/// A worker that was killed in an earlier run counts as live until its lease ends; one that died is
-/// restarted meanwhile.
+/// Time for the lease of a worker killed in an earlier run to end, and for its restart.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The capacity type that only one worker offers at a time, to run a job on that worker.
