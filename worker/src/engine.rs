@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Shutdown;
-use heartbeat::HeartbeatLoop;
 use session::{DesiredState, Session, SessionEnd};
 
 pub(crate) use session::Resources;
@@ -50,18 +49,16 @@ async fn run_session(
     shutdown: &Shutdown,
 ) -> anyhow::Result<SessionEnd> {
     let session = Session::new(Arc::clone(resources), Arc::clone(desired));
-    let id = session.id.clone();
-    let heartbeat = HeartbeatLoop::new(session.clone());
-    if !heartbeat.register(&shutdown.requested).await {
+    let id = &session.id;
+    if !heartbeat::register(&session, &shutdown.requested).await {
         return Ok(SessionEnd::Shutdown);
     }
     let capacity = resources.capacity.to_string();
     tracing::info!(worker.id = %id, capacity, "worker started");
     let stop_heartbeat = CancellationToken::new();
-    let free = heartbeat.free_capacity();
-    let renewing = heartbeat.run(stop_heartbeat.clone());
+    let renewing = heartbeat::run(&session, &stop_heartbeat);
     let working = async {
-        let end = intake::run(session, free, shutdown.clone()).await;
+        let end = intake::run(session.clone(), shutdown.clone()).await;
         stop_heartbeat.cancel();
         end
     };
@@ -69,7 +66,7 @@ async fn run_session(
     if end == SessionEnd::LeaseLost {
         return Ok(SessionEnd::LeaseLost);
     }
-    match resources.store.leave(&id).await {
+    match resources.store.leave(id).await {
         Ok(left) => tracing::info!(worker.id = %id, ?left, "worker stopped"),
         Err(error) => {
             tracing::warn!(worker.id = %id, %error, "worker stopped, its lease is left to expire");

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use domain::capacity::CapacityMap;
 use store::{Heartbeat, HeartbeatReply, Interruption, StoreError, WorkerCommand};
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -19,143 +18,125 @@ const PER_LEASE: u32 = 5;
 /// The pause between two tries to register.
 const REGISTER_PAUSE: Duration = Duration::from_secs(1);
 
-/// The heartbeat of one session.
-pub(super) struct HeartbeatLoop {
-    session: Session,
-    free: watch::Sender<CapacityMap>,
+/// Tries until the first heartbeat is recorded: without a lease no job can be claimed. Returns
+/// false when shutdown comes first.
+pub(super) async fn register(session: &Session, shutdown: &CancellationToken) -> bool {
+    let inherited = session.desired.borrow().clone();
+    loop {
+        match try_register(session, &inherited).await {
+            Ok(()) => return true,
+            Err(error) => tracing::warn!(%error, "cannot register the worker, retrying"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return false,
+            () = tokio::time::sleep(REGISTER_PAUSE) => {}
+        }
+    }
 }
 
-impl HeartbeatLoop {
-    pub(super) fn new(session: Session) -> HeartbeatLoop {
-        let (free, _) = watch::channel(session.desired.borrow().capacity.clone());
-        HeartbeatLoop { session, free }
+async fn try_register(session: &Session, inherited: &DesiredState) -> Result<(), StoreError> {
+    let (resources, id) = (&session.resources, &session.id);
+    let store = &resources.store;
+    store.announce(&resources.actions.defaults()).await?;
+    send(session).await?;
+    // Commands to an earlier session of this process apply to this one too.
+    if inherited.capacity != resources.capacity {
+        store.command_worker(id, &WorkerCommand::Capacity(inherited.capacity.clone())).await?;
     }
-
-    /// Returns where the intake publishes its free capacity.
-    pub(super) fn free_capacity(&self) -> watch::Sender<CapacityMap> {
-        self.free.clone()
+    if inherited.draining {
+        store.command_worker(id, &WorkerCommand::Drain).await?;
     }
+    session.desired.send_replace(inherited.clone());
+    Ok(())
+}
 
-    /// Tries until the first heartbeat is recorded: without a lease no job can be claimed. Returns
-    /// false when shutdown comes first.
-    pub(super) async fn register(&self, shutdown: &CancellationToken) -> bool {
-        let inherited = self.session.desired.borrow().clone();
-        loop {
-            match self.try_register(&inherited).await {
-                Ok(()) => return true,
-                Err(error) => tracing::warn!(%error, "cannot register the worker, retrying"),
+/// Sends heartbeats until `stop`, or until the store answers that the lease is over. When the
+/// session ends for another reason they continue while its jobs are stopped, so that none of
+/// them starts elsewhere before that.
+pub(super) async fn run(session: &Session, stop: &CancellationToken) {
+    let resources = &session.resources;
+    let lease = resources.config.lease;
+    let mut ticks = tokio::time::interval(lease / PER_LEASE);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut failing = false;
+    let mut lease_ends = Instant::now() + lease;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep_until(lease_ends) => {
+                // The store may be unreachable, so strict jobs stop without its confirmation.
+                session.running.stop_strict();
+                lease_ends += lease;
+                continue;
             }
-            tokio::select! {
-                () = shutdown.cancelled() => return false,
-                () = tokio::time::sleep(REGISTER_PAUSE) => {}
-            }
+            _ = ticks.tick() => {}
+            () = session.heartbeat_now.notified() => ticks.reset(),
         }
-    }
-
-    async fn try_register(&self, inherited: &DesiredState) -> Result<(), StoreError> {
-        let (resources, id) = (&self.session.resources, &self.session.id);
-        let store = &resources.store;
-        store.announce(&resources.actions.defaults()).await?;
-        self.send().await?;
-        // Commands to an earlier session of this process apply to this one too.
-        if inherited.capacity != resources.capacity {
-            store.command_worker(id, &WorkerCommand::Capacity(inherited.capacity.clone())).await?;
-        }
-        if inherited.draining {
-            store.command_worker(id, &WorkerCommand::Drain).await?;
-        }
-        self.session.desired.send_replace(inherited.clone());
-        Ok(())
-    }
-
-    /// Sends heartbeats until `stop`, or until the store answers that the lease is over. When the
-    /// session ends for another reason they continue while its jobs are stopped, so that none of
-    /// them starts elsewhere before that.
-    pub(super) async fn run(self, stop: CancellationToken) {
-        let resources = &self.session.resources;
-        let lease = resources.config.lease;
-        let mut ticks = tokio::time::interval(lease / PER_LEASE);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut failing = false;
-        let mut lease_ends = Instant::now() + lease;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep_until(lease_ends) => {
-                    // The store may be unreachable, so strict jobs stop without its confirmation.
-                    self.session.running.stop_strict();
-                    lease_ends += lease;
-                    continue;
-                }
-                _ = ticks.tick() => {}
-                () = self.session.heartbeat_now.notified() => ticks.reset(),
-            }
-            let sent_at = Instant::now();
-            let reply = tokio::select! {
-                reply = self.send() => reply,
-                () = tokio::time::sleep_until(lease_ends) => continue,
-            };
-            match reply {
-                Ok(true) => {
-                    failing = false;
-                    lease_ends = sent_at + lease;
-                }
-                Ok(false) => return,
-                Err(error) => {
-                    resources.health.failure(HEALTH_PART, &error);
-                    if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(%error, "cannot renew the lease, retrying");
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sends one heartbeat and applies its reply. Returns false when the session is over.
-    async fn send(&self) -> Result<bool, StoreError> {
-        let resources = &self.session.resources;
-        let config = &resources.config;
-        let heartbeat = Heartbeat {
-            worker: self.session.id.clone(),
-            lease: config.lease,
-            name: config.name.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            capacity_map: self.session.desired.borrow().capacity.clone(),
-            free: self.free.borrow().clone(),
-            actions: resources.actions.names(),
-            running: self.session.running.report(),
+        let sent_at = Instant::now();
+        let reply = tokio::select! {
+            reply = send(session) => reply,
+            () = tokio::time::sleep_until(lease_ends) => continue,
         };
-        match resources.store.heartbeat(&heartbeat).await? {
-            HeartbeatReply::Renewed(renewal) => {
-                let capacity = renewal.wanted.map(CapacityMap::with_default);
-                let capacity = capacity.unwrap_or_else(|| resources.capacity.clone());
-                self.set_desired(DesiredState { capacity, draining: renewal.drain });
-                for (id, interruption) in renewal.interruptions {
-                    let reason = match interruption {
-                        Interruption::Cancel => StopReason::Cancel,
-                        Interruption::Lost => StopReason::ClaimLost,
-                    };
-                    self.session.running.stop(id, reason);
-                }
-                resources.health.progress(HEALTH_PART);
-                Ok(true)
+        match reply {
+            Ok(true) => {
+                failing = false;
+                lease_ends = sent_at + lease;
             }
-            HeartbeatReply::Dead => {
-                self.session.store.lease_lost.cancel();
-                Ok(false)
+            Ok(false) => return,
+            Err(error) => {
+                resources.health.failure(HEALTH_PART, &error);
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "cannot renew the lease, retrying");
+                }
             }
         }
     }
+}
 
-    /// Changes the desired state, and reports a new capacity to the store at once.
-    fn set_desired(&self, desired: DesiredState) {
-        self.session.desired.send_if_modified(|current| {
-            let changed = *current != desired;
-            *current = desired;
-            if changed {
-                self.session.heartbeat_now.notify_one();
+/// Sends one heartbeat and applies its reply. Returns false when the session is over.
+async fn send(session: &Session) -> Result<bool, StoreError> {
+    let resources = &session.resources;
+    let config = &resources.config;
+    let heartbeat = Heartbeat {
+        worker: session.id.clone(),
+        lease: config.lease,
+        name: config.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capacity_map: session.desired.borrow().capacity.clone(),
+        free: session.free.borrow().clone(),
+        actions: resources.actions.names(),
+        running: session.running.report(),
+    };
+    match resources.store.heartbeat(&heartbeat).await? {
+        HeartbeatReply::Renewed(renewal) => {
+            let capacity = renewal.wanted.map(CapacityMap::with_default);
+            let capacity = capacity.unwrap_or_else(|| resources.capacity.clone());
+            set_desired(session, DesiredState { capacity, draining: renewal.drain });
+            for (id, interruption) in renewal.interruptions {
+                let reason = match interruption {
+                    Interruption::Cancel => StopReason::Cancel,
+                    Interruption::Lost => StopReason::ClaimLost,
+                };
+                session.running.stop(id, reason);
             }
-            changed
-        });
+            resources.health.progress(HEALTH_PART);
+            Ok(true)
+        }
+        HeartbeatReply::Dead => {
+            session.store.lease_lost.cancel();
+            Ok(false)
+        }
     }
+}
+
+/// Changes the desired state, and reports a new capacity to the store at once.
+fn set_desired(session: &Session, desired: DesiredState) {
+    session.desired.send_if_modified(|current| {
+        let changed = *current != desired;
+        *current = desired;
+        if changed {
+            session.heartbeat_now.notify_one();
+        }
+        changed
+    });
 }

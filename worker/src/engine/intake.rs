@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use broker::{Delivery, Receipt};
-use domain::capacity::CapacityMap;
 use domain::job::{ClaimedJob, JobId};
 use domain::queue::QueueName;
 use store::ClaimAnswer;
@@ -34,17 +33,10 @@ pub(super) const HEALTH_PART: &str = "intake";
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Brings jobs in until shutdown or until the lease is lost. Returns when nothing runs any more.
-pub(super) async fn run(
-    session: Session,
-    free: watch::Sender<CapacityMap>,
-    shutdown: Shutdown,
-) -> SessionEnd {
-    let (batcher, calls) = StoreBatcher::new();
+pub(super) async fn run(session: Session, shutdown: Shutdown) -> SessionEnd {
     let (discovered, queues) = watch::channel(Vec::new());
     let mut helpers = JoinSet::new();
-    let (claiming, recording) = calls.run(&session);
-    helpers.spawn(claiming);
-    helpers.spawn(recording);
+    let batcher = StoreBatcher::spawn(&session, &mut helpers);
     helpers.spawn(queue_discovery::run(session.clone(), discovered));
     let desired = session.desired.borrow().clone();
     let mut admission = Admission::new(desired.capacity, session.resources.config.offer_hold);
@@ -54,7 +46,6 @@ pub(super) async fn run(
         consumers: Consumers::connecting(&session),
         tasks: Tasks::new(session.clone(), batcher),
         session,
-        free,
         receipts: HashMap::new(),
         stop_reason: None,
     };
@@ -71,7 +62,6 @@ struct Intake {
     admission: Admission,
     consumers: Consumers,
     tasks: Tasks,
-    free: watch::Sender<CapacityMap>,
     /// The receipts of held offers. Those of a paused queue are dropped.
     receipts: HashMap<OfferKey, (QueueName, Receipt)>,
     /// The reason for which every job was stopped; jobs that start later are stopped for it too.
@@ -164,7 +154,7 @@ impl Intake {
                 Command::Count(queue) => self.tasks.count(queue),
             }
         }
-        self.free.send_if_modified(|published| {
+        self.session.free.send_if_modified(|published| {
             let free = self.admission.free();
             let changed = *published != free;
             *published = free;

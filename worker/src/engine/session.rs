@@ -37,6 +37,8 @@ pub(super) struct Session {
     pub(super) store: RetryingStore,
     /// The state that operators requested of this process. It outlives the session.
     pub(super) desired: Arc<watch::Sender<DesiredState>>,
+    /// The free capacity, which heartbeats report.
+    pub(super) free: watch::Sender<CapacityMap>,
     /// Wakes the heartbeat before its time.
     pub(super) heartbeat_now: Arc<Notify>,
 }
@@ -65,6 +67,7 @@ impl Session {
         resources: Arc<Resources>,
         desired: Arc<watch::Sender<DesiredState>>,
     ) -> Session {
+        let free = watch::Sender::new(desired.borrow().capacity.clone());
         let (store, lease_lost) = (resources.store.clone(), CancellationToken::new());
         Session {
             resources,
@@ -72,6 +75,7 @@ impl Session {
             running: RunningJobs::default(),
             store: RetryingStore { store, lease_lost },
             desired,
+            free,
             heartbeat_now: Arc::new(Notify::new()),
         }
     }

@@ -2,8 +2,9 @@
 //! flight go together in the next one. Calls are repeated until answered, so an outage delays what
 //! is recorded and loses none of it.
 
-use store::batcher::{BatchDriver, Batcher, batcher};
+use store::batcher::{Batcher, batcher};
 use store::{ClaimAnswer, ClaimRequest, Claims, Finish, FinishAnswer};
+use tokio::task::JoinSet;
 
 use super::session::Session;
 use crate::context::retrying_store::RETRY_PAUSE;
@@ -23,38 +24,21 @@ pub(super) struct StoreBatcher {
     pub(super) outcomes: Batcher<Finish, Option<FinishAnswer>>,
 }
 
-/// Makes the calls of a [`StoreBatcher`].
-pub(super) struct BatchCalls {
-    claims: BatchDriver<ClaimRequest, ClaimReply>,
-    outcomes: BatchDriver<Finish, Option<FinishAnswer>>,
-}
-
 impl StoreBatcher {
-    /// Creates a batcher, and what makes its calls.
-    pub(super) fn new() -> (StoreBatcher, BatchCalls) {
+    /// Creates a batcher. Two tasks make its calls until every clone of it is dropped.
+    pub(super) fn spawn(session: &Session, tasks: &mut JoinSet<()>) -> StoreBatcher {
         let (claims, claim_calls) = batcher(MAX_REQUESTS);
         let (outcomes, outcome_calls) = batcher(MAX_REQUESTS);
-        let calls = BatchCalls { claims: claim_calls, outcomes: outcome_calls };
-        (StoreBatcher { claims, outcomes }, calls)
-    }
-}
-
-impl BatchCalls {
-    /// Returns two futures that make the calls until every [`StoreBatcher`] is dropped.
-    pub(super) fn run(
-        self,
-        session: &Session,
-    ) -> (impl Future<Output = ()> + Send + use<>, impl Future<Output = ()> + Send + use<>) {
         let (claiming, recording) = (session.clone(), session.clone());
-        let claims = self.claims.run(move |requests| {
+        tasks.spawn(claim_calls.run(move |requests| {
             let session = claiming.clone();
             async move { claim(&session, requests).await }
-        });
-        let outcomes = self.outcomes.run(move |outcomes| {
+        }));
+        tasks.spawn(outcome_calls.run(move |outcomes| {
             let session = recording.clone();
             async move { record(&session, outcomes).await }
-        });
-        (claims, outcomes)
+        }));
+        StoreBatcher { claims, outcomes }
     }
 }
 
