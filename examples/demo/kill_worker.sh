@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# kill_worker: kills the worker that runs it, as a power failure would. The worker is the parent of this process's
-# parent, the supervisor.
+# kill_worker: kills the worker that runs it, as a power failure would. This process is a child of the
+# supervisor, which is a child of the worker.
 set -euo pipefail
 read -r _ _ _ worker _ </proc/$PPID/stat
 [ "$(cat "/proc/$worker/comm")" = capstan-worker ] || { echo "process $worker is not a worker" >&2; exit 1; }

@@ -29,7 +29,7 @@ def render(hostname, device):
 
 
 def write(target, config):
-    """Refuses a run with a smaller fencing token: it had the lock before, and does not know that it lost it."""
+    """Writes a configuration, unless a run with a larger fencing token has written: then this run has lost the lock."""
     fence = target.with_suffix(".token")
     last = int(fence.read_text()) if fence.exists() else 0
     if last > TOKEN:

@@ -6,7 +6,7 @@ import re
 STATUS = "var/lib/dpkg/status"
 
 
-def lists(file):
+def is_package_list(file):
     """Returns true for the status file of dpkg, and for the files of images with one per package."""
     path = file.name.removeprefix("./")
     return file.isfile() and (path == STATUS or path.startswith(STATUS + ".d/") and not path.endswith(".md5sums"))

@@ -79,9 +79,9 @@ def put_tag(image, descriptor):
 parameters = json.load(sys.stdin)
 image, names = parameters.get("image"), parameters.get("packages")
 if not isinstance(image, str) or not image:
-    sys.exit("parameter image must be a text")
+    sys.exit("parameter image must be a string")
 if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-    sys.exit("parameter packages must be a list of texts")
+    sys.exit("parameter packages must be a list of strings")
 layers = []
 for name in names:
     layers.append(put_layer(name))

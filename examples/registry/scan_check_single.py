@@ -19,7 +19,7 @@ found = []
 try:
     with tarfile.open(blob, "r:*") as layer:   # file by file, to limit memory
         for file in layer:
-            if packages.lists(file):
+            if packages.is_package_list(file):
                 found += packages.read(layer.extractfile(file).read().decode())
 except tarfile.TarError as error:
     sys.exit(f"layer {name} is not a readable tar archive: {error}")

@@ -27,17 +27,16 @@ const NEW_SESSION_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) const HEALTH_PARTS: [&str; 2] = [heartbeat::HEALTH_PART, intake::HEALTH_PART];
 
 /// Runs sessions, one after the other, until shutdown. Waits for the store first.
-pub(crate) async fn run(resources: Arc<Resources>, shutdown: Shutdown) -> anyhow::Result<()> {
+pub(crate) async fn run(resources: Arc<Resources>, shutdown: Shutdown) {
     if !resources.store.wait_until_ready(&shutdown.requested).await {
-        return Ok(());
+        return;
     }
     let desired = DesiredState { capacity: resources.capacity.clone(), draining: false };
-    let desired = Arc::new(watch::Sender::new(desired));
-    while run_session(&resources, &desired, &shutdown).await? == SessionEnd::LeaseLost {
+    let desired = watch::Sender::new(desired);
+    while run_session(&resources, &desired, &shutdown).await == SessionEnd::LeaseLost {
         tracing::warn!("lease lost, starting a new session under another worker id");
         tokio::time::sleep(NEW_SESSION_PAUSE).await;
     }
-    Ok(())
 }
 
 /// Runs one session, from its first heartbeat until shutdown or until the lease is lost. On
@@ -45,13 +44,13 @@ pub(crate) async fn run(resources: Arc<Resources>, shutdown: Shutdown) -> anyhow
 /// last.
 async fn run_session(
     resources: &Arc<Resources>,
-    desired: &Arc<watch::Sender<DesiredState>>,
+    desired: &watch::Sender<DesiredState>,
     shutdown: &Shutdown,
-) -> anyhow::Result<SessionEnd> {
-    let session = Session::new(Arc::clone(resources), Arc::clone(desired));
+) -> SessionEnd {
+    let session = Session::new(Arc::clone(resources), desired.clone());
     let id = &session.id;
     if !heartbeat::register(&session, &shutdown.requested).await {
-        return Ok(SessionEnd::Shutdown);
+        return SessionEnd::Shutdown;
     }
     let capacity = resources.capacity.to_string();
     tracing::info!(worker.id = %id, capacity, "worker started");
@@ -64,7 +63,7 @@ async fn run_session(
     };
     let (end, ()) = tokio::join!(working, renewing);
     if end == SessionEnd::LeaseLost {
-        return Ok(SessionEnd::LeaseLost);
+        return SessionEnd::LeaseLost;
     }
     match resources.store.leave(id).await {
         Ok(left) => tracing::info!(worker.id = %id, ?left, "worker stopped"),
@@ -72,5 +71,5 @@ async fn run_session(
             tracing::warn!(worker.id = %id, %error, "worker stopped, its lease is left to expire");
         }
     }
-    Ok(SessionEnd::Shutdown)
+    SessionEnd::Shutdown
 }

@@ -36,7 +36,7 @@ pub(super) struct Session {
     /// The store, and whether the session's lease is lost.
     pub(super) store: RetryingStore,
     /// The state that operators requested of this process. It outlives the session.
-    pub(super) desired: Arc<watch::Sender<DesiredState>>,
+    pub(super) desired: watch::Sender<DesiredState>,
     /// The free capacity, which heartbeats report.
     pub(super) free: watch::Sender<CapacityMap>,
     /// Wakes the heartbeat before its time.
@@ -63,10 +63,7 @@ pub(super) enum SessionEnd {
 
 impl Session {
     /// Creates a session under a random worker id.
-    pub(super) fn new(
-        resources: Arc<Resources>,
-        desired: Arc<watch::Sender<DesiredState>>,
-    ) -> Session {
+    pub(super) fn new(resources: Arc<Resources>, desired: watch::Sender<DesiredState>) -> Session {
         let free = watch::Sender::new(desired.borrow().capacity.clone());
         let (store, lease_lost) = (resources.store.clone(), CancellationToken::new());
         Session {
