@@ -3,6 +3,7 @@
 //! Small programs play the services. One test starts a real Redis and RabbitMQ.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::print_stderr, reason = "a failed test prints the logs")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
