@@ -114,11 +114,9 @@ impl ConnectionOptions {
 }
 
 fn api_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
-    match url.scheme() {
-        "http" | "https" if url.has_host() => Ok(url),
-        _ => Err("it must be http://HOST:PORT or https://HOST:PORT".to_owned()),
-    }
+    let is_http = |url: &Url| ["http", "https"].contains(&url.scheme()) && url.has_host();
+    let url = Url::parse(text).ok().filter(is_http);
+    url.ok_or_else(|| "it must be http://HOST:PORT or https://HOST:PORT".to_owned())
 }
 
 /// Accepts the empty path, unlike clap's own parser: in Compose an unset variable is empty.
