@@ -19,11 +19,10 @@
 --                           still renew it; nothing is written
 --          {'superseded'}   a later call of this worker came before; nothing is written
 --          {'lease_lost'}   the worker is unknown, dead, or has left; nothing is written
--- include: read_job, job_status, move_job, queue_of, offered_at, withdraw_job, withdraw_offer
--- include: park_job, needs_of, hold_locks, wake_waiters, job_keys, worker_keys, clock, digits
+-- include: read_job, job_status, offered_at, put_off, withdraw_offer, park_job, needs_of, start_run
+-- include: job_keys, worker_keys, clock, digits
 
 local worker, now = ARGV[1], now_ms()
-local moment = digits(now)
 local lease = call('HMGET', key_worker(worker), 'status', 'heartbeatExpiration', 'actions',
   'lastClaim')
 if not lease[1] or lease[1] == 'dead' or lease[1] == 'shutdown' then return { 'lease_lost' } end
@@ -34,36 +33,6 @@ call('HSET', key_worker(worker), 'lastClaim', ARGV[2])
 local knows = {}
 for name in string.gmatch(lease[3] or '', '[^,]+') do knows[name] = true end
 
--- Per queue, when the newest of the claimed jobs was offered. An older offer that still waits was
--- lost.
-local claimed_up_to = {}
-
--- The worker does not know the action: the job is offered again later, to another worker perhaps.
--- The delay grows while no worker knows it.
-local function put_off(id, job)
-  withdraw_job(id, job, now)
-  local refusals = call('HINCRBY', key_job(id), 'refusals', 1)
-  call('ZADD', root .. 'due', digits(now + math.min(30000, 500 * 2 ^ math.min(refusals, 6))), id)
-end
-
-local function start(id, job, needs)
-  job.token = digits(call('INCR', root .. 'token'))
-  move_job(id, job, 'running', worker, job.token)
-  call('HSET', key_job(id), 'status', 'running', 'workerID', worker, 'token', job.token,
-    'startedAt', moment, 'lastUpdated', moment)
-  local offered = offered_at(id, job)
-  if offered then
-    local queue = queue_of(job)
-    claimed_up_to[queue] = math.max(claimed_up_to[queue] or 0, tonumber(offered))
-  end
-  hold_locks(id, needs)
-  withdraw_job(id, job, now)
-  for _, lock in ipairs(needs) do wake_waiters(lock.name, now) end
-  if job.expiresAt then call('ZREM', root .. 'expiring', id) end
-  call('ZADD', key_jobs_of(worker), job.scheduledAt, id)
-  call('SADD', key_running(worker), id)
-end
-
 local function claim(id)
   local job = read_job(id)
   if not job then return { 'gone' } end
@@ -72,13 +41,13 @@ local function claim(id)
     local early = tonumber(job.scheduledAt) > now or job.blockers or job.awaitsChildren
     if job.status ~= 'waiting' or early or expired then return { 'refused', job.status } end
     if not knows[job.action] then
-      if offered_at(id, job) then put_off(id, job) end
+      if offered_at(id, job) then put_off(id, job, now) end
       return { 'refused', job.status }
     end
     local needs = needs_of(job)
     local busy = #needs > 0 and park_job(id, job, needs)
     if busy then return { 'parked', busy } end
-    start(id, job, needs)
+    start_run(id, job, worker, needs, now)
   end
   local spec = call('HGET', key_job(id), 'spec')
   return { 'claimed', job.token, job.number, digits(job.attempt), spec }
@@ -98,9 +67,5 @@ while i < #ARGV do
   i = last + 1
 end
 refill_offers(now)
-for queue, offered in pairs(claimed_up_to) do
-  if offered > tonumber(call('HGET', root .. 'claimed_up_to', queue) or 0) then
-    call('HSET', root .. 'claimed_up_to', queue, digits(offered))
-  end
-end
+record_claims()
 return answers

@@ -16,10 +16,10 @@
 --            {'gone'}              no such job
 --            {'refused', status}   the outcome is not allowed in this status; nothing is written
 -- flags: allow-oom
--- include: read_job, job_status, move_job, follow_up, end_run, note_end, propagate, children_failed
--- include: job_keys, relation_keys, clock, digits
+-- include: read_job, job_status, move_job, changes_after, follow_up, end_run, note_end, propagate
+-- include: children_failed, job_keys, relation_keys, clock, digits
 
-local base, longest, now = tonumber(ARGV[1]), tonumber(ARGV[2]), now_ms()
+local backoff, now = { base = tonumber(ARGV[1]), max = tonumber(ARGV[2]) }, now_ms()
 local leads_to = {
   running = { done = 'done', error = 'error', shutdown = 'worker_shutdown', await = 'waiting' },
   cancel_request = {
@@ -27,22 +27,6 @@ local leads_to = {
   },
   worker_dead = { resurrect = 'worker_resurrection' },
 }
-
--- What the follow-up of a run has, if the run gets one.
-local function changes_for(id, to, job, jitter)
-  if job.status == 'cancel_request' then return nil end
-  if to == 'error' and job.retriesLeft > 0 then
-    local own = call('HMGET', key_job(id), 'backoffBase', 'backoffMax')
-    local first, most = tonumber(own[1] or base), tonumber(own[2] or longest)
-    -- The back-off grows with failures only, not with attempts that ended because their worker did.
-    local failed = (cjson.decode(call('HGET', key_job(id), 'spec')).retries or 0) - job.retriesLeft
-    local delay = math.min(most, first * 2 ^ math.max(0, math.min(failed, 30)))
-    local delay_ms = math.floor(delay * (0.5 + jitter / 2))
-    return { retriesLeft = job.retriesLeft - 1, crashes = 0, delay_ms = delay_ms }
-  elseif to == 'worker_shutdown' and call('HGET', key_job(id), 'onWorkerLost') ~= 'fail' then
-    return { retriesLeft = job.retriesLeft, crashes = job.crashes, delay_ms = 0 }
-  end
-end
 
 local function finish(id, token, outcome, result, exception, new_id, jitter)
   local job = read_job(id)
@@ -74,7 +58,7 @@ local function finish(id, token, outcome, result, exception, new_id, jitter)
     exception = failed and children_failed(failed) or ''
   end
   add('exception', exception)
-  local changes = outcome ~= 'await' and changes_for(id, to, job, jitter)
+  local changes = outcome ~= 'await' and changes_after(id, to, job, backoff, jitter)
   if changes then
     add('followUpID', new_id)
     follow_up(id, job, new_id, changes, now)

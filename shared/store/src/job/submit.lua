@@ -22,8 +22,7 @@
 --                                             sibling nor over; nothing is written
 --          {'parent_over', index, id}         its parent is over or does not exist; nothing is
 --                                             written
--- include: check_relations, stands_for, depend_on, join_parent, create_job, new_queues, queue_of
--- include: job_keys, clock, digits, retention
+-- include: check_relations, submit_job, new_queues, queue_of, clock, digits
 
 local limit, batch, done = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local jobs, by_id, seen, queues = {}, {}, {}, {}
@@ -48,36 +47,6 @@ local now = now_ms()
 local again = batch ~= '' and (call('EXISTS', root .. 'batch:' .. batch) == 0
   or tonumber(call('HGET', root .. 'batches:done', batch) or 0) >= done)
 local answers = { 'submitted' }
-local function answer(word, id)
-  local known = call('HMGET', key_job(id), 'number', 'createdAt', 'scheduledAt')
-  if not known[1] then return false end
-  answers[#answers + 1] = { word, known[1], known[2], known[3], id }
-  return true
-end
-
-local function submit(job)
-  if answer('known', job.id) then return end
-  local used = job.once and not again and call('GET', key_used_id(job.id))
-  if used and answer('taken', used) then return end
-  if used or again then
-    answers[#answers + 1] = { 'spent', job.id }
-    return
-  end
-  local fields = job.fields
-  local holder = fields.uniqueKey and call('GET', key_unique(fields.uniqueKey))
-  local taken = holder and answer('taken', holder)
-  -- A repeated submission with this id gets the same answer.
-  if taken then stands_for[job.id] = holder end
-  if job.once or taken and batch ~= '' then
-    call('SET', key_used_id(job.id), taken and holder or job.id, 'EX', id_reserved_s)
-  end
-  if taken then return end
-  fields.scheduledAt = fields.scheduledAt or digits(now)
-  if job.parentID then join_parent(job.id, fields, job.parentID) end
-  if job.dependsOn then depend_on(job.id, fields, job.dependsOn, job.parentID) end
-  local number = create_job(job.id, fields, job.spec, now)
-  answers[#answers + 1] = { 'created', number, digits(now), fields.scheduledAt, job.id }
-end
-for _, job in ipairs(jobs) do submit(job) end
+for _, job in ipairs(jobs) do answers[#answers + 1] = submit_job(job, again, batch, now) end
 if batch ~= '' and not again then call('HSET', root .. 'batches:done', batch, done) end
 return answers

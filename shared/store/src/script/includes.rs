@@ -13,6 +13,7 @@ macro_rules! includes {
 includes! {
     bury_job
     change_permits
+    changes_after
     check_relations
     children_failed
     clock
@@ -31,6 +32,7 @@ includes! {
     end_run
     end_waiting
     expire_grants
+    fire_tick
     follow_up
     free_locks
     granted
@@ -59,6 +61,7 @@ includes! {
     propagate_dependents
     propagate_stop
     publish
+    put_off
     queue_keys
     queue_of
     read_job
@@ -70,7 +73,9 @@ includes! {
     send_heartbeat_hint
     skip_ticks
     stands_for
+    start_run
     stop_job
+    submit_job
     subscription_keys
     unfinished_jobs
     wait_queue

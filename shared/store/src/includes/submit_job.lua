@@ -1,0 +1,31 @@
+-- submit_job: creates one job of a submission, unless its id is known or its unique key is taken.
+-- Returns its answer, as submit.lua lists them. With `again` nothing is created: an earlier call
+-- did.
+-- include: stands_for, join_parent, depend_on, create_job, job_keys, digits, retention
+
+local function answer_about(word, id)
+  local known = call('HMGET', key_job(id), 'number', 'createdAt', 'scheduledAt')
+  return known[1] and { word, known[1], known[2], known[3], id }
+end
+
+local function submit_job(job, again, batch, now)
+  local id, fields = job.id, job.fields
+  local known = answer_about('known', id)
+  if known then return known end
+  local used = job.once and not again and call('GET', key_used_id(id))
+  if used or again then return used and answer_about('taken', used) or { 'spent', id } end
+  local holder = fields.uniqueKey and call('GET', key_unique(fields.uniqueKey))
+  local taken = holder and answer_about('taken', holder)
+  -- A repeated submission with this id gets the same answer.
+  if taken then stands_for[id] = holder end
+  if job.once or taken and batch ~= '' then
+    call('SET', key_used_id(id), taken and holder or id, 'EX', id_reserved_s)
+  end
+  if taken then return taken end
+
+  fields.scheduledAt = fields.scheduledAt or digits(now)
+  if job.parentID then join_parent(id, fields, job.parentID) end
+  if job.dependsOn then depend_on(id, fields, job.dependsOn, job.parentID) end
+  local number = create_job(id, fields, job.spec, now)
+  return { 'created', number, digits(now), fields.scheduledAt, id }
+end
