@@ -1,5 +1,5 @@
-//! A worker, for programs that have actions of their own. Builds the actions, starts the engine,
-//! and serves health and metrics.
+//! A worker as a library, for programs that add their own actions. Builds the actions, starts the
+//! engine, and serves health and metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,8 +132,8 @@ impl Worker {
     }
 }
 
-/// Runs the engine, and beside it the server of health and metrics, which stops last. An error of
-/// either ends both.
+/// Runs the engine and the server of health and metrics, which stops last. An error of either ends
+/// both.
 async fn run_with_admin(
     resources: Arc<Resources>,
     admin: Admin,

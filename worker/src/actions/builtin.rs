@@ -1,4 +1,4 @@
-//! The built-in actions `sleep`, `false` and `noop`, to try out a fleet.
+//! The built-in actions `sleep`, `false` and `noop`, for trying out a fleet.
 
 use std::time::Duration;
 

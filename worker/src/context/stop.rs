@@ -33,7 +33,7 @@ pub type StopSignal = watch::Receiver<Option<StopReason>>;
 /// Returns when the job must stop.
 pub(crate) async fn stop_requested(signal: &mut StopSignal) {
     if signal.wait_for(Option::is_some).await.is_err() {
-        // The sender is dropped when the run is over: no request can come any more.
+        // The sender is dropped when the run is over: no more requests can arrive.
         std::future::pending::<()>().await;
     }
 }

@@ -24,7 +24,7 @@ use crate::context::stop::{StopReason, StopSignal, immediate_stop_requested, sto
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long after the stop timeout an action that has not returned is dropped.
 const DROP_AFTER: Duration = Duration::from_secs(2);
-/// How many tries there are to record the outcome of a job with a lost claim.
+/// How many times the worker tries to record the outcome of a job with a lost claim.
 const RESURRECTION_TRIES: u32 = 10;
 /// The pause between two of these tries.
 const RESURRECTION_PAUSE: Duration = Duration::from_secs(1);

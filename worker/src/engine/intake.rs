@@ -32,7 +32,7 @@ pub(super) const HEALTH_PART: &str = "intake";
 /// How often health is reported.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Brings jobs in until shutdown or until the lease is lost. Returns when nothing runs any more.
+/// Brings jobs in until shutdown or until the lease is lost. Returns when nothing is running.
 pub(super) async fn run(session: Session, shutdown: Shutdown) -> SessionEnd {
     let (discovered, queues) = watch::channel(Vec::new());
     let mut helpers = JoinSet::new();

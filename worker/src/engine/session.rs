@@ -55,7 +55,7 @@ pub(super) struct DesiredState {
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionEnd {
-    /// A shutdown was requested, and nothing runs any more.
+    /// A shutdown was requested, and nothing is running.
     Shutdown,
     /// The lease was lost, and every job was stopped.
     LeaseLost,

@@ -1,5 +1,5 @@
 //! Deliveries to subscriptions, with a receiver on this machine: what is sent, what is tried again,
-//! and what is not sent any more.
+//! and what is dropped.
 
 use domain::job::{Job, Status};
 use domain::subscription::{EventDelivery, SigningSecret, SubscriptionName};

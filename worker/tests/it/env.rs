@@ -26,7 +26,7 @@ impl Deref for WorkerEnv {
     }
 }
 
-/// A directory that is removed when it is dropped, also when its test fails.
+/// A directory. Dropping it removes it, even when the test fails.
 pub(crate) struct TestDirectory(PathBuf);
 
 impl Deref for TestDirectory {

@@ -1,4 +1,4 @@
-//! Progress: written seldom, and never without the last report.
+//! Progress: written at most once a second, always with the last report.
 
 use domain::job::Job;
 use serde_json::{Value, json};

@@ -54,7 +54,7 @@ impl Cleanup {
         })
     }
 
-    /// Removes everything. No process of the run is alive any more.
+    /// Removes everything. Must be called after the last process of the run has ended.
     pub(super) fn run(&self) {
         if let Some(cgroup) = &self.cgroup {
             let _ = remove_directory(cgroup);

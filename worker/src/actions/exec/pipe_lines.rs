@@ -1,4 +1,4 @@
-//! Lines that a command writes to a named pipe, until the command is over and all are read.
+//! Lines that a command writes to a named pipe, until the command has ended and every line is read.
 
 use std::io;
 use std::path::Path;

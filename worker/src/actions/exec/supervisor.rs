@@ -102,11 +102,12 @@ fn split(requests: &PipeReader, settings: &ProcessSettings, cleanup: &Cleanup) -
 
 /// What wakes the supervisor.
 enum Event {
-    /// A child has ended.
     ChildEnded,
+    /// The worker requests a signal for the command's process group.
     Signal(Signal),
+    /// The worker requests the end of every descendant.
     Kill,
-    /// The worker is gone.
+    /// The worker is dead or has given up the run.
     WorkerGone,
 }
 
@@ -117,21 +118,17 @@ fn supervise(requests: &PipeReader, command: Pid, cleanup: &Cleanup) -> ! {
     let _ = prctl::set_name(NAME);
     let child_signals = SigSet::from(Signal::SIGCHLD);
     let signals = SignalFd::with_flags(&child_signals, SfdFlags::SFD_NONBLOCK);
-    let mut worker_gone = false;
-    let status = loop {
+    let (status, worker_gone) = loop {
         if let Some(status) = collect_ended(command) {
-            break Some(status);
+            break (Some(status), false);
         }
         match signals.as_ref().map_or(Event::Kill, |signals| next_event(requests, signals)) {
             Event::ChildEnded => {}
             Event::Signal(signal) => {
                 let _ = killpg(command, signal);
             }
-            Event::Kill => break None,
-            Event::WorkerGone => {
-                worker_gone = true;
-                break None;
-            }
+            Event::Kill => break (None, false),
+            Event::WorkerGone => break (None, true),
         }
     };
     let status = kill_all(command).or(status);

@@ -37,7 +37,7 @@ impl StopSequence {
         !self.lease_lost
     }
 
-    /// Returns how the session ends once nothing runs any more, or `None` while it continues.
+    /// Returns how the session ends once nothing is running, or `None` while it continues.
     pub(super) fn end(&self) -> Option<SessionEnd> {
         match (self.lease_lost, self.shutting_down) {
             (true, _) => Some(SessionEnd::LeaseLost),

@@ -1,4 +1,5 @@
-//! Random histories: whatever is delayed, refused or redelivered, jobs run and capacity is kept.
+//! Random histories: every job runs and no capacity is lost when claims are delayed or refused and
+//! offers are redelivered.
 
 use std::collections::{BTreeMap, HashSet};
 
