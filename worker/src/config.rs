@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use domain::capacity::CapacityMap;
-use service::settings::{BrokerSettings, StoreSettings, TelemetrySettings, duration};
+use domain::settings::duration;
+use service::settings::{BrokerSettings, StoreSettings, TelemetrySettings};
 use tokio_util::sync::CancellationToken;
 
 use crate::networks::AllowedNetworks;

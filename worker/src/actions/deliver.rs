@@ -44,7 +44,7 @@ impl Deliver {
     async fn deliver(&self, mut context: Context) -> ActionResult {
         let delivery: EventDelivery =
             parameters::deserialize(context.job.spec.parameters.as_ref())?;
-        if !delivery.made(&context.job.spec) {
+        if !delivery.created(&context.job.spec) {
             let why = "only subscriptions create jobs of this action; to test one, use \
                        POST /subscriptions/{name}/test";
             return Err(Exception::new("NotADelivery", why));

@@ -1,6 +1,6 @@
 //! The action that sends a POST request, signed if there is a secret. A temporary error is followed
 //! by another try within the run. All tries have the same `webhook-id`, the job's id, so that the
-//! receiver can recognize them; a retry of the job has a different one. Follows
+//! receiver can recognise them; a retry of the job has a different one. Follows
 //! <https://www.standardwebhooks.com>.
 
 mod client;
