@@ -1,174 +1,29 @@
-//! The invariant behind every list and count: records, indexes, leases and locks agree at every
-//! moment.
+//! The invariant behind every list and count: records, indexes, leases and locks agree at every moment.
 
+mod records;
 mod relations;
+mod state;
 mod subscriptions;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use domain::job::Status;
 use store::{Dumped, Store};
-
-type World = BTreeMap<String, Dumped>;
-type Jobs<'a> = BTreeMap<&'a str, &'a BTreeMap<String, String>>;
 
 /// Panics with a list of what disagrees, if anything does.
 pub async fn assert_consistent(store: &Store) {
-    let world = store.dump().await.expect("the store cannot be dumped");
+    let world = store.dump().await.expect("the store can be read");
     let wrong = disagreements(&world);
     assert!(wrong.is_empty(), "the store disagrees with itself:\n{}", wrong.join("\n"));
 }
 
 /// Returns what disagrees in this state of the store.
 #[must_use]
-pub fn disagreements(world: &World) -> Vec<String> {
-    // A tombstone is in no index.
-    let jobs: Jobs<'_> = world
-        .iter()
-        .filter_map(|(key, value)| {
-            let Dumped::Hash(fields) = value else { return None };
-            Some((key.strip_prefix("job:")?, fields))
-        })
-        .filter(|(_, job)| job.get("status").is_none_or(|status| status != "deleted"))
-        .collect();
-    let mut wrong = indexes(world, &jobs);
-    wrong.extend(unique_keys(world, &jobs));
-    wrong.extend(records(world, &jobs));
+pub fn disagreements(world: &BTreeMap<String, Dumped>) -> Vec<String> {
+    let jobs = state::jobs(world);
+    let mut wrong = records::disagreements(world, &jobs);
     wrong.extend(waiting::disagreements(world, &jobs));
     wrong.extend(relations::disagreements(world, &jobs));
     wrong.extend(subscriptions::disagreements(world));
     wrong
-}
-
-/// Compares each index with the records.
-fn indexes(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut check = |index: String, expected: BTreeSet<&str>| {
-        let found = members(world, &index);
-        for id in expected.symmetric_difference(&found) {
-            let verb = if found.contains(id) { "should not be" } else { "is missing" };
-            wrong.push(format!("{id} {verb} in {index}"));
-        }
-    };
-    let having = |field: &str, value: &str| -> BTreeSet<&str> {
-        let of = jobs.iter().filter(|(_, job)| job.get(field).is_some_and(|found| found == value));
-        of.map(|(id, _)| *id).collect()
-    };
-    check("jobs:number".into(), jobs.keys().copied().collect());
-    for status in Status::ALL {
-        check(format!("jobs:status:{status}"), having("status", status.as_str()));
-    }
-    for action in values(jobs, "action") {
-        check(format!("jobs:action:{action}"), having("action", &action));
-    }
-    for worker in values(jobs, "workerID") {
-        check(format!("jobs:worker:{worker}"), having("workerID", &worker));
-        let running = having("workerID", &worker).into_iter().filter(|id| runs(jobs[id]));
-        check(format!("running:{worker}"), running.collect());
-    }
-    let crons = world.keys().filter_map(|key| key.strip_prefix("cron:"));
-    check("cron_names".into(), crons.collect());
-    check("crons".into(), firing_crons(world));
-    let expiring = jobs
-        .iter()
-        .filter(|(_, job)| job.contains_key("expiresAt") && job["status"] == "waiting")
-        // The job was started in time.
-        .filter(|(_, job)| !job.contains_key("awaitsChildren"))
-        .map(|(id, _)| *id);
-    check("expiring".into(), expiring.collect());
-    wrong
-}
-
-/// Compares the holders of unique keys with the records.
-fn unique_keys(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (key, value) in world {
-        let Some(unique) = key.strip_prefix("unique:") else { continue };
-        let Dumped::Text(holder) = value else { continue };
-        let has_it = |job: &&BTreeMap<String, String>| {
-            !is_over(job) && job.get("uniqueKey").is_some_and(|key| key == unique)
-        };
-        if jobs.get(holder.as_str()).copied().filter(has_it).is_none() {
-            let message = "whose record does not have it";
-            wrong.push(format!("unique key {unique} belongs to {holder}, {message}"));
-        }
-    }
-    for (id, job) in jobs.iter().filter(|(_, job)| !is_over(job)) {
-        let Some(unique) = job.get("uniqueKey") else { continue };
-        let holder = Dumped::Text((*id).to_owned());
-        if world.get(&format!("unique:{unique}")) != Some(&holder) {
-            wrong.push(format!("unique key {unique} does not belong to {id}, whose record has it"));
-        }
-    }
-    wrong
-}
-
-/// Compares records with their follow-ups, their logs, and the jobs that are due later.
-fn records(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (id, job) in jobs {
-        let Some(next) = job.get("followUpID") else { continue };
-        let follows = jobs.get(next.as_str()).and_then(|next| next.get("retryFromID"));
-        // The follow-up may be deleted, or removed from the history.
-        if follows.is_some_and(|from| from != id) {
-            wrong.push(format!("{id} names {next} as its follow-up, which follows another job"));
-        }
-        if !is_over(job) {
-            wrong.push(format!("{id} has a follow-up and is not over"));
-        }
-    }
-    for id in world.keys().filter_map(|key| key.strip_prefix("log:")) {
-        if !jobs.contains_key(id) {
-            wrong.push(format!("{id} has a log and no record"));
-        }
-    }
-    for (id, _) in jobs.iter().filter(|(_, job)| !job.contains_key("spec")) {
-        wrong.push(format!("{id} has no spec"));
-    }
-    let waits = |id: &&str| jobs.get(*id).is_some_and(|job| job["status"] == "waiting");
-    for id in members(world, "due").iter().filter(|id| !waits(id)) {
-        wrong.push(format!("{id} is due later and does not wait"));
-    }
-    wrong
-}
-
-fn is_over(job: &BTreeMap<String, String>) -> bool {
-    !runs(job) && job.get("status").is_none_or(|status| status != "waiting")
-}
-
-/// Returns the crons that are not paused and have a next tick or a held firing.
-fn firing_crons(world: &World) -> BTreeSet<&str> {
-    let fires = |name: &str, cron: &BTreeMap<String, String>| {
-        let has_next = cron.get("nextRun").is_some_and(|next| !next.is_empty());
-        let held = world.contains_key(&format!("cron_held:{name}"));
-        cron.get("paused").is_some_and(|paused| paused == "0") && (has_next || held)
-    };
-    let crons = world.iter().filter_map(|(key, value)| match value {
-        Dumped::Hash(cron) => Some((key.strip_prefix("cron:")?, cron)),
-        Dumped::Text(_)
-        | Dumped::Set(_)
-        | Dumped::Sorted(_)
-        | Dumped::List(_)
-        | Dumped::Stream(_) => None,
-    });
-    crons.filter(|(name, cron)| fires(name, cron)).map(|(name, _)| name).collect()
-}
-
-fn runs(job: &BTreeMap<String, String>) -> bool {
-    job.get("status").is_some_and(|status| status == "running" || status == "cancel_request")
-}
-
-fn members<'a>(world: &'a World, key: &str) -> BTreeSet<&'a str> {
-    match world.get(key) {
-        Some(Dumped::Sorted(members)) => members.keys().map(String::as_str).collect(),
-        Some(Dumped::Set(members)) => members.iter().map(String::as_str).collect(),
-        Some(Dumped::Text(_) | Dumped::Hash(_) | Dumped::List(_) | Dumped::Stream(_)) | None => {
-            BTreeSet::new()
-        }
-    }
-}
-
-fn values(jobs: &BTreeMap<&str, &BTreeMap<String, String>>, field: &str) -> BTreeSet<String> {
-    jobs.values().filter_map(|job| job.get(field).cloned()).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use store::Dumped;
 
-use super::{Jobs, World, is_over, members};
+use super::state::{Jobs, World, is_over, members};
 
 /// Returns what disagrees.
 pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use store::Dumped;
 
-use super::{World, members};
+use super::state::{World, members};
 
 /// Returns what disagrees.
 pub(super) fn disagreements(world: &World) -> Vec<String> {

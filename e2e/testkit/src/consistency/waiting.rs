@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use store::Dumped;
 
-use super::{Jobs, World, members};
+use super::state::{Jobs, World, members, runs};
 
 type Job = BTreeMap<String, String>;
 
@@ -167,7 +167,7 @@ fn check_locks(world: &World, jobs: &Jobs<'_>, wrong: &mut Vec<String>) {
         };
         for (id, units) in holders {
             let job = jobs.get(id.as_str());
-            let runs = job.is_some_and(|job| super::runs(job));
+            let runs = job.is_some_and(|job| runs(job));
             let says = job.is_some_and(|job| {
                 let holds = job.get("holds").map(String::as_str).unwrap_or_default();
                 holds.split(' ').any(|held| held == format!("{name}={units}"))
