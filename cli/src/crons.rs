@@ -5,14 +5,14 @@ mod set;
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json, table};
+use client::command::{CommandError, CommandOutcome, CommandResult, print, table};
 use client::wire::Cron;
 use domain::cron::CronName;
 use domain::job::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::flags::Paging;
-use crate::record::{plain, print_record};
+use crate::record::{plain, print_new_job, print_record};
 use crate::requests::{List, print_list};
 
 const SET_EXAMPLES: &str = "\
@@ -107,7 +107,7 @@ pub(crate) async fn run(api: &ApiClient, command: CronsCommand) -> CommandResult
         CronsCommand::Delete(one) => api.delete(&one.path("")).await?,
         CronsCommand::Run(one) => {
             let job: Value = api.post_query(&one.path("/run"), &[]).await?;
-            if one.json { print_json(&job) } else { print(plain(&job["id"])) }?;
+            print_new_job(&job, one.json)?;
         }
         CronsCommand::Pause(one) => {
             show(&api.post_query(&one.path("/pause"), &[]).await?, one.json)?;

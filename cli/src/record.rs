@@ -12,6 +12,11 @@ pub(crate) fn print_record(
     if json { print_json(record) } else { print(fields(record, first)) }
 }
 
+/// Prints a job that was just created: as JSON, or its id alone.
+pub(crate) fn print_new_job(job: &Value, json: bool) -> Result<(), CommandError> {
+    if json { print_json(job) } else { print(plain(&job["id"])) }
+}
+
 /// Lists the fields, one per line. Leaves out those that are null or empty.
 pub(crate) fn fields(record: &Map<String, Value>, first: &[&str]) -> String {
     let named = first.iter().filter_map(|name| record.get_key_value(*name));

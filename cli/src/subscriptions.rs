@@ -4,11 +4,11 @@ mod set;
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json, table};
+use client::command::{CommandError, CommandOutcome, CommandResult, table};
 use domain::subscription::SubscriptionName;
 use serde_json::{Map, Value};
 
-use crate::record::{plain, print_record};
+use crate::record::{plain, print_new_job, print_record};
 use crate::requests::{List, print_list};
 
 const SET_EXAMPLES: &str = "\
@@ -83,7 +83,7 @@ pub(crate) async fn run(api: &ApiClient, command: SubscriptionsCommand) -> Comma
         }
         SubscriptionsCommand::Test(one) => {
             let job: Value = api.post_query(&one.path("/test"), &[]).await?;
-            if one.json { print_json(&job) } else { print(plain(&job["id"])) }?;
+            print_new_job(&job, one.json)?;
         }
     }
     Ok(CommandOutcome::Success)

@@ -2,11 +2,11 @@
 
 use clap::Args;
 use client::ApiClient;
-use client::command::{CommandResult, print, print_json};
+use client::command::CommandResult;
 use domain::job::JobId;
 use serde_json::Value;
 
-use crate::record::plain;
+use crate::record::print_new_job;
 use crate::requests::each;
 
 /// The arguments of `jobs retry`.
@@ -25,7 +25,7 @@ pub(crate) struct RetryArguments {
 pub(super) async fn run(api: &ApiClient, arguments: &RetryArguments) -> CommandResult {
     each(&arguments.ids, async |id| {
         let job: Value = api.post_query(&format!("/jobs/{id}/retry"), &[]).await?;
-        if arguments.json { print_json(&job) } else { print(plain(&job["id"])) }
+        print_new_job(&job, arguments.json)
     })
     .await
 }

@@ -80,11 +80,7 @@ impl<'a> Stack<'a> {
             }
         }
         print(self.overview())?;
-        let error = tokio::select! {
-            error = watch_services(&mut self.services) => error,
-            error = watch_servers(&mut self.servers) => error,
-        };
-        Err(error.into())
+        Err(watch(&mut self.services, &mut self.servers).await.into())
     }
 
     /// Stops everything, the command first and the servers last.
@@ -136,8 +132,7 @@ impl<'a> Stack<'a> {
         command.spawn()?;
         tokio::select! {
             status = command.wait() => Ok(exit_code(status?)),
-            error = watch_services(&mut self.services) => Err(error.into()),
-            error = watch_servers(&mut self.servers) => Err(error.into()),
+            error = watch(&mut self.services, &mut self.servers) => Err(error.into()),
         }
     }
 
@@ -210,17 +205,12 @@ Three things to try:
     }
 }
 
-async fn watch_services(services: &mut Option<Services>) -> Error {
-    match services {
-        Some(services) => services.watch().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn watch_servers(servers: &mut Option<Servers>) -> Error {
-    match servers {
-        Some(servers) => servers.watch().await,
-        None => std::future::pending().await,
+/// Waits until one of the services or servers ends, and returns that as an error.
+async fn watch(services: &mut Option<Services>, servers: &mut Option<Servers>) -> Error {
+    tokio::select! {
+        Some(error) = async { Some(services.as_mut()?.watch().await) } => error,
+        Some(error) = async { Some(servers.as_mut()?.watch().await) } => error,
+        else => std::future::pending().await,
     }
 }
 
