@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use service::settings::{BrokerSettings, StoreSettings, TelemetrySettings, duration, parse_path};
+use domain::settings::duration;
+use service::settings::{BrokerSettings, StoreSettings, TelemetrySettings, parse_path};
 
 /// The settings of a scheduler.
 #[derive(Debug, Clone, Args)]

@@ -9,11 +9,9 @@ use std::path::{Path, PathBuf};
 
 use domain::bounds;
 use domain::capacity::{CapacityMap, Class};
-use domain::cron::{CronSpec, Misfire, Overlap, Schedule, TimeZone};
+use domain::cron::{CronName, CronSpec, Misfire, Overlap, Schedule, TimeZone};
+use domain::job::{ActionName, GoDuration, Priority};
 use domain::lock::LockTemplates;
-use domain::names::{ActionName, CronName};
-use domain::priority::Priority;
-use domain::time::GoDuration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use store::SetCron;

@@ -28,7 +28,7 @@ impl LostOffers {
     async fn once(&mut self) -> anyhow::Result<u64> {
         let broker = match self.broker.take().filter(Broker::is_connected) {
             Some(broker) => broker,
-            None => self.resources.connect_broker("reaper").await?,
+            None => self.resources.connect_broker("lost offers").await?,
         };
         let broker = self.broker.insert(broker);
         let found = find_lost_offers(&self.resources.store, broker, LOST_AFTER, BEHIND).await;

@@ -30,7 +30,7 @@ pub struct Metrics {
     pub dropped_deliveries: Counter,
     /// Times that events were trimmed before subscriptions received them.
     pub event_cuts: Counter,
-    /// Times that a queue was left alone because the broker refused it repeatedly.
+    /// Pauses of queues that the broker refused repeatedly.
     pub refused_queues: Counter,
 }
 
@@ -59,10 +59,14 @@ impl Metrics {
                 "Deliveries dropped because too many were pending",
                 &metrics.dropped_deliveries,
             ),
-            ("event_cuts", "Times that events were trimmed too early", &metrics.event_cuts),
+            (
+                "event_cuts",
+                "Times that events were trimmed before subscriptions received them",
+                &metrics.event_cuts,
+            ),
             (
                 "refused_queues",
-                "Queues left alone after repeated refusals",
+                "Pauses of queues that the broker refused repeatedly",
                 &metrics.refused_queues,
             ),
         ];

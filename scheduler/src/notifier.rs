@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::event::Event;
-use domain::names::ActionName;
+use domain::job::ActionName;
 use domain::subscription::EventDelivery;
 use store::{DeliveryAnswer, DeliveryPlan, PendingEvents, Store, StoreError, Subscription};
 use tokio::time::Instant;
@@ -36,7 +36,7 @@ pub struct Notifications {
     /// There are subscriptions.
     pub subscribed: bool,
     /// The number of jobs that were created.
-    pub made: u64,
+    pub created: u64,
     /// The number of deliveries that were dropped because too many were pending.
     pub dropped: u64,
     /// Events were trimmed from the stream before they were read.
@@ -64,12 +64,12 @@ impl Notifier {
         let Some(plan) = plan(&pending) else { return Ok(idle) };
         let read = Notifications { more: true, ..idle };
         match self.store.create_deliveries(&plan).await? {
-            DeliveryAnswer::Created(made, dropped) => {
+            DeliveryAnswer::Created(created, dropped) => {
                 let cut = plan.cut.is_some();
-                self.metrics.deliveries.inc_by(made);
+                self.metrics.deliveries.inc_by(created);
                 self.metrics.dropped_deliveries.inc_by(dropped);
                 self.metrics.event_cuts.inc_by(u64::from(cut));
-                Ok(Notifications { made, dropped, cut, ..read })
+                Ok(Notifications { created, dropped, cut, ..read })
             }
             DeliveryAnswer::Conflict => Ok(read),
         }

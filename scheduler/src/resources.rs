@@ -1,4 +1,4 @@
-//! What the tasks of a scheduler share.
+//! The settings, clients and handles that the tasks of a scheduler share.
 
 use broker::Broker;
 use service::health::Health;
@@ -21,7 +21,7 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
-    /// Opens a connection to RabbitMQ that its list of connections shows with the purpose.
+    /// Opens a connection to RabbitMQ, whose list of connections shows the purpose.
     pub(crate) async fn connect_broker(&self, purpose: &str) -> anyhow::Result<Broker> {
         let name = format!("capstan-scheduler {} {purpose}", self.id);
         let broker = self.config.broker.load()?;

@@ -14,9 +14,9 @@ const MAX_SILENCE: Duration = Duration::from_secs(15);
 /// The longest wait before the first pass.
 const MAX_STAGGER: Duration = Duration::from_millis(200);
 /// The longest wait after the first failure. It doubles with each further failure.
-const FIRST_BACKOFF: Duration = Duration::from_millis(200);
-/// The longest wait after any failure: work resumes soon after an outage.
-const MAX_BACKOFF: Duration = Duration::from_secs(1);
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+/// The longest wait after any failure. Short, so that work resumes soon after an outage.
+const MAX_BACKOFF: Duration = Duration::from_millis(500);
 
 /// Work that is repeated. A pass looks at the state and acts on it; it may run at any time, and
 /// while other schedulers run the same task.
@@ -134,16 +134,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_after_failures_doubles_up_to_a_second_and_a_success_resets_it() {
+    fn the_wait_after_failures_doubles_up_to_a_limit_until_a_success_resets_it() {
         let health = Health::default();
         health.expect("test", MAX_SILENCE);
         let mut monitor = Monitor::new("test", &health);
         let fail = |monitor: &mut Monitor<'_>| monitor.failed(&anyhow::anyhow!("down")).as_millis();
-        assert_eq!([(); 5].map(|()| fail(&mut monitor)), [200, 400, 800, 1000, 1000]);
+        assert_eq!([(); 5].map(|()| fail(&mut monitor)), [100, 200, 400, 500, 500]);
         assert_eq!(health.problems()["test"].as_deref(), Some("down"));
         monitor.succeeded(None);
         assert_eq!(health.problems()["test"], None);
-        assert_eq!(fail(&mut monitor), 200);
+        assert_eq!(fail(&mut monitor), 100);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::names::WorkerId;
+use domain::job::WorkerId;
 use prometheus_client::registry::Registry;
 use service::admin::{Admin, serve_admin};
 use service::health::Health;

@@ -175,7 +175,7 @@ async fn a_notifier_that_falls_behind_records_the_gap_and_continues_with_the_kep
     let (mut made, mut cuts, mut steps) = (0, 0, 0);
     loop {
         let step = notifier.once().await.unwrap();
-        made += step.made;
+        made += step.created;
         cuts += usize::from(step.cut);
         steps += 1;
         if !step.more {

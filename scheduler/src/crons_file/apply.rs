@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::names::CronName;
+use domain::cron::CronName;
 use store::{CronSet, SetCron, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 

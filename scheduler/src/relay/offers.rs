@@ -31,8 +31,7 @@ pub(super) fn group_by_queue(entries: &[OutboxEntry]) -> Vec<(QueueName, Offer)>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::names::JobId;
-    use domain::time::Timestamp;
+    use domain::job::{JobId, Timestamp};
 
     fn entries(class: &str, count: usize) -> Vec<OutboxEntry> {
         let entry = |index: usize| OutboxEntry {

@@ -1,4 +1,4 @@
-//! Receiving offers. Each consumer has a channel of its own: closing the channel ends the consumer
+//! Receiving offers. Each consumer has its own channel: closing the channel ends the consumer
 //! and returns every unacknowledged offer in one step.
 
 use domain::queue::QueueName;

@@ -3,8 +3,7 @@
 
 use std::collections::HashSet;
 
-use domain::names::JobId;
-use domain::time::Timestamp;
+use domain::job::{JobId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The most jobs in one offer.
@@ -12,8 +11,8 @@ pub const MAX_OFFER_JOBS: usize = 64;
 
 /// Bounds the error of the JSON parser, which repeats parts of the message.
 const MAX_ERROR_CHARACTERS: usize = 256;
-/// The version of the format. A worker discards offers of other versions; the reaper offers their
-/// jobs again.
+/// The version of the format. A worker discards offers of other versions; the scheduler offers
+/// their jobs again.
 const VERSION: u32 = 1;
 
 /// Jobs of one queue that are ready to run.

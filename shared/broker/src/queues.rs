@@ -18,8 +18,7 @@ use crate::error::{BrokerError, limited};
 /// largest number.
 const DELIVERY_LIMIT: i32 = i32::MAX;
 
-/// Queues outlive the broker and the connection; their contents are found again by the reaper if
-/// they do not.
+/// Queues survive a restart of RabbitMQ. If one does not, the scheduler offers its jobs again.
 const DECLARE: QueueDeclareOptions = QueueDeclareOptions {
     passive: false,
     // A transient queue that is not exclusive is refused by RabbitMQ 4.3.
@@ -100,25 +99,20 @@ impl Broker {
     ) -> Result<(), BrokerError> {
         let (name, channel) = (self.full_name(queue), open_channel(connection).await?);
         let declared = channel.queue_declare(name.clone().into(), DECLARE, self.arguments());
-        let refused = match limited("declare a queue", declared).await {
+        match limited("declare a queue", declared).await {
             Ok(_) => {
                 close_channel(&channel).await;
                 return Ok(());
             }
-            Err(error) if error.is(&AMQPSoftError::PRECONDITIONFAILED) => error,
+            Err(error) if error.is(&AMQPSoftError::PRECONDITIONFAILED) => {}
             Err(error) => return Err(error),
-        };
+        }
         // The refusal has closed the channel.
         let channel = open_channel(connection).await?;
         let found = channel.queue_declare(name.into(), INSPECT, FieldTable::default());
-        match limited("declare a queue", found).await {
-            Ok(_) => {
-                close_channel(&channel).await;
-                Ok(())
-            }
-            Err(error) if error.is(&AMQPSoftError::PRECONDITIONFAILED) => Err(refused),
-            Err(error) => Err(error),
-        }
+        limited("inspect a queue", found).await?;
+        close_channel(&channel).await;
+        Ok(())
     }
 
     /// The arguments that work with RabbitMQ 3.10 to 4.x. Everything else is left to policies,
@@ -134,8 +128,8 @@ impl Broker {
     }
 
     /// Deletes a queue that accepts nothing and holds nothing. Such a queue is not full but broken:
-    /// RabbitMQ 3.10 leaves one behind if it is killed while it creates or deletes the queue. The
-    /// reaper finds offers that it may have held. Returns true if the queue was deleted.
+    /// RabbitMQ 3.10 leaves one behind if it is killed while it creates or deletes the queue. If it
+    /// held offers, the scheduler makes them again. Returns true if the queue was deleted.
     pub async fn delete_if_broken(&self, queue: &QueueName) -> Result<bool, BrokerError> {
         let connection = self.separate_connection("repairing").await?;
         let channel = open_channel(&connection).await?;

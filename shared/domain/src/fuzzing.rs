@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 use crate::access_tokens::AccessTokens;
 use crate::capacity::{CapacityMap, Class};
 use crate::cron::{Schedule, TimeZone};
-
 use crate::lock::{LockName, LockTemplates, Locks, MAX_LOCKS, MAX_PERMITS};
 use crate::names::{ActionName, CronName, JobId, WorkerId};
 use crate::time::{GoDuration, Timestamp};

@@ -1,8 +1,8 @@
 //! The domain of Capstan as values: jobs, capacity, locks, crons, events and subscriptions, and the
 //! rules for valid ones.
 //!
-//! No I/O, no clock, no async. Imports no other crate of the workspace; every other crate may
-//! import it.
+//! No I/O, no clock, no async; only new ids and secrets come from outside, as random bits. Imports
+//! no other crate of the workspace; every other crate may import it.
 
 pub mod access_tokens;
 pub mod bounds;
@@ -13,9 +13,9 @@ pub mod event;
 pub mod fuzzing;
 pub mod job;
 pub mod lock;
-pub mod names;
-pub mod priority;
+mod names;
+mod priority;
 pub mod queue;
 pub mod settings;
 pub mod subscription;
-pub mod time;
+mod time;

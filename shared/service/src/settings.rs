@@ -12,8 +12,6 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::settings::InvalidSetting;
 use store::StoreConfig;
 
-pub use domain::settings::duration;
-
 /// The settings of the store.
 #[derive(Clone, Args)]
 pub struct StoreSettings {

@@ -3,8 +3,8 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Listens for SIGTERM and SIGINT. The first signal cancels the first of `steps`, the next signal
-/// the next step; a service with two steps can so be asked to drain and then to stop.
+/// Listens for SIGTERM and SIGINT. The first signal cancels the first of `steps`, the second signal
+/// the second: a service with two steps drains after the first signal and stops after the second.
 ///
 /// The future never completes, except with an error if the process cannot listen for signals. Run
 /// it in a `select!` beside the service, which ends when its token is cancelled.

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use broker::Broker;
-use broker::{BrokerConfig, QueueType};
+use broker::{Broker, BrokerConfig, QueueType};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use testkit::TestEnv;
 use tokio::io::copy_bidirectional;

@@ -82,10 +82,10 @@ impl EventDelivery {
         NewJob { id: self.message, class, scheduled_at: None, once: false, spec }
     }
 
-    /// Returns true if the job was created by the subscription. The name of an access token has no
+    /// Returns true if the subscription created the job. The name of an access token has no
     /// space, so no client can submit a job with the same `scheduledBy`.
     #[must_use]
-    pub fn made(&self, job: &JobSpec) -> bool {
+    pub fn created(&self, job: &JobSpec) -> bool {
         job.scheduled_by.as_deref() == Some(submitter(&self.subscription).as_str())
     }
 }
@@ -134,10 +134,10 @@ mod tests {
         let message = EventDelivery::test((&name, Uuid::new_v4()), Timestamp::from_ms(0));
         let spec = json!({"url": "http://a", "filter": {}, "retries": 3, "backoff": {}});
         let mut job = message.job(&serde_json::from_value(spec).unwrap()).spec;
-        assert!(message.made(&job));
+        assert!(message.created(&job));
         for submitter in [None, Some("ops".to_owned()), Some("subscription".to_owned())] {
             job.scheduled_by = submitter;
-            assert!(!message.made(&job), "{job:?}");
+            assert!(!message.created(&job), "{job:?}");
         }
     }
 }

@@ -46,7 +46,7 @@ fn catching_up_is_limited_and_divided_into_calls() {
     let spec = spec("* * * * * *", "all");
     let found = due(&spec, at(0), at(1499));
     assert_eq!(found.ticks.len(), MAX_PER_CALL);
-    assert_eq!(found.ticks[0], (at(500), 500), "the first job tells how many were skipped");
+    assert_eq!(found.ticks[0], (at(500), 500), "the first job records how many were skipped");
     assert_eq!(found.skipped.unwrap().0, 500);
     assert_eq!(found.next, Some(at(550)));
     let rest = due(&spec, at(550), at(1499));
