@@ -164,7 +164,13 @@ fn new_job(index: u64) -> anyhow::Result<NewJob> {
     let mut spec = JobSpec::of(action.parse()?);
     spec.comment = (index % 10 == 3).then(|| format!("night {}", index / 86_400));
     let scheduled_at = Some(Timestamp::from_ms(1_600_000_000_000 + 1000 * index as i64));
-    Ok(NewJob { id: JobId::random(), class: Class::of(None)?, scheduled_at, once: false, spec })
+    Ok(NewJob {
+        id: JobId::random(),
+        class: Class::of(None)?,
+        scheduled_at,
+        reserve_id: false,
+        spec,
+    })
 }
 
 fn end((index, (id, token)): (usize, (JobId, FencingToken))) -> Finish {

@@ -53,7 +53,9 @@ fn answer_one(
     let spent = || Error::SpentKey { at: FieldPath::new("Idempotency-Key"), id: submitted.id };
     let (job, how) = match submitted.outcome {
         Submission::Created => (record(job, submitted), Acceptance::Created),
-        Submission::Known if job.once => (existing()?.ok_or_else(spent)?, Acceptance::Repeated),
+        Submission::Known if job.reserve_id => {
+            (existing()?.ok_or_else(spent)?, Acceptance::Repeated)
+        }
         // This service repeated the call, because the answer to the first one was lost.
         Submission::Known => {
             (existing()?.unwrap_or_else(|| record(job, submitted)), Acceptance::Created)

@@ -25,7 +25,7 @@ pub(crate) struct Draft {
     /// Locks whose names need parameters that only the action may provide.
     pub(crate) late_locks: LockTemplates,
     /// The id is derived from a key, so it must not be used again within a day.
-    pub(crate) once: bool,
+    pub(crate) reserve_id: bool,
 }
 
 /// Jobs to be submitted together.
@@ -58,8 +58,8 @@ impl Draft {
         self.fill_locks(defaults)?;
         let need = defaults.need(self.spec.capacity_map.as_ref());
         let class = Class::of(need).map_err(|error| Error::invalid("capacityMap", error))?;
-        let Draft { spec, scheduled_at, id, once, .. } = self;
-        Ok(NewJob { id, class, scheduled_at, once, spec })
+        let Draft { spec, scheduled_at, id, reserve_id, .. } = self;
+        Ok(NewJob { id, class, scheduled_at, reserve_id, spec })
     }
 
     /// Fills in the locks that depend on the complete parameters.

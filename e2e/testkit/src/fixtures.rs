@@ -15,7 +15,7 @@ pub fn job(action: &str, capacity: &str) -> NewJob {
     let spec = serde_json::json!({"action": action, "capacityMap": capacity});
     let spec: JobSpec = serde_json::from_value(spec).expect("the spec is valid");
     let class = Class::of(spec.capacity_map.as_ref()).expect("the class is valid");
-    NewJob { id: JobId::random(), class, scheduled_at: None, once: false, spec }
+    NewJob { id: JobId::random(), class, scheduled_at: None, reserve_id: false, spec }
 }
 
 /// Creates `count` jobs as [`job`] does.

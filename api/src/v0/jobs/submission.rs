@@ -140,7 +140,7 @@ impl JobSubmission {
     fn draft_as(
         self,
         id: JobId,
-        once: bool,
+        reserve_id: bool,
         references: References<'_>,
         caller: &Caller,
     ) -> Result<Draft, Error> {
@@ -179,7 +179,7 @@ impl JobSubmission {
         if spec.expires_at.is_some_and(|expires| scheduled_at.is_some_and(|at| expires <= at)) {
             return Err(Error::invalid("expiresAt", "it must be after scheduledAt"));
         }
-        Ok(Draft { spec, retries, scheduled_at, id, late_locks, once })
+        Ok(Draft { spec, retries, scheduled_at, id, late_locks, reserve_id })
     }
 }
 

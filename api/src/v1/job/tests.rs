@@ -10,7 +10,12 @@ fn job(action: &str) -> job::Job {
     let at = Timestamp::from_ms(1_704_110_400_000);
     let (id, class) = (JobId::random(), Class::of(None).unwrap());
     let spec = JobSpec::of(action.parse().unwrap());
-    job::Job::waiting(NewJob { id, class, scheduled_at: None, once: false, spec }, 101, at, at)
+    job::Job::waiting(
+        NewJob { id, class, scheduled_at: None, reserve_id: false, spec },
+        101,
+        at,
+        at,
+    )
 }
 
 fn json_of(job: job::Job, omitted_tasks: &[usize]) -> Value {

@@ -21,8 +21,8 @@ pub struct NewJob {
     /// The earliest start; `None` is now.
     pub scheduled_at: Option<Timestamp>,
     /// The id stays taken for a day, even if the job is deleted before.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub once: bool,
+    #[serde(default, rename = "once", skip_serializing_if = "std::ops::Not::not")]
+    pub reserve_id: bool,
     /// What was asked for.
     pub spec: JobSpec,
 }

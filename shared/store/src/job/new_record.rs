@@ -59,7 +59,7 @@ impl NewRecord {
     /// The record of a submitted job.
     pub(crate) fn of(job: &NewJob) -> NewRecord {
         let record = NewRecord::new(job.id, &job.spec, Some(&job.class), job.scheduled_at);
-        NewRecord { once: job.once, ..record }
+        NewRecord { once: job.reserve_id, ..record }
     }
 
     /// The record as one argument of a script.

@@ -233,7 +233,7 @@ async fn a_repeated_submission_that_a_unique_key_kept_out_gets_the_same_answer()
     let (mut first, mut second) = (job("noop", ""), job("noop", ""));
     first.spec.unique_key = Some("one".into());
     second.spec.unique_key = Some("one".into());
-    second.once = true;
+    second.reserve_id = true;
     submit(&env, &first).await;
     let answer = env.store().submit(std::slice::from_ref(&second)).await.unwrap();
     assert_eq!((answer[0].outcome, answer[0].id), (Submission::Taken, first.id));

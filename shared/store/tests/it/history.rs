@@ -108,7 +108,7 @@ async fn an_id_that_must_not_be_used_again_stays_used_after_its_job_is_removed()
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     let (mut once, mut again) = (job("noop", ""), job("noop", ""));
-    once.once = true;
+    once.reserve_id = true;
     let other = submit(&env, &again).await;
     submit(&env, &once).await;
     for id in [once.id, other] {

@@ -85,7 +85,7 @@ async fn a_repeated_call_changes_nothing_more() {
     let env = TestEnv::new().await;
     let (store, worker) = (env.store(), worker(&env).await);
     let (mut first, second, third) = (job("noop", ""), job("noop", ""), job("noop", ""));
-    (first.spec.retries, first.once) = (1, true);
+    (first.spec.retries, first.reserve_id) = (1, true);
     let (base, max) = ("1h".parse().unwrap(), "".parse().unwrap());
     first.spec.backoff = Some(Backoff { base, max });
     let batch = [first.clone(), second.clone(), third.clone()];

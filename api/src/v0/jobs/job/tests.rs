@@ -11,7 +11,7 @@ fn bare() -> job::Job {
     let at = Timestamp::from_ms(1_487_294_987_771);
     let spec = JobSpec::of("gc".parse().unwrap());
     let class = Class::of(None).unwrap();
-    let new = NewJob { id, class, scheduled_at: None, once: false, spec };
+    let new = NewJob { id, class, scheduled_at: None, reserve_id: false, spec };
     job::Job::waiting(new, 7, at, at)
 }
 

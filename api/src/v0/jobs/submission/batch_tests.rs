@@ -63,6 +63,6 @@ fn a_job_of_a_batch_references_earlier_ones_by_index_without_duplicates() {
         assert_eq!(b.spec.depends_on, [a.id]);
         assert_eq!((&c.spec.depends_on[..], c.spec.parent), (&[b.id, a.id][..], Some(a.id)));
         let keyed = key.map(|key| key.job_of_batch(2).unwrap());
-        assert_eq!((keyed == Some(c.id), c.once), (key.is_some(), key.is_some()));
+        assert_eq!((keyed == Some(c.id), c.reserve_id), (key.is_some(), key.is_some()));
     }
 }

@@ -147,17 +147,17 @@ impl Model {
         let holder = job.spec.unique_key.as_ref().and_then(|key| self.holder(key));
         let (word, id) = if self.jobs.contains_key(&job.id) {
             (Submission::Known, job.id)
-        } else if let Some(answered) = self.used_ids.get(&job.id).filter(|_| job.once) {
+        } else if let Some(answered) = self.used_ids.get(&job.id).filter(|_| job.reserve_id) {
             let kept = self.jobs.contains_key(answered);
             if kept { (Submission::Taken, *answered) } else { (Submission::Spent, job.id) }
         } else if let Some(holder) = holder {
             self.stands_for.insert(job.id, holder);
-            if job.once {
+            if job.reserve_id {
                 self.used_ids.insert(job.id, holder);
             }
             (Submission::Taken, holder)
         } else {
-            if job.once {
+            if job.reserve_id {
                 self.used_ids.insert(job.id, job.id);
             }
             let mut record =

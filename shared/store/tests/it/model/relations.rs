@@ -81,7 +81,7 @@ impl Model {
     pub(super) fn bad_relation(&self, jobs: &[NewJob]) -> Option<InvalidRelation> {
         let mut submitted: BTreeMap<JobId, &NewJob> = BTreeMap::new();
         for (index, job) in jobs.iter().enumerate() {
-            let repeated = job.once && self.used_ids.contains_key(&job.id);
+            let repeated = job.reserve_id && self.used_ids.contains_key(&job.id);
             if !self.jobs.contains_key(&job.id)
                 && !repeated
                 && let Some((kind, id)) = self.bad_relation_of(job, &submitted)

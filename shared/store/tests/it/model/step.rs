@@ -67,7 +67,7 @@ impl Step {
         let lines = jobs.iter().map(|job| {
             let (id, class, spec) = (job.id, &job.class, serde_json::to_string(&job.spec).unwrap());
             let at = job.scheduled_at.map(Timestamp::ms);
-            format!("\n      {id} {class} at {at:?} once {} {spec}", job.once)
+            format!("\n      {id} {class} at {at:?} once {} {spec}", job.reserve_id)
         });
         format!("Submit{}", lines.collect::<String>())
     }

@@ -20,7 +20,7 @@ impl Generator {
         let past = Timestamp::from_ms(1_000_000 + self.random.below(1_000) as i64);
         let far = Timestamp::from_ms(FAR_MS);
         job.scheduled_at = self.random.one(&[None, None, None, Some(past), Some(far)]);
-        job.once = self.random.percent(25);
+        job.reserve_id = self.random.percent(25);
         self.relate(model, &mut job);
         if self.random.percent(40) {
             for _ in 0..1 + self.random.below(2) {
