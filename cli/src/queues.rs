@@ -55,7 +55,7 @@ fn queue_table(queues: &[Queue]) -> String {
             queue.class.clone(),
             queue.priority.clone(),
             queue.offered.to_string(),
-            queue.behind.to_string(),
+            queue.backlog.to_string(),
             queue.parked.to_string(),
             queue.running.to_string(),
             queue.oldest.clone().unwrap_or_default(),
@@ -67,7 +67,7 @@ fn queue_table(queues: &[Queue]) -> String {
         "CLASS",
         "PRIORITY",
         "OFFERED",
-        "BEHIND",
+        "BACKLOG",
         "PARKED",
         "RUNNING",
         "OLDEST OFFER",
@@ -98,16 +98,16 @@ mod tests {
     #[test]
     fn each_queue_is_one_row() {
         let queues = json!([
-            {"class": "cpu=2+scan=1", "priority": "high", "offered": 64, "behind": 900,
+            {"class": "cpu=2+scan=1", "priority": "high", "offered": 64, "backlog": 900,
              "parked": 3, "running": 12, "oldest": "2026-11-20T16:54:34.717Z", "workers": 4,
              "paused": true},
             {"class": "default=1", "priority": "normal", "oldest": null},
         ]);
         let queues: Vec<Queue> = serde_json::from_value(queues).unwrap();
         expect![[r#"
-            CLASS         PRIORITY  OFFERED  BEHIND  PARKED  RUNNING  OLDEST OFFER              WORKERS  PAUSED
-            cpu=2+scan=1  high      64       900     3       12       2026-11-20T16:54:34.717Z  4        paused
-            default=1     normal    0        0       0       0                                  0
+            CLASS         PRIORITY  OFFERED  BACKLOG  PARKED  RUNNING  OLDEST OFFER              WORKERS  PAUSED
+            cpu=2+scan=1  high      64       900      3       12       2026-11-20T16:54:34.717Z  4        paused
+            default=1     normal    0        0        0       0                                  0
         "#]].assert_eq(&(queue_table(&queues) + "\n"));
     }
 }

@@ -100,13 +100,13 @@ fn show(subscription: &Map<String, Value>, json: bool) -> Result<(), CommandErro
         "waiting",
         "lastDelivered",
         "lastFailure",
-        "lastCut",
+        "lastGap",
     ];
     print_record(subscription, &FIRST_FIELDS, json)
 }
 
 fn subscription_table(subscriptions: &[Value]) -> String {
-    const COUNTS: [&str; 5] = ["waiting", "delivered", "failed", "dropped", "cuts"];
+    const COUNTS: [&str; 5] = ["waiting", "delivered", "failed", "dropped", "gaps"];
     let rows = subscriptions.iter().map(|one| {
         let events: Vec<String> =
             one["events"].as_array().into_iter().flatten().map(plain).collect();
@@ -146,9 +146,9 @@ mod tests {
         let subscriptions = [
             json!({"name": "ops", "url": "https://ops.example.org/", "events": ["job", "worker"],
                 "paused": false, "waiting": 1, "delivered": 512, "failed": 7, "dropped": 0,
-                "cuts": 0, "lastFailure": {"message": "the receiver answered 503"}}),
+                "gaps": 0, "lastFailure": {"message": "the receiver answered 503"}}),
             json!({"name": "b", "url": "http://b/", "events": [], "paused": true, "waiting": 0,
-                "delivered": 0, "failed": 0, "dropped": 0, "cuts": 0, "lastFailure": null}),
+                "delivered": 0, "failed": 0, "dropped": 0, "gaps": 0, "lastFailure": null}),
         ];
         expect![[r#"
             NAME  URL                       EVENTS      PAUSED  WAITING  DELIVERED  FAILED  DROPPED  CUTS  LAST FAILURE

@@ -50,7 +50,7 @@ impl Task for LostOffers {
             return Ok(Pass::default());
         };
         let found = found?;
-        self.resources.metrics.reoffered_jobs.inc_by(found);
+        self.resources.metrics.redispatched_jobs.inc_by(found);
         if found > 0 {
             tracing::info!(count = found, "offered jobs again whose offers were lost");
         }

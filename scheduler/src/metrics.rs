@@ -23,7 +23,7 @@ pub struct Metrics {
     /// Jobs that ended because the lease of their worker ended.
     pub expired_jobs: Counter,
     /// Jobs that were offered again because their offers were lost.
-    pub reoffered_jobs: Counter,
+    pub redispatched_jobs: Counter,
     /// Jobs that deliver events to subscriptions.
     pub deliveries: Counter,
     /// Deliveries that were dropped because too many were pending.
@@ -52,7 +52,7 @@ impl Metrics {
             ("cron_jobs", "Jobs created by crons", &metrics.cron_jobs),
             ("skipped_ticks", "Ticks of crons without a job", &metrics.skipped_ticks),
             ("expired_jobs", "Jobs ended with the lease of their worker", &metrics.expired_jobs),
-            ("reoffered_jobs", "Jobs offered again", &metrics.reoffered_jobs),
+            ("redispatched_jobs", "Jobs offered again", &metrics.redispatched_jobs),
             ("deliveries", "Jobs created to deliver events", &metrics.deliveries),
             (
                 "dropped_deliveries",

@@ -22,7 +22,7 @@ use crate::wait_reason::count_fitting;
 /// A queue: the jobs of one class and one priority.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "class": "cpu=2+scan=1", "priority": "normal", "offered": 64, "behind": 900, "parked": 3,
+    "class": "cpu=2+scan=1", "priority": "normal", "offered": 64, "backlog": 900, "parked": 3,
     "running": 12, "oldest": "2026-11-20T16:54:34.717Z", "workers": 4, "paused": false,
 }))]
 pub(in crate::v0) struct Queue {
@@ -35,7 +35,7 @@ pub(in crate::v0) struct Queue {
     /// The number of jobs that are offered to workers.
     offered: u64,
     /// The number of jobs that wait for other jobs of their fairness group.
-    behind: u64,
+    backlog: u64,
     /// The number of jobs that wait for a lock.
     parked: u64,
     /// The number of running jobs.
@@ -72,7 +72,7 @@ pub(in crate::v0) async fn list(
         class: load.name.class,
         priority: load.name.priority,
         offered: load.offered,
-        behind: load.behind,
+        backlog: load.behind,
         parked: load.parked,
         running: load.running,
         oldest: load.oldest,

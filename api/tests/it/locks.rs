@@ -36,7 +36,7 @@ async fn a_lock_shows_its_holders_and_its_wait_queue() {
         let waiter = json!({"jobID": second, "number": 2, "action": "noop", "priority": "normal",
             "permits": 1});
         let expected = json!({"name": "device-sw1", "permits": 1, "paused": false, "held": 1,
-            "holders": [holder], "waiting": 1, "line": [waiter]});
+            "holders": [holder], "waiting": 1, "waiters": [waiter]});
         assert_eq!(shown, expected);
         let list = env.get("/locks").await;
         assert_eq!(list.header("x-total-count"), Some("1"));

@@ -39,13 +39,13 @@ async fn a_queue_counts_its_jobs_by_state() {
         let oldest = normal.as_object_mut().unwrap().remove("oldest").unwrap();
         assert!(oldest.is_string(), "{oldest}");
         let expected = json!({
-            "class": "default=1", "priority": "normal", "offered": 64 + 64 + 1, "behind": 5 + 2,
+            "class": "default=1", "priority": "normal", "offered": 64 + 64 + 1, "backlog": 5 + 2,
             "parked": 2, "running": 2, "workers": 2, "paused": false,
         });
         assert_eq!(normal, expected);
         let low = queue(env, "scan=1", "low").await;
         assert_eq!((&low["offered"], &low["workers"]), (&json!(1), &json!(2)));
-        assert_eq!((&low["behind"], &low["running"]), (&json!(0), &json!(0)));
+        assert_eq!((&low["backlog"], &low["running"]), (&json!(0), &json!(0)));
     })
     .await;
 }
@@ -61,7 +61,7 @@ async fn many_fairness_groups_and_running_jobs_are_counted_completely() {
         let request = ClaimRequest { max: 1_100, ids: ids[100..1_200].to_vec() };
         env.store.claim(&worker, &[request]).await.unwrap();
         let queue = queue(env, "default=1", "normal").await;
-        assert_eq!((&queue["running"], &queue["behind"]), (&json!(1_100), &json!(7)));
+        assert_eq!((&queue["running"], &queue["backlog"]), (&json!(1_100), &json!(7)));
         assert_eq!(queue["offered"], 100 + 63);
     })
     .await;

@@ -27,8 +27,8 @@ async fn a_subscription_is_set_shown_listed_changed_and_deleted() {
             "id": created["id"], "name": "ops", "url": "https://example.org/x", "events": [],
             "filter": {"action": null, "job": null, "status": []}, "retries": 10,
             "backoff": {"base": "10s", "max": "1h"}, "paused": false, "waiting": 0,
-            "delivered": 0, "failed": 0, "dropped": 0, "cuts": 0, "lastDelivered": null,
-            "lastFailure": null, "lastCut": null, "createdAt": created["createdAt"],
+            "delivered": 0, "failed": 0, "dropped": 0, "gaps": 0, "lastDelivered": null,
+            "lastFailure": null, "lastGap": null, "createdAt": created["createdAt"],
             "lastUpdated": created["lastUpdated"],
         });
         assert_eq!(env.get("/subscriptions/ops").await.json(), shown);

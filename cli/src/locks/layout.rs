@@ -37,7 +37,7 @@ pub(super) fn lock_details(answer: &Value) -> Result<String, ClientError> {
     let lock = Lock::deserialize(answer).map_err(|error| ClientError::unreadable(&error))?;
     let mut record = answer.as_object().cloned().unwrap_or_default();
     record.remove("holders");
-    record.remove("line");
+    record.remove("waiters");
     let summary = fields(&record, &["name", "permits", "paused", "held", "waiting"]);
     let parts = [Some(summary), holder_table(&lock), waiter_table(&lock)];
     Ok(parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
@@ -87,7 +87,7 @@ mod tests {
                 "jobID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48", "number": 7, "action": "scan",
                 "workerID": "f97ebb52f0f6", "permits": 2, "since": "2026-11-20T16:54:34.719Z",
                 "fencingToken": 12, "aborting": true}],
-             "waiting": 1, "line": [{"jobID": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b", "number": 8,
+             "waiting": 1, "waiters": [{"jobID": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b", "number": 8,
                 "action": "scan", "priority": "normal", "permits": 2}]}),
         ]
     }

@@ -23,7 +23,7 @@ pub struct Lock {
     #[serde(default)]
     pub waiting: u64,
     /// The first jobs that wait for it.
-    #[serde(rename = "line", default)]
+    #[serde(default)]
     pub waiters: Vec<Waiter>,
 }
 

@@ -14,7 +14,7 @@ pub struct Queue {
     pub offered: u64,
     /// How many jobs wait behind those.
     #[serde(default)]
-    pub behind: u64,
+    pub backlog: u64,
     /// How many offered jobs wait for a worker with enough free capacity.
     #[serde(default)]
     pub parked: u64,

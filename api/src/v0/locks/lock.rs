@@ -31,7 +31,7 @@ pub(in crate::v0) struct SetLock {
         "jobID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48", "number": 7, "action": "scan",
         "workerID": "f97ebb52f0f6", "permits": 2, "since": "2026-11-20T16:54:34.719Z",
         "fencingToken": 12, "aborting": false,
-    }], "waiting": 1, "line": [{
+    }], "waiting": 1, "waiters": [{
         "jobID": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b", "number": 8, "action": "scan",
         "priority": "normal", "permits": 2,
     }],
@@ -51,7 +51,7 @@ pub(in crate::v0) struct Lock {
     /// The number of jobs in the wait queue.
     waiting: u64,
     /// The first ten jobs in the wait queue.
-    line: Vec<Waiter>,
+    waiters: Vec<Waiter>,
 }
 
 /// A job that holds a lock.
@@ -137,7 +137,7 @@ impl From<store::Lock> for Lock {
             held: lock.held,
             holders: lock.holders.into_iter().map(Holder::from).collect(),
             waiting: lock.waiting,
-            line: lock.waiters.into_iter().map(Waiter::from).collect(),
+            waiters: lock.waiters.into_iter().map(Waiter::from).collect(),
         }
     }
 }

@@ -86,11 +86,11 @@ pub(in crate::v0) struct EventFilter {
     "filter": {"action": "scan", "job": null, "status": ["error", "worker_dead"]},
     "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "retries": 10,
     "backoff": {"base": "10s", "max": "1h"}, "paused": false,
-    "waiting": 1, "delivered": 512, "failed": 7, "dropped": 0, "cuts": 1,
+    "waiting": 1, "delivered": 512, "failed": 7, "dropped": 0, "gaps": 1,
     "lastDelivered": {"event": "1763740800000-0", "at": "2025-11-21T16:00:00.123Z"},
     "lastFailure": {"event": "1763740700000-0", "at": "2025-11-21T15:58:20.5Z",
         "message": "the receiver answered 503 Service Unavailable"},
-    "lastCut": {"after": "1763740600000-3", "before": "1763740600250-0"},
+    "lastGap": {"after": "1763740600000-3", "before": "1763740600250-0"},
     "createdAt": "2025-11-01T09:00:00Z", "lastUpdated": "2025-11-01T09:00:00Z",
 }))]
 pub(in crate::v0) struct Subscription {
@@ -130,13 +130,13 @@ pub(in crate::v0) struct Subscription {
     dropped: u64,
     /// The number of times that events may have been missed, because they were no longer kept when
     /// they were to be read.
-    cuts: u64,
+    gaps: u64,
     /// The latest delivery. `null` if there was none.
     last_delivered: Option<Delivered>,
     /// The latest failed delivery attempt. `null` if there was none.
     last_failure: Option<Failure>,
     /// The latest range of events that may have been missed. `null` if there was none.
-    last_cut: Option<Cut>,
+    last_gap: Option<Gap>,
     /// The time at which the subscription was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -169,7 +169,7 @@ struct Failure {
 
 /// A range of events that were no longer kept when they were to be read.
 #[derive(Debug, Serialize, ToSchema)]
-struct Cut {
+struct Gap {
     /// The id of the last event before the range.
     after: String,
     /// The id of the first event after the range.
@@ -241,7 +241,7 @@ impl From<store::Subscription> for Subscription {
         let record = one.record;
         let failure =
             |store::DeliveryFailure { event, at, message }| Failure { event, at, message };
-        let cut = |(after, before): (EventId, EventId)| Cut {
+        let gap = |(after, before): (EventId, EventId)| Gap {
             after: after.to_string(),
             before: before.to_string(),
         };
@@ -263,10 +263,10 @@ impl From<store::Subscription> for Subscription {
             delivered: record.delivered,
             failed: record.failed,
             dropped: record.dropped,
-            cuts: record.cuts,
+            gaps: record.cuts,
             last_delivered: record.last_delivered.map(|(event, at)| Delivered { event, at }),
             last_failure: record.last_failure.map(failure),
-            last_cut: record.last_cut.map(cut),
+            last_gap: record.last_cut.map(gap),
             created_at: one.created_at,
             last_updated: one.last_updated,
         }
