@@ -15,7 +15,7 @@ local function refused_relation(job, submitted)
   if not parent_id and #dependencies == 0 then return nil end
   -- A repeated submission gets the answer of the first one.
   if call('EXISTS', key_job(job.id)) == 1 then return nil end
-  if job.once and call('EXISTS', key_used_id(job.id)) == 1 then return nil end
+  if job.reserveID and call('EXISTS', key_used_id(job.id)) == 1 then return nil end
   local parent, last = nil, nil
   if parent_id then
     parent, last = last_follow_up(parent_id)

@@ -12,13 +12,13 @@ local function submit_job(job, again, batch, now)
   local id, fields = job.id, job.fields
   local known = answer_about('known', id)
   if known then return known end
-  local used = job.once and not again and call('GET', key_used_id(id))
+  local used = job.reserveID and not again and call('GET', key_used_id(id))
   if used or again then return used and answer_about('taken', used) or { 'spent', id } end
   local holder = fields.uniqueKey and call('GET', key_unique(fields.uniqueKey))
   local taken = holder and answer_about('taken', holder)
   -- A repeated submission with this id gets the same answer.
   if taken then stands_for[id] = holder end
-  if job.once or taken and batch ~= '' then
+  if job.reserveID or taken and batch ~= '' then
     call('SET', key_used_id(id), taken and holder or id, 'EX', id_reserved_s)
   end
   if taken then return taken end

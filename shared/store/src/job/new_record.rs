@@ -20,8 +20,8 @@ pub(crate) struct NewRecord {
     id: String,
     fields: BTreeMap<&'static str, String>,
     spec: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    once: bool,
+    #[serde(rename = "reserveID", skip_serializing_if = "std::ops::Not::not")]
+    reserve_id: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     depends_on: Vec<String>,
     #[serde(rename = "parentID", skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,7 @@ impl NewRecord {
             id: id.to_string(),
             fields,
             spec: serde_json::to_string(spec).unwrap_or_default(),
-            once: false,
+            reserve_id: false,
             depends_on: spec.depends_on.iter().map(ToString::to_string).collect(),
             parent_id: spec.parent.map(|parent| parent.to_string()),
         }
@@ -59,7 +59,7 @@ impl NewRecord {
     /// The record of a submitted job.
     pub(crate) fn of(job: &NewJob) -> NewRecord {
         let record = NewRecord::new(job.id, &job.spec, Some(&job.class), job.scheduled_at);
-        NewRecord { once: job.reserve_id, ..record }
+        NewRecord { reserve_id: job.reserve_id, ..record }
     }
 
     /// The record as one argument of a script.

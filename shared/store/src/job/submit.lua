@@ -7,9 +7,9 @@
 -- ARGV[3]  done     int     how many jobs of that batch are submitted after this call. When as many
 --                           were before, or the batch is not kept any more, nothing is created
 --                           again: the jobs may have run and left the history
--- ARGV[4…] jobs     JSON    one each: id, fields (of its record), spec (as JSON in a string), once
---                           (its id is not used again within a day, even when its record is gone),
---                           dependsOn (ids), parentID
+-- ARGV[4…] jobs     JSON    one each: id, fields (of its record), spec (as JSON in a string),
+--                           reserveID (its id is not used again within a day, even when its record
+--                           is gone), dependsOn (ids), parentID
 -- Answers  {'submitted', {answer…}…}  in the order of the jobs:
 --            {'created', number, createdAt, scheduledAt, id}
 --            {'known', …}   a job with this id exists
