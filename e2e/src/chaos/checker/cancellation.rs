@@ -10,9 +10,9 @@ use crate::history::History;
 use crate::job_command::STOPPED;
 use crate::observations::Observations;
 
-const CANCELLED: &str = "6: an acknowledged cancellation holds";
-const IN_TIME: &str = "6: a cancelled run is stopped in time";
-const DELETED: &str = "6: an acknowledged deletion holds";
+const CANCELLED: &str = "an acknowledged cancellation holds";
+const IN_TIME: &str = "a cancelled run is stopped in time";
+const DELETED: &str = "an acknowledged deletion holds";
 
 /// A worker is notified within a second; the rest is for a busy machine.
 const CANCEL_LIMIT_MS: i64 = 2_500;

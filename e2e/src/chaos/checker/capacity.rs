@@ -13,8 +13,8 @@ use crate::history::History;
 use crate::job_command::RecordedRun;
 use crate::observations::Observations;
 
-const BY_EVENTS: &str = "3: no worker exceeds its capacity, by events";
-const BY_RUNS: &str = "3: no worker exceeds its capacity, by runs";
+const BY_EVENTS: &str = "no worker exceeds its capacity, by events";
+const BY_RUNS: &str = "no worker exceeds its capacity, by runs";
 const DRAINED: &str = "a drained worker starts no job";
 
 /// How long a worker may take to obey a command: a second, and some more for a busy machine.

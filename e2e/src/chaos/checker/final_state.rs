@@ -6,8 +6,8 @@ use super::violations::Violations;
 use crate::fleet::{PROCESSES, worker_count};
 use crate::observations::Observations;
 
-const CONSISTENT: &str = "7: lists, counts and records agree";
-const BOUNDED: &str = "8: everything is bounded";
+const CONSISTENT: &str = "lists, counts and records agree";
+const BOUNDED: &str = "everything is bounded";
 
 /// Redis trims the stream to about 10,000 events, by whole nodes.
 const MAX_EVENTS: usize = 11_000;

@@ -10,9 +10,9 @@ use crate::job_command::RecordedRun;
 use crate::observations::Observations;
 use crate::operator::LICENCE;
 
-const PERMITS: &str = "5: the holders of a lock never exceed its permits";
-const TOKENS: &str = "5: a later holder has a larger token";
-const RELEASED: &str = "5: no lock is held when no job runs";
+const PERMITS: &str = "the holders of a lock never exceed its permits";
+const TOKENS: &str = "a later holder has a larger token";
+const RELEASED: &str = "no lock is held when no job runs";
 
 struct Holder<'a> {
     job: &'a Job,

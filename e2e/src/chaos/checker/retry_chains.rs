@@ -12,10 +12,10 @@ use crate::workload::{self, Expectation, OF_A_CRON};
 /// After the death of so many workers in a row, a job is given up.
 const MAX_CRASHES: u32 = 3;
 
-const FINISHED: &str = "1: an acknowledged job reaches one final status";
-const ONE_FOLLOW_UP: &str = "1: a job has at most one follow-up";
-const GIVEN_UP: &str = "1: a job that kills its workers is given up";
-const ALLOWED: &str = "1: a job ends with an allowed outcome";
+const FINISHED: &str = "an acknowledged job reaches one final status";
+const ONE_FOLLOW_UP: &str = "a job has at most one follow-up";
+const GIVEN_UP: &str = "a job that kills its workers is given up";
+const ALLOWED: &str = "a job ends with an allowed outcome";
 
 pub(super) fn check(observations: &Observations, violations: &mut Violations) {
     for (id, expectation) in &observations.ledger.jobs {

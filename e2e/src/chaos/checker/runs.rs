@@ -10,10 +10,10 @@ use crate::history::{History, LossCause};
 use crate::job_command::{FAILED, LOG_LINES, RecordedRun, SUCCEEDED, is_recorded};
 use crate::observations::Observations;
 
-const ONE_RUN: &str = "2: at most one run per job id and token";
-const NO_OVERLAP: &str = "2: a follow-up starts after its job ended or its worker was lost";
-const STRICT: &str = "2: a job with a strict lease never runs beside its follow-up";
-const RECORDED: &str = "1: what is recorded is what ran";
+const ONE_RUN: &str = "at most one run per job id and token";
+const NO_OVERLAP: &str = "a follow-up starts after its job ended or its worker was lost";
+const STRICT: &str = "a job with a strict lease never runs beside its follow-up";
+const RECORDED: &str = "what is recorded is what ran";
 const NOT_EARLY: &str = "no job starts before its scheduled time";
 const COMPLETE_LOG: &str = "the log of a job is complete";
 

@@ -9,10 +9,10 @@ use domain::job::Job;
 use super::violations::Violations;
 use crate::observations::Observations;
 
-const IDEMPOTENCY: &str = "7: an Idempotency-Key creates its jobs once";
-const UNIQUE_KEY: &str = "7: a unique key has at most one unfinished job";
-const ONE_JOB: &str = "4: a firing creates one job";
-const NOT_MISSED: &str = "4: no firing is missed";
+const IDEMPOTENCY: &str = "an Idempotency-Key creates its jobs once";
+const UNIQUE_KEY: &str = "a unique key has at most one unfinished job";
+const ONE_JOB: &str = "a firing creates one job";
+const NOT_MISSED: &str = "no firing is missed";
 
 pub(super) fn check(observations: &Observations, violations: &mut Violations) {
     check_idempotency(observations, violations);
