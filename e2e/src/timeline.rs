@@ -17,18 +17,18 @@ pub struct Moment {
     pub ms: i64,
 }
 
-/// DependencyCondition one job became ready, started and ended.
+/// When one job became ready, started and ended.
 #[derive(Debug, Clone)]
 pub struct JobTimes {
     /// The queue that carried the job.
     pub queue: QueueName,
     /// The worker that ran it.
     pub worker: String,
-    /// DependencyCondition it became ready to run.
+    /// When it became ready to run.
     pub ready: Moment,
-    /// DependencyCondition it started.
+    /// When it started.
     pub started: Moment,
-    /// DependencyCondition it ended.
+    /// When it ended.
     pub ended: Moment,
 }
 

@@ -145,7 +145,7 @@ pub(crate) struct RecordedRun {
     /// The worker process that started it.
     pub(crate) worker_pid: u32,
     pub(crate) start_us: i64,
-    /// DependencyCondition and how it ended; `None` if it was killed.
+    /// When and how it ended; `None` if it was killed.
     pub(crate) end: Option<(i64, String)>,
 }
 
@@ -177,7 +177,7 @@ pub(crate) fn read_runs(path: &Path) -> anyhow::Result<Vec<RecordedRun>> {
     Ok(runs)
 }
 
-/// DependencyCondition a job killed this worker, if one did.
+/// When a job killed this worker, if one did.
 pub(crate) fn killed_at(path: &Path, worker_pid: u32) -> Option<i64> {
     let text = std::fs::read_to_string(path).ok()?;
     let kills = text.lines().filter(|line| line.starts_with("kill "));

@@ -65,7 +65,7 @@ impl<'a> Operator<'a> {
                 }
                 if Instant::now() > deadline {
                     let details = format!("{cron} is behind");
-                    self.history.add_violation("4: no firing is missed", details);
+                    self.history.add_violation("no firing is missed", details);
                     break;
                 }
                 tokio::time::sleep(PERIOD).await;

@@ -11,7 +11,7 @@ use store::{JobFilter, Store, WorkerStatus};
 use crate::fleet::{Fleet, worker_count};
 use crate::history::History;
 
-const INVARIANT: &str = "9: everything resumes by itself";
+const INVARIANT: &str = "everything resumes by itself";
 /// How long the fleet may take to start, and to recover after the last fault.
 const LIMIT: Duration = Duration::from_secs(90);
 const PERIOD: Duration = Duration::from_millis(250);

@@ -1,5 +1,5 @@
-//! RabbitMQ, which carries offers of waiting jobs. An offer is a hint: losing one or delivering one
-//! twice is harmless, because the store decides who runs a job.
+//! RabbitMQ, which carries offers of waiting jobs. Losing an offer or delivering it
+//! twice is harmless, because the store decides which worker runs a job.
 //!
 //! The only crate that knows AMQP (`lapin`); imports `domain` only. Nothing here reconnects: after
 //! any error the owner of a connection drops it and makes another.

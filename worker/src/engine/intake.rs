@@ -120,7 +120,7 @@ impl Intake {
                     }
                 }
                 () = at(stop.give_up_at()) => {
-                    tracing::error!("store unavailable, leaving unrecorded outcomes to the reaper");
+                    tracing::error!("store unavailable, leaving unrecorded outcomes to the lease reaper");
                     lease_lost.cancel();
                 }
                 () = at(stop.grace_ends()) => {
@@ -190,7 +190,7 @@ impl Intake {
                 self.receipts.insert(key, (queue.clone(), delivery.receipt));
             }
             Err(error) => {
-                // The reaper offers the jobs of the message again, if it had any.
+                // The lost-offers task offers the jobs of the message again, if it had any.
                 self.session.resources.metrics.bad_offers.inc();
                 tracing::warn!(%queue, %error, "message is not a valid offer, discarded");
                 delivery.receipt.ack().await;

@@ -1,4 +1,4 @@
-//! Cancellation and deleted jobs: what the API has acknowledged holds, whatever fails afterwards.
+//! Cancelled and deleted jobs: what the API has acknowledged holds, whatever fails afterwards.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! DependencyCondition jobs may run again or at all: expiry, the loss of a worker, and the backoff
+//! When jobs may run again or at all: expiry, the loss of a worker, and the backoff
 //! of retries.
 
 use domain::job::{GoDuration, Job, OnWorkerLost, Status};

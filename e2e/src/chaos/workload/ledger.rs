@@ -18,7 +18,7 @@ pub(crate) struct Expectation {
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) jobs: HashMap<JobId, Expectation>,
-    /// DependencyCondition the cancellation of a job was first acknowledged.
+    /// When the cancellation of a job was first acknowledged.
     pub(crate) cancelled_us: HashMap<JobId, i64>,
     pub(crate) deleted: HashSet<JobId>,
     /// Calls that were answered 503 or not at all.

@@ -48,7 +48,7 @@ pub enum Status {
     /// The lease of the worker ended. The record does not continue; a follow-up does, unless the
     /// job forbids it.
     ///
-    /// Entered from `Running` by the reaper. Left if the worker comes back, and by deletion.
+    /// Entered from `Running` by the lease reaper. Left if the worker comes back, and by deletion.
     WorkerDead,
     /// The worker shut down gracefully before the run was over. A follow-up continues the job.
     ///
@@ -78,7 +78,7 @@ pub enum Transition {
     /// The worker reports success, and the job awaits its children.
     Await,
     /// The last awaited child ended, and none failed.
-    Settle,
+    ChildrenDone,
     /// The worker shuts down and gives the job up.
     Shutdown,
     /// A client cancels the job.
@@ -119,7 +119,7 @@ impl Status {
             (S::Waiting, T::Claim) => Some(S::Running),
             (S::Waiting, T::Cancel) => Some(S::Cancel),
             (S::Waiting, T::Refuse) => Some(S::Error),
-            (S::Waiting, T::Settle) => Some(S::Done),
+            (S::Waiting, T::ChildrenDone) => Some(S::Done),
             (S::Running, T::Await) => Some(S::Waiting),
             (S::Running | S::CancelRequest, T::Finish) => Some(S::Done),
             (S::Running | S::CancelRequest, T::Fail) => Some(S::Error),
@@ -137,7 +137,7 @@ impl Status {
                 | T::Fail
                 | T::Stopped
                 | T::Await
-                | T::Settle
+                | T::ChildrenDone
                 | T::Shutdown
                 | T::Cancel
                 | T::Expire
@@ -209,7 +209,7 @@ mod tests {
         Transition::Fail,
         Transition::Stopped,
         Transition::Await,
-        Transition::Settle,
+        Transition::ChildrenDone,
         Transition::Shutdown,
         Transition::Cancel,
         Transition::Expire,
@@ -229,7 +229,7 @@ mod tests {
             writeln!(table, "{status}: {}", next.join(" ")).unwrap();
         }
         expect![[r#"
-            waiting: Claim->running Settle->done Cancel->cancel Refuse->error Delete->deleted
+            waiting: Claim->running ChildrenDone->done Cancel->cancel Refuse->error Delete->deleted
             running: Finish->done Fail->error Await->waiting Shutdown->worker_shutdown Cancel->cancel_request Expire->worker_dead Delete->cancel_request
             cancel_request: Finish->done Fail->error Stopped->cancel Await->cancel Shutdown->cancel Expire->cancel
             done: Delete->deleted

@@ -12,7 +12,6 @@ pub struct SubscriptionSpec {
     /// The URL that messages are sent to.
     pub url: WebhookUrl,
     /// The events that it receives.
-    #[serde(alias = "wanted")]
     pub filter: EventFilter,
     /// The number of times that a message is retried.
     pub retries: u32,

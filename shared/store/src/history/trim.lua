@@ -37,7 +37,7 @@ for _, old in ipairs(oldest) do
   end
 end
 for _, worker in ipairs(departed) do
-  -- A worker whose jobs the reaper has not ended yet stays.
+  -- A worker whose jobs the lease reaper has not ended yet stays.
   if not call('ZSCORE', root .. 'leases', worker) then
     call('DEL', key_worker(worker))
     call('ZREM', root .. 'workers', worker)

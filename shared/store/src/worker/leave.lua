@@ -1,5 +1,5 @@
 -- leave: running -> shutdown, for a worker that runs no jobs any more.
--- One script, so that a worker that still runs jobs cannot leave: the reaper ends those.
+-- One script, so that a worker that still runs jobs cannot leave: the lease reaper ends those.
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  worker  string  the worker
 -- Answers  {'left'}          its record says shutdown; when it did before, nothing is written

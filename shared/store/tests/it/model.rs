@@ -123,7 +123,7 @@ fn missing(occurred: &BTreeSet<String>) -> Vec<String> {
         E::Fail,
         E::Stopped,
         E::Await,
-        E::Settle,
+        E::ChildrenDone,
         E::Shutdown,
         E::Cancel,
         E::Expire,

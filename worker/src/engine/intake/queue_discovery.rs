@@ -1,4 +1,4 @@
-//! Discovers which queues exist, and receives the store's notifications for this worker.
+//! Discovers which queues exist, and receives the store's hints for this worker.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use tokio::sync::watch;
 
 use crate::engine::session::Session;
 
-/// How often the queues are read from the store when no notification arrives.
+/// How often the queues are read from the store when no hint arrives.
 const PERIOD: Duration = Duration::from_secs(1);
 /// The pause before a lost subscription is made again.
 const RESUBSCRIBE_PAUSE: Duration = Duration::from_millis(250);
 
-/// Publishes the queues that exist, at every notification and every period, and wakes the heartbeat
-/// when a notification asks for it. Runs until the receivers of `queues` are gone.
+/// Publishes the queues that exist, at every hint and every period, and wakes the heartbeat
+/// when a hint asks for it. Runs until the receivers of `queues` are gone.
 pub(super) async fn run(session: Session, queues: watch::Sender<Vec<QueueName>>) {
     let store = &session.store.store;
     let mut subscription = None;
     while !queues.is_closed() {
         if subscription.is_none() {
             subscription = store.hints(&session.id).await.ok();
-            // A heartbeat makes up for notifications that were sent while there was no
+            // A heartbeat makes up for hints that were sent while there was no
             // subscription.
             session.heartbeat_now.notify_one();
         }
@@ -36,18 +36,18 @@ pub(super) async fn run(session: Session, queues: watch::Sender<Vec<QueueName>>)
             // The subscription may be dead too, which a subscriber cannot notice.
             Err(_) => subscription = None,
         }
-        let notification = async {
+        let hint = async {
             match &mut subscription {
                 Some(subscription) => subscription.next().await,
                 None => std::future::pending().await,
             }
         };
         let lost = tokio::select! {
-            notification = notification => {
-                if notification == Some(Hint::Heartbeat) {
+            hint = hint => {
+                if hint == Some(Hint::Heartbeat) {
                     session.heartbeat_now.notify_one();
                 }
-                notification.is_none()
+                hint.is_none()
             }
             () = tokio::time::sleep(PERIOD) => false,
             () = queues.closed() => return,

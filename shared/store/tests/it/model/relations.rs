@@ -292,7 +292,7 @@ impl Model {
 
     fn end_awaiting(&mut self, id: JobId) {
         let failed = self.jobs[&id].failed_children;
-        let event = if failed > 0 { Transition::Refuse } else { Transition::Settle };
+        let event = if failed > 0 { Transition::Refuse } else { Transition::ChildrenDone };
         let to = self.next(id, event).unwrap();
         if failed > 0 {
             self.job_mut(id).exception = Some(children_failed(failed));
