@@ -44,11 +44,11 @@ fn crates_depend_on_what_the_table_of_layers_says_and_only_on_rows_above() {
             continue;
         };
         let own = packages.iter().filter(|other| package.dependencies.contains(&other.name));
-        let real: BTreeSet<&str> = own.map(|other| other.library.as_str()).collect();
+        let real: BTreeSet<&str> = own.map(|other| other.lib_name.as_str()).collect();
         if real != rows[index].imports {
             problems.push(format!("{folder} imports {real:?}, not {:?}", rows[index].imports));
         }
-        let above: BTreeSet<&str> = rows[..index].iter().map(|row| row.library).collect();
+        let above: BTreeSet<&str> = rows[..index].iter().map(|row| row.lib_name).collect();
         for library in real.difference(&above) {
             problems.push(format!("{folder} imports {library}, which is not above it"));
         }
@@ -81,7 +81,7 @@ fn the_command_line_links_no_server_broker_or_store() {
 /// A row of the table of layers: the folder of a crate, its library, and those that it imports.
 struct Row<'a> {
     folder: &'a str,
-    library: &'a str,
+    lib_name: &'a str,
     imports: BTreeSet<&'a str>,
 }
 
@@ -90,8 +90,8 @@ fn row(line: &str) -> Option<Row<'_>> {
     let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').collect();
     let [folder, library, _, imports] = cells[..] else { return None };
     let folder = code_span(folder).filter(|folder| folder.ends_with('/'))?;
-    let library = code_span(library).unwrap_or_default();
-    Some(Row { folder, library, imports: imports.split(',').filter_map(code_span).collect() })
+    let lib_name = code_span(library).unwrap_or_default();
+    Some(Row { folder, lib_name, imports: imports.split(',').filter_map(code_span).collect() })
 }
 
 /// The content of the code span that a cell consists of.
@@ -105,7 +105,7 @@ struct Package {
     /// Its path in the workspace, with a slash at the end.
     folder: String,
     /// The name of its library; empty if it has only programs.
-    library: String,
+    lib_name: String,
     /// The root files of its library and its programs.
     roots: Vec<PathBuf>,
     dependencies: BTreeSet<String>,
@@ -135,7 +135,7 @@ fn package(metadata: &Value) -> Package {
     Package {
         name: text(metadata, "name"),
         folder: format!("{}/", folder.display()),
-        library: library.map(|target| text(target, "name")).unwrap_or_default(),
+        lib_name: library.map(|target| text(target, "name")).unwrap_or_default(),
         roots: roots.map(|target| text(target, "src_path").into()).collect(),
         dependencies: dependencies(|kind| kind != "dev"),
         test_dependencies: dependencies(|kind| kind == "dev"),
