@@ -38,7 +38,8 @@ fn check_expiry(job: &Job, violations: &mut Violations) {
     }
 }
 
-/// The backoff doubles with each attempt. A retry waits between a half and the whole of it.
+/// The backoff doubles with each failure; an attempt that was lost with its worker is none. A retry
+/// waits between a half and the whole of it.
 fn check_backoff(observations: &Observations, job: &Job, violations: &mut Violations) {
     let follow_up = job.follow_up.and_then(|id| observations.jobs.get(&id));
     let (Some(backoff), Some(follow_up), Some(end)) =
@@ -52,7 +53,8 @@ fn check_backoff(observations: &Observations, job: &Job, violations: &mut Violat
     let ms = |span: &GoDuration| span.duration().map(|time| time.as_millis() as u64);
     let base = ms(&backoff.base).unwrap_or(1_000);
     let max = ms(&backoff.max).unwrap_or(DEFAULT_MAX_MS);
-    let longest = max.min(base << (job.attempt - 1).min(16)) as i64;
+    let earlier_failures = job.spec.retries.saturating_sub(job.retries_left);
+    let longest = max.min(base << earlier_failures.min(16)) as i64;
     let waits = follow_up.scheduled_at.ms() - end.ms();
     if waits < longest / 2 - 1 || waits > longest + 1 {
         let details = format!("{} waits {waits} ms, the backoff is {longest} ms", follow_up.id);
