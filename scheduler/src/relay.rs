@@ -1,6 +1,6 @@
-//! Publishes the outbox to RabbitMQ. An entry is removed only after the broker has confirmed its
-//! offer. If a relay dies in between, another publishes the entry again, and the claim refuses the
-//! second offer.
+//! Publishes the outbox to RabbitMQ. An entry is removed after the broker has confirmed its offer,
+//! or has refused it twice in a row; the lost-offers task then finds the job. If a relay dies in
+//! between, another publishes the entry again, and the claim refuses the second offer.
 
 mod offers;
 mod rejections;
