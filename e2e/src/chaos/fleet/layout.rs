@@ -19,7 +19,7 @@ impl Role {
     }
 }
 
-/// A process of the fleet as it is planned.
+/// A planned process of the fleet.
 pub(crate) struct PlannedProcess {
     pub(crate) name: &'static str,
     pub(crate) role: Role,

@@ -240,7 +240,7 @@ impl Item<'_> {
             let nth = nth.ok_or("# must be followed by a number from 1 to 5")?;
             return Ok(Some(SpecialDay::Nth(day, nth)));
         }
-        // No name of a day ends with an L.
+        // Day names never end with L.
         let Some(day) = self.text.strip_suffix('L') else { return Ok(None) };
         Ok(Some(SpecialDay::LastOf(self.value(day)? % 7)))
     }

@@ -1,5 +1,5 @@
 -- run_cron: creates a job of a cron on demand, paused or not. The next tick stays.
--- One script, so that the job is made from the cron as it is. The id is the caller's: a repeated
+-- One script, so that the job is made from the current cron. The id is the caller's: a repeated
 -- call means the same job.
 -- KEYS[1]  root      string  the namespace
 -- ARGV[1]  limit     int     how many queues a namespace may have

@@ -21,7 +21,7 @@ pub struct SetCron {
     pub name: CronName,
     /// What it does.
     pub spec: CronSpec,
-    /// Whether it is paused; `None` leaves that as it is.
+    /// Whether it is paused; `None` keeps the current state.
     pub paused: Option<bool>,
     /// Whether a file declares it.
     pub declared: bool,

@@ -86,7 +86,7 @@ impl Store {
         answer.await?.decode(|words| (words == ["kept"]).then_some(()))
     }
 
-    /// Submits what is kept, in small steps; a job that exists already is left as it is.
+    /// Submits what is kept, in small steps; a job that exists already is not changed.
     async fn submit_kept(&self, id: &str, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
         let mut submitted = Vec::with_capacity(jobs.len());
         for some in jobs.chunks(STEP) {

@@ -38,7 +38,7 @@ pub enum Submission {
 }
 
 impl Store {
-    /// Submits jobs in one step. A job whose id is known already is left as it is.
+    /// Submits jobs in one step. A job whose id is known already is not changed.
     pub async fn submit(&self, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
         self.submit_step("", 0, jobs).await
     }

@@ -23,7 +23,7 @@ pub struct SetSubscription {
     pub spec: SubscriptionSpec,
     /// The secret to sign with; `None` leaves it, or generates one for a new subscription.
     pub secret: Option<SigningSecret>,
-    /// Whether it is paused; `None` leaves that as it is.
+    /// Whether it is paused; `None` keeps the current state.
     pub paused: Option<bool>,
 }
 
