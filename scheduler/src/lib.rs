@@ -3,8 +3,8 @@
 //!
 //! The relay publishes the outbox to RabbitMQ. The tickers move due jobs to the outbox and fire
 //! crons. The notifier creates deliveries for subscriptions. The others end lost leases, offer jobs
-//! again whose offers were lost, submit abandoned batches and trim the history. The runner repeats
-//! each of them until shutdown.
+//! again whose offers were lost, retire unused queues, submit abandoned batches and trim the
+//! history. The runner repeats each of them until shutdown.
 //!
 //! Imports `domain`, `store`, `broker` and `service`.
 
@@ -19,6 +19,7 @@ mod lease_reaper;
 mod lost_offers;
 mod metrics;
 mod notifier;
+mod queue_retirement;
 mod relay;
 mod resources;
 mod runner;
@@ -29,4 +30,5 @@ pub use config::Config;
 pub use lost_offers::find_lost_offers;
 pub use metrics::Metrics;
 pub use notifier::{Notifications, Notifier};
+pub use queue_retirement::retire_unused_queues;
 pub use scheduler::run;

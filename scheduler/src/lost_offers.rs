@@ -86,6 +86,7 @@ pub async fn find_lost_offers(
                     failed = failed.or(Some(error));
                     continue;
                 }
+                store.queues_declared(&[queue.name.clone()]).await?;
                 None
             }
             Err(error) => {

@@ -19,6 +19,7 @@ use crate::lease_reaper::LeaseReaper;
 use crate::lost_offers::LostOffers;
 use crate::metrics::Metrics;
 use crate::notifier::Notifier;
+use crate::queue_retirement::QueueRetirement;
 use crate::relay::Relay;
 use crate::resources::Resources;
 use crate::runner::{Task, expect_health, repeat};
@@ -74,6 +75,7 @@ fn expect_all(health: &Health) {
     expect_health::<LostOffers>(health);
     expect_health::<AbandonedBatches>(health);
     expect_health::<HistoryTrimmer>(health);
+    expect_health::<QueueRetirement>(health);
 }
 
 fn start(resources: &Resources, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
@@ -87,6 +89,7 @@ fn start(resources: &Resources, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyh
     spawn(tasks, resources, LostOffers::new(resources.clone()));
     spawn(tasks, resources, AbandonedBatches::new(store.clone()));
     spawn(tasks, resources, HistoryTrimmer::new(store.clone(), metrics.clone()));
+    spawn(tasks, resources, QueueRetirement::new(resources.clone()));
     Ok(())
 }
 

@@ -20,9 +20,9 @@ pub(super) fn group_by_queue(entries: &[OutboxEntry]) -> Vec<(QueueName, Offer)>
     for (queue, jobs) in queues {
         let size = jobs.len().div_ceil(OFFERS_PER_QUEUE).clamp(1, MAX_OFFER_JOBS);
         for chunk in jobs.chunks(size) {
-            let first = chunk.iter().map(|job| job.scheduled_at).min();
+            let first = chunk.iter().map(|job| (job.scheduled_at, job.number)).min();
             let ids = chunk.iter().map(|job| job.id).collect();
-            offers.extend(first.map(|at| (queue.clone(), Offer::new(at, ids))));
+            offers.extend(first.map(|(at, number)| (queue.clone(), Offer::new(at, number, ids))));
         }
     }
     offers
@@ -38,6 +38,7 @@ mod tests {
             id: format!("{index}-0"),
             job: Some(ReadyJob {
                 id: JobId::random(),
+                number: index as u64 + 1,
                 queue: format!("{class}.normal").parse().unwrap(),
                 scheduled_at: Timestamp::from_ms(1_000 + index as i64),
             }),

@@ -13,7 +13,7 @@ pub const MAX_OFFER_JOBS: usize = 64;
 const MAX_ERROR_CHARACTERS: usize = 256;
 /// The version of the format. A worker discards offers of other versions; the scheduler offers
 /// their jobs again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Jobs of one queue that are ready to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Offer {
     version: u32,
     /// When the first of the jobs was due. Workers admit offers in this order.
     pub scheduled_at: Timestamp,
+    /// The number of that job, which orders those of one moment.
+    pub number: u64,
     /// The jobs, in the order in which to claim them.
     pub jobs: Vec<JobId>,
 }
@@ -42,10 +44,10 @@ pub enum InvalidOffer {
 }
 
 impl Offer {
-    /// Returns an offer of these jobs.
+    /// Returns an offer of these jobs; the first was due at `scheduled_at` and has this number.
     #[must_use]
-    pub fn new(scheduled_at: Timestamp, jobs: Vec<JobId>) -> Offer {
-        Offer { version: VERSION, scheduled_at, jobs }
+    pub fn new(scheduled_at: Timestamp, number: u64, jobs: Vec<JobId>) -> Offer {
+        Offer { version: VERSION, scheduled_at, number, jobs }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -82,17 +84,21 @@ mod tests {
 
     #[test]
     fn an_offer_decodes_back_and_other_messages_are_refused() {
-        let offer = Offer::new(Timestamp::from_ms(1), vec![JobId::random(), JobId::random()]);
+        let offer = Offer::new(Timestamp::from_ms(1), 1, vec![JobId::random(), JobId::random()]);
         assert_eq!(Offer::decode(&offer.encode()), Ok(offer));
-        assert_eq!(Offer::decode(br#"{"v":2,"other":1}"#), Err(InvalidOffer::UnknownVersion(2)));
-        let long = Offer::new(Timestamp::from_ms(1), vec![JobId::random(); 65]);
+        assert_eq!(Offer::decode(br#"{"v":1,"other":1}"#), Err(InvalidOffer::UnknownVersion(1)));
+        let long = Offer::new(Timestamp::from_ms(1), 1, vec![JobId::random(); 65]);
         assert_eq!(Offer::decode(&long.encode()), Err(InvalidOffer::TooLong(65)));
         let id = JobId::random();
-        let doubled = Offer::new(Timestamp::from_ms(1), vec![id, id]);
+        let doubled = Offer::new(Timestamp::from_ms(1), 1, vec![id, id]);
         assert_eq!(Offer::decode(&doubled.encode()).unwrap().jobs, [id]);
-        for bytes in
-            [&b""[..], b"\xff", b"[]", br#"{"v":1}"#, br#"{"v":1,"scheduledAt":"x","jobs":[]}"#]
-        {
+        for bytes in [
+            &b""[..],
+            b"\xff",
+            b"[]",
+            br#"{"v":2}"#,
+            br#"{"v":2,"scheduledAt":"x","number":1,"jobs":[]}"#,
+        ] {
             assert!(matches!(Offer::decode(bytes), Err(InvalidOffer::Unreadable(_))));
         }
     }

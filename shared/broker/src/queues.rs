@@ -152,7 +152,7 @@ impl Broker {
         Ok(is_broken)
     }
 
-    /// Deletes a queue with its contents. For tests and benchmarks.
+    /// Deletes a queue with its contents. A queue that does not exist counts as deleted.
     pub async fn delete(&self, queue: &QueueName) -> Result<(), BrokerError> {
         let channel = self.channel().await?;
         let deleted = channel.queue_delete(self.full_name(queue).into(), DELETE);

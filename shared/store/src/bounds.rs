@@ -1,7 +1,5 @@
 //! How much a namespace may hold. Each bound is named in the documentation.
 
-/// Queues of jobs.
-pub(crate) const MAX_QUEUES: u32 = 256;
 /// Crons.
 pub const MAX_CRONS: u32 = 200_000;
 /// Action configs: every submission reads them all.

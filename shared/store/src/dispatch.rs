@@ -1,11 +1,12 @@
 //! Dispatch: how a waiting job gets to the workers. A job that is due goes to the outbox, a relay
-//! offers it to the queue of its class, and what gets lost on the way is dispatched again.
+//! offers it through a queue, and what gets lost on the way is dispatched again.
 
 mod due;
 mod hints;
 mod outbox;
 mod queues;
 mod redispatch;
+mod retire;
 
 pub use due::DueMoves;
 pub use hints::{Hint, Hints};

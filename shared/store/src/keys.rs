@@ -58,7 +58,7 @@ fixed! {
     paused "paused"
     permits "permits"
     permits_held "permits:held"
-    queues "queues"
+    routing "routing"
     settings "settings"
     subscription_cursor "subscriptions:cursor"
     subscriptions "subscriptions"
@@ -86,6 +86,17 @@ of_one! {
     used_id "used_id" JobId,
     waiters "waiters" &LockName,
     worker "worker" &WorkerId,
+}
+
+/// How a waiting job stands in a sorted set: by its number, then its id, so that jobs of one moment
+/// keep the order in which they were submitted.
+pub(crate) fn member(id: JobId, number: u64) -> String {
+    format!("{number:016}:{id}")
+}
+
+/// The id in such a member.
+pub(crate) fn id_part(member: &str) -> &str {
+    member.split_once(':').map_or(member, |(_, id)| id)
 }
 
 impl Keys {
@@ -143,7 +154,7 @@ mod tests {
             ("key_status(status)", keys.status(Status::Done)),
             ("key_action(action)", keys.action(&action)),
             ("key_jobs_of(worker)", keys.jobs_of(&worker)),
-            ("key_ready(class, priority)", keys.ready(&"c=1.high".parse().unwrap())),
+            ("key_ready(queue)", keys.ready(&"c=1.high".parse().unwrap())),
             ("key_backlog(group)", keys.backlog("g")),
             ("key_lock(name)", keys.lock(&lock)),
             ("key_waiters(name)", keys.waiters(&lock)),
@@ -168,8 +179,7 @@ mod tests {
                 "action" => "a".to_owned(),
                 "worker" => worker.to_string(),
                 "name" => "n".to_owned(),
-                "class" => "c=1".to_owned(),
-                "priority" => "high".to_owned(),
+                "queue" => "c=1.high".to_owned(),
                 literal => literal.trim_matches('\'').to_owned(),
             });
             assert_eq!(made.collect::<String>(), name, "{function}");

@@ -95,7 +95,7 @@ pub(crate) async fn measure(
 async fn measure_broker(config: &BrokerConfig, offers: u64) -> Result<RawBroker, CommandError> {
     let namespace = format!("bench-{}", WorkerId::random());
     let class = Class::try_from(CLASS.to_owned()).map_err(anyhow::Error::from)?;
-    let queue = QueueName { class, priority: Priority::Normal };
+    let queue = QueueName::shared(class, Priority::Normal);
     let connect = || Broker::connect(config, &namespace, CONNECTION);
     let incoming = connect().await.map_err(unavailable)?;
     let mut publisher =
@@ -140,7 +140,7 @@ impl QueueRun<'_> {
     /// Returns the seconds from the first publish to the last acknowledgement.
     async fn run(&mut self, offers: u64, batch: usize, ids: usize) -> Result<f64, BrokerError> {
         let at = Timestamp::from_ms(chrono::Utc::now().timestamp_millis());
-        let offer = || (self.queue.clone(), Offer::new(at, vec![JobId::random(); ids]));
+        let offer = || (self.queue.clone(), Offer::new(at, 1, vec![JobId::random(); ids]));
         let batch: Vec<(QueueName, Offer)> = std::iter::repeat_with(offer).take(batch).collect();
         let failed = self.incoming.declare(&[self.queue.clone()].into()).await;
         failed.into_values().next().map_or(Ok(()), Err)?;

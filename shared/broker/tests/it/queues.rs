@@ -10,7 +10,7 @@ fn queue(class: &str) -> QueueName {
 }
 
 fn offer() -> Offer {
-    Offer::new(Timestamp::from_ms(1), vec![JobId::random(), JobId::random()])
+    Offer::new(Timestamp::from_ms(1), 1, vec![JobId::random(), JobId::random()])
 }
 
 #[tokio::test]

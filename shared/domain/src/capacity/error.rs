@@ -4,7 +4,7 @@ pub(super) const MAX_TYPE_LENGTH: usize = 32;
 pub(super) const MAX_TYPES: usize = 16;
 pub(super) const MAX_UNITS: u32 = 1_000_000;
 // The name of a queue contains the class, and AMQP limits names to 255 bytes.
-pub(super) const MAX_CLASS_LENGTH: usize = 160;
+pub(super) const MAX_CLASS_LENGTH: usize = 150;
 
 /// Why a capacity map or a class is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

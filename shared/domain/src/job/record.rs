@@ -9,6 +9,7 @@ use super::status::Status;
 use crate::capacity::Class;
 use crate::lock::Locks;
 use crate::names::{FencingToken, JobId, WorkerId};
+use crate::queue::QueueName;
 use crate::time::Timestamp;
 
 /// A job to submit.
@@ -40,6 +41,9 @@ pub struct Job {
     pub spec: JobSpec,
     /// The class of its capacity map.
     pub class: Class,
+    /// Whether it is offered through the queue of its action, because not every live worker knows
+    /// that action.
+    pub action_queue: bool,
     /// The job that this one retries; its own id if it is not a retry.
     pub retry_from: JobId,
     /// The job that continues this one after it failed or was lost.
@@ -87,6 +91,13 @@ pub struct Job {
 }
 
 impl Job {
+    /// Returns the queue that it is offered through.
+    #[must_use]
+    pub fn queue(&self) -> QueueName {
+        let action = self.action_queue.then(|| self.spec.action.clone());
+        QueueName { class: self.class.clone(), action, priority: self.spec.priority }
+    }
+
     /// Returns a new job as its submission leaves it.
     #[must_use]
     pub fn waiting(
@@ -100,6 +111,7 @@ impl Job {
             number,
             status: Status::Waiting,
             class: job.class,
+            action_queue: false,
             retry_from: job.id,
             follow_up: None,
             retries_left: job.spec.retries,

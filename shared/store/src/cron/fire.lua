@@ -3,10 +3,9 @@
 -- moved. A cron that was changed, paused or deleted since it was read is left alone. The store's
 -- clock decides what has come.
 -- KEYS[1]  root   string  the namespace
--- ARGV[1]  limit  int     how many queues a namespace may have
--- ARGV[2]  held   int     how many firings of a cron are held at most
--- ARGV[3]  again  int     ms until a held firing that cannot begin is looked at again
--- ARGV[4…] crons  JSON    one each: name, revision, nextRun (as it was read), next ('' for none),
+-- ARGV[1]  held   int     how many firings of a cron are held at most
+-- ARGV[2]  again  int     ms until a held firing that cannot begin is looked at again
+-- ARGV[3…] crons  JSON    one each: name, revision, nextRun (as it was read), next ('' for none),
 --                         skipped, newestSkipped (the newest of these ticks), firings: kind
 --                         ('tick', or 'held' for the first that is held), tick, missed, job (as in
 --                         submit.lua)
@@ -16,7 +15,7 @@
 --            {'early'}                       one of the ticks has not come; nothing is written
 -- include: cron_keys, skip_ticks, fire_tick, clock, digits
 
-local limits, now = { queues = tonumber(ARGV[1]), held = tonumber(ARGV[2]) }, now_ms()
+local most_held, now = tonumber(ARGV[1]), now_ms()
 
 local function fire_cron(seen)
   local key = key_cron(seen.name)
@@ -33,12 +32,12 @@ local function fire_cron(seen)
     skip_ticks(seen.name, 'missed', seen.skipped, seen.newestSkipped, now)
   end
   for _, firing in ipairs(seen.firings) do
-    fire_tick(seen.name, cron[3], firing, limits, tally, now)
+    fire_tick(seen.name, cron[3], firing, most_held, tally, now)
   end
   call('HSET', key, 'nextRun', seen.next)
   local look = tonumber(seen.next)
   if call('EXISTS', key_cron_held(seen.name)) == 1 then
-    look = math.min(look or math.huge, now + tonumber(ARGV[3]))
+    look = math.min(look or math.huge, now + tonumber(ARGV[2]))
   end
   if look then
     call('ZADD', root .. 'crons', digits(look), seen.name)
@@ -49,5 +48,5 @@ local function fire_cron(seen)
 end
 
 local answers = {}
-for i = 4, #ARGV do answers[#answers + 1] = fire_cron(cjson.decode(ARGV[i])) end
+for i = 3, #ARGV do answers[#answers + 1] = fire_cron(cjson.decode(ARGV[i])) end
 return answers

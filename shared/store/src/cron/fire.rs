@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::due::DueCron;
 use super::firing::{AGAIN, FiringRecord};
 use crate::action::ActionDefaults;
-use crate::bounds::MAX_QUEUES;
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
@@ -48,7 +47,7 @@ impl Store {
     pub async fn fire(&self, crons: &[(DueCron, Due)]) -> Result<Vec<FireAnswer>, StoreError> {
         let defaults = self.action_defaults().await?;
         let answer = self.call(&FIRE, |call| {
-            call.arg(MAX_QUEUES).arg(MOST_HELD).arg(AGAIN.as_millis() as u64);
+            call.arg(MOST_HELD).arg(AGAIN.as_millis() as u64);
             for (cron, due) in crons {
                 let firings = CronFirings::new(cron, due, &defaults);
                 call.arg(serde_json::to_string(&firings).unwrap_or_default());

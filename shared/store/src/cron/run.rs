@@ -1,7 +1,6 @@
 //! Creates a job of a cron on demand.
 
 use super::firing::FiringRecord;
-use crate::bounds::MAX_QUEUES;
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
@@ -23,7 +22,7 @@ impl Store {
             let firing = Firing { cron: name.clone(), tick, cause: Cause::Run, missed: 0 };
             let firing = FiringRecord::new("run", id, firing, (&cron.spec, &defaults));
             let answer = self.call(&RUN_CRON, |call| {
-                call.arg(MAX_QUEUES).arg(name.as_str()).arg(cron.revision);
+                call.arg(name.as_str()).arg(cron.revision);
                 call.arg(serde_json::to_string(&firing).unwrap_or_default());
             });
             let created = answer.await?.decode(|words| match words {

@@ -2,18 +2,17 @@
 -- One script, so that the job is made from the current cron. The id is the caller's: a repeated
 -- call means the same job.
 -- KEYS[1]  root      string  the namespace
--- ARGV[1]  limit     int     how many queues a namespace may have
--- ARGV[2]  name      string  of the cron
--- ARGV[3]  revision  string  of the cron that the job was made from
--- ARGV[4]  firing    JSON    tick, job (as in submit.lua)
+-- ARGV[1]  name      string  of the cron
+-- ARGV[2]  revision  string  of the cron that the job was made from
+-- ARGV[3]  firing    JSON    tick, job (as in submit.lua)
 -- Answers  {'created'}
 --          {'conflict'}                its revision is another, or it is gone; nothing is written
 --          {'too_many_queues', queue}  nothing is written
--- include: cron_keys, create_firing, queue_of, clock
+-- include: cron_keys, create_firing, route, clock
 
-local name, firing = ARGV[2], cjson.decode(ARGV[4])
-if call('HGET', key_cron(name), 'revision') ~= ARGV[3] then return { 'conflict' } end
+local name, firing = ARGV[1], cjson.decode(ARGV[3])
+if call('HGET', key_cron(name), 'revision') ~= ARGV[2] then return { 'conflict' } end
 
-if create_firing(name, firing, tonumber(ARGV[1]), now_ms()) then return { 'created' } end
+if create_firing(name, firing, now_ms()) then return { 'created' } end
 local fields = firing.job.fields
-return { 'too_many_queues', fields.class and queue_of(fields) or '.' .. fields.priority }
+return { 'too_many_queues', fields.class and route_of(fields).queue or '.' .. fields.priority }

@@ -6,12 +6,13 @@
 -- Answers  {'moved', count, wait, expiring}  ms until the next job is due or the next grant
 --                                            expires, and ms until the next waiting job expires; -1
 --                                            for none
--- include: read_job, offer, expire_grants, clock, digits
+-- include: read_job, offer, member_of, expire_grants, clock, digits
 
 local now = now_ms()
-local ids = call('ZRANGE', root .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
-for _, id in ipairs(ids) do
-  call('ZREM', root .. 'due', id)
+local due = call('ZRANGE', root .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
+if #due > 0 then call('ZREM', root .. 'due', unpack(due)) end
+for _, member in ipairs(due) do
+  local id = id_of(member)
   local job = read_job(id)
   if job and job.status == 'waiting' then offer(id, job, now) end
 end
@@ -23,4 +24,4 @@ local function until_first_of(key)
 end
 local wait, grant = until_first_of('due'), until_first_of('grants')
 if wait == '-1' or grant ~= '-1' and tonumber(grant) < tonumber(wait) then wait = grant end
-return { 'moved', digits(#ids + #locks), wait, until_first_of('expiring') }
+return { 'moved', digits(#due + #locks), wait, until_first_of('expiring') }

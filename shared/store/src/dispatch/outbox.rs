@@ -9,7 +9,6 @@ use redis::streams::{StreamAutoClaimReply, StreamId, StreamReadReply};
 use crate::connection::{CALL_LIMIT, Connection};
 use crate::error::StoreError;
 use crate::store::Store;
-use domain::capacity::Class;
 use domain::job::{JobId, Timestamp};
 use domain::queue::QueueName;
 
@@ -29,6 +28,8 @@ pub struct OutboxEntry {
 pub struct ReadyJob {
     /// The job.
     pub id: JobId,
+    /// Its number.
+    pub number: u64,
     /// Its queue.
     pub queue: QueueName,
     /// When it was due.
@@ -145,10 +146,9 @@ impl Outbox {
 fn entry(item: StreamId) -> OutboxEntry {
     let job = (|| {
         let id = item.get::<String>("job")?.parse().ok()?;
-        let class = Class::try_from(item.get::<String>("class")?).ok()?;
-        let priority = item.get::<String>("priority")?.parse().ok()?;
+        let queue = item.get::<String>("queue")?.parse().ok()?;
         let scheduled_at = Timestamp::from_ms(item.get("scheduledAt")?);
-        Some(ReadyJob { id, queue: QueueName { class, priority }, scheduled_at })
+        Some(ReadyJob { id, number: item.get("number")?, queue, scheduled_at })
     })();
     OutboxEntry { id: item.id, job }
 }

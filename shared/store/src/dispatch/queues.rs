@@ -42,27 +42,27 @@ pub struct ReadyQueue {
 /// How many entries one small read asks for.
 const STEP: isize = 500;
 
+/// The fields of a record from which the name of its queue is made.
+const FIELDS: [&str; 4] = ["class", "priority", "action", "actionQueue"];
+
 type Counts = HashMap<QueueName, u64>;
 
 impl Store {
-    /// The names of all queues, sorted.
+    /// The names of the queues in use, sorted.
     pub async fn queue_names(&self) -> Result<Vec<QueueName>, StoreError> {
-        self.queues_in(self.keys.queues()).await
+        let mut command = redis::cmd("HKEYS");
+        command.arg(self.keys.routing());
+        let fields: Vec<String> = command.query_async(&mut self.connection.clone()).await?;
+        let names = fields.iter().filter_map(|field| field.strip_prefix("queue:"));
+        Ok(parse_sorted(names))
     }
 
     /// The names of the queues that the broker has, so that they can be consumed; sorted.
     pub async fn declared_queues(&self) -> Result<Vec<QueueName>, StoreError> {
-        self.queues_in(self.keys.declared()).await
-    }
-
-    async fn queues_in(&self, key: String) -> Result<Vec<QueueName>, StoreError> {
         let mut command = redis::cmd("SMEMBERS");
-        command.arg(key);
+        command.arg(self.keys.declared());
         let names: Vec<String> = command.query_async(&mut self.connection.clone()).await?;
-        let mut names: Vec<QueueName> =
-            names.into_iter().filter_map(|name| name.parse().ok()).collect();
-        names.sort();
-        Ok(names)
+        Ok(parse_sorted(names.iter().map(String::as_str)))
     }
 
     /// How many jobs of one queue are in the outbox or offered.
@@ -179,13 +179,15 @@ impl Store {
                 at += ids.len() as isize;
                 let mut pipe = redis::pipe();
                 for id in ids.iter().filter_map(|id| id.parse().ok()) {
-                    pipe.cmd("HMGET").arg(self.keys.job(id)).arg(&["class", "priority"]);
+                    pipe.cmd("HMGET").arg(self.keys.job(id)).arg(&FIELDS);
                 }
-                let found: Vec<[Option<String>; 2]> = pipe.query_async(&mut connection).await?;
-                for [class, priority] in found {
+                let found: Vec<[Option<String>; 4]> = pipe.query_async(&mut connection).await?;
+                for [class, priority, action, action_queue] in found {
                     let Some(class) = class else { continue };
                     let priority = priority.as_deref().unwrap_or("normal");
-                    if let Ok(queue) = format!("{class}.{priority}").parse() {
+                    let action = action_queue.and(action).map(|action| format!("@{action}"));
+                    let name = format!("{class}{}.{priority}", action.unwrap_or_default());
+                    if let Ok(queue) = name.parse() {
                         *counts.entry(queue).or_default() += 1;
                     }
                 }
@@ -193,6 +195,12 @@ impl Store {
         }
         Ok(counts)
     }
+}
+
+fn parse_sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<QueueName> {
+    let mut names: Vec<QueueName> = names.filter_map(|name| name.parse().ok()).collect();
+    names.sort();
+    names
 }
 
 fn value<T: redis::FromRedisValue>(value: &redis::Value) -> Result<T, StoreError> {

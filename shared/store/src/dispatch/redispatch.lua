@@ -4,31 +4,29 @@
 -- harmless: the claim refuses it. A job that may still stand in the outbox, because no relay has
 -- read it yet, is left alone, or an outage would fill the outbox.
 -- KEYS[1]  root      string  the namespace
--- ARGV[1]  class     string  of the queue
--- ARGV[2]  priority  string  of the queue
--- ARGV[3]  age       int     only jobs last offered at least this long ago, ms
--- ARGV[4]  behind    int     only jobs offered this long before the newest job of the queue that
+-- ARGV[1]  queue     string  its name
+-- ARGV[2]  age       int     only jobs last offered at least this long ago, ms
+-- ARGV[3]  behind    int     only jobs offered this long before the newest job of the queue that
 --                            was claimed, ms; '' for all: the queue of the broker is empty
--- ARGV[5]  max       int     how many to offer at most
+-- ARGV[4]  max       int     how many to offer at most
 -- Answers  {'offered', count}
--- include: read_job, publish, queue_keys, queue_of, clock, digits
+-- include: read_job, publish, queue_keys, member_of, clock, digits
 
-local queue = { class = ARGV[1], priority = ARGV[2] }
-local now = now_ms()
-local before = now - ARGV[3]
-if ARGV[4] ~= '' then
-  local claimed = tonumber(call('HGET', root .. 'claimed_up_to', queue_of(queue)) or 0)
-  before = math.min(before, claimed - ARGV[4])
+local queue, now = ARGV[1], now_ms()
+local before = now - ARGV[2]
+if ARGV[3] ~= '' then
+  local claimed = tonumber(call('HGET', root .. 'claimed_up_to', queue) or 0)
+  before = math.min(before, claimed - ARGV[3])
 end
 local first = call('XRANGE', root .. 'outbox', '-', '+', 'COUNT', 1)[1]
 -- A second's slack: the id of an entry and the score of a job are read off the clock at different
 -- moments.
 if first then before = math.min(before, tonumber(string.match(first[1], '^%d+')) - 1000) end
 
-local ready = key_ready(queue.class, queue.priority)
-local ids = call('ZRANGE', ready, '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[5])
-for _, id in ipairs(ids) do
+local members = call('ZRANGE', key_ready(queue), '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[4])
+for _, member in ipairs(members) do
+  local id = id_of(member)
   local job = read_job(id)
   if job and job.status == 'waiting' then publish(id, job, now) end
 end
-return { 'offered', digits(#ids) }
+return { 'offered', digits(#members) }

@@ -28,7 +28,7 @@ impl Store {
     /// Offers jobs again whose offers seem lost; returns how many.
     pub async fn redispatch(&self, which: &Redispatch) -> Result<u64, StoreError> {
         let answer = self.call(&REDISPATCH, |call| {
-            call.arg(which.queue.class.as_str()).arg(which.queue.priority.as_str());
+            call.arg(which.queue.to_string());
             let behind = which.behind.map(|behind| behind.as_millis().to_string());
             call.arg(which.age.as_millis() as u64).arg(behind.unwrap_or_default());
             call.arg(MOST_PER_CALL);

@@ -1,15 +1,13 @@
 -- create_firing: the job of a firing; nothing when it exists already. False when it can have no
 -- queue: the namespace has as many as it may have, or the job needs more than a class can name.
--- include: new_queues, queue_of, create_job, job_keys, cron_keys, cron_job_keys
+-- include: route, create_job, job_keys, cron_keys, cron_job_keys
 
-local function create_firing(name, firing, limit, now)
+local function create_firing(name, firing, now)
   local job = firing.job
   if call('EXISTS', key_job(job.id)) == 1 then return true end
   if not job.fields.class then return false end
-  local new, excess = new_queues({ queue_of(job.fields) }, limit)
-  if excess then return false end
+  if open_queues({ job.fields }, now) then return false end
 
-  add_queues(new)
   job.fields.cron = name
   create_job(job.id, job.fields, job.spec, now)
   call('SADD', key_cron_jobs(name), job.id)

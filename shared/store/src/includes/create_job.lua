@@ -1,12 +1,15 @@
 -- create_job: writes a waiting job with all its indexes. `job` has the fields of its record, with
--- scheduledAt as text; `spec` is what was asked for, as JSON. Returns its number.
+-- scheduledAt as text, and its number when it was drawn before; `spec` is what was asked for, as
+-- JSON.
 -- include: job_keys, relation_keys, emit_job, schedule_job, digits
 
+-- Numbers are given in the order of submission.
+local function next_number() return digits(call('INCR', root .. 'number')) end
+
 local function create_job(id, job, spec, now)
-  local number = digits(call('INCR', root .. 'number'))
+  job.number = job.number or next_number()
   local at, moment = job.scheduledAt, digits(now)
-  local fields = { 'number', number, 'status', 'waiting', 'createdAt', moment, 'lastUpdated',
-    moment }
+  local fields = { 'status', 'waiting', 'createdAt', moment, 'lastUpdated', moment }
   -- The usual priority is not written: it would take most records to the allocator's next size.
   for name, value in pairs(job) do
     if value ~= 'normal' or name ~= 'priority' then
@@ -17,7 +20,7 @@ local function create_job(id, job, spec, now)
   fields[#fields + 1] = 'spec'
   fields[#fields + 1] = spec
   call('HSET', key_job(id), unpack(fields))
-  call('ZADD', root .. 'jobs:number', number, id)
+  call('ZADD', root .. 'jobs:number', job.number, id)
   call('ZADD', key_status('waiting'), at, id)
   call('ZADD', key_action(job.action), at, id)
   if job.uniqueKey then call('SET', key_unique(job.uniqueKey), id) end
@@ -29,7 +32,6 @@ local function create_job(id, job, spec, now)
       call('ZADD', key_children(job.parentGroup), at, id)
     end
   end
-  emit_job(id, number, job.action, 'waiting', '', '')
+  emit_job(id, job.number, job.action, 'waiting', '', '')
   if not job.blockers then schedule_job(id, job, now) end
-  return number
 end

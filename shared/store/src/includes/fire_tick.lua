@@ -11,7 +11,7 @@ local function replace_jobs(ids, now)
   end
 end
 
-local function fire_tick(name, overlap, firing, limits, tally, now)
+local function fire_tick(name, overlap, firing, most_held, tally, now)
   local held_key = key_cron_held(name)
   local entry = firing.tick .. ':' .. firing.missed
   local function leave_out(reason, tick)
@@ -19,7 +19,7 @@ local function fire_tick(name, overlap, firing, limits, tally, now)
     tally.skipped = tally.skipped + 1
   end
   local function create()
-    if create_firing(name, firing, limits.queues, now) then
+    if create_firing(name, firing, now) then
       tally.made = tally.made + 1
     else
       leave_out('no_queue', firing.tick)
@@ -47,7 +47,7 @@ local function fire_tick(name, overlap, firing, limits, tally, now)
   local waiting = call('ZCARD', held_key)
   if #ids == 0 and waiting == 0 then return create() end
   if overlap == 'skip' then return leave_out('overlap', firing.tick) end
-  if waiting >= limits.held then return leave_out('too_many_held', firing.tick) end
+  if waiting >= most_held then return leave_out('too_many_held', firing.tick) end
   call('ZADD', held_key, firing.tick, entry)
   tally.held = tally.held + 1
 end

@@ -2,7 +2,7 @@
 -- the other, into the permits that are free. A waiter that needs more permits than exist holds up
 -- no other. A waiter that does not use its grant, because no worker fits it, loses its place after
 -- grant_ms; the zset `grants` has when to check a lock.
--- include: lock_keys, job_keys, parse_needs, permits_of, permits_held
+-- include: lock_keys, job_keys, member_of, parse_needs, permits_of, permits_held
 
 local most_granted, most_walked, grant_ms = 16, 64, 2000
 
@@ -17,7 +17,8 @@ end
 local function granted(name)
   local all, found = permits_of(name), {}
   local left = all - permits_held(name)
-  for _, id in ipairs(call('ZRANGE', key_waiters(name), 0, most_walked - 1)) do
+  for _, member in ipairs(call('ZRANGE', key_waiters(name), 0, most_walked - 1)) do
+    local id = id_of(member)
     local need = need_of(id, name)
     if need <= all then
       if need > left or #found == most_granted then break end

@@ -1,4 +1,5 @@
--- offer_now: offers a job, however many of its fairness group are offered already.
+-- offer_now: offers a job through the queue it is assigned to, however many of its fairness group
+-- are offered already.
 -- include: publish, queue_of
 
 local function offer_now(id, job, now)

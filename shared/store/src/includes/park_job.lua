@@ -17,7 +17,7 @@ local function park_job(id, job, needs)
     if waiting and not granted(name)[id] then
       busy[#busy + 1] = name
     elseif waiting == 'new' then
-      leave_wait_queue(id, name)
+      leave_wait_queue(id, job, name)
     end
   end
   if #busy == 0 then return nil end

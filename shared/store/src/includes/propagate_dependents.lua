@@ -1,6 +1,6 @@
 -- propagate_dependents: jobs that depend on one that is over go on, or end with it. Returns how
 -- many it looked at, and whether that was all.
--- include: pop_ids, end_waiting, schedule_job, read_job, job_keys, relation_keys
+-- include: pop_members, end_waiting, schedule_job, read_job, job_keys, relation_keys, member_of
 
 local function fail_dependent(id, job, on, outcome, now)
   local reason = outcome == 'cancel' and 'was cancelled' or 'did not succeed'
@@ -13,8 +13,9 @@ local function fail_dependent(id, job, on, outcome, now)
 end
 
 local function propagate_dependents(now, most, on, outcome)
-  local ids = pop_ids(key_dependents(on), most)
-  for _, id in ipairs(ids) do
+  local members = pop_members(key_dependents(on), most)
+  for _, member in ipairs(members) do
+    local id = id_of(member)
     local job = read_job(id)
     if job and job.status == 'waiting' and job.blockers then
       if outcome ~= 'done' and call('HGET', key_job(id), 'when') ~= 'finished' then
@@ -25,5 +26,5 @@ local function propagate_dependents(now, most, on, outcome)
       end
     end
   end
-  return #ids, call('EXISTS', key_dependents(on)) == 0
+  return #members, call('EXISTS', key_dependents(on)) == 0
 end

@@ -1,9 +1,9 @@
 -- propagate_stop: the children of a cancelled job are stopped. Returns how many it looked at, and
 -- whether that was all.
--- include: pop_ids, last_follow_up, stop_job, relation_keys
+-- include: pop_members, last_follow_up, stop_job, relation_keys
 
 local function propagate_stop(now, most, group)
-  local ids = pop_ids(key_stopping(group), most)
+  local ids = pop_members(key_stopping(group), most)
   for _, id in ipairs(ids) do
     local job, last = last_follow_up(id)
     if job and (job.status == 'waiting' or job.status == 'running') then

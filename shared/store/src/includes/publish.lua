@@ -1,8 +1,9 @@
 -- publish: the only way to RabbitMQ. The relay publishes what is in the outbox.
--- include: queue_keys, digits
+-- include: queue_keys, queue_of, member_of, digits
 
 local function publish(id, job, now)
-  call('ZADD', key_ready(job.class, job.priority), digits(now), id)
-  call('XADD', root .. 'outbox', '*', 'job', id, 'class', job.class, 'priority', job.priority,
-    'scheduledAt', job.scheduledAt)
+  local queue = queue_of(job)
+  call('ZADD', key_ready(queue), digits(now), member_of(id, job))
+  call('XADD', root .. 'outbox', '*', 'job', id, 'queue', queue, 'scheduledAt', job.scheduledAt,
+    'number', job.number)
 end

@@ -1,6 +1,6 @@
 -- queue_keys: keys of one queue of jobs.
 
 -- Jobs that stand in the outbox or are offered, by the time they were last offered.
-local function key_ready(class, priority) return root .. 'ready:' .. class .. '.' .. priority end
+local function key_ready(queue) return root .. 'ready:' .. queue end
 -- Jobs of a fairness group that could run and are not offered yet.
 local function key_backlog(group) return root .. 'backlog:' .. group end

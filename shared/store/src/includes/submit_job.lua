@@ -24,8 +24,9 @@ local function submit_job(job, again, batch, now)
   if taken then return taken end
 
   fields.scheduledAt = fields.scheduledAt or digits(now)
+  fields.number = next_number()
   if job.parentID then join_parent(id, fields, job.parentID) end
   if job.dependsOn then depend_on(id, fields, job.dependsOn, job.parentID) end
-  local number = create_job(id, fields, job.spec, now)
-  return { 'created', number, digits(now), fields.scheduledAt, id }
+  create_job(id, fields, job.spec, now)
+  return { 'created', fields.number, digits(now), fields.scheduledAt, id }
 end

@@ -1,22 +1,23 @@
 -- wait_queue: joins and leaves the wait queue of a lock. `contended` has the locks that have one.
--- include: lock_keys, job_keys, words_in, digits
+-- include: lock_keys, job_keys, member_of, words_in, digits
 
--- By priority, then by scheduledAt. All wait queues have this order, so that no two jobs block each
--- other.
+-- By priority, then by scheduledAt, then by number. All wait queues have this order, so that no two
+-- jobs block each other.
 local function join_wait_queue(id, job, name)
   local bands = { high = 0, normal = 1, low = 2 }
-  call('ZADD', key_waiters(name), digits(bands[job.priority] * 3e14 + job.scheduledAt), id)
+  call('ZADD', key_waiters(name), digits(bands[job.priority] * 3e14 + job.scheduledAt),
+    member_of(id, job))
   call('SADD', root .. 'contended', name)
 end
 
-local function leave_wait_queue(id, name)
-  call('ZREM', key_waiters(name), id)
+local function leave_wait_queue(id, job, name)
+  call('ZREM', key_waiters(name), member_of(id, job))
   if call('EXISTS', key_waiters(name)) == 0 then call('SREM', root .. 'contended', name) end
 end
 
 -- Leaves the wait queue of a lock for which the record says that the job waits.
 local function stop_waiting_for(id, job, name)
-  leave_wait_queue(id, name)
+  leave_wait_queue(id, job, name)
   local rest = {}
   for _, other in ipairs(words_in(job.awaitedLocks)) do
     if other ~= name then rest[#rest + 1] = other end

@@ -3,13 +3,14 @@
 -- that can change who is granted a lock (it is freed or cleared, its permits are set, its first
 -- waiter goes or starts) calls wake_waiters, which offers all that are granted.
 -- include: granted, permits_of, lock_keys, read_job, offered_at, count_parked, wait_queue, offer
--- include: offer_now, words_in, digits
+-- include: offer_now, member_of, words_in, digits
 
 local wake_waiters
 
 -- The lock has no limit any more: some waiters go on now, the ticker comes back for the others.
 local function release_waiters(name, now)
-  for _, id in ipairs(call('ZRANGE', key_waiters(name), 0, most_walked - 1)) do
+  for _, member in ipairs(call('ZRANGE', key_waiters(name), 0, most_walked - 1)) do
+    local id = id_of(member)
     local job = read_job(id)
     local is_offered = offered_at(id, job)
     stop_waiting_for(id, job, name)

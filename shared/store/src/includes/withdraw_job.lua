@@ -1,11 +1,13 @@
 -- withdraw_job: takes a waiting job out of wherever it waits.
--- include: withdraw_offer, queue_keys, queue_of, count_parked, wait_queue, wake_waiters, words_in
+-- include: withdraw_offer, queue_keys, queue_of, member_of, count_parked, wait_queue, wake_waiters
+-- include: words_in
 
 -- From the offers, from where it waits for its time, or from the backlog. False when it only waits
 -- for locks.
 local function withdraw_from_queue(id, job)
-  return withdraw_offer(id, job) or call('ZREM', root .. 'due', id) == 1
-    or call('ZREM', key_backlog(group_of(job)), id) == 1
+  local member = member_of(id, job)
+  return withdraw_offer(id, job) or call('ZREM', root .. 'due', member) == 1
+    or call('ZREM', key_backlog(group_of(job)), member) == 1
 end
 
 local function withdraw_job(id, job, now)

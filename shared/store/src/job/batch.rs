@@ -7,12 +7,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::submit::Submitted;
-use crate::bounds::MAX_QUEUES;
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
 use domain::job::{JobId, NewJob};
-use domain::queue::QueueName;
 
 static KEEP_BATCH: Script = Script::new("keep_batch", include_str!("keep_batch.lua"));
 
@@ -72,15 +70,13 @@ impl Store {
     }
 
     async fn keep_batch(&self, id: &str, jobs: &[NewJob]) -> Result<(), StoreError> {
-        let queues: BTreeSet<QueueName> = jobs.iter().map(QueueName::of).collect();
-        if let Some(excess) = queues.iter().nth(MAX_QUEUES as usize) {
-            return Err(StoreError::TooManyQueues(excess.to_string()));
-        }
+        let kinds: BTreeSet<_> =
+            jobs.iter().map(|job| (&job.class, &job.spec.action, job.spec.priority)).collect();
         let answer = self.call(&KEEP_BATCH, |call| {
             let json = serde_json::to_string(jobs).unwrap_or_default();
-            call.arg(id).arg(MAX_QUEUES).arg(json);
-            for queue in queues {
-                call.arg(queue.to_string());
+            call.arg(id).arg(json);
+            for (class, action, priority) in kinds {
+                call.arg(format!("{class} {action} {priority}"));
             }
         });
         answer.await?.decode(|words| (words == ["kept"]).then_some(()))

@@ -2,35 +2,32 @@
 -- One script, so that a job that is claimed meanwhile is not changed, and a changed job waits in
 -- the right place.
 -- KEYS[1]  root      string  the namespace
--- ARGV[1]  limit     int     how many queues a namespace may have
--- ARGV[2]  id        string  the job
--- ARGV[3]  priority  string  'high', 'normal', 'low', or '' to leave it
--- ARGV[4]  at        int     scheduledAt in ms, or '' to leave it
--- ARGV[5]  spec      JSON    the spec with the new priority, or '' to leave it
+-- ARGV[1]  id        string  the job
+-- ARGV[2]  priority  string  'high', 'normal', 'low', or '' to leave it
+-- ARGV[3]  at        int     scheduledAt in ms, or '' to leave it
+-- ARGV[4]  spec      JSON    the spec with the new priority, or '' to leave it
 -- Answers  {'changed'}
 --          {'refused', status}         it does not wait, or only for its children; nothing is
 --                                      written
 --          {'too_late', expiresAt}     it would expire before; nothing is written
 --          {'too_many_queues', queue}  nothing is written
 --          {'gone'}                    no such job
--- include: read_job, new_queues, queue_of, withdraw_job, withdraw_offer, schedule_job, emit_job
+-- include: read_job, route, withdraw_job, withdraw_offer, schedule_job, emit_job
 -- include: job_keys, relation_keys, clock, digits
 
-local limit, id = tonumber(ARGV[1]), ARGV[2]
+local id, now = ARGV[1], now_ms()
 local job = read_job(id)
 if not job then return { 'gone' } end
 if job.status ~= 'waiting' or job.awaitsChildren then return { 'refused', job.status } end
-local priority = ARGV[3] ~= '' and ARGV[3] or job.priority
-local at = ARGV[4] ~= '' and ARGV[4] or job.scheduledAt
+local priority = ARGV[2] ~= '' and ARGV[2] or job.priority
+local at = ARGV[3] ~= '' and ARGV[3] or job.scheduledAt
 if job.expiresAt and tonumber(at) >= tonumber(job.expiresAt) then
   return { 'too_late', job.expiresAt }
 end
-local new, excess = new_queues({ queue_of({ class = job.class, priority = priority }) }, limit)
-if excess then return { 'too_many_queues', excess } end
 if priority == job.priority and at == job.scheduledAt then return { 'changed' } end
+local excess = open_queues({ { class = job.class, action = job.action, priority = priority } }, now)
+if excess then return { 'too_many_queues', excess } end
 
-local now = now_ms()
-add_queues(new)
 if not job.blockers then withdraw_job(id, job, now) end
 job.priority, job.scheduledAt = priority, at
 call('HSET', key_job(id), 'scheduledAt', at, 'lastUpdated', digits(now))
@@ -39,7 +36,7 @@ if priority == 'normal' then
 else
   call('HSET', key_job(id), 'priority', priority)
 end
-if ARGV[5] ~= '' then call('HSET', key_job(id), 'spec', ARGV[5]) end
+if ARGV[4] ~= '' then call('HSET', key_job(id), 'spec', ARGV[4]) end
 call('ZADD', key_status('waiting'), at, id)
 call('ZADD', key_action(job.action), at, id)
 if job.parentGroup then call('ZADD', key_child_jobs(job.parentGroup), at, id) end

@@ -1,6 +1,5 @@
 //! Changes the priority or the time of a waiting job.
 
-use crate::bounds::MAX_QUEUES;
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
@@ -39,7 +38,7 @@ impl Store {
             serde_json::to_string(&spec).unwrap_or_default()
         });
         let answer = self.call(&CHANGE, |call| {
-            call.arg(MAX_QUEUES).arg(id.to_string());
+            call.arg(id.to_string());
             call.arg(change.priority.map(Priority::as_str).unwrap_or_default());
             call.arg(change.scheduled_at.map(|at| at.ms().to_string()).unwrap_or_default());
             call.arg(spec.unwrap_or_default());

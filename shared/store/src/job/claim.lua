@@ -13,13 +13,14 @@
 --            {'claimed', token, number, attempt, spec}
 --            {'gone'}             no such job
 --            {'refused', status}  not waiting, not due yet, expired, waiting for other jobs, or of
---                                 an action that the worker does not know: the offer is used up
+--                                 an action that the worker does not know; such a job is offered
+--                                 again to those that know it
 --            {'parked', lock}     this lock is held; the job joins its wait queue
 --          {'lease_ended'}  the lease has ended, but its jobs were not ended yet: a heartbeat may
 --                           still renew it; nothing is written
 --          {'superseded'}   a later call of this worker came before; nothing is written
 --          {'lease_lost'}   the worker is unknown, dead, or has left; nothing is written
--- include: read_job, job_status, offered_at, put_off, withdraw_offer, park_job, needs_of, start_run
+-- include: read_job, job_status, offer_by_action, withdraw_offer, park_job, needs_of, start_run
 -- include: job_keys, worker_keys, clock, digits
 
 local worker, now = ARGV[1], now_ms()
@@ -41,7 +42,7 @@ local function claim(id)
     local early = tonumber(job.scheduledAt) > now or job.blockers or job.awaitsChildren
     if job.status ~= 'waiting' or early or expired then return { 'refused', job.status } end
     if not knows[job.action] then
-      if offered_at(id, job) then put_off(id, job, now) end
+      offer_by_action(id, job, now)
       return { 'refused', job.status }
     end
     local needs = needs_of(job)

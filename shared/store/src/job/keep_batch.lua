@@ -3,17 +3,20 @@
 -- it out in small steps that do not hold up Redis; when the API dies, a scheduler does.
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  id      string  of the batch
--- ARGV[2]  limit   int     how many queues a namespace may have
--- ARGV[3]  jobs    JSON    all jobs
--- ARGV[4…] queues  string  the queues of the jobs, each once
+-- ARGV[2]  jobs    JSON    all jobs
+-- ARGV[3…] kinds   string  class, action and priority of the jobs, each combination once
 -- Answers  {'kept'}
 --          {'too_many_queues', queue}  nothing is written
--- include: new_queues, clock
+-- include: route, words_in, clock
 
-local new, excess = new_queues({ unpack(ARGV, 4) }, tonumber(ARGV[2]))
+local now, kinds = now_ms(), {}
+for i = 3, #ARGV do
+  local words = words_in(ARGV[i])
+  kinds[#kinds + 1] = { class = words[1], action = words[2], priority = words[3] }
+end
+local excess = open_queues(kinds, now)
 if excess then return { 'too_many_queues', excess } end
 
-add_queues(new)
-call('SET', root .. 'batch:' .. ARGV[1], ARGV[3])
-call('ZADD', root .. 'batches', now_ms(), ARGV[1])
+call('SET', root .. 'batch:' .. ARGV[1], ARGV[2])
+call('ZADD', root .. 'batches', now, ARGV[1])
 return { 'kept' }

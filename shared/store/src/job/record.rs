@@ -26,6 +26,7 @@ pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
         number: fields.required("number")?,
         status: fields.required("status")?,
         class: Class::try_from(fields.required::<String>("class")?).map_err(|e| wrong(id, e))?,
+        action_queue: fields.text("actionQueue").is_some(),
         retry_from: fields.optional("retryFromID")?.unwrap_or(id),
         follow_up: fields.optional("followUpID")?,
         retries_left: fields.optional("retriesLeft")?.unwrap_or(0),

@@ -2,12 +2,11 @@
 -- One script, because a job in an index, or one that was answered 202, must be on its way; and
 -- because one of two submissions with the same unique key must be first.
 -- KEYS[1]  root     string  the namespace
--- ARGV[1]  limit    int     how many queues a namespace may have
--- ARGV[2]  batch    string  the kept batch that the jobs belong to, or ''
--- ARGV[3]  done     int     how many jobs of that batch are submitted after this call. When as many
+-- ARGV[1]  batch    string  the kept batch that the jobs belong to, or ''
+-- ARGV[2]  done     int     how many jobs of that batch are submitted after this call. When as many
 --                           were before, or the batch is not kept any more, nothing is created
 --                           again: the jobs may have run and left the history
--- ARGV[4…] jobs     JSON    one each: id, fields (of its record), spec (as JSON in a string),
+-- ARGV[3…] jobs     JSON    one each: id, fields (of its record), spec (as JSON in a string),
 --                           reserveID (its id is not used again within a day, even when its record
 --                           is gone), dependsOn (ids), parentID
 -- Answers  {'submitted', {answer…}…}  in the order of the jobs:
@@ -22,28 +21,21 @@
 --                                             sibling nor over; nothing is written
 --          {'parent_over', index, id}         its parent is over or does not exist; nothing is
 --                                             written
--- include: check_relations, submit_job, new_queues, queue_of, clock, digits
+-- include: check_relations, submit_job, route, clock, digits
 
-local limit, batch, done = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local jobs, by_id, seen, queues = {}, {}, {}, {}
-for i = 4, #ARGV do
+local batch, done, now = ARGV[1], tonumber(ARGV[2]), now_ms()
+local jobs, by_id, fields = {}, {}, {}
+for i = 3, #ARGV do
   local job = cjson.decode(ARGV[i])
-  local queue = queue_of(job.fields)
-  if not seen[queue] then
-    seen[queue] = true
-    queues[#queues + 1] = queue
-  end
   -- Nothing in a batch that was kept is refused any more.
   local refused = batch == '' and refused_relation(job, by_id)
-  if refused then return { refused.reason, digits(i - 4), refused.id } end
-  jobs[#jobs + 1] = job
+  if refused then return { refused.reason, digits(i - 3), refused.id } end
+  jobs[#jobs + 1], fields[#fields + 1] = job, job.fields
   by_id[job.id] = job
 end
-local new, excess = new_queues(queues, limit)
+local excess = open_queues(fields, now)
 if excess then return { 'too_many_queues', excess } end
 
-add_queues(new)
-local now = now_ms()
 local again = batch ~= '' and (call('EXISTS', root .. 'batch:' .. batch) == 0
   or tonumber(call('HGET', root .. 'batches:done', batch) or 0) >= done)
 local answers = { 'submitted' }

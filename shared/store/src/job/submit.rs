@@ -1,7 +1,6 @@
 //! Submits jobs.
 
 use super::new_record::NewRecord;
-use crate::bounds::MAX_QUEUES;
 use crate::error::{InvalidRelation, RelationProblem, StoreError};
 use crate::script::Script;
 use crate::store::Store;
@@ -52,7 +51,7 @@ impl Store {
         jobs: &[NewJob],
     ) -> Result<Vec<Submitted>, StoreError> {
         let answer = self.call(&SUBMIT, |call| {
-            call.arg(MAX_QUEUES).arg(batch).arg(done);
+            call.arg(batch).arg(done);
             for job in jobs {
                 call.arg(NewRecord::of(job).json());
             }

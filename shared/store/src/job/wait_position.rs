@@ -3,6 +3,7 @@
 
 use super::new_record::fairness_group;
 use crate::error::StoreError;
+use crate::keys::member;
 use crate::store::Store;
 use domain::job::{Job, Priority};
 use domain::lock::LockName;
@@ -25,6 +26,8 @@ pub enum WaitPosition {
     Offered(u64),
     /// In the backlog of its fairness group, of which so many are offered first.
     Backlog(u64),
+    /// For a queue: the namespace has as many as it may have.
+    Queue,
     /// Nowhere: it does not wait any more.
     Nowhere,
 }
@@ -33,16 +36,16 @@ impl Store {
     /// Where a job waits now, and how many of its class go before it: all with a higher priority,
     /// and those of its own that were offered earlier.
     pub async fn wait_position(&self, job: &Job) -> Result<WaitPosition, StoreError> {
-        let priority = job.spec.priority;
-        let own = QueueName { class: job.class.clone(), priority };
-        let (id, group) = (job.id.to_string(), format!("{own}:{}", fairness_group(&job.spec)));
+        let own = job.queue();
+        let (member, group) =
+            (member(job.id, job.number), format!("{own}:{}", fairness_group(&job.spec)));
         let limits = [LockName::of_action(&job.spec.action), LockName::of_class(&job.class)];
         let mut pipe = redis::pipe();
         let fields = ["awaitedLocks", "blockers", "awaitsChildren"];
         pipe.cmd("HMGET").arg(self.keys.job(job.id)).arg(&fields);
-        pipe.cmd("ZSCORE").arg(self.keys.due()).arg(&id);
-        pipe.cmd("ZRANK").arg(self.keys.ready(&own)).arg(&id);
-        pipe.cmd("ZRANK").arg(self.keys.backlog(&group)).arg(&id);
+        pipe.cmd("ZSCORE").arg(self.keys.due()).arg(&member);
+        pipe.cmd("ZRANK").arg(self.keys.ready(&own)).arg(&member);
+        pipe.cmd("ZRANK").arg(self.keys.backlog(&group)).arg(&member);
         pipe.hget(self.keys.offered(), &group);
         pipe.zcard(self.keys.children(job.child_group.unwrap_or(job.id)));
         pipe.cmd("SMISMEMBER").arg(self.keys.paused()).arg(&limits.clone().map(String::from));
@@ -72,8 +75,7 @@ impl Store {
         Ok(match (rank, behind, due) {
             (Some(rank), ..) => WaitPosition::Offered(rank + self.more_urgent(job).await?),
             (None, Some(rank), _) => WaitPosition::Backlog(rank + offered.unwrap_or(0)),
-            // A worker that does not know its action has refused it; it is offered again soon.
-            (None, None, Some(_)) => WaitPosition::Offered(0),
+            (None, None, Some(_)) => WaitPosition::Queue,
             (None, None, None) => WaitPosition::Nowhere,
         })
     }
@@ -86,7 +88,7 @@ impl Store {
         }
         let mut pipe = redis::pipe();
         for priority in Priority::ALL.into_iter().filter(|band| *band < job.spec.priority) {
-            pipe.zcard(self.keys.ready(&QueueName { class: job.class.clone(), priority }));
+            pipe.zcard(self.keys.ready(&QueueName { priority, ..job.queue() }));
         }
         let counts: Vec<u64> = pipe.query_async(&mut self.connection.clone()).await?;
         Ok(counts.into_iter().sum())

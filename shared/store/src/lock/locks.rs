@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::StoreError;
+use crate::keys::{id_part, member};
 use crate::store::Store;
 use domain::job::{Job, JobId};
 use domain::lock::{LockName, Locks};
@@ -79,12 +80,13 @@ impl Store {
             pipe.query_async(&mut self.connection.clone()).await?;
         let (permits, paused) = self.permits(name).await?;
         let mut held_by = Vec::new();
-        for job in self.jobs_named(holders.keys()).await? {
+        for job in self.jobs_named(holders.keys().map(String::as_str)).await? {
             let permits = holders.get(&job.id.to_string()).copied().unwrap_or(1);
             held_by.push(Holder { job, permits });
         }
         held_by.sort_by_key(|holder| holder.job.token.map(|token| token.0));
-        let waiters = self.jobs_named(waiters.iter()).await?.into_iter().map(|job| {
+        let ids = waiters.iter().map(|member| id_part(member));
+        let waiters = self.jobs_named(ids).await?.into_iter().map(|job| {
             let permits = permits_in(&job.spec.locks, name);
             Waiter { job, permits }
         });
@@ -115,16 +117,16 @@ impl Store {
     pub async fn waiters_ahead(
         &self,
         name: &LockName,
-        job: JobId,
+        job: &Job,
     ) -> Result<Option<u64>, StoreError> {
         let mut command = redis::cmd("ZRANK");
-        command.arg(self.keys.waiters(name)).arg(job.to_string());
+        command.arg(self.keys.waiters(name)).arg(member(job.id, job.number));
         Ok(command.query_async(&mut self.connection.clone()).await?)
     }
 
-    async fn jobs_named(
+    async fn jobs_named<'a>(
         &self,
-        names: impl Iterator<Item = &String>,
+        names: impl Iterator<Item = &'a str>,
     ) -> Result<Vec<Job>, StoreError> {
         let ids: Vec<JobId> = names.filter_map(|id| id.parse().ok()).collect();
         self.jobs_by_id(&ids).await

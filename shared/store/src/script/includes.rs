@@ -18,6 +18,7 @@ includes! {
     children_failed
     clock
     close_job
+    count_actions
     count_parked
     create_firing
     create_job
@@ -43,11 +44,12 @@ includes! {
     last_event
     last_follow_up
     lock_keys
+    member_of
     move_job
     needs_of
-    new_queues
     note_end
     offer
+    offer_by_action
     offer_now
     offer_window
     offered_at
@@ -55,13 +57,12 @@ includes! {
     parse_needs
     permits_held
     permits_of
-    pop_ids
+    pop_members
     propagate
     propagate_child
     propagate_dependents
     propagate_stop
     publish
-    put_off
     queue_keys
     queue_of
     read_job
@@ -69,6 +70,7 @@ includes! {
     remove_job
     retention
     root
+    route
     schedule_job
     send_heartbeat_hint
     skip_ticks

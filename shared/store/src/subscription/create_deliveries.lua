@@ -4,42 +4,39 @@
 -- whichever scheduler dies: a second one finds the cursor moved. A subscription that was deleted or
 -- paused since it was read is left alone.
 -- KEYS[1]  root   string  the namespace
--- ARGV[1]  limit  int     how many queues a namespace may have
--- ARGV[2]  most   int     how many messages of a subscription may be on their way
--- ARGV[3]  seen   string  the cursor as it was read
--- ARGV[4]  next   string  the new cursor
--- ARGV[5]  kept   string  the first event after the cursor that is still kept; '' when none was
+-- ARGV[1]  most   int     how many messages of a subscription may be on their way
+-- ARGV[2]  seen   string  the cursor as it was read
+-- ARGV[3]  next   string  the new cursor
+-- ARGV[4]  kept   string  the first event after the cursor that is still kept; '' when none was
 --                         lost
--- ARGV[6]  count  int     how many names follow: subscriptions that may have missed some lost event
--- ARGV[7…] the names, then per message, as JSON: name, id (of the subscription), job (as in
+-- ARGV[5]  count  int     how many names follow: subscriptions that may have missed some lost event
+-- ARGV[6…] the names, then per message, as JSON: name, id (of the subscription), job (as in
 --          submit.lua)
 -- Answers  {'created', made, dropped}  how many jobs were created, and how many were not because
 --                                      too many messages are on their way
 --          {'conflict'}                another scheduler was first; nothing is written
 --          {'too_many_queues', queue}  nothing is written
--- include: subscription_keys, new_queues, queue_of, create_job, job_keys, clock, digits
+-- include: subscription_keys, route, create_job, job_keys, clock, digits
 
-local limit, most, now = tonumber(ARGV[1]), tonumber(ARGV[2]), now_ms()
-if call('GET', root .. 'subscriptions:cursor') ~= ARGV[3] then return { 'conflict' } end
-local first, messages, queues = 7 + tonumber(ARGV[6]), {}, {}
+local most, now = tonumber(ARGV[1]), now_ms()
+if call('GET', root .. 'subscriptions:cursor') ~= ARGV[2] then return { 'conflict' } end
+local first, messages = 6 + tonumber(ARGV[5]), {}
 for i = first, #ARGV do
   local message = cjson.decode(ARGV[i])
   messages[#messages + 1] = message
-  -- All delivery jobs are of one class, and so of one queue.
-  queues[1] = queue_of(message.job.fields)
 end
-local new, excess = new_queues(queues, limit)
+-- All delivery jobs are of one class, and so of one queue.
+local excess = messages[1] and open_queues({ messages[1].job.fields }, now)
 if excess then return { 'too_many_queues', excess } end
 
-add_queues(new)
 local function is_active(name, id)
   local found = call('HMGET', key_subscription(name), 'id', 'paused')
   return found[1] and (id == nil or found[1] == id) and found[2] == '0'
 end
-for i = 7, first - 1 do
+for i = 6, first - 1 do
   if is_active(ARGV[i]) then
     call('HINCRBY', key_subscription(ARGV[i]), 'cuts', 1)
-    call('HSET', key_subscription(ARGV[i]), 'cutAfter', ARGV[3], 'cutBefore', ARGV[5])
+    call('HSET', key_subscription(ARGV[i]), 'cutAfter', ARGV[2], 'cutBefore', ARGV[4])
   end
 end
 
@@ -59,5 +56,5 @@ for _, message in ipairs(messages) do
     end
   end
 end
-call('SET', root .. 'subscriptions:cursor', ARGV[4])
+call('SET', root .. 'subscriptions:cursor', ARGV[3])
 return { 'created', digits(made), digits(dropped) }

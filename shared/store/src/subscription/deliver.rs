@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::read::Subscription;
-use crate::bounds::{MAX_DELIVERIES, MAX_QUEUES};
+use crate::bounds::MAX_DELIVERIES;
 use crate::error::StoreError;
 use crate::job::NewRecord;
 use crate::script::Script;
@@ -54,7 +54,7 @@ impl Store {
         plan: &DeliveryPlan<'_>,
     ) -> Result<DeliveryAnswer, StoreError> {
         let answer = self.call(&CREATE_DELIVERIES, |call| {
-            call.arg(MAX_QUEUES).arg(MAX_DELIVERIES).arg(plan.cursor.to_string());
+            call.arg(MAX_DELIVERIES).arg(plan.cursor.to_string());
             call.arg(plan.next.to_string());
             let cut = plan.cut.as_ref();
             call.arg(cut.map(|(kept, _)| kept.to_string()).unwrap_or_default());

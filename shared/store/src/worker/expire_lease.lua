@@ -10,7 +10,7 @@
 -- Answers  {'alive'}                 the lease is good, or there is none; nothing is written
 --          {'expired', ended, left}  how many jobs were ended, and how many are left
 -- flags: allow-oom
--- include: read_job, follow_up, end_run, emit, job_keys, worker_keys, clock, digits
+-- include: read_job, follow_up, end_run, count_actions, emit, job_keys, worker_keys, clock, digits
 
 local worker, most, now = ARGV[1], tonumber(ARGV[2]), now_ms()
 local expiration = tonumber(call('ZSCORE', root .. 'leases', worker))
@@ -31,8 +31,10 @@ local function expire(id, new_id)
   end_run(id, job, 'worker_dead', fields, now)
 end
 
-if call('HGET', key_worker(worker), 'status') ~= 'dead' then
+local known = call('HMGET', key_worker(worker), 'status', 'actions')
+if known[1] ~= 'dead' then
   call('HSET', key_worker(worker), 'status', 'dead')
+  if known[1] == 'running' then uncount_worker(known[2]) end
   emit('worker', worker, 'status', 'dead')
 end
 local ids = call('SRANDMEMBER', key_running(worker), #ARGV - 2)

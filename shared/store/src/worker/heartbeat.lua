@@ -11,10 +11,11 @@
 --            (its claim is lost)
 --          {'dead'}  declared dead or shut down: this id is not used again
 -- flags: allow-oom
--- include: worker_keys, job_keys, job_status, emit, clock, digits
+-- include: worker_keys, job_keys, job_status, count_actions, route, emit, clock, digits
 
 local worker, lease, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local status = call('HGET', key_worker(worker), 'status')
+local known = call('HMGET', key_worker(worker), 'status', 'actions')
+local status = known[1]
 if status == 'dead' or status == 'shutdown' then return { 'dead' } end
 
 local now = now_ms()
@@ -22,6 +23,13 @@ local expiration = now + lease
 if not status then
   call('HSET', key_worker(worker), 'status', 'running', 'startedAt', now)
   emit('worker', worker, 'status', 'running')
+  count_in('workers', 1)
+end
+for i = 4, 3 + count, 2 do
+  if ARGV[i] == 'actions' and ARGV[i + 1] ~= known[2] then
+    count_actions(known[2], -1)
+    count_actions(ARGV[i + 1], 1)
+  end
 end
 call('HSET', key_worker(worker), 'heartbeatExpiration', expiration, unpack(ARGV, 4, 3 + count))
 call('ZADD', root .. 'leases', expiration, worker)

@@ -6,10 +6,11 @@
 --          {'holds', count}  it still runs jobs; nothing is written
 --          {'gone'}          unknown or dead; nothing is written
 -- flags: allow-oom
--- include: worker_keys, emit, digits
+-- include: worker_keys, count_actions, emit, digits
 
 local worker = ARGV[1]
-local status = call('HGET', key_worker(worker), 'status')
+local known = call('HMGET', key_worker(worker), 'status', 'actions')
+local status = known[1]
 if not status or status == 'dead' then return { 'gone' } end
 if status == 'shutdown' then return { 'left' } end
 local running = call('SCARD', key_running(worker))
@@ -17,5 +18,6 @@ if running > 0 then return { 'holds', digits(running) } end
 
 call('HSET', key_worker(worker), 'status', 'shutdown')
 call('ZREM', root .. 'leases', worker)
+uncount_worker(known[2])
 emit('worker', worker, 'status', 'shutdown')
 return { 'left' }

@@ -29,7 +29,7 @@ impl Admission {
             self.pause_all(&mut commands);
             return commands;
         }
-        self.remove_queues_that_do_not_fit(&mut commands);
+        self.remove_other_queues(&mut commands);
         self.reserve(now, &mut commands);
         self.claim_what_fits(now, &mut commands);
         self.ack_exhausted_offers(&mut commands);
@@ -39,12 +39,12 @@ impl Admission {
         commands
     }
 
-    /// Claims jobs of held offers, by priority and then by schedule.
+    /// Claims jobs of held offers, by priority, then by schedule, then in the order of submission.
     fn claim_what_fits(&mut self, now: Instant, commands: &mut Vec<Command>) {
         let mut order = Vec::new();
         for (queue, state) in &self.queues {
             for held in state.held.iter().filter(|held| !held.claiming) {
-                order.push((queue.priority, held.scheduled_at, held.key, queue.clone()));
+                order.push((queue.priority, held.first, held.key, queue.clone()));
             }
         }
         order.sort();
@@ -127,15 +127,16 @@ impl Admission {
         }
     }
 
-    /// Removes queues whose jobs do not fit since the capacity was reduced.
-    fn remove_queues_that_do_not_fit(&mut self, commands: &mut Vec<Command>) {
-        let capacity = &self.capacity;
+    /// Removes queues that no longer exist, and those whose jobs do not fit since the capacity was
+    /// reduced.
+    fn remove_other_queues(&mut self, commands: &mut Vec<Command>) {
+        let (capacity, known) = (&self.capacity, &self.known_queues);
         self.queues.retain(|queue, state| {
-            let fits = capacity.fits(&state.need) > 0;
-            if !fits && state.consuming {
+            let stays = known.contains(queue) && capacity.fits(&state.need) > 0;
+            if !stays && state.consuming {
                 commands.push(Command::Pause(queue.clone()));
             }
-            fits
+            stays
         });
         self.reserved_for =
             self.reserved_for.take().filter(|queue| self.queues.contains_key(queue));

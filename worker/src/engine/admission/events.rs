@@ -12,9 +12,9 @@ use super::queue_state::{HeldOffer, HoldTime, QueueState};
 use super::state::Admission;
 
 impl Admission {
-    /// Notes which queues exist.
+    /// Notes which queues exist, of those whose actions this worker knows.
     pub(crate) fn discovered(&mut self, queues: &[QueueName]) {
-        self.known_queues = queues.to_vec();
+        self.known_queues = queues.iter().cloned().collect();
         self.add_fitting_queues();
     }
 
@@ -52,7 +52,7 @@ impl Admission {
             state.expected_until = None;
             state.held.push(HeldOffer {
                 key: self.last_key,
-                scheduled_at: offer.scheduled_at,
+                first: (offer.scheduled_at, offer.number),
                 ids: offer.jobs,
                 hold_until: now + hold.unclaimed,
                 hold_until_if_claimed: now + hold.claimed,

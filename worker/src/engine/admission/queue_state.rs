@@ -11,7 +11,8 @@ use super::command::OfferKey;
 /// A delivered offer that is not acknowledged.
 pub(super) struct HeldOffer {
     pub(super) key: OfferKey,
-    pub(super) scheduled_at: Timestamp,
+    /// When its first job was due, and the number of that job.
+    pub(super) first: (Timestamp, u64),
     /// The jobs that are left to claim.
     pub(super) ids: Vec<JobId>,
     /// When the offer pauses its queue, unless it is acknowledged before.

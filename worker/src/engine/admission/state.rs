@@ -1,6 +1,6 @@
 //! The state of the admission.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use domain::capacity::CapacityMap;
@@ -16,7 +16,8 @@ pub(crate) struct Admission {
     /// What running and claimed jobs need. It exceeds `capacity` after that was reduced.
     pub(super) in_use: CapacityMap,
     pub(super) offer_hold: Duration,
-    pub(super) known_queues: Vec<QueueName>,
+    /// The queues that exist and whose actions this worker knows.
+    pub(super) known_queues: BTreeSet<QueueName>,
     /// The queues whose jobs fit.
     pub(super) queues: BTreeMap<QueueName, QueueState>,
     /// The jobs of claims in progress. A second offer of one waits for the answer.
@@ -41,7 +42,7 @@ impl Admission {
             in_use: CapacityMap::default(),
             capacity,
             offer_hold,
-            known_queues: Vec::new(),
+            known_queues: BTreeSet::new(),
             queues: BTreeMap::new(),
             claiming: HashSet::new(),
             running: HashSet::new(),

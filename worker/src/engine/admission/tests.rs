@@ -38,7 +38,7 @@ impl Case {
     /// Delivers an offer of new jobs and returns their ids.
     fn offer(&mut self, queue: &str, due_ms: i64, jobs: usize, ms: u64) -> Vec<JobId> {
         let ids = job_ids(jobs);
-        let offer = Offer::new(Timestamp::from_ms(due_ms), ids.clone());
+        let offer = Offer::new(Timestamp::from_ms(due_ms), 0, ids.clone());
         self.admission.delivered(&name(queue), offer, false, self.moment(ms));
         ids
     }
@@ -46,7 +46,7 @@ impl Case {
     /// Delivers an offer that another worker returned.
     fn redeliver(&mut self, queue: &str, jobs: usize, ms: u64) -> Vec<JobId> {
         let ids = job_ids(jobs);
-        let offer = Offer::new(Timestamp::from_ms(0), ids.clone());
+        let offer = Offer::new(Timestamp::from_ms(0), 0, ids.clone());
         self.admission.delivered(&name(queue), offer, true, self.moment(ms));
         ids
     }
@@ -86,7 +86,7 @@ fn job_ids(count: usize) -> Vec<JobId> {
 
 fn name(text: &str) -> QueueName {
     let (class, priority) = text.rsplit_once('.').unwrap();
-    QueueName { class: class.to_owned().try_into().unwrap(), priority: priority.parse().unwrap() }
+    QueueName::shared(class.to_owned().try_into().unwrap(), priority.parse().unwrap())
 }
 
 /// The queues that are resumed, with their prefetch.

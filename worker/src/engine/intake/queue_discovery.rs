@@ -13,8 +13,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// The pause before a lost subscription is made again.
 const RESUBSCRIBE_PAUSE: Duration = Duration::from_millis(250);
 
-/// Publishes the queues that exist, at every hint and every period, and wakes the heartbeat
-/// when a hint asks for it. Runs until the receivers of `queues` are gone.
+/// Publishes the queues that exist and whose jobs this worker knows, at every hint and every
+/// period, and wakes the heartbeat when a hint asks for it. Runs until the receivers of `queues` are gone.
 pub(super) async fn run(session: Session, queues: watch::Sender<Vec<QueueName>>) {
     let store = &session.store.store;
     let mut subscription = None;
@@ -26,7 +26,8 @@ pub(super) async fn run(session: Session, queues: watch::Sender<Vec<QueueName>>)
             session.heartbeat_now.notify_one();
         }
         match store.declared_queues().await {
-            Ok(declared) => {
+            Ok(mut declared) => {
+                declared.retain(|queue| can_consume(&session, queue));
                 queues.send_if_modified(|known| {
                     let changed = *known != declared;
                     *known = declared;
@@ -57,4 +58,11 @@ pub(super) async fn run(session: Session, queues: watch::Sender<Vec<QueueName>>)
             tokio::time::sleep(RESUBSCRIBE_PAUSE).await;
         }
     }
+}
+
+/// Returns true if the worker knows the actions of all jobs in the queue. The jobs of a shared
+/// queue are of actions that every live worker knows.
+fn can_consume(session: &Session, queue: &QueueName) -> bool {
+    let actions = &session.resources.actions;
+    queue.action.as_ref().is_none_or(|action| actions.get(action).is_some())
 }

@@ -143,7 +143,7 @@ fn run_all_jobs(offers: Vec<RandomOffer>, steps: Vec<(u8, usize)>) -> Result<(),
         model.waiting.extend(&ids);
         let ready = model.ready.entry(name(queues[queue])).or_default();
         for _ in 0..=usize::from(doubled) {
-            ready.push((Offer::new(Timestamp::from_ms(0), ids.clone()), false));
+            ready.push((Offer::new(Timestamp::from_ms(0), 0, ids.clone()), false));
         }
     }
     for (kind, which) in steps {

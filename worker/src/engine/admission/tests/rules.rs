@@ -115,7 +115,7 @@ fn a_second_offer_of_a_running_job_is_acknowledged_without_a_claim() {
     let ids = case.offer("cpu=1.normal", 0, 1, 0);
     case.grant_at(0);
     case.at(0);
-    let again = Offer::new(Timestamp::from_ms(0), ids);
+    let again = Offer::new(Timestamp::from_ms(0), 0, ids);
     case.admission.delivered(&name("cpu=1.normal"), again, false, case.start);
     assert_eq!(case.at(1), [Command::Ack(2)]);
     assert_eq!(case.admission.free().units("cpu"), 1);
@@ -174,7 +174,7 @@ fn a_second_offer_of_jobs_that_are_being_claimed_waits_for_the_answer() {
     case.admission.set_connected(false);
     case.admission.set_connected(true);
     case.at(1);
-    let again = Offer::new(Timestamp::from_ms(0), ids.clone());
+    let again = Offer::new(Timestamp::from_ms(0), 0, ids.clone());
     case.admission.delivered(&name("cpu=1.normal"), again, true, case.start);
     assert_eq!(
         case.at(1),

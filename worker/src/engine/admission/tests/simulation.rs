@@ -91,7 +91,7 @@ impl Simulation {
         while self.arrivals.last().is_some_and(|(at, _)| *at <= now) {
             let (_, id) = self.arrivals.pop().unwrap();
             let queue = &self.jobs[&id].queue;
-            let offer = Offer::new(Timestamp::from_ms(now as i64), vec![id]);
+            let offer = Offer::new(Timestamp::from_ms(now as i64), 0, vec![id]);
             self.ready.entry(queue.clone()).or_default().push_back((offer, false));
             self.waiting.entry(queue.clone()).or_default().insert((now, id));
         }
