@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use domain::job::{JobId, Status, Timestamp, WorkerId};
-use domain::queue::QueueName;
 use e2e::StartServices;
 use store::{ClaimRequest, Claims, Dumped};
-use testkit::{TestEnv, assert_consistent, heartbeat, job, jobs};
+use testkit::{TestEnv, assert_consistent, heartbeat, job, jobs, shared_queue};
 
 /// Returns how many jobs are done.
 async fn done(env: &TestEnv) -> u64 {
@@ -21,7 +20,7 @@ async fn jobs_whose_offers_were_deleted_with_their_queue_are_offered_again() {
     let scheduler = env.scheduler();
     let batch = jobs(50, "noop", "scan=1");
     env.store().submit(&batch).await.unwrap();
-    let queue = QueueName::of(&batch[0]);
+    let queue = shared_queue(&batch[0]);
     let broker = env.broker().await;
     let all_offered = async || {
         let dump = env.store().dump().await.unwrap();
@@ -43,7 +42,7 @@ async fn jobs_whose_offers_were_deleted_with_their_queue_are_offered_again() {
 async fn a_queue_that_is_deleted_under_load_is_declared_again_with_its_jobs() {
     let env = TestEnv::new().await;
     let (scheduler, worker) = (env.scheduler(), env.worker("scan=2"));
-    let queue = QueueName::of(&job("noop", "scan=1"));
+    let queue = shared_queue(&job("noop", "scan=1"));
     let broker = env.broker().await;
     for round in 0..5 {
         env.store().submit(&jobs(300, "noop", "scan=1")).await.unwrap();
@@ -67,8 +66,7 @@ async fn a_queue_that_is_broken_in_the_broker_delays_no_other_and_is_declared_ag
     env.store().submit(&[job("noop", "scan=1"), job("noop", "cpu=1")]).await.unwrap();
     env.until_done(2).await;
     // The state of a queue whose RabbitMQ was killed between deleting and declaring it.
-    let name =
-        format!("{}.{}", env.store_config().namespace, QueueName::of(&job("noop", "scan=1")));
+    let name = format!("{}.{}", env.store_config().namespace, shared_queue(&job("noop", "scan=1")));
     let member = format!("{{binary_to_atom(<<\"%2F_{name}\">>, utf8), node()}}");
     let kill_member = format!("ra:force_delete_server(quorum_queues, {member}).");
     env.rabbitmqctl(&["eval", &kill_member]).await;
@@ -116,11 +114,11 @@ async fn a_queue_whose_messages_are_rejected_delays_no_other() {
 async fn an_offer_lost_in_the_middle_of_a_backlog_is_published_again() {
     let env = TestEnv::new().await;
     let scheduler = env.scheduler();
-    let queue = QueueName::of(&job("noop", "scan=1"));
+    let queue = shared_queue(&job("noop", "scan=1"));
     let broker = env.broker().await;
     let backlog = jobs(10, "noop", "scan=1");
     for (count, job) in (1..).zip(&backlog) {
-        env.submit_in_order(std::slice::from_ref(job)).await;
+        env.store().submit(std::slice::from_ref(job)).await.unwrap();
         let is_offered = async || broker.depth(&queue).await.unwrap() == Some(count);
         env.eventually("the job is offered", is_offered).await;
     }
@@ -156,12 +154,12 @@ async fn offers_of_unknown_jobs_and_malformed_offers_are_discarded() {
     let first = job("noop", "scan=1");
     env.store().submit(std::slice::from_ref(&first)).await.unwrap();
     env.finished(first.id).await;
-    let queue = QueueName::of(&first);
+    let queue = shared_queue(&first);
     let mut publisher = broker::Publisher::new(env.broker().await).await.unwrap();
     let at = Timestamp::from_ms(1);
     let unknown = |count| (0..count).map(|_| JobId::random()).collect();
     for ids in [unknown(1), unknown(65), vec![first.id; 3], Vec::new()] {
-        let offer = broker::Offer::new(at, ids);
+        let offer = broker::Offer::new(at, 1, ids);
         assert!(publisher.publish(&[(queue.clone(), offer)]).await.unwrap().is_empty());
     }
     let last = job("noop", "scan=1");
