@@ -72,7 +72,7 @@ impl Relay {
         let failed = publisher.publish(&offers).await?;
         let retry = self.record_outcomes(&offers, &failed);
         for (queue, error) in failed.iter().filter(|(queue, _)| !retry.contains(*queue)) {
-            if is_not_accepted(error) || failed_inside_broker(error) {
+            if is_not_accepted(error) {
                 repair(publisher.broker(), queue).await;
             }
         }
@@ -185,12 +185,6 @@ impl Task for Relay {
 
 fn is_not_accepted(error: &BrokerError) -> bool {
     matches!(error, BrokerError::NotAccepted(_))
-}
-
-/// RabbitMQ 3.10 fails like this when it declares a queue again whose deletion was cut short. A
-/// timeout says nothing about the queue.
-fn failed_inside_broker(error: &BrokerError) -> bool {
-    error.is_internal() && !matches!(error, BrokerError::Timeout { .. })
 }
 
 /// Deletes a queue that refuses offers if it is broken, so that the next offer creates it again.

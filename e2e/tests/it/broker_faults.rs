@@ -84,6 +84,28 @@ async fn a_queue_that_is_broken_in_the_broker_delays_no_other_and_is_declared_ag
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_the_broker_has_forgotten_is_started_again() {
+    let env = TestEnv::new().await;
+    let (scheduler, worker) = (env.scheduler(), env.worker("scan=1"));
+    let first = job("noop", "scan=1");
+    env.store().submit(std::slice::from_ref(&first)).await.unwrap();
+    env.finished(first.id).await;
+    // RabbitMQ loses the queue and does not tell the consumer.
+    let name = format!("{}.{}", env.store_config().namespace, shared_queue(&first));
+    let forget = format!(
+        "ra:force_delete_server(quorum_queues, {{binary_to_atom(<<\"%2F_{name}\">>, utf8), node()}}), \
+         rabbit_amqqueue:internal_delete(rabbit_misc:r(<<\"/\">>, queue, <<\"{name}\">>), <<\"test\">>)."
+    );
+    env.rabbitmqctl(&["eval", &forget]).await;
+    env.store().submit(&jobs(5, "noop", "scan=1")).await.unwrap();
+    env.until_done(6).await;
+    assert_consistent(env.store()).await;
+    worker.stop().await;
+    scheduler.stop().await;
+    env.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_whose_messages_are_rejected_delays_no_other() {
     let env = TestEnv::new().await;
     let scheduler = env.scheduler();

@@ -35,7 +35,9 @@ impl Admission {
         self.ack_exhausted_offers(&mut commands);
         self.pause_overdue_queues(now, &mut commands);
         self.clear_gone_backlogs(now);
+        self.close_lost_consumers(&mut commands);
         self.resume_what_fits(now, &mut commands);
+        self.count_silent_queues(now, &mut commands);
         commands
     }
 
@@ -124,6 +126,27 @@ impl Admission {
             state.resume(now, self.offer_hold / EXPECTED_DIVISOR);
             let prefetch = prefetch(self.capacity.fits(&state.need), queue.priority);
             commands.push(Command::Resume(queue, prefetch));
+        }
+    }
+
+    /// Closes consumers that deliver nothing while jobs wait; they are then started again. RabbitMQ
+    /// 3.10 may forget a consumer without a word when its queue is deleted and declared again.
+    fn close_lost_consumers(&mut self, commands: &mut Vec<Command>) {
+        for (queue, state) in &mut self.queues {
+            if state.consumer_lost && state.is_silent() {
+                state.close();
+                commands.push(Command::Pause(queue.clone()));
+            }
+        }
+    }
+
+    /// Counts the jobs of queues whose consumers deliver nothing, although capacity is free.
+    fn count_silent_queues(&mut self, now: Instant, commands: &mut Vec<Command>) {
+        let free = self.free();
+        for (queue, state) in &mut self.queues {
+            if state.falls_silent(now) && free.fits(&state.need) > 0 {
+                commands.push(Command::Count(queue.clone()));
+            }
         }
     }
 

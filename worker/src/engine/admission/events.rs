@@ -50,6 +50,7 @@ impl Admission {
         let hold = HoldTime::new(self.offer_hold, queue.priority, redelivered);
         if let Some(state) = self.queues.get_mut(queue) {
             state.expected_until = None;
+            state.heard(now);
             state.held.push(HeldOffer {
                 key: self.last_key,
                 first: (offer.scheduled_at, offer.number),

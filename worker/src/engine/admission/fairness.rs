@@ -15,10 +15,13 @@ use super::state::Admission;
 pub(super) const MAX_OVERTAKEN: u32 = 16;
 
 impl Admission {
-    /// Notes how many jobs wait in a queue. If there are none, nothing is reserved for it.
+    /// Notes how many jobs wait in a queue. If there are none, nothing is reserved for it. If some
+    /// do and its consumer is silent, the consumer is lost.
     pub(crate) fn counted(&mut self, queue: &QueueName, waiting: u64) {
-        let state = self.queues.get_mut(queue);
-        if let Some(state) = state.filter(|state| waiting == 0 && state.held.is_empty()) {
+        let Some(state) = self.queues.get_mut(queue) else { return };
+        if waiting > 0 {
+            state.consumer_lost = state.is_silent();
+        } else if state.held.is_empty() {
             state.clear_backlog();
             self.served(queue);
         }

@@ -8,6 +8,9 @@ use domain::job::{JobId, Priority, Timestamp};
 
 use super::command::OfferKey;
 
+/// How long a consumer may deliver nothing before the jobs that wait in its queue are counted.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// A delivered offer that is not acknowledged.
 pub(super) struct HeldOffer {
     pub(super) key: OfferKey,
@@ -63,6 +66,12 @@ pub(super) struct QueueState {
     /// Until when the capacity for the next job of the resumed queue counts as taken.
     pub(super) expected_until: Option<Instant>,
     resumed_at: Option<Instant>,
+    /// When the last offer arrived, the consumer was started, or silence was noticed.
+    heard_at: Option<Instant>,
+    /// Whether the jobs of the silent queue are being counted.
+    silent: bool,
+    /// Whether jobs wait that the consumer does not deliver.
+    pub(super) consumer_lost: bool,
 }
 
 impl QueueState {
@@ -76,6 +85,9 @@ impl QueueState {
             paused_since: None,
             expected_until: None,
             resumed_at: None,
+            heard_at: None,
+            silent: false,
+            consumer_lost: false,
         }
     }
 
@@ -85,6 +97,34 @@ impl QueueState {
         self.close();
         self.paused_since = Some(now);
         self.has_backlog = true;
+    }
+
+    /// Notes that the consumer delivers, or has just been started.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.heard_at = Some(now);
+        self.silent = false;
+        self.consumer_lost = false;
+    }
+
+    /// Returns true, once per [`SILENCE`], if the consumer has delivered nothing for that long and
+    /// holds nothing.
+    pub(super) fn falls_silent(&mut self, now: Instant) -> bool {
+        let silent = self.silent_at().is_some_and(|at| at <= now);
+        if silent {
+            self.heard_at = Some(now);
+            self.silent = true;
+        }
+        silent
+    }
+
+    /// Returns true if the consumer is still silent since [`QueueState::falls_silent`].
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent && self.consuming && self.held.is_empty()
+    }
+
+    fn silent_at(&self) -> Option<Instant> {
+        let waits = self.consuming && self.held.is_empty();
+        self.heard_at.filter(|_| waits).map(|heard| heard + SILENCE)
     }
 
     /// Marks the consumer as closed.
@@ -100,6 +140,7 @@ impl QueueState {
         self.consuming = true;
         self.paused_since = None;
         self.resumed_at = Some(now);
+        self.heard(now);
         self.expected_until = self.has_backlog.then(|| now + expected);
     }
 
@@ -148,6 +189,6 @@ impl QueueState {
         let hold_ends = held.map(|held| held.hold_until).min();
         let backlog = self.resumed_at.filter(|_| self.has_backlog && self.held.is_empty());
         let backlog_ends = backlog.map(|resumed| resumed + offer_hold);
-        [hold_ends, self.expected_until, backlog_ends].into_iter().flatten().min()
+        [hold_ends, self.expected_until, backlog_ends, self.silent_at()].into_iter().flatten().min()
     }
 }

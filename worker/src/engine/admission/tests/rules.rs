@@ -191,3 +191,34 @@ fn a_second_offer_of_jobs_that_are_being_claimed_waits_for_the_answer() {
             .any(|command| matches!(command, Command::Claim(claim) if claim.ids == ids[1..]))
     );
 }
+
+#[test]
+fn a_consumer_that_delivers_nothing_while_jobs_wait_is_started_again() {
+    let mut case = Case::new("scan=1", &["scan=1"]);
+    let queue = name("scan=1.normal");
+    let restarted = |commands: &[Command]| {
+        let own = |command: &&Command| match command {
+            Command::Pause(of) | Command::Resume(of, _) => *of == queue,
+            Command::Claim(_) | Command::Ack(_) | Command::Count(_) => false,
+        };
+        commands.iter().filter(own).count() == 2
+    };
+    case.at(0);
+    case.offer("scan=1.normal", 0, 1, 5_000);
+    let ids = case.grant_at(5_000).remove(0).1;
+    case.admission.job_ended(ids[0], &queue);
+    case.at(5_001);
+    assert!(!case.at(14_999).contains(&Command::Count(queue.clone())), "it delivered at 5 s");
+    assert!(case.at(15_000).contains(&Command::Count(queue.clone())));
+    case.admission.counted(&queue, 0);
+    assert!(!restarted(&case.at(15_001)), "no job waits");
+    assert!(case.at(25_000).contains(&Command::Count(queue.clone())));
+    case.admission.counted(&queue, 1);
+    assert!(restarted(&case.at(25_001)));
+    case.admission.counted(&queue, 1);
+    assert!(!restarted(&case.at(25_002)), "it was just started again");
+    assert!(case.at(35_001).contains(&Command::Count(queue.clone())));
+    case.offer("scan=1.normal", 0, 1, 35_002);
+    case.admission.counted(&queue, 1);
+    assert!(!restarted(&case.at(35_003)), "it delivers again");
+}
