@@ -12,12 +12,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use domain::job::{NewJob, Priority};
-use domain::queue::QueueName;
 use e2e::{JobTimes, StartServices, Timeline};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
-use testkit::{Service, TestEnv, job, with_parameters};
+use testkit::{Service, TestEnv, job, shared_queue, with_parameters};
 use tokio::time::sleep;
 
 /// How long a worker keeps an offer that does not fit, by default.
@@ -69,7 +68,7 @@ async fn start_after_join_ms() -> i64 {
     let mut services = vec![env.scheduler(), env.worker("cpu=1")];
     let large = job("noop", "cpu=8");
     env.store().submit(std::slice::from_ref(&large)).await.expect("Redis answers");
-    let (broker, queue) = (env.broker().await, QueueName::of(&large));
+    let (broker, queue) = (env.broker().await, shared_queue(&large));
     let is_offered = async || broker.depth(&queue).await.ok().flatten() == Some(1);
     env.eventually("the job is offered", is_offered).await;
     broker.close().await;
@@ -249,7 +248,7 @@ fn rows(scenario: &Scenario, timeline: &Timeline) -> Vec<i64> {
 }
 
 fn is_arrival(scenario: &Scenario, job: &JobTimes) -> bool {
-    scenario.arrivals.iter().any(|new| QueueName::of(new) == job.queue)
+    scenario.arrivals.iter().any(|new| shared_queue(new) == job.queue)
 }
 
 fn print_row(name: &str, mut numbers: Vec<i64>) {

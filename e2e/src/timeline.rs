@@ -7,6 +7,7 @@ use domain::capacity::CapacityMap;
 use domain::job::NewJob;
 use domain::queue::QueueName;
 use store::{Event, Store};
+use testkit::shared_queue;
 
 /// The position of an event in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +21,7 @@ pub struct Moment {
 /// When one job became ready, started and ended.
 #[derive(Debug, Clone)]
 pub struct JobTimes {
-    /// The queue that carried the job.
+    /// The class and the priority of the job, as the name of their shared queue.
     pub queue: QueueName,
     /// The worker that ran it.
     pub worker: String,
@@ -127,7 +128,7 @@ fn times_of(job: &NewJob, events: &[(usize, &Event)]) -> Option<JobTimes> {
     let (ready, _) = find(&["waiting"])?;
     let (started, worker) = find(&["running"])?;
     let (ended, _) = find(&["done", "error"])?;
-    Some(JobTimes { queue: QueueName::of(job), worker: worker?.clone(), ready, started, ended })
+    Some(JobTimes { queue: shared_queue(job), worker: worker?.clone(), ready, started, ended })
 }
 
 enum Step<'a> {

@@ -3,11 +3,12 @@
 //! Each environment has a namespace of its own on a real Redis and a real RabbitMQ, so tests run in
 //! parallel. Closing an environment checks that nothing is left behind.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use broker::{Broker, BrokerConfig, QueueType};
 use clap::{Args, FromArgMatches};
-use domain::job::{Job, JobId, NewJob, Status};
+use domain::job::{Job, JobId, Status};
 use store::{Store, StoreConfig};
 use tokio::time::{Instant, sleep};
 
@@ -101,19 +102,6 @@ impl TestEnv {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Submits jobs one by one, each in a later millisecond than the one before. Jobs of the same
-    /// millisecond have no order.
-    pub async fn submit_in_order(&self, jobs: &[NewJob]) {
-        for job in jobs {
-            let created = self.store.submit(std::slice::from_ref(job)).await;
-            let created = created.expect("the job is accepted")[0].created_at;
-            self.eventually("the next millisecond", async || {
-                self.store.now().await.expect("Redis answers") > created
-            })
-            .await;
-        }
-    }
-
     /// Reads the record of a job. Fails the test if there is none.
     pub async fn job(&self, id: JobId) -> Job {
         let job = self.store.job(id).await.expect("the record is readable");
@@ -172,7 +160,10 @@ impl TestEnv {
     /// Deletes the queues and keys of this environment, and checks that none reappears.
     pub async fn close(mut self) {
         let broker = self.broker().await;
-        for queue in self.store.queue_names().await.expect("the queues are readable") {
+        let in_use = self.store.queue_names().await.expect("the queues are readable");
+        let declared = self.store.declared_queues().await.expect("the queues are readable");
+        let queues: BTreeSet<_> = in_use.into_iter().chain(declared).collect();
+        for queue in queues {
             broker.delete(&queue).await.expect("a queue can be deleted");
             assert_eq!(broker.depth(&queue).await.expect("RabbitMQ answers"), None);
         }

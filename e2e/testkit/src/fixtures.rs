@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::capacity::{CapacityMap, Class};
 use domain::job::{JobId, JobSpec, NewJob, Status, WorkerId};
+use domain::queue::QueueName;
 use store::{Heartbeat, JobFilter, Store};
 
 /// Creates a job without parameters. `capacity` is what it needs, such as `scan=1`; an empty text
@@ -22,6 +23,12 @@ pub fn job(action: &str, capacity: &str) -> NewJob {
 #[must_use]
 pub fn jobs(count: usize, action: &str, capacity: &str) -> Vec<NewJob> {
     (0..count).map(|_| job(action, capacity)).collect()
+}
+
+/// Returns the shared queue of a job's class and priority.
+#[must_use]
+pub fn shared_queue(job: &NewJob) -> QueueName {
+    QueueName::shared(job.class.clone(), job.spec.priority)
 }
 
 /// Returns the job with these parameters.

@@ -19,7 +19,7 @@ mod service;
 pub use actions_file::ActionsFile;
 pub use consistency::{assert_consistent, disagreements};
 pub use env::{DEADLINE, TestEnv, environment_variable};
-pub use fixtures::{heartbeat, job, jobs, with_parameters};
+pub use fixtures::{heartbeat, job, jobs, shared_queue, with_parameters};
 pub use gate::Gate;
 pub use private_redis::PrivateRedis;
 pub use process_group::is_process_group_empty;

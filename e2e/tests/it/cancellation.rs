@@ -1,12 +1,12 @@
 //! Cancelling, deleting and expiring jobs at every point of their path.
 
 use domain::job::{Cancellation, JobId, Status, Timestamp};
-use domain::queue::QueueName;
 use e2e::StartServices;
 use serde_json::json;
 use store::{CancelAnswer, DeleteAnswer};
 use testkit::{
-    ActionsFile, TestEnv, assert_consistent, is_process_group_empty, job, with_parameters,
+    ActionsFile, TestEnv, assert_consistent, is_process_group_empty, job, shared_queue,
+    with_parameters,
 };
 
 /// Prints its process group and ignores SIGTERM.
@@ -27,7 +27,7 @@ async fn a_waiting_job_is_cancelled_at_once_and_never_runs() {
     scheduled.scheduled_at = Some(Timestamp::from_ms(4_000_000_000_000));
     let offered = job("noop", "scan=1");
     env.store().submit(&[scheduled.clone(), offered.clone()]).await.unwrap();
-    let (broker, queue) = (env.broker().await, QueueName::of(&offered));
+    let (broker, queue) = (env.broker().await, shared_queue(&offered));
     let is_offered = async || broker.depth(&queue).await.unwrap() == Some(1);
     env.eventually("one job is offered", is_offered).await;
     for id in [scheduled.id, offered.id] {

@@ -6,7 +6,7 @@ use domain::job::{NewJob, Priority, Status};
 use domain::queue::QueueName;
 use e2e::{JobTimes, StartServices, Timeline};
 use serde_json::json;
-use testkit::{Service, TestEnv, assert_consistent, job, with_parameters};
+use testkit::{Service, TestEnv, assert_consistent, job, shared_queue, with_parameters};
 
 /// How many jobs may start on a worker ahead of a waiting queue before that queue goes next. The
 /// worker's own constant.
@@ -147,7 +147,7 @@ async fn jobs_that_need_one_type_or_two_do_not_block_each_other() {
 async fn a_job_too_large_for_every_worker_stays_queued_and_delays_no_other() {
     let mut contest = Contest::new(&["cpu=2"]).await;
     let too_large = short_jobs(1, "cpu=8", Priority::High);
-    let (id, queue) = (too_large[0].id, QueueName::of(&too_large[0]));
+    let (id, queue) = (too_large[0].id, shared_queue(&too_large[0]));
     contest.submit(too_large).await;
     let broker = contest.env.broker().await;
     let is_queued = async || broker.depth(&queue).await.unwrap() == Some(1);

@@ -35,7 +35,7 @@ async fn a_second_scan_waits_for_the_first_while_a_scan_check_runs_beside_it() {
     let scheduler = env.scheduler();
     let worker = env.worker_with(&["--capacity=scan=1,scanCheck=1", &actions.flag()]);
     let [first, second, check] = ["scan=1", "scan=1", "scanCheck=1"].map(|need| job("gated", need));
-    env.submit_in_order(&[first.clone(), second.clone(), check.clone()]).await;
+    env.store().submit(&[first.clone(), second.clone(), check.clone()]).await.unwrap();
     let runs = async |id| env.job(id).await.status == Status::Running;
     let both_run = async || runs(first.id).await && runs(check.id).await;
     env.eventually("the first scan and the check run", both_run).await;
@@ -158,7 +158,7 @@ async fn a_job_waits_for_a_worker_that_knows_its_action() {
     let without_action = env.worker("scan=1");
     let rare = job("rare", "scan=1");
     let last = job("noop", "scan=1");
-    env.submit_in_order(&[rare.clone(), last.clone()]).await;
+    env.store().submit(&[rare.clone(), last.clone()]).await.unwrap();
     env.finished(last.id).await;
     assert_eq!(status_and_attempt(&env, rare.id).await, (Status::Waiting, 1));
     let actions = ActionsFile::new("[actions.rare]\nargv = ['true']");
