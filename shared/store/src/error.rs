@@ -28,9 +28,7 @@ pub enum StoreError {
         why: String,
     },
     /// The namespace has as many queues as it may have.
-    #[error(
-        "queue {0:?} would be one too many for this namespace: use fewer distinct capacity maps"
-    )]
+    #[error("{}", too_many_queues(.0))]
     TooManyQueues(String),
     /// The system has no randomness to make a secret of.
     #[error("cannot make a secret: {0}")]
@@ -79,6 +77,22 @@ impl StoreError {
     /// The error for a record that does not hold what it should.
     pub(crate) fn unreadable(key: impl Into<String>, why: impl fmt::Display) -> StoreError {
         StoreError::UnreadableRecord { key: key.into(), why: why.to_string() }
+    }
+}
+
+/// Returns which of the two limits a queue would exceed, and what to do about it.
+fn too_many_queues(queue: &str) -> String {
+    let action = queue.split_once('@').and_then(|(_, rest)| rest.rsplit_once('.'));
+    match action {
+        None => format!(
+            "queue {queue:?} would exceed the limit of 256 shared queues of a namespace: use fewer \
+             different capacity maps, or wait: a queue that is unused for 10 minutes is removed"
+        ),
+        Some((action, _)) => format!(
+            "queue {queue:?} would exceed the limit of 1024 queues of single actions of a \
+             namespace: use fewer different capacity maps, or start workers so that all of them \
+             know action {action}"
+        ),
     }
 }
 

@@ -7,7 +7,7 @@
 -- Answers  {'retired'}
 --          {'in_use'}  nothing is written
 --          {'gone'}    it is not in use; nothing is written
--- include: route, queue_keys, clock
+-- include: count_in, queue_keys, clock
 
 local queue, before = ARGV[1], now_ms() - ARGV[2]
 local since = call('HGET', root .. 'routing', 'queue:' .. queue)

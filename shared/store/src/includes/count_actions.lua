@@ -1,5 +1,5 @@
 -- count_actions: what `routing` counts of a live worker and of the actions it knows.
--- include: route
+-- include: count_in
 
 local function count_actions(actions, by)
   for name in string.gmatch(actions or '', '[^,]+') do count_in('knows:' .. name, by) end

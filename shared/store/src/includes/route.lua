@@ -9,12 +9,6 @@ local max_queues = { shared_queues = 256, action_queues = 1024 }
 -- What this script has read: the route by the queue of class and action, and the queues in use.
 local routes, in_use = {}, {}
 
-local function count_in(field, by)
-  if call('HINCRBY', root .. 'routing', field, by) == 0 then
-    call('HDEL', root .. 'routing', field)
-  end
-end
-
 -- The queue for a job now, and the limit that it counts towards.
 local function route_of(job)
   local shared, own = shared_queue_of(job), action_queue_of(job)

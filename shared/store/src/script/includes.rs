@@ -19,6 +19,7 @@ includes! {
     clock
     close_job
     count_actions
+    count_in
     count_parked
     create_firing
     create_job

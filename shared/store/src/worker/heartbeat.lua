@@ -11,7 +11,7 @@
 --            (its claim is lost)
 --          {'dead'}  declared dead or shut down: this id is not used again
 -- flags: allow-oom
--- include: worker_keys, job_keys, job_status, count_actions, route, emit, clock, digits
+-- include: worker_keys, job_keys, job_status, count_actions, count_in, emit, clock, digits
 
 local worker, lease, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local known = call('HMGET', key_worker(worker), 'status', 'actions')
