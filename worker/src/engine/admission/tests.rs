@@ -1,8 +1,10 @@
 //! Tests of the admission's decisions: rules one by one, and random histories against a model.
 
+mod action_queues;
 mod fairness;
 mod fleet;
 mod histories;
+mod order;
 mod rules;
 mod simulation;
 
@@ -41,6 +43,14 @@ impl Case {
         let offer = Offer::new(Timestamp::from_ms(due_ms), 0, ids.clone());
         self.admission.delivered(&name(queue), offer, false, self.moment(ms));
         ids
+    }
+
+    /// Delivers an offer of one new job with this number, due at 0. Returns its id.
+    fn offer_numbered(&mut self, queue: &str, number: u64, ms: u64) -> JobId {
+        let id = JobId::random();
+        let offer = Offer::new(Timestamp::from_ms(0), number, vec![id]);
+        self.admission.delivered(&name(queue), offer, false, self.moment(ms));
+        id
     }
 
     /// Delivers an offer that another worker returned.
@@ -85,8 +95,7 @@ fn job_ids(count: usize) -> Vec<JobId> {
 }
 
 fn name(text: &str) -> QueueName {
-    let (class, priority) = text.rsplit_once('.').unwrap();
-    QueueName::shared(class.to_owned().try_into().unwrap(), priority.parse().unwrap())
+    text.parse().unwrap()
 }
 
 /// The queues that are resumed, with their prefetch.

@@ -6,7 +6,7 @@ use crate::engine::admission::fairness::MAX_OVERTAKEN;
 
 /// Fills the worker with one job and has it pause the `waiting` queues, whose offers do not fit.
 /// Returns the job and its queue.
-fn full_and_paused(case: &mut Case, waiting: &[&str]) -> (JobId, QueueName) {
+pub(super) fn full_and_paused(case: &mut Case, waiting: &[&str]) -> (JobId, QueueName) {
     case.at(0);
     let queue = name("scan=1.normal");
     let first = case.offer("scan=1.normal", 0, 1, 0)[0];
@@ -142,7 +142,7 @@ fn a_lower_priority_starts_after_sixteen_jobs_of_higher_ones() {
 
 /// Runs with queues that always have another job of 10 ms. Returns the queues of the started jobs,
 /// in order.
-fn always_more(case: &mut Case, queues: &[&str], rounds: u64) -> Vec<String> {
+pub(super) fn always_more(case: &mut Case, queues: &[&str], rounds: u64) -> Vec<String> {
     let (mut started, mut running) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         let ms = round * 10;

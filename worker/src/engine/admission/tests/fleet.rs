@@ -8,7 +8,7 @@ use super::*;
 use crate::engine::admission::fairness::MAX_OVERTAKEN;
 
 fn job(queue: &str, ready_ms: u64, duration_ms: u64) -> SimulatedJob {
-    SimulatedJob { queue: name(queue), ready_ms, duration_ms, started: None }
+    SimulatedJob { number: 0, queue: name(queue), ready_ms, duration_ms, started: None }
 }
 
 proptest! {

@@ -15,6 +15,8 @@ const CLAIM_MS: u64 = 1;
 /// A job: when it is ready, how long it takes, and when and on which worker it started.
 #[derive(Debug, Clone)]
 pub(super) struct SimulatedJob {
+    /// Its place among all jobs.
+    pub(super) number: u64,
     pub(super) queue: QueueName,
     pub(super) ready_ms: u64,
     pub(super) duration_ms: u64,
@@ -37,8 +39,8 @@ pub(super) struct Simulation {
     ready: BTreeMap<QueueName, VecDeque<(Offer, bool)>>,
     next_worker: usize,
     jobs: BTreeMap<JobId, SimulatedJob>,
-    /// Future arrivals, the next one last.
-    arrivals: Vec<(u64, JobId)>,
+    /// Future arrivals: when, the number and the id. The next one is the last.
+    arrivals: Vec<(u64, u64, JobId)>,
     waiting: BTreeMap<QueueName, BTreeSet<(u64, JobId)>>,
     starts: Vec<JobId>,
     pub(super) longest_idle_ms: u64,
@@ -56,7 +58,8 @@ impl Simulation {
             running: Vec::new(),
         };
         let jobs: BTreeMap<_, _> = jobs.into_iter().map(|job| (JobId::random(), job)).collect();
-        let mut arrivals: Vec<_> = jobs.iter().map(|(id, job)| (job.ready_ms, *id)).collect();
+        let arrival = |(id, job): (&JobId, &SimulatedJob)| (job.ready_ms, job.number, *id);
+        let mut arrivals: Vec<_> = jobs.iter().map(arrival).collect();
         arrivals.sort_by(|one, other| other.cmp(one));
         Simulation {
             ms: 0,
@@ -69,6 +72,13 @@ impl Simulation {
             starts: Vec::new(),
             longest_idle_ms: 0,
             idle: BTreeMap::new(),
+        }
+    }
+
+    /// Lets all workers know these queues instead.
+    pub(super) fn discover(&mut self, queues: &[QueueName]) {
+        for worker in &mut self.workers {
+            worker.case.admission.discovered(queues);
         }
     }
 
@@ -88,10 +98,10 @@ impl Simulation {
 
     fn step(&mut self) {
         let now = self.ms;
-        while self.arrivals.last().is_some_and(|(at, _)| *at <= now) {
-            let (_, id) = self.arrivals.pop().unwrap();
+        while self.arrivals.last().is_some_and(|(at, ..)| *at <= now) {
+            let (_, number, id) = self.arrivals.pop().unwrap();
             let queue = &self.jobs[&id].queue;
-            let offer = Offer::new(Timestamp::from_ms(now as i64), 0, vec![id]);
+            let offer = Offer::new(Timestamp::from_ms(now as i64), number, vec![id]);
             self.ready.entry(queue.clone()).or_default().push_back((offer, false));
             self.waiting.entry(queue.clone()).or_default().insert((now, id));
         }
