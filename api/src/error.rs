@@ -94,10 +94,7 @@ pub(crate) enum Error {
         limit_bytes: usize,
     },
     /// The namespace already has the maximum number of queues.
-    #[error(
-        "queue {0:?} would exceed the number of queues of a namespace: \
-         use fewer different capacity maps"
-    )]
+    #[error("{}", StoreError::TooManyQueues(.0.clone()))]
     TooManyQueues(String),
     /// The namespace already has the maximum number of crons.
     #[error("this namespace already has {MAX_CRONS} crons, which is the limit")]

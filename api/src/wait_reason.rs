@@ -7,10 +7,14 @@ mod relations;
 mod workers;
 
 use domain::job::{Job, Status};
-use store::{Store, StoreError, WaitPosition};
+use store::{Store, StoreError, WaitPosition, Worker};
 
 pub(crate) use reason::{CODES, Reason};
-pub(crate) use workers::count_fitting;
+pub(crate) use workers::count_able;
+
+/// Why a job waits for a queue.
+const NO_QUEUE: &str =
+    "the namespace has as many queues as it may have; the job is tried again every 5 s";
 
 /// Returns why the job waits; `None` if it does not wait.
 pub(crate) async fn wait_reason(store: &Store, job: &Job) -> Result<Option<Reason>, StoreError> {
@@ -24,23 +28,48 @@ pub(crate) async fn wait_reason(store: &Store, job: &Job) -> Result<Option<Reaso
         WaitPosition::Due => due(job),
         WaitPosition::Paused(name) => locks::paused(&name),
         WaitPosition::Locks(lines) => locks::queued(store, job, &lines).await?,
-        WaitPosition::Backlog(ahead) => match no_worker(store, job).await? {
-            Some(reason) => reason,
-            None => Reason::new("fairness", format!("{ahead} ahead of it in its fairness group")),
-        },
-        WaitPosition::Offered(ahead) => match no_worker(store, job).await? {
-            Some(reason) => reason,
-            None => match locks::unavailable(store, job).await? {
-                Some(reason) => reason,
-                None => Reason::new("queue", format!("{ahead} ahead of it")),
-            },
-        },
+        WaitPosition::Queue => Reason::new("queue", NO_QUEUE),
+        WaitPosition::Backlog(ahead) => backlog(job, ahead, &store.workers().await?),
+        WaitPosition::Offered(ahead) => offered(store, job, ahead).await?,
     };
     Ok(Some(with_expiry(job, reason)))
 }
 
-async fn no_worker(store: &Store, job: &Job) -> Result<Option<Reason>, StoreError> {
-    Ok(workers::no_worker(&job.class, &job.spec.action, &store.workers().await?))
+/// Returns the reason of a job in the backlog of its fairness group.
+fn backlog(job: &Job, ahead: u64, workers: &[Worker]) -> Reason {
+    if let Some(reason) = workers::no_worker(&job.class, &job.spec.action, workers) {
+        return reason;
+    }
+    match workers::few_workers(job, workers) {
+        Some(few) => {
+            let ahead = jobs(ahead);
+            Reason::new("action", format!("{few}; {ahead} of its fairness group ahead of it"))
+        }
+        None => Reason::new("fairness", format!("{ahead} ahead of it in its fairness group")),
+    }
+}
+
+/// Returns the reason of a job that is offered to workers.
+async fn offered(store: &Store, job: &Job, ahead: u64) -> Result<Reason, StoreError> {
+    let workers = store.workers().await?;
+    if let Some(reason) = workers::no_worker(&job.class, &job.spec.action, &workers) {
+        return Ok(reason);
+    }
+    if let Some(reason) = locks::unavailable(store, job).await? {
+        return Ok(reason);
+    }
+    Ok(match workers::few_workers(job, &workers) {
+        Some(few) => Reason::new("action", format!("{few}; {} ahead of it", jobs(ahead))),
+        None => Reason::new("queue", format!("{ahead} ahead of it")),
+    })
+}
+
+fn jobs(count: u64) -> String {
+    match count {
+        0 => "no jobs".to_owned(),
+        1 => "1 job".to_owned(),
+        count => format!("{count} jobs"),
+    }
 }
 
 fn due(job: &Job) -> Reason {

@@ -53,6 +53,7 @@ fn queue_table(queues: &[Queue]) -> String {
     let rows = queues.iter().map(|queue| {
         vec![
             queue.class.clone(),
+            queue.action.clone().unwrap_or_default(),
             queue.priority.clone(),
             queue.offered.to_string(),
             queue.backlog.to_string(),
@@ -65,6 +66,7 @@ fn queue_table(queues: &[Queue]) -> String {
     });
     let header = [
         "CLASS",
+        "ACTION",
         "PRIORITY",
         "OFFERED",
         "BACKLOG",
@@ -101,13 +103,16 @@ mod tests {
             {"class": "cpu=2+scan=1", "priority": "high", "offered": 64, "backlog": 900,
              "parked": 3, "running": 12, "oldest": "2026-11-20T16:54:34.717Z", "workers": 4,
              "paused": true},
-            {"class": "default=1", "priority": "normal", "oldest": null},
+            {"class": "default=1", "action": null, "priority": "normal", "oldest": null},
+            {"class": "default=1", "action": "push", "priority": "normal", "offered": 2,
+             "workers": 1},
         ]);
         let queues: Vec<Queue> = serde_json::from_value(queues).unwrap();
         expect![[r#"
-            CLASS         PRIORITY  OFFERED  BACKLOG  PARKED  RUNNING  OLDEST OFFER              WORKERS  PAUSED
-            cpu=2+scan=1  high      64       900      3       12       2026-11-20T16:54:34.717Z  4        paused
-            default=1     normal    0        0        0       0                                  0
+            CLASS         ACTION  PRIORITY  OFFERED  BACKLOG  PARKED  RUNNING  OLDEST OFFER              WORKERS  PAUSED
+            cpu=2+scan=1          high      64       900      3       12       2026-11-20T16:54:34.717Z  4        paused
+            default=1             normal    0        0        0       0                                  0
+            default=1     push    normal    2        0        0       0                                  1
         "#]].assert_eq(&(queue_table(&queues) + "\n"));
     }
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::capacity::Class;
-use domain::job::{Priority, Timestamp};
+use domain::job::{ActionName, Priority, Timestamp};
 use domain::lock::LockName;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,18 +17,22 @@ use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{BadQuery, NoAction, NoClass, StoreUnavailable};
 use crate::v0::wire::schemas;
-use crate::wait_reason::count_fitting;
+use crate::wait_reason::count_able;
 
-/// A queue: the jobs of one class and one priority.
+/// A queue: the jobs of one class and one priority. A shared queue has jobs of actions that every
+/// live worker knows. An action that only some workers know has separate queues.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "class": "cpu=2+scan=1", "priority": "normal", "offered": 64, "backlog": 900, "parked": 3,
-    "running": 12, "oldest": "2026-11-20T16:54:34.717Z", "workers": 4, "paused": false,
+    "class": "cpu=2+scan=1", "action": null, "priority": "normal", "offered": 64, "backlog": 900,
+    "parked": 3, "running": 12, "oldest": "2026-11-20T16:54:34.717Z", "workers": 4, "paused": false,
 }))]
 pub(in crate::v0) struct Queue {
     /// The class of its jobs: the capacity that they need.
     #[schema(value_type = String)]
     class: Class,
+    /// The action of its jobs, if only some workers know it. `null` for a shared queue.
+    #[schema(value_type = Option<schemas::Action>)]
+    action: Option<ActionName>,
     /// The priority of its jobs.
     #[schema(value_type = schemas::Priority)]
     priority: Priority,
@@ -43,19 +47,22 @@ pub(in crate::v0) struct Queue {
     /// The time at which the job that has been offered for the longest time was offered.
     #[schema(value_type = Option<String>, format = DateTime)]
     oldest: Option<Timestamp>,
-    /// The number of live workers with enough capacity for one of its jobs.
+    /// The number of live workers with enough capacity for one of its jobs. For a queue of one
+    /// action, only workers that know the action are counted.
     workers: usize,
     /// Whether its class is paused.
     paused: bool,
 }
 
-/// A list of queues, ordered by class and priority.
+/// A list of queues, ordered by class, action and priority.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct Queues {
     queues: Vec<Queue>,
 }
 
-/// Lists the queues that have been used, with the number of jobs in each.
+/// Lists the queues in use, with the number of jobs in each.
+///
+/// A queue is removed when no job waits in it and none was offered through it for 10 minutes.
 #[utoipa::path(
     get, path = "/queues", operation_id = "ListQueues", tag = "queues",
     responses(
@@ -68,8 +75,9 @@ pub(in crate::v0) async fn list(
 ) -> Result<Json<Queues>, Refusal> {
     let (loads, workers) = (app.store.queue_loads().await?, app.store.workers().await?);
     let queues = loads.into_iter().map(|load| Queue {
-        workers: count_fitting(&load.name.class, &workers),
+        workers: count_able(&load.name, &workers),
         class: load.name.class,
+        action: load.name.action,
         priority: load.name.priority,
         offered: load.offered,
         backlog: load.behind,

@@ -23,7 +23,7 @@ pub(super) async fn queued(
 ) -> Result<Reason, StoreError> {
     for name in names {
         let lock = store.lock(name).await?;
-        let ahead = store.waiters_ahead(name, job.id).await?.unwrap_or(0);
+        let ahead = store.waiters_ahead(name, job).await?.unwrap_or(0);
         if let Some(message) = busy(&lock, needed(job, name), ahead) {
             return Ok(Reason::new("lock", message));
         }
@@ -42,7 +42,7 @@ pub(super) async fn unavailable(store: &Store, job: &Job) -> Result<Option<Reaso
             continue;
         }
         let lock = store.lock(name).await?;
-        let ahead = store.waiters_ahead(name, job.id).await?.unwrap_or(lock.waiting);
+        let ahead = store.waiters_ahead(name, job).await?.unwrap_or(lock.waiting);
         if let Some(message) = busy(&lock, needed(job, name), ahead) {
             return Ok(Some(Reason::new("lock", message)));
         }

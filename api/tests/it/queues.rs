@@ -19,7 +19,7 @@ async fn a_queue_counts_its_jobs_by_state() {
     with_env(async |env| {
         assert_eq!(env.get("/queues").await.json(), json!({"queues": []}));
         let worker = env.worker("default=16,scan=1", &["noop"]).await;
-        env.worker("default=1", &["other"]).await;
+        env.worker("default=1", &["noop", "other"]).await;
         env.worker("scan=1,default=0", &["noop"]).await;
         let mut jobs = vec![json!({"action": "noop", "fairnessKey": "a: b"}); 70];
         jobs.extend(vec![json!({"action": "noop", "fairnessKey": "c"}); 66]);
@@ -39,8 +39,8 @@ async fn a_queue_counts_its_jobs_by_state() {
         let oldest = normal.as_object_mut().unwrap().remove("oldest").unwrap();
         assert!(oldest.is_string(), "{oldest}");
         let expected = json!({
-            "class": "default=1", "priority": "normal", "offered": 64 + 64 + 1, "backlog": 5 + 2,
-            "parked": 2, "running": 2, "workers": 2, "paused": false,
+            "class": "default=1", "action": null, "priority": "normal", "offered": 64 + 64 + 1,
+            "backlog": 5 + 2, "parked": 2, "running": 2, "workers": 2, "paused": false,
         });
         assert_eq!(normal, expected);
         let low = queue(env, "scan=1", "low").await;
@@ -115,6 +115,56 @@ async fn an_invalid_class_or_action_is_answered_404() {
         let mut keys = env.store.keys_of_namespace().await.unwrap();
         keys.retain(|key| !key.ends_with(":audit"));
         assert_eq!(keys, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_queue_of_an_action_is_listed_with_it_and_counts_the_workers_that_know_it() {
+    with_env(async |env| {
+        env.worker("default=16", &["noop"]).await;
+        let worker = env.worker("default=16", &["noop", "push"]).await;
+        env.worker("scan=1,default=0", &["push"]).await;
+        let push = json!({"action": "push", "fairnessKey": "a"});
+        let jobs = env.post("/jobs/batch", &json!({"jobs": vec![push; 67]})).await.json();
+        env.submit(&json!({"action": "other"})).await;
+        env.claim(&worker, id_of(&jobs["jobs"][0])).await;
+        let queues = env.get("/queues").await.json()["queues"].clone();
+        let fields = ["class", "action", "priority", "offered", "backlog", "running", "workers"];
+        let row = |queue: &Value| json!(fields.map(|field| queue[field].clone()));
+        let counts: Vec<Value> = queues.as_array().unwrap().iter().map(row).collect();
+        let expected = json!([
+            ["default=1", "other", "normal", 1, 0, 0, 0],
+            ["default=1", "push", "normal", 64, 2, 1, 1],
+        ]);
+        assert_eq!(json!(counts), expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_for_whose_queue_there_is_no_room_is_refused_with_the_limit() {
+    with_env(async |env| {
+        let needs = |action: &str, at: usize| {
+            json!({"action": action, "capacityMap": {format!("t{at}"): 1}})
+        };
+        let submit = async |action: &str, numbers: std::ops::Range<usize>| {
+            let jobs: Vec<Value> = numbers.map(|at| needs(action, at)).collect();
+            env.post("/jobs/batch", &json!({"jobs": jobs})).await
+        };
+        // While no worker lives, all queues are shared.
+        assert_eq!(submit("push", 0..256).await.status, 202);
+        let refused = env.post("/jobs", &needs("noop", 256)).await;
+        assert_eq!(refused.code(), "409 CONFLICT");
+        assert_eq!(refused.detail(), json!({"queue": "t256=1.normal"}));
+        assert!(refused.refusal().contains("256 shared queues"), "{refused:?}");
+
+        env.worker("default=16", &["noop"]).await;
+        assert_eq!(submit("push", 0..1_024).await.status, 202);
+        let refused = env.post("/jobs", &needs("push", 1_024)).await;
+        assert_eq!(refused.code(), "409 CONFLICT");
+        assert_eq!(refused.detail(), json!({"queue": "t1024=1@push.normal"}));
+        assert!(refused.refusal().contains("1024 queues of single actions"), "{refused:?}");
     })
     .await;
 }

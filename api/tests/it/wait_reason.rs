@@ -1,5 +1,7 @@
 //! The reasons why a job waits for other jobs, locks and pauses.
 
+mod workers;
+
 use domain::job::{JobId, Outcome};
 use serde_json::{Value, json};
 

@@ -2,11 +2,14 @@
 
 use serde::Deserialize;
 
-/// A queue: the jobs of one class and one priority.
+/// A queue: the jobs of one class and one priority, or those of one action among them.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Queue {
     /// The class of its jobs, for example `cpu=2+scan=1`.
     pub class: String,
+    /// The action of its jobs, if only some workers know it. `None` for a shared queue.
+    #[serde(default)]
+    pub action: Option<String>,
     /// The priority of its jobs.
     pub priority: String,
     /// How many jobs are offered to workers through the broker.
@@ -15,7 +18,7 @@ pub struct Queue {
     /// How many jobs wait behind those.
     #[serde(default)]
     pub backlog: u64,
-    /// How many offered jobs wait for a worker with enough free capacity.
+    /// How many jobs wait for a lock.
     #[serde(default)]
     pub parked: u64,
     /// How many jobs run.
@@ -24,7 +27,7 @@ pub struct Queue {
     /// When the oldest offered job was offered.
     #[serde(default)]
     pub oldest: Option<String>,
-    /// How many workers offer enough capacity for its jobs.
+    /// How many workers can run its jobs.
     #[serde(default)]
     pub workers: u64,
     /// True while none of its jobs is started.

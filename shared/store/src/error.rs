@@ -86,12 +86,12 @@ fn too_many_queues(queue: &str) -> String {
     match action {
         None => format!(
             "queue {queue:?} would exceed the limit of 256 shared queues of a namespace: use fewer \
-             different capacity maps, or wait: a queue that is unused for 10 minutes is removed"
+             different capacity maps; unused queues are removed after 10 minutes"
         ),
         Some((action, _)) => format!(
             "queue {queue:?} would exceed the limit of 1024 queues of single actions of a \
-             namespace: use fewer different capacity maps, or start workers so that all of them \
-             know action {action}"
+             namespace: use fewer different capacity maps, or declare action {action} on every \
+             worker; unused queues are removed after 10 minutes"
         ),
     }
 }

@@ -71,7 +71,7 @@ values! {
     /// names `action:scan` and `class:cpu=2` are the limits of an action and of a class.
     LockName = text(LOCK_NAME);
     /// Whole units by capacity type, with at most 16 types. The capacity map of a job must not
-    /// exceed 160 characters when it is written like `cpu=2+scan=1`.
+    /// exceed 150 characters when it is written like `cpu=2+scan=1`.
     Capacity = units();
     /// A duration in Go's syntax, like `90s`, `15m` or `1h30m`, up to `8760h`. An empty string
     /// means none.

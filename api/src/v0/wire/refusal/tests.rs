@@ -32,6 +32,7 @@ fn every_error_has_the_shape_of_the_surface() {
         Error::invalid("retries", "is too many").in_job(7),
         Error::TooLarge { at: FieldPath::new("parameters"), limit_bytes: 65536 },
         Error::TooManyQueues("a=1.normal".to_owned()),
+        Error::TooManyQueues("a=1@b.c.normal".to_owned()),
         Error::TooManyCrons,
         Error::TooManyActionConfigs,
         Error::TooManySubscriptions,
@@ -87,7 +88,9 @@ fn every_error_has_the_shape_of_the_surface() {
         413 INVALID_PARAMETERS {"field":"parameters","limitBytes":65536}
           parameters: larger than the limit of 65536 bytes
         409 CONFLICT {"queue":"a=1.normal"}
-          queue "a=1.normal" would exceed the number of queues of a namespace: use fewer different capacity maps
+          queue "a=1.normal" would exceed the limit of 256 shared queues of a namespace: use fewer different capacity maps; unused queues are removed after 10 minutes
+        409 CONFLICT {"queue":"a=1@b.c.normal"}
+          queue "a=1@b.c.normal" would exceed the limit of 1024 queues of single actions of a namespace: use fewer different capacity maps, or declare action b.c on every worker; unused queues are removed after 10 minutes
         409 CONFLICT {}
           this namespace already has 200000 crons, which is the limit
         409 CONFLICT {}
