@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use domain::job::{JobId, NewJob, Status};
-use e2e::StartServices;
+use domain::job::{JobId, NewJob, Status, Timestamp};
+use e2e::{MeasuredWorker, StartServices};
 use serde_json::json;
 use store::RetryAnswer;
 use testkit::{
@@ -70,13 +70,17 @@ async fn a_batch_runs_exactly_in_order_on_a_worker_with_one_unit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_class_runs_in_order_while_another_class_competes_for_the_same_unit() {
     let env = TestEnv::new().await;
-    let services = vec![env.scheduler(), env.worker("cpu=1,scan=1")];
+    let services = vec![env.scheduler()];
+    let worker = MeasuredWorker::start(&env, &[], &["--capacity=cpu=1,scan=1"]);
     let (scans, checks) = (short_jobs(200, "scan=1"), short_jobs(100, "cpu=1,scan=1"));
     env.store().submit_batch(Uuid::new_v4(), &scans).await.unwrap();
     env.store().submit_batch(Uuid::new_v4(), &checks).await.unwrap();
     env.until_done(300).await;
     assert_started_in_order(&env, &ids(&scans)).await;
     assert_started_in_order(&env, &ids(&checks)).await;
+    let pauses = worker.count("queue_pauses").await;
+    assert!(pauses > 0, "no offer was returned to its queue");
+    worker.stop().await;
     close(env, services).await;
 }
 
@@ -115,11 +119,7 @@ async fn the_dependants_of_a_job_start_in_order() {
     for new in &mut dependants {
         new.spec.depends_on = vec![first.id];
     }
-    // Before the job on which they depend is due, all of them wait for it.
-    let mut batch = vec![first];
-    batch[0].scheduled_at =
-        Some(domain::job::Timestamp::from_ms(env.store().now().await.unwrap().ms() + 300));
-    batch.extend(dependants);
+    let batch: Vec<NewJob> = [first].into_iter().chain(dependants).collect();
     env.store().submit(&batch).await.unwrap();
     env.until_done(151).await;
     assert_started_in_order(&env, &ids(&batch)).await;
@@ -133,7 +133,7 @@ async fn jobs_that_become_due_in_the_same_millisecond_start_in_order() {
     let due = env.store().now().await.unwrap().ms() + 500;
     let mut batch = jobs(300, "noop", "scan=1");
     for new in &mut batch {
-        new.scheduled_at = Some(domain::job::Timestamp::from_ms(due));
+        new.scheduled_at = Some(Timestamp::from_ms(due));
     }
     env.store().submit_batch(Uuid::new_v4(), &batch).await.unwrap();
     env.until_done(300).await;

@@ -1,6 +1,7 @@
 //! Queues that are not used any more are retired from the store and from RabbitMQ, and no job is
 //! lost with them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use broker::Broker;
@@ -118,28 +119,36 @@ async fn a_job_that_is_submitted_between_two_steps_of_a_retirement_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_job_runs_while_queues_are_retired_again_and_again() {
+    const ROUNDS: u64 = 60;
     const NEEDS: [&str; 4] = ["cpu=1", "cpu=2", "scan=1", ""];
     let env = TestEnv::new().await;
     let schedulers = [env.scheduler(), env.scheduler()];
     let workers =
         [env.worker("cpu=2,scan=1"), env.worker_that_knows(&["rare"], &["--capacity=cpu=2"])];
-    let (broker, store) = (env.broker().await, env.store().clone());
-    let retiring = testkit::serve(|shutdown| async move {
-        while !shutdown.is_cancelled() {
-            scheduler::retire_unused_queues(&store, &broker, UNUSED).await?;
+    let broker = env.broker().await;
+    let submitted = AtomicBool::new(false);
+    let submitting = async {
+        for round in 1..=ROUNDS {
+            let action = if round % 3 == 0 { "rare" } else { "noop" };
+            let need = NEEDS[round as usize % if action == "rare" { 2 } else { 4 }];
+            env.store().submit(&jobs(3, action, need)).await.unwrap();
+            // Some submissions overlap.
+            if round % 3 == 0 {
+                env.until_done(round * 3).await;
+            }
         }
-        broker.close().await;
-        anyhow::Ok(())
-    });
-    let mut expected = 0;
-    for round in 0..60 {
-        let action = if round % 3 == 0 { "rare" } else { "noop" };
-        let need = if action == "rare" { NEEDS[round % 2] } else { NEEDS[round % 4] };
-        env.store().submit(&jobs(3, action, need)).await.unwrap();
-        expected += 3;
-    }
-    env.until_done(expected).await;
-    retiring.stop().await;
+        submitted.store(true, Ordering::Relaxed);
+    };
+    let retiring = async {
+        let mut retired = 0;
+        while !submitted.load(Ordering::Relaxed) {
+            retired += retire(&env, &broker).await;
+        }
+        retired
+    };
+    let ((), retired) = tokio::join!(submitting, retiring);
+    assert!(retired >= ROUNDS / 3, "{retired} queues were deleted meanwhile");
+    broker.close().await;
     assert_consistent(env.store()).await;
     for service in workers.into_iter().chain(schedulers) {
         service.stop().await;
@@ -150,16 +159,16 @@ async fn every_job_runs_while_queues_are_retired_again_and_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn any_number_of_capacity_maps_can_be_used_one_after_another() {
     const MAPS: u32 = 300;
+    const STEP: u32 = 20;
     let env = TestEnv::new().await;
     let (scheduler, worker) = (env.scheduler(), env.worker(&format!("cpu={MAPS}")));
     let broker = env.broker().await;
-    for units in 1..=MAPS {
-        let new = job("noop", &format!("cpu={units}"));
-        submit(&env, &new).await;
-        assert_eq!(env.finished(new.id).await.status, Status::Done, "cpu={units}");
-        if units % 50 == 0 {
-            assert_eq!(retire(&env, &broker).await, 50);
-        }
+    for first in (1..=MAPS).step_by(STEP as usize) {
+        let units = first..first + STEP;
+        let batch: Vec<NewJob> = units.map(|units| job("noop", &format!("cpu={units}"))).collect();
+        env.store().submit(&batch).await.unwrap();
+        env.until_done(u64::from(first + STEP - 1)).await;
+        assert_eq!(retire(&env, &broker).await, u64::from(STEP));
     }
     assert_eq!(queue_names(&env).await, []);
     assert_consistent(env.store()).await;
