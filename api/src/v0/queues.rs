@@ -20,7 +20,7 @@ use crate::v0::wire::schemas;
 use crate::wait_reason::count_able;
 
 /// A queue: the jobs of one class and one priority. A shared queue has jobs of actions that every
-/// live worker knows. An action that only some workers know has separate queues.
+/// live worker knows. Any other action has separate queues.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "class": "cpu=2+scan=1", "action": null, "priority": "normal", "offered": 64, "backlog": 900,
@@ -30,7 +30,7 @@ pub(in crate::v0) struct Queue {
     /// The class of its jobs: the capacity that they need.
     #[schema(value_type = String)]
     class: Class,
-    /// The action of its jobs, if only some workers know it. `null` for a shared queue.
+    /// The action of its jobs, if not every live worker knows it. `null` for a shared queue.
     #[schema(value_type = Option<schemas::Action>)]
     action: Option<ActionName>,
     /// The priority of its jobs.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 pub struct Queue {
     /// The class of its jobs, for example `cpu=2+scan=1`.
     pub class: String,
-    /// The action of its jobs, if only some workers know it. `None` for a shared queue.
+    /// The action of its jobs, if not every live worker knows it. `None` for a shared queue.
     #[serde(default)]
     pub action: Option<String>,
     /// The priority of its jobs.
