@@ -1,11 +1,13 @@
 //! Checks the invariants of the design from outside. One file per question; each adds the
 //! violations that it finds to one list.
 
+mod action_sets;
 mod cancellation;
 mod capacity;
 mod dependencies;
 mod final_state;
 mod locks;
+mod order;
 mod retry_chains;
 mod runs;
 #[cfg(test)]
@@ -18,6 +20,7 @@ use crate::history::{History, Violation};
 use crate::observations::Observations;
 use violations::Violations;
 
+pub(crate) use order::Order;
 pub(crate) use runs::{Overlaps, Recoveries};
 
 /// The result of all checks: the violations, and numbers for the report.
@@ -27,6 +30,7 @@ pub(crate) struct CheckResult {
     pub(crate) recoveries: Recoveries,
     /// The times from a cancellation to the end of the run while no fault was active, sorted.
     pub(crate) cancel_latencies_ms: Vec<i64>,
+    pub(crate) order: Order,
     pub(crate) chains: usize,
     pub(crate) follow_ups: usize,
 }
@@ -38,6 +42,8 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
     let overlaps = runs::check(observations, history, &mut violations);
     capacity::check_events(observations, history, &mut violations);
     capacity::check_runs(observations, &mut violations);
+    action_sets::check(observations, &mut violations);
+    let order = order::check(observations, history, &mut violations);
     uniqueness::check(observations, &mut violations);
     timing::check(observations, &mut violations);
     let cancel_latencies_ms = cancellation::check(observations, history, &mut violations);
@@ -50,6 +56,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
         overlaps,
         recoveries: runs::recoveries(observations, history),
         cancel_latencies_ms,
+        order,
         chains,
         follow_ups: observations.jobs.len() - chains,
     }

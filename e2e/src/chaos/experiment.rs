@@ -19,6 +19,7 @@ use crate::observations::Observations;
 use crate::operator::Operator;
 use crate::plan::PlannedFault;
 use crate::report::Report;
+use crate::workload::Ledger;
 use crate::{checker, job_command, monitor, plan, recovery, workload};
 
 /// The arguments of an experiment.
@@ -37,11 +38,13 @@ pub(crate) struct Arguments {
 
 /// The default namespace of the services.
 const NAMESPACE: &str = "capstan";
+/// How long after their last restart workers may start jobs out of order.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs an experiment. Returns success if every invariant held.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { plan: arguments, rate, folder } = arguments;
-    let fleet = Fleet::describe(&folder).await?;
+    let fleet = Fleet::describe(&folder, arguments.seed).await?;
     let history = History::begin(&fleet.folder().join("log/chaos"))?;
     let store = Store::new(&StoreConfig::new(&fleet.redis_url, NAMESPACE))?;
     let (kinds, requested_kinds) = unbounded_channel();
@@ -64,15 +67,16 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         inject_faults(&injector, &arguments).await?;
         stop_workload.cancel();
         history.log("all faults have ended; waiting for the fleet to recover");
+        settle(&fleet, &history).await?;
         operator.restore_workers(|_| true).await?;
         operator.pause_crons().await?;
         workload_ended.cancelled().await;
         let drained_after = recovery::until_drained(&store, &history).await;
-        recovery::until_healthy(&fleet, &store, NAMESPACE, &history).await?;
+        let probed = probe(&fleet, &store, &history, arguments.seed).await?;
         stop_monitor.cancel();
-        anyhow::Ok(drained_after)
+        anyhow::Ok((drained_after, probed))
     };
-    let (drained_after, ledger, usage, events) = tokio::try_join!(
+    let ((drained_after, probed), mut ledger, usage, events) = tokio::try_join!(
         script,
         async {
             let ledger = workload::run(&fleet, &history, settings, &stop_workload).await;
@@ -82,6 +86,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         monitor::watch_processes(&fleet, &history, &stop_monitor),
         async { anyhow::Ok(monitor::read_events(&store, &stop_monitor).await) },
     )?;
+    ledger.merge(probed);
     let runs = job_command::read_runs(&fleet.run_log())?;
     let observations =
         Observations::gather(&store, &fleet, (ledger, runs), (events, usage)).await?;
@@ -99,15 +104,41 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn start(fleet: &Fleet, store: &Store, history: &History) -> anyhow::Result<()> {
     for server in fleet.all().filter(|process| !process.role.is_service()) {
-        fleet.start(server).await?;
+        fleet.start(server, history).await?;
     }
     recovery::until_servers_answer(fleet, store, NAMESPACE).await?;
     for service in fleet.all().filter(|process| process.role.is_service()) {
-        fleet.start(service).await?;
+        fleet.start(service, history).await?;
     }
     recovery::until_workers_run(store).await?;
     history.log("the fleet has started");
     Ok(())
+}
+
+/// Restarts workers so that every job can run.
+async fn settle(fleet: &Fleet, history: &History) -> anyhow::Result<()> {
+    let began_us = history::now_us();
+    fleet.settle_actions(history).await?;
+    history.add_disruption(began_us);
+    history.add_shared_disruption(began_us);
+    history.add_disorder(began_us, SETTLED_WITHIN, None);
+    Ok(())
+}
+
+/// Checks a fleet that has drained: it is healthy, its queues can be retired, and then it runs jobs
+/// of every action.
+async fn probe(
+    fleet: &Fleet,
+    store: &Store,
+    history: &History,
+    seed: u64,
+) -> anyhow::Result<Ledger> {
+    recovery::until_healthy(fleet, store, NAMESPACE, history, false).await?;
+    recovery::until_queues_are_retired(fleet, store, NAMESPACE, history).await?;
+    let ledger = workload::probe(fleet, history, seed).await?;
+    recovery::until_drained(store, history).await;
+    recovery::until_healthy(fleet, store, NAMESPACE, history, true).await?;
+    Ok(ledger)
 }
 
 /// Injects the planned faults; returns when all of them have ended and the planned time is over.
@@ -126,6 +157,9 @@ async fn inject_faults(injector: &Injector<'_>, arguments: &plan::Arguments) -> 
         }
         if !fault.affects_only_a_worker() {
             history.add_shared_disruption(began_us);
+        }
+        if fault.changes_order() {
+            history.add_disorder(began_us, fault.lasts_for(), fault.worker());
         }
         history.log(format!("  ended: {fault}"));
         anyhow::Ok(())

@@ -28,6 +28,11 @@ pub(crate) enum Fault {
     ChangeCapacity { worker: &'static str, draw: u32, ms: u64 },
     /// An action or a class, given by its path, is paused and resumed.
     Pause { path: &'static str, ms: u64 },
+    /// A new action is rolled out: workers are stopped and started again with it, one after the
+    /// other.
+    RollOut { action: &'static str, workers: Vec<&'static str> },
+    /// Queues are retired again and again as soon as no job waits in them.
+    RetireQueues { ms: u64 },
     /// A job kills its worker, and so do its follow-ups, until it is given up.
     PoisonJob,
     /// The connections of one process, or of all, to a server are impaired.
@@ -70,6 +75,8 @@ impl Fault {
             Fault::Drain { .. } => "worker drained",
             Fault::ChangeCapacity { .. } => "capacity of a worker changed",
             Fault::Pause { .. } => "action or class paused",
+            Fault::RollOut { .. } => "new action rolled out",
+            Fault::RetireQueues { .. } => "idle queues retired",
             Fault::PoisonJob => "job that kills its workers",
             Fault::Network { impairment: Impairment::Cut, .. } => "connections cut",
             Fault::Network { impairment: Impairment::Delay, .. } => "connections delayed",
@@ -85,24 +92,67 @@ impl Fault {
             | Fault::Network { ms, .. }
             | Fault::Drain { ms, .. }
             | Fault::Pause { ms, .. }
+            | Fault::RetireQueues { ms }
             | Fault::ChangeCapacity { ms, .. } => *ms,
             Fault::RollingRestart { processes } => 1_000 * processes.len() as u64,
+            Fault::RollOut { workers, .. } => 1_000 * workers.len() as u64,
             Fault::PurgeQueues | Fault::DeleteQueues | Fault::PoisonJob => 0,
         })
     }
 
     /// Whether it affects at most one worker, so that the jobs of that worker can run elsewhere.
     pub(crate) fn affects_only_a_worker(&self) -> bool {
+        *self == Fault::PoisonJob || self.worker().is_some()
+    }
+
+    /// The worker that it affects, if it affects nothing else and the worker is known.
+    pub(crate) fn worker(&self) -> Option<&'static str> {
         match self {
-            Fault::Kill { process, .. } | Fault::Freeze { process, .. } => is_worker(process),
-            Fault::Network { process, .. } => process.is_some_and(is_worker),
-            Fault::Drain { .. } | Fault::ChangeCapacity { .. } | Fault::PoisonJob => true,
+            Fault::Kill { process, .. } | Fault::Freeze { process, .. } => {
+                Some(*process).filter(|name| is_worker(name))
+            }
+            Fault::Network { process, .. } => process.filter(|name| is_worker(name)),
+            Fault::Drain { worker, .. } | Fault::ChangeCapacity { worker, .. } => Some(worker),
             Fault::Pause { .. }
             | Fault::RollingRestart { .. }
             | Fault::PurgeQueues
             | Fault::DeleteQueues
-            | Fault::WipeBroker { .. } => false,
+            | Fault::WipeBroker { .. }
+            | Fault::RollOut { .. }
+            | Fault::RetireQueues { .. }
+            | Fault::PoisonJob => None,
         }
+    }
+
+    /// How long after its end it may change the order of jobs. A worker's connection that carries
+    /// nothing keeps its offers until RabbitMQ has given it up.
+    pub(crate) fn lasts_for(&self) -> Duration {
+        match self {
+            Fault::Network {
+                process,
+                server: Server::RabbitMq,
+                impairment: Impairment::Stall,
+                ..
+            } if process.is_none_or(is_worker) => Duration::from_secs(25),
+            Fault::Network { .. }
+            | Fault::Kill { .. }
+            | Fault::Freeze { .. }
+            | Fault::RollingRestart { .. }
+            | Fault::PurgeQueues
+            | Fault::DeleteQueues
+            | Fault::WipeBroker { .. }
+            | Fault::Drain { .. }
+            | Fault::ChangeCapacity { .. }
+            | Fault::Pause { .. }
+            | Fault::RollOut { .. }
+            | Fault::RetireQueues { .. }
+            | Fault::PoisonJob => Duration::from_secs(5),
+        }
+    }
+
+    /// Whether jobs of one queue may start in another order than usual because of it.
+    pub(crate) fn changes_order(&self) -> bool {
+        self.is_disruptive() || matches!(self, Fault::Pause { .. })
     }
 
     /// Whether it breaks something, as opposed to a command of an operator.
@@ -152,6 +202,10 @@ impl fmt::Display for Fault {
                 write!(f, "change the capacity of {worker} to {capacity} for {ms} ms")
             }
             Fault::Pause { path, ms } => write!(f, "pause {path} for {ms} ms"),
+            Fault::RollOut { action, workers } => {
+                write!(f, "roll out the action {action} to {}", workers.join(", then "))
+            }
+            Fault::RetireQueues { ms } => write!(f, "retire all idle queues for {ms} ms"),
             Fault::PoisonJob => write!(f, "submit a job that kills its workers"),
             Fault::Network { process, server, impairment, ms } => {
                 let process = process.unwrap_or("all services");

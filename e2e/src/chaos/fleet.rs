@@ -1,12 +1,13 @@
 //! The processes of the fleet: Redis, RabbitMQ and the services. Only this module starts and ends
 //! them.
 
+mod action_sets;
 mod layout;
 mod process;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex as SyncMutex, PoisonError};
+use std::sync::{Mutex as SyncMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,21 +15,28 @@ use devserver::{Process, RabbitMq, Redis, Run};
 use domain::capacity::CapacityMap;
 use nix::sys::signal::Signal;
 
+use crate::actions::ActionSet;
 use crate::history::{History, LossCause};
 use crate::job_command;
-pub(crate) use layout::{PROCESSES, Role, initial_capacity, worker_count};
+use action_sets::ActionSets;
+pub(crate) use layout::{
+    NEEDS, PROCESSES, Role, SERIAL, initial_capacity, only_worker_for, worker_count,
+};
 use process::ServiceSettings;
 pub(crate) use process::{FleetProcess, open_files, resource_usage};
 
 /// A fleet in a folder of its own.
 pub(crate) struct Fleet {
     processes: Vec<FleetProcess>,
-    /// The worker of each process id that a worker has had.
-    worker_pids: SyncMutex<BTreeMap<u32, &'static str>>,
+    action_sets: ActionSets,
+    /// The processes that workers have had, by their ids.
+    worker_processes: SyncMutex<BTreeMap<u32, WorkerProcess>>,
     pub(crate) redis_url: String,
     pub(crate) amqp_url: String,
     /// The folder of RabbitMQ's data.
     pub(crate) broker_data: PathBuf,
+    /// A program that runs `rabbitmqctl` against the RabbitMQ of the fleet.
+    pub(crate) rabbitmqctl: PathBuf,
     /// The folder of the service programs.
     pub(crate) programs: PathBuf,
     _epmd: Process,
@@ -36,24 +44,33 @@ pub(crate) struct Fleet {
     run: Run,
 }
 
+/// A process that a worker has or had.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerProcess {
+    /// The name of the worker.
+    pub(crate) name: &'static str,
+    /// The capacity that it started with.
+    pub(crate) capacity: CapacityMap,
+    /// The actions that it knows, besides the built-in ones.
+    pub(crate) actions: ActionSet,
+}
+
 impl Fleet {
     /// Describes the fleet; no service is started yet. Deletes the data of an earlier experiment in
-    /// the folder.
-    pub(crate) async fn describe(folder: &Path) -> anyhow::Result<Fleet> {
+    /// the folder. The seed decides which actions each worker knows.
+    pub(crate) async fn describe(folder: &Path, seed: u64) -> anyhow::Result<Fleet> {
         let run = Run::open(folder)?;
         delete_data(run.folder())?;
-        let program = std::env::current_exe()?;
-        let programs = program.parent().context("this program is in no folder")?.to_owned();
+        let programs = std::env::current_exe()?;
+        let programs = programs.parent().context("this program is in no folder")?.to_owned();
         let redis = Redis::new(&run)?;
-        let RabbitMq { url: amqp_url, data, process: rabbitmq, epmd, .. } =
+        let RabbitMq { url: amqp_url, rabbitmqctl, data, process: rabbitmq, epmd } =
             RabbitMq::new(&run).await?;
-        let actions_file = run.folder().join("actions.toml");
         let settings = ServiceSettings {
             run: &run,
             programs: &programs,
             redis_url: &redis.url,
             amqp_url: &amqp_url,
-            actions_file: &actions_file,
         };
         let mut servers =
             BTreeMap::from([(Role::Redis, redis.process), (Role::RabbitMq, rabbitmq)]);
@@ -64,19 +81,18 @@ impl Fleet {
                 None => FleetProcess::service(planned, &settings).await?,
             });
         }
-        let fleet = Fleet {
+        Ok(Fleet {
             processes,
-            worker_pids: SyncMutex::default(),
+            action_sets: ActionSets::new(seed),
+            worker_processes: SyncMutex::default(),
             redis_url: redis.url,
             amqp_url,
             broker_data: data,
+            rabbitmqctl,
             programs,
             _epmd: epmd,
             run,
-        };
-        let actions = job_command::actions_file(&program, &fleet.run_log(), fleet.folder());
-        std::fs::write(actions_file, actions)?;
-        Ok(fleet)
+        })
     }
 
     /// The folder of this experiment.
@@ -102,15 +118,52 @@ impl Fleet {
         found.with_context(|| format!("no process is called {name}"))
     }
 
-    /// The name and the initial capacity of the worker that had this process id.
-    pub(crate) fn worker_of_pid(&self, pid: u32) -> Option<(&'static str, &CapacityMap)> {
-        let name = *self.worker_pids().get(&pid)?;
-        let process = self.all().find(|process| process.name == name)?;
-        Some((name, &process.capacity))
+    /// The processes that workers have or had, by their ids.
+    pub(crate) fn worker_processes(&self) -> MutexGuard<'_, BTreeMap<u32, WorkerProcess>> {
+        self.worker_processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) async fn start(&self, process: &FleetProcess) -> anyhow::Result<()> {
-        self.spawn(process, &mut *process.child.lock().await)
+    /// The actions that jobs use, besides the built-in ones.
+    pub(crate) fn actions_in_use(&self) -> Vec<&'static str> {
+        self.action_sets.in_use()
+    }
+
+    /// What the latest process of each worker knows.
+    pub(crate) fn current_action_sets(&self) -> BTreeMap<&'static str, ActionSet> {
+        self.action_sets.current()
+    }
+
+    pub(crate) async fn start(
+        &self,
+        process: &FleetProcess,
+        history: &History,
+    ) -> anyhow::Result<()> {
+        self.spawn(process, &mut *process.child.lock().await, history)
+    }
+
+    /// Restarts these workers, one after the other, with an action that they did not know. Jobs use
+    /// it from the start.
+    pub(crate) async fn roll_out(
+        &self,
+        action: &'static str,
+        workers: &[&'static str],
+        history: &History,
+    ) -> anyhow::Result<()> {
+        self.action_sets.introduce(action);
+        for worker in workers {
+            self.action_sets.install(worker, action);
+            self.restart(self.named(worker)?, history).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the changes of action sets: restarts workers so that every action that is used is known
+    /// wherever its jobs fit.
+    pub(crate) async fn settle_actions(&self, history: &History) -> anyhow::Result<()> {
+        for worker in self.action_sets.settle() {
+            self.restart(self.named(worker)?, history).await?;
+        }
+        Ok(())
     }
 
     /// Kills a process with SIGKILL and starts it again after `down`. `meanwhile` runs in between.
@@ -128,7 +181,7 @@ impl Fleet {
         child.kill();
         meanwhile.await?;
         tokio::time::sleep(down).await;
-        self.spawn(process, &mut child)
+        self.spawn(process, &mut child, history)
     }
 
     /// Stops a process gracefully and starts it again.
@@ -139,7 +192,7 @@ impl Fleet {
     ) -> anyhow::Result<()> {
         let mut child = process.child.lock().await;
         process.stop(&mut child, history, &self.run_log()).await?;
-        self.spawn(process, &mut child)
+        self.spawn(process, &mut child, history)
     }
 
     /// Stops all processes of a role gracefully.
@@ -182,7 +235,7 @@ impl Fleet {
                 let details = format!("{} ended unexpectedly: {status}", process.name);
                 history.add_violation("no service ends by itself", details);
             }
-            self.spawn(process, &mut child)?;
+            self.spawn(process, &mut child, history)?;
         }
         Ok(())
     }
@@ -193,16 +246,28 @@ impl Fleet {
         self.all().filter_map(|process| Some((process.name, pid(process)?))).collect()
     }
 
-    fn spawn(&self, process: &FleetProcess, child: &mut Process) -> anyhow::Result<()> {
+    /// Starts a process. Each process of a worker gets an actions file of its own.
+    fn spawn(
+        &self,
+        process: &FleetProcess,
+        child: &mut Process,
+        history: &History,
+    ) -> anyhow::Result<()> {
+        if process.role != Role::Worker {
+            return Ok(child.spawn()?);
+        }
+        let (name, capacity) = (process.name, process.capacity.clone());
+        let actions = self.action_sets.next(name);
+        let program = std::env::current_exe()?;
+        let file = job_command::actions_file(&actions, &program, &self.run_log(), self.folder());
+        std::fs::write(process::actions_file(self.folder(), name), file)?;
         child.spawn()?;
-        if let (Role::Worker, Some(pid)) = (process.role, child.id()) {
-            self.worker_pids().insert(pid, process.name);
+        let names = actions.iter().copied().collect::<Vec<_>>().join(", ");
+        history.log(format!("  {name} starts with the actions {names}"));
+        if let Some(pid) = child.id() {
+            self.worker_processes().insert(pid, WorkerProcess { name, capacity, actions });
         }
         Ok(())
-    }
-
-    fn worker_pids(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, &'static str>> {
-        self.worker_pids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

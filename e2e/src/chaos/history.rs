@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// The current time in microseconds since 1970, on the same clock as that of the job commands.
 pub(crate) fn now_us() -> i64 {
@@ -42,6 +43,7 @@ struct Inner {
     losses: Vec<Loss>,
     faults: Vec<&'static str>,
     disruptions: Vec<Interval>,
+    disorders: Vec<Disorder>,
     shared_disruptions: Vec<Interval>,
     violations: Vec<Violation>,
 }
@@ -50,6 +52,24 @@ struct Inner {
 struct Interval {
     from_us: i64,
     until_us: i64,
+}
+
+impl Interval {
+    fn until_now(from_us: i64) -> Interval {
+        Interval { from_us, until_us: now_us() }
+    }
+
+    fn overlaps(&self, from_us: i64, until_us: i64) -> bool {
+        self.from_us < until_us && from_us < self.until_us
+    }
+}
+
+/// When a fault or a pause may change the order in which jobs start.
+#[derive(Debug, Clone, Copy)]
+struct Disorder {
+    interval: Interval,
+    /// The only worker that it affects, if there is only one.
+    worker: Option<&'static str>,
 }
 
 /// An invariant that did not hold.
@@ -67,6 +87,7 @@ impl History {
             losses: Vec::new(),
             faults: Vec::new(),
             disruptions: Vec::new(),
+            disorders: Vec::new(),
             shared_disruptions: Vec::new(),
             violations: Vec::new(),
         };
@@ -108,12 +129,25 @@ impl History {
 
     /// Records that a fault disrupted the fleet from `from_us` until now.
     pub(crate) fn add_disruption(&self, from_us: i64) {
-        self.lock().disruptions.push(Interval { from_us, until_us: now_us() });
+        self.lock().disruptions.push(Interval::until_now(from_us));
     }
 
     /// Records that a fault affected more than one worker from `from_us` until now.
     pub(crate) fn add_shared_disruption(&self, from_us: i64) {
-        self.lock().shared_disruptions.push(Interval { from_us, until_us: now_us() });
+        self.lock().shared_disruptions.push(Interval::until_now(from_us));
+    }
+
+    /// Records that jobs may start out of order from `from_us` until `lasts_for` from now: on this
+    /// worker, or on any.
+    pub(crate) fn add_disorder(
+        &self,
+        from_us: i64,
+        lasts_for: Duration,
+        worker: Option<&'static str>,
+    ) {
+        let mut interval = Interval::until_now(from_us);
+        interval.until_us += lasts_for.as_micros() as i64;
+        self.lock().disorders.push(Disorder { interval, worker });
     }
 
     /// Whether no disruption overlaps this interval and earlier ones had time to heal.
@@ -121,18 +155,23 @@ impl History {
         let inner = self.lock();
         let losses = inner.losses.iter();
         let losses = losses.map(|loss| Interval { from_us: loss.at_us, until_us: loss.at_us });
-        !inner.disruptions.iter().copied().chain(losses).any(|disruption| {
-            disruption.from_us < until_us && from_us < disruption.until_us + RECOVERY_US
+        let mut disruptions = inner.disruptions.iter().copied().chain(losses);
+        !disruptions.any(|disruption| disruption.overlaps(from_us - RECOVERY_US, until_us))
+    }
+
+    /// Whether nothing allows jobs to start out of order on a worker in this interval.
+    pub(crate) fn keeps_order(&self, worker: &str, from_us: i64, until_us: i64) -> bool {
+        let inner = self.lock();
+        !inner.disorders.iter().any(|disorder| {
+            disorder.worker.is_none_or(|name| name == worker)
+                && disorder.interval.overlaps(from_us, until_us)
         })
     }
 
     /// Whether nothing but single workers was disrupted in this interval.
     pub(crate) fn has_no_shared_disruption(&self, from_us: i64, until_us: i64) -> bool {
         let inner = self.lock();
-        !inner
-            .shared_disruptions
-            .iter()
-            .any(|disruption| disruption.from_us < until_us && from_us < disruption.until_us)
+        !inner.shared_disruptions.iter().any(|disruption| disruption.overlaps(from_us, until_us))
     }
 
     pub(crate) fn losses(&self) -> Vec<Loss> {

@@ -1,10 +1,11 @@
 //! Injects faults into the fleet. Each fault is undone before its injection returns.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use broker::{Broker, BrokerConfig, BrokerError, QueueType};
 use domain::queue::QueueName;
 use futures_util::future::join_all;
+use scheduler::retire_unused_queues;
 use store::Store;
 use testkit::Proxy;
 use tokio::sync::Mutex;
@@ -18,6 +19,8 @@ use crate::workload::KILLS_ITS_WORKER;
 
 /// Redis or RabbitMQ may be down because of another fault: then there is no queue to change.
 const QUEUES_WITHIN: Duration = Duration::from_secs(5);
+/// The pause between two retirements of queues.
+const RETIREMENT_PERIOD: Duration = Duration::from_millis(300);
 
 /// What is needed to inject faults.
 pub(crate) struct Injector<'a> {
@@ -74,6 +77,17 @@ impl Injector<'_> {
             Fault::Pause { path, ms } => {
                 Operator::new(fleet, history)?.pause(path, Duration::from_millis(*ms)).await
             }
+            Fault::RollOut { action, workers } => fleet.roll_out(action, workers, history).await,
+            Fault::RetireQueues { ms } => {
+                let until = Instant::now() + Duration::from_millis(*ms);
+                let mut deleted = 0;
+                while Instant::now() < until {
+                    deleted += self.retire_queues().await;
+                    tokio::time::sleep(RETIREMENT_PERIOD).await;
+                }
+                history.log(format!("  {deleted} queues retired"));
+                Ok(())
+            }
             Fault::PoisonJob => {
                 // The workload may have ended.
                 let _ = self.kinds.send(KILLS_ITS_WORKER);
@@ -111,6 +125,20 @@ impl Injector<'_> {
         }
         tokio::time::sleep(time).await;
         proxies.iter().for_each(|proxy| proxy.restore());
+    }
+
+    /// Retires every queue in which no job waits, as schedulers do after a longer time. Returns how
+    /// many were deleted.
+    async fn retire_queues(&self) -> u64 {
+        let config = BrokerConfig::new(&self.fleet.amqp_url, QueueType::Quorum);
+        let retiring = async {
+            let broker = Broker::connect(&config, self.namespace, "chaos").await?;
+            let deleted = retire_unused_queues(self.store, &broker, Duration::ZERO).await;
+            broker.close().await;
+            deleted
+        };
+        let answer = tokio::time::timeout(QUEUES_WITHIN, retiring).await;
+        answer.ok().and_then(Result::ok).unwrap_or(0)
     }
 
     /// Changes each queue, if Redis and RabbitMQ answer.

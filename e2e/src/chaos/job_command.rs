@@ -12,15 +12,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use domain::job::{FencingToken, Job, JobId};
+use domain::job::{FencingToken, JobId};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The action of most jobs.
-pub(crate) const ACTION: &str = "recorded";
-/// The same command under a second name, for jobs that are cancelled by a filter.
-pub(crate) const SWEPT_ACTION: &str = "swept";
+use crate::actions::ActionSet;
 
 /// The number of lines that a run which is not cut off prints to the log of its job.
 pub(crate) const LOG_LINES: u64 = 2;
@@ -63,13 +60,13 @@ pub(crate) struct Arguments {
     attempt: u32,
 }
 
-/// Whether a job runs this command.
-pub(crate) fn is_recorded(job: &Job) -> bool {
-    matches!(job.spec.action.as_str(), ACTION | SWEPT_ACTION)
-}
-
-/// The TOML file that declares the actions.
-pub(crate) fn actions_file(program: &Path, run_log: &Path, run_folder: &Path) -> String {
+/// The TOML file that declares these actions.
+pub(crate) fn actions_file(
+    actions: &ActionSet,
+    program: &Path,
+    run_log: &Path,
+    run_folder: &Path,
+) -> String {
     let (program, run_log) = (program.display().to_string(), run_log.display().to_string());
     let (mark, run_folder) = (devserver::MARK, run_folder.display().to_string());
     let action = |name: &str| {
@@ -80,7 +77,7 @@ pub(crate) fn actions_file(program: &Path, run_log: &Path, run_folder: &Path) ->
              environment = {{ CAPSTAN_CHAOS_RUN_LOG = {run_log:?}, {mark} = {run_folder:?} }}\n",
         )
     };
-    [ACTION, SWEPT_ACTION].map(action).concat()
+    actions.iter().map(|name| action(name)).collect()
 }
 
 /// Runs the command.

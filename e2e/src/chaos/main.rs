@@ -3,9 +3,11 @@
 //! outside: against what the API acknowledged, what the jobs themselves recorded, the events, and
 //! the store. Exits with 0 only if every invariant held.
 //!
-//! From the bottom up: `history`, `job_command` ← `fleet` ← `workload` ← `operator` ← `fault` ←
-//! `injector`, `plan`, `monitor`, `recovery`, `observations` ← `checker` ← `report` ← `experiment`.
+//! From the bottom up: `history`, `actions` ← `job_command` ← `fleet` ← `workload` ← `operator` ←
+//! `fault` ← `injector`, `plan`, `monitor`, `recovery`, `observations` ← `checker` ← `report` ←
+//! `experiment`.
 
+mod actions;
 mod checker;
 mod experiment;
 mod fault;

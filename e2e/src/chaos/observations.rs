@@ -1,12 +1,11 @@
 //! Everything that the checks judge, gathered after the fleet has recovered.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
-use domain::capacity::CapacityMap;
 use domain::job::{Job, JobId};
 use store::{Dumped, Event, Store, Worker};
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, WorkerProcess};
 use crate::job_command::RecordedRun;
 use crate::monitor::ResourceUsage;
 use crate::workload::Ledger;
@@ -27,8 +26,8 @@ pub(crate) struct Observations {
     /// The whole store.
     pub(crate) dump: BTreeMap<String, Dumped>,
     pub(crate) resource_usage: ResourceUsage,
-    /// The name and the initial capacity of each worker process.
-    pub(crate) worker_processes: HashMap<u32, (&'static str, CapacityMap)>,
+    /// The processes that workers had, by their ids.
+    pub(crate) worker_processes: BTreeMap<u32, WorkerProcess>,
 }
 
 /// The number of records that are read at once.
@@ -51,11 +50,6 @@ impl Observations {
         for page in ids.chunks(PAGE) {
             jobs.extend(store.jobs_by_id(page).await?.into_iter().map(|job| (job.id, job)));
         }
-        let pids: HashSet<u32> = runs.iter().map(|run| run.worker_pid).collect();
-        let worker_processes = pids.into_iter().filter_map(|pid| {
-            let (name, capacity) = fleet.worker_of_pid(pid)?;
-            Some((pid, (name, capacity.clone())))
-        });
         Ok(Observations {
             ledger,
             runs,
@@ -65,7 +59,7 @@ impl Observations {
             workers: store.workers().await?,
             dump,
             resource_usage,
-            worker_processes: worker_processes.collect(),
+            worker_processes: fleet.worker_processes().clone(),
         })
     }
 

@@ -9,9 +9,9 @@ use domain::capacity::CapacityMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::actions::{ACTION, COMMON_ACTION};
 use crate::fleet::{Fleet, FleetProcess, Role};
 use crate::history::History;
-use crate::job_command::ACTION;
 use crate::workload::ApiClient;
 
 /// How long a call is repeated, and how long workers may take to be restored.
@@ -19,7 +19,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PERIOD: Duration = Duration::from_millis(250);
 
 /// The crons: their names and actions.
-const CRONS: [(&str, &str); 3] = [("chaos-1", ACTION), ("chaos-2", "noop"), ("chaos-3", "noop")];
+const CRONS: [(&str, &str); 3] =
+    [("chaos-1", ACTION), ("chaos-2", "noop"), ("chaos-3", COMMON_ACTION)];
 
 /// The lock with more than one permit, and its permits.
 pub(crate) const LICENCE: (&str, u32) = ("licence", 3);

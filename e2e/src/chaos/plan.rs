@@ -11,6 +11,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 
+use crate::actions::ROLLED_OUT;
 use crate::fault::{Fault, Impairment, Server};
 use crate::fleet::{PROCESSES, Role};
 
@@ -54,10 +55,12 @@ enum FaultKind {
     Drain,
     ChangeCapacity,
     Pause,
+    RollOut,
+    RetireQueues,
     PoisonJob,
 }
 
-const FAULT_KINDS: [FaultKind; 19] = [
+const FAULT_KINDS: [FaultKind; 21] = [
     FaultKind::KillWorker,
     FaultKind::KillScheduler,
     FaultKind::KillApi,
@@ -76,6 +79,8 @@ const FAULT_KINDS: [FaultKind; 19] = [
     FaultKind::Drain,
     FaultKind::ChangeCapacity,
     FaultKind::Pause,
+    FaultKind::RollOut,
+    FaultKind::RetireQueues,
     FaultKind::PoisonJob,
 ];
 
@@ -118,7 +123,23 @@ pub(crate) fn of(arguments: &Arguments) -> Vec<PlannedFault> {
         burst = end + Duration::from_millis(rng.random_range(4_000..8_000));
     }
     plan.sort_by_key(|planned| planned.at);
+    number_roll_outs(&mut plan);
     plan
+}
+
+/// Gives each roll-out an action of its own.
+fn number_roll_outs(plan: &mut [PlannedFault]) {
+    let mut names = ROLLED_OUT.into_iter().cycle();
+    for planned in plan {
+        if let Fault::RollOut { action, .. } = &mut planned.fault {
+            *action = names.next().unwrap_or(action);
+        }
+    }
+}
+
+fn of_role(role: Role) -> Vec<&'static str> {
+    let processes = PROCESSES.iter().filter(|process| process.role == role);
+    processes.map(|process| process.name).collect()
 }
 
 fn draw(kind: FaultKind, affected: &mut Vec<&'static str>, rng: &mut ChaCha8Rng) -> Fault {
@@ -162,6 +183,12 @@ fn draw(kind: FaultKind, affected: &mut Vec<&'static str>, rng: &mut ChaCha8Rng)
             let path = *PAUSABLE.choose(rng).unwrap_or(&PAUSABLE[0]);
             Fault::Pause { path, ms: ms(rng) }
         }
+        FaultKind::RollOut => {
+            let mut workers = of_role(Role::Worker);
+            workers.shuffle(rng);
+            Fault::RollOut { action: ROLLED_OUT[0], workers }
+        }
+        FaultKind::RetireQueues => Fault::RetireQueues { ms: ms(rng) },
         FaultKind::PoisonJob => Fault::PoisonJob,
         FaultKind::CutConnections => network(Impairment::Cut, rng.random_bool(0.5), rng),
         FaultKind::DelayConnections => network(Impairment::Delay, rng.random_bool(0.5), rng),
@@ -214,7 +241,7 @@ mod tests {
         for seed in 0..50 {
             let kinds: std::collections::BTreeSet<_> =
                 plan(seed).iter().map(|planned| planned.fault.kind()).collect();
-            assert_eq!(kinds.len(), 15, "seed {seed}: {kinds:?}");
+            assert_eq!(kinds.len(), 17, "seed {seed}: {kinds:?}");
         }
     }
 }

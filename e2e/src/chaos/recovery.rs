@@ -1,15 +1,19 @@
 //! Waits for the fleet to start, to drain and to recover. What does not happen in time is a
 //! violation.
 
+mod queues;
+
 use std::time::{Duration, Instant};
 
 use broker::{Broker, BrokerConfig, QueueType};
 use domain::job::Status;
 use reqwest::Client;
+use scheduler::retire_unused_queues;
 use store::{JobFilter, Store, WorkerStatus};
 
 use crate::fleet::{Fleet, worker_count};
 use crate::history::History;
+use queues::{Queues, workers};
 
 const INVARIANT: &str = "everything resumes by itself";
 /// How long the fleet may take to start, and to recover after the last fault.
@@ -65,17 +69,52 @@ pub(crate) async fn until_drained(store: &Store, history: &History) -> Option<Du
     }
 }
 
-/// Waits until every service is ready, all workers run, and all queues are empty.
-pub(crate) async fn until_healthy(
+/// Retires all queues of a fleet in which no job waits. Nothing must be left of them, neither in
+/// the store nor in RabbitMQ.
+pub(crate) async fn until_queues_are_retired(
     fleet: &Fleet,
     store: &Store,
     namespace: &str,
     history: &History,
 ) -> anyhow::Result<()> {
+    let config = BrokerConfig::new(&fleet.amqp_url, QueueType::Quorum);
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let broker = Broker::connect(&config, namespace, "chaos").await?;
+        retire_unused_queues(store, &broker, Duration::ZERO).await?;
+        broker.close().await;
+        let queues = Queues::read(fleet, store, namespace).await?;
+        if queues.is_empty() {
+            history.log("all queues are retired");
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let (used, announced) = (queues.in_use, queues.announced);
+            let existing: Vec<String> = queues.consumers.keys().map(ToString::to_string).collect();
+            let details = format!("in use: {used:?}, announced: {announced:?}");
+            history.add_violation(INVARIANT, format!("{details}, in rabbitmq: {existing:?}"));
+            return Ok(());
+        }
+        tokio::time::sleep(PERIOD).await;
+    }
+}
+
+/// Waits until every service is ready, all workers run, all queues are empty, and each is consumed
+/// by the workers that can run its jobs. Queues that were just created are fresh.
+pub(crate) async fn until_healthy(
+    fleet: &Fleet,
+    store: &Store,
+    namespace: &str,
+    history: &History,
+    queues_are_fresh: bool,
+) -> anyhow::Result<()> {
     let client = Client::builder().no_proxy().timeout(HEALTH_CHECK_LIMIT).build()?;
     let deadline = Instant::now() + LIMIT;
     loop {
-        let problems = problems(fleet, store, namespace, &client).await;
+        let mut problems = problems(fleet, store, namespace, &client).await;
+        if problems.is_empty() {
+            problems = queue_problems(fleet, store, namespace, queues_are_fresh).await;
+        }
         if problems.is_empty() {
             history.log("the fleet is healthy");
             return Ok(());
@@ -112,6 +151,13 @@ async fn problems(fleet: &Fleet, store: &Store, namespace: &str, client: &Client
         Err(error) => problems.push(format!("the queues cannot be read: {error}")),
     }
     problems
+}
+
+async fn queue_problems(fleet: &Fleet, store: &Store, namespace: &str, fresh: bool) -> Vec<String> {
+    match Queues::read(fleet, store, namespace).await {
+        Ok(queues) => queues.problems(&workers(fleet), fresh),
+        Err(error) => vec![format!("the queues cannot be compared: {error}")],
+    }
 }
 
 async fn nonempty_queues(

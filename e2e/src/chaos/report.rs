@@ -97,6 +97,11 @@ impl Report<'_> {
         row("worker lost → job runs elsewhere", latency(&recoveries.all_ms));
         row("  with no other fault", latency(&recoveries.undisturbed_ms));
         row("cancelled → run stopped, with no fault", latency(&result.cancel_latencies_ms));
+        let order = result.order;
+        let text = format!("{}, {} more were disturbed", order.judged, order.disturbed);
+        row("batches whose order was judged", text);
+        let by_action = observations.jobs.values().filter(|job| job.action_queue);
+        row("jobs offered through the queue of their action", by_action.count().to_string());
         let firings = observations.chain_heads().filter(|job| job.spec.cron.is_some());
         row("firings of crons", firings.count().to_string());
         let drained = self.drained_after.map(|time| format!("{:.1} s", time.as_secs_f64()));

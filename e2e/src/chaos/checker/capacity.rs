@@ -167,7 +167,7 @@ pub(super) fn check_runs(observations: &Observations, violations: &mut Violation
         steps.push((end_us(run, job), false, job));
     }
     for (pid, mut steps) in steps_by_pid {
-        let Some((name, initial)) = observations.worker_processes.get(&pid) else {
+        let Some(process) = observations.worker_processes.get(&pid) else {
             violations.add(BY_RUNS, format!("jobs ran in process {pid}, which is no worker"));
             continue;
         };
@@ -178,9 +178,10 @@ pub(super) fn check_runs(observations: &Observations, violations: &mut Violation
             for (kind, units) in job.class.need().iter() {
                 let sum = used.entry(kind.to_owned()).or_default();
                 *sum += if is_start { i64::from(units) } else { -i64::from(units) };
+                let name = process.name;
                 let commanded = commanded.get(name).into_iter().flatten();
                 let most = commanded.map(|map| map.units(kind)).max().unwrap_or(0);
-                if *sum > i64::from(initial.units(kind).max(most)) {
+                if *sum > i64::from(process.capacity.units(kind).max(most)) {
                     let details = format!("{name} ({pid}) used {sum} {kind} with {}", job.id);
                     violations.add(BY_RUNS, format!("{details} at {at_us}"));
                 }

@@ -6,8 +6,9 @@ use domain::job::{Job, JobId, Status};
 use store::Dumped;
 
 use super::violations::Violations;
+use crate::actions::{ACTION, is_recorded};
 use crate::history::{History, LossCause};
-use crate::job_command::{FAILED, LOG_LINES, RecordedRun, SUCCEEDED, is_recorded};
+use crate::job_command::{FAILED, LOG_LINES, RecordedRun, SUCCEEDED};
 use crate::observations::Observations;
 
 const ONE_RUN: &str = "at most one run per job id and token";
@@ -153,7 +154,10 @@ pub(super) fn recoveries(observations: &Observations, history: &History) -> Reco
         });
         for run in interrupted {
             let job = observations.jobs.get(&run.id);
-            let Some(job) = job.filter(|job| job.status == Status::WorkerDead) else { continue };
+            // Only few workers know another action: its jobs may have to wait for a restart.
+            let is_measured =
+                |job: &&Job| job.status == Status::WorkerDead && job.spec.action.as_str() == ACTION;
+            let Some(job) = job.filter(is_measured) else { continue };
             let follow_ups = observations.chain(job.id).into_iter().skip(1);
             let restart = follow_ups.filter_map(|job| starts.get(&job.id)).min();
             let Some(restart_us) = restart.copied() else { continue };

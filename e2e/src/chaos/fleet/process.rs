@@ -1,7 +1,7 @@
 //! One process of the fleet: its settings, its connections, and how it stops.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use devserver::{Process, Run, free_port};
@@ -43,7 +43,6 @@ pub(super) struct ServiceSettings<'a> {
     pub(super) programs: &'a Path,
     pub(super) redis_url: &'a str,
     pub(super) amqp_url: &'a str,
-    pub(super) actions_file: &'a Path,
 }
 
 impl FleetProcess {
@@ -88,7 +87,8 @@ impl FleetProcess {
             Role::Worker => {
                 command.env("CAPSTAN_CAPACITY", planned.capacity).env("CAPSTAN_NAME", planned.name);
                 command.env("CAPSTAN_SHUTDOWN_GRACE", "2s");
-                command.env("CAPSTAN_ACTIONS", settings.actions_file);
+                let actions_file = actions_file(settings.run.folder(), planned.name);
+                command.env("CAPSTAN_ACTIONS", actions_file);
             }
             Role::Api => {
                 command.env("CAPSTAN_LISTEN", format!("127.0.0.1:{listen}"));
@@ -131,6 +131,11 @@ impl FleetProcess {
         }
         Ok(())
     }
+}
+
+/// The actions file of a worker.
+pub(super) fn actions_file(folder: &Path, worker: &str) -> PathBuf {
+    folder.join(format!("actions-{worker}.toml"))
 }
 
 /// Waits until a process handles SIGTERM: one that has just started would die of it.

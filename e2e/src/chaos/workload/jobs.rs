@@ -1,24 +1,15 @@
 //! The jobs of each kind, except those with locks or dependencies.
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
+use domain::capacity::CapacityMap;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 
-use crate::job_command::{ACTION, SWEPT_ACTION};
+use crate::actions::{ACTION, SWEPT_ACTION};
+use crate::fleet::{NEEDS, SERIAL};
 
-/// The capacities that jobs need. Few, because each has a queue per priority; each fits on at least
-/// two workers.
-const CAPACITIES: [&[(&str, u32)]; 7] = [
-    &[("scan", 1)],
-    &[("scan", 2)],
-    &[("cpu", 1)],
-    &[("cpu", 3)],
-    &[("gpu", 1)],
-    &[("cpu", 1), ("scan", 1)],
-    &[("net", 1), ("cpu", 1)],
-];
 /// So few that most submissions find their key in use.
 const UNIQUE_KEYS: u32 = 4;
 
@@ -35,6 +26,11 @@ pub(super) fn with(mut job: Value, more: &Value) -> Value {
     job
 }
 
+/// A need as the API expects it.
+fn capacity_map(need: &str) -> Value {
+    need.parse::<CapacityMap>().map_or(Value::Null, |map| json!(map))
+}
+
 /// The time in `ms` milliseconds.
 pub(super) fn after(ms: i64) -> String {
     (Utc::now() + TimeDelta::milliseconds(ms)).to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -45,13 +41,17 @@ pub(super) fn plain(rng: &mut ChaCha8Rng) -> Vec<Value> {
 }
 
 pub(super) fn with_capacity(rng: &mut ChaCha8Rng) -> Vec<Value> {
-    let need = CAPACITIES.choose(rng).copied().unwrap_or_default();
-    let need: serde_json::Map<String, Value> =
-        need.iter().map(|(name, units)| ((*name).to_owned(), json!(units))).collect();
+    let need = capacity_map(NEEDS.choose(rng).copied().unwrap_or_default());
     let priorities = ["high", "normal", "normal", "low"];
     let priority = priorities.choose(rng).copied().unwrap_or("normal");
     let job = job("succeed", rng.random_range(20..500));
     vec![with(job, &json!({"capacityMap": need, "priority": priority}))]
+}
+
+/// A batch with a job for each need but the serial one.
+pub(super) fn one_of_each_need() -> Vec<Value> {
+    let one = |need| with(job("succeed", 20), &json!({"capacityMap": capacity_map(need)}));
+    NEEDS.into_iter().map(one).collect()
 }
 
 pub(super) fn long(rng: &mut ChaCha8Rng) -> Vec<Value> {
@@ -134,6 +134,17 @@ pub(super) fn swept(rng: &mut ChaCha8Rng) -> Vec<Value> {
         _ => with_capacity(rng),
     };
     job.into_iter().map(|job| with(job, &json!({"action": SWEPT_ACTION}))).collect()
+}
+
+/// Jobs of one fairness group that are due at one moment and run one after the other. They are
+/// fewer than a group may have offered at a time.
+pub(super) fn in_order(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let more = json!({
+        "scheduledAt": after(rng.random_range(0..2_000)),
+        "capacityMap": capacity_map(SERIAL),
+        "fairnessKey": format!("{:016x}", rng.random::<u64>()),
+    });
+    (0..rng.random_range(3..10)).map(|_| with(job("succeed", 1), &more)).collect()
 }
 
 pub(super) fn unique(rng: &mut ChaCha8Rng) -> Vec<Value> {

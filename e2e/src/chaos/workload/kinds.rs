@@ -23,6 +23,8 @@ pub(crate) struct JobKind {
     /// The kind of exception of a job that ends as an error, if it must be a certain one.
     pub(crate) exception: Option<&'static str>,
     pub(super) mode: SubmitMode,
+    /// Whether the jobs of a submission have the same action.
+    pub(super) one_action: bool,
     /// The calls about each job that follow its submission.
     pub(super) later_calls: &'static [LaterCall],
 }
@@ -66,6 +68,10 @@ pub(super) const LISTS: [&str; 10] = [
 
 /// The kind that kills one worker after the other. It is a fault, so it is submitted on request.
 pub(crate) const KILLS_ITS_WORKER: &str = "kills its worker";
+/// The kind of the simplest jobs.
+pub(super) const PLAIN: &str = "plain";
+/// The kind whose jobs start in the order of their submission.
+pub(super) const IN_ORDER: &str = "in order";
 /// The kind of the jobs that crons create.
 pub(crate) const OF_A_CRON: &str = "of a cron";
 
@@ -118,7 +124,7 @@ const WORKER_LOST: &[Status] =
 
 /// All kinds.
 pub(super) const KINDS: &[JobKind] = &[
-    kind("plain", 20, jobs::plain, SUCCESS),
+    kind(PLAIN, 20, jobs::plain, SUCCESS),
     kind("capacity", 35, jobs::with_capacity, SUCCESS),
     kind("long", 10, jobs::long, SUCCESS).then(READ),
     kind("delayed", 10, jobs::delayed, SUCCESS),
@@ -129,6 +135,7 @@ pub(super) const KINDS: &[JobKind] = &[
     kind("ignores SIGTERM", 3, jobs::slow_and_stubborn, FAILURE).with_exception("DeadlineExceeded"),
     kind("expires", 5, jobs::expires, EITHER).with_exception("Expired"),
     kind("batch", 3, jobs::batch, SUCCESS),
+    kind(IN_ORDER, 4, jobs::in_order, SUCCESS).with_one_action(),
     kind("large batch", 1, jobs::large_batch, SUCCESS),
     kind("built-in action", 9, jobs::built_in, SUCCESS),
     kind("cancelled before it is due", 4, jobs::due_later, CANCELLED).then(CANCEL),
@@ -175,6 +182,7 @@ const fn kind(
         outcomes,
         exception: None,
         mode: SubmitMode::Once,
+        one_action: false,
         later_calls: &[],
     }
 }
@@ -199,6 +207,10 @@ impl JobKind {
 
     const fn with_mode(self, mode: SubmitMode) -> JobKind {
         JobKind { mode, ..self }
+    }
+
+    const fn with_one_action(self) -> JobKind {
+        JobKind { one_action: true, ..self }
     }
 
     /// How often a retry of such a job is requested.

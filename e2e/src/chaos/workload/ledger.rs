@@ -49,6 +49,15 @@ impl CallResult {
 }
 
 impl Ledger {
+    /// Adds what another ledger has.
+    pub(crate) fn merge(&mut self, other: Ledger) {
+        let Ledger { jobs, cancelled_us, deleted, unavailable } = other;
+        self.jobs.extend(jobs);
+        self.cancelled_us.extend(cancelled_us);
+        self.deleted.extend(deleted);
+        self.unavailable += unavailable;
+    }
+
     /// Adds a result. Unexpected answers are violations.
     pub(super) fn add(&mut self, result: CallResult, history: &History) {
         self.jobs.extend(result.acknowledged);
