@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::capacity::CapacityMap;
-use domain::job::{ActionName, NewJob};
+use domain::job::{ActionName, JobId, NewJob};
 use domain::queue::QueueName;
 use store::{Event, Store};
 use testkit::shared_queue;
@@ -21,6 +21,8 @@ pub struct Moment {
 /// When one job became ready, started and ended.
 #[derive(Debug, Clone)]
 pub struct JobTimes {
+    /// The job.
+    pub id: JobId,
     /// The class and the priority of the job, as the name of their shared queue.
     pub queue: QueueName,
     /// The action of the job.
@@ -154,7 +156,7 @@ fn times_of(job: &NewJob, events: &[(usize, &Event)]) -> Option<JobTimes> {
     let (started, worker) = find(&["running"])?;
     let (ended, _) = find(&["done", "error"])?;
     let (queue, action) = (shared_queue(job), job.spec.action.clone());
-    Some(JobTimes { queue, action, worker: worker?.clone(), ready, started, ended })
+    Some(JobTimes { id: job.id, queue, action, worker: worker?.clone(), ready, started, ended })
 }
 
 /// When workers joined and ended, from the events that are about a worker and no job.
