@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::job::{JobId, NewJob, Status, Timestamp};
 use e2e::{MeasuredWorker, StartServices};
+use futures_util::future::join_all;
 use serde_json::json;
 use store::RetryAnswer;
 use testkit::{
@@ -144,20 +145,29 @@ async fn jobs_that_become_due_in_the_same_millisecond_start_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn retried_jobs_start_in_the_order_of_their_retries() {
     let env = TestEnv::new().await;
-    let services = vec![env.scheduler(), env.worker("scan=1")];
-    let batch = jobs(100, "false", "scan=1");
+    let gate = Gate::new();
+    let actions = ActionsFile::new(&gate.action("gated"));
+    let services = vec![env.scheduler(), env.worker_with(&["--capacity=scan=1", &actions.flag()])];
+    let batch = jobs(150, "false", "scan=1");
     env.store().submit(&batch).await.unwrap();
-    let failed = async || env.store().counts().await.unwrap().contains(&(Status::Error, 100));
-    env.eventually("all jobs have failed", failed).await;
-    let mut follow_ups = Vec::new();
-    for new in batch.iter().rev() {
+    let failed =
+        async |count| env.store().counts().await.unwrap().contains(&(Status::Error, count));
+    env.eventually("all jobs have failed", async || failed(150).await).await;
+    let first = job("gated", "scan=1");
+    env.store().submit(std::slice::from_ref(&first)).await.unwrap();
+    until_status(&env, first.id, Status::Running).await;
+    // At the same time, so that several have the same `scheduledAt`.
+    let retries = batch.iter().map(async |failed| {
         let follow_up = JobId::random();
-        let answer = env.store().retry(new.id, follow_up).await.unwrap();
+        let answer = env.store().retry(failed.id, follow_up).await.unwrap();
         assert_eq!(answer, RetryAnswer::Created);
-        follow_ups.push(follow_up);
-    }
-    let failed = async || env.store().counts().await.unwrap().contains(&(Status::Error, 200));
-    env.eventually("all follow-ups have failed", failed).await;
+        (env.job(follow_up).await.number, follow_up)
+    });
+    let mut follow_ups = join_all(retries).await;
+    follow_ups.sort_unstable();
+    gate.open();
+    env.eventually("all follow-ups have failed", async || failed(300).await).await;
+    let follow_ups: Vec<JobId> = follow_ups.into_iter().map(|(_, id)| id).collect();
     assert_started_in_order(&env, &follow_ups).await;
     close(env, services).await;
 }
