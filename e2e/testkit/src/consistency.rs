@@ -2,6 +2,7 @@
 
 mod records;
 mod relations;
+mod routing;
 mod state;
 mod subscriptions;
 mod waiting;
@@ -23,6 +24,7 @@ pub fn disagreements(world: &BTreeMap<String, Dumped>) -> Vec<String> {
     let jobs = state::jobs(world);
     let mut wrong = records::disagreements(world, &jobs);
     wrong.extend(waiting::disagreements(world, &jobs));
+    wrong.extend(routing::disagreements(world, &jobs));
     wrong.extend(relations::disagreements(world, &jobs));
     wrong.extend(subscriptions::disagreements(world));
     wrong

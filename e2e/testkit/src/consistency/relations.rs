@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use store::Dumped;
 
-use super::state::{Jobs, World, is_over, members};
+use super::state::{Jobs, World, id_of, is_over, member_of, members};
 
 /// Returns what disagrees.
 pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
@@ -18,8 +18,13 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let mut blockers: BTreeMap<&str, u64> = BTreeMap::new();
     for key in world.keys() {
         if let Some(on) = key.strip_prefix("dependents:") {
-            for id in members(world, key) {
+            for member in members(world, key) {
+                let id = id_of(member);
                 *blockers.entry(id).or_default() += 1;
+                // A dependent that was cancelled may have left the history.
+                if jobs.get(id).is_some_and(|job| member != member_of(id, job)) {
+                    wrong.push(format!("{member} in {key} does not have the number of {id}"));
+                }
             }
             let is_open = jobs.get(on).is_some_and(|job| !is_over(job));
             if !is_open && !noted(&format!("dependents {on} ")) {

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use store::Dumped;
 
-use super::state::{Jobs, World, members, runs};
-
-type Job = BTreeMap<String, String>;
+use super::state::{
+    Fields, Jobs, World, compare, counts, id_of, member_of, members, priority_of, queue_of, runs,
+    score_of,
+};
 
 /// How many jobs of a fairness group are offered at a time; `offer_window` of the scripts.
 const OFFER_WINDOW: u64 = 64;
@@ -21,12 +22,15 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let mut parked: BTreeMap<String, u64> = BTreeMap::new();
     let mut waiters: BTreeMap<&str, BTreeMap<String, f64>> = BTreeMap::new();
     for (id, job) in jobs.iter().filter(|(_, job)| job["status"] == "waiting") {
-        let ready = is_ready(world, id, job);
+        let (ready, member) = (is_ready(world, id, job), member_of(id, job));
         let has = |field: &str| usize::from(job.contains_key(field));
+        let scheduled_at = job["scheduledAt"].parse().unwrap_or(f64::NAN);
+        let due = score_of(world, "due", &member);
+        let backlog = score_of(world, &format!("backlog:{}", group(job)), &member);
         let places = [
-            usize::from(members(world, "due").contains(id)),
+            usize::from(due.is_some()),
             usize::from(ready),
-            usize::from(members(world, &format!("backlog:{}", group(job))).contains(id)),
+            usize::from(backlog.is_some()),
             usize::from(job.contains_key("awaitedLocks") && !ready),
             has("blockers"),
             has("awaitsChildren"),
@@ -37,13 +41,17 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
                  due, ready, backlog, wait queue, dependencies, children"
             ));
         }
+        // A job for whose queue there is no room is due again later.
+        if due.is_some_and(|at| at < scheduled_at) || backlog.is_some_and(|at| at != scheduled_at) {
+            wrong.push(format!("{id} stands at {due:?} {backlog:?}, and not at {scheduled_at}"));
+        }
         if ready {
             *offered.entry(group(job)).or_default() += 1;
         } else if job.contains_key("awaitedLocks") {
-            *parked.entry(queue(job)).or_default() += 1;
+            *parked.entry(queue_of(job)).or_default() += 1;
         }
         for name in awaited_locks(job) {
-            waiters.entry(name).or_default().insert((*id).to_owned(), score(job));
+            waiters.entry(name).or_default().insert(member.clone(), score(job));
         }
     }
     compare(&mut wrong, "offered", &counts(world, "offered"), &offered);
@@ -59,36 +67,27 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     wrong
 }
 
-fn compare(
-    wrong: &mut Vec<String>,
-    what: &str,
-    found: &BTreeMap<String, u64>,
-    wanted: &BTreeMap<String, u64>,
-) {
-    if found != wanted {
-        wrong.push(format!("{what} is {found:?}, and the records give {wanted:?}"));
-    }
-}
-
-/// Finds members of queues, backlogs and wait queues that do not belong there.
+/// Finds members of queues, backlogs and wait queues that do not belong there, or whose number is
+/// not the job's.
 fn strays(world: &World, jobs: &Jobs<'_>, wrong: &mut Vec<String>) {
     for (key, value) in world {
         let Dumped::Sorted(found) = value else { continue };
-        let belongs: Box<dyn Fn(&Job) -> bool> = match key.split_once(':') {
-            Some(("ready", rest)) => Box::new(move |job| queue(job) == rest),
+        let belongs: Box<dyn Fn(&Fields) -> bool> = match key.split_once(':') {
+            None if key == "due" => Box::new(|_| true),
+            Some(("ready", rest)) => Box::new(move |job| queue_of(job) == rest),
             Some(("backlog", rest)) => Box::new(move |job| group(job) == rest),
             Some(("waiters", rest)) => {
                 Box::new(move |job| awaited_locks(job).any(|name| name == rest))
             }
             _ => continue,
         };
-        let fits = |id: &&String| {
-            let job = jobs.get(id.as_str());
-            job.is_some_and(|job| job["status"] == "waiting" && belongs(job))
+        let fits = |member: &&String| {
+            let id = id_of(member);
+            let job = jobs.get(id).filter(|job| job["status"] == "waiting" && belongs(job));
+            job.is_some_and(|job| **member == member_of(id, job))
         };
-        wrong.extend(
-            found.keys().filter(|id| !fits(id)).map(|id| format!("{id} does not belong in {key}")),
-        );
+        let strays = found.keys().filter(|member| !fits(member));
+        wrong.extend(strays.map(|member| format!("{member} does not belong in {key}")));
     }
 }
 
@@ -117,12 +116,13 @@ fn check_wait_queues(
             }
             continue;
         };
-        for id in &granted {
-            let everywhere = awaited_locks(jobs[id.as_str()]).all(|other| {
-                let queue = &waiters[other];
-                granted_to(world, jobs, other, queue).is_none_or(|granted| granted.contains(id))
+        for member in &granted {
+            let id = id_of(member);
+            let everywhere = awaited_locks(jobs[id]).all(|other| {
+                let granted = granted_to(world, jobs, other, &waiters[other]);
+                granted.is_none_or(|granted| granted.contains(member))
             });
-            let ready = is_ready(world, id, jobs[id.as_str()]);
+            let ready = is_ready(world, id, jobs[id]);
             if everywhere && !ready && !checked.contains(name) {
                 wrong.push(format!("{id} is granted {name} and is not offered"));
             }
@@ -133,7 +133,7 @@ fn check_wait_queues(
     }
 }
 
-/// Returns the waiters that a lock is granted to; `None` when it has no limit.
+/// Returns the waiters, as members, that a lock is granted to; `None` when it has no limit.
 fn granted_to(
     world: &World,
     jobs: &Jobs<'_>,
@@ -144,16 +144,16 @@ fn granted_to(
     let mut left = all.saturating_sub(held(world, name));
     let over = held(world, name) > all;
     let mut order: Vec<(&String, &f64)> = queue.iter().collect();
-    order.sort_by(|(id_a, a), (id_b, b)| a.total_cmp(b).then_with(|| id_a.cmp(id_b)));
+    order.sort_by(|(one, a), (other, b)| a.total_cmp(b).then_with(|| one.cmp(other)));
     let mut found = Vec::new();
-    for (id, _) in order.into_iter().take(MOST_WALKED) {
-        let need = need(jobs[id.as_str()], name);
+    for (member, _) in order.into_iter().take(MOST_WALKED) {
+        let need = need(jobs[id_of(member)], name);
         if need <= all {
             if over || need > left || found.len() == MOST_GRANTED {
                 break;
             }
             left -= need;
-            found.push(id.clone());
+            found.push(member.clone());
         }
     }
     Some(found)
@@ -187,11 +187,6 @@ fn check_locks(world: &World, jobs: &Jobs<'_>, wrong: &mut Vec<String>) {
     compare(wrong, "permits:held", &counts(world, "permits:held"), &sums);
 }
 
-fn counts(world: &World, key: &str) -> BTreeMap<String, u64> {
-    let Some(Dumped::Hash(counts)) = world.get(key) else { return BTreeMap::new() };
-    counts.iter().map(|(name, count)| (name.clone(), count.parse().unwrap_or(u64::MAX))).collect()
-}
-
 fn held(world: &World, name: &str) -> u64 {
     counts(world, "permits:held").get(name).copied().unwrap_or(0)
 }
@@ -207,13 +202,13 @@ fn permits(world: &World, name: &str) -> Option<u64> {
     set.get(name).or(keys).copied().or((!limit).then_some(1))
 }
 
-fn need(job: &Job, name: &str) -> u64 {
+fn need(job: &Fields, name: &str) -> u64 {
     let locks = job.get("locks").map(String::as_str).unwrap_or_default();
     let own = locks.split(' ').filter_map(|lock| lock.rsplit_once('='));
     own.filter(|(own, _)| *own == name).find_map(|(_, need)| need.parse().ok()).unwrap_or(1)
 }
 
-fn awaited_locks(job: &Job) -> impl Iterator<Item = &str> {
+fn awaited_locks(job: &Fields) -> impl Iterator<Item = &str> {
     job.get("awaitedLocks")
         .map(String::as_str)
         .unwrap_or_default()
@@ -221,24 +216,19 @@ fn awaited_locks(job: &Job) -> impl Iterator<Item = &str> {
         .filter(|n| !n.is_empty())
 }
 
-fn queue(job: &Job) -> String {
-    format!("{}.{}", job["class"], band_of(job))
+fn group(job: &Fields) -> String {
+    format!(
+        "{}:{}",
+        queue_of(job),
+        job.get("fairnessGroup").map(String::as_str).unwrap_or_default()
+    )
 }
 
-/// A record has a priority only when it is not `normal`.
-fn band_of(job: &Job) -> &str {
-    job.get("priority").map_or("normal", String::as_str)
-}
-
-fn group(job: &Job) -> String {
-    format!("{}:{}", queue(job), job.get("fairnessGroup").map(String::as_str).unwrap_or_default())
-}
-
-fn score(job: &Job) -> f64 {
-    let band = ["high", "normal", "low"].iter().position(|band| *band == band_of(job));
+fn score(job: &Fields) -> f64 {
+    let band = ["high", "normal", "low"].iter().position(|band| *band == priority_of(job));
     band.unwrap_or(0) as f64 * 3e14 + job["scheduledAt"].parse::<f64>().unwrap_or(0.0)
 }
 
-fn is_ready(world: &World, id: &str, job: &Job) -> bool {
-    members(world, &format!("ready:{}", queue(job))).contains(id)
+fn is_ready(world: &World, id: &str, job: &Fields) -> bool {
+    score_of(world, &format!("ready:{}", queue_of(job)), &member_of(id, job)).is_some()
 }

@@ -31,8 +31,9 @@ impl Store {
 
     /// The queues that are announced and not in use, sorted: they were retired.
     pub async fn retired_queues(&self) -> Result<Vec<QueueName>, StoreError> {
-        let used = self.queue_names().await?;
+        // In this order: a queue that is announced in between must be seen in use.
         let declared = self.declared_queues().await?;
+        let used = self.queue_names().await?;
         Ok(declared.into_iter().filter(|queue| used.binary_search(queue).is_err()).collect())
     }
 

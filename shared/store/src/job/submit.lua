@@ -27,13 +27,14 @@ local batch, done, now = ARGV[1], tonumber(ARGV[2]), now_ms()
 local jobs, by_id, fields = {}, {}, {}
 for i = 3, #ARGV do
   local job = cjson.decode(ARGV[i])
-  -- Nothing in a batch that was kept is refused any more.
+  -- Nothing in a batch that was kept is refused any more. When there is no room for a queue, its
+  -- jobs wait.
   local refused = batch == '' and refused_relation(job, by_id)
   if refused then return { refused.reason, digits(i - 3), refused.id } end
   jobs[#jobs + 1], fields[#fields + 1] = job, job.fields
   by_id[job.id] = job
 end
-local excess = open_queues(fields, now)
+local excess = batch == '' and open_queues(fields, now)
 if excess then return { 'too_many_queues', excess } end
 
 local again = batch ~= '' and (call('EXISTS', root .. 'batch:' .. batch) == 0

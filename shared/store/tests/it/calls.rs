@@ -95,3 +95,46 @@ pub(crate) async fn lose(env: &TestEnv, worker: &WorkerId) {
     let ended = async || env.store().expire_lease(worker).await.unwrap() != LeaseExpiry::Alive;
     env.eventually("the lease ends", ended).await;
 }
+
+/// Makes a call of Redis itself, for a state that the store reaches only after long. Returns the
+/// answer as text.
+pub(crate) async fn redis_cli(url: &str, arguments: impl IntoIterator<Item = String>) -> String {
+    let mut command = tokio::process::Command::new("redis-cli");
+    command.args(["-u", url, "-e"]).args(arguments);
+    let output = command.output().await.expect("redis-cli is installed");
+    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{answer}{}", String::from_utf8_lossy(&output.stderr));
+    answer
+}
+
+/// A worker that knows these actions and has a lease of a minute.
+pub(crate) async fn worker_that_knows(env: &TestEnv, actions: &[&str]) -> WorkerId {
+    let id = WorkerId::random();
+    report(env, &id, actions).await;
+    id
+}
+
+/// A heartbeat of a worker that knows these actions.
+pub(crate) async fn report(env: &TestEnv, worker: &WorkerId, actions: &[&str]) {
+    let actions = actions.iter().map(|name| name.parse().unwrap()).collect();
+    let minute = Duration::from_secs(60);
+    let reply = env.store().heartbeat(&Heartbeat { actions, ..heartbeat(worker, minute) }).await;
+    assert!(matches!(reply.unwrap(), HeartbeatReply::Renewed(_)));
+}
+
+/// The jobs in the outbox, in its order, each with its queue.
+pub(crate) async fn offers(env: &TestEnv) -> Vec<(JobId, String)> {
+    let Some(Dumped::Stream(entries)) = dump(env).await.remove("outbox") else {
+        return Vec::new();
+    };
+    let offer =
+        |entry: BTreeMap<String, String>| (entry["job"].parse().unwrap(), entry["queue"].clone());
+    entries.into_iter().map(offer).collect()
+}
+
+/// The queue through which a job was offered last.
+pub(crate) async fn queue_of(env: &TestEnv, id: JobId) -> String {
+    let offers = offers(env).await;
+    let last = offers.iter().rfind(|(job, _)| *job == id);
+    last.unwrap_or_else(|| panic!("{id} was not offered")).1.clone()
+}

@@ -47,7 +47,8 @@ async fn ready(env: &TestEnv) -> BTreeSet<String> {
     let world = dump(env).await;
     let queues = world.iter().filter(|(key, _)| key.starts_with("ready:"));
     let ids = queues.filter_map(|(_, value)| match value {
-        Dumped::Sorted(ids) => Some(ids.keys().cloned()),
+        // After the number and a colon.
+        Dumped::Sorted(members) => Some(members.keys().map(|member| member[17..].to_owned())),
         Dumped::Text(_)
         | Dumped::Hash(_)
         | Dumped::Set(_)

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use domain::queue::QueueName;
 use store::{Outbox, Redispatch};
-use testkit::{TestEnv, assert_consistent, job, jobs};
+use testkit::{TestEnv, assert_consistent, job, jobs, shared_queue};
 
 use crate::calls::{claimed, dump, submit, worker};
 
@@ -50,7 +49,7 @@ async fn only_waiting_jobs_whose_offer_is_old_are_offered_again() {
     let (lost, running) = (job("noop", "scan=1"), job("noop", "scan=1"));
     submit(&env, &lost).await;
     submit(&env, &running).await;
-    let which = |age| Redispatch { queue: QueueName::of(&lost), age, behind: None };
+    let which = |age| Redispatch { queue: shared_queue(&lost), age, behind: None };
     let before = dump(&env).await;
     assert_eq!(
         env.store().redispatch(&which(Duration::ZERO)).await.unwrap(),
@@ -82,7 +81,7 @@ async fn a_lost_offer_is_found_when_later_offers_of_its_queue_are_claimed() {
     outbox.create_group().await.unwrap();
     let batch = jobs(3, "noop", "scan=1");
     let which = |behind_ms| Redispatch {
-        queue: QueueName::of(&batch[0]),
+        queue: shared_queue(&batch[0]),
         age: Duration::ZERO,
         behind: Some(Duration::from_millis(behind_ms)),
     };

@@ -4,8 +4,7 @@ use domain::job::{
     Cancellation, DependencyCondition, JobId, NewJob, Outcome, Status, Timestamp, WorkerId,
 };
 use store::{
-    ClaimAnswer, Dumped, InvalidRelation, JobChange, JobFilter, RelationProblem, StoreError,
-    WaitPosition,
+    ClaimAnswer, Dumped, InvalidRelation, JobFilter, RelationProblem, StoreError, WaitPosition,
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
 use uuid::Uuid;
@@ -232,32 +231,6 @@ async fn ten_thousand_children_are_stopped_in_bounded_steps() {
     assert_eq!(status(&env, ids[9_999]).await, Status::Cancel);
     let counts = store.counts().await.unwrap();
     assert!(counts.contains(&(Status::Cancel, 10_001)), "{counts:?}");
-    env.close().await;
-}
-
-#[tokio::test]
-async fn a_job_that_workers_refuse_because_they_do_not_know_its_action_is_offered_again_ever_later()
-{
-    let env = TestEnv::new().await;
-    let worker = worker(&env).await;
-    let id = submit(&env, &job("unheard-of", "")).await;
-    for delay_ms in [1_000, 2_000, 4_000] {
-        let before = env.store().now().await.unwrap().ms();
-        assert!(matches!(claim(&env, &worker, id).await, ClaimAnswer::Refused(Status::Waiting)));
-        let after = env.store().now().await.unwrap().ms();
-        let due = dump(&env).await.remove("due");
-        let Some(Dumped::Sorted(due)) = due else { panic!("it is not due later") };
-        let refused_at = due[&id.to_string()] as i64 - delay_ms;
-        assert!(
-            (before..=after).contains(&refused_at),
-            "{delay_ms}: {before} {refused_at} {after}"
-        );
-        assert_consistent(env.store()).await;
-        // A change of its time offers it at once.
-        let past = Timestamp::from_ms(delay_ms);
-        let change = JobChange { scheduled_at: Some(past), ..JobChange::default() };
-        env.store().change(id, change).await.unwrap();
-    }
     env.close().await;
 }
 

@@ -6,24 +6,27 @@ use serde_json::Value;
 use store::{AppendAnswer, ChangeAnswer, CommandAnswer, JobChange, NewLogLine, WorkerCommand};
 
 use super::jobs::fields;
+use super::routing::Kind;
 use super::state::Model;
 
 impl Model {
-    pub(super) fn change(&mut self, id: JobId, change: JobChange) -> ChangeAnswer {
-        let Some(job) = self.jobs.get(&id) else { return ChangeAnswer::Gone };
+    /// The error is a queue for which there is no room.
+    pub(super) fn change(&mut self, id: JobId, change: JobChange) -> Result<ChangeAnswer, String> {
+        let Some(job) = self.jobs.get(&id) else { return Ok(ChangeAnswer::Gone) };
         if job.status != Status::Waiting || job.awaits_children {
-            return ChangeAnswer::Refused(job.status);
+            return Ok(ChangeAnswer::Refused(job.status));
         }
         let at = change.scheduled_at.map_or(job.scheduled_at, Timestamp::ms);
         let priority = change.priority.unwrap_or(job.priority);
         if let Some(expires) = job.expires_at.filter(|expires| at >= *expires) {
-            return ChangeAnswer::TooLate(Timestamp::from_ms(expires));
+            return Ok(ChangeAnswer::TooLate(Timestamp::from_ms(expires)));
         }
         if (at, priority) == (job.scheduled_at, job.priority) {
-            return ChangeAnswer::Changed;
+            return Ok(ChangeAnswer::Changed);
         }
         let (blocked, now) = (job.blockers > 0, self.now);
-        self.queues.insert(format!("{}.{priority}", job.class));
+        let (class, action) = (job.class.clone(), job.action.clone());
+        self.open_all(&[Kind { class: &class, action: &action, priority }])?;
         if !blocked {
             self.withdraw(id);
         }
@@ -39,7 +42,7 @@ impl Model {
         }
         self.refill_offers();
         self.emit_job(id);
-        ChangeAnswer::Changed
+        Ok(ChangeAnswer::Changed)
     }
 
     pub(super) fn log(

@@ -88,6 +88,7 @@ impl Model {
         let spec: JobSpec = serde_json::from_str(&old.spec).unwrap();
         let mut job = self.new_record(&old.action, &old.class, &spec);
         job.scheduled_at = self.now + delay_ms;
+        job.number = self.next_number();
         (job.retry_from, job.attempt) = (Some(id), old.attempt + 1);
         (job.retries_left, job.crashes) = (left, crashes);
         // The first run was started in time.

@@ -1,6 +1,7 @@
 //! The store that a model describes: every key that it must have, with its value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use domain::job::{JobId, Priority};
 use store::{Dumped, NewLogLine};
@@ -61,6 +62,7 @@ impl Record {
             ("awaitedLocks", word(&self.awaited_locks.join(" "))),
             ("holds", self.holds.clone()),
             ("next", self.next.map(|id| id.to_string())),
+            ("actionQueue", self.action_queue.then(|| "1".to_owned())),
             ("blockers", (self.blockers > 0).then(|| self.blockers.to_string())),
             ("when", self.when_finished.then(|| "finished".to_owned())),
             ("parentGroup", self.parent_group.map(|id| id.to_string())),
@@ -113,9 +115,10 @@ impl Model {
                 keys.sorted("leases".into(), id.as_str(), worker.until);
             }
         }
-        for queue in &self.queues {
-            keys.member("queues".into(), queue);
+        for queue in &self.declared {
+            keys.member("declared".into(), queue);
         }
+        keys.counts("routing", self.routing());
         for (id, answered) in &self.used_ids {
             keys.text(format!("used_id:{id}"), &answered.to_string());
         }
@@ -157,11 +160,12 @@ impl Model {
         for (name, at) in &self.grants {
             keys.sorted("grants".into(), name, *at);
         }
-        let sets = [
-            ("dependents", &self.dependents),
-            ("children", &self.children),
-            ("stopping", &self.stopping),
-        ];
+        for (on, set) in &self.dependents {
+            for (id, (score, number)) in set {
+                keys.sorted(format!("dependents:{on}"), &member(id, *number), *score);
+            }
+        }
+        let sets = [("children", &self.children), ("stopping", &self.stopping)];
         for (kind, sets) in sets {
             for (of, set) in sets {
                 for (id, score) in set {
@@ -178,6 +182,11 @@ impl Model {
             keys.0.insert("propagations".into(), Dumped::List(notes));
         }
     }
+}
+
+/// How a waiting job stands in a sorted set.
+fn member(id: impl Display, number: u64) -> String {
+    format!("{number:016}:{id}")
 }
 
 /// The keys while they are put together.
@@ -211,7 +220,7 @@ impl Keys {
     }
 
     fn indexes_of(&mut self, id: &str, job: &Record) {
-        let at = job.scheduled_at;
+        let (at, member) = (job.scheduled_at, member(id, job.number));
         self.sorted("jobs:number".into(), id, job.number as i64);
         self.sorted(format!("jobs:status:{}", job.status), id, at);
         self.sorted(format!("jobs:action:{}", job.action), id, at);
@@ -229,13 +238,17 @@ impl Keys {
         }
         if job.waits() {
             match job.position {
-                Position::Offered(at) => self.sorted(format!("ready:{}", job.queue()), id, at),
-                Position::Due(at) => self.sorted("due".into(), id, at),
-                Position::Backlog => self.sorted(format!("backlog:{}", job.group_name()), id, at),
+                Position::Offered(at) => {
+                    self.sorted(format!("ready:{}", job.queue()), &member, at);
+                }
+                Position::Due(at) => self.sorted("due".into(), &member, at),
+                Position::Backlog => {
+                    self.sorted(format!("backlog:{}", job.group_name()), &member, at);
+                }
                 Position::Parked | Position::Nowhere => {}
             }
             for name in &job.awaited_locks {
-                self.sorted(format!("waiters:{name}"), id, job.wait_score());
+                self.sorted(format!("waiters:{name}"), &member, job.wait_score());
                 self.member("contended".into(), name);
             }
             if let Some(expires) = job.expires_at.filter(|_| !job.awaits_children) {

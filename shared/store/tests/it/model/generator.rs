@@ -3,6 +3,7 @@
 
 mod calls;
 mod jobs;
+mod queues;
 mod rare;
 
 use std::time::Duration;
@@ -23,7 +24,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// The kinds of steps, each with its weight.
-const KINDS: [(Kind, usize); 23] = [
+const KINDS: [(Kind, usize); 27] = [
     (Kind::Flood, 1),
     (Kind::Propagate, 4),
     (Kind::Change, 4),
@@ -47,6 +48,10 @@ const KINDS: [(Kind, usize); 23] = [
     (Kind::Command, 3),
     (Kind::Trim, 3),
     (Kind::Publish, 5),
+    (Kind::Retire, 4),
+    (Kind::Declare, 4),
+    (Kind::Forget, 2),
+    (Kind::Look, 3),
 ];
 
 #[derive(Clone, Copy)]
@@ -74,6 +79,10 @@ enum Kind {
     Command,
     Trim,
     Publish,
+    Retire,
+    Declare,
+    Forget,
+    Look,
 }
 
 /// Generates the steps of one history.
@@ -98,7 +107,7 @@ impl Generator {
         if !lost.is_empty() && self.random.percent(45) {
             return Step::ExpireLease(self.random.one(&lost));
         }
-        if let Some(step) = self.rare(model) {
+        if let Some(step) = self.rare(model).or_else(|| self.ignorance(model)) {
             return step;
         }
         let mut at = self.random.below(KINDS.iter().map(|(_, weight)| weight).sum());
@@ -175,6 +184,10 @@ impl Generator {
             }
             Kind::Trim => Step::Trim(self.settings()),
             Kind::Publish => Step::Publish,
+            Kind::Retire => self.retire(model),
+            Kind::Declare => self.declare(model),
+            Kind::Forget => self.forget(model),
+            Kind::Look => self.look(model),
         }
     }
 

@@ -5,8 +5,9 @@ use domain::job::{
     ClaimedJob, FencingToken, JobId, JobSpec, NewJob, OnWorkerLost, Status, Timestamp, Transition,
     WorkerId,
 };
-use store::{ClaimAnswer, ClaimRequest, Claims, InvalidRelation, Submission, Submitted};
+use store::{ClaimAnswer, ClaimRequest, Claims, Submission, Submitted};
 
+use super::routing::Kind;
 use super::state::{Fields, Model, Record};
 use super::waiting::Position;
 
@@ -52,16 +53,20 @@ impl Model {
         job.position = Position::Offered(now);
         let entry = fields([
             ("job", id.to_string()),
-            ("class", job.class.clone()),
-            ("priority", job.priority.to_string()),
+            ("queue", job.queue()),
             ("scheduledAt", job.scheduled_at.to_string()),
+            ("number", job.number.to_string()),
         ]);
         self.outbox.push(entry);
     }
 
-    pub(super) fn create(&mut self, id: JobId, mut job: Record) {
+    /// The number of the next job.
+    pub(super) fn next_number(&mut self) -> u64 {
         self.number += 1;
-        job.number = self.number;
+        self.number
+    }
+
+    pub(super) fn create(&mut self, id: JobId, job: Record) {
         if let Some(group) = job.parent_group.filter(|group| self.parents.contains_key(group)) {
             self.children.entry(group).or_default().insert(id, job.scheduled_at);
         }
@@ -92,6 +97,7 @@ impl Model {
             started_at: None,
             finished_at: None,
             position: Position::Nowhere,
+            action_queue: false,
             fairness_group: spec.fairness_key.clone().unwrap_or_default(),
             locks: spec.locks.iter().map(|(n, p)| (n.to_string(), u64::from(p))).collect(),
             awaited_locks: Vec::new(),
@@ -132,18 +138,18 @@ impl Model {
         self.jobs.iter().find(|(_, job)| has(job)).map(|(id, _)| *id)
     }
 
-    pub(super) fn submit(&mut self, jobs: &[NewJob]) -> Result<Vec<Submitted>, InvalidRelation> {
-        match self.bad_relation(jobs) {
-            Some(bad) => Err(bad),
-            None => {
-                self.stands_for.clear();
-                Ok(jobs.iter().map(|job| self.submit_one(job)).collect())
-            }
+    /// The error is why they are refused: a wrong relation, or a queue for which there is no room.
+    pub(super) fn submit(&mut self, jobs: &[NewJob]) -> Result<Vec<Submitted>, String> {
+        if let Some(bad) = self.bad_relation(jobs) {
+            return Err(format!("{bad:?}"));
         }
+        let kinds: Vec<Kind<'_>> = jobs.iter().map(Kind::of).collect();
+        self.open_all(&kinds)?;
+        self.stands_for.clear();
+        Ok(jobs.iter().map(|job| self.submit_one(job)).collect())
     }
 
     fn submit_one(&mut self, job: &NewJob) -> Submitted {
-        self.queues.insert(format!("{}.{}", job.class, job.spec.priority));
         let holder = job.spec.unique_key.as_ref().and_then(|key| self.holder(key));
         let (word, id) = if self.jobs.contains_key(&job.id) {
             (Submission::Known, job.id)
@@ -163,6 +169,7 @@ impl Model {
             let mut record =
                 self.new_record(job.spec.action.as_str(), job.class.as_str(), &job.spec);
             record.scheduled_at = job.scheduled_at.map_or(self.now, Timestamp::ms);
+            record.number = self.next_number();
             if let Some(parent) = job.spec.parent {
                 self.join_parent(job.id, &mut record, parent);
             }
@@ -211,6 +218,10 @@ impl Model {
         let in_time = job.expires_at.is_none_or(|expires| expires > self.now);
         if !mine {
             let free = due && in_time && job.blockers == 0 && !job.awaits_children;
+            if free && job.waits() && !self.workers[worker].knows(&job.action) {
+                self.offer_by_action(id);
+                return ClaimAnswer::Refused(Status::Waiting);
+            }
             let to = if free { self.next(id, Transition::Claim) } else { None };
             let Some(to) = to else { return ClaimAnswer::Refused(self.jobs[&id].status) };
             let needs = self.needs_of(id);

@@ -46,8 +46,8 @@ fn outcome_of(status: Status) -> &'static str {
 }
 
 /// Removes and returns the first members by score, then by id.
-fn popped(set: &mut BTreeMap<JobId, i64>, most: usize) -> Vec<JobId> {
-    let mut all: Vec<(i64, String, JobId)> =
+fn popped<Score: Copy + Ord>(set: &mut BTreeMap<JobId, Score>, most: usize) -> Vec<JobId> {
+    let mut all: Vec<(Score, String, JobId)> =
         set.iter().map(|(id, score)| (*score, id.to_string(), *id)).collect();
     all.sort();
     let ids: Vec<JobId> = all.into_iter().take(most).map(|(_, _, id)| id).collect();
@@ -161,7 +161,7 @@ impl Model {
             let met = status == Some(Status::Done)
                 || (status.is_some() && over && new.spec.when == DependencyCondition::Finished);
             let waiting = self.dependents.entry(last).or_default();
-            if !met && waiting.insert(id, job.scheduled_at).is_none() {
+            if !met && waiting.insert(id, (job.scheduled_at, job.number)).is_none() {
                 job.blockers += 1;
                 if over || foreign {
                     let outcome = status.map_or("error", outcome_of);

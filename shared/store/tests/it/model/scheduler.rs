@@ -9,11 +9,11 @@ use super::state::{Model, Record, World};
 use super::waiting::Position;
 
 impl Model {
-    /// The waiting jobs for which `by` returns a value, smallest first.
+    /// The waiting jobs for which `by` returns a value, smallest first, then by number.
     pub(super) fn waiting(&self, by: impl Fn(&Record) -> Option<i64>) -> Vec<JobId> {
         let waiting = self.jobs.iter().filter(|(_, job)| job.status == Status::Waiting);
         let mut found: Vec<_> =
-            waiting.filter_map(|(id, job)| Some((by(job)?, id.to_string(), *id))).collect();
+            waiting.filter_map(|(id, job)| Some((by(job)?, job.number, *id))).collect();
         found.sort();
         found.into_iter().map(|(_, _, id)| id).collect()
     }
@@ -50,8 +50,10 @@ impl Model {
 
     pub(super) fn expire_waiting(&mut self) -> u64 {
         let now = self.now;
-        let expired =
+        let mut expired =
             self.waiting(|job| job.expires_at.filter(|at| *at <= now && !job.awaits_children));
+        // Their index is by id.
+        expired.sort_by_key(|id| (self.jobs[id].expires_at, id.to_string()));
         expired.iter().for_each(|id| self.refuse(*id));
         expired.len() as u64
     }

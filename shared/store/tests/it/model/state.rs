@@ -27,7 +27,10 @@ pub(super) struct Model {
     pub(super) used_ids: BTreeMap<JobId, JobId>,
     /// Jobs of one submission that were not created, and the job that has their unique key.
     pub(super) stands_for: BTreeMap<JobId, JobId>,
-    pub(super) queues: BTreeSet<String>,
+    /// The queues in use, and since when.
+    pub(super) queues: BTreeMap<String, i64>,
+    /// The queues that are announced.
+    pub(super) declared: BTreeSet<String>,
     /// How many jobs of each fairness group are offered, and how many this step has withdrawn.
     pub(super) offered: BTreeMap<String, u64>,
     pub(super) withdrawn: Vec<(String, u64)>,
@@ -37,9 +40,9 @@ pub(super) struct Model {
     pub(super) holders: BTreeMap<String, BTreeMap<JobId, u64>>,
     /// When the grants of a lock expire.
     pub(super) grants: BTreeMap<String, i64>,
-    /// The dependents of jobs and the children of groups, with their scheduledAt; and the parent of
-    /// each group.
-    pub(super) dependents: BTreeMap<JobId, BTreeMap<JobId, i64>>,
+    /// The dependents of jobs, with their scheduledAt and number.
+    pub(super) dependents: BTreeMap<JobId, BTreeMap<JobId, (i64, u64)>>,
+    /// The children of groups, with their scheduledAt; and the parent of each group.
     pub(super) children: BTreeMap<JobId, BTreeMap<JobId, i64>>,
     pub(super) stopping: BTreeMap<JobId, BTreeMap<JobId, i64>>,
     pub(super) parents: BTreeMap<JobId, JobId>,
@@ -50,7 +53,7 @@ pub(super) struct Model {
     pub(super) claimed_up_to: BTreeMap<String, i64>,
     pub(super) outbox: Vec<Fields>,
     pub(super) events: Vec<Fields>,
-    /// The transitions that occurred.
+    /// The transitions that occurred, and the rare cases of routing.
     pub(super) transitions: BTreeSet<String>,
 }
 
@@ -70,6 +73,8 @@ pub(super) struct Record {
     pub(super) finished_at: Option<i64>,
     /// Where it waits.
     pub(super) position: Position,
+    /// Whether it was last offered through the queue of its action.
+    pub(super) action_queue: bool,
     pub(super) fairness_group: String,
     pub(super) locks: Vec<(String, u64)>,
     pub(super) awaited_locks: Vec<String>,

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use domain::job::{Cancellation, FencingToken, JobId, NewJob, Timestamp, WorkerId};
+use domain::job::{Cancellation, FencingToken, JobId, NewJob, Status, Timestamp, WorkerId};
 use domain::lock::LockName;
+use domain::queue::QueueName;
 use serde_json::Value;
 use store::{
     ClaimRequest, Dumped, Finish, Heartbeat, HeartbeatReply, JobChange, NewLogLine, Outbox,
-    Redispatch, Settings, Store, StoreError, WorkerCommand,
+    Redispatch, Settings, Store, StoreError, WaitPosition, WorkerCommand,
 };
 
 use super::state::{Model, World};
@@ -39,6 +40,11 @@ pub(super) enum Step {
     ClearLock(LockName),
     /// A relay publishes all entries of the outbox.
     Publish,
+    Retire(QueueName, Duration),
+    Declare(Vec<QueueName>),
+    Forget(QueueName),
+    /// Reads where a job waits.
+    Look(JobId),
 }
 
 /// What a repeated call may change.
@@ -100,13 +106,17 @@ impl Step {
             | Step::ClearLock(_)
             | Step::Log(..)
             | Step::Trim(_)
-            | Step::Publish => Repeated::Nothing,
+            | Step::Publish
+            | Step::Retire(..)
+            | Step::Declare(_)
+            | Step::Forget(_)
+            | Step::Look(_) => Repeated::Nothing,
         }
     }
 
     /// True when the step depends on ages: then everything must be a little older than now.
     pub(super) fn asks_for_age(&self) -> bool {
-        matches!(self, Step::Trim(_) | Step::Redispatch(_))
+        matches!(self, Step::Trim(_) | Step::Redispatch(_) | Step::Retire(..))
     }
 
     /// Makes the call of the store.
@@ -118,7 +128,8 @@ impl Step {
         let mut moment = None;
         let text = match self {
             Step::Submit(jobs) => match store.submit(jobs).await {
-                Err(StoreError::Relation(bad)) => answer(&Err::<(), _>(bad)),
+                Err(StoreError::Relation(bad)) => answer(&Err::<(), _>(answer(&bad))),
+                Err(StoreError::TooManyQueues(queue)) => answer(&Err::<(), _>(queue)),
                 other => answer(&Ok::<_, ()>(other?)),
             },
             Step::Claim(worker, requests) => answer(&store.claim(worker, requests).await?),
@@ -145,7 +156,10 @@ impl Step {
             Step::Command(worker, wanted) => answer(&store.command_worker(worker, wanted).await?),
             Step::Trim(settings) => answer(&store.trim(settings).await?),
             Step::Propagate => answer(&store.propagate().await?),
-            Step::Change(id, change) => answer(&store.change(*id, *change).await?),
+            Step::Change(id, change) => match store.change(*id, *change).await {
+                Err(StoreError::TooManyQueues(queue)) => answer(&Err::<(), _>(queue)),
+                other => answer(&Ok::<_, ()>(other?)),
+            },
             Step::SetPermits(name, permits) => answer(&store.set_permits(name, *permits).await?),
             Step::Pause(name, on) => answer(&store.pause(name, *on).await?),
             Step::ClearLock(name) => {
@@ -159,6 +173,14 @@ impl Step {
                 outbox.remove(entries.iter()).await?;
                 answer(&entries.len())
             }
+            Step::Retire(queue, unused) => answer(&store.retire_queue(queue, *unused).await?),
+            Step::Declare(queues) => answer(&store.queues_declared(queues).await?),
+            Step::Forget(queue) => {
+                let retired = store.retired_queues().await?;
+                store.forget_queue(queue).await?;
+                answer(&sorted(retired.iter().map(ToString::to_string).collect()))
+            }
+            Step::Look(id) => answer(&look(store, *id).await?),
         };
         Ok(Answer { text, moment })
     }
@@ -199,7 +221,10 @@ impl Model {
                 let moved = self.propagate(100) as u64;
                 answer(&(moved, self.propagations.len() as u64))
             }
-            Step::Change(id, change) => answer(&self.change(*id, *change)),
+            Step::Change(id, change) => match self.change(*id, *change) {
+                Ok(changed) => answer(&Ok::<_, ()>(changed)),
+                Err(queue) => answer(&Err::<(), _>(queue)),
+            },
             Step::SetPermits(name, permits) => answer(&self.set_permits(name.as_str(), *permits)),
             Step::Pause(name, on) => {
                 self.pause(name.as_str(), *on);
@@ -217,6 +242,17 @@ impl Model {
             Step::Command(worker, wanted) => answer(&self.command_worker(worker, wanted)),
             Step::Trim(settings) => answer(&self.trim(settings, after)),
             Step::Publish => answer(&std::mem::take(&mut self.outbox).len()),
+            Step::Retire(queue, unused) => answer(&self.retire_queue(&queue.to_string(), *unused)),
+            Step::Declare(queues) => {
+                self.declared.extend(queues.iter().map(ToString::to_string));
+                answer(&())
+            }
+            Step::Forget(queue) => {
+                let retired = self.retired_queues();
+                self.forget_queue(&queue.to_string());
+                answer(&retired)
+            }
+            Step::Look(id) => answer(&self.look(*id)),
         }
     }
 
@@ -237,6 +273,27 @@ impl Model {
         });
         ended.collect()
     }
+}
+
+fn sorted(mut texts: Vec<String>) -> Vec<String> {
+    texts.sort();
+    texts
+}
+
+/// Where a waiting job waits, and how many waiters each of its locks has ahead of it.
+async fn look(
+    store: &Store,
+    id: JobId,
+) -> Result<Option<(WaitPosition, Vec<Option<u64>>)>, StoreError> {
+    let job = store.job(id).await?.filter(|job| job.status == Status::Waiting);
+    let Some(job) = job else { return Ok(None) };
+    let (position, mut ahead) = (store.wait_position(&job).await?, Vec::new());
+    if let WaitPosition::Locks(names) = &position {
+        for name in names {
+            ahead.push(store.waiters_ahead(name, &job).await?);
+        }
+    }
+    Ok(Some((position, ahead)))
 }
 
 /// The former holders of a lock that was cleared, in the order in which the store names them.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use store::Dumped;
 
+use super::routing::NO_QUEUE_MS;
 use super::state::{Fields, World};
 
 /// The time of a step; `None` when it wrote no time.
@@ -27,6 +28,26 @@ pub(super) fn step_time(before: &World, after: &World) -> Option<i64> {
                 };
                 let new = offered.iter().filter(|(id, at)| old.get(*id) != Some(*at));
                 found.extend(new.map(|(_, at)| *at as i64).max());
+            }
+            Dumped::Hash(routing) if key == "routing" => {
+                let old = match before.get(key) {
+                    Some(Dumped::Hash(old)) => old,
+                    _ => &none,
+                };
+                let opened = routing.iter().filter(|(field, since)| {
+                    field.starts_with("queue:") && old.get(*field) != Some(*since)
+                });
+                found.extend(opened.map(|(_, since)| since.parse::<i64>().unwrap()));
+            }
+            // A job for whose queue there is no room is due again later than it should be.
+            Dumped::Sorted(due) if key == "due" => {
+                let old = match before.get(key) {
+                    Some(Dumped::Sorted(old)) => old,
+                    Some(_) | None => &BTreeMap::new(),
+                };
+                let new = due.iter().filter(|(member, at)| old.get(*member) != Some(*at));
+                let delayed = new.filter(|(member, at)| scheduled_at(after, member) < **at as i64);
+                found.extend(delayed.map(|(_, at)| *at as i64 - NO_QUEUE_MS));
             }
             // A lock without a limit is looked at again at once, others after two seconds.
             Dumped::Sorted(grants) if key == "grants" => {
@@ -56,4 +77,11 @@ pub(super) fn step_time(before: &World, after: &World) -> Option<i64> {
         }
     }
     found.pop_last()
+}
+
+/// When a job is due, of which this is the member of a sorted set.
+fn scheduled_at(world: &World, member: &str) -> i64 {
+    let id = member.split_once(':').unwrap().1;
+    let Some(Dumped::Hash(job)) = world.get(&format!("job:{id}")) else { return i64::MAX };
+    job["scheduledAt"].parse().unwrap()
 }

@@ -1,10 +1,12 @@
 //! Where jobs wait in the model: offered, in the backlog of their fairness group, in wait queues of
-//! locks, or for other jobs; and who holds which lock.
+//! locks, or for other jobs; and who holds which lock. Jobs of one moment stand in the order of
+//! their numbers.
 
 use std::collections::BTreeMap;
 
 use domain::job::{JobId, Priority};
 
+use super::routing::{Kind, NO_QUEUE_MS};
 use super::state::{Model, Record};
 
 /// How many jobs of a fairness group are offered at a time.
@@ -16,7 +18,7 @@ const GRANT_MS: i64 = 2_000;
 /// Where a job waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
-    /// Due at this time.
+    /// Due at this time: its own, or a later one because there was no room for its queue.
     Due(i64),
     /// Offered, last at this time.
     Offered(i64),
@@ -30,7 +32,8 @@ pub(super) enum Position {
 
 impl Record {
     pub(super) fn queue(&self) -> String {
-        format!("{}.{}", self.class, self.priority)
+        let kind = Kind { class: &self.class, action: &self.action, priority: self.priority };
+        if self.action_queue { kind.action_queue() } else { kind.shared_queue() }
     }
 
     pub(super) fn group_name(&self) -> String {
@@ -62,11 +65,19 @@ impl Model {
         }
     }
 
+    /// Offers a job through the queue of its route.
     pub(super) fn offer(&mut self, id: JobId) {
+        if !self.assign_queue(id) {
+            self.job_mut(id).position = Position::Due(self.now + NO_QUEUE_MS);
+            return;
+        }
         let group = self.jobs[&id].group_name();
         if self.offered.get(&group).copied().unwrap_or(0) < OFFER_WINDOW {
             self.offer_now(id);
         } else {
+            if self.jobs[&id].action_queue {
+                self.occurred("a job joins the backlog of an action queue");
+            }
             self.job_mut(id).position = Position::Backlog;
         }
     }
@@ -76,7 +87,7 @@ impl Model {
         self.publish(id);
     }
 
-    fn withdraw_offer(&mut self, id: JobId) {
+    pub(super) fn withdraw_offer(&mut self, id: JobId) {
         let group = self.jobs[&id].group_name();
         match self.withdrawn.iter_mut().find(|(name, _)| *name == group) {
             Some((_, count)) => *count += 1,
@@ -93,11 +104,11 @@ impl Model {
             let behind = |job: &Record| {
                 job.position == Position::Backlog && job.waits() && job.group_name() == group
             };
-            let mut waiting: Vec<(i64, String, JobId)> = self
+            let mut waiting: Vec<(i64, u64, JobId)> = self
                 .jobs
                 .iter()
                 .filter(|(_, job)| behind(job))
-                .map(|(id, job)| (job.scheduled_at, id.to_string(), *id))
+                .map(|(id, job)| (job.scheduled_at, job.number, *id))
                 .collect();
             waiting.sort();
             for (_, _, id) in waiting.into_iter().take(room) {
@@ -132,14 +143,14 @@ impl Model {
         self.holders.get(name).map_or(0, |holders| holders.values().sum())
     }
 
-    fn wait_queue(&self, name: &str) -> Vec<JobId> {
+    pub(super) fn wait_queue(&self, name: &str) -> Vec<JobId> {
         let waits =
             |job: &Record| job.waits() && job.awaited_locks.iter().any(|other| other == name);
-        let mut queue: Vec<(i64, String, JobId)> = self
+        let mut queue: Vec<(i64, u64, JobId)> = self
             .jobs
             .iter()
             .filter(|(_, job)| waits(job))
-            .map(|(id, job)| (job.wait_score(), id.to_string(), *id))
+            .map(|(id, job)| (job.wait_score(), job.number, *id))
             .collect();
         queue.sort();
         queue.into_iter().map(|(_, _, id)| id).collect()
@@ -205,7 +216,7 @@ impl Model {
         }
     }
 
-    fn stop_waiting_for(&mut self, id: JobId, name: &str) {
+    pub(super) fn stop_waiting_for(&mut self, id: JobId, name: &str) {
         self.job_mut(id).awaited_locks.retain(|other| other != name);
     }
 

@@ -8,6 +8,16 @@ use store::{Heartbeat, HeartbeatReply, Interruption, LeaseExpiry, LeaveAnswer, R
 use super::jobs::fields;
 use super::state::{Fields, Model, Record, WorkerRecord};
 
+impl WorkerRecord {
+    pub(super) fn actions(&self) -> impl Iterator<Item = &str> {
+        self.reported["actions"].split(',').filter(|action| !action.is_empty())
+    }
+
+    pub(super) fn knows(&self, action: &str) -> bool {
+        self.actions().any(|known| known == action)
+    }
+}
+
 impl Model {
     pub(super) fn heartbeat(&mut self, heartbeat: &Heartbeat) -> HeartbeatReply {
         let known = self.workers.get(&heartbeat.worker);

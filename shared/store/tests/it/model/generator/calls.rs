@@ -1,5 +1,6 @@
 //! The arguments of random calls.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::job::{
@@ -18,11 +19,15 @@ use super::{FAR_MS, Generator, HOUR, MOMENT};
 impl Generator {
     pub(super) fn claim(&mut self, model: &Model) -> Step {
         let worker = self.worker(model, |until| until > model.now);
+        let known = model.workers.get(&worker);
         let urgent = model.jobs.values().any(|job| job.awaits_children) && self.random.percent(50);
         let requests = (0..1 + self.random.below(2)).map(|_| {
             let ids = 0..1 + self.random.below(4);
-            let near = self.random.percent(70);
+            let (near, able) = (self.random.percent(70), self.random.percent(92));
             let kind = |job: &Record| {
+                if able && known.is_some_and(|worker| !worker.knows(&job.action)) {
+                    return false;
+                }
                 let offered = matches!(job.position, Position::Offered(_));
                 let awaited = job.parent_group.is_some_and(|group| {
                     let parent = model.parents.get(&group).and_then(|id| model.jobs.get(id));
@@ -30,7 +35,14 @@ impl Generator {
                 });
                 job.waits() && (!near || offered) && (!near || !urgent || awaited)
             };
-            let ids = ids.map(|_| self.job(model, kind)).collect();
+            // No worker has an offer of a job for whose queue there was never room.
+            let offered = |id: &JobId| {
+                model.jobs.get(id).is_none_or(|job| {
+                    !matches!(job.position, Position::Due(_))
+                        || model.queues.contains_key(&job.queue())
+                })
+            };
+            let ids = ids.map(|_| self.job(model, kind)).filter(offered).collect();
             ClaimRequest { max: self.random.below(4) as u32, ids }
         });
         let requests = requests.collect();
@@ -105,6 +117,7 @@ impl Generator {
         if self.random.percent(20) {
             running.push(self.run(model));
         }
+        let actions = self.actions(model, &worker);
         let capacity_map = self.random.one(&["scan=1", "cpu=2,scan=3"]).parse().unwrap();
         let free = self.random.one(&["", "scan=1"]).parse().unwrap();
         Heartbeat {
@@ -114,7 +127,7 @@ impl Generator {
             version: "1".to_owned(),
             capacity_map,
             free,
-            actions: vec!["noop".parse().unwrap(), "sleep".parse().unwrap()],
+            actions: actions.iter().map(|action| action.parse().unwrap()).collect(),
             running,
         }
     }
@@ -140,7 +153,8 @@ impl Generator {
     /// The model cannot know whether a second has passed between two offers, so it asks only when
     /// that is clear.
     pub(super) fn redispatch(&mut self, model: &Model) -> Redispatch {
-        let queues: Vec<String> = model.queues.iter().cloned().collect();
+        let queues: BTreeSet<String> = model.jobs.values().map(Record::queue).collect();
+        let queues: Vec<String> = queues.into_iter().collect();
         let queue =
             if queues.is_empty() { "default=1.normal".into() } else { self.random.one(&queues) };
         let first = model.jobs.values().filter_map(|job| match job.position {

@@ -8,7 +8,7 @@ use super::{FAR_MS, Generator};
 
 impl Generator {
     pub(super) fn new_job(&mut self, model: &Model) -> NewJob {
-        let action = self.random.one(&["noop", "sleep"]);
+        let action = self.random.one(&["noop", "noop", "sleep", "false"]);
         let capacity = self.random.one(&["", "scan=1", "scan=1", "cpu=2,scan=1"]);
         let mut job = testkit::job(action, capacity);
         job.id = self.id();

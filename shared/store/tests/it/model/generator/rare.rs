@@ -5,6 +5,7 @@ use store::{ClaimRequest, Finish, Heartbeat};
 
 use super::super::state::{Model, Record};
 use super::super::step::Step;
+use super::super::waiting::Position;
 use super::{Generator, MOMENT};
 
 impl Generator {
@@ -20,7 +21,7 @@ impl Generator {
             let follow_up = JobId::derived(uuid::Uuid::nil(), &format!("{id} {}", token.0));
             Step::Finish(vec![Finish { id, token, outcome, follow_up, jitter: 0.5 }])
         };
-        if self.random.percent(12)
+        if self.random.percent(18)
             && let Some((id, job)) = pick(Status::CancelRequest)
         {
             if self.random.percent(40) {
@@ -32,13 +33,21 @@ impl Generator {
                 }));
             }
             let failed = Outcome::Error(Exception::new("Test", "it failed"));
-            let stopped = [Outcome::Done(None), failed, Outcome::Cancel, Outcome::Await(None)];
+            let stopped = [
+                Outcome::Done(None),
+                failed,
+                Outcome::Cancel,
+                Outcome::Await(None),
+                Outcome::Shutdown,
+            ];
             return Some(ended(id, job, self.random.one(&stopped)));
         }
-        if self.random.percent(10)
-            && let Some((id, _)) = pick(Status::WorkerResurrection)
-        {
-            return Some(Step::Delete(id));
+        for status in [Status::WorkerResurrection, Status::WorkerShutdown] {
+            if self.random.percent(10)
+                && let Some((id, _)) = pick(status)
+            {
+                return Some(Step::Delete(id));
+            }
         }
         if self.random.percent(12)
             && let Some((id, job)) = pick(Status::WorkerDead)
@@ -50,12 +59,22 @@ impl Generator {
                 Step::Delete(id)
             });
         }
+        // A waiter of a lock in a shared queue is granted it.
+        let parked =
+            |job: &&Record| job.waits() && job.position == Position::Parked && !job.action_queue;
+        let mut locks = model.jobs.values().filter(parked).flat_map(|job| &job.awaited_locks);
+        if self.random.percent(12)
+            && let Some(holders) = locks.find_map(|name| model.holders.get(name))
+            && let Some((id, job)) = holders.keys().find_map(|id| Some((id, model.jobs.get(id)?)))
+        {
+            return Some(ended(*id, job, Outcome::Done(None)));
+        }
         let awaiting = model.jobs.values().find(|job| job.awaits_children);
         if let Some(group) = awaiting.and_then(|job| job.child_group)
             && self.random.percent(40)
         {
             let child = model.children.get(&group).and_then(|children| children.keys().next())?;
-            let job = &model.jobs[child];
+            let job = model.jobs.get(child)?;
             if job.status.is_running() {
                 let succeeds = self.random.percent(80);
                 let failed = Outcome::Error(Exception::new("Test", "it failed"));
@@ -65,7 +84,7 @@ impl Generator {
                     if succeeds { Outcome::Done(None) } else { failed },
                 ));
             }
-            let worker = self.worker(model, |until| until > model.now);
+            let worker = self.claimer(model, &job.action);
             return Some(Step::Claim(worker, vec![ClaimRequest { max: 1, ids: vec![*child] }]));
         }
         let running = model.jobs.iter().find(|(_, job)| job.status == Status::Running);

@@ -1,0 +1,195 @@
+//! How many commands Redis carries out per job in a fleet whose workers all know the same actions:
+//! exact numbers, so that a change that adds one is noticed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use domain::job::{JobId, NewJob, Outcome, WorkerId};
+use expect_test::{Expect, expect};
+use store::{ClaimAnswer, ClaimRequest, Claims};
+use testkit::{PrivateRedis, TestEnv, jobs};
+
+use crate::calls::{end, redis_cli, worker};
+
+/// How often Redis has carried out each command, within scripts or not.
+type Commands = BTreeMap<String, u64>;
+
+async fn carried_out(redis: &PrivateRedis) -> Commands {
+    let info = redis_cli(redis.url(), ["info", "commandstats"].map(str::to_owned)).await;
+    let lines = info.lines().filter_map(|line| line.trim().strip_prefix("cmdstat_"));
+    let counts = lines.map(|line| {
+        let (name, stats) = line.split_once(":calls=").unwrap();
+        (name.to_owned(), stats.split(',').next().unwrap().parse().unwrap())
+    });
+    // The count itself is such a command.
+    counts.filter(|(name, _)| name != "info").collect()
+}
+
+/// A fleet of two workers on a Redis of its own, and the commands of each kind of call.
+struct Counted {
+    env: TestEnv,
+    redis: PrivateRedis,
+    worker: WorkerId,
+    commands: BTreeMap<&'static str, Commands>,
+}
+
+impl Counted {
+    async fn new() -> Counted {
+        let redis = PrivateRedis::start().await;
+        let env = TestEnv::on(redis.url()).await;
+        let (worker, _other) = (worker(&env).await, worker(&env).await);
+        let mut counted = Counted { env, redis, worker, commands: BTreeMap::new() };
+        // The first job loads the scripts and puts its queue in use.
+        counted.run(&jobs(1, "noop", "scan=1")).await;
+        counted.commands.clear();
+        counted
+    }
+
+    /// Adds the commands since then to those of a kind of call.
+    async fn count(&mut self, call: &'static str, before: &Commands) {
+        let sums = self.commands.entry(call).or_default();
+        for (name, count) in carried_out(&self.redis).await {
+            let new = count - before.get(&name).copied().unwrap_or(0);
+            if new > 0 {
+                *sums.entry(name).or_default() += new;
+            }
+        }
+    }
+
+    /// Submits, claims and finishes jobs, all in one call of each kind.
+    async fn run(&mut self, jobs: &[NewJob]) {
+        self.next_millisecond().await;
+        let before = carried_out(&self.redis).await;
+        self.env.store().submit(jobs).await.unwrap();
+        self.count("submit", &before).await;
+
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+        let before = carried_out(&self.redis).await;
+        let request = ClaimRequest { max: ids.len() as u32, ids };
+        let claims = self.env.store().claim(&self.worker, &[request]).await.unwrap();
+        self.count("claim", &before).await;
+
+        let Claims::Answered(mut answers) = claims else { panic!("{claims:?}") };
+        let ends = answers.remove(0).into_iter().map(|answer| match answer {
+            ClaimAnswer::Claimed(job) => end(job.id, job.token, Outcome::Done(None)),
+            other @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_)) => {
+                panic!("{other:?}")
+            }
+        });
+        let ends: Vec<_> = ends.collect();
+        let before = carried_out(&self.redis).await;
+        self.env.store().finish(&ends).await.unwrap();
+        self.count("finish", &before).await;
+    }
+
+    /// A claim notes when the newest claimed job was offered, once per millisecond.
+    async fn next_millisecond(&self) {
+        let now = self.env.store().now().await.unwrap();
+        let later = async || self.env.store().now().await.unwrap() > now;
+        self.env.eventually("the next millisecond", later).await;
+    }
+
+    /// Compares the sums of each kind of call.
+    async fn close(self, wanted: Expect) {
+        let mut text = String::new();
+        for call in ["submit", "claim", "finish"] {
+            let commands = &self.commands[call];
+            let _ = writeln!(text, "{call}: {} commands", commands.values().sum::<u64>());
+            for (name, count) in commands {
+                let _ = writeln!(text, "  {count} {name}");
+            }
+        }
+        wanted.assert_eq(&text);
+        self.env.close().await;
+    }
+}
+
+#[tokio::test]
+async fn ten_jobs_one_by_one_take_so_many_commands_of_redis() {
+    let mut counted = Counted::new().await;
+    for _ in 0..10 {
+        counted.run(&jobs(1, "noop", "scan=1")).await;
+    }
+    counted
+        .close(expect![[r#"
+        submit: 130 commands
+          10 evalsha
+          10 hincrby
+          20 hmget
+          10 hset
+          10 incr
+          10 time
+          20 xadd
+          40 zadd
+        claim: 240 commands
+          10 evalsha
+          10 hdel
+          40 hget
+          10 hincrby
+          20 hmget
+          30 hset
+          10 incr
+          10 sadd
+          20 sismember
+          10 time
+          10 xadd
+          20 zadd
+          10 zpopmin
+          20 zrem
+          10 zscore
+        finish: 80 commands
+          10 evalsha
+          10 hmget
+          10 hset
+          10 srem
+          10 time
+          10 xadd
+          10 zadd
+          10 zrem
+    "#]])
+        .await;
+}
+
+#[tokio::test]
+async fn a_batch_of_a_hundred_jobs_takes_so_many_commands_of_redis() {
+    let mut counted = Counted::new().await;
+    counted.run(&jobs(100, "noop", "scan=1")).await;
+    counted
+        .close(expect![[r#"
+        submit: 1003 commands
+          1 evalsha
+          136 hincrby
+          101 hmget
+          100 hset
+          100 incr
+          1 time
+          164 xadd
+          400 zadd
+        claim: 1185 commands
+          1 evalsha
+          1 hdel
+          103 hget
+          1 hincrby
+          101 hmget
+          102 hset
+          100 incr
+          100 sadd
+          2 sismember
+          1 time
+          100 xadd
+          200 zadd
+          1 zpopmin
+          272 zrem
+          100 zscore
+        finish: 602 commands
+          1 evalsha
+          100 hmget
+          100 hset
+          100 srem
+          1 time
+          100 xadd
+          100 zadd
+          100 zrem
+    "#]])
+        .await;
+}
