@@ -1,5 +1,5 @@
-//! Routing: how many workers live and what they know, which queues are in use, and the queue of each
-//! waiting job.
+//! Routing: how many workers live and what they know, which queues are in use, and the queue of
+//! each waiting job.
 
 use std::collections::{BTreeMap, BTreeSet};
 
