@@ -7,6 +7,7 @@
 //! time that it wrote must be the same.
 
 mod changes;
+mod differences;
 mod ends;
 mod expected;
 mod generator;
@@ -22,8 +23,7 @@ mod step_time;
 mod waiting;
 mod workers;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::job::Status;
@@ -32,6 +32,7 @@ use store::{Dumped, Outbox, Store};
 use testkit::{TestEnv, disagreements};
 
 use crate::calls::{dump_of, redis_cli};
+use differences::differences;
 use generator::Generator;
 use routing::{CASES, MAX_ACTION_QUEUES, MAX_SHARED_QUEUES};
 use state::{Model, World};
@@ -275,38 +276,4 @@ async fn world(store: &Store) -> World {
     let mut world = dump_of(store).await;
     world.retain(|_, value| *value != Dumped::Stream(Vec::new()));
     world
-}
-
-/// The differences between two states of the store, as text.
-fn differences(found: &World, wanted: &World) -> String {
-    let mut text = String::new();
-    let keys: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
-    for key in keys {
-        match (found.get(key), wanted.get(key)) {
-            (Some(Dumped::Hash(found)), Some(Dumped::Hash(wanted))) if found != wanted => {
-                let _ = writeln!(text, "{key}: {}", fields_that_differ(found, wanted));
-            }
-            (Some(Dumped::Stream(found)), Some(Dumped::Stream(wanted))) if found != wanted => {
-                let same = found.iter().zip(wanted).take_while(|(one, other)| one == other).count();
-                let (found, wanted) = (&found[same..], &wanted[same..]);
-                let _ = writeln!(text, "{key}, from {same}:\n  is {found:?}\n  not {wanted:?}");
-            }
-            (found, wanted) if found != wanted => {
-                let _ = writeln!(text, "{key}:\n  is {found:?}\n  not {wanted:?}");
-            }
-            _ => {}
-        }
-    }
-    text
-}
-
-fn fields_that_differ(
-    found: &BTreeMap<String, String>,
-    wanted: &BTreeMap<String, String>,
-) -> String {
-    let names: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
-    let differ = names.into_iter().filter(|name| found.get(*name) != wanted.get(*name));
-    let texts =
-        differ.map(|name| format!("{name} is {:?} not {:?}", found.get(name), wanted.get(name)));
-    texts.collect::<Vec<_>>().join(", ")
 }

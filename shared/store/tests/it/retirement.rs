@@ -128,30 +128,25 @@ async fn a_job_that_is_due_later_takes_its_retired_queue_into_use_again() {
     env.close().await;
 }
 
-/// The moments of a retirement at which a job may be submitted.
+/// The steps of a retirement. A job is submitted before one of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Moment {
-    BeforeItRetires,
-    BeforeTheBrokerDeletesIt,
-    BeforeItIsForgotten,
-    BeforeWorkersStop,
+enum Step {
+    Retire,
+    DeleteInBroker,
+    Forget,
+    StopWorkers,
 }
 
 #[tokio::test]
 async fn a_job_submitted_between_any_two_steps_of_a_retirement_has_a_queue_that_is_in_use() {
-    use Moment::{
-        BeforeItIsForgotten, BeforeItRetires, BeforeTheBrokerDeletesIt, BeforeWorkersStop,
-    };
-    for moment in
-        [BeforeItRetires, BeforeTheBrokerDeletesIt, BeforeItIsForgotten, BeforeWorkersStop]
-    {
+    for step in [Step::Retire, Step::DeleteInBroker, Step::Forget, Step::StopWorkers] {
         for action in ["noop", "sleep"] {
-            submit_during_retirement(moment, action).await;
+            submit_before(step, action).await;
         }
     }
 }
 
-async fn submit_during_retirement(moment: Moment, action: &str) {
+async fn submit_before(step: Step, action: &str) {
     let env = TestEnv::new().await;
     let (store, able) = (env.store(), worker(&env).await);
     worker_that_knows(&env, &["noop"]).await;
@@ -161,30 +156,30 @@ async fn submit_during_retirement(moment: Moment, action: &str) {
     run(&env, &able, first).await;
     let mut hints = store.hints(&able).await.unwrap();
     let next: NewJob = job(action, "scan=1");
-    let submit_at = async |now: Moment| {
-        if now == moment {
+    let submit_at = async |next_step: Step| {
+        if next_step == step {
             submit(&env, &next).await;
         }
     };
-    submit_at(Moment::BeforeItRetires).await;
+    submit_at(Step::Retire).await;
     let retired = retire(&env, &queue).await;
-    assert_eq!(retired, moment != Moment::BeforeItRetires, "{moment:?}");
-    submit_at(Moment::BeforeTheBrokerDeletesIt).await;
+    assert_eq!(retired, step != Step::Retire, "{step:?}");
+    submit_at(Step::DeleteInBroker).await;
     let seen = store.retired_queues().await.unwrap();
-    let reused = matches!(moment, Moment::BeforeItRetires | Moment::BeforeTheBrokerDeletesIt);
+    let reused = matches!(step, Step::Retire | Step::DeleteInBroker);
     assert_eq!(seen.contains(&queue), !reused, "a queue in use is not deleted in the broker");
-    submit_at(Moment::BeforeItIsForgotten).await;
+    submit_at(Step::Forget).await;
     store.forget_queue(&queue).await.unwrap();
-    submit_at(Moment::BeforeWorkersStop).await;
+    submit_at(Step::StopWorkers).await;
 
     let is_announced = announced(&env).await.contains(&queue);
-    assert_eq!(is_announced, moment != Moment::BeforeWorkersStop, "{moment:?}");
-    if moment == Moment::BeforeWorkersStop {
+    assert_eq!(is_announced, step != Step::StopWorkers, "{step:?}");
+    if step == Step::StopWorkers {
         assert_eq!(hints.next().await, Some(Hint::Queues), "workers stop consuming it");
         announce(&env, &queue).await;
         assert_eq!(hints.next().await, Some(Hint::Queues), "and begin again");
     }
-    assert_eq!(in_use(&env).await, std::slice::from_ref(&queue), "{moment:?}");
+    assert_eq!(in_use(&env).await, std::slice::from_ref(&queue), "{step:?}");
     assert_eq!(offers(&env).await.last(), Some(&(next.id, queue.to_string())));
     assert_eq!(store.ready_count(&queue).await.unwrap(), 1, "a lost offer is found");
     assert_consistent(store).await;

@@ -9,9 +9,8 @@ mod rare;
 use std::time::Duration;
 
 use domain::job::{JobId, Status, WorkerId};
-use domain::lock::LockName;
 use serde_json::json;
-use store::{Finish, WorkerCommand};
+use store::Finish;
 
 use super::random::Random;
 use super::state::{Model, Record};
@@ -107,7 +106,7 @@ impl Generator {
         if !lost.is_empty() && self.random.percent(45) {
             return Step::ExpireLease(self.random.one(&lost));
         }
-        if let Some(step) = self.rare(model).or_else(|| self.ignorance(model)) {
+        if let Some(step) = self.rare(model) {
             return step;
         }
         let mut at = self.random.below(KINDS.iter().map(|(_, weight)| weight).sum());
@@ -136,21 +135,8 @@ impl Generator {
                 let permits = self.random.one(&[None, None, Some(1), Some(2), Some(3)]);
                 Step::SetPermits(self.lock_name(true), permits)
             }
-            Kind::Pause => {
-                let on = model.paused.is_empty() && self.random.percent(60);
-                let paused: Vec<LockName> =
-                    model.paused.iter().map(|name| name.parse().unwrap()).collect();
-                let other = paused.is_empty() || self.random.percent(20);
-                let limits = ["action:noop", "action:sleep", "class:scan=1"];
-                let limit = self.random.one(&limits).parse().unwrap();
-                Step::Pause(if other { limit } else { self.random.one(&paused) }, on)
-            }
-            Kind::ClearLock => {
-                let held: Vec<LockName> =
-                    model.holders.keys().map(|name| name.parse().unwrap()).collect();
-                let free = held.is_empty() || self.random.percent(20);
-                Step::ClearLock(if free { self.lock_name(true) } else { self.random.one(&held) })
-            }
+            Kind::Pause => self.pause(model),
+            Kind::ClearLock => self.clear_lock(model),
             Kind::Claim => self.claim(model),
             Kind::Finish => {
                 let count = 1 + self.random.below(3);
@@ -176,12 +162,7 @@ impl Generator {
                 let (id, token) = self.run(model);
                 Step::Progress(id, token, json!({"percent": self.random.below(100)}))
             }
-            Kind::Command => {
-                let map = self.random.one(&["scan=1", "cpu=4,scan=2"]).parse().unwrap();
-                let all =
-                    [WorkerCommand::Drain, WorkerCommand::Resume, WorkerCommand::Capacity(map)];
-                Step::Command(self.worker(model, |_| true), self.random.one(&all))
-            }
+            Kind::Command => self.command(model),
             Kind::Trim => Step::Trim(self.settings()),
             Kind::Publish => Step::Publish,
             Kind::Retire => self.retire(model),

@@ -6,9 +6,11 @@ use std::time::Duration;
 use domain::job::{
     Cancellation, Exception, FencingToken, JobId, Outcome, Priority, Status, Timestamp,
 };
+use domain::lock::LockName;
 use serde_json::json;
 use store::{
     ClaimRequest, Finish, Heartbeat, JobChange, LogSource, NewLogLine, Redispatch, Settings,
+    WorkerCommand,
 };
 
 use super::super::state::{Model, Record};
@@ -140,6 +142,27 @@ impl Generator {
         let by = self.random.one(&["", "somebody"]).to_owned();
         let reason = self.random.one(&["", "no need"]).to_owned();
         Step::Cancel(ids, Cancellation { by, reason })
+    }
+
+    pub(super) fn pause(&mut self, model: &Model) -> Step {
+        let on = model.paused.is_empty() && self.random.percent(60);
+        let paused: Vec<LockName> = model.paused.iter().map(|name| name.parse().unwrap()).collect();
+        let other = paused.is_empty() || self.random.percent(20);
+        let limits = ["action:noop", "action:sleep", "class:scan=1"];
+        let limit = self.random.one(&limits).parse().unwrap();
+        Step::Pause(if other { limit } else { self.random.one(&paused) }, on)
+    }
+
+    pub(super) fn clear_lock(&mut self, model: &Model) -> Step {
+        let held: Vec<LockName> = model.holders.keys().map(|name| name.parse().unwrap()).collect();
+        let free = held.is_empty() || self.random.percent(20);
+        Step::ClearLock(if free { self.lock_name(true) } else { self.random.one(&held) })
+    }
+
+    pub(super) fn command(&mut self, model: &Model) -> Step {
+        let map = self.random.one(&["scan=1", "cpu=4,scan=2"]).parse().unwrap();
+        let all = [WorkerCommand::Drain, WorkerCommand::Resume, WorkerCommand::Capacity(map)];
+        Step::Command(self.worker(model, |_| true), self.random.one(&all))
     }
 
     pub(super) fn change(&mut self, model: &Model) -> Step {

@@ -95,9 +95,9 @@ impl Generator {
         })
     }
 
-    /// A worker that does not know the action of a job in a shared queue claims the job, or comes to
-    /// be. Such a job that was granted a lock is rarer.
-    pub(super) fn ignorance(&mut self, model: &Model) -> Option<Step> {
+    /// A worker that does not know the action of a job in a shared queue claims the job, or
+    /// reports that it does not know it. Most rarely, that job was granted a lock.
+    pub(super) fn ignorant_claim(&mut self, model: &Model) -> Option<Step> {
         let shared = |job: &&Record| {
             job.waits() && !job.action_queue && matches!(job.position, Position::Offered(_))
         };
