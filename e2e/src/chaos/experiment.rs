@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
 /// The default namespace of the services.
 const NAMESPACE: &str = "capstan";
 /// How long after their last restart workers may start jobs out of order.
-const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs an experiment. Returns success if every invariant held.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {

@@ -146,7 +146,7 @@ impl Fault {
             | Fault::Pause { .. }
             | Fault::RollOut { .. }
             | Fault::RetireQueues { .. }
-            | Fault::PoisonJob => Duration::from_secs(5),
+            | Fault::PoisonJob => Duration::from_secs(2),
         }
     }
 

@@ -19,6 +19,8 @@ use crate::workload::KILLS_ITS_WORKER;
 
 /// Redis or RabbitMQ may be down because of another fault: then there is no queue to change.
 const QUEUES_WITHIN: Duration = Duration::from_secs(5);
+/// How long one retirement may take: RabbitMQ deletes one queue after the other.
+const RETIRED_WITHIN: Duration = Duration::from_secs(15);
 /// The pause between two retirements of queues.
 const RETIREMENT_PERIOD: Duration = Duration::from_millis(300);
 
@@ -137,7 +139,7 @@ impl Injector<'_> {
             broker.close().await;
             deleted
         };
-        let answer = tokio::time::timeout(QUEUES_WITHIN, retiring).await;
+        let answer = tokio::time::timeout(RETIRED_WITHIN, retiring).await;
         answer.ok().and_then(Result::ok).unwrap_or(0)
     }
 

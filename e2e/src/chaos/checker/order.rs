@@ -20,7 +20,7 @@ use crate::workload::PROBE;
 const IN_ORDER: &str = "jobs of one moment start in the order of their submission";
 
 /// How long after the loss of its process a worker may start jobs in another order.
-const LOSS_US: i64 = 5_000_000;
+const LOSS_US: i64 = 2_000_000;
 
 /// How many batches were judged.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

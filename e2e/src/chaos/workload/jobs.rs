@@ -144,7 +144,9 @@ pub(super) fn in_order(rng: &mut ChaCha8Rng) -> Vec<Value> {
         "capacityMap": capacity_map(SERIAL),
         "fairnessKey": format!("{:016x}", rng.random::<u64>()),
     });
-    (0..rng.random_range(3..10)).map(|_| with(job("succeed", 1), &more)).collect()
+    let action = if rng.random_bool(0.5) { ACTION } else { "noop" };
+    let one = with(with(job("succeed", 1), &more), &json!({"action": action}));
+    vec![one; rng.random_range(3..8)]
 }
 
 pub(super) fn unique(rng: &mut ChaCha8Rng) -> Vec<Value> {

@@ -135,7 +135,7 @@ pub(super) const KINDS: &[JobKind] = &[
     kind("ignores SIGTERM", 3, jobs::slow_and_stubborn, FAILURE).with_exception("DeadlineExceeded"),
     kind("expires", 5, jobs::expires, EITHER).with_exception("Expired"),
     kind("batch", 3, jobs::batch, SUCCESS),
-    kind(IN_ORDER, 4, jobs::in_order, SUCCESS).with_one_action(),
+    kind(IN_ORDER, 8, jobs::in_order, SUCCESS).with_one_action(),
     kind("large batch", 1, jobs::large_batch, SUCCESS),
     kind("built-in action", 9, jobs::built_in, SUCCESS),
     kind("cancelled before it is due", 4, jobs::due_later, CANCELLED).then(CANCEL),

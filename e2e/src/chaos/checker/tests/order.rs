@@ -104,7 +104,7 @@ fn a_fault_or_the_loss_of_the_worker_excuses_another_order_but_one_elsewhere_doe
     let later = history();
     later.add_disorder(at(26), std::time::Duration::ZERO, None);
     assert_eq!(judge(&batch(2), &[2, 1], &later), (vec![INVARIANT], JUDGED));
-    for (second, expected) in [(10, JUDGED), (18, DISTURBED), (24, DISTURBED), (26, JUDGED)] {
+    for (second, expected) in [(10, JUDGED), (19, DISTURBED), (24, DISTURBED), (26, JUDGED)] {
         let history = history();
         history.add_loss_at(at(second), PID, LossCause::Killed);
         assert_eq!(judge(&batch(2), &[1, 2], &history).1, expected, "lost at {second}");
