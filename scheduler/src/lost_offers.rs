@@ -86,7 +86,7 @@ pub async fn find_lost_offers(
                     failed = failed.or(Some(error));
                     continue;
                 }
-                store.queues_declared(&[queue.name.clone()]).await?;
+                store.queues_declared(std::slice::from_ref(&queue.name)).await?;
                 None
             }
             Err(error) => {

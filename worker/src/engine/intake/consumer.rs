@@ -39,12 +39,14 @@ impl QueueConsumer {
                 // Usually the queue does not exist; a publisher declares it again.
                 let queue = &self.queue;
                 tracing::debug!(%queue, %error, "queue cannot be consumed now");
-                let pause = tokio::time::sleep(RETRY_PAUSE);
-                let _ = self.stop.run_until_cancelled(pause).await;
-                Ok(())
             }
-            outcome => outcome,
+            Ok(()) => {}
+            Err(error) => return Err(error),
         }
+        // A queue that is being deleted is consumed again only after it is gone: RabbitMQ 3.10 may
+        // close the whole connection otherwise.
+        let _ = self.stop.run_until_cancelled(tokio::time::sleep(RETRY_PAUSE)).await;
+        Ok(())
     }
 
     async fn consume(&self, broker: &Broker) -> Result<(), BrokerError> {
