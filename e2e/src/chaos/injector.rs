@@ -81,13 +81,7 @@ impl Injector<'_> {
             }
             Fault::RollOut { action, workers } => fleet.roll_out(action, workers, history).await,
             Fault::RetireQueues { ms } => {
-                let until = Instant::now() + Duration::from_millis(*ms);
-                let mut deleted = 0;
-                while Instant::now() < until {
-                    deleted += self.retire_queues().await;
-                    tokio::time::sleep(RETIREMENT_PERIOD).await;
-                }
-                history.log(format!("  {deleted} queues retired"));
+                self.retire_queues(Duration::from_millis(*ms)).await;
                 Ok(())
             }
             Fault::PoisonJob => {
@@ -129,18 +123,25 @@ impl Injector<'_> {
         proxies.iter().for_each(|proxy| proxy.restore());
     }
 
-    /// Retires every queue in which no job waits, as schedulers do after a longer time. Returns how
-    /// many were deleted.
-    async fn retire_queues(&self) -> u64 {
+    /// Retires every queue in which no job waits, as schedulers do after a longer time, again and
+    /// again for some time.
+    async fn retire_queues(&self, time: Duration) {
         let config = BrokerConfig::new(&self.fleet.amqp_url, QueueType::Quorum);
-        let retiring = async {
+        let retire = async || {
             let broker = Broker::connect(&config, self.namespace, "chaos").await?;
             let deleted = retire_unused_queues(self.store, &broker, Duration::ZERO).await;
             broker.close().await;
             deleted
         };
-        let answer = tokio::time::timeout(RETIRED_WITHIN, retiring).await;
-        answer.ok().and_then(Result::ok).unwrap_or(0)
+        let (until, mut count, mut failed) = (Instant::now() + time, 0, 0);
+        while Instant::now() < until {
+            match tokio::time::timeout(RETIRED_WITHIN, retire()).await {
+                Ok(Ok(deleted)) => count += deleted,
+                Ok(Err(_)) | Err(_) => failed += 1,
+            }
+            tokio::time::sleep(RETIREMENT_PERIOD).await;
+        }
+        self.history.log(format!("  {count} queues retired, {failed} tries failed"));
     }
 
     /// Changes each queue, if Redis and RabbitMQ answer.

@@ -188,7 +188,7 @@ fn draw(kind: FaultKind, affected: &mut Vec<&'static str>, rng: &mut ChaCha8Rng)
             workers.shuffle(rng);
             Fault::RollOut { action: ROLLED_OUT[0], workers }
         }
-        FaultKind::RetireQueues => Fault::RetireQueues { ms: ms(rng) },
+        FaultKind::RetireQueues => Fault::RetireQueues { ms: ms(rng) + 3_000 },
         FaultKind::PoisonJob => Fault::PoisonJob,
         FaultKind::CutConnections => network(Impairment::Cut, rng.random_bool(0.5), rng),
         FaultKind::DelayConnections => network(Impairment::Delay, rng.random_bool(0.5), rng),
