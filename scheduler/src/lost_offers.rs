@@ -64,7 +64,8 @@ impl Task for LostOffers {
     }
 }
 
-/// Offers jobs again whose offers were lost, and returns their number. A job counts if it was
+/// Offers jobs again whose offers were lost, and returns their number. Announces queues with jobs
+/// whose announcement was lost. A job counts if it was
 /// offered at least `age` ago and its queue in the broker is empty, or `behind` before the newest
 /// claimed job of its queue.
 pub async fn find_lost_offers(
@@ -74,7 +75,9 @@ pub async fn find_lost_offers(
     behind: Duration,
 ) -> anyhow::Result<u64> {
     let (mut count, mut failed) = (0, None);
-    for queue in store.ready_queues().await? {
+    let queues = store.ready_queues().await?;
+    let announced = store.declared_queues().await?;
+    for queue in queues {
         // A queue that fails must not hide lost offers of the others.
         let behind = match broker.depth(&queue.name).await {
             Ok(Some(0)) => None,
@@ -86,7 +89,6 @@ pub async fn find_lost_offers(
                     failed = failed.or(Some(error));
                     continue;
                 }
-                store.queues_declared(std::slice::from_ref(&queue.name)).await?;
                 None
             }
             Err(error) => {
@@ -94,6 +96,10 @@ pub async fn find_lost_offers(
                 continue;
             }
         };
+        // The announcement is lost when a queue is declared again while it is retired.
+        if !announced.contains(&queue.name) {
+            store.queues_declared(std::slice::from_ref(&queue.name)).await?;
+        }
         let lost = Redispatch { queue: queue.name, age, behind };
         loop {
             let some = store.redispatch(&lost).await?;

@@ -157,6 +157,27 @@ async fn every_job_runs_while_queues_are_retired_again_and_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queue_whose_announcement_was_lost_is_announced_again() {
+    let env = TestEnv::new().await;
+    let (scheduler, worker) = (env.scheduler(), env.worker("scan=1"));
+    let queue = shared_queue(&job("noop", "scan=1"));
+    let (first, second) = (job("noop", "scan=1"), job("noop", "scan=1"));
+    submit(&env, &first).await;
+    env.finished(first.id).await;
+    // RabbitMQ has the queue, and the relay has announced it on its connection.
+    assert!(env.store().retire_queue(&queue, UNUSED).await.unwrap());
+    env.store().forget_queue(&queue).await.unwrap();
+    assert_eq!(env.store().declared_queues().await.unwrap(), []);
+    submit(&env, &second).await;
+    env.finished(second.id).await;
+    assert_eq!(env.store().declared_queues().await.unwrap(), [queue]);
+    assert_consistent(env.store()).await;
+    worker.stop().await;
+    scheduler.stop().await;
+    env.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn any_number_of_capacity_maps_can_be_used_one_after_another() {
     const MAPS: u32 = 300;
     const STEP: u32 = 20;
