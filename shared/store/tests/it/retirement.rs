@@ -9,7 +9,8 @@ use store::{ClaimAnswer, Hint};
 use testkit::{TestEnv, assert_consistent, job, jobs, shared_queue};
 
 use crate::calls::{
-    claim, claimed, dump, end, finish, offers, queue_of, submit, worker, worker_that_knows,
+    claim, claimed, dump, end, finish, offers, queue_of, redis_cli, submit, worker,
+    worker_that_knows,
 };
 
 const TEN_MINUTES: Duration = Duration::from_secs(600);
@@ -85,8 +86,13 @@ async fn a_queue_retires_only_when_no_job_waits_in_it_and_none_was_offered_for_a
     assert!(!retire(&env, &queue).await);
     let run = claimed(&env, &able, one.id).await;
     let before = dump(&env).await;
-    assert!(!store.retire_queue(&queue, TEN_MINUTES).await.unwrap(), "it was used just now");
+    assert!(!store.retire_queue(&queue, TEN_MINUTES).await.unwrap(), "it came into use just now");
     assert_eq!(dump(&env).await, before);
+    let key = format!("{{{}}}:routing", env.store_config().namespace);
+    let long_ago = ["hset", &key, &format!("queue:{queue}"), "1"].map(str::to_owned);
+    redis_cli(&env.store_config().redis_url, long_ago).await;
+    let used = store.retire_queue(&queue, TEN_MINUTES).await.unwrap();
+    assert!(!used, "a job that was offered through it just now was claimed");
     assert!(retire(&env, &queue).await, "a job that runs does not need it");
     assert_consistent(store).await;
     finish(&env, &end(one.id, run.token, Outcome::Done(None))).await;

@@ -1,9 +1,9 @@
 //! Routing: the queue through which a job is offered, and what becomes of it when a worker that
 //! does not know its action claims it.
 
-use domain::job::{JobId, NewJob, Outcome, Status};
+use domain::job::{JobId, NewJob, Outcome, Status, Timestamp};
 use domain::lock::LockName;
-use store::{ClaimAnswer, Dumped, WaitPosition, WorkerCommand};
+use store::{ClaimAnswer, Dumped, JobChange, WaitPosition, WorkerCommand};
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
 use crate::calls::{
@@ -80,6 +80,11 @@ async fn new_jobs_go_to_the_shared_queue_when_the_last_worker_that_lacks_the_act
     env.store().leave(&learns).await.unwrap();
     assert_eq!(routed(&env).await, SHARED);
     assert_eq!(env.job(first).await.queue().to_string(), OF_SLEEP, "an offered job stays");
+    let past = Some(Timestamp::from_ms(1));
+    let change = JobChange { priority: None, scheduled_at: past };
+    env.store().change(first, change).await.unwrap();
+    assert_eq!(env.job(first).await.queue().to_string(), SHARED, "unless it is offered again");
+    assert_eq!(queue_of(&env, first).await, SHARED);
     claimed(&env, &able, first).await;
     env.store().leave(&able).await.unwrap();
     assert_consistent(env.store()).await;
@@ -199,6 +204,28 @@ async fn a_job_that_was_granted_a_lock_keeps_its_place_in_the_wait_queue_when_it
     assert_eq!(queue_of(&env, ids[2]).await, SHARED, "a waiter that did not move stays");
     claimed(&env, &able, ids[2]).await;
     assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_job_that_was_granted_a_lock_moves_even_when_the_window_of_its_group_is_full() {
+    let env = TestEnv::new().await;
+    let able = worker_that_knows(&env, &ALL).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let mut locking = sleep();
+        locking.spec.locks = "a=1".parse().unwrap();
+        ids.push(submit(&env, &locking).await);
+    }
+    let run = claimed(&env, &able, ids[0]).await;
+    assert!(matches!(claim(&env, &able, ids[1]).await, ClaimAnswer::Parked(_)));
+    finish(&env, &end(ids[0], run.token, Outcome::Done(None))).await;
+    let joins = worker_that_knows(&env, &["noop"]).await;
+    env.store().submit(&jobs(65, "sleep", "scan=1")).await.unwrap();
+    assert_eq!(claim(&env, &joins, ids[1]).await, ClaimAnswer::Refused(Status::Waiting));
+    assert_eq!(queue_of(&env, ids[1]).await, OF_SLEEP, "it does not hold up the lock");
+    assert_consistent(env.store()).await;
+    claimed(&env, &able, ids[1]).await;
     env.close().await;
 }
 
