@@ -122,7 +122,7 @@ async fn a_job_that_is_due_later_takes_its_retired_queue_into_use_again() {
     let env = TestEnv::new().await;
     let mut later = job("noop", "scan=1");
     let now = env.store().now().await.unwrap();
-    later.scheduled_at = Some(Timestamp::from_ms(now.ms() + 100));
+    later.scheduled_at = Some(Timestamp::from_ms(now.ms() + 2_000));
     let (id, queue) = (submit(&env, &later).await, shared_queue(&later));
     assert!(retire(&env, &queue).await, "a job that is due later does not need it yet");
     assert_consistent(env.store()).await;
