@@ -1,6 +1,7 @@
 //! One connection to RabbitMQ.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use domain::queue::QueueName;
@@ -13,6 +14,10 @@ use crate::error::{BrokerError, limited};
 /// The reply code of AMQP for a normal close.
 const REPLY_SUCCESS: u16 = 200;
 
+/// How many channels of a connection may fail before it is given up. lapin 4.12 fails a new channel
+/// with the error of an earlier one that had the same id, and the 2,047 ids are used in turn.
+const MAX_FAILED_CHANNELS: u32 = 1_000;
+
 /// One connection to RabbitMQ. Publishing and consuming use separate connections: RabbitMQ blocks a
 /// connection that publishes too fast, and a blocked connection cannot send acknowledgements
 /// either.
@@ -23,6 +28,7 @@ pub struct Broker {
     namespace: String,
     pub(crate) queue_type: QueueType,
     declared: Mutex<HashSet<QueueName>>,
+    failed_channels: AtomicU32,
 }
 
 impl Broker {
@@ -41,13 +47,28 @@ impl Broker {
             namespace: namespace.to_owned(),
             queue_type: config.queue_type,
             declared: Mutex::default(),
+            failed_channels: AtomicU32::new(0),
         })
     }
 
-    /// Returns false if the connection is gone.
+    /// Returns false if the connection is gone, or if too many of its channels have failed. Make a
+    /// new one then.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.connection.status().connected()
+        !self.is_worn_out() && self.connection.status().connected()
+    }
+
+    /// Returns true if too many channels have failed.
+    pub(crate) fn is_worn_out(&self) -> bool {
+        self.failed_channels.load(Ordering::Relaxed) >= MAX_FAILED_CHANNELS
+    }
+
+    /// Counts the error if it has closed a channel.
+    pub(crate) fn count(&self, error: BrokerError) -> BrokerError {
+        if error.is_channel_error() {
+            self.failed_channels.fetch_add(1, Ordering::Relaxed);
+        }
+        error
     }
 
     /// Closes the connection. RabbitMQ returns unacknowledged offers to their queues.

@@ -60,14 +60,18 @@ impl Broker {
     /// Starts to consume from a queue. The queue must exist: RabbitMQ 3.10 closes the whole
     /// connection if another connection is just creating it.
     pub async fn consume(&self, queue: &QueueName, prefetch: u16) -> Result<Consumer, BrokerError> {
+        if self.is_worn_out() {
+            return Err(BrokerError::TooManyFailedChannels);
+        }
         let channel = self.channel().await?;
         // The limit is per consumer; RabbitMQ 4.3 removed the global one.
         let qos = channel.basic_qos(prefetch, BasicQosOptions { global: false });
-        limited("set the prefetch", qos).await?;
+        limited("set the prefetch", qos).await.map_err(|error| self.count(error))?;
         let name = self.full_name(queue);
         // RabbitMQ chooses the tag.
         let consume = channel.basic_consume(name.into(), "".into(), CONSUME, FieldTable::default());
-        Ok(Consumer { stream: limited("consume from a queue", consume).await?, channel })
+        let stream = limited("consume from a queue", consume).await;
+        Ok(Consumer { stream: stream.map_err(|error| self.count(error))?, channel })
     }
 }
 

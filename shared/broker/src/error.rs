@@ -23,6 +23,9 @@ pub enum BrokerError {
         /// The time limit.
         limit: Duration,
     },
+    /// Too many channels of the connection have failed; a new connection is needed.
+    #[error("too many channels of the connection to rabbitmq have failed")]
+    TooManyFailedChannels,
     /// RabbitMQ returned or refused an offer, or did not confirm it in time.
     #[error("rabbitmq did not accept an offer for queue {0}")]
     NotAccepted(QueueName),

@@ -44,7 +44,7 @@ impl Broker {
         let channel = self.channel().await?;
         let name = self.full_name(queue);
         let found = channel.queue_declare(name.into(), INSPECT, FieldTable::default());
-        match limited("inspect a queue", found).await {
+        match limited("inspect a queue", found).await.map_err(|error| self.count(error)) {
             Ok(found) => {
                 close_channel(&channel).await;
                 Ok(Some(found.message_count()))

@@ -95,3 +95,24 @@ async fn a_consumer_ends_when_its_queue_is_deleted() {
     assert!(consumer.next().await.is_none());
     env.close().await;
 }
+
+#[tokio::test]
+async fn a_queue_can_be_consumed_after_thousands_of_failures() {
+    let env = TestEnv::new().await;
+    let (missing, existing) = (queue("gpu=1"), queue("scan=1"));
+    let mut broker = env.broker().await;
+    assert!(broker.declare(&[existing.clone()].into()).await.is_empty());
+    // A connection has 2,047 channels, and their numbers are used in turn.
+    for _ in 0..2_100 {
+        if !broker.is_connected() {
+            let error = broker.consume(&existing, 1).await.err().unwrap();
+            assert!(!error.is_channel_error(), "the caller makes a new connection: {error}");
+            broker.close().await;
+            broker = env.broker().await;
+        }
+        assert!(broker.consume(&missing, 1).await.err().unwrap().is_channel_error());
+    }
+    broker.consume(&existing, 1).await.unwrap().close().await;
+    broker.delete(&existing).await.unwrap();
+    env.close().await;
+}
