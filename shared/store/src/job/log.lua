@@ -17,7 +17,8 @@
 -- include: job_keys, job_status, clock
 
 local id, first, limit = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
-local job = call('HMGET', key_job(id), 'status', 'token', 'logLines', 'logBytes', 'logCut')
+local job = call('HMGET', key_job(id), 'status', 'token', 'logLines', 'logBytes', 'logCut',
+  'loggedAt', 'startedAt')
 if job[2] ~= ARGV[2] or not is_running({ status = job[1] }) then return { 'stale' } end
 if job[5] then return { 'cut' } end
 
@@ -25,17 +26,24 @@ if job[5] then return { 'cut' } end
 local line_overhead = 16
 local now = now_ms()
 local lines, bytes = tonumber(job[3] or 0), tonumber(job[4] or 0)
+-- A call that was delayed on its way makes its lines look later than they were. No line is earlier
+-- than the one before it, nor than the run.
+local logged_at = tonumber(job[6] or job[7])
 local function add(source, age, text)
   lines, bytes = lines + 1, bytes + #text + line_overhead
-  call('XADD', key_log(id), lines .. '-0', 'at', now - age, 'source', source, 'text', text)
+  logged_at = math.max(logged_at, now - age)
+  call('XADD', key_log(id), lines .. '-0', 'at', logged_at, 'source', source, 'text', text)
+end
+local function note_lines(...)
+  call('HSET', key_job(id), 'logLines', lines, 'logBytes', bytes, 'loggedAt', logged_at, ...)
 end
 for i = 5 + 3 * math.max(0, lines - first), #ARGV, 3 do
   if bytes + #ARGV[i + 2] + line_overhead > limit then
     add('capstan', 0, 'the log is cut here: it has reached its limit of ' .. limit .. ' bytes')
-    call('HSET', key_job(id), 'logLines', lines, 'logBytes', bytes, 'logCut', 1)
+    note_lines('logCut', 1)
     return { 'cut' }
   end
   add(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
 end
-call('HSET', key_job(id), 'logLines', lines, 'logBytes', bytes)
+note_lines()
 return { 'ok' }

@@ -1,5 +1,7 @@
 //! The log and the progress of a job.
 
+use std::time::Duration;
+
 use domain::job::{FencingToken, Outcome};
 use serde_json::json;
 use store::{AppendAnswer, LogSource, NewLogLine};
@@ -34,6 +36,29 @@ async fn lines_are_numbered_from_zero_and_a_repeated_call_adds_nothing() {
     assert_eq!(lines, [(0, "a"), (1, "b"), (2, "c")]);
     let page = env.store().log_lines(id, 1, 1).await.unwrap();
     assert_eq!((page.len(), page[0].text.as_str(), page[0].source.as_str()), (1, "b", "stdout"));
+    env.close().await;
+}
+
+#[tokio::test]
+async fn no_line_is_earlier_than_the_one_before_it_or_than_the_run() {
+    let env = TestEnv::new().await;
+    let worker = worker(&env).await;
+    let id = submit(&env, &job("noop", "")).await;
+    let token = claimed(&env, &worker, id).await.token;
+    let old = NewLogLine {
+        source: LogSource::Stderr,
+        age: Duration::from_secs(3600),
+        text: "old".to_owned(),
+    };
+    for (first, line) in [(0, &old), (1, &lines(&["new"])[0]), (2, &old)] {
+        let line = std::slice::from_ref(line);
+        env.store().append_log(id, token, first, line).await.unwrap();
+    }
+    let started = env.store().job(id).await.unwrap().unwrap().started_at.unwrap();
+    let read = env.store().log_lines(id, 0, 100).await.unwrap();
+    let [first, second, third] = &read[..] else { panic!("{read:?}") };
+    assert_eq!((first.at, third.at), (started, second.at));
+    assert!(first.at <= second.at, "{read:?}");
     env.close().await;
 }
 

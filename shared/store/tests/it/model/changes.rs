@@ -54,9 +54,13 @@ impl Model {
     ) -> AppendAnswer {
         let now = self.now;
         let Some(job) = self.running(id, token) else { return AppendAnswer::Stale };
+        let mut at = job.logged_at();
         let log = job.log.get_or_insert_default();
         let known = log.len().saturating_sub(first as usize);
-        log.extend(lines.iter().skip(known).map(|line| (now, line.clone())));
+        for line in lines.iter().skip(known) {
+            at = at.max(Some(now - line.age.as_millis() as i64));
+            log.extend(at.map(|at| (at, line.clone())));
+        }
         AppendAnswer::Recorded
     }
 

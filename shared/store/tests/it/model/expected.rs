@@ -75,6 +75,7 @@ impl Record {
             ("deleting", self.deleting.then(|| "1".to_owned())),
             ("logLines", lines.map(|log| log.len().to_string())),
             ("logBytes", lines.map(|log| bytes(log).to_string())),
+            ("loggedAt", lines.and_then(|_| self.logged_at()).and_then(number)),
         ];
         let all = kept.into_iter().chain(rest.into_iter().filter(|_| here));
         all.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
@@ -257,7 +258,7 @@ impl Keys {
         }
         let lines = job.log.iter().flatten().map(|(at, line)| {
             let fields = [
-                ("at", (at - line.age.as_millis() as i64).to_string()),
+                ("at", at.to_string()),
                 ("source", line.source.to_string()),
                 ("text", line.text.clone()),
             ];

@@ -105,7 +105,7 @@ pub(super) struct Record {
     pub(super) cancel_by: String,
     pub(super) cancel_reason: String,
     pub(super) deleting: bool,
-    /// `None` until the first call to log, which may have had no lines.
+    /// The lines with their times. `None` until the first call to log, which may have had no lines.
     pub(super) log: Option<Vec<(i64, NewLogLine)>>,
 }
 
@@ -126,6 +126,11 @@ pub(super) struct WorkerRecord {
 }
 
 impl Record {
+    /// The time of the last line, or of the start.
+    pub(super) fn logged_at(&self) -> Option<i64> {
+        self.log.iter().flatten().map(|(at, _)| *at).last().or(self.started_at)
+    }
+
     pub(super) fn waits(&self) -> bool {
         self.status == Status::Waiting
     }
