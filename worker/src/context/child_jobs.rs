@@ -138,19 +138,20 @@ impl ChildJobs {
         self.0.awaited.load(Ordering::Relaxed)
     }
 
-    /// Follows the chain of retries back to its first job. When the history of the chain is cut,
-    /// the root is the id under which the store files the job's children.
+    /// Finds the first job of the chain of retries. Records from before they named it lead back one
+    /// by one. When the history of the chain is cut, the root is the id under which the store files
+    /// the job's children.
     async fn lineage(&self) -> Result<Lineage, SpawnError> {
         let (id, store) = (self.0.job.id, &self.0.store.store);
         if self.0.job.attempt == 1 {
             return Ok(Lineage { root: id, retried_by_hand: false });
         }
         let this = self.answered(|| store.job(id)).await?.ok_or(SpawnError::ClaimLost)?;
-        let (retried_by_hand, mut root) = (this.failed_children == 0, this.retry_from);
+        let (retried_by_hand, mut root) = (this.failed_children == 0, earlier_than(&this));
         loop {
             match self.answered(|| store.job(root)).await? {
                 Some(earlier) if earlier.retry_from == root => break,
-                Some(earlier) if earlier.status != Status::Deleted => root = earlier.retry_from,
+                Some(earlier) if earlier.status != Status::Deleted => root = earlier_than(&earlier),
                 Some(_) | None => {
                     root = this.child_group.unwrap_or(root);
                     break;
@@ -229,4 +230,9 @@ impl ChildJobs {
         }
         self.0.store.until_answered(call).await.ok_or(SpawnError::ClaimLost)
     }
+}
+
+/// The earliest job known to be before this one in its chain of retries.
+fn earlier_than(job: &Job) -> JobId {
+    if job.first == job.id { job.retry_from } else { job.first }
 }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod cancel;
+mod chains;
 mod claim;
 mod crons;
 mod finish;

@@ -90,6 +90,8 @@ pub(super) struct Record {
     pub(super) token: Option<u64>,
     pub(super) retry_from: Option<JobId>,
     pub(super) follow_up: Option<JobId>,
+    /// The first job of its chain, unless it is the first.
+    pub(super) first: Option<JobId>,
     pub(super) retries: u32,
     pub(super) retries_left: u32,
     pub(super) attempt: u32,
@@ -133,6 +135,11 @@ impl Record {
     /// Its follow-up, unless it is a tombstone.
     pub(super) fn carried_on_by(&self) -> Option<JobId> {
         self.follow_up.filter(|_| self.is_there())
+    }
+
+    /// The first job of its chain; `None` when it neither carries one on nor is carried on.
+    pub(super) fn chain(&self, id: JobId) -> Option<JobId> {
+        self.first.or(self.follow_up.map(|_| id)).filter(|_| self.is_there())
     }
 
     pub(super) fn is_there(&self) -> bool {
