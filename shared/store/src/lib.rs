@@ -40,7 +40,7 @@ pub use history::{
 pub use job::{
     AppendAnswer, CancelAnswer, ChangeAnswer, ClaimAnswer, ClaimRequest, Claims, DeleteAnswer,
     Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine, RelatedJob,
-    RetryAnswer, Submission, Submitted, UNKNOWN_USER, WaitPosition,
+    RetryAnswer, Submission, Submitted, UNKNOWN_USER, WaitPosition, submission_steps,
 };
 pub use lock::{Holder, Lock, Waiter};
 pub use store::Store;

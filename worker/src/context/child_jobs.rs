@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::job::{ClaimedJob, Exception, JobId, NewJob, Status};
-use store::{StoreError, Submission};
+use domain::job::{ClaimedJob, Exception, Job, JobId, NewJob, Status};
+use store::{StoreError, Submission, submission_steps};
 use tokio::sync::Mutex;
 
 use super::child::{Child, InvalidChild, ParentJob};
@@ -15,8 +15,6 @@ use super::stop::StopSignal;
 
 /// How many children one run may create.
 const MAX_CHILDREN: usize = 10_000;
-/// How many children one call submits, because a script blocks Redis while it runs.
-const BATCH: usize = 100;
 
 /// Why children were not created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,8 +117,8 @@ impl ChildJobs {
         }
         self.refuse_unlockable(&jobs, siblings.len()).await?;
         (created.ordinals, created.count) = (ordinals, count);
-        for batch in jobs.chunks(BATCH) {
-            let known = self.submit(batch, siblings).await?;
+        for step in submission_steps(&jobs) {
+            let known = self.submit(step, siblings).await?;
             if lineage.retried_by_hand {
                 self.retry_failed(&known).await?;
             }
@@ -179,7 +177,7 @@ impl ChildJobs {
         Ok(())
     }
 
-    /// Submits a batch, appends its ids to `ids`, and returns those that already existed.
+    /// Submits one step, appends its ids to `ids`, and returns those that already existed.
     async fn submit(
         &self,
         jobs: &[NewJob],
