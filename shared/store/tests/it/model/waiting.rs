@@ -319,8 +319,8 @@ impl Model {
     }
 
     /// `order` is the order in which the store has named the holders.
-    pub(super) fn clear_lock(&mut self, name: &str, order: &[JobId]) -> Vec<JobId> {
-        let Some(holders) = self.holders.remove(name) else { return Vec::new() };
+    pub(super) fn clear_lock(&mut self, name: &str, order: &[JobId]) -> u64 {
+        let Some(holders) = self.holders.remove(name) else { return 0 };
         let mut sorted = order.to_vec();
         sorted.sort();
         assert_eq!(sorted, holders.into_keys().collect::<Vec<_>>(), "all holders lose the lock");
@@ -328,7 +328,7 @@ impl Model {
         self.emit_lock(name, "cleared", ids.join(" "));
         self.wake_waiters(name);
         self.refill_offers();
-        order.to_vec()
+        order.len() as u64
     }
 
     /// How many jobs of each queue wait only for locks.
