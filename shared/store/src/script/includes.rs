@@ -82,6 +82,7 @@ includes! {
     subscription_keys
     unfinished_jobs
     wait_queue
+    waiter_of
     wake_waiters
     withdraw_job
     withdraw_offer

@@ -38,6 +38,8 @@ pub(super) struct Model {
     pub(super) permits: BTreeMap<String, u64>,
     pub(super) paused: BTreeSet<String>,
     pub(super) holders: BTreeMap<String, BTreeMap<JobId, u64>>,
+    /// Whether waiters of a lock without a limit are being released.
+    pub(super) releasing: bool,
     /// When the grants of a lock expire.
     pub(super) grants: BTreeMap<String, i64>,
     /// The dependents of jobs, with their scheduledAt and number.

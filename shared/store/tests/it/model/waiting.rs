@@ -183,7 +183,15 @@ impl Model {
             return;
         }
         if self.permits_of(name).is_none() {
-            return self.release_waiters(name, queue);
+            if !self.releasing {
+                self.releasing = true;
+                self.release_waiters(name, queue);
+                self.releasing = false;
+            }
+            if !self.wait_queue(name).is_empty() {
+                self.grants.insert(name.to_owned(), self.now);
+            }
+            return;
         }
         for id in self.granted_in(name, &queue) {
             let locks = self.jobs[&id].awaited_locks.clone();
@@ -210,9 +218,6 @@ impl Model {
             for other in self.jobs[&id].awaited_locks.clone() {
                 self.wake_waiters(&other);
             }
-        }
-        if !self.wait_queue(name).is_empty() {
-            self.grants.insert(name.to_owned(), self.now);
         }
     }
 
