@@ -35,7 +35,7 @@ pub use dump::Dumped;
 pub use error::{ErrorClass, InvalidRelation, RelationProblem, StoreError};
 pub use history::{
     AuditFilter, AuditRecord, AuditedChange, EventPage, Events, JobFilter, JobIndex, JobPage,
-    JobRow, JobRows, RowFields, Settings, SettingsChanges, Trimmed,
+    JobRow, JobRows, RowFields, Settings, SettingsChanges, Sweep, Trimmed,
 };
 pub use job::{
     AppendAnswer, CancelAnswer, ChangeAnswer, ClaimAnswer, ClaimRequest, Claims, DeleteAnswer,

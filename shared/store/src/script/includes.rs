@@ -54,6 +54,7 @@ includes! {
     offer_now
     offer_window
     offered_at
+    oldest_jobs
     park_job
     parse_needs
     permits_held

@@ -9,7 +9,7 @@ use domain::queue::QueueName;
 use serde_json::Value;
 use store::{
     ClaimRequest, Dumped, Finish, Heartbeat, HeartbeatReply, JobChange, NewLogLine, Outbox,
-    Redispatch, Settings, Store, StoreError, WaitPosition, WorkerCommand,
+    Redispatch, Settings, Store, StoreError, Sweep, WaitPosition, WorkerCommand,
 };
 
 use super::state::{Model, World};
@@ -154,7 +154,7 @@ impl Step {
             }
             Step::Progress(id, token, value) => answer(&store.progress(*id, *token, value).await?),
             Step::Command(worker, wanted) => answer(&store.command_worker(worker, wanted).await?),
-            Step::Trim(settings) => answer(&store.trim(settings).await?),
+            Step::Trim(settings) => answer(&store.trim(settings, &mut Sweep::default()).await?),
             Step::Propagate => answer(&store.propagate().await?),
             Step::Change(id, change) => match store.change(*id, *change).await {
                 Err(StoreError::TooManyQueues(queue)) => answer(&Err::<(), _>(queue)),
