@@ -30,6 +30,7 @@ pub use config::StoreConfig;
 pub use cron::{Cron, CronSet, DueCron, DueCrons, FireAnswer, SetCron, Skip};
 pub use dispatch::{
     DueMoves, Hint, Hints, Outbox, OutboxEntry, QueueLoad, ReadyJob, ReadyQueue, Redispatch,
+    Redispatched,
 };
 pub use dump::Dumped;
 pub use error::{ErrorClass, InvalidRelation, RelationProblem, StoreError};
