@@ -23,5 +23,6 @@ mod redis_commands;
 mod relations;
 mod retirement;
 mod routing;
+mod script_costs;
 mod subscriptions;
 mod worker_loss;
