@@ -29,7 +29,7 @@ pub(crate) async fn wait_reason(store: &Store, job: &Job) -> Result<Option<Reaso
         WaitPosition::Paused(name) => locks::paused(&name),
         WaitPosition::Locks(lines) => locks::queued(store, job, &lines).await?,
         WaitPosition::Queue => Reason::new("queue", NO_QUEUE),
-        WaitPosition::Backlog(ahead) => backlog(job, ahead, &store.workers().await?),
+        WaitPosition::Backlog(ahead) => backlog(job, ahead, &store.live_workers().await?),
         WaitPosition::Offered(ahead) => offered(store, job, ahead).await?,
     };
     Ok(Some(with_expiry(job, reason)))
@@ -51,7 +51,7 @@ fn backlog(job: &Job, ahead: u64, workers: &[Worker]) -> Reason {
 
 /// Returns the reason of a job that is offered to workers.
 async fn offered(store: &Store, job: &Job, ahead: u64) -> Result<Reason, StoreError> {
-    let workers = store.workers().await?;
+    let workers = store.live_workers().await?;
     if let Some(reason) = workers::no_worker(&job.class, &job.spec.action, &workers) {
         return Ok(reason);
     }

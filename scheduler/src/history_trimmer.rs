@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{Store, Trimmed};
+use store::{Store, Sweep, Trimmed};
 
 use crate::metrics::Metrics;
 use crate::runner::{Pass, Task};
@@ -14,11 +14,12 @@ const STEP_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct HistoryTrimmer {
     store: Store,
     metrics: Metrics,
+    sweep: Sweep,
 }
 
 impl HistoryTrimmer {
     pub(crate) fn new(store: Store, metrics: Metrics) -> HistoryTrimmer {
-        HistoryTrimmer { store, metrics }
+        HistoryTrimmer { store, metrics, sweep: Sweep::default() }
     }
 }
 
@@ -28,7 +29,7 @@ impl Task for HistoryTrimmer {
 
     async fn pass(&mut self) -> anyhow::Result<Pass> {
         let settings = self.store.settings().await?;
-        let trimmed = self.store.trim(&settings).await?;
+        let trimmed = self.store.trim(&settings, &mut self.sweep).await?;
         self.metrics.trimmed_jobs.inc_by(trimmed.jobs);
         let has_more = trimmed != Trimmed::default();
         Ok(Pass { next: has_more.then_some(STEP_PAUSE), problem: None })

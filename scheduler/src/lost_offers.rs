@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use broker::Broker;
-use store::{Redispatch, Store};
+use store::{Redispatch, Redispatched, Store};
 
 use crate::resources::Resources;
 use crate::runner::{Pass, Task};
@@ -103,9 +103,12 @@ pub async fn find_lost_offers(
         let lost = Redispatch { queue: queue.name, age, behind };
         loop {
             let some = store.redispatch(&lost).await?;
-            count += some;
-            if some == 0 {
+            count += some.offered;
+            if some == Redispatched::default() {
                 break;
+            }
+            if some.removed > 0 {
+                tracing::warn!(queue = %lost.queue, count = some.removed, "removed stale offers");
             }
         }
     }

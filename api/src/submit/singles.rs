@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use domain::job::NewJob;
-use store::{Store, StoreError, Submitted};
+use store::{Store, StoreError, Submitted, submission_steps};
 use tokio::time::Instant;
 
 use super::accepted::{Accepted, accepted};
@@ -24,14 +24,10 @@ pub(super) async fn submit(store: Store, drafts: Vec<Draft>) -> Vec<Result<Accep
         Err(error) => return vec![Err(error.into()); count],
     };
     let jobs: Vec<NewJob> = prepared.iter().filter_map(|job| job.as_ref().ok()).cloned().collect();
-    let answers = match call(&store, &jobs).await {
-        Ok(submitted) => submitted.into_iter().map(Ok).collect(),
-        // The script refuses the whole call because of one job.
-        Err(StoreError::TooManyQueues(_) | StoreError::Relation(_)) if jobs.len() > 1 => {
-            one_by_one(&store, &jobs).await
-        }
-        Err(error) => vec![Err(Error::from(error)); jobs.len()],
-    };
+    let mut answers = Vec::with_capacity(jobs.len());
+    for step in submission_steps(&jobs) {
+        answers.extend(submit_step(&store, step).await);
+    }
     let mut answers = accepted(&store, jobs.into_iter().zip(answers).collect()).await.into_iter();
     let answer = |job: Result<NewJob, Error>| {
         job.and_then(|_| answers.next().unwrap_or(Err(Error::Internal)))
@@ -62,6 +58,17 @@ async fn prepare(
         }
     }
     Ok(jobs)
+}
+
+async fn submit_step(store: &Store, jobs: &[NewJob]) -> Vec<Result<Submitted, Error>> {
+    match call(store, jobs).await {
+        Ok(submitted) => submitted.into_iter().map(Ok).collect(),
+        // The script refuses the whole call because of one job.
+        Err(StoreError::TooManyQueues(_) | StoreError::Relation(_)) if jobs.len() > 1 => {
+            one_by_one(store, jobs).await
+        }
+        Err(error) => vec![Err(Error::from(error)); jobs.len()],
+    }
 }
 
 async fn one_by_one(store: &Store, jobs: &[NewJob]) -> Vec<Result<Submitted, Error>> {

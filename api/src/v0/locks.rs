@@ -110,7 +110,7 @@ pub(in crate::v0) async fn clear(
     LockPath(name): LockPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    let held = !app.store.clear_lock(&name).await?.is_empty();
+    let held = app.store.clear_lock(&name).await? > 0;
     // A free lock exists too, if it is configured or waited for.
     if held || app.store.is_lock_known(&name).await? {
         return Ok(StatusCode::NO_CONTENT);

@@ -73,7 +73,7 @@ pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     _: NoQuery,
 ) -> Result<Json<Queues>, Refusal> {
-    let (loads, workers) = (app.store.queue_loads().await?, app.store.workers().await?);
+    let (loads, workers) = (app.store.queue_loads().await?, app.store.live_workers().await?);
     let queues = loads.into_iter().map(|load| Queue {
         workers: count_able(&load.name, &workers),
         class: load.name.class,

@@ -101,7 +101,7 @@ pub(super) async fn clear(
         return Err(unknown());
     }
     let cleared = in_time(async { Ok::<_, Refusal>(app.store.clear_lock(&lock).await?) }).await?;
-    if cleared.is_empty() {
+    if cleared == 0 {
         return Err(unknown());
     }
     Ok(Json(Success::of(ClearedLock { name: lock, status: "deleted" })))

@@ -10,7 +10,7 @@ use super::reason::Reason;
 /// Returns why no worker can run a job of this class and action; `None` if one can.
 pub(super) fn no_worker(class: &Class, action: &ActionName, workers: &[Worker]) -> Option<Reason> {
     let need = class.need();
-    let live: Vec<&Worker> = workers.iter().filter(|worker| is_live(worker)).collect();
+    let live: Vec<&Worker> = workers.iter().filter(|worker| worker.is_live()).collect();
     let fits = |worker: &&Worker| worker.capacity_map.fits(&need) > 0;
     let able: Vec<&&Worker> =
         live.iter().filter(|worker| fits(worker) && knows(worker, action)).collect();
@@ -37,7 +37,7 @@ pub(super) fn no_worker(class: &Class, action: &ActionName, workers: &[Worker]) 
 /// of its action; `None` for any other job, and when all of them know it.
 pub(super) fn few_workers(job: &Job, workers: &[Worker]) -> Option<String> {
     let action = &job.spec.action;
-    let live: Vec<&Worker> = workers.iter().filter(|worker| is_live(worker)).collect();
+    let live: Vec<&Worker> = workers.iter().filter(|worker| worker.is_live()).collect();
     let few = job.action_queue && live.iter().any(|worker| !knows(worker, action));
     few.then(|| who_knows(action, &live))
 }
@@ -57,7 +57,7 @@ fn who_knows(action: &ActionName, live: &[&Worker]) -> String {
 pub(crate) fn count_able(queue: &QueueName, workers: &[Worker]) -> usize {
     let need = queue.class.need();
     let able = |worker: &&Worker| {
-        is_live(worker)
+        worker.is_live()
             && worker.capacity_map.fits(&need) > 0
             && queue.action.as_ref().is_none_or(|action| knows(worker, action))
     };
@@ -66,11 +66,6 @@ pub(crate) fn count_able(queue: &QueueName, workers: &[Worker]) -> usize {
 
 fn knows(worker: &Worker, action: &ActionName) -> bool {
     worker.actions.iter().any(|name| name == action.as_str())
-}
-
-/// Returns true if the worker sends heartbeats.
-fn is_live(worker: &Worker) -> bool {
-    matches!(worker.status, WorkerStatus::Running | WorkerStatus::Draining)
 }
 
 #[cfg(test)]

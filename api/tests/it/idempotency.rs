@@ -1,7 +1,7 @@
 //! Unique keys and idempotency keys.
 
 use serde_json::{Value, json};
-use store::JobFilter;
+use store::{JobFilter, Sweep};
 use tokio::task::JoinSet;
 
 use crate::env::{Answer, TestEnv, id_of, send, with_env};
@@ -99,7 +99,7 @@ async fn an_idempotency_key_whose_job_has_been_removed_creates_no_other() {
         }
         let none = json!({"jobHistoryMaxAge": "1ns"});
         assert_eq!(env.post("/meta/settings", &none).await.status, 202);
-        env.store.trim(&env.store.settings().await.unwrap()).await.unwrap();
+        env.store.trim(&env.store.settings().await.unwrap(), &mut Sweep::default()).await.unwrap();
 
         let repeat = keyed(env, "/jobs", "k", &body).await;
         let message = "Idempotency-Key: the job that was created with this key has been removed";

@@ -12,4 +12,4 @@ pub use due::DueMoves;
 pub use hints::{Hint, Hints};
 pub use outbox::{Outbox, OutboxEntry, ReadyJob};
 pub use queues::{QueueLoad, ReadyQueue};
-pub use redispatch::Redispatch;
+pub use redispatch::{Redispatch, Redispatched};

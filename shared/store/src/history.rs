@@ -14,4 +14,4 @@ pub use events::{EventPage, Events};
 pub use list::{JobFilter, JobPage};
 pub use rows::{JobIndex, JobRow, JobRows, RowFields};
 pub use settings::{Settings, SettingsChanges};
-pub use trim::Trimmed;
+pub use trim::{Sweep, Trimmed};

@@ -17,6 +17,7 @@ mod retry;
 mod submit;
 mod wait_position;
 
+pub use batch::submission_steps;
 pub use cancel::CancelAnswer;
 pub use change::{ChangeAnswer, JobChange};
 pub use claim::{ClaimAnswer, ClaimRequest, Claims};

@@ -69,6 +69,7 @@ of_one! {
     action "jobs:action" &ActionName,
     backlog "backlog" &str,
     batch "batch" &str,
+    chain "chain" JobId,
     child_jobs "jobs:parent" JobId,
     children "children" JobId,
     cron "cron" &CronName,
@@ -158,6 +159,7 @@ mod tests {
             ("key_backlog(group)", keys.backlog("g")),
             ("key_lock(name)", keys.lock(&lock)),
             ("key_waiters(name)", keys.waiters(&lock)),
+            ("key_chain(first)", keys.chain(id)),
             ("key_child_jobs(child_group)", keys.child_jobs(id)),
             ("key_children(child_group)", keys.children(id)),
             ("key_worker(worker)", keys.worker(&worker)),
@@ -173,7 +175,7 @@ mod tests {
             let made = line.and_then(|line| line.split_once("return ")).expect(function).1;
             let made = made.trim_end_matches(" end").split(" .. ").map(|part| match part {
                 "root" => "{ns}:".to_owned(),
-                "id" | "child_group" => id.to_string(),
+                "id" | "first" | "child_group" => id.to_string(),
                 "group" => "g".to_owned(),
                 "status" => "done".to_owned(),
                 "action" => "a".to_owned(),

@@ -30,17 +30,18 @@ pub use config::StoreConfig;
 pub use cron::{Cron, CronSet, DueCron, DueCrons, FireAnswer, SetCron, Skip};
 pub use dispatch::{
     DueMoves, Hint, Hints, Outbox, OutboxEntry, QueueLoad, ReadyJob, ReadyQueue, Redispatch,
+    Redispatched,
 };
 pub use dump::Dumped;
 pub use error::{ErrorClass, InvalidRelation, RelationProblem, StoreError};
 pub use history::{
     AuditFilter, AuditRecord, AuditedChange, EventPage, Events, JobFilter, JobIndex, JobPage,
-    JobRow, JobRows, RowFields, Settings, SettingsChanges, Trimmed,
+    JobRow, JobRows, RowFields, Settings, SettingsChanges, Sweep, Trimmed,
 };
 pub use job::{
     AppendAnswer, CancelAnswer, ChangeAnswer, ClaimAnswer, ClaimRequest, Claims, DeleteAnswer,
     Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine, RelatedJob,
-    RetryAnswer, Submission, Submitted, UNKNOWN_USER, WaitPosition,
+    RetryAnswer, Submission, Submitted, UNKNOWN_USER, WaitPosition, submission_steps,
 };
 pub use lock::{Holder, Lock, Waiter};
 pub use store::Store;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::job::{ClaimedJob, Exception, JobId, NewJob, Status};
-use store::{StoreError, Submission};
+use domain::job::{ClaimedJob, Exception, Job, JobId, NewJob, Status};
+use store::{StoreError, Submission, submission_steps};
 use tokio::sync::Mutex;
 
 use super::child::{Child, InvalidChild, ParentJob};
@@ -15,8 +15,6 @@ use super::stop::StopSignal;
 
 /// How many children one run may create.
 const MAX_CHILDREN: usize = 10_000;
-/// How many children one call submits, because a script blocks Redis while it runs.
-const BATCH: usize = 100;
 
 /// Why children were not created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -119,8 +117,8 @@ impl ChildJobs {
         }
         self.refuse_unlockable(&jobs, siblings.len()).await?;
         (created.ordinals, created.count) = (ordinals, count);
-        for batch in jobs.chunks(BATCH) {
-            let known = self.submit(batch, siblings).await?;
+        for step in submission_steps(&jobs) {
+            let known = self.submit(step, siblings).await?;
             if lineage.retried_by_hand {
                 self.retry_failed(&known).await?;
             }
@@ -138,19 +136,20 @@ impl ChildJobs {
         self.0.awaited.load(Ordering::Relaxed)
     }
 
-    /// Follows the chain of retries back to its first job. When the history of the chain is cut,
-    /// the root is the id under which the store files the job's children.
+    /// Finds the first job of the chain of retries. Records from before they named it lead back one
+    /// by one. When the history of the chain is cut, the root is the id under which the store files
+    /// the job's children.
     async fn lineage(&self) -> Result<Lineage, SpawnError> {
         let (id, store) = (self.0.job.id, &self.0.store.store);
         if self.0.job.attempt == 1 {
             return Ok(Lineage { root: id, retried_by_hand: false });
         }
         let this = self.answered(|| store.job(id)).await?.ok_or(SpawnError::ClaimLost)?;
-        let (retried_by_hand, mut root) = (this.failed_children == 0, this.retry_from);
+        let (retried_by_hand, mut root) = (this.failed_children == 0, earlier_than(&this));
         loop {
             match self.answered(|| store.job(root)).await? {
                 Some(earlier) if earlier.retry_from == root => break,
-                Some(earlier) if earlier.status != Status::Deleted => root = earlier.retry_from,
+                Some(earlier) if earlier.status != Status::Deleted => root = earlier_than(&earlier),
                 Some(_) | None => {
                     root = this.child_group.unwrap_or(root);
                     break;
@@ -178,7 +177,7 @@ impl ChildJobs {
         Ok(())
     }
 
-    /// Submits a batch, appends its ids to `ids`, and returns those that already existed.
+    /// Submits one step, appends its ids to `ids`, and returns those that already existed.
     async fn submit(
         &self,
         jobs: &[NewJob],
@@ -229,4 +228,9 @@ impl ChildJobs {
         }
         self.0.store.until_answered(call).await.ok_or(SpawnError::ClaimLost)
     }
+}
+
+/// The earliest job known to be before this one in its chain of retries.
+fn earlier_than(job: &Job) -> JobId {
+    if job.first == job.id { job.retry_from } else { job.first }
 }

@@ -42,6 +42,11 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
                 }
             }
         }
+        if let Some(first) = key.strip_prefix("chain:")
+            && members(world, key) != chain(jobs, first)
+        {
+            wrong.push(format!("{key} does not hold the jobs that carry {first} on"));
+        }
         if let Some(group) = key.strip_prefix("jobs:parent:") {
             let of = |job: &&BTreeMap<String, String>| {
                 job.get("parentGroup").is_some_and(|p| p == group)
@@ -55,6 +60,14 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
             && !noted(&format!("stop {group}"))
         {
             wrong.push(format!("the children of {group} are to be stopped, and that is not noted"));
+        }
+    }
+    for (id, job) in jobs {
+        let is_followed = job.contains_key("followUpID").then_some(*id);
+        if let Some(first) = job.get("firstID").map(String::as_str).or(is_followed)
+            && !members(world, &format!("chain:{first}")).contains(id)
+        {
+            wrong.push(format!("{id} is missing in the chain of {first}"));
         }
     }
     for (id, job) in jobs.iter().filter(|(_, job)| job["status"] == "waiting") {
@@ -83,4 +96,13 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// Returns the jobs that carry a job on, and that job when it is carried on.
+fn chain<'a>(jobs: &Jobs<'a>, first: &str) -> BTreeSet<&'a str> {
+    let belongs = |id: &str, job: &BTreeMap<String, String>| match job.get("firstID") {
+        Some(own) => own == first,
+        None => id == first && job.contains_key("followUpID"),
+    };
+    jobs.iter().filter(|(id, job)| belongs(id, job)).map(|(id, _)| *id).collect()
 }

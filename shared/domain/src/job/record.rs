@@ -46,6 +46,8 @@ pub struct Job {
     pub action_queue: bool,
     /// The job that this one retries; its own id if it is not a retry.
     pub retry_from: JobId,
+    /// The first job of its chain of retries and follow-ups; itself when it is not known.
+    pub first: JobId,
     /// The job that continues this one after it failed or was lost.
     pub follow_up: Option<JobId>,
     /// The number of retries left.
@@ -113,6 +115,7 @@ impl Job {
             class: job.class,
             action_queue: false,
             retry_from: job.id,
+            first: job.id,
             follow_up: None,
             retries_left: job.spec.retries,
             attempt: 1,

@@ -21,7 +21,7 @@ local answer = { 'due', digits(now), '-1' }
 for _, name in ipairs(names) do
   local cron = call('HMGET', key_cron(name), 'id', 'revision', 'nextRun', 'spec', 'overlap')
   local held = call('ZRANGE', key_cron_held(name), 0, 0)[1] or ''
-  if held ~= '' and cron[5] ~= 'allow' and #some_unfinished(name) > 0 then held = '' end
+  if held ~= '' and cron[5] ~= 'allow' and #some_unfinished(name, 1) > 0 then held = '' end
   local next_run = tonumber(cron[3])
   if held ~= '' or (next_run and next_run <= now) then
     answer[#answer + 1] = { name, cron[1], cron[2], cron[3], cron[4], held }

@@ -10,13 +10,17 @@ use crate::action::ActionDefaults;
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
-use domain::cron::{Cause, Due, Firing, job_id};
+use domain::cron::{Cause, Due, Firing, Overlap, job_id};
 use domain::job::{ActionName, Timestamp};
 
 static FIRE: Script = Script::new("fire", include_str!("fire.lua"));
 
 /// How many firings of a cron wait until an earlier job is over.
 const MOST_HELD: u32 = 100;
+
+/// What one call fires: a script blocks Redis. A tick counts once, and a cron that replaces its jobs
+/// counts as this many, because it may stop a hundred of them.
+const MOST_PER_CALL: usize = 50;
 
 /// What became of a cron that was to be fired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +47,25 @@ struct CronFirings<'a> {
 }
 
 impl Store {
-    /// Fires crons as decided; the answers are in the order given.
+    /// Fires crons as decided, in small steps; the answers are in the order given.
     pub async fn fire(&self, crons: &[(DueCron, Due)]) -> Result<Vec<FireAnswer>, StoreError> {
         let defaults = self.action_defaults().await?;
+        let mut answers = Vec::with_capacity(crons.len());
+        for some in steps(crons) {
+            answers.extend(self.fire_step(some, &defaults).await?);
+        }
+        Ok(answers)
+    }
+
+    async fn fire_step(
+        &self,
+        crons: &[(DueCron, Due)],
+        defaults: &HashMap<ActionName, ActionDefaults>,
+    ) -> Result<Vec<FireAnswer>, StoreError> {
         let answer = self.call(&FIRE, |call| {
             call.arg(MOST_HELD).arg(AGAIN.as_millis() as u64);
             for (cron, due) in crons {
-                let firings = CronFirings::new(cron, due, &defaults);
+                let firings = CronFirings::new(cron, due, defaults);
                 call.arg(serde_json::to_string(&firings).unwrap_or_default());
             }
         });
@@ -64,6 +80,24 @@ impl Store {
             _ => None,
         })
     }
+}
+
+/// Cuts crons into the steps that fire them.
+fn steps(crons: &[(DueCron, Due)]) -> Vec<&[(DueCron, Due)]> {
+    let (mut steps, mut first, mut cost) = (Vec::new(), 0, 0);
+    for (index, (cron, due)) in crons.iter().enumerate() {
+        let own = match cron.spec.overlap {
+            Overlap::Replace => MOST_PER_CALL,
+            Overlap::Allow | Overlap::Skip | Overlap::Queue => due.ticks.len().max(1),
+        };
+        if cost + own > MOST_PER_CALL && index > first {
+            steps.extend(crons.get(first..index));
+            (first, cost) = (index, 0);
+        }
+        cost += own;
+    }
+    steps.extend(crons.get(first..).filter(|rest| !rest.is_empty()));
+    steps
 }
 
 impl CronFirings<'_> {

@@ -2,15 +2,17 @@
 -- again.
 -- One script, so that a job that is claimed meanwhile is not offered. An offer too many is
 -- harmless: the claim refuses it. A job that may still stand in the outbox, because no relay has
--- read it yet, is left alone, or an outage would fill the outbox.
+-- read it yet, is left alone, or an outage would fill the outbox. A member whose job does not wait
+-- in the queue is removed: it would keep the place of another in every call.
 -- KEYS[1]  root      string  the namespace
 -- ARGV[1]  queue     string  its name
 -- ARGV[2]  age       int     only jobs last offered at least this long ago, ms
 -- ARGV[3]  behind    int     only jobs offered this long before the newest job of the queue that
 --                            was claimed, ms; '' for all: the queue of the broker is empty
 -- ARGV[4]  max       int     how many to offer at most
--- Answers  {'offered', count}
--- include: read_job, publish, queue_keys, member_of, clock, digits
+-- Answers  {'offered', count, removed}  how many jobs were offered, and how many members were
+--                                       removed; call again while there are any
+-- include: read_job, publish, withdraw_offer, queue_of, queue_keys, member_of, clock, digits
 
 local queue, now = ARGV[1], now_ms()
 local before = now - ARGV[2]
@@ -24,9 +26,17 @@ local first = call('XRANGE', root .. 'outbox', '-', '+', 'COUNT', 1)[1]
 if first then before = math.min(before, tonumber(string.match(first[1], '^%d+')) - 1000) end
 
 local members = call('ZRANGE', key_ready(queue), '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[4])
+local count = 0
 for _, member in ipairs(members) do
   local id = id_of(member)
   local job = read_job(id)
-  if job and job.status == 'waiting' then publish(id, job, now) end
+  local is_here = job and queue_of(job) == queue
+  if is_here and job.status == 'waiting' then
+    publish(id, job, now)
+    count = count + 1
+  elseif not (is_here and withdraw_offer(id, job)) then
+    call('ZREM', key_ready(queue), member)
+  end
 end
-return { 'offered', digits(#members) }
+refill_offers(now)
+return { 'offered', digits(count), digits(#members - count) }

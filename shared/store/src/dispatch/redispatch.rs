@@ -24,9 +24,18 @@ pub struct Redispatch {
     pub behind: Option<Duration>,
 }
 
+/// What one call has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Redispatched {
+    /// Jobs that were offered again.
+    pub offered: u64,
+    /// Members of the queue that were removed, because their jobs do not wait in it.
+    pub removed: u64,
+}
+
 impl Store {
-    /// Offers jobs again whose offers seem lost; returns how many.
-    pub async fn redispatch(&self, which: &Redispatch) -> Result<u64, StoreError> {
+    /// Offers jobs again whose offers seem lost; call again while it does anything.
+    pub async fn redispatch(&self, which: &Redispatch) -> Result<Redispatched, StoreError> {
         let answer = self.call(&REDISPATCH, |call| {
             call.arg(which.queue.to_string());
             let behind = which.behind.map(|behind| behind.as_millis().to_string());
@@ -34,7 +43,10 @@ impl Store {
             call.arg(MOST_PER_CALL);
         });
         answer.await?.decode(|words| match words {
-            ["offered", count] => count.parse().ok(),
+            ["offered", offered, removed] => Some(Redispatched {
+                offered: offered.parse().ok()?,
+                removed: removed.parse().ok()?,
+            }),
             _ => None,
         })
     }

@@ -1,6 +1,6 @@
 -- change_permits: sets how many permits a lock has; '' restores the default. Waiters that are
 -- granted it are woken; for all keys of an action, `action:scan:*`, the ticker does that.
--- include: permits_of, wake_waiters, emit, digits
+-- include: permits_of, granted, wake_waiters, emit, digits
 
 local function change_permits(name, count, now)
   if count == '' then
@@ -8,7 +8,7 @@ local function change_permits(name, count, now)
   else
     call('HSET', root .. 'permits', name, count)
   end
-  known_permits = {}
+  known_permits, known_granted = {}, {}
   local prefix = string.match(name, '^(.*:)%*$')
   if prefix then
     for _, lock in ipairs(call('SMEMBERS', root .. 'contended')) do

@@ -1,5 +1,5 @@
 -- expire_grants: waiters that have not used their grant leave the wait queue. They stay offered.
--- include: granted, read_job, offered_at, wait_queue, wake_waiters
+-- include: granted, read_job, offered_at, wait_queue, waiter_of, wake_waiters
 
 local function expire_grants(name, now)
   call('ZREM', root .. 'grants', name)
@@ -8,5 +8,7 @@ local function expire_grants(name, now)
     local since = offered_at(id, job)
     if since and tonumber(since) <= now - grant_ms then stop_waiting_for(id, job, name) end
   end
+  -- Those that stay are noted in `grants` again.
+  known_waiters = {}
   wake_waiters(name, now)
 end

@@ -26,11 +26,11 @@ local function fire_tick(name, overlap, firing, most_held, tally, now)
     end
   end
   if overlap == 'allow' then
-    unfinished_jobs(name, call('SRANDMEMBER', key_cron_jobs(name), 3))
+    unfinished_jobs(name, call('SRANDMEMBER', key_cron_jobs(name), 3), 3)
     if firing.kind == 'held' and call('ZREM', held_key, entry) == 0 then return end
     return create()
   end
-  local ids = some_unfinished(name)
+  local ids = some_unfinished(name, overlap == 'replace' and most_looked_at or 1)
   if firing.kind == 'held' then
     if #ids > 0 or call('ZRANGE', held_key, 0, 0)[1] ~= entry then return end
     call('ZREM', held_key, entry)
@@ -38,7 +38,7 @@ local function fire_tick(name, overlap, firing, most_held, tally, now)
   end
   if overlap == 'replace' then
     replace_jobs(ids, now)
-    ids = some_unfinished(name)
+    ids = some_unfinished(name, 1)
     for _, older in ipairs(call('ZRANGE', held_key, 0, -1)) do
       leave_out('replaced', string.match(older, '^%d+'))
     end

@@ -26,5 +26,7 @@ local function follow_up(id, job, new_id, changes, now)
   if job.childGroup then call('HSET', root .. 'parents', job.childGroup, new_id) end
   if job.parentGroup then call('ZREM', key_children(job.parentGroup), id) end
   job.followUpID = new_id
-  return create_job(new_id, fields, call('HGET', key_job(id), 'spec'), now)
+  fields.firstID = job.firstID or id
+  create_job(new_id, fields, call('HGET', key_job(id), 'spec'), now)
+  call('ZADD', key_chain(fields.firstID), job.number, id, fields.number, new_id)
 end

@@ -5,7 +5,7 @@ local function read_job(id)
   local values = call('HMGET', key_job(id), 'status', 'token', 'number', 'action', 'class',
     'priority', 'scheduledAt', 'workerID', 'attempt', 'retriesLeft', 'crashes', 'uniqueKey',
     'expiresAt', 'deleting', 'fairnessGroup', 'locks', 'holds', 'awaitedLocks', 'next', 'blockers',
-    'childGroup', 'parentGroup', 'awaitsChildren', 'followUpID', 'actionQueue')
+    'childGroup', 'parentGroup', 'awaitsChildren', 'followUpID', 'actionQueue', 'firstID')
   if not values[1] then return nil end
   return {
     status = values[1], token = values[2], number = values[3], action = values[4],
@@ -16,6 +16,6 @@ local function read_job(id)
     fairnessGroup = values[15], locks = values[16], holds = values[17],
     awaitedLocks = values[18], next = values[19], blockers = values[20], childGroup = values[21],
     parentGroup = values[22], awaitsChildren = values[23], followUpID = values[24],
-    actionQueue = values[25],
+    actionQueue = values[25], firstID = values[26],
   }
 end

@@ -1,6 +1,8 @@
--- relation_keys: keys for jobs that wait for other jobs. A child group is the set of children of a
+-- relation_keys: keys for jobs that name other jobs. A child group is the set of children of a
 -- job and of the follow-ups that carry it on; it is named by the id of the first of these.
 
+-- A job and all that carry it on, by number: its chain, named by the id of the first.
+local function key_chain(first) return root .. 'chain:' .. first end
 -- Jobs that wait for this one.
 local function key_dependents(id) return root .. 'dependents:' .. id end
 -- Children that are not over.

@@ -2,10 +2,11 @@
 -- include: job_keys, relation_keys
 
 local function remove_job(id, job)
-  call('DEL', key_job(id), key_log(id))
+  call('UNLINK', key_job(id), key_log(id))
   call('ZREM', root .. 'jobs:number', id)
   call('ZREM', key_status(job.status), id)
   call('ZREM', key_action(job.action), id)
   if job.worker then call('ZREM', key_jobs_of(job.worker), id) end
+  if job.firstID or job.followUpID then call('ZREM', key_chain(job.firstID or id), id) end
   if job.parentGroup then call('ZREM', key_child_jobs(job.parentGroup), id) end
 end

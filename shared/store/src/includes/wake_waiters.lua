@@ -2,23 +2,29 @@
 -- locks, they wait for none, and all wait queues have the same order. No lost wake-up: every script
 -- that can change who is granted a lock (it is freed or cleared, its permits are set, its first
 -- waiter goes or starts) calls wake_waiters, which offers all that are granted.
--- include: granted, permits_of, lock_keys, read_job, offered_at, count_parked, wait_queue, offer
--- include: offer_now, member_of, words_in, digits
+-- include: granted, permits_of, lock_keys, waiter_of, count_parked, wait_queue, offer, offer_now
+-- include: member_of, words_in, digits
 
 local wake_waiters
+-- Waiters are being released: those of another lock without a limit are left to the ticker.
+local is_releasing = false
 
 -- The lock has no limit any more: some waiters go on now, the ticker comes back for the others.
 local function release_waiters(name, now)
-  for _, member in ipairs(call('ZRANGE', key_waiters(name), 0, most_walked - 1)) do
-    local id = id_of(member)
-    local job = read_job(id)
-    local is_offered = offered_at(id, job)
-    stop_waiting_for(id, job, name)
-    if not is_offered and not job.awaitedLocks then
-      count_parked(job, -1)
-      offer(id, job, now)
+  if not is_releasing then
+    is_releasing = true
+    for _, member in ipairs(call('ZRANGE', key_waiters(name), 0, most_walked - 1)) do
+      local id = id_of(member)
+      local waiter = waiter_of(id)
+      local job, is_offered = waiter.job, waiter.is_offered
+      stop_waiting_for(id, job, name)
+      if not is_offered and not job.awaitedLocks then
+        count_parked(job, -1)
+        offer(id, job, now)
+      end
+      for _, other in ipairs(words_in(job.awaitedLocks)) do wake_waiters(other, now) end
     end
-    for _, other in ipairs(words_in(job.awaitedLocks)) do wake_waiters(other, now) end
+    is_releasing = false
   end
   if call('EXISTS', key_waiters(name)) == 1 then
     call('ZADD', root .. 'grants', digits(now), name)
@@ -29,19 +35,23 @@ function wake_waiters(name, now)
   if call('EXISTS', key_waiters(name)) == 0 then return end
   if permits_of(name) == math.huge then return release_waiters(name, now) end
   for _, id in ipairs(granted(name)) do
-    local job = read_job(id)
-    local is_offered, everywhere = offered_at(id, job), true
-    for _, other in ipairs(words_in(job.awaitedLocks)) do
-      everywhere = everywhere and (other == name or granted(other)[id])
+    local waiter = waiter_of(id)
+    if not waiter.is_offered then
+      local everywhere = true
+      for _, other in ipairs(waiter.locks) do
+        everywhere = everywhere and (other == name or granted(other)[id])
+      end
+      if everywhere then
+        count_parked(waiter.job, -1)
+        offer_now(id, waiter.job, now)
+        waiter.is_offered = true
+      end
     end
-    if not is_offered and everywhere then
-      count_parked(job, -1)
-      offer_now(id, job, now)
-    end
-    if is_offered or everywhere then
-      for _, other in ipairs(words_in(job.awaitedLocks)) do
+    if waiter.is_offered and not waiter.is_noted then
+      for _, other in ipairs(waiter.locks) do
         call('ZADD', root .. 'grants', 'NX', digits(now + grant_ms), other)
       end
+      waiter.is_noted = true
     end
   end
 end

@@ -1,6 +1,6 @@
 -- withdraw_offer: takes jobs out of what is offered, and refills the windows of their fairness
 -- groups. A script that withdraws offers calls refill_offers last.
--- include: offer_window, offer_now, queue_of, queue_keys, member_of, digits
+-- include: offer_window, offer_now, waiter_of, queue_of, queue_keys, member_of, digits
 
 -- Groups from which this script has withdrawn offers, in order, and how many of each.
 local withdrawn = {}
@@ -8,6 +8,7 @@ local withdrawn = {}
 -- Withdraws the offer of a job; false when it has none.
 local function withdraw_offer(id, job)
   if call('ZREM', key_ready(queue_of(job)), member_of(id, job)) == 0 then return false end
+  forget_waiter(id)
   local group = group_of(job)
   if not withdrawn[group] then
     withdrawn[group] = {

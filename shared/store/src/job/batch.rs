@@ -10,12 +10,30 @@ use super::submit::Submitted;
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
+use domain::bounds::MAX_DEPENDENCIES;
 use domain::job::{JobId, NewJob};
 
 static KEEP_BATCH: Script = Script::new("keep_batch", include_str!("keep_batch.lua"));
 
-/// How many jobs one step submits: a script blocks Redis.
-const STEP: usize = 100;
+/// How many jobs one step submits, and how many dependencies these name: a script blocks Redis.
+const STEP_JOBS: usize = 100;
+const STEP_DEPENDENCIES: usize = MAX_DEPENDENCIES;
+
+/// Cuts jobs into the steps that submit them, in order.
+#[must_use]
+pub fn submission_steps(jobs: &[NewJob]) -> Vec<&[NewJob]> {
+    let (mut steps, mut first, mut dependencies) = (Vec::new(), 0, 0);
+    for (index, job) in jobs.iter().enumerate() {
+        dependencies += job.spec.depends_on.len();
+        let is_full = index - first == STEP_JOBS || dependencies > STEP_DEPENDENCIES;
+        if is_full && index > first {
+            steps.extend(jobs.get(first..index));
+            (first, dependencies) = (index, job.spec.depends_on.len());
+        }
+    }
+    steps.extend(jobs.get(first..).filter(|rest| !rest.is_empty()));
+    steps
+}
 
 impl Store {
     /// Submits jobs, all or none: once this has begun to write, all of them will be submitted, even
@@ -25,7 +43,7 @@ impl Store {
         id: Uuid,
         jobs: &[NewJob],
     ) -> Result<Vec<Submitted>, StoreError> {
-        if jobs.len() <= STEP {
+        if submission_steps(jobs).len() <= 1 {
             return self.submit(jobs).await;
         }
         let id = id.to_string();
@@ -85,7 +103,7 @@ impl Store {
     /// Submits what is kept, in small steps; a job that exists already is not changed.
     async fn submit_kept(&self, id: &str, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
         let mut submitted = Vec::with_capacity(jobs.len());
-        for some in jobs.chunks(STEP) {
+        for some in submission_steps(jobs) {
             let done = submitted.len() + some.len();
             submitted.extend(self.submit_step(id, done, some).await?);
         }
@@ -94,5 +112,31 @@ impl Store {
         pipe.hdel(self.keys.batches_done(), id).ignore();
         pipe.exec_async(&mut self.connection.clone()).await?;
         Ok(submitted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::capacity::Class;
+    use domain::job::JobSpec;
+
+    #[test]
+    fn a_step_has_a_hundred_jobs_and_a_thousand_dependencies_at_most() {
+        let steps = |dependencies: &[usize]| -> Vec<usize> {
+            let job = |count: &usize| {
+                let mut spec = JobSpec::of("noop".parse().unwrap());
+                spec.depends_on = vec![JobId::random(); *count];
+                let (id, class) = (JobId::random(), Class::of(None).unwrap());
+                NewJob { id, class, scheduled_at: None, reserve_id: false, spec }
+            };
+            let jobs: Vec<NewJob> = dependencies.iter().map(job).collect();
+            submission_steps(&jobs).into_iter().map(<[NewJob]>::len).collect()
+        };
+        assert_eq!(steps(&[]), [0; 0]);
+        assert_eq!(steps(&[0; 250]), [100, 100, 50]);
+        assert_eq!(steps(&[10; 101]), [100, 1]);
+        assert_eq!(steps(&[1_000, 1_000, 0, 0]), [1, 3]);
+        assert_eq!(steps(&[400, 600, 1, 999, 1]), [2, 2, 1]);
     }
 }

@@ -15,7 +15,8 @@
 --            {'refused', status}  not waiting, not due yet, expired, waiting for other jobs, or of
 --                                 an action that the worker does not know; such a job is offered
 --                                 again to those that know it
---            {'parked', lock}     this lock is held; the job joins its wait queue
+--            {'parked', lock}     this lock is held; the job joins its wait queue. No more are
+--                                 tried after the 64th of a call
 --          {'lease_ended'}  the lease has ended, but its jobs were not ended yet: a heartbeat may
 --                           still renew it; nothing is written
 --          {'superseded'}   a later call of this worker came before; nothing is written
@@ -54,15 +55,16 @@ local function claim(id)
   return { 'claimed', job.token, job.number, digits(job.attempt), spec }
 end
 
-local answers, i = { 'claims' }, 3
+local answers, i, parks_left = { 'claims' }, 3, 64
 while i < #ARGV do
   local max, last = tonumber(ARGV[i]), i + 1 + tonumber(ARGV[i + 1])
   local tried = {}
   for j = i + 2, last do
-    if max == 0 then break end
+    if max == 0 or parks_left == 0 then break end
     local answer = claim(ARGV[j])
     tried[#tried + 1] = answer
     if answer[1] == 'claimed' then max = max - 1 end
+    if answer[1] == 'parked' then parks_left = parks_left - 1 end
   end
   answers[#answers + 1] = tried
   i = last + 1

@@ -7,7 +7,7 @@ use crate::store::Store;
 static EXPIRE_WAITING: Script = Script::new("expire_waiting", include_str!("expire_waiting.lua"));
 
 /// How many jobs one call ends: a script blocks Redis.
-const MOST_PER_CALL: u32 = 200;
+const MOST_PER_CALL: u32 = 100;
 
 impl Store {
     /// Ends jobs that were not started before they expired; returns how many. Call again while it

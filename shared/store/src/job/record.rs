@@ -29,6 +29,7 @@ pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
         action_queue: fields.text("actionQueue").is_some(),
         retry_from: fields.optional("retryFromID")?.unwrap_or(id),
         follow_up: fields.optional("followUpID")?,
+        first: fields.optional("firstID")?.unwrap_or(id),
         retries_left: fields.optional("retriesLeft")?.unwrap_or(0),
         attempt: fields.optional("attempt")?.unwrap_or(1),
         crashes: fields.optional("crashes")?.unwrap_or(0),

@@ -35,7 +35,16 @@ pub struct JobSummary {
 /// How many jobs one small read asks for.
 const STEP: usize = 500;
 
-type Fields = [Option<String>; 5];
+type Fields = [Option<String>; 6];
+
+/// A job that has a follow-up, met on the way from the job that was asked for to its last one.
+struct Followed {
+    asked: JobId,
+    id: JobId,
+    follow_up: JobId,
+    /// The first job of its chain.
+    first: JobId,
+}
 
 impl Store {
     /// Jobs by the ids that others name them by. One that does not exist is left out; one that was
@@ -48,6 +57,7 @@ impl Store {
             let mut next = Vec::new();
             for some in open.chunks(STEP) {
                 let found = self.fields_of(some).await?;
+                let mut followed = Vec::new();
                 for ((asked, id), (fields, stands_for)) in some.iter().zip(found) {
                     let Some(found) = summary(*id, &fields)? else {
                         let other = stands_for.and_then(|other| other.parse().ok());
@@ -57,9 +67,13 @@ impl Store {
                     };
                     let new = || RelatedJob { named: found, last: found };
                     all.entry(*asked).or_insert_with(new).last = found;
-                    let follow_up = fields[4].as_ref().and_then(|id| id.parse().ok());
-                    next.extend(follow_up.map(|follow_up| (*asked, follow_up)));
+                    let job = |text: &Option<String>| text.as_ref().and_then(|id| id.parse().ok());
+                    followed.extend(job(&fields[4]).map(|follow_up| {
+                        let first = job(&fields[5]).unwrap_or(*id);
+                        Followed { asked: *asked, id: *id, follow_up, first }
+                    }));
                 }
+                next.extend(self.ahead_of(&followed).await?);
             }
             open = next;
         }
@@ -91,8 +105,9 @@ impl Store {
     ) -> Result<Vec<(Fields, Option<String>)>, StoreError> {
         let mut pipe = redis::pipe();
         for (_, id) in some {
-            let fields = ["status", "number", "parentGroup", "childGroup", "followUpID"];
-            pipe.cmd("HMGET").arg(self.keys.job(*id)).arg(&fields).get(self.keys.used_id(*id));
+            pipe.cmd("HMGET").arg(self.keys.job(*id));
+            pipe.arg(&["status", "number", "parentGroup", "childGroup", "followUpID", "firstID"]);
+            pipe.get(self.keys.used_id(*id));
         }
         let values: Vec<redis::Value> = pipe.query_async(&mut self.connection.clone()).await?;
         let pairs = values.chunks(2).map(|pair| {
@@ -101,6 +116,24 @@ impl Store {
         });
         let pairs: Result<_, redis::ParsingError> = pairs.collect();
         Ok(pairs.map_err(redis::RedisError::from)?)
+    }
+
+    /// The last job in the chain of each, or its follow-up: a chain from before there were sets of
+    /// chains leads from record to record, and what follows the last of a set was deleted.
+    async fn ahead_of(&self, followed: &[Followed]) -> Result<Vec<(JobId, JobId)>, StoreError> {
+        if followed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for job in followed {
+            pipe.zrange(self.keys.chain(job.first), -1, -1);
+        }
+        let last: Vec<Vec<String>> = pipe.query_async(&mut self.connection.clone()).await?;
+        let ahead = followed.iter().zip(last).map(|(job, last)| {
+            let last = last.first().and_then(|id| id.parse().ok());
+            (job.asked, last.filter(|last| *last != job.id).unwrap_or(job.follow_up))
+        });
+        Ok(ahead.collect())
     }
 
     async fn field_of<T: redis::FromRedisValue>(
@@ -123,7 +156,7 @@ impl Store {
 }
 
 fn summary(id: JobId, fields: &Fields) -> Result<Option<JobSummary>, StoreError> {
-    let [Some(status), number, parent_group, child_group, _] = fields else { return Ok(None) };
+    let [Some(status), number, parent_group, child_group, ..] = fields else { return Ok(None) };
     let status = record::status(id, status)?;
     let job = |text: &Option<String>| text.as_ref().and_then(|id| id.parse().ok());
     let number = number.as_ref().and_then(|number| number.parse().ok()).unwrap_or(0);

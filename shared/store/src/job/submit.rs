@@ -37,7 +37,8 @@ pub enum Submission {
 }
 
 impl Store {
-    /// Submits jobs in one step. A job whose id is known already is not changed.
+    /// Submits jobs in one step, all or none. A job whose id is known already is not changed. A
+    /// caller with many jobs cuts them into [`submission_steps`](crate::submission_steps).
     pub async fn submit(&self, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
         self.submit_step("", 0, jobs).await
     }

@@ -3,17 +3,21 @@
 -- former holders go on running: what the lock protects can reject them by their tokens.
 -- KEYS[1]  root  string  the namespace
 -- ARGV[1]  name  string  of the lock
--- Answers  {'cleared', id…}  the former holders; none when it was free or does not exist
+-- Answers  {'cleared', count}  how many jobs held it; 0 when it was free or does not exist
 -- flags: allow-oom
--- include: lock_keys, wake_waiters, withdraw_offer, emit, clock
+-- include: lock_keys, wake_waiters, withdraw_offer, emit, clock, digits
+
+-- A limit may have a million holders. The event names some.
+local most_named = 100
 
 local name, now = ARGV[1], now_ms()
-local holders = call('HKEYS', key_lock(name))
-if #holders == 0 then return { 'cleared' } end
+local count = call('HLEN', key_lock(name))
+if count == 0 then return { 'cleared', '0' } end
 
-call('DEL', key_lock(name))
+local holders = call('HRANDFIELD', key_lock(name), most_named)
+call('UNLINK', key_lock(name))
 call('HDEL', root .. 'permits:held', name)
 emit('lock', name, 'change', 'cleared', 'value', table.concat(holders, ' '))
 wake_waiters(name, now)
 refill_offers(now)
-return { 'cleared', unpack(holders) }
+return { 'cleared', digits(count) }

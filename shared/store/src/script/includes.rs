@@ -54,6 +54,7 @@ includes! {
     offer_now
     offer_window
     offered_at
+    oldest_jobs
     park_job
     parse_needs
     permits_held
@@ -82,6 +83,7 @@ includes! {
     subscription_keys
     unfinished_jobs
     wait_queue
+    waiter_of
     wake_waiters
     withdraw_job
     withdraw_offer

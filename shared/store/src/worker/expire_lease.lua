@@ -10,15 +10,20 @@
 -- Answers  {'alive'}                 the lease is good, or there is none; nothing is written
 --          {'expired', ended, left}  how many jobs were ended, and how many are left
 -- flags: allow-oom
--- include: read_job, follow_up, end_run, count_actions, emit, job_keys, worker_keys, clock, digits
+-- include: read_job, job_status, follow_up, end_run, count_actions, emit, job_keys, worker_keys
+-- include: clock, digits
 
 local worker, most, now = ARGV[1], tonumber(ARGV[2]), now_ms()
 local expiration = tonumber(call('ZSCORE', root .. 'leases', worker))
 if not expiration or expiration > now then return { 'alive' } end
 
+local ended = 0
 local function expire(id, new_id)
   local job = read_job(id)
-  if not job or job.worker ~= worker then return call('SREM', key_running(worker), id) end
+  if not job or job.worker ~= worker or not is_running(job) then
+    return call('SREM', key_running(worker), id)
+  end
+  ended = ended + 1
   if job.status == 'cancel_request' then return end_run(id, job, 'cancel', {}, now) end
   local fields = {
     'exception', '{"type":"WorkerDead","message":"the lease of worker ' .. worker .. ' ended"}',
@@ -41,4 +46,4 @@ local ids = call('SRANDMEMBER', key_running(worker), #ARGV - 2)
 for i, id in ipairs(ids) do expire(id, ARGV[2 + i]) end
 local left = call('SCARD', key_running(worker))
 if left == 0 then call('ZREM', root .. 'leases', worker) end
-return { 'expired', digits(#ids), digits(left) }
+return { 'expired', digits(ended), digits(left) }

@@ -59,34 +59,76 @@ pub struct Worker {
     pub jobs: Vec<JobId>,
 }
 
+impl Worker {
+    /// True while it sends heartbeats.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.status, WorkerStatus::Running | WorkerStatus::Draining)
+    }
+}
+
 /// How long a worker that is gone stays listed.
 pub(crate) const LISTED: Duration = Duration::from_secs(24 * 3600);
+
+/// How many workers one round trip reads.
+const STEP: usize = 500;
+
+type Fields = HashMap<String, String>;
 
 impl Store {
     /// Every worker that is alive, or was within a day; the one with the latest heartbeat first.
     pub async fn workers(&self) -> Result<Vec<Worker>, StoreError> {
-        let mut connection = self.connection.clone();
         let since = self.now().await?.ms() - LISTED.as_millis() as i64;
         let mut command = redis::cmd("ZRANGE");
         command.arg(self.keys.workers()).arg("+inf").arg(since).arg("BYSCORE").arg("REV");
-        let ids: Vec<String> = command.query_async(&mut connection).await?;
-        let mut workers = Vec::with_capacity(ids.len());
-        for id in ids.into_iter().filter_map(|id| WorkerId::try_from(id).ok()) {
-            workers.extend(self.worker(&id).await?);
-        }
+        self.workers_named(command.query_async(&mut self.connection.clone()).await?).await
+    }
+
+    /// Every worker that is alive. However many died, it reads only those that have a lease.
+    pub async fn live_workers(&self) -> Result<Vec<Worker>, StoreError> {
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(self.keys.leases()).arg(0).arg(-1);
+        let ids = command.query_async(&mut self.connection.clone()).await?;
+        let mut workers = self.workers_named(ids).await?;
+        workers.retain(Worker::is_live);
         Ok(workers)
     }
 
     /// One worker; `None` when it does not exist.
     pub async fn worker(&self, id: &WorkerId) -> Result<Option<Worker>, StoreError> {
-        let mut pipe = redis::pipe();
-        pipe.hgetall(self.keys.worker(id)).smembers(self.keys.running(id));
-        let mut connection = self.connection.clone();
-        let (fields, jobs): (HashMap<String, String>, Vec<String>) =
-            pipe.query_async(&mut connection).await?;
-        if fields.is_empty() {
-            return Ok(None);
+        Ok(self.workers_by_id(std::slice::from_ref(id)).await?.pop())
+    }
+
+    async fn workers_named(&self, names: Vec<String>) -> Result<Vec<Worker>, StoreError> {
+        let ids = names.into_iter().filter_map(|id| WorkerId::try_from(id).ok());
+        self.workers_by_id(&ids.collect::<Vec<_>>()).await
+    }
+
+    /// Workers in the order asked; those that do not exist are left out.
+    async fn workers_by_id(&self, ids: &[WorkerId]) -> Result<Vec<Worker>, StoreError> {
+        let mut workers = Vec::with_capacity(ids.len());
+        for some in ids.chunks(STEP) {
+            let mut pipe = redis::pipe();
+            for id in some {
+                pipe.hgetall(self.keys.worker(id)).smembers(self.keys.running(id));
+            }
+            let values: Vec<redis::Value> = pipe.query_async(&mut self.connection.clone()).await?;
+            for (id, pair) in some.iter().zip(values.chunks_exact(2)) {
+                let fields: Fields = parsed(&pair[0])?;
+                if !fields.is_empty() {
+                    workers.push(self.worker_of(id, &fields, &parsed::<Vec<String>>(&pair[1])?)?);
+                }
+            }
         }
+        Ok(workers)
+    }
+
+    fn worker_of(
+        &self,
+        id: &WorkerId,
+        fields: &Fields,
+        jobs: &[String],
+    ) -> Result<Worker, StoreError> {
         let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
         let time = |name: &str| Timestamp::from_ms(text(name).parse().unwrap_or(0));
         let map = |name: &str| serde_json::from_str(&text(name)).unwrap_or_default();
@@ -103,7 +145,7 @@ impl Store {
             }
         };
         let actions = text("actions");
-        Ok(Some(Worker {
+        Ok(Worker {
             id: id.clone(),
             status,
             name: text("name"),
@@ -114,6 +156,10 @@ impl Store {
             started_at: time("startedAt"),
             heartbeat_expiration: time("heartbeatExpiration"),
             jobs,
-        }))
+        })
     }
+}
+
+fn parsed<T: redis::FromRedisValue>(value: &redis::Value) -> Result<T, StoreError> {
+    Ok(redis::from_redis_value_ref(value).map_err(redis::RedisError::from)?)
 }

@@ -9,11 +9,11 @@ use domain::job::{JobId, NewJob, Outcome, Status, Timestamp};
 use expect_test::expect;
 use store::{
     ClaimAnswer, ClaimRequest, Claims, Dumped, LeaveAnswer, LogSource, NewLogLine, Outbox,
-    Settings, Submission, Trimmed,
+    Settings, Submission, Sweep, Trimmed,
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
-use crate::calls::{claimed, dump, end, failed, finish, status, submit, worker};
+use crate::calls::{claimed, dump, end, failed, finish, redis_cli, status, submit, worker};
 
 fn settings(keep: u64, age: &str) -> Settings {
     Settings {
@@ -25,7 +25,7 @@ fn settings(keep: u64, age: &str) -> Settings {
 }
 
 async fn trim(env: &TestEnv, settings: &Settings) -> Trimmed {
-    env.store().trim(settings).await.unwrap()
+    env.store().trim(settings, &mut Sweep::default()).await.unwrap()
 }
 
 /// Five jobs that are over, due one second apart, and one each that waits, runs, and was asked to
@@ -104,6 +104,33 @@ async fn jobs_that_ended_too_long_ago_are_removed_and_jobs_that_are_not_over_sta
 }
 
 #[tokio::test]
+async fn a_job_that_ended_long_ago_is_removed_however_many_were_due_before_it_and_just_ended() {
+    let env = TestEnv::new().await;
+    let mut some = jobs(251, "noop", "");
+    for (second, job) in some.iter_mut().enumerate() {
+        job.scheduled_at = Some(Timestamp::from_ms(1_000 * second as i64));
+    }
+    let ids: Vec<JobId> = some.iter().map(|job| job.id).collect();
+    env.store().submit(&some).await.unwrap();
+    env.store().cancel(&ids, &domain::job::Cancellation::default()).await.unwrap();
+    let record = format!("{{{}}}:job:{}", env.store_config().namespace, ids[250]);
+    let command = ["hset", &record, "finishedAt", "1000"].map(str::to_owned);
+    redis_cli(&env.store_config().redis_url, command).await;
+
+    let mut sweep = Sweep::default();
+    let settings = settings(0, "1h");
+    let mut removed = 0;
+    for _ in 0..3 {
+        removed += env.store().trim(&settings, &mut sweep).await.unwrap().jobs;
+    }
+    assert_eq!(removed, 1);
+    assert_eq!(env.store().job(ids[250]).await.unwrap(), None);
+    assert_eq!(sweep, Sweep::default(), "the next sweep has not begun");
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+#[tokio::test]
 async fn an_id_that_must_not_be_used_again_stays_used_after_its_job_is_removed() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
@@ -118,7 +145,7 @@ async fn an_id_that_must_not_be_used_again_stays_used_after_its_job_is_removed()
     let known = env.store().submit(std::slice::from_ref(&once)).await.unwrap();
     assert_eq!(known[0].outcome, Submission::Known);
     env.eventually("the jobs are removed", async || {
-        env.store().trim(&settings(0, "1ms")).await.unwrap();
+        trim(&env, &settings(0, "1ms")).await;
         env.store().job(once.id).await.unwrap().is_none()
             && env.store().job(other).await.unwrap().is_none()
     })

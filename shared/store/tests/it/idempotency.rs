@@ -7,7 +7,7 @@ use domain::job::{Backoff, Cancellation, JobId, Outcome, Timestamp};
 use serde_json::json;
 use store::{
     ClaimRequest, Dumped, LeaseExpiry, LogSource, NewLogLine, Outbox, Settings, Submission,
-    Submitted, WorkerCommand,
+    Submitted, Sweep, WorkerCommand,
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
@@ -120,7 +120,7 @@ async fn a_repeated_call_changes_nothing_more() {
     let age = "1h".parse().unwrap();
     let settings =
         Settings { job_history_to_keep: 1, job_history_max_age: age, ..Settings::default() };
-    again!(&env, store.trim(&settings));
+    again!(&env, store.trim(&settings, &mut Sweep::default()));
     store.heartbeat(&heartbeat(&worker, Duration::from_millis(1))).await.unwrap();
     let ended = async || store.expire_lease(&worker).await.unwrap() != LeaseExpiry::Alive;
     env.eventually("the lease ends", ended).await;

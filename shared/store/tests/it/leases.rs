@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use domain::job::{FencingToken, Outcome, Status, WorkerId};
 use store::{
-    ClaimRequest, Claims, HeartbeatReply, Interruption, LeaseExpiry, LeaveAnswer, WorkerStatus,
+    ClaimRequest, Claims, HeartbeatReply, Interruption, LeaseExpiry, LeaveAnswer, WorkerCommand,
+    WorkerStatus,
 };
-use testkit::{TestEnv, assert_consistent, job, jobs};
+use testkit::{PrivateRedis, TestEnv, assert_consistent, job, jobs};
 
-use crate::calls::{claimed, dump, end, finish, heartbeat, status, submit, worker};
+use crate::calls::{claimed, dump, end, finish, heartbeat, redis_cli, status, submit, worker};
+use crate::redis_commands::carried_out;
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -175,5 +177,70 @@ async fn a_worker_that_leaves_twice_leaves_once() {
         "a repeated call gets the same answer"
     );
     assert_eq!(dump(&env).await, before, "there is no second event");
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_over_and_still_listed_as_running_is_not_ended_again() {
+    let env = TestEnv::new().await;
+    let id = worker(&env).await;
+    let (over, runs) = (job("noop", "scan=1"), job("noop", "scan=1"));
+    for job in [&over, &runs] {
+        submit(&env, job).await;
+    }
+    let run = claimed(&env, &id, over.id).await;
+    claimed(&env, &id, runs.id).await;
+    finish(&env, &end(over.id, run.token, Outcome::Done(None))).await;
+    let key = format!("{{{}}}:running:{id}", env.store_config().namespace);
+    let command = ["sadd".to_owned(), key, over.id.to_string()];
+    redis_cli(&env.store_config().redis_url, command).await;
+    env.store().heartbeat(&heartbeat(&id, MOMENT)).await.unwrap();
+    let ended = std::cell::Cell::new(LeaseExpiry::Alive);
+    env.eventually("the lease ends", async || {
+        ended.set(env.store().expire_lease(&id).await.unwrap());
+        ended.get() != LeaseExpiry::Alive
+    })
+    .await;
+    assert_eq!(ended.get(), LeaseExpiry::Ended(1, 0));
+    assert_eq!(status(&env, over.id).await, Status::Done);
+    assert_eq!(status(&env, runs.id).await, Status::WorkerDead);
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+/// How many commands Redis carries out for a read of the live workers.
+async fn commands_for_live_workers(env: &TestEnv, redis: &PrivateRedis) -> u64 {
+    let before = carried_out(redis).await;
+    assert_eq!(env.store().live_workers().await.unwrap().len(), 2);
+    let after = carried_out(redis).await;
+    after.values().sum::<u64>() - before.values().sum::<u64>()
+}
+
+#[tokio::test]
+async fn the_live_workers_are_read_at_the_same_cost_however_many_have_died() {
+    let redis = PrivateRedis::start().await;
+    let env = TestEnv::on(redis.url()).await;
+    let live = [worker(&env).await, worker(&env).await];
+    env.store().command_worker(&live[1], &WorkerCommand::Drain).await.unwrap();
+    let without = commands_for_live_workers(&env, &redis).await;
+    for _ in 0..200 {
+        let id = WorkerId::random();
+        env.store().heartbeat(&heartbeat(&id, MOMENT)).await.unwrap();
+    }
+    env.eventually("the leases have ended", async || {
+        for id in env.store().ended_leases().await.unwrap() {
+            env.store().expire_lease(&id).await.unwrap();
+        }
+        env.store().live_workers().await.unwrap().len() == 2
+    })
+    .await;
+    assert_eq!(env.store().workers().await.unwrap().len(), 202);
+    assert_eq!(commands_for_live_workers(&env, &redis).await, without);
+    let mut found: Vec<WorkerId> =
+        env.store().live_workers().await.unwrap().into_iter().map(|worker| worker.id).collect();
+    found.sort();
+    let mut live = live.to_vec();
+    live.sort();
+    assert_eq!(found, live);
     env.close().await;
 }

@@ -10,7 +10,7 @@ use domain::lock::LockName;
 use store::{ClaimAnswer, Dumped, FinishAnswer, JobChange, WaitPosition};
 use testkit::{TestEnv, assert_consistent, job};
 
-use crate::calls::{claim, claimed, dump, end, failed, finish, lose, submit, worker};
+use crate::calls::{claim, claimed, dump, end, failed, finish, lose, redis_cli, submit, worker};
 
 /// A job that needs these locks, `a=1 b=2`.
 fn locking(locks: &str) -> NewJob {
@@ -211,7 +211,7 @@ async fn a_cleared_lock_goes_to_the_next_waiter_and_the_end_of_a_former_holder_f
     let run_old = claimed(&env, &worker, old).await;
     parked(&env, &worker, new).await;
     parked(&env, &worker, third).await;
-    assert_eq!(env.store().clear_lock(&name("a")).await.unwrap(), [old]);
+    assert_eq!(env.store().clear_lock(&name("a")).await.unwrap(), 1);
     assert_eq!(ready(&env).await, only(&[new]));
     let run_new = claimed(&env, &worker, new).await;
     assert!(run_new.token > run_old.token);
@@ -222,7 +222,7 @@ async fn a_cleared_lock_goes_to_the_next_waiter_and_the_end_of_a_former_holder_f
     done(&env, new, run_new.token).await;
     assert_eq!(ready(&env).await, only(&[third]));
     let before = dump(&env).await;
-    assert_eq!(env.store().clear_lock(&name("a")).await.unwrap(), []);
+    assert_eq!(env.store().clear_lock(&name("a")).await.unwrap(), 0);
     assert_eq!(dump(&env).await, before, "clearing a free lock changes nothing");
     assert_consistent(env.store()).await;
     env.close().await;
@@ -350,5 +350,28 @@ async fn the_limits_of_an_action_and_of_each_of_its_keys_are_enforced() {
     claimed(&env, &worker, a2).await;
     claimed(&env, &worker, d1).await;
     assert_consistent(store).await;
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_lock_with_ten_thousand_holders_is_cleared_in_one_step() {
+    let env = TestEnv::new().await;
+    let worker = worker(&env).await;
+    env.store().set_permits(&name("a"), Some(10_000)).await.unwrap();
+    let root = format!("{{{}}}", env.store_config().namespace);
+    let held = (0..10_000).flat_map(|_| [JobId::random().to_string(), "1".to_owned()]);
+    let command = ["hset".to_owned(), format!("{root}:lock:a")].into_iter().chain(held);
+    redis_cli(&env.store_config().redis_url, command).await;
+    let held = ["hset", &format!("{root}:permits:held"), "a", "10000"].map(str::to_owned);
+    redis_cli(&env.store_config().redis_url, held).await;
+    let next = submit(&env, &locking("a=10000")).await;
+    parked(&env, &worker, next).await;
+
+    assert_eq!(env.store().clear_lock(&name("a")).await.unwrap(), 10_000);
+    claimed(&env, &worker, next).await;
+    let Some(Dumped::Stream(events)) = dump(&env).await.remove("events") else { panic!() };
+    let cleared = events.iter().find(|event| event.get("change") == Some(&"cleared".to_owned()));
+    assert_eq!(cleared.unwrap()["value"].split(' ').count(), 100, "the event names some");
+    assert_consistent(env.store()).await;
     env.close().await;
 }

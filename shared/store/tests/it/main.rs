@@ -5,6 +5,7 @@
 
 mod calls;
 mod cancel;
+mod chains;
 mod claim;
 mod crons;
 mod finish;
@@ -22,5 +23,6 @@ mod redis_commands;
 mod relations;
 mod retirement;
 mod routing;
+mod script_costs;
 mod subscriptions;
 mod worker_loss;

@@ -170,7 +170,7 @@ async fn lost_offers_are_offered_again_in_their_order() {
     relay.remove(lost.iter()).await.unwrap();
     let which =
         Redispatch { queue: shared_queue(&batch[0]), age: std::time::Duration::ZERO, behind: None };
-    assert_eq!(env.store().redispatch(&which).await.unwrap(), 64);
+    assert_eq!(env.store().redispatch(&which).await.unwrap().offered, 64);
     assert_eq!(offered_after(&env, 0).await, ids(&batch));
     assert_consistent(env.store()).await;
     env.close().await;

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use store::{Outbox, Redispatch};
+use domain::job::JobId;
+use store::{Outbox, Redispatch, Redispatched};
 use testkit::{TestEnv, assert_consistent, job, jobs, shared_queue};
 
-use crate::calls::{claimed, dump, submit, worker};
+use crate::calls::{claimed, dump, redis_cli, submit, worker};
 
 /// How long a read waits for entries that are there already.
 const WAIT: Duration = Duration::from_millis(1);
@@ -52,7 +53,7 @@ async fn only_waiting_jobs_whose_offer_is_old_are_offered_again() {
     let which = |age| Redispatch { queue: shared_queue(&lost), age, behind: None };
     let before = dump(&env).await;
     assert_eq!(
-        env.store().redispatch(&which(Duration::ZERO)).await.unwrap(),
+        env.store().redispatch(&which(Duration::ZERO)).await.unwrap().offered,
         0,
         "they are still in the outbox"
     );
@@ -61,11 +62,11 @@ async fn only_waiting_jobs_whose_offer_is_old_are_offered_again() {
     outbox.remove(published.iter()).await.unwrap();
     claimed(&env, &worker, running.id).await;
     assert_eq!(
-        env.store().redispatch(&which(MINUTE)).await.unwrap(),
+        env.store().redispatch(&which(MINUTE)).await.unwrap().offered,
         0,
         "the offer is not old enough"
     );
-    assert_eq!(env.store().redispatch(&which(Duration::ZERO)).await.unwrap(), 1);
+    assert_eq!(env.store().redispatch(&which(Duration::ZERO)).await.unwrap().offered, 1);
     let again = outbox.read_new(100, WAIT).await.unwrap();
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].job.as_ref().unwrap().id, lost.id);
@@ -95,7 +96,7 @@ async fn a_lost_offer_is_found_when_later_offers_of_its_queue_are_claimed() {
     outbox.remove(published.iter()).await.unwrap();
     let before = dump(&env).await;
     assert_eq!(
-        env.store().redispatch(&which(0)).await.unwrap(),
+        env.store().redispatch(&which(0)).await.unwrap().offered,
         0,
         "no job of the queue was claimed"
     );
@@ -104,18 +105,18 @@ async fn a_lost_offer_is_found_when_later_offers_of_its_queue_are_claimed() {
     claimed(&env, &worker, batch[1].id).await;
     let before = dump(&env).await;
     assert_eq!(
-        env.store().redispatch(&which(3_600_000)).await.unwrap(),
+        env.store().redispatch(&which(3_600_000)).await.unwrap().offered,
         0,
         "it is not that far behind"
     );
     let other = Redispatch { queue: "scan=1.high".parse().unwrap(), ..which(0) };
     assert_eq!(
-        env.store().redispatch(&other).await.unwrap(),
+        env.store().redispatch(&other).await.unwrap().offered,
         0,
         "no job of this queue was claimed"
     );
     assert_eq!(dump(&env).await, before);
-    assert_eq!(env.store().redispatch(&which(0)).await.unwrap(), 1);
+    assert_eq!(env.store().redispatch(&which(0)).await.unwrap().offered, 1);
     let again = outbox.read_new(100, WAIT).await.unwrap();
     assert_eq!(again.len(), 1);
     assert_eq!(
@@ -124,5 +125,38 @@ async fn a_lost_offer_is_found_when_later_offers_of_its_queue_are_claimed() {
         "the offer of the third may still arrive"
     );
     assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+#[tokio::test]
+async fn members_whose_jobs_do_not_wait_in_the_queue_are_removed_and_hide_no_lost_offer() {
+    let env = TestEnv::new().await;
+    let worker = worker(&env).await;
+    let mut outbox = Outbox::new(env.store().clone(), "relay".into()).unwrap();
+    outbox.create_group().await.unwrap();
+    let (lost, running) = (job("noop", "scan=1"), job("noop", "scan=1"));
+    submit(&env, &lost).await;
+    submit(&env, &running).await;
+    let published = outbox.read_new(100, WAIT).await.unwrap();
+    outbox.remove(published.iter()).await.unwrap();
+    claimed(&env, &worker, running.id).await;
+    let number = env.job(running.id).await.number;
+    let mut members = vec![format!("{number:016}:{}", running.id)];
+    members.extend((0..500).map(|number| format!("{number:016}:{}", JobId::random())));
+    let key = format!("{{{}}}:ready:scan=1.normal", env.store_config().namespace);
+    let command = ["zadd".to_owned(), key].into_iter();
+    let command = command.chain(members.into_iter().flat_map(|member| ["1".to_owned(), member]));
+    redis_cli(&env.store_config().redis_url, command).await;
+
+    let which = Redispatch { queue: shared_queue(&lost), age: Duration::ZERO, behind: None };
+    let mut sum = Redispatched::default();
+    for _ in 0..4 {
+        let some = env.store().redispatch(&which).await.unwrap();
+        sum.offered += some.offered;
+        sum.removed += some.removed;
+    }
+    assert_eq!(sum, Redispatched { offered: 1, removed: 501 });
+    let again = outbox.read_new(100, WAIT).await.unwrap();
+    assert_eq!(again[0].job.as_ref().unwrap().id, lost.id);
     env.close().await;
 }

@@ -12,9 +12,10 @@ use testkit::{PrivateRedis, TestEnv, jobs};
 use crate::calls::{end, redis_cli, worker};
 
 /// How often Redis has carried out each command, within scripts or not.
-type Commands = BTreeMap<String, u64>;
+pub(crate) type Commands = BTreeMap<String, u64>;
 
-async fn carried_out(redis: &PrivateRedis) -> Commands {
+/// How often Redis has carried out each command so far.
+pub(crate) async fn carried_out(redis: &PrivateRedis) -> Commands {
     let info = redis_cli(redis.url(), ["info", "commandstats"].map(str::to_owned)).await;
     let lines = info.lines().filter_map(|line| line.trim().strip_prefix("cmdstat_"));
     let counts = lines.map(|line| {

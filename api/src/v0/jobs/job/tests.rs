@@ -31,6 +31,7 @@ fn full() -> job::Job {
         status: Status::Error,
         spec,
         retry_from: other,
+        first: other,
         follow_up: Some(other),
         retries_left: 1,
         attempt: 2,

@@ -90,6 +90,7 @@ impl Model {
         job.scheduled_at = self.now + delay_ms;
         job.number = self.next_number();
         (job.retry_from, job.attempt) = (Some(id), old.attempt + 1);
+        job.first = old.first.or(Some(id));
         (job.retries_left, job.crashes) = (left, crashes);
         // The first run was started in time.
         job.expires_at = None;

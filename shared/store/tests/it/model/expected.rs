@@ -44,6 +44,7 @@ impl Record {
             ("token", self.token.map(|token| token.to_string())),
             ("retryFromID", self.retry_from.filter(|from| *from != id).map(|id| id.to_string())),
             ("followUpID", self.follow_up.map(|id| id.to_string())),
+            ("firstID", self.first.map(|id| id.to_string())),
             ("retriesLeft", count(self.retries_left)),
             ("attempt", Some(self.attempt).filter(|attempt| *attempt > 1).and_then(count)),
             ("crashes", count(self.crashes)),
@@ -107,6 +108,9 @@ impl Model {
             keys.0.insert(format!("job:{id}"), Dumped::Hash(job.fields(*id)));
             if job.is_there() {
                 keys.indexes_of(&id.to_string(), job);
+                if let Some(first) = job.chain(*id) {
+                    keys.sorted(format!("chain:{first}"), &id.to_string(), job.number as i64);
+                }
             }
         }
         for (id, worker) in &self.workers {

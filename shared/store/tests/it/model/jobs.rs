@@ -113,6 +113,7 @@ impl Model {
             token: None,
             retry_from: None,
             follow_up: None,
+            first: None,
             retries: spec.retries,
             retries_left: spec.retries,
             attempt: 1,

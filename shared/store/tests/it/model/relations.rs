@@ -56,15 +56,16 @@ fn popped<Score: Copy + Ord>(set: &mut BTreeMap<JobId, Score>, most: usize) -> V
 }
 
 impl Model {
-    /// The last follow-up of a job, which may be itself.
-    fn last_follow_up(&self, mut id: JobId) -> JobId {
-        while let Some(next) = self.jobs.get(&id).and_then(|job| job.carried_on_by()) {
-            if !self.jobs.contains_key(&next) {
-                break;
-            }
-            id = next;
-        }
-        id
+    /// The last follow-up of a job, which may be itself: the last job of its chain, or the tombstone
+    /// of the one after that.
+    fn last_follow_up(&self, id: JobId) -> JobId {
+        let is_followed = |job: &&Record| job.carried_on_by().is_some();
+        let Some(job) = self.jobs.get(&id).filter(is_followed) else { return id };
+        let first = job.chain(id);
+        let chain = self.jobs.iter().filter(|(other, job)| job.chain(**other) == first);
+        let last = chain.max_by_key(|(_, job)| job.number).map_or(id, |(last, _)| *last);
+        let after = self.jobs.get(&last).and_then(Record::carried_on_by);
+        after.filter(|after| self.jobs.contains_key(after)).unwrap_or(last)
     }
 
     fn may_have_children(&self, id: JobId) -> bool {

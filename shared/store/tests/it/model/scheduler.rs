@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::job::{JobId, Status};
-use store::{Dumped, Redispatch, Settings, Trimmed};
+use store::{Dumped, Redispatch, Redispatched, Settings, Trimmed};
 
 use super::state::{Model, Record, World};
 use super::waiting::Position;
@@ -59,9 +59,9 @@ impl Model {
     }
 
     /// Offers in the outbox are recent, and nothing older is offered again while there are any.
-    pub(super) fn redispatch(&mut self, which: &Redispatch) -> u64 {
+    pub(super) fn redispatch(&mut self, which: &Redispatch) -> Redispatched {
         if !self.outbox.is_empty() {
-            return 0;
+            return Redispatched::default();
         }
         let (queue, mut before) =
             (which.queue.to_string(), self.now - which.age.as_millis() as i64);
@@ -74,7 +74,7 @@ impl Model {
             Some(offered).filter(|offered| job.queue() == queue && *offered <= before)
         });
         lost.iter().for_each(|id| self.publish(*id));
-        lost.len() as u64
+        Redispatched { offered: lost.len() as u64, removed: 0 }
     }
 
     /// Removes jobs that are over: all that are too old, then those that were due first. The store

@@ -38,6 +38,8 @@ pub(super) struct Model {
     pub(super) permits: BTreeMap<String, u64>,
     pub(super) paused: BTreeSet<String>,
     pub(super) holders: BTreeMap<String, BTreeMap<JobId, u64>>,
+    /// Whether waiters of a lock without a limit are being released.
+    pub(super) releasing: bool,
     /// When the grants of a lock expire.
     pub(super) grants: BTreeMap<String, i64>,
     /// The dependents of jobs, with their scheduledAt and number.
@@ -90,6 +92,8 @@ pub(super) struct Record {
     pub(super) token: Option<u64>,
     pub(super) retry_from: Option<JobId>,
     pub(super) follow_up: Option<JobId>,
+    /// The first job of its chain, unless it is the first.
+    pub(super) first: Option<JobId>,
     pub(super) retries: u32,
     pub(super) retries_left: u32,
     pub(super) attempt: u32,
@@ -138,6 +142,11 @@ impl Record {
     /// Its follow-up, unless it is a tombstone.
     pub(super) fn carried_on_by(&self) -> Option<JobId> {
         self.follow_up.filter(|_| self.is_there())
+    }
+
+    /// The first job of its chain; `None` when it neither carries one on nor is carried on.
+    pub(super) fn chain(&self, id: JobId) -> Option<JobId> {
+        self.first.or(self.follow_up.map(|_| id)).filter(|_| self.is_there())
     }
 
     pub(super) fn is_there(&self) -> bool {

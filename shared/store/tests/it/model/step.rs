@@ -9,7 +9,7 @@ use domain::queue::QueueName;
 use serde_json::Value;
 use store::{
     ClaimRequest, Dumped, Finish, Heartbeat, HeartbeatReply, JobChange, NewLogLine, Outbox,
-    Redispatch, Settings, Store, StoreError, WaitPosition, WorkerCommand,
+    Redispatch, Settings, Store, StoreError, Sweep, WaitPosition, WorkerCommand,
 };
 
 use super::state::{Model, World};
@@ -154,7 +154,7 @@ impl Step {
             }
             Step::Progress(id, token, value) => answer(&store.progress(*id, *token, value).await?),
             Step::Command(worker, wanted) => answer(&store.command_worker(worker, wanted).await?),
-            Step::Trim(settings) => answer(&store.trim(settings).await?),
+            Step::Trim(settings) => answer(&store.trim(settings, &mut Sweep::default()).await?),
             Step::Propagate => answer(&store.propagate().await?),
             Step::Change(id, change) => match store.change(*id, *change).await {
                 Err(StoreError::TooManyQueues(queue)) => answer(&Err::<(), _>(queue)),
@@ -162,12 +162,7 @@ impl Step {
             },
             Step::SetPermits(name, permits) => answer(&store.set_permits(name, *permits).await?),
             Step::Pause(name, on) => answer(&store.pause(name, *on).await?),
-            Step::ClearLock(name) => {
-                // The store may choose the order of the holders.
-                let mut ids = store.clear_lock(name).await?;
-                ids.sort();
-                answer(&ids)
-            }
+            Step::ClearLock(name) => answer(&store.clear_lock(name).await?),
             Step::Publish => {
                 let entries = outbox.read_new(10_000, Duration::from_millis(1)).await?;
                 outbox.remove(entries.iter()).await?;
@@ -230,11 +225,7 @@ impl Model {
                 self.pause(name.as_str(), *on);
                 answer(&())
             }
-            Step::ClearLock(name) => {
-                let mut cleared = self.clear_lock(name.as_str(), &named_holders(after));
-                cleared.sort();
-                answer(&cleared)
-            }
+            Step::ClearLock(name) => answer(&self.clear_lock(name.as_str(), &named_holders(after))),
             Step::ExpireWaiting => answer(&self.expire_waiting()),
             Step::Redispatch(which) => answer(&self.redispatch(which)),
             Step::Log(id, token, first, lines) => answer(&self.log(*id, *token, *first, lines)),

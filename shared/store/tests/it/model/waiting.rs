@@ -183,7 +183,15 @@ impl Model {
             return;
         }
         if self.permits_of(name).is_none() {
-            return self.release_waiters(name, queue);
+            if !self.releasing {
+                self.releasing = true;
+                self.release_waiters(name, queue);
+                self.releasing = false;
+            }
+            if !self.wait_queue(name).is_empty() {
+                self.grants.insert(name.to_owned(), self.now);
+            }
+            return;
         }
         for id in self.granted_in(name, &queue) {
             let locks = self.jobs[&id].awaited_locks.clone();
@@ -210,9 +218,6 @@ impl Model {
             for other in self.jobs[&id].awaited_locks.clone() {
                 self.wake_waiters(&other);
             }
-        }
-        if !self.wait_queue(name).is_empty() {
-            self.grants.insert(name.to_owned(), self.now);
         }
     }
 
@@ -319,8 +324,8 @@ impl Model {
     }
 
     /// `order` is the order in which the store has named the holders.
-    pub(super) fn clear_lock(&mut self, name: &str, order: &[JobId]) -> Vec<JobId> {
-        let Some(holders) = self.holders.remove(name) else { return Vec::new() };
+    pub(super) fn clear_lock(&mut self, name: &str, order: &[JobId]) -> u64 {
+        let Some(holders) = self.holders.remove(name) else { return 0 };
         let mut sorted = order.to_vec();
         sorted.sort();
         assert_eq!(sorted, holders.into_keys().collect::<Vec<_>>(), "all holders lose the lock");
@@ -328,7 +333,7 @@ impl Model {
         self.emit_lock(name, "cleared", ids.join(" "));
         self.wake_waiters(name);
         self.refill_offers();
-        order.to_vec()
+        order.len() as u64
     }
 
     /// How many jobs of each queue wait only for locks.

@@ -1,0 +1,152 @@
+//! The costliest calls of the scheduler's tasks and of workers: crons that missed many ticks,
+//! subscriptions, due jobs, heartbeats.
+
+use std::time::Duration;
+
+use domain::cron::{CronName, due};
+use domain::job::{FencingToken, JobId, Timestamp, WorkerId};
+use domain::subscription::EventDelivery;
+use serde_json::json;
+use store::{
+    DeliveryAttempt, DeliveryPlan, Dumped, MAX_SUBSCRIPTIONS, Outbox, Redispatch, SetCron,
+    SetSubscription, WorkerCommand,
+};
+use testkit::{TestEnv, jobs, shared_queue};
+
+use super::jobs::submit_all;
+use crate::calls::{dump, heartbeat, redis_cli};
+
+const CRONS: usize = 50;
+const ACTIONS: usize = 200;
+
+async fn redis(env: &TestEnv, command: &str, key: &str, rest: Vec<String>) {
+    let key = format!("{{{}}}:{key}", env.store_config().namespace);
+    let words = [command.to_owned(), key].into_iter().chain(rest);
+    redis_cli(&env.store_config().redis_url, words).await;
+}
+
+fn cron(index: usize) -> CronName {
+    format!("c{index}").parse().unwrap()
+}
+
+/// Sets all crons, as if none had fired for this long.
+async fn set_crons(env: &TestEnv, overlap: &str, missed: Duration) {
+    let spec = json!({"action": "noop", "schedule": "* * * * * *", "misfire": "all",
+        "overlap": overlap});
+    let spec: domain::cron::CronSpec = serde_json::from_value(spec).unwrap();
+    let first = env.store().now().await.unwrap().ms() / 1_000 - missed.as_secs() as i64;
+    for index in 0..CRONS {
+        let name = cron(index);
+        let wanted =
+            SetCron { name: name.clone(), spec: spec.clone(), paused: None, declared: false };
+        env.store().set_cron(&wanted).await.unwrap();
+        let next = vec!["nextRun".to_owned(), (first * 1_000).to_string()];
+        redis(env, "hset", &format!("cron:{name}"), next).await;
+    }
+    let names = (0..CRONS).flat_map(|index| ["1".to_owned(), cron(index).to_string()]);
+    redis(env, "zadd", "crons", names.collect()).await;
+}
+
+/// Fires what is due, once.
+async fn fire(env: &TestEnv) {
+    let seen = env.store().due_crons(CRONS).await.unwrap();
+    let crons = seen.crons.into_iter().map(|cron| {
+        let due = cron.next_run.map(|first| due(&cron.spec, first, seen.now));
+        (cron, due.unwrap_or_default())
+    });
+    let crons: Vec<_> = crons.collect();
+    assert_eq!(crons.len(), CRONS);
+    env.store().fire(&crons).await.unwrap();
+}
+
+/// Fifty crons that missed a minute each; then they replace a hundred jobs each.
+pub(super) async fn crons(url: &str) {
+    let env = TestEnv::on(url).await;
+    set_crons(&env, "allow", Duration::from_secs(300)).await;
+    fire(&env).await;
+    fire(&env).await;
+    set_crons(&env, "queue", Duration::from_secs(1_000)).await;
+    fire(&env).await;
+    env.store().due_crons(CRONS).await.unwrap();
+    set_crons(&env, "replace", Duration::from_secs(2_000)).await;
+    fire(&env).await;
+    env.store().run_cron(&cron(0)).await.unwrap();
+    env.store().delete_cron(&cron(0)).await.unwrap();
+    env.close().await;
+}
+
+/// As many subscriptions as there may be, each with messages.
+pub(super) async fn subscriptions(url: &str) {
+    let env = TestEnv::on(url).await;
+    let store = env.store();
+    let spec = json!({"url": "http://127.0.0.1:9/hook", "filter": {}, "retries": 1,
+        "backoff": {"base": "1ms"}});
+    for index in 0..MAX_SUBSCRIPTIONS {
+        let (name, spec) = (format!("s{index}").parse().unwrap(), spec.clone());
+        let spec = serde_json::from_value(spec).unwrap();
+        let wanted = SetSubscription { name, spec, secret: None, paused: None };
+        store.set_subscription(&wanted).await.unwrap();
+    }
+    submit_all(&env, &jobs(1, "noop", "")).await;
+    let pending = store.pending_events(1_000).await.unwrap().unwrap();
+    let event = &pending.events[0];
+    let message = |one: &store::Subscription| EventDelivery::of((&one.name, one.id), event);
+    let plan = DeliveryPlan {
+        cursor: pending.cursor,
+        next: event.id,
+        cut: Some((event.id, pending.subscriptions.iter().map(|one| &one.name).collect())),
+        messages: pending.subscriptions.iter().map(|one| (one, message(one))).collect(),
+    };
+    store.create_deliveries(&plan).await.unwrap();
+    store.forget_deliveries().await.unwrap();
+    let one = &pending.subscriptions[0];
+    store.record_attempt(one, &message(one), DeliveryAttempt::Delivered).await.unwrap();
+    store.pause_subscription(&one.name, true, None).await.unwrap();
+    store.delete_subscription(&one.name).await.unwrap();
+    env.close().await;
+}
+
+/// Hundreds of jobs are due, and lose their offers.
+pub(super) async fn dispatch(url: &str) {
+    let env = TestEnv::on(url).await;
+    let store = env.store();
+    let mut outbox = Outbox::new(store.clone(), "relay".into()).unwrap();
+    outbox.create_group().await.unwrap();
+    let mut some = jobs(400, "noop", "");
+    for job in &mut some {
+        job.scheduled_at = Some(Timestamp::from_ms(253_402_300_000_000));
+        job.spec.fairness_key = Some(job.id.to_string());
+    }
+    submit_all(&env, &some).await;
+    let Some(Dumped::Sorted(waiting)) = dump(&env).await.remove("due") else {
+        panic!("no job is due later")
+    };
+    let members = waiting.into_keys().flat_map(|member| ["1".to_owned(), member]);
+    redis(&env, "zadd", "due", members.collect()).await;
+    store.due().await.unwrap();
+    let entries = outbox.read_new(1_000, Duration::from_millis(1)).await.unwrap();
+    outbox.remove(entries.iter()).await.unwrap();
+    let queue = shared_queue(&some[0]);
+    let which = Redispatch { queue: queue.clone(), age: Duration::ZERO, behind: None };
+    assert_eq!(store.redispatch(&which).await.unwrap().offered, 200);
+    store.retire_queue(&queue, Duration::ZERO).await.unwrap();
+    store.forget_queue(&queue).await.unwrap();
+    env.close().await;
+}
+
+/// A worker with many actions and a thousand jobs.
+pub(super) async fn workers(url: &str) {
+    let env = TestEnv::on(url).await;
+    let store = env.store();
+    let worker = WorkerId::random();
+    let mut report = heartbeat(&worker, Duration::from_secs(60));
+    report.running = (0..1_000).map(|token| (JobId::random(), FencingToken(token))).collect();
+    for prefix in ["a", "b"] {
+        let actions = (0..ACTIONS).map(|index| format!("{prefix}{index}").parse().unwrap());
+        report.actions = actions.collect();
+        store.heartbeat(&report).await.unwrap();
+    }
+    store.command_worker(&worker, &WorkerCommand::Drain).await.unwrap();
+    store.leave(&worker).await.unwrap();
+    env.close().await;
+}
