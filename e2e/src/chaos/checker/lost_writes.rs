@@ -49,8 +49,8 @@ pub(super) fn check(
     let mut overlaps = Overlaps::default();
     for head in observations.chain_heads() {
         let chain = observations.chain(head.id);
-        let of_job = |job| runs.get(&job).into_iter().flatten().copied();
-        let runs = chain.iter().flat_map(|job| of_job(job.id).map(|run| (*job, run)));
+        let of_job = |job: JobId| runs.get(&job).into_iter().flatten().copied();
+        let runs = chain.iter().flat_map(|job| of_job(job.id).map(move |run| (*job, run)));
         let mut runs: Vec<(&Job, &RecordedRun)> = runs.collect();
         runs.sort_by_key(|(_, run)| run.start_us);
         check_chain(&runs, history, &mut overlaps, violations);

@@ -17,7 +17,10 @@ fn invariants(observations: &Observations) -> Vec<&'static str> {
 /// The event of a job that changes its status.
 fn change(job: &Job, status: &str, token: &str) -> Event {
     let (id, number) = (job.id.to_string(), job.number.to_string());
-    event(1, &[("job", &id), ("number", &number), ("status", status), ("token", token)])
+    event(
+        1,
+        &[("job", id.as_str()), ("number", number.as_str()), ("status", status), ("token", token)],
+    )
 }
 
 #[test]
