@@ -1,5 +1,6 @@
 //! A Redis process of one test, for tests that fill it up or kill it.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use devserver::{Redis, Run};
@@ -7,7 +8,7 @@ use devserver::{Redis, Run};
 /// A running Redis. Dropping it kills the process and deletes its data.
 pub struct PrivateRedis {
     redis: Redis,
-    _run: Run,
+    run: Run,
 }
 
 impl PrivateRedis {
@@ -16,7 +17,7 @@ impl PrivateRedis {
         let run = Run::temporary().expect("the temporary directory is writable");
         let mut redis = Redis::new(&run).expect("a port is free");
         redis.process.start().await.expect("redis-server starts");
-        PrivateRedis { redis, _run: run }
+        PrivateRedis { redis, run }
     }
 
     /// The URL of its database.
@@ -33,6 +34,23 @@ impl PrivateRedis {
     /// Starts the process again on the same port and data, and waits until it is ready.
     pub async fn restart(&mut self) {
         self.redis.process.start().await.expect("redis-server starts again");
+    }
+
+    /// Remembers the present state.
+    pub fn save(&self) {
+        Redis::save_data(&self.redis.data, &self.saved()).expect("its data can be copied");
+    }
+
+    /// Kills the process, and starts it with the state that was saved: what it has acknowledged
+    /// since is lost, as after a failover to a replica that was behind.
+    pub async fn roll_back(&mut self) {
+        self.kill();
+        Redis::restore_data(&self.redis.data, &self.saved()).expect("its data can be replaced");
+        self.restart().await;
+    }
+
+    fn saved(&self) -> PathBuf {
+        self.run.folder().join("saved")
     }
 
     /// Changes a configuration directive of the running process.
