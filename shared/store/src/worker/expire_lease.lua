@@ -5,7 +5,7 @@
 -- lease goes.
 -- KEYS[1]  root     string  the namespace
 -- ARGV[1]  worker   string  the worker
--- ARGV[3…] ids      string  for follow-ups, at least one; as many jobs are ended at most
+-- ARGV[2…] ids      string  for follow-ups, at least one; as many jobs are ended at most
 -- Answers  {'alive'}                 the lease is good, or there is none; nothing is written
 --          {'expired', ended, left}  how many jobs were ended, and how many are left
 -- flags: allow-oom
