@@ -10,6 +10,7 @@ mod dependencies;
 mod docs;
 mod example_network;
 mod example_registry;
+mod failover;
 mod fairness;
 mod job_path;
 mod locks;
