@@ -5,6 +5,7 @@
 mod broker_faults;
 mod cancellation;
 mod capacity;
+mod clock_steps;
 mod crons;
 mod dependencies;
 mod docs;

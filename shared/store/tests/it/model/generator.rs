@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// The kinds of steps, each with its weight.
-const KINDS: [(Kind, usize); 27] = [
+const KINDS: [(Kind, usize); 28] = [
     (Kind::Flood, 1),
     (Kind::Propagate, 4),
     (Kind::Change, 4),
@@ -40,6 +40,7 @@ const KINDS: [(Kind, usize); 27] = [
     (Kind::Delete, 6),
     (Kind::Retry, 5),
     (Kind::Due, 5),
+    (Kind::ClampTimes, 2),
     (Kind::ExpireWaiting, 4),
     (Kind::Redispatch, 5),
     (Kind::Log, 5),
@@ -71,6 +72,7 @@ enum Kind {
     Delete,
     Retry,
     Due,
+    ClampTimes,
     ExpireWaiting,
     Redispatch,
     Log,
@@ -155,6 +157,7 @@ impl Generator {
             }
             Kind::Retry => Step::Retry(self.job(model, |job| job.status.is_final()), self.id()),
             Kind::Due => Step::Due,
+            Kind::ClampTimes => Step::ClampTimes,
             Kind::ExpireWaiting => Step::ExpireWaiting,
             Kind::Redispatch => Step::Redispatch(self.redispatch(model)),
             Kind::Log => self.log(model),
