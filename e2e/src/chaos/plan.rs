@@ -25,6 +25,10 @@ pub(crate) struct Arguments {
     /// How long faults are injected; recovery takes additional time
     #[arg(long, default_value_t = 1.0)]
     pub(crate) minutes: f64,
+    /// Also set the clock of Redis by ten minutes and make Redis read-only. There are no network
+    /// faults then, so a worker is lost only when it is killed or frozen
+    #[arg(long)]
+    pub(crate) clock: bool,
 }
 
 /// A fault, and when it is injected after the start.
@@ -58,6 +62,8 @@ enum FaultKind {
     RollOut,
     RetireQueues,
     PoisonJob,
+    SetClock,
+    Demote,
 }
 
 const FAULT_KINDS: [FaultKind; 21] = [
@@ -83,6 +89,24 @@ const FAULT_KINDS: [FaultKind; 21] = [
     FaultKind::RetireQueues,
     FaultKind::PoisonJob,
 ];
+
+/// The kinds of faults if the clock is set.
+const CLOCK_FAULT_KINDS: [FaultKind; 11] = [
+    FaultKind::SetClock,
+    FaultKind::SetClock,
+    FaultKind::Demote,
+    FaultKind::KillWorker,
+    FaultKind::KillScheduler,
+    FaultKind::KillApi,
+    FaultKind::KillRedis,
+    FaultKind::FreezeWorker,
+    FaultKind::RollingRestart,
+    FaultKind::DeleteQueues,
+    FaultKind::PoisonJob,
+];
+
+/// By how many seconds the clock of Redis is set: far beyond all leases and back-offs.
+const CLOCK_STEPS_S: [i64; 2] = [600, -600];
 
 /// The paths of the actions and classes that can be paused.
 const PAUSABLE: [&str; 3] = ["/actions/recorded", "/actions/noop", "/queues/default=1"];
@@ -111,7 +135,8 @@ pub(crate) fn of(arguments: &Arguments) -> Vec<PlannedFault> {
         let mut affected: Vec<&'static str> = Vec::new();
         for _ in 0..rng.random_range(3..=5) {
             if kinds.is_empty() {
-                kinds = FAULT_KINDS.to_vec();
+                let all = if arguments.clock { &CLOCK_FAULT_KINDS[..] } else { &FAULT_KINDS };
+                kinds = all.to_vec();
                 kinds.shuffle(&mut rng);
             }
             let Some(kind) = kinds.pop() else { break };
@@ -190,6 +215,11 @@ fn draw(kind: FaultKind, affected: &mut Vec<&'static str>, rng: &mut ChaCha8Rng)
         }
         FaultKind::RetireQueues => Fault::RetireQueues { ms: ms(rng) + 3_000 },
         FaultKind::PoisonJob => Fault::PoisonJob,
+        FaultKind::SetClock => {
+            let seconds = *CLOCK_STEPS_S.choose(rng).unwrap_or(&CLOCK_STEPS_S[0]);
+            Fault::SetClock { seconds, ms: ms(rng) + 2_000 }
+        }
+        FaultKind::Demote => Fault::Demote { ms: ms(rng) },
         FaultKind::CutConnections => network(Impairment::Cut, rng.random_bool(0.5), rng),
         FaultKind::DelayConnections => network(Impairment::Delay, rng.random_bool(0.5), rng),
         FaultKind::StallOneProcess => network(Impairment::Stall, false, rng),
@@ -232,16 +262,28 @@ pub(crate) fn print(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::CLOCK_SET;
 
     #[test]
     fn a_seed_gives_one_plan_and_three_minutes_contain_every_kind_of_fault() {
-        let plan = |seed| of(&Arguments { seed, minutes: 3.0 });
+        let plan = |seed| of(&Arguments { seed, minutes: 3.0, clock: false });
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));
         for seed in 0..50 {
             let kinds: std::collections::BTreeSet<_> =
                 plan(seed).iter().map(|planned| planned.fault.kind()).collect();
             assert_eq!(kinds.len(), 17, "seed {seed}: {kinds:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_that_sets_the_clock_has_no_network_faults() {
+        for seed in 0..50 {
+            let plan = of(&Arguments { seed, minutes: 3.0, clock: true });
+            let kinds: std::collections::BTreeSet<_> =
+                plan.iter().map(|planned| planned.fault.kind()).collect();
+            assert!(kinds.contains(CLOCK_SET) && kinds.contains("Redis made read-only"));
+            assert!(!kinds.iter().any(|kind| kind.starts_with("connections")), "{kinds:?}");
         }
     }
 }
