@@ -1,5 +1,6 @@
 //! A child process that can be started, killed and started again, and that dies with its parent.
 
+use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -60,6 +61,13 @@ impl Process {
     #[must_use]
     pub fn with_probe(mut self, probe: Probe) -> Process {
         self.probe = Some(probe);
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Process {
+        self.command.env(name, value);
         self
     }
 

@@ -9,6 +9,7 @@
 //! Imports `domain`, `store`, `broker` and `service`.
 
 mod abandoned_batches;
+mod clock_watch;
 mod config;
 mod cron_ticker;
 mod crons_file;

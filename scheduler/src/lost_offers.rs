@@ -79,9 +79,9 @@ pub async fn find_lost_offers(
     let announced = store.declared_queues().await?;
     for queue in queues {
         // A queue that fails must not hide lost offers of the others.
-        let behind = match broker.depth(&queue.name).await {
-            Ok(Some(0)) => None,
-            Ok(Some(_)) => Some(behind),
+        let behind = match broker.is_empty(&queue.name).await {
+            Ok(Some(true)) => None,
+            Ok(Some(false)) => Some(behind),
             // Offers for a queue that cannot be created would be returned.
             Ok(None) => {
                 let failures = broker.declare(&[queue.name.clone()].into()).await;

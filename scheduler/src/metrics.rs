@@ -22,6 +22,8 @@ pub struct Metrics {
     pub skipped_ticks: Counter,
     /// Jobs that ended because the lease of their worker ended.
     pub expired_jobs: Counter,
+    /// Times that the clock of Redis was found to be set.
+    pub clock_steps: Counter,
     /// Jobs that were offered again because their offers were lost.
     pub redispatched_jobs: Counter,
     /// Jobs that deliver events to subscriptions.
@@ -52,6 +54,7 @@ impl Metrics {
             ("cron_jobs", "Jobs created by crons", &metrics.cron_jobs),
             ("skipped_ticks", "Ticks of crons without a job", &metrics.skipped_ticks),
             ("expired_jobs", "Jobs ended with the lease of their worker", &metrics.expired_jobs),
+            ("clock_steps", "Times that the clock of Redis was set", &metrics.clock_steps),
             ("redispatched_jobs", "Jobs offered again", &metrics.redispatched_jobs),
             ("deliveries", "Jobs created to deliver events", &metrics.deliveries),
             (

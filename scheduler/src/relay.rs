@@ -78,7 +78,7 @@ impl Relay {
         }
         // A queue that accepts nothing now may hold earlier offers, so workers must consume from
         // it.
-        let exists = |queue: &QueueName| failed.get(queue).is_none_or(is_not_accepted);
+        let exists = |queue: &QueueName| failed.get(queue).is_none_or(was_published);
         let existing = offers.iter().map(|(queue, _)| queue).filter(|queue| exists(queue));
         self.announce_queues(existing.cloned().collect()).await?;
         offers.retain(|(queue, _)| !failed.contains_key(queue));
@@ -183,8 +183,15 @@ impl Task for Relay {
     }
 }
 
+/// Returns true if the queue has refused an offer. One that does not confirm in time has not: it may
+/// only be overloaded.
 fn is_not_accepted(error: &BrokerError) -> bool {
     matches!(error, BrokerError::NotAccepted(_))
+}
+
+/// Returns true if the queue exists and failed only to accept an offer.
+fn was_published(error: &BrokerError) -> bool {
+    matches!(error, BrokerError::NotAccepted(_) | BrokerError::NotConfirmed { .. })
 }
 
 /// Deletes a queue that refuses offers if it is broken, so that the next offer creates it again.

@@ -1,4 +1,5 @@
-//! Checks regularly whether the store answers, for health and logs, and counts its jobs.
+//! Checks regularly whether the store accepts writes, for health and logs, and counts its jobs. A
+//! replica of Redis answers reads, but no job can be submitted to it.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 
 const PERIOD: Duration = Duration::from_secs(1);
-/// The service is not ready after the store has not answered for this long.
+/// The service is not ready after the store has not accepted a write for this long.
 const MAX_SILENCE: Duration = Duration::from_secs(5);
 /// Jobs are counted at every fifth check.
 const CHECKS_PER_COUNT: u32 = 5;
@@ -25,11 +26,7 @@ pub(super) async fn run(
     let checking = async {
         let (mut checks, mut was_available) = (0_u32, true);
         loop {
-            let answer = if checks.is_multiple_of(CHECKS_PER_COUNT) {
-                store.counts().await.map(|counts| metrics.jobs(&counts))
-            } else {
-                store.ping().await
-            };
+            let answer = check(&store, &metrics, checks.is_multiple_of(CHECKS_PER_COUNT)).await;
             checks = checks.wrapping_add(1);
             report(&health, was_available, &answer);
             was_available = answer.is_ok();
@@ -42,6 +39,14 @@ pub(super) async fn run(
         Ok(())
     };
     tokio::try_join!(ready, checking).map(|_| ())
+}
+
+async fn check(store: &Store, metrics: &Metrics, counts: bool) -> Result<(), StoreError> {
+    store.check_writes().await?;
+    if counts {
+        metrics.jobs(&store.counts().await?);
+    }
+    Ok(())
 }
 
 /// Updates the health, and logs when the store becomes available or unavailable.

@@ -193,6 +193,25 @@ async fn with_a_full_redis_jobs_are_refused_but_can_be_cancelled_and_deleted() {
 }
 
 #[tokio::test]
+async fn the_api_is_not_ready_while_redis_answers_reads_only() {
+    let redis = Redis::start().await;
+    with_env_on(&redis.url(), async |env| {
+        let ready = async || send(env.client.get(format!("{}/readyz", env.admin))).await;
+        let submitting = async || env.post("/jobs", &json!({"action": "noop"})).await;
+        eventually(ready, |answer| answer.status == 200).await;
+        redis.demote().await;
+        assert_eq!(submitting().await.code(), "503 UNAVAILABLE");
+        let unready = eventually(ready, |answer| answer.status == 503).await;
+        assert!(unready.text.contains("read only replica"), "{}", unready.text);
+        assert_eq!(env.get("/jobs").await.status, 200);
+        redis.promote().await;
+        eventually(submitting, |answer| answer.status == 202).await;
+        eventually(ready, |answer| answer.status == 200).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn requests_succeed_as_soon_as_redis_is_available() {
     let address = free_address();
     with_env_on(&format!("redis://{address}"), async |env| {

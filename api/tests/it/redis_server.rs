@@ -66,11 +66,25 @@ impl Redis {
 
     /// Lowers the memory limit, so that the server refuses every write that needs memory.
     pub(crate) async fn fill(&self) {
+        self.call("CONFIG SET maxmemory 1").await;
+    }
+
+    /// Makes the server a replica of one that does not exist. It refuses writes and answers reads.
+    pub(crate) async fn demote(&self) {
+        self.call("REPLICAOF 127.0.0.1 1").await;
+    }
+
+    /// Makes the server a primary again.
+    pub(crate) async fn promote(&self) {
+        self.call("REPLICAOF NO ONE").await;
+    }
+
+    async fn call(&self, command: &str) {
         let mut connection = TcpStream::connect(self.address).await.unwrap();
-        connection.write_all(b"CONFIG SET maxmemory 1\r\n").await.unwrap();
+        connection.write_all(format!("{command}\r\n").as_bytes()).await.unwrap();
         let mut answer = [0; 5];
         connection.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"+OK\r\n");
+        assert_eq!(&answer, b"+OK\r\n", "{command}");
     }
 
     /// Stops the process, so that it accepts connections but does not answer.

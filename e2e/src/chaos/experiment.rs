@@ -44,7 +44,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 /// Runs an experiment. Returns success if every invariant held.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { plan: arguments, rate, folder } = arguments;
-    let fleet = Fleet::describe(&folder, arguments.seed).await?;
+    let fleet = Fleet::describe(&folder, arguments.seed, arguments.clock).await?;
     let history = History::begin(&fleet.folder().join("log/chaos"))?;
     let store = Store::new(&StoreConfig::new(&fleet.redis_url, NAMESPACE))?;
     let (kinds, requested_kinds) = unbounded_channel();
@@ -54,6 +54,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         store: &store,
         namespace: NAMESPACE,
         network: Mutex::new(()),
+        redis: Mutex::new(()),
         kinds,
     };
 

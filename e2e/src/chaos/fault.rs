@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::capacity::CapacityMap;
 
 use crate::fleet::{Role, initial_capacity};
+use crate::history::CLOCK_SET;
 
 /// A fault, which ends by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,10 @@ pub(crate) enum Fault {
     RetireQueues { ms: u64 },
     /// A job kills its worker, and so do its follow-ups, until it is given up.
     PoisonJob,
+    /// The clock of Redis is set by this much, and set right again.
+    SetClock { seconds: i64, ms: u64 },
+    /// Redis becomes a replica, which answers reads only, and a primary again.
+    Demote { ms: u64 },
     /// The connections of one process, or of all, to a server are impaired.
     Network { process: Option<&'static str>, server: Server, impairment: Impairment, ms: u64 },
 }
@@ -81,6 +86,8 @@ impl Fault {
             Fault::RollOut { .. } => "new action rolled out",
             Fault::RetireQueues { .. } => "idle queues retired",
             Fault::PoisonJob => "job that kills its workers",
+            Fault::SetClock { .. } => CLOCK_SET,
+            Fault::Demote { .. } => "Redis made read-only",
             Fault::Network { impairment: Impairment::Cut, .. } => "connections cut",
             Fault::Network { impairment: Impairment::Delay, .. } => "connections delayed",
             Fault::Network { impairment: Impairment::Stall, .. } => "connections stalled",
@@ -97,6 +104,8 @@ impl Fault {
             | Fault::Drain { ms, .. }
             | Fault::Pause { ms, .. }
             | Fault::RetireQueues { ms }
+            | Fault::SetClock { ms, .. }
+            | Fault::Demote { ms }
             | Fault::ChangeCapacity { ms, .. } => *ms,
             Fault::RollingRestart { processes } => 1_000 * processes.len() as u64,
             Fault::RollOut { workers, .. } => 1_000 * workers.len() as u64,
@@ -125,6 +134,8 @@ impl Fault {
             | Fault::WipeBroker { .. }
             | Fault::RollOut { .. }
             | Fault::RetireQueues { .. }
+            | Fault::SetClock { .. }
+            | Fault::Demote { .. }
             | Fault::PoisonJob => None,
         }
     }
@@ -152,6 +163,8 @@ impl Fault {
             | Fault::Pause { .. }
             | Fault::RollOut { .. }
             | Fault::RetireQueues { .. }
+            | Fault::SetClock { .. }
+            | Fault::Demote { .. }
             | Fault::PoisonJob => Duration::from_secs(2),
         }
     }
@@ -216,6 +229,10 @@ impl fmt::Display for Fault {
             }
             Fault::RetireQueues { ms } => write!(f, "retire all idle queues for {ms} ms"),
             Fault::PoisonJob => write!(f, "submit a job that kills its workers"),
+            Fault::SetClock { seconds, ms } => {
+                write!(f, "set the clock of Redis by {seconds:+} s for {ms} ms")
+            }
+            Fault::Demote { ms } => write!(f, "make Redis read-only for {ms} ms"),
             Fault::Network { process, server, impairment, ms } => {
                 let process = process.unwrap_or("all services");
                 let verb = match impairment {

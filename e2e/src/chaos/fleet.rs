@@ -14,6 +14,7 @@ use anyhow::Context;
 use devserver::{Process, RabbitMq, Redis, Run};
 use domain::capacity::CapacityMap;
 use nix::sys::signal::Signal;
+use testkit::FakeClock;
 
 use crate::actions::ActionSet;
 use crate::history::{History, LossCause};
@@ -34,6 +35,8 @@ pub(crate) struct Fleet {
     pub(crate) redis_url: String,
     /// The folder of the data of Redis.
     pub(crate) redis_data: PathBuf,
+    /// The clock of Redis, if it can be set.
+    pub(crate) redis_clock: Option<FakeClock>,
     pub(crate) amqp_url: String,
     /// The folder of RabbitMQ's data.
     pub(crate) broker_data: PathBuf,
@@ -59,23 +62,27 @@ pub(crate) struct WorkerProcess {
 
 impl Fleet {
     /// Describes the fleet; no service is started yet. Deletes the data of an earlier experiment in
-    /// the folder. The seed decides which actions each worker knows.
-    pub(crate) async fn describe(folder: &Path, seed: u64) -> anyhow::Result<Fleet> {
+    /// the folder. The seed decides which actions each worker knows. With `clock`, the clock of Redis
+    /// can be set.
+    pub(crate) async fn describe(folder: &Path, seed: u64, clock: bool) -> anyhow::Result<Fleet> {
         let run = Run::open(folder)?;
         delete_data(run.folder())?;
         let programs = std::env::current_exe()?;
         let programs = programs.parent().context("this program is in no folder")?.to_owned();
-        let redis = Redis::new(&run)?;
+        let Redis { url: redis_url, process: mut redis, data: redis_data } = Redis::new(&run)?;
+        let redis_clock = clock.then(|| FakeClock::new(run.folder()));
+        if let Some(clock) = &redis_clock {
+            redis = clock.of(redis);
+        }
         let RabbitMq { url: amqp_url, rabbitmqctl, data, process: rabbitmq, epmd } =
             RabbitMq::new(&run).await?;
         let settings = ServiceSettings {
             run: &run,
             programs: &programs,
-            redis_url: &redis.url,
+            redis_url: &redis_url,
             amqp_url: &amqp_url,
         };
-        let mut servers =
-            BTreeMap::from([(Role::Redis, redis.process), (Role::RabbitMq, rabbitmq)]);
+        let mut servers = BTreeMap::from([(Role::Redis, redis), (Role::RabbitMq, rabbitmq)]);
         let mut processes = Vec::new();
         for planned in &PROCESSES {
             processes.push(match servers.remove(&planned.role) {
@@ -87,8 +94,9 @@ impl Fleet {
             processes,
             action_sets: ActionSets::new(seed),
             worker_processes: SyncMutex::default(),
-            redis_url: redis.url,
-            redis_data: redis.data,
+            redis_url,
+            redis_data,
+            redis_clock,
             amqp_url,
             broker_data: data,
             rabbitmqctl,

@@ -12,6 +12,9 @@ pub(crate) fn now_us() -> i64 {
     chrono::Utc::now().timestamp_micros()
 }
 
+/// The kind of fault after which times of Redis cannot be compared with others.
+pub(crate) const CLOCK_SET: &str = "clock of Redis set";
+
 /// How long after its end a fault may still have effects.
 const RECOVERY_US: i64 = 5_000_000;
 
@@ -202,6 +205,11 @@ impl History {
 
     pub(crate) fn faults(&self) -> Vec<&'static str> {
         self.lock().faults.clone()
+    }
+
+    /// Whether the clock of Redis was set.
+    pub(crate) fn clock_was_set(&self) -> bool {
+        self.lock().faults.contains(&CLOCK_SET)
     }
 
     pub(crate) fn violations(&self) -> Vec<Violation> {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use broker::{Broker, BrokerConfig, BrokerError, QueueType};
 use devserver::Redis;
 use domain::queue::QueueName;
@@ -25,6 +26,8 @@ const QUEUES_WITHIN: Duration = Duration::from_secs(5);
 const RETIRED_WITHIN: Duration = Duration::from_secs(15);
 /// How long Redis is down before it starts with an earlier state.
 const RESTORED_AFTER: Duration = Duration::from_millis(300);
+/// The pause between two tries to make Redis a primary again.
+const PROMOTION_PERIOD: Duration = Duration::from_millis(100);
 /// The pause between two retirements of queues.
 const RETIREMENT_PERIOD: Duration = Duration::from_millis(300);
 
@@ -37,6 +40,8 @@ pub(crate) struct Injector<'a> {
     pub(crate) namespace: &'a str,
     /// Held during a network fault: undoing one would also undo another.
     pub(crate) network: Mutex<()>,
+    /// Held while the clock is wrong, and while Redis is a replica, for the same reason.
+    pub(crate) redis: Mutex<()>,
     /// The kinds that the workload is to submit next.
     pub(crate) kinds: UnboundedSender<&'static str>,
 }
@@ -96,6 +101,15 @@ impl Injector<'_> {
                 let _ = self.kinds.send(KILLS_ITS_WORKER);
                 Ok(())
             }
+            Fault::SetClock { seconds, ms } => {
+                let _alone = self.redis.lock().await;
+                let clock = fleet.redis_clock.as_ref().context("the clock cannot be set")?;
+                clock.set(*seconds);
+                tokio::time::sleep(Duration::from_millis(*ms)).await;
+                clock.set(0);
+                Ok(())
+            }
+            Fault::Demote { ms } => self.demote(Duration::from_millis(*ms)).await,
             Fault::Network { process, server, impairment, ms } => {
                 self.impair(*process, *server, *impairment, Duration::from_millis(*ms)).await;
                 Ok(())
@@ -142,6 +156,28 @@ impl Injector<'_> {
         }
         tokio::time::sleep(time).await;
         proxies.iter().for_each(|proxy| proxy.restore());
+    }
+
+    /// Makes Redis a replica of a server that does not exist for some time. If it is down because of
+    /// another fault, it comes back as a primary.
+    async fn demote(&self, time: Duration) -> anyhow::Result<()> {
+        let _alone = self.redis.lock().await;
+        let call = async |arguments: [&str; 2]| {
+            let mut command = tokio::process::Command::new("redis-cli");
+            command.args(["-u", &self.fleet.redis_url, "replicaof"]).args(arguments);
+            let output = tokio::time::timeout(QUEUES_WITHIN, command.kill_on_drop(true).output());
+            let output = output.await.ok()?.ok()?;
+            (output.stdout.trim_ascii() == b"OK").then_some(())
+        };
+        let demoted = call(["127.0.0.1", "1"]).await;
+        if demoted.is_none() {
+            self.history.log("  Redis does not answer");
+        }
+        tokio::time::sleep(time).await;
+        while call(["no", "one"]).await.is_none() {
+            tokio::time::sleep(PROMOTION_PERIOD).await;
+        }
+        Ok(())
     }
 
     /// Retires every queue in which no job waits, as schedulers do after a longer time, again and

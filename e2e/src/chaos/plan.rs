@@ -28,6 +28,10 @@ pub(crate) struct Arguments {
     /// Restore an earlier state of Redis in every burst: acknowledged writes are lost
     #[arg(long)]
     pub(crate) rollback: bool,
+    /// Also set the clock of Redis by ten minutes and make Redis read-only. There are no network
+    /// faults then, so a worker is lost only when it is killed or frozen
+    #[arg(long)]
+    pub(crate) clock: bool,
 }
 
 /// A fault, and when it is injected after the start.
@@ -61,6 +65,8 @@ enum FaultKind {
     RollOut,
     RetireQueues,
     PoisonJob,
+    SetClock,
+    Demote,
 }
 
 const FAULT_KINDS: [FaultKind; 21] = [
@@ -86,6 +92,24 @@ const FAULT_KINDS: [FaultKind; 21] = [
     FaultKind::RetireQueues,
     FaultKind::PoisonJob,
 ];
+
+/// The kinds of faults if the clock is set.
+const CLOCK_FAULT_KINDS: [FaultKind; 11] = [
+    FaultKind::SetClock,
+    FaultKind::SetClock,
+    FaultKind::Demote,
+    FaultKind::KillWorker,
+    FaultKind::KillScheduler,
+    FaultKind::KillApi,
+    FaultKind::KillRedis,
+    FaultKind::FreezeWorker,
+    FaultKind::RollingRestart,
+    FaultKind::DeleteQueues,
+    FaultKind::PoisonJob,
+];
+
+/// By how many seconds the clock of Redis is set: far beyond all leases and back-offs.
+const CLOCK_STEPS_S: [i64; 2] = [600, -600];
 
 /// The paths of the actions and classes that can be paused.
 pub(crate) const PAUSABLE: [&str; 3] = ["/actions/recorded", "/actions/noop", "/queues/default=1"];
@@ -116,7 +140,8 @@ pub(crate) fn of(arguments: &Arguments) -> Vec<PlannedFault> {
         let mut affected: Vec<&'static str> = Vec::new();
         for _ in 0..rng.random_range(3..=5) {
             if kinds.is_empty() {
-                kinds = FAULT_KINDS.to_vec();
+                let all = if arguments.clock { &CLOCK_FAULT_KINDS[..] } else { &FAULT_KINDS };
+                kinds = all.to_vec();
                 kinds.shuffle(&mut rng);
             }
             let Some(kind) = kinds.pop() else { break };
@@ -201,6 +226,11 @@ fn draw(kind: FaultKind, affected: &mut Vec<&'static str>, rng: &mut ChaCha8Rng)
         }
         FaultKind::RetireQueues => Fault::RetireQueues { ms: ms(rng) + 3_000 },
         FaultKind::PoisonJob => Fault::PoisonJob,
+        FaultKind::SetClock => {
+            let seconds = *CLOCK_STEPS_S.choose(rng).unwrap_or(&CLOCK_STEPS_S[0]);
+            Fault::SetClock { seconds, ms: ms(rng) + 2_000 }
+        }
+        FaultKind::Demote => Fault::Demote { ms: ms(rng) },
         FaultKind::CutConnections => network(Impairment::Cut, rng.random_bool(0.5), rng),
         FaultKind::DelayConnections => network(Impairment::Delay, rng.random_bool(0.5), rng),
         FaultKind::StallOneProcess => network(Impairment::Stall, false, rng),
@@ -243,10 +273,11 @@ pub(crate) fn print(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::CLOCK_SET;
 
     #[test]
     fn a_seed_gives_one_plan_and_three_minutes_contain_every_kind_of_fault() {
-        let plan = |seed| of(&Arguments { seed, minutes: 3.0, rollback: false });
+        let plan = |seed| of(&Arguments { seed, minutes: 3.0, rollback: false, clock: false });
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));
         for seed in 0..50 {
@@ -259,10 +290,21 @@ mod tests {
     #[test]
     fn on_request_every_burst_restores_an_earlier_state_of_redis() {
         for seed in 0..50 {
-            let plan = of(&Arguments { seed, minutes: 1.0, rollback: true });
+            let plan = of(&Arguments { seed, minutes: 1.0, rollback: true, clock: false });
             let restores =
                 |planned: &&PlannedFault| matches!(planned.fault, Fault::RollBack { .. });
             assert!(plan.iter().filter(restores).count() >= 2, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_plan_that_sets_the_clock_has_no_network_faults() {
+        for seed in 0..50 {
+            let plan = of(&Arguments { seed, minutes: 3.0, rollback: false, clock: true });
+            let kinds: std::collections::BTreeSet<_> =
+                plan.iter().map(|planned| planned.fault.kind()).collect();
+            assert!(kinds.contains(CLOCK_SET) && kinds.contains("Redis made read-only"));
+            assert!(!kinds.iter().any(|kind| kind.starts_with("connections")), "{kinds:?}");
         }
     }
 }

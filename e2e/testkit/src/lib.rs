@@ -8,6 +8,7 @@
 mod actions_file;
 mod consistency;
 mod env;
+mod fake_clock;
 mod fixtures;
 mod gate;
 mod private_redis;
@@ -19,6 +20,7 @@ mod service;
 pub use actions_file::ActionsFile;
 pub use consistency::{assert_consistent, disagreements};
 pub use env::{DEADLINE, TestEnv, environment_variable};
+pub use fake_clock::FakeClock;
 pub use fixtures::{heartbeat, job, jobs, shared_queue, with_parameters};
 pub use gate::Gate;
 pub use private_redis::PrivateRedis;

@@ -2,8 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use devserver::{Redis, Run};
+use tokio::time::sleep;
+
+use crate::env::DEADLINE;
+use crate::fake_clock::FakeClock;
 
 /// A running Redis. Dropping it kills the process and deletes its data.
 pub struct PrivateRedis {
@@ -15,7 +20,20 @@ impl PrivateRedis {
     /// Starts a Redis that writes each change to disk, and waits until it is ready.
     pub async fn start() -> PrivateRedis {
         let run = Run::temporary().expect("the temporary directory is writable");
+        let redis = Redis::new(&run).expect("a port is free");
+        PrivateRedis::begin(run, redis).await
+    }
+
+    /// Starts one as [`PrivateRedis::start`] does, with a clock that can be set.
+    pub async fn with_clock() -> (PrivateRedis, FakeClock) {
+        let run = Run::temporary().expect("the temporary directory is writable");
         let mut redis = Redis::new(&run).expect("a port is free");
+        let clock = FakeClock::new(run.folder());
+        redis.process = clock.of(redis.process);
+        (PrivateRedis::begin(run, redis).await, clock)
+    }
+
+    async fn begin(run: Run, mut redis: Redis) -> PrivateRedis {
         redis.process.start().await.expect("redis-server starts");
         PrivateRedis { redis, run }
     }
@@ -55,11 +73,45 @@ impl PrivateRedis {
 
     /// Changes a configuration directive of the running process.
     pub fn configure(&self, directive: &str, value: &str) {
+        let answer = self.call(&["config", "set", directive, value]);
+        assert_eq!(answer.trim(), "OK", "CONFIG SET {directive} {value}");
+    }
+
+    /// Makes it a replica of another Redis, and waits until it has the same data.
+    pub async fn replicate(&self, primary: &PrivateRedis) {
+        self.call(&["replicaof", "127.0.0.1", primary.port()]);
+        self.until("the replica is in sync", |info| info.contains("master_link_status:up")).await;
+    }
+
+    /// Makes it the replica of its replica, without losing a write. It then refuses writes.
+    pub async fn fail_over(&self) {
+        // Fails while the replica has not acknowledged yet what it received.
+        self.until("the failover begins", |_| self.call(&["failover"]).trim() == "OK").await;
+        self.until("the failover is over", |info| {
+            info.contains("role:slave") && info.contains("master_link_status:up")
+        })
+        .await;
+    }
+
+    async fn until(&self, description: &str, condition: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !condition(&self.call(&["info", "replication"])) {
+            assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {description}");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn port(&self) -> &str {
+        let port = self.url().rsplit(':').next().and_then(|rest| rest.split('/').next());
+        port.expect("the URL has a port")
+    }
+
+    fn call(&self, command: &[&str]) -> String {
         let output = Command::new("redis-cli")
-            .args(["-u", self.url(), "config", "set", directive, value])
+            .args(["-u", self.url()])
+            .args(command)
             .output()
             .expect("redis-cli is installed");
-        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(answer.trim(), "OK", "CONFIG SET {directive} {value}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub struct Proxy {
     address: SocketAddr,
     failed_connections: Arc<AtomicUsize>,
     network: Arc<watch::Sender<Network>>,
+    server: watch::Sender<String>,
     task: JoinHandle<()>,
 }
 
@@ -50,21 +52,26 @@ impl Proxy {
         let watched = Arc::clone(&network);
         let failed_connections = Arc::new(AtomicUsize::new(0));
         let failed = Arc::clone(&failed_connections);
+        let server = watch::Sender::new(server);
         #[expect(clippy::disallowed_methods, reason = "the proxy owns the task and aborts it")]
-        let task = tokio::spawn(serve(listener, server, watched, failed));
-        Proxy { address, failed_connections, network, task }
+        let task = tokio::spawn(serve(listener, server.subscribe(), watched, failed));
+        Proxy { address, failed_connections, network, server, task }
     }
 
     /// Starts a proxy in front of the server of a URL. Returns it with the URL that leads through
     /// it.
     pub async fn in_front_of(url: &str) -> (Proxy, String) {
-        let after_scheme = url.find("://").map_or(0, |at| at + 3);
-        let rest = &url[after_scheme..];
-        let start = after_scheme + rest.find('@').map_or(0, |at| at + 1);
-        let end = url[start..].find('/').map_or(url.len(), |at| start + at);
-        let proxy = Proxy::new(url[start..end].to_owned()).await;
-        let through = format!("{}{}{}", &url[..start], proxy.address(), &url[end..]);
+        let server = server_of(url);
+        let proxy = Proxy::new(url[server.clone()].to_owned()).await;
+        let (before, after) = (&url[..server.start], &url[server.end..]);
+        let through = format!("{before}{}{after}", proxy.address());
         (proxy, through)
+    }
+
+    /// Leads new connections to the server of another URL, as a changed name does. Those that are
+    /// open stay.
+    pub fn lead_to(&self, url: &str) {
+        self.server.send_replace(url[server_of(url)].to_owned());
     }
 
     /// The address on which the proxy listens.
@@ -108,16 +115,24 @@ impl Drop for Proxy {
     }
 }
 
+/// Returns where `host:port` stands in a URL.
+fn server_of(url: &str) -> Range<usize> {
+    let after_scheme = url.find("://").map_or(0, |at| at + 3);
+    let start = after_scheme + url[after_scheme..].find('@').map_or(0, |at| at + 1);
+    let end = url[start..].find('/').map_or(url.len(), |at| start + at);
+    start..end
+}
+
 async fn serve(
     listener: TcpListener,
-    server: String,
+    server: watch::Receiver<String>,
     network: Arc<watch::Sender<Network>>,
     failed: Arc<AtomicUsize>,
 ) {
     let mut pairs = JoinSet::new();
     loop {
         let Ok((client, _)) = listener.accept().await else { return };
-        let (server, mut network) = (server.clone(), network.subscribe());
+        let (server, mut network) = (server.borrow().clone(), network.subscribe());
         if network.borrow().is_broken() {
             failed.fetch_add(1, Ordering::SeqCst);
         }

@@ -5,11 +5,13 @@
 mod broker_faults;
 mod cancellation;
 mod capacity;
+mod clock_steps;
 mod crons;
 mod dependencies;
 mod docs;
 mod example_network;
 mod example_registry;
+mod failover;
 mod fairness;
 mod job_path;
 mod locks;

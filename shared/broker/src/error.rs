@@ -26,9 +26,17 @@ pub enum BrokerError {
     /// Too many channels of the connection have failed; a new connection is needed.
     #[error("too many channels of the connection to rabbitmq have failed")]
     TooManyFailedChannels,
-    /// RabbitMQ returned or refused an offer, or did not confirm it in time.
+    /// RabbitMQ returned or refused an offer.
     #[error("rabbitmq did not accept an offer for queue {0}")]
     NotAccepted(QueueName),
+    /// RabbitMQ did not confirm an offer in time. It may be overloaded and accept the offer later.
+    #[error("rabbitmq did not confirm an offer for queue {queue} within {}s", limit.as_secs())]
+    NotConfirmed {
+        /// The queue.
+        queue: QueueName,
+        /// The time limit.
+        limit: Duration,
+    },
 }
 
 /// The time limit of a call.
@@ -41,12 +49,16 @@ impl BrokerError {
         matches!(self.amqp_kind(), Some(AMQPErrorKind::Soft(_)))
     }
 
-    /// Returns true if RabbitMQ failed internally and closed the connection, or did not answer in
-    /// time.
+    /// Returns true if RabbitMQ failed internally and closed the connection.
     #[must_use]
     pub fn is_internal(&self) -> bool {
+        matches!(self.amqp_kind(), Some(AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR)))
+    }
+
+    /// Returns true if RabbitMQ did not answer in time.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
         matches!(self, BrokerError::Timeout { .. })
-            || matches!(self.amqp_kind(), Some(AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR)))
     }
 
     /// Returns true if RabbitMQ closed the channel with this error.

@@ -60,12 +60,14 @@ impl Publisher {
         let deadline = Instant::now() + CALL_LIMIT;
         for (queue, confirm) in confirms {
             let confirmation = self.confirmation(confirm, deadline).await?;
-            if let Some(Confirmation::Ack(None)) = confirmation {
-                continue;
-            }
+            let error = match &confirmation {
+                Some(Confirmation::Ack(None)) => continue,
+                Some(_) => BrokerError::NotAccepted(queue.clone()),
+                None => BrokerError::NotConfirmed { queue: queue.clone(), limit: CALL_LIMIT },
+            };
             reopen |= matches!(confirmation, None | Some(Confirmation::Nack(_)));
             self.broker.forget(queue);
-            failed.insert(queue.clone(), BrokerError::NotAccepted(queue.clone()));
+            failed.insert(queue.clone(), error);
         }
         if reopen {
             // A channel of RabbitMQ 3.10 that has once refused an offer because a quorum queue was

@@ -1,12 +1,13 @@
 //! Declaring, inspecting and deleting queues.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use domain::queue::QueueName;
-use lapin::Connection;
-use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
+use lapin::options::{BasicGetOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::protocol::AMQPSoftError;
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection};
 
 use crate::config::QueueType;
 use crate::connection::{Broker, close_channel, close_connection, open_channel};
@@ -38,8 +39,25 @@ const INSPECT: QueueDeclareOptions = QueueDeclareOptions { passive: true, ..DECL
 const DELETE: QueueDeleteOptions =
     QueueDeleteOptions { if_unused: false, if_empty: false, nowait: false };
 
+/// RabbitMQ waits this long for the leader of a quorum queue to count its messages. Then it answers
+/// that there are none.
+const COUNT_LIMIT: Duration = Duration::from_millis(250);
+
 impl Broker {
+    /// Returns true if no offer is ready in a queue; `None` if the queue does not exist.
+    pub async fn is_empty(&self, queue: &QueueName) -> Result<Option<bool>, BrokerError> {
+        let asked_at = Instant::now();
+        let depth = self.depth(queue).await?;
+        if depth == Some(0) && asked_at.elapsed() >= COUNT_LIMIT {
+            let channel = self.channel().await?;
+            let offered = has_offer(&channel, self.full_name(queue)).await;
+            return offered.map(|offered| Some(!offered)).map_err(|error| self.count(error));
+        }
+        Ok(depth.map(|depth| depth == 0))
+    }
+
     /// Returns the number of offers that are ready in a queue; `None` if the queue does not exist.
+    /// RabbitMQ also answers 0 for a queue that is broken or too busy to count.
     pub async fn depth(&self, queue: &QueueName) -> Result<Option<u32>, BrokerError> {
         let channel = self.channel().await?;
         let name = self.full_name(queue);
@@ -127,29 +145,27 @@ impl Broker {
         arguments
     }
 
-    /// Deletes a queue that accepts nothing and holds nothing. Such a queue is not full but broken:
-    /// RabbitMQ 3.10 leaves one behind if it is killed while it creates or deletes the queue. If it
-    /// held offers, the scheduler makes them again. Returns true if the queue was deleted.
+    /// Deletes a queue that RabbitMQ itself cannot read from. RabbitMQ 3.10 leaves one behind if it
+    /// is killed while it creates or deletes the queue. If it held offers, the scheduler makes them
+    /// again. Returns true if the queue was deleted.
+    ///
+    /// A queue that does not answer in time is not broken: RabbitMQ may only be overloaded. Nor is
+    /// one that seems empty, because RabbitMQ says so of any queue that is too busy to count.
     pub async fn delete_if_broken(&self, queue: &QueueName) -> Result<bool, BrokerError> {
         let connection = self.separate_connection("repairing").await?;
-        let channel = open_channel(&connection).await?;
-        let name = self.full_name(queue);
-        let found = channel.queue_declare(name.into(), INSPECT, FieldTable::default());
-        let is_broken = match limited("inspect a queue", found).await {
-            Ok(found) => found.message_count() == 0,
-            Err(error) if error.is_channel_error() => false,
-            Err(error) if error.is_internal() => true,
-            Err(error) => return Err(error),
-        };
-        if is_broken {
-            // Inspecting a broken queue may have closed the connection.
-            let connection = self.separate_connection("repairing").await?;
-            delete_on(&connection, self.full_name(queue)).await?;
-            close_connection(&connection).await;
-            self.forget(queue);
-        }
+        // After an error, dropping the connection closes it without waiting for RabbitMQ.
+        let is_broken = is_broken(&connection, self.full_name(queue)).await?;
         close_connection(&connection).await;
-        Ok(is_broken)
+        if !is_broken {
+            return Ok(false);
+        }
+        // Reading from a broken queue has closed the connection.
+        let connection = self.separate_connection("repairing").await?;
+        let deleted = delete_on(&connection, self.full_name(queue)).await;
+        close_connection(&connection).await;
+        deleted?;
+        self.forget(queue);
+        Ok(true)
     }
 
     /// Deletes a queue with its contents. A queue that does not exist counts as deleted.
@@ -170,6 +186,26 @@ impl Broker {
         close_channel(&channel).await;
         Ok(())
     }
+}
+
+/// Returns true if RabbitMQ fails internally when it reads from a queue.
+async fn is_broken(connection: &Connection, name: String) -> Result<bool, BrokerError> {
+    let channel = open_channel(connection).await?;
+    match has_offer(&channel, name).await {
+        Ok(_) => Ok(false),
+        Err(error) if error.is_internal() => Ok(true),
+        Err(error) if error.is_channel_error() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns true if an offer is ready in a queue. The queue itself answers, unlike when its offers
+/// are counted. Closes the channel, which puts the offer back in its place.
+async fn has_offer(channel: &Channel, name: String) -> Result<bool, BrokerError> {
+    let got = channel.basic_get(name.into(), BasicGetOptions { no_ack: false });
+    let offer = limited("read from a queue", got).await?;
+    close_channel(channel).await;
+    Ok(offer.is_some())
 }
 
 async fn delete_on(connection: &Connection, name: String) -> Result<(), BrokerError> {

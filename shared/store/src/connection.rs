@@ -1,16 +1,18 @@
-//! A shared connection to Redis that is replaced when it breaks and when it no longer answers. The
-//! client's manager replaces only what breaks. A peer that vanished (a moved container, a machine
-//! without power, a proxy that hangs) breaks nothing: it just never answers again.
+//! A shared connection to Redis that is replaced when it breaks, when it no longer answers, and when
+//! its server is no longer the primary. The client's manager replaces only what breaks. A peer that
+//! vanished (a moved container, a machine without power, a proxy that hangs) breaks nothing: it just
+//! never answers again. Nor does a primary that became a replica: it answers every read, also ones
+//! that are out of date. A new connection looks up the address again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
-    Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
-    RedisResult, ServerErrorKind, TlsCertificates, Value,
+    Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult,
+    ServerErrorKind, TlsCertificates, Value,
 };
 
 use domain::settings::InvalidSetting;
@@ -23,6 +25,10 @@ pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long sent data may stay unacknowledged before the connection counts as lost.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
+
+/// How old a connection must be before it is replaced because its server is not the primary. While
+/// there is no primary, replacing more often would only make connections.
+const MIN_AGE: Duration = Duration::from_millis(500);
 
 /// A client whose connections notice within seconds that the other side has vanished.
 pub(super) fn client(config: &StoreConfig) -> Result<Client, StoreError> {
@@ -59,11 +65,18 @@ struct Shared {
     settings: ConnectionManagerConfig,
     current: Mutex<Current>,
     failures: AtomicU64,
+    demotions: Demotions,
 }
+
+/// How often a server was found not to be the primary. All connections of a store count together: one
+/// that only reads would not notice.
+type Demotions = Arc<AtomicU64>;
 
 #[derive(Clone)]
 struct Current {
     number: u64,
+    demotions: u64,
+    made_at: Instant,
     manager: ConnectionManager,
 }
 
@@ -71,49 +84,110 @@ impl Connection {
     /// Makes a connection without connecting: the first call does. A call fails after `limit`. Must
     /// be called inside a runtime.
     pub(super) fn new(client: Client, limit: Duration) -> RedisResult<Connection> {
+        Connection::counting(client, limit, Arc::default())
+    }
+
+    /// Makes another connection to the same server, as [`Connection::new`] does.
+    pub(super) fn another(&self, limit: Duration) -> RedisResult<Connection> {
+        Connection::counting(self.0.client.clone(), limit, Arc::clone(&self.0.demotions))
+    }
+
+    fn counting(client: Client, limit: Duration, demotions: Demotions) -> RedisResult<Connection> {
         let settings = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(200))
             .set_connection_timeout(Some(CALL_LIMIT))
             .set_response_timeout(Some(limit));
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), settings.clone())?;
-        let current = Mutex::new(Current { number: 0, manager });
-        Ok(Connection(Arc::new(Shared { client, settings, current, failures: AtomicU64::new(0) })))
+        let current = Current {
+            number: 0,
+            demotions: demotions.load(Ordering::SeqCst),
+            made_at: Instant::now(),
+            manager,
+        };
+        Ok(Connection(Arc::new(Shared {
+            client,
+            settings,
+            current: Mutex::new(current),
+            failures: AtomicU64::new(0),
+            demotions,
+        })))
     }
 
-    /// How often it has failed: after that the next call may reach another server.
+    /// How often it has failed or was replaced: after that, another server may answer.
     pub(super) fn failures(&self) -> u64 {
-        self.0.failures.load(Ordering::Acquire)
+        self.0.failures.load(Ordering::SeqCst) + self.0.demotions.load(Ordering::SeqCst)
     }
 
+    /// Returns the connection to use; a new one if the server of the old one is not the primary.
     fn current(&self) -> Current {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.demotions != self.0.demotions.load(Ordering::SeqCst) {
+            self.replace(&mut current);
+        }
+        current.clone()
     }
 
-    /// Replaces the connection after a call that was not answered in time. Calls under way on the
-    /// old one may still be answered there.
-    fn replace_if_late<T>(&self, used: u64, answer: &RedisResult<T>) {
+    /// Counts a failed call, and replaces the connection after one that was not answered in time.
+    /// Calls under way on the old one may still be answered there.
+    fn note_failure<T>(&self, used: u64, answer: &RedisResult<T>) {
         let Err(error) = answer else { return };
-        if is_failure(error) {
-            self.0.failures.fetch_add(1, Ordering::AcqRel);
+        if error.is_timeout() || error.is_io_error() || error.is_unrecoverable_error() {
+            self.0.failures.fetch_add(1, Ordering::SeqCst);
         }
         if !error.is_timeout() {
             return;
         }
         let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.number == used {
-            let (client, settings) = (self.0.client.clone(), self.0.settings.clone());
-            if let Ok(manager) = ConnectionManager::new_lazy_with_config(client, settings) {
-                *current = Current { number: used + 1, manager };
-            }
+            self.replace(&mut current);
+        }
+    }
+
+    fn replace(&self, current: &mut Current) {
+        let (client, settings) = (self.0.client.clone(), self.0.settings.clone());
+        if let Ok(manager) = ConnectionManager::new_lazy_with_config(client, settings) {
+            *current = Current {
+                number: current.number + 1,
+                demotions: self.0.demotions.load(Ordering::SeqCst),
+                made_at: Instant::now(),
+                manager,
+            };
+        }
+    }
+
+    /// Lets all connections of the store be replaced before their next call if the server answered
+    /// that it is not the primary.
+    fn note_demotion(&self, used: &Current, refusal: Option<ServerErrorKind>) {
+        if refusal.is_some_and(is_not_primary) && used.made_at.elapsed() >= MIN_AGE {
+            let (seen, next) = (used.demotions, used.demotions + 1);
+            let _ =
+                self.0.demotions.compare_exchange(seen, next, Ordering::SeqCst, Ordering::SeqCst);
         }
     }
 }
 
-/// True when the call after this error may reach another server.
-fn is_failure(error: &RedisError) -> bool {
-    let read_only = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
-    read_only || error.is_timeout() || error.is_io_error() || error.is_unrecoverable_error()
+/// Returns true if a server that refuses a call like this is not the primary, or has just started:
+/// another may have taken its place.
+fn is_not_primary(refusal: ServerErrorKind) -> bool {
+    use ServerErrorKind::{BusyLoading, MasterDown, ReadOnly};
+    matches!(refusal, ReadOnly | MasterDown | BusyLoading)
+}
+
+/// Returns how the server refused a call.
+fn refusal(answer: &RedisResult<Value>) -> Option<ServerErrorKind> {
+    match answer {
+        Ok(Value::ServerError(error)) => error.kind(),
+        Ok(_) => None,
+        Err(error) => refusal_in(error),
+    }
+}
+
+fn refusal_in(error: &redis::RedisError) -> Option<ServerErrorKind> {
+    match error.kind() {
+        ErrorKind::Server(kind) => Some(kind),
+        _ => None,
+    }
 }
 
 impl ConnectionLike for Connection {
@@ -121,7 +195,8 @@ impl ConnectionLike for Connection {
         Box::pin(async move {
             let mut current = self.current();
             let answer = current.manager.req_packed_command(command).await;
-            self.replace_if_late(current.number, &answer);
+            self.note_failure(current.number, &answer);
+            self.note_demotion(&current, refusal(&answer));
             answer
         })
     }
@@ -135,7 +210,15 @@ impl ConnectionLike for Connection {
         Box::pin(async move {
             let mut current = self.current();
             let answer = current.manager.req_packed_commands(pipeline, offset, count).await;
-            self.replace_if_late(current.number, &answer);
+            self.note_failure(current.number, &answer);
+            let refusal = match &answer {
+                Ok(values) => values.iter().find_map(|value| match value {
+                    Value::ServerError(error) => error.kind(),
+                    _ => None,
+                }),
+                Err(error) => refusal_in(error),
+            };
+            self.note_demotion(&current, refusal);
             answer
         })
     }

@@ -1,6 +1,7 @@
 //! Dispatch: how a waiting job gets to the workers. A job that is due goes to the outbox, a relay
 //! offers it through a queue, and what gets lost on the way is dispatched again.
 
+mod clamp;
 mod due;
 mod hints;
 mod outbox;

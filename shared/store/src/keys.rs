@@ -44,6 +44,7 @@ fixed! {
     audit "audit"
     batches "batches"
     batches_done "batches:done"
+    check "check"
     contended "contended"
     cron_names "cron_names"
     declared "declared"

@@ -36,7 +36,7 @@ impl Store {
     pub fn new(config: &StoreConfig) -> Result<Store, StoreError> {
         let client = connection::client(config)?;
         let connection = Connection::new(client.clone(), CALL_LIMIT)?;
-        let walks = (Connection::new(client.clone(), CALL_LIMIT)?, Arc::default());
+        let walks = (connection.another(CALL_LIMIT)?, Arc::default());
         let keys = Keys::new(&config.namespace);
         Ok(Store {
             client,
@@ -81,6 +81,13 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         let mut connection = self.connection.clone();
         Ok(redis::cmd("PING").exec_async(&mut connection).await?)
+    }
+
+    /// Checks that Redis accepts writes: a replica answers reads only. Deletes a key that does not
+    /// exist, which changes nothing and costs no disk access.
+    pub async fn check_writes(&self) -> Result<(), StoreError> {
+        let mut connection = self.connection.clone();
+        Ok(redis::cmd("DEL").arg(self.keys.check()).exec_async(&mut connection).await?)
     }
 
     /// The store's clock. Scripts decide what is due; a read uses this to select what is old.

@@ -61,10 +61,17 @@ fn check_run(job: &Job, run: &RecordedRun, violations: &mut Violations) {
         let details = format!("{} ran with {}, its record has {:?}", job.id, run.token, job.token);
         violations.add(ONE_RUN, details);
     }
-    if run.start_us / 1000 < job.scheduled_at.ms() {
-        let (scheduled, started) = (job.scheduled_at, run.start_us);
-        let details = format!("{} was scheduled at {scheduled}, started at {started}", job.id);
-        violations.add(NOT_EARLY, details);
+}
+
+/// Checks that no job started before its time.
+pub(super) fn check_starts(observations: &Observations, violations: &mut Violations) {
+    for run in &observations.runs {
+        let Some(job) = observations.jobs.get(&run.id) else { continue };
+        if run.start_us / 1000 < job.scheduled_at.ms() {
+            let (scheduled, started) = (job.scheduled_at, run.start_us);
+            let details = format!("{} was scheduled at {scheduled}, started at {started}", job.id);
+            violations.add(NOT_EARLY, details);
+        }
     }
 }
 

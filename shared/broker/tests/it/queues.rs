@@ -13,6 +13,14 @@ fn offer() -> Offer {
     Offer::new(Timestamp::from_ms(1), 1, vec![JobId::random(), JobId::random()])
 }
 
+/// Calls `sys:suspend` or `sys:resume` for the process that leads a queue. Suspended, it answers
+/// nothing, as when RabbitMQ is overloaded.
+async fn call_sys(env: &TestEnv, function: &str, queue: &QueueName) {
+    let name = format!("{}.{queue}", env.store_config().namespace);
+    let leader = format!("{{binary_to_atom(<<\"%2F_{name}\">>, utf8), node()}}");
+    env.rabbitmqctl(&["eval", &format!("sys:{function}({leader}).")]).await;
+}
+
 #[tokio::test]
 async fn a_consumer_that_closes_returns_its_unacknowledged_offers() {
     let env = TestEnv::new().await;
@@ -80,6 +88,61 @@ async fn publishing_to_a_deleted_queue_fails_once_and_then_creates_the_queue() {
     );
     assert!(publisher.publish(&[(queue.clone(), offer())]).await.unwrap().is_empty());
     publisher.broker().delete(&queue).await.unwrap();
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_answer_in_time_is_neither_broken_nor_empty() {
+    let env = TestEnv::new().await;
+    let queue = queue("scan=5");
+    let mut publisher = Publisher::new(env.broker().await).await.unwrap();
+    let offers: Vec<_> = (0..3).map(|_| (queue.clone(), offer())).collect();
+    assert!(publisher.publish(&offers).await.unwrap().is_empty());
+    let broker = env.broker().await;
+    call_sys(&env, "suspend", &queue).await;
+    assert_eq!(broker.depth(&queue).await.unwrap(), Some(0), "RabbitMQ answers before it knows");
+    let (published, is_empty, deleted) = tokio::join!(
+        publisher.publish(&offers[..1]),
+        broker.is_empty(&queue),
+        broker.delete_if_broken(&queue),
+    );
+    assert_eq!(
+        published.unwrap()[&queue].to_string(),
+        "rabbitmq did not confirm an offer for queue scan=5.normal within 10s"
+    );
+    assert!(is_empty.unwrap_err().is_timeout());
+    assert!(deleted.unwrap_err().is_timeout());
+    call_sys(&env, "resume", &queue).await;
+    broker.close().await;
+    let broker = env.broker().await;
+    let holds_all = async || broker.depth(&queue).await.unwrap() == Some(4);
+    env.eventually("the queue holds all offers, the late one too", holds_all).await;
+    assert!(!broker.delete_if_broken(&queue).await.unwrap());
+    assert_eq!(broker.is_empty(&queue).await.unwrap(), Some(false));
+    broker.delete(&queue).await.unwrap();
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_queue_without_a_leader_is_deleted_and_one_that_only_refuses_offers_is_not() {
+    let env = TestEnv::new().await;
+    let (broken, full) = (queue("scan=6"), queue("scan=7"));
+    let broker = env.broker().await;
+    assert!(broker.declare(&[broken.clone(), full.clone()].into()).await.is_empty());
+    let namespace = env.store_config().namespace.clone();
+    let member = format!("{{binary_to_atom(<<\"%2F_{namespace}.{broken}\">>, utf8), node()}}");
+    let kill_member = format!("ra:force_delete_server(quorum_queues, {member}).");
+    env.rabbitmqctl(&["eval", &kill_member]).await;
+    assert!(broker.delete_if_broken(&broken).await.unwrap());
+    assert_eq!(broker.depth(&broken).await.unwrap(), None);
+    // A policy makes the queue refuse every offer, and it is empty.
+    let pattern = format!("^{namespace}\\.scan=7\\.");
+    let nothing = r#"{"max-length":0,"overflow":"reject-publish"}"#;
+    env.rabbitmqctl(&["set_policy", "--apply-to", "queues", &namespace, &pattern, nothing]).await;
+    assert!(!broker.delete_if_broken(&full).await.unwrap());
+    assert_eq!(broker.is_empty(&full).await.unwrap(), Some(true));
+    env.rabbitmqctl(&["clear_policy", &namespace]).await;
+    broker.delete(&full).await.unwrap();
     env.close().await;
 }
 

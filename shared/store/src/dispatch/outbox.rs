@@ -47,7 +47,7 @@ impl Outbox {
     /// The outbox for a relay with this name.
     pub fn new(store: Store, consumer: String) -> Result<Outbox, StoreError> {
         let limit = CALL_LIMIT + Duration::from_secs(2);
-        let reader = Connection::new(store.client.clone(), limit)?;
+        let reader = store.connection.another(limit)?;
         Ok(Outbox { store, reader, consumer })
     }
 

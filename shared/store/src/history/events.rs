@@ -37,7 +37,7 @@ impl Store {
     /// A reader of events as they come.
     pub fn events(&self) -> Result<Events, StoreError> {
         let limit = CALL_LIMIT + Duration::from_secs(2);
-        let reader = Connection::new(self.client.clone(), limit)?;
+        let reader = self.connection.another(limit)?;
         Ok(Events { reader, key: self.keys.events() })
     }
 

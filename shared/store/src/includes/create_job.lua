@@ -33,5 +33,5 @@ local function create_job(id, job, spec, now)
     end
   end
   emit_job(id, job.number, job.action, 'waiting', '', '')
-  if not job.blockers then schedule_job(id, job, now) end
+  if not job.blockers then schedule_job(id, job, now, now) end
 end

@@ -1,8 +1,10 @@
--- schedule_job: a job that waits for nothing but its time and a worker.
--- include: offer, member_of
+-- schedule_job: a job that waits for nothing but its time and a worker. `created` is when it was
+-- created, if the caller knows. A job that was due then is ready, also when the clock was set back.
+-- include: offer, job_keys, member_of
 
-local function schedule_job(id, job, now)
-  if tonumber(job.scheduledAt) > now then
+local function schedule_job(id, job, now, created)
+  local at = tonumber(job.scheduledAt)
+  if at > now and at > tonumber(created or call('HGET', key_job(id), 'createdAt')) then
     call('ZADD', root .. 'due', job.scheduledAt, member_of(id, job))
   else
     offer(id, job, now)

@@ -22,7 +22,7 @@
 --          {'superseded'}   a later call of this worker came before; nothing is written
 --          {'lease_lost'}   the worker is unknown, dead, or has left; nothing is written
 -- include: read_job, job_status, offer_by_action, withdraw_offer, park_job, needs_of, start_run
--- include: job_keys, worker_keys, clock, digits
+-- include: job_keys, worker_keys, member_of, clock, digits
 
 local worker, now = ARGV[1], now_ms()
 local lease = call('HMGET', key_worker(worker), 'status', 'heartbeatExpiration', 'actions',
@@ -40,8 +40,11 @@ local function claim(id)
   if not job then return { 'gone' } end
   if not (is_running(job) and job.worker == worker) then
     local expired = job.expiresAt and tonumber(job.expiresAt) <= now
-    local early = tonumber(job.scheduledAt) > now or job.blockers or job.awaitsChildren
-    if job.status ~= 'waiting' or early or expired then return { 'refused', job.status } end
+    -- A job that was ready stays ready when the clock is set back.
+    local early = tonumber(job.scheduledAt) > now
+      and call('ZSCORE', root .. 'due', member_of(id, job))
+    if early or job.blockers or job.awaitsChildren then return { 'refused', job.status } end
+    if job.status ~= 'waiting' or expired then return { 'refused', job.status } end
     if not knows[job.action] then
       offer_by_action(id, job, now)
       return { 'refused', job.status }

@@ -215,7 +215,10 @@ impl Consumers {
                 self.active.remove(&queue);
                 Some(BrokerEvent::ConsumerEnded(queue))
             }
-            Err(error) => Some(self.disconnected(&error, error.is_internal())),
+            Err(error) => {
+                let broker_failed = error.is_internal() || error.is_timeout();
+                Some(self.disconnected(&error, broker_failed))
+            }
         }
     }
 

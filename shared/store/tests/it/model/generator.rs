@@ -41,6 +41,7 @@ const KINDS: [(Kind, usize); 28] = [
     (Kind::Delete, 6),
     (Kind::Retry, 5),
     (Kind::Due, 5),
+    (Kind::ClampTimes, 2),
     (Kind::ExpireWaiting, 4),
     (Kind::Redispatch, 5),
     (Kind::Log, 5),
@@ -73,6 +74,7 @@ enum Kind {
     Delete,
     Retry,
     Due,
+    ClampTimes,
     ExpireWaiting,
     Redispatch,
     Log,
@@ -158,6 +160,7 @@ impl Generator {
             }
             Kind::Retry => Step::Retry(self.job(model, |job| job.status.is_final()), self.id()),
             Kind::Due => Step::Due,
+            Kind::ClampTimes => Step::ClampTimes,
             Kind::ExpireWaiting => Step::ExpireWaiting,
             Kind::Redispatch => Step::Redispatch(self.redispatch(model)),
             Kind::Log => self.log(model),

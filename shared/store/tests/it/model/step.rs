@@ -28,6 +28,8 @@ pub(super) enum Step {
     Delete(JobId),
     Retry(JobId, JobId),
     Due,
+    /// Changes nothing, because the clock was not set back.
+    ClampTimes,
     ExpireWaiting,
     Redispatch(Redispatch),
     Log(JobId, FencingToken, u64, Vec<NewLogLine>),
@@ -102,6 +104,7 @@ impl Step {
             | Step::Cancel(..)
             | Step::Delete(_)
             | Step::Retry(..)
+            | Step::ClampTimes
             | Step::ExpireWaiting
             | Step::Change(..)
             | Step::Pause(..)
@@ -150,6 +153,7 @@ impl Step {
             Step::Delete(id) => answer(&store.delete(*id).await?),
             Step::Retry(id, new) => answer(&store.retry(*id, *new).await?),
             Step::Due => answer(&store.due().await?.moved),
+            Step::ClampTimes => answer(&store.clamp_times(Duration::from_secs(3_600)).await?),
             Step::ExpireWaiting => answer(&store.expire_waiting().await?),
             Step::Redispatch(which) => answer(&store.redispatch(which).await?),
             Step::Log(id, token, first, lines) => {
@@ -233,6 +237,7 @@ impl Model {
                 answer(&())
             }
             Step::ClearLock(name) => answer(&self.clear_lock(name.as_str(), &named_holders(after))),
+            Step::ClampTimes => answer(&()),
             Step::ExpireWaiting => answer(&self.expire_waiting()),
             Step::Redispatch(which) => answer(&self.redispatch(which)),
             Step::Log(id, token, first, lines) => answer(&self.log(*id, *token, *first, lines)),

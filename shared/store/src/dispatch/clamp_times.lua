@@ -1,0 +1,40 @@
+-- clamp_times: instants that are never in the future, and lie there since the clock was set back ->
+-- now. So leases end, lost offers are found and unused grants expire without waiting until the clock
+-- has caught up. Repeating it changes nothing.
+-- One script, so that a lease is the same in all places that name it.
+-- KEYS[1]  root   string  the namespace
+-- ARGV[1]  lease  int     length of a lease in ms
+-- ARGV[2]  max    int     how many instants to change at most
+-- Answers  {'clamped', count}  call again while it is not 0
+-- flags: allow-oom
+-- include: granted, queue_keys, worker_keys, clock, digits
+
+local lease, left, now = tonumber(ARGV[1]), tonumber(ARGV[2]), now_ms()
+local most = left
+
+-- The members of a sorted set that stand after `latest` move there, and keep their order.
+local function clamp(key, latest)
+  local late = call('ZRANGE', key, '(' .. digits(latest), '+inf', 'BYSCORE', 'LIMIT', 0, left)
+  for _, member in ipairs(late) do call('ZADD', key, digits(latest), member) end
+  left = left - #late
+  return late
+end
+
+local expiration = digits(now + lease)
+for _, worker in ipairs(clamp(root .. 'leases', now + lease)) do
+  call('HSET', key_worker(worker), 'heartbeatExpiration', expiration)
+  call('ZADD', root .. 'workers', expiration, worker)
+end
+clamp(root .. 'grants', now + grant_ms)
+clamp(root .. 'batches', now)
+local claimed = call('HGETALL', root .. 'claimed_up_to')
+for i = 1, #claimed, 2 do
+  if tonumber(claimed[i + 1]) > now then
+    call('HSET', root .. 'claimed_up_to', claimed[i], digits(now))
+  end
+end
+for _, field in ipairs(call('HKEYS', root .. 'routing')) do
+  local queue = string.match(field, '^queue:(.+)$')
+  if queue then clamp(key_ready(queue), now) end
+end
+return { 'clamped', digits(most - left) }
