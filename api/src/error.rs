@@ -60,6 +60,15 @@ pub(crate) enum Error {
         /// The role that the route requires.
         needed: Role,
     },
+    /// A browser sent the request for a page of another site.
+    #[error(
+        "the request comes from a page of another site; \
+         CAPSTAN_CORS_ORIGINS lists the origins whose pages may call the API"
+    )]
+    CrossSite,
+    /// The request is for a host with another name.
+    #[error("this is not host {0:?}; CAPSTAN_HOSTS lists the names of the API's host")]
+    WrongHost(String),
     /// No route has this path.
     #[error("there is no route {0:?}")]
     NoSuchRoute(String),

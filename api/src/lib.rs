@@ -32,4 +32,4 @@ mod v1;
 mod wait_reason;
 
 pub use server::{RunError, run, run_on};
-pub use settings::{Config, Exposure, Networks, Origins};
+pub use settings::{Config, Exposure, Hosts, Networks, Origins};

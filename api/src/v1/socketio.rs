@@ -10,8 +10,6 @@ mod running_logs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
-use axum::http::header::{HOST, ORIGIN};
 use serde_json::Value;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
@@ -40,8 +38,6 @@ pub(crate) struct SocketIoServer {
 enum ConnectError {
     #[error("the limit of clients is reached")]
     TooManyClients,
-    #[error("pages of other origins are not allowed")]
-    CrossOrigin,
 }
 
 impl SocketIoServer {
@@ -77,10 +73,7 @@ impl SocketIoServer {
             socket.on(EVENT, subscribe);
             async {}
         };
-        let admit = async move |socket: SocketRef, io: SocketIo| {
-            if is_cross_origin(&socket.req_parts().headers) {
-                return Err(ConnectError::CrossOrigin);
-            }
+        let admit = async move |_: SocketRef, io: SocketIo| {
             let is_full = io.sockets().len() >= max_clients;
             if is_full { Err(ConnectError::TooManyClients) } else { Ok(()) }
         };
@@ -94,35 +87,4 @@ async fn wait_until_followed(followed: &watch::Sender<bool>) -> bool {
     let mut followed = followed.subscribe();
     let waiting = followed.wait_for(|followed| *followed);
     matches!(tokio::time::timeout(SUBSCRIBE_TIMEOUT, waiting).await, Ok(Ok(_)))
-}
-
-/// Returns true for a request by a page of another origin. Browsers do not apply CORS to
-/// WebSockets.
-fn is_cross_origin(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = text(ORIGIN) else { return false };
-    let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_none() || host != text(HOST)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_of_another_origin_is_detected() {
-        let cases = [
-            (None, false),
-            (Some("http://here:8080"), false),
-            (Some("https://here:8080"), false),
-            (Some("http://there"), true),
-            (Some("null"), true),
-        ];
-        for (origin, expected) in cases {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOST, "here:8080".parse().unwrap());
-            headers.extend(origin.map(|origin| (ORIGIN, origin.parse().unwrap())));
-            assert_eq!(is_cross_origin(&headers), expected, "{origin:?}");
-        }
-    }
 }

@@ -160,7 +160,8 @@ async fn entries_neither_delay_requests_nor_are_lost_while_redis_hangs() {
         // This client disconnects before the response.
         let address = env.url.trim_start_matches("http://");
         let mut connection = TcpStream::connect(address).await.unwrap();
-        let head = "POST /api/v0/crons/gc/run HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
+        let head =
+            "POST /api/v0/crons/gc/run HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n\r\n";
         connection.write_all(head.as_bytes()).await.unwrap();
         drop(connection);
         redis.thaw().await;

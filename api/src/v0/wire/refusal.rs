@@ -1,7 +1,7 @@
 //! The one place where an error becomes an answer of this surface: code, message and detail.
 //!
 //! Some codes are additions to the contract: NO_SUCH_ROUTE, NO_SUCH_CLASS, NO_SUCH_ACTION,
-//! NO_SUCH_SUBSCRIPTION and DTR's INTERNAL_ERROR. A 413 has the code INVALID_PARAMETERS, with the
+//! NO_SUCH_SUBSCRIPTION, CROSS_SITE, WRONG_HOST and DTR's INTERNAL_ERROR. A 413 has the code INVALID_PARAMETERS, with the
 //! limit in its detail; a 429 has the code NOT_AUTHENTICATED.
 
 use axum::http::StatusCode;
@@ -76,6 +76,8 @@ fn code(error: &Error) -> &'static str {
         Error::NotAuthenticated(_) | Error::TooManyWrongTokens => "NOT_AUTHENTICATED",
         Error::NotAuthorized { .. } => "NOT_AUTHORIZED",
         Error::NotAllowed { .. } => "NOT_ALLOWED",
+        Error::CrossSite => "CROSS_SITE",
+        Error::WrongHost(_) => "WRONG_HOST",
         Error::MediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
         Error::Json(_) => "INVALID_JSON",
         Error::Invalid { .. } | Error::TooLarge { .. } => "INVALID_PARAMETERS",
@@ -123,6 +125,9 @@ fn detail(error: &Error) -> Map<String, Value> {
         }
         Error::Invalid { at, .. } => add_field(add, at),
         Error::TooLarge { at, limit_bytes } => {
+        Error::WrongHost(host) => {
+            add("host", json!(host));
+        }
             add("limitBytes", json!(limit_bytes));
             add_field(add, at);
         }
@@ -161,6 +166,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         | Error::TooManySubscriptions
         | Error::Unavailable(_)
         | Error::Internal => {}
+        | Error::CrossSite
     }
     detail
 }

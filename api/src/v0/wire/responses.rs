@@ -31,10 +31,10 @@ macro_rules! responses {
 responses! {
     /// The token is missing or unknown.
     NoToken: WRONG_TOKEN, Error::TooManyWrongTokens;
-    /// The role of the token is too low.
+    /// The role of the token is too low, or a page of another site sent the request.
     WrongRole: Error::NotAuthorized {
         owner: Owner::example(), role: Role::Viewer, needed: Role::Admin,
-    };
+    }, Error::CrossSite;
     /// A query parameter is unknown or invalid.
     BadQuery: Error::invalid("strat", unknown_name("query parameter", "strat", &["start"]));
     /// The body is invalid.
@@ -130,7 +130,7 @@ fn meaning(status: u16) -> &'static str {
     match status {
         400 => "The request is invalid. The error names the field or parameter.",
         401 => "The token is missing or unknown.",
-        403 => "The role of the token is too low.",
+        403 => "The role of the token is too low, or a page of another site sent the request.",
         404 => "The resource does not exist.",
         409 => "The request conflicts with the current state.",
         413 => "The body or a field exceeds its size limit.",
