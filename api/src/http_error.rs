@@ -46,6 +46,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::AlreadyRetried { .. }
         | Error::UniqueKeyTaken { .. }
         | Error::WorkerGone(_) => StatusCode::CONFLICT,
+        Error::OtherRequest(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

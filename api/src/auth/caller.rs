@@ -30,6 +30,11 @@ impl Caller {
         self.0.token.as_ref().map_or(UNKNOWN_USER, |(owner, _)| owner.as_str())
     }
 
+    /// Returns the owner of the token, if tokens are required.
+    pub(crate) fn owner(&self) -> Option<&Owner> {
+        self.0.token.as_ref().map(|(owner, _)| owner)
+    }
+
     /// Returns the role as the audit shows it; empty without tokens.
     pub(crate) fn role(&self) -> &'static str {
         self.0.token.as_ref().map_or("", |(_, role)| role.as_str())

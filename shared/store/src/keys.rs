@@ -152,6 +152,7 @@ mod tests {
             ("key_log(id)", keys.log(id)),
             ("key_used_id(id)", keys.used_id(id)),
             ("key_status(status)", keys.status(Status::Done)),
+            ("key_request(id)", format!("{}request:{id}", keys.root())),
             ("key_action(action)", keys.action(&action)),
             ("key_jobs_of(worker)", keys.jobs_of(&worker)),
             ("key_ready(queue)", keys.ready(&"c=1.high".parse().unwrap())),

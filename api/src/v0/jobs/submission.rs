@@ -133,8 +133,10 @@ impl JobSubmission {
         key: Option<&IdempotencyKey>,
         caller: &Caller,
     ) -> Result<Draft, Error> {
-        let id = key.map(IdempotencyKey::job).transpose()?;
-        self.draft_as(id.unwrap_or_else(JobId::random), id.is_some(), References::None, caller)
+        let keyed = key.map(IdempotencyKey::job).transpose()?;
+        let id = keyed.unwrap_or_else(JobId::random);
+        let draft = self.draft_as(id, keyed.is_some(), References::None, caller)?;
+        Ok(Draft { request_hash: key.map(IdempotencyKey::request_hash), ..draft })
     }
 
     fn draft_as(
@@ -179,7 +181,8 @@ impl JobSubmission {
         if spec.expires_at.is_some_and(|expires| scheduled_at.is_some_and(|at| expires <= at)) {
             return Err(Error::invalid("expiresAt", "it must be after scheduledAt"));
         }
-        Ok(Draft { spec, retries, scheduled_at, id, late_locks, reserve_id })
+        let request_hash = None;
+        Ok(Draft { spec, retries, scheduled_at, id, late_locks, reserve_id, request_hash })
     }
 }
 
@@ -205,6 +208,9 @@ impl BatchSubmission {
             ids.push(id);
         }
         Ok(drafts)
+        if let Some(first) = drafts.first_mut() {
+            first.request_hash = key.map(IdempotencyKey::request_hash);
+        }
     }
 }
 

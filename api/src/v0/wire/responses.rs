@@ -49,6 +49,8 @@ responses! {
     /// There are too many queues, or the job of an idempotency key has been removed.
     Conflicts: Error::TooManyQueues("gpu=4.normal".to_owned()),
         Error::SpentKey { at: FieldPath::new("Idempotency-Key"), id: some_job() };
+    /// The idempotency key was used for another request.
+    OtherRequest: Error::OtherRequest(some_job());
     /// The job cannot be retried.
     NoRetry: Error::AlreadyRetried { id: some_job(), follow_up: other_job() },
         Error::NotFinished { id: some_job(), status: Status::Running },
@@ -135,6 +137,7 @@ fn meaning(status: u16) -> &'static str {
         409 => "The request conflicts with the current state.",
         413 => "The body or a field exceeds its size limit.",
         415 => "The content type is not `application/json`.",
+        422 => "The idempotency key was used with another body.",
         429 => "Too many wrong tokens were sent from this address.",
         503 => "The store does not answer. Retry the request.",
         _ => "An internal error occurred.",
