@@ -1,5 +1,6 @@
 //! Authentication and authorization: who sends a request, and whether its token's role suffices.
-//! One middleware decides for all routes, from one table; handlers decide nothing.
+//! One middleware decides for all routes, from one table; handlers decide only about the action
+//! `deliver`, because the table does not know the actions of jobs.
 
 mod caller;
 mod client_address;

@@ -7,7 +7,10 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use domain::access_tokens::{Owner, Role};
+use domain::job::ActionName;
 use store::UNKNOWN_USER;
+
+use crate::error::Error;
 
 /// The owner of the token of a request, and what the request created. Clones share their state.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +41,23 @@ impl Caller {
     /// Returns the role as the audit shows it; empty without tokens.
     pub(crate) fn role(&self) -> &'static str {
         self.0.token.as_ref().map_or("", |(_, role)| role.as_str())
+    }
+
+    /// Returns true if the caller may change jobs of the action `deliver`. They send the messages of
+    /// subscriptions, so who stops them silences alerts. Subscriptions are changed by admins.
+    pub(crate) fn may_change_deliveries(&self) -> bool {
+        self.0.token.as_ref().is_none_or(|(_, role)| *role >= Role::Admin)
+    }
+
+    /// Refuses a change of an action, or of one of its jobs, that the caller may not make.
+    pub(crate) fn check_action(&self, action: &ActionName) -> Result<(), Error> {
+        match &self.0.token {
+            Some((owner, role)) if !self.may_change_deliveries() && action.is_deliver() => {
+                let owner = owner.clone();
+                Err(Error::NotAuthorized { owner, role: *role, needed: Role::Admin })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Records for the audit what the request created or changed, if its path does not name it.

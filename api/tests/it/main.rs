@@ -9,6 +9,7 @@ mod authorization;
 mod bulk_cancel;
 mod crons;
 mod cross_site;
+mod deliveries;
 mod dependencies;
 mod docs_page;
 mod env;

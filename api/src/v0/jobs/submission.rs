@@ -147,6 +147,7 @@ impl JobSubmission {
         caller: &Caller,
     ) -> Result<Draft, Error> {
         let action = self.action.ok_or_else(|| Error::invalid("action", "it is required"))?;
+        caller.check_action(&action)?;
         let retries = at_field("retries", bounds::retries(self.retries))?;
         let parameters = self.parameters.map(bounds::parameters).transpose();
         let parameters = at_field("parameters", parameters)?;
@@ -207,10 +208,10 @@ impl BatchSubmission {
             drafts.push(draft.map_err(|error| error.in_job(at))?);
             ids.push(id);
         }
-        Ok(drafts)
         if let Some(first) = drafts.first_mut() {
             first.request_hash = key.map(IdempotencyKey::request_hash);
         }
+        Ok(drafts)
     }
 }
 

@@ -103,7 +103,7 @@ impl Store {
         Ok(pairs.map_err(redis::RedisError::from)?)
     }
 
-    async fn field_of<T: redis::FromRedisValue>(
+    pub(super) async fn field_of<T: redis::FromRedisValue>(
         &self,
         ids: &[JobId],
         field: &str,
