@@ -17,6 +17,7 @@ use socketioxide::handler::ConnectHandler;
 use socketioxide::layer::SocketIoLayer;
 use tokio::sync::{Notify, watch};
 
+use crate::auth::Caller;
 use rooms::{EVENT, room};
 
 /// The number of messages that are queued for a slow client; further ones are dropped.
@@ -38,6 +39,8 @@ pub(crate) struct SocketIoServer {
 enum ConnectError {
     #[error("the limit of clients is reached")]
     TooManyClients,
+    #[error("the token has been deleted")]
+    Revoked,
 }
 
 impl SocketIoServer {
@@ -73,7 +76,10 @@ impl SocketIoServer {
             socket.on(EVENT, subscribe);
             async {}
         };
-        let admit = async move |_: SocketRef, io: SocketIo| {
+        let admit = async move |socket: SocketRef, io: SocketIo| {
+            if is_revoked(&socket) {
+                return Err(ConnectError::Revoked);
+            }
             let is_full = io.sockets().len() >= max_clients;
             if is_full { Err(ConnectError::TooManyClients) } else { Ok(()) }
         };
@@ -87,4 +93,9 @@ async fn wait_until_followed(followed: &watch::Sender<bool>) -> bool {
     let mut followed = followed.subscribe();
     let waiting = followed.wait_for(|followed| *followed);
     matches!(tokio::time::timeout(SUBSCRIBE_TIMEOUT, waiting).await, Ok(Ok(_)))
+}
+
+/// Returns true if the token that the client connected with is no longer valid.
+fn is_revoked(socket: &SocketRef) -> bool {
+    socket.req_parts().extensions.get::<Caller>().is_some_and(Caller::is_revoked)
 }

@@ -34,6 +34,7 @@ mod redis_server;
 mod simulated_worker;
 mod socketio;
 mod startup;
+mod stream_tokens;
 mod submission;
 mod subscriptions;
 mod tls;
