@@ -1,6 +1,6 @@
-//! The audit: every change over HTTP, written to the store in the background. No request waits for
-//! its entry or fails because of it. While the store is unavailable, a bounded number of entries
-//! waits in memory.
+//! The audit: every change over HTTP, logged, and written to the store in the background. No
+//! request waits for its entry or fails because of it. While the store is unavailable, a bounded
+//! number of entries waits in memory.
 
 use std::time::Duration;
 
@@ -77,8 +77,19 @@ impl PendingEntry {
         if !is_safe {
             change.query.clear();
         }
+        log(&change);
         self.audit.record(change);
     }
+}
+
+/// Logs an entry, so that it outlives the store and the bounds of the audit.
+fn log(change: &AuditedChange) {
+    let AuditedChange { who, role, from, method, path, query, status, subject } = change;
+    tracing::info!(
+        target: "audit",
+        who, role, from, method, path, query, status, subject,
+        "a request to change something"
+    );
 }
 
 impl Drop for PendingEntry {

@@ -1,5 +1,6 @@
 //! Authentication and authorization: who sends a request, and whether its token's role suffices.
-//! One middleware decides for all routes, from one table; handlers decide nothing.
+//! One middleware decides for all routes, from one table; handlers decide only about the action
+//! `deliver`, because the table does not know the actions of jobs.
 
 mod caller;
 mod client_address;
@@ -7,7 +8,7 @@ pub(crate) mod roles;
 mod throttle;
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -16,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::access_tokens::AccessTokens;
 use domain::settings::InvalidSetting;
 use service::watched_files::{CHECK_PERIOD, WatchedFiles};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use caller::Caller;
@@ -31,7 +33,7 @@ const SETTING: &str = "CAPSTAN_TOKENS";
 /// Checks tokens and their roles.
 pub(crate) struct Authenticator {
     /// `None` if requests need no token.
-    tokens: Option<RwLock<Arc<AccessTokens>>>,
+    tokens: Option<Arc<watch::Sender<AccessTokens>>>,
     throttle: FailureThrottle,
 }
 
@@ -54,7 +56,7 @@ impl Authenticator {
             );
         }
         Ok(Authenticator {
-            tokens: tokens.map(|tokens| RwLock::new(Arc::new(tokens))),
+            tokens: tokens.map(|tokens| Arc::new(watch::Sender::new(tokens))),
             throttle: FailureThrottle::default(),
         })
     }
@@ -76,12 +78,15 @@ impl Authenticator {
         let Some(tokens) = &self.tokens else { return };
         match read(exposure) {
             Ok(read) => {
-                let read = Arc::new(read.unwrap_or_default());
-                let mut current = tokens.write().unwrap_or_else(PoisonError::into_inner);
-                if *current != read {
-                    tracing::info!(tokens = read.entries().len(), "the tokens have changed");
-                    *current = read;
-                }
+                let read = read.unwrap_or_default();
+                tokens.send_if_modified(|current| {
+                    let has_changed = *current != read;
+                    if has_changed {
+                        tracing::info!(tokens = read.entries().len(), "the tokens have changed");
+                        *current = read;
+                    }
+                    has_changed
+                });
             }
             Err(error) => tracing::error!(%error, "cannot reload the tokens, keeping the old ones"),
         }
@@ -99,21 +104,20 @@ impl Authenticator {
             return Ok(Caller::default());
         };
         let denied = |error, caller| Denied { error, caller };
-        let known = Arc::clone(&tokens.read().unwrap_or_else(PoisonError::into_inner));
         let token =
             credentials(headers).map_err(|why| denied(Error::NotAuthenticated(why), None))?;
-        let Some(entry) = known.find(&token) else {
+        let entry = tokens.borrow().find(&token).cloned();
+        let Some(entry) = entry else {
             let error = match self.throttle.record(from).await {
                 Verdict::Answered => WRONG_TOKEN,
                 Verdict::TooMany => Error::TooManyWrongTokens,
             };
             return Err(denied(error, None));
         };
-        let caller = Caller::known(entry.owner.clone(), entry.role);
-        if entry.role < needed {
-            let owner = entry.owner.clone();
-            let error = Error::NotAuthorized { owner, role: entry.role, needed };
-            return Err(denied(error, Some(caller)));
+        let (owner, role) = (entry.owner.clone(), entry.role);
+        let caller = Caller::known(entry, needed, Arc::clone(tokens));
+        if role < needed {
+            return Err(denied(Error::NotAuthorized { owner, role, needed }, Some(caller)));
         }
         Ok(caller)
     }
@@ -160,7 +164,7 @@ mod tests {
         let exposure = Exposure { tokens: Some(path.clone()), ..Exposure::default() };
         let authenticator = Authenticator::new(&exposure).unwrap();
         let tokens = authenticator.tokens.as_ref().unwrap();
-        let is_known = || tokens.read().unwrap().find(secret.reveal()).is_some();
+        let is_known = || tokens.borrow().find(secret.reveal()).is_some();
         assert!(is_known());
         std::fs::write(&path, format!("{line}\nnonsense\n")).unwrap();
         authenticator.reload(&exposure);

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
-use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_TYPE, EXPECT};
+use axum::http::header::{CONTENT_TYPE, EXPECT, ORIGIN};
+use axum::http::{HeaderMap, HeaderName};
 use futures_util::StreamExt;
 
 use crate::error::{Error, FieldPath};
 
+/// A header that browsers add and pages cannot change.
+pub(crate) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How long a body may take to arrive.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a body that is too large is read and discarded, so that the client sees the answer.
@@ -27,15 +29,20 @@ pub(crate) async fn read(
     reading.await.map_err(|_| Error::Json("it did not arrive in time".to_owned()))?
 }
 
-/// Refuses a content type other than JSON. DTR's clients send none, which is accepted.
+/// Refuses a content type other than JSON. DTR's clients send none, which is accepted, except from
+/// a browser: a page must not be able to send a body without a preflight request.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Error> {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
-    let text = String::from_utf8_lossy(value.as_bytes());
+    let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+    let text = String::from_utf8_lossy(value);
     let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let json = kind.is_empty()
-        || kind == "application/json"
-        || (kind.starts_with("application/") && kind.ends_with("+json"));
-    if json { Ok(()) } else { Err(Error::MediaType(text.chars().take(64).collect())) }
+    let is_json =
+        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
+    let accepted = is_json || kind.is_empty() && !is_from_browser(headers);
+    if accepted { Ok(()) } else { Err(Error::MediaType(text.chars().take(64).collect())) }
+}
+
+fn is_from_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE)
 }
 
 async fn read_all(body: Body, limit_bytes: usize, drains: bool) -> Result<Bytes, Error> {

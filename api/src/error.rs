@@ -60,6 +60,15 @@ pub(crate) enum Error {
         /// The role that the route requires.
         needed: Role,
     },
+    /// A browser sent the request for a page of another site.
+    #[error(
+        "the request comes from a page of another site; \
+         CAPSTAN_CORS_ORIGINS lists the origins whose pages may call the API"
+    )]
+    CrossSite,
+    /// The request is for a host with another name.
+    #[error("this is not host {0:?}; CAPSTAN_HOSTS lists the names of the API's host")]
+    WrongHost(String),
     /// No route has this path.
     #[error("there is no route {0:?}")]
     NoSuchRoute(String),
@@ -113,6 +122,12 @@ pub(crate) enum Error {
         /// The job that was created with the key.
         id: JobId,
     },
+    /// The idempotency key was used for another request within the last day.
+    #[error(
+        "Idempotency-Key: it was used with another body, which job {0} answers; \
+         send another key with this body"
+    )]
+    OtherRequest(JobId),
     /// The job cannot be retried, because it has not finished or is deleted.
     #[error("job {id} is {status}; only a finished job that is not deleted can be retried")]
     NotFinished {
@@ -191,6 +206,7 @@ impl From<StoreError> for Error {
         }
         match error {
             StoreError::TooManyQueues(queue) => Error::TooManyQueues(queue),
+            StoreError::OtherRequest(id) => Error::OtherRequest(id),
             StoreError::Relation(bad) => match bad.kind {
                 RelationProblem::UnknownDependency | RelationProblem::ForeignDependency => {
                     Error::invalid("dependsOn", bad)

@@ -30,7 +30,8 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchRoute(_) => StatusCode::NOT_FOUND,
         Error::NotAuthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::TooManyWrongTokens => StatusCode::TOO_MANY_REQUESTS,
-        Error::NotAuthorized { .. } => StatusCode::FORBIDDEN,
+        Error::NotAuthorized { .. } | Error::CrossSite => StatusCode::FORBIDDEN,
+        Error::WrongHost(_) => StatusCode::MISDIRECTED_REQUEST,
         Error::NotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Error::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Json(_) | Error::Invalid { .. } => StatusCode::BAD_REQUEST,
@@ -45,6 +46,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::AlreadyRetried { .. }
         | Error::UniqueKeyTaken { .. }
         | Error::WorkerGone(_) => StatusCode::CONFLICT,
+        Error::OtherRequest(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -4,7 +4,8 @@
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
 //! 1. `error`, `settings`, `deadline`, `body`, `http_error`
-//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `wait_reason`
+//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `wait_reason`,
+//!    `stream_lifetime`
 //! 3. `app`: the state that handlers share
 //! 4. `v0`, `v1`, `docs_page`: the surfaces, which share no code with each other
 //! 5. `server`: routes, middleware, connections and background tasks
@@ -26,10 +27,11 @@ mod http_error;
 mod metrics;
 mod server;
 mod settings;
+mod stream_lifetime;
 mod submit;
 mod v0;
 mod v1;
 mod wait_reason;
 
 pub use server::{RunError, run, run_on};
-pub use settings::{Config, Exposure, Networks, Origins};
+pub use settings::{Config, Exposure, Hosts, Networks, Origins};

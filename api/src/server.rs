@@ -11,6 +11,7 @@ mod connection_limit;
 mod error;
 mod guard;
 mod headers;
+mod origin_policy;
 mod refusal;
 mod routes;
 mod store_monitor;
@@ -39,6 +40,7 @@ use crate::v0;
 use crate::v1::socketio::SocketIoServer;
 use background::BackgroundTasks;
 use guard::Guard;
+use origin_policy::OriginPolicy;
 use tls::Tls;
 
 pub use error::RunError;
@@ -129,8 +131,8 @@ async fn serve(
     tracing::info!(%address, namespace = app.namespace, tls = tls.is_some(), "serving the API");
     let proxies = config.exposure.trusted_proxies.clone();
     let guard = Guard { authenticator, audit, proxies };
-    let origins = &config.exposure.cors_origins;
-    let routes = routes::routes(v0_routes, socketio_layer, Arc::new(app), guard, origins);
+    let policy = OriginPolicy::new(&config.exposure, address);
+    let routes = routes::routes(v0_routes, socketio_layer, Arc::new(app), guard, policy);
     let service = accept::Service { routes, tls };
     let serving = accept::serve(listener, service, &config.exposure, stop.clone());
     finish(Box::pin(serving), tasks, &stop).await

@@ -9,7 +9,7 @@ use clap::Args;
 use service::settings::{StoreSettings, TelemetrySettings};
 
 pub use exposure::Exposure;
-pub use lists::{Networks, Origins};
+pub use lists::{Hosts, Networks, Origins};
 
 /// The settings of the API.
 #[derive(Debug, Clone, Args)]

@@ -169,6 +169,7 @@ fn new_job(index: u64) -> anyhow::Result<NewJob> {
         class: Class::of(None)?,
         scheduled_at,
         reserve_id: false,
+        request_hash: None,
         spec,
     })
 }

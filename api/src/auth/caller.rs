@@ -6,33 +6,88 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use domain::access_tokens::{Owner, Role};
+use domain::access_tokens::{AccessTokenEntry, AccessTokens, Owner, Role};
+use domain::job::ActionName;
 use store::UNKNOWN_USER;
+use tokio::sync::watch;
+
+use crate::error::Error;
 
 /// The owner of the token of a request, and what the request created. Clones share their state.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Caller(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
-    token: Option<(Owner, Role)>,
+    token: Option<Token>,
     subject: OnceLock<String>,
+}
+
+/// A valid token, and the role that the request required.
+struct Token {
+    entry: AccessTokenEntry,
+    needed: Role,
+    /// The tokens in force.
+    tokens: Arc<watch::Sender<AccessTokens>>,
 }
 
 impl Caller {
     /// Returns the owner of a valid token.
-    pub(super) fn known(owner: Owner, role: Role) -> Caller {
-        Caller(Arc::new(Inner { token: Some((owner, role)), subject: OnceLock::new() }))
+    pub(super) fn known(
+        entry: AccessTokenEntry,
+        needed: Role,
+        tokens: Arc<watch::Sender<AccessTokens>>,
+    ) -> Caller {
+        let token = Some(Token { entry, needed, tokens });
+        Caller(Arc::new(Inner { token, subject: OnceLock::new() }))
+    }
+
+    /// Returns true if the token has been deleted since the request began, or has lost the role
+    /// that the request required.
+    pub(crate) fn is_revoked(&self) -> bool {
+        let token = self.0.token.as_ref();
+        token.is_some_and(|token| !token.tokens.borrow().still_allow(&token.entry, token.needed))
+    }
+
+    /// Waits until the token is revoked.
+    pub(crate) async fn revoked(&self) {
+        let Some(Token { entry, needed, tokens }) = &self.0.token else {
+            return std::future::pending().await;
+        };
+        // It does not fail, because this caller keeps the sender.
+        let _ = tokens.subscribe().wait_for(|tokens| !tokens.still_allow(entry, *needed)).await;
     }
 
     /// Returns the name, which jobs show as `scheduledBy`; `unknown` without tokens.
     pub(crate) fn name(&self) -> &str {
-        self.0.token.as_ref().map_or(UNKNOWN_USER, |(owner, _)| owner.as_str())
+        self.0.token.as_ref().map_or(UNKNOWN_USER, |token| token.entry.owner.as_str())
+    }
+
+    /// Returns the owner of the token, if tokens are required.
+    pub(crate) fn owner(&self) -> Option<&Owner> {
+        self.0.token.as_ref().map(|token| &token.entry.owner)
     }
 
     /// Returns the role as the audit shows it; empty without tokens.
     pub(crate) fn role(&self) -> &'static str {
-        self.0.token.as_ref().map_or("", |(_, role)| role.as_str())
+        self.0.token.as_ref().map_or("", |token| token.entry.role.as_str())
+    }
+
+    /// Returns true if the caller may change jobs of the action `deliver`. They send the messages
+    /// of subscriptions, so who stops them silences alerts. Subscriptions are changed by admins.
+    pub(crate) fn may_change_deliveries(&self) -> bool {
+        self.0.token.as_ref().is_none_or(|token| token.entry.role >= Role::Admin)
+    }
+
+    /// Refuses a change of an action, or of one of its jobs, that the caller may not make.
+    pub(crate) fn check_action(&self, action: &ActionName) -> Result<(), Error> {
+        match &self.0.token {
+            Some(token) if !self.may_change_deliveries() && action.is_deliver() => {
+                let AccessTokenEntry { owner, role, .. } = token.entry.clone();
+                Err(Error::NotAuthorized { owner, role, needed: Role::Admin })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Records for the audit what the request created or changed, if its path does not name it.

@@ -22,6 +22,8 @@ const ADMIN: Access = Access::Role(Role::Admin);
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, Access)] = &[
     ("GET",    "/docs",                            PUBLIC),
+    ("GET",    "/docs/docs.css",                   PUBLIC),
+    ("GET",    "/docs/docs.js",                    PUBLIC),
     ("GET",    "/api/v0/docs.json",                PUBLIC),
 
     ("GET",    "/api/v0/jobs",                     VIEWER),

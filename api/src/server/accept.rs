@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,15 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 64;
 /// The pause after the system refused a connection, for example for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection whose peer answers no probe is closed: the first probe is sent after this long
+/// without traffic, then one every [`PROBE_PERIOD`].
+const IDLE_TIME: Duration = Duration::from_secs(30);
+const PROBE_PERIOD: Duration = Duration::from_secs(10);
+const PROBES: u32 = 3;
+/// A connection whose peer acknowledges nothing for this long is closed.
+#[cfg(target_os = "linux")]
+const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What serves requests.
 #[derive(Clone)]
@@ -89,6 +99,7 @@ async fn serve_connection(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     // Small answers are sent at once.
     connection.set_nodelay(true)?;
+    detect_vanished_peer(&connection)?;
     let transport: Box<dyn Transport> = match tls {
         None => Box::new(connection),
         Some(tls) => {
@@ -118,4 +129,16 @@ async fn serve_connection(
         () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
     }
     Ok(serving.await?)
+}
+
+/// Makes the connection fail if its peer has vanished without closing it. Otherwise it would keep a
+/// place, and the place of its stream, until the system gives up sending, after a quarter of an
+/// hour.
+fn detect_vanished_peer(connection: &TcpStream) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new().with_time(IDLE_TIME).with_interval(PROBE_PERIOD);
+    let socket = SockRef::from(connection);
+    socket.set_tcp_keepalive(&keepalive.with_retries(PROBES))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(ACKNOWLEDGEMENT_TIMEOUT))?;
+    Ok(())
 }

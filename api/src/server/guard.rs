@@ -52,7 +52,7 @@ pub(super) async fn guard(
             if let (Some(change), Some(caller)) = (change, caller) {
                 guard.audit.begin(change, caller).complete(StatusCode::FORBIDDEN);
             }
-            return denied(request.uri().path(), error);
+            return denied(&request, error);
         }
     };
     request.extensions_mut().insert(caller.clone());
@@ -79,7 +79,8 @@ fn move_query_token_to_header(request: &mut Request) {
     }
 }
 
-fn is_change(method: &Method) -> bool {
+/// Returns true for a method that may change something.
+pub(super) fn is_change(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
@@ -99,12 +100,17 @@ fn audited_change(request: &Request, from: IpAddr) -> AuditedChange {
 }
 
 /// Returns the refusal, with the accepted authentication schemes if a token is missing.
-fn denied(path: &str, error: Error) -> Response {
+///
+/// Clients like wget send a password only after a challenge. A browser asks for it and keeps it,
+/// which is useful for a page that the user opens, but not for what a page requests.
+fn denied(request: &Request, error: Error) -> Response {
     let needs_token = matches!(error, Error::NotAuthenticated(_));
-    let mut response = refusal(path, error);
+    let mut response = refusal(request.uri().path(), error);
     if needs_token {
-        for scheme in [BEARER, BASIC] {
-            response.headers_mut().append(WWW_AUTHENTICATE, scheme);
+        response.headers_mut().append(WWW_AUTHENTICATE, BEARER);
+        let mode = request.headers().get("sec-fetch-mode");
+        if mode.is_none_or(|mode| mode == "navigate") {
+            response.headers_mut().append(WWW_AUTHENTICATE, BASIC);
         }
     }
     response
@@ -115,7 +121,8 @@ mod tests {
     use super::*;
 
     async fn body(path: &str) -> String {
-        let response = denied(path, Error::NotAuthenticated("send a token"));
+        let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let response = denied(&request, Error::NotAuthenticated("send a token"));
         assert_eq!(response.status(), 401);
         assert_eq!(response.headers().get_all(WWW_AUTHENTICATE).iter().count(), 2);
         let bytes = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();

@@ -15,12 +15,12 @@ use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 use super::body_budget::{self, BodyBudget};
 use super::guard::{Guard, guard};
 use super::headers;
+use super::origin_policy::{self, OriginPolicy};
 use super::refusal::refusal;
 use crate::app::App;
 use crate::error::Error;
 use crate::http_error;
 use crate::metrics;
-use crate::settings::Origins;
 use crate::v0::wire::refusal::Refusal;
 use crate::{docs_page, v1};
 
@@ -33,11 +33,11 @@ pub(super) fn routes(
     socketio: SocketIoLayer,
     app: Arc<App>,
     guard: Guard,
-    origins: &Origins,
+    policy: OriginPolicy,
 ) -> NormalizePath<Router> {
     let router = v0.merge(v1::routes()).merge(docs_page::routes());
     let router = http_error::with_fallbacks::<_, Refusal>(router).layer(socketio);
-    let router = with_middleware(router, &app, guard, origins).with_state(app);
+    let router = with_middleware(router, &app, guard, policy).with_state(app);
     NormalizePathLayer::trim_trailing_slash().layer(router)
 }
 
@@ -46,18 +46,20 @@ fn with_middleware(
     router: Router<Arc<App>>,
     app: &App,
     state: Guard,
-    origins: &Origins,
+    policy: OriginPolicy,
 ) -> Router<Arc<App>> {
+    let origins = policy.origins.clone();
     let router = router
         .layer(CatchPanicLayer::custom(http_error::panicked::<Refusal>))
         .layer(from_fn_with_state(BodyBudget::default(), body_budget::charge))
         .layer(from_fn(limit_time))
         .layer(from_fn_with_state(state, guard))
+        .layer(from_fn_with_state(policy, origin_policy::check))
         .layer(from_fn_with_state(app.metrics.clone(), metrics::count))
         .layer(from_fn(headers::add));
     // A browser sends its preflight request without a token.
     let has_origins = !origins.as_headers().is_empty();
-    if has_origins { router.layer(headers::cors(origins)) } else { router }
+    if has_origins { router.layer(headers::cors(&origins)) } else { router }
 }
 
 async fn limit_time(request: Request, next: Next) -> Response {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 use service::settings::parse_path;
 
-use super::lists::{Networks, Origins};
+use super::lists::{Hosts, Networks, Origins};
 
 const MAX_CONNECTIONS: usize = 4096;
 const MAX_CONNECTIONS_PER_ADDRESS: usize = 1024;
@@ -44,6 +44,13 @@ pub struct Exposure {
     #[arg(long, env = "CAPSTAN_CORS_ORIGINS", value_name = "ORIGINS", default_value = "")]
     pub cors_origins: Origins,
 
+    /// Names by which clients reach the API, like capstan.example.org, separated by commas;
+    /// requests for other names are refused. IP addresses and localhost are always accepted. By
+    /// default, a loopback address without tokens accepts nothing else, and any other address
+    /// accepts all
+    #[arg(long, env = "CAPSTAN_HOSTS", value_name = "HOSTS", default_value = "")]
+    pub hosts: Hosts,
+
     /// Maximum number of connections. At the limit, the address with the most connections loses
     /// its newest one to an address with fewer
     #[arg(
@@ -70,6 +77,7 @@ impl Default for Exposure {
             tls_key: None,
             trusted_proxies: Networks::default(),
             cors_origins: Origins::default(),
+            hosts: Hosts::default(),
             max_connections: MAX_CONNECTIONS,
             max_connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
         }
@@ -142,6 +150,7 @@ mod tests {
             assert!(exposure(&["--max-connections", bad]).is_err(), "{bad}");
         }
         assert!(exposure(&["--cors-origins", "*"]).is_err());
+        assert!(exposure(&["--hosts", "*"]).is_err());
         assert!(exposure(&["--trusted-proxies", "everybody"]).is_err());
     }
 

@@ -1,4 +1,5 @@
-//! Settings that are lists, separated by commas: networks of proxies and origins of pages.
+//! Settings that are lists, separated by commas: networks of proxies, origins of pages and names of
+//! this host.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -14,6 +15,10 @@ pub struct Networks(Vec<IpNet>);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(Vec<HeaderValue>);
 
+/// Names of this host such as `capstan.example.org`, in lower case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hosts(Vec<String>);
+
 impl Networks {
     /// Returns true if the address is in one of the networks.
     pub(crate) fn contain(&self, address: IpAddr) -> bool {
@@ -25,6 +30,18 @@ impl Origins {
     /// Returns the origins as values of the header `Origin`.
     pub(crate) fn as_headers(&self) -> &[HeaderValue] {
         &self.0
+    }
+}
+
+impl Hosts {
+    /// Returns true if there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns true if the name is one of them.
+    pub(crate) fn contain(&self, name: &str) -> bool {
+        self.0.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 }
 
@@ -41,6 +58,14 @@ impl FromStr for Origins {
 
     fn from_str(text: &str) -> Result<Origins, String> {
         items(text).map(origin).collect::<Result<_, _>>().map(Origins)
+    }
+}
+
+impl FromStr for Hosts {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Hosts, String> {
+        items(text).map(host).collect::<Result<_, _>>().map(Hosts)
     }
 }
 
@@ -61,6 +86,12 @@ fn origin(item: &str) -> Result<HeaderValue, String> {
     value.ok_or_else(|| format!("{item:?} is not an origin like https://ops.example.org"))
 }
 
+fn host(item: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let name = item.chars().all(plain).then(|| item.to_ascii_lowercase());
+    name.ok_or_else(|| format!("{item:?} is not a host name like capstan.example.org"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +103,16 @@ mod tests {
         assert!(networks.contain("10.1.2.3".parse().unwrap()));
         let error = "10.0.0.1,10.0.0.0/33".parse::<Networks>().unwrap_err();
         assert!(error.starts_with("\"10.0.0.0/33\" is neither"), "{error}");
+    }
+
+    #[test]
+    fn a_host_is_a_name_without_a_scheme_or_a_port() {
+        let hosts: Hosts = "Capstan.example.org, jobs".parse().unwrap();
+        assert!(hosts.contain("capstan.example.ORG") && hosts.contain("jobs"));
+        assert!(!hosts.contain("example.org"));
+        for bad in ["http://a", "a:80", "a/b", "x@a", "*", "a b"] {
+            assert!(bad.parse::<Hosts>().is_err(), "{bad}");
+        }
     }
 
     #[test]

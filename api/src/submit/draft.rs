@@ -26,6 +26,8 @@ pub(crate) struct Draft {
     pub(crate) late_locks: LockTemplates,
     /// The id is derived from a key, so it must not be used again within a day.
     pub(crate) reserve_id: bool,
+    /// The hash of the request with that key, in the first job of the request.
+    pub(crate) request_hash: Option<Uuid>,
 }
 
 /// Jobs to be submitted together.
@@ -58,8 +60,8 @@ impl Draft {
         self.fill_locks(defaults)?;
         let need = defaults.need(self.spec.capacity_map.as_ref());
         let class = Class::of(need).map_err(|error| Error::invalid("capacityMap", error))?;
-        let Draft { spec, scheduled_at, id, reserve_id, .. } = self;
-        Ok(NewJob { id, class, scheduled_at, reserve_id, spec })
+        let Draft { spec, scheduled_at, id, reserve_id, request_hash, .. } = self;
+        Ok(NewJob { id, class, scheduled_at, reserve_id, request_hash, spec })
     }
 
     /// Fills in the locks that depend on the complete parameters.

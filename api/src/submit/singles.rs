@@ -64,9 +64,9 @@ async fn submit_step(store: &Store, jobs: &[NewJob]) -> Vec<Result<Submitted, Er
     match call(store, jobs).await {
         Ok(submitted) => submitted.into_iter().map(Ok).collect(),
         // The script refuses the whole call because of one job.
-        Err(StoreError::TooManyQueues(_) | StoreError::Relation(_)) if jobs.len() > 1 => {
-            one_by_one(store, jobs).await
-        }
+        Err(
+            StoreError::TooManyQueues(_) | StoreError::OtherRequest(_) | StoreError::Relation(_),
+        ) if jobs.len() > 1 => one_by_one(store, jobs).await,
         Err(error) => vec![Err(Error::from(error)); jobs.len()],
     }
 }

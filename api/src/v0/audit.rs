@@ -33,7 +33,8 @@ pub(in crate::v0) struct Audit {
     "subject": "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
 }))]
 struct AuditEntry {
-    /// The id of the entry. Later entries have larger ids.
+    /// The id of the entry, unique among changes and among refused requests. Later entries have
+    /// larger ids.
     id: String,
     /// The time at which the entry was written.
     #[schema(value_type = String)]
@@ -59,8 +60,8 @@ struct AuditEntry {
 
 /// Lists changes over HTTP, newest first.
 ///
-/// The log includes requests that were refused because the role of their token was too low. The
-/// last 10,000 entries are kept.
+/// The log includes requests that were refused because the role of their token was too low. Entries
+/// are kept for 90 days: at most 100,000 of changes, and at most 10,000 of refused requests.
 #[utoipa::path(
     get, path = "/audit", operation_id = "ListAudit", tag = "audit",
     params(
@@ -72,6 +73,9 @@ struct AuditEntry {
             description = "Only entries of the token with this name."),
         ("since" = Option<schemas::OptionalTime>, Query, example = "2026-11-20T16:30:00Z",
             description = "Only entries at or after this time, as RFC 3339."),
+        ("refused" = Option<bool>, Query, example = false,
+            description = "`true` selects only refused requests, `false` only others. `t`, `1`, \
+                `f` and `0` are also accepted."),
     ),
     responses(
         (status = 200, body = Audit, description = "A page of entries.",
@@ -85,10 +89,10 @@ pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
 ) -> Result<Paged<Audit>, Refusal> {
-    let query = Query::read(raw.as_deref(), &["start", "limit", "who", "since"])?;
+    let query = Query::read(raw.as_deref(), &["start", "limit", "who", "since", "refused"])?;
     let (start, limit) = read_page(&query, DEFAULT_LIMIT, MAX_LIMIT)?;
     let (who, since) = (query.text("who").map(str::to_owned), query.value("since")?);
-    let filter = AuditFilter { who, since };
+    let filter = AuditFilter { who, since, refused: query.switch("refused")? };
     let (found, total) = app.store.audit_records(&filter, start, limit).await?;
     let audit = found.into_iter().map(AuditEntry::from).collect();
     Ok(paged(total, Audit { audit }))

@@ -16,9 +16,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::auth::Caller;
 use crate::deadline::in_time;
 use crate::error::{Error, unknown_name};
 use crate::events::{Follower, Step};
+use crate::stream_lifetime::StreamLifetime;
 use crate::v0::wire::query::Query;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{BadQuery, StoreUnavailable};
@@ -32,7 +34,8 @@ const TOO_MANY: Error = Error::Unavailable("the limit of event streams is reache
 ///
 /// The name of an event is its kind. To resume after an event, send its `id` as `Last-Event-ID`. If
 /// events after that id are no longer kept, the stream begins with an event `lost`. A client that
-/// reads too slowly is disconnected and can reconnect.
+/// reads too slowly is disconnected and can reconnect. A stream ends after an hour, and when its
+/// token is deleted.
 #[utoipa::path(
     get, path = "/events", operation_id = "FollowEvents", tag = "events",
     params(
@@ -64,6 +67,7 @@ const TOO_MANY: Error = Error::Unavailable("the limit of event streams is reache
 pub(in crate::v0) async fn follow(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
+    caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let filter = event_filter(&Query::read(raw.as_deref(), &PARAMETERS)?)?;
@@ -71,8 +75,8 @@ pub(in crate::v0) async fn follow(
     let permit = Arc::clone(&app.event_streams).try_acquire_owned().map_err(|_| TOO_MANY)?;
     let follower =
         in_time(async { Ok::<_, Refusal>(Follower::new(&app.events, from).await?) }).await?;
-    let last_sent = Instant::now();
-    let stream = EventStream { app, follower, filter, last_sent, _permit: permit };
+    let (lifetime, last_sent) = (StreamLifetime::new(caller, app.shutdown.clone()), Instant::now());
+    let stream = EventStream { lifetime, follower, filter, last_sent, _permit: permit };
     let parts = stream::unfold(stream, async |mut stream| {
         let part = stream.next_part().await?;
         Some((Ok::<_, std::convert::Infallible>(part), stream))
@@ -83,7 +87,7 @@ pub(in crate::v0) async fn follow(
 
 /// The body of one response.
 struct EventStream {
-    app: Arc<App>,
+    lifetime: StreamLifetime,
     follower: Follower,
     filter: EventFilter,
     last_sent: Instant,
@@ -91,13 +95,13 @@ struct EventStream {
 }
 
 impl EventStream {
-    /// Returns the next part of the body; `None` if the service shuts down or the client is too
-    /// slow.
+    /// Returns the next part of the body; `None` if the stream must end or the client is too slow.
     async fn next_part(&mut self) -> Option<Bytes> {
         loop {
             let silence = KEEP_ALIVE.saturating_sub(self.last_sent.elapsed());
             let step = tokio::select! {
-                () = self.app.shutdown.cancelled() => return None,
+                biased;
+                () = self.lifetime.ended() => return None,
                 step = self.follower.next(silence) => step,
             };
             let (lost, changes) = match step {

@@ -4,6 +4,7 @@ mod bulk_cancel;
 pub(super) mod cancel;
 pub(super) mod change;
 pub(super) mod delete;
+mod deliveries;
 pub(super) mod filter;
 mod idempotency_key;
 pub(super) mod job;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::auth::Caller;
 use crate::v0::wire::path::{ActionPath, ClassPath};
 use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
@@ -122,6 +123,8 @@ pub(in crate::v0) async fn resume_class(
 }
 
 /// Pauses an action. None of its jobs is started until it is resumed. Running jobs continue.
+///
+/// The action `deliver` requires an admin.
 #[utoipa::path(
     post, path = "/actions/{action}/pause", operation_id = "PauseAction", tag = "actions",
     params(ActionPath),
@@ -132,12 +135,14 @@ pub(in crate::v0) async fn resume_class(
 pub(in crate::v0) async fn pause_action(
     State(app): State<Arc<App>>,
     ActionPath(action): ActionPath,
+    caller: Caller,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
+    caller.check_action(&action)?;
     set_paused(&app, &LockName::of_action(&action), true).await
 }
 
-/// Resumes a paused action.
+/// Resumes a paused action. The action `deliver` requires an admin.
 #[utoipa::path(
     post, path = "/actions/{action}/resume", operation_id = "ResumeAction", tag = "actions",
     params(ActionPath),
@@ -149,8 +154,10 @@ pub(in crate::v0) async fn pause_action(
 pub(in crate::v0) async fn resume_action(
     State(app): State<Arc<App>>,
     ActionPath(action): ActionPath,
+    caller: Caller,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
+    caller.check_action(&action)?;
     set_paused(&app, &LockName::of_action(&action), false).await
 }
 

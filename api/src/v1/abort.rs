@@ -37,6 +37,7 @@ pub(super) async fn abort(
         if action != "ABORT" {
             return Err(Refusal::bad(format!("Unknown action: {action}")));
         }
+        caller.check_action(&job.spec.action)?;
         match app.store.cancel(&[job.id], &cancellation(&fields, &caller)).await?[..] {
             [CancelAnswer::Requested(_)] => {}
             [CancelAnswer::Already(status)] => return Err(not_abortable(job.number, status)),

@@ -10,8 +10,6 @@ mod running_logs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
-use axum::http::header::{HOST, ORIGIN};
 use serde_json::Value;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
@@ -19,6 +17,7 @@ use socketioxide::handler::ConnectHandler;
 use socketioxide::layer::SocketIoLayer;
 use tokio::sync::{Notify, watch};
 
+use crate::auth::Caller;
 use rooms::{EVENT, room};
 
 /// The number of messages that are queued for a slow client; further ones are dropped.
@@ -40,8 +39,8 @@ pub(crate) struct SocketIoServer {
 enum ConnectError {
     #[error("the limit of clients is reached")]
     TooManyClients,
-    #[error("pages of other origins are not allowed")]
-    CrossOrigin,
+    #[error("the token has been deleted")]
+    Revoked,
 }
 
 impl SocketIoServer {
@@ -78,8 +77,8 @@ impl SocketIoServer {
             async {}
         };
         let admit = async move |socket: SocketRef, io: SocketIo| {
-            if is_cross_origin(&socket.req_parts().headers) {
-                return Err(ConnectError::CrossOrigin);
+            if is_revoked(&socket) {
+                return Err(ConnectError::Revoked);
             }
             let is_full = io.sockets().len() >= max_clients;
             if is_full { Err(ConnectError::TooManyClients) } else { Ok(()) }
@@ -96,33 +95,7 @@ async fn wait_until_followed(followed: &watch::Sender<bool>) -> bool {
     matches!(tokio::time::timeout(SUBSCRIBE_TIMEOUT, waiting).await, Ok(Ok(_)))
 }
 
-/// Returns true for a request by a page of another origin. Browsers do not apply CORS to
-/// WebSockets.
-fn is_cross_origin(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = text(ORIGIN) else { return false };
-    let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_none() || host != text(HOST)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_of_another_origin_is_detected() {
-        let cases = [
-            (None, false),
-            (Some("http://here:8080"), false),
-            (Some("https://here:8080"), false),
-            (Some("http://there"), true),
-            (Some("null"), true),
-        ];
-        for (origin, expected) in cases {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOST, "here:8080".parse().unwrap());
-            headers.extend(origin.map(|origin| (ORIGIN, origin.parse().unwrap())));
-            assert_eq!(is_cross_origin(&headers), expected, "{origin:?}");
-        }
-    }
+/// Returns true if the token that the client connected with is no longer valid.
+fn is_revoked(socket: &SocketRef) -> bool {
+    socket.req_parts().extensions.get::<Caller>().is_some_and(Caller::is_revoked)
 }

@@ -94,7 +94,9 @@ mod tests {
     fn job(action: &str) -> Job {
         let spec = JobSpec::of(action.parse().unwrap());
         let (id, class, at) = (JobId::random(), Class::of(None).unwrap(), Timestamp::from_ms(0));
-        Job::waiting(NewJob { id, class, scheduled_at: None, reserve_id: false, spec }, 1, at, at)
+        let (scheduled_at, reserve_id, request_hash) = (None, false, None);
+        let new = NewJob { id, class, scheduled_at, reserve_id, request_hash, spec };
+        Job::waiting(new, 1, at, at)
     }
 
     #[test]

@@ -71,3 +71,30 @@ pub(crate) async fn output_of(
     err.read_to_end(&mut text).await.unwrap();
     (String::from_utf8_lossy(&text).into_owned(), status)
 }
+
+/// Runs the program with the shared Redis, calls `act` when it accepts connections, and returns its
+/// standard error up to the text `expected`.
+pub(crate) async fn output_after(
+    flags: &[&str],
+    expected: &str,
+    act: impl AsyncFnOnce(SocketAddr),
+) -> String {
+    let address = free_address();
+    let mut command = command(address, flags);
+    command.env("CAPSTAN_REDIS_URL", redis_url()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    eventually(async || TcpStream::connect(address).await.is_ok(), |connected| *connected).await;
+    act(address).await;
+    let (mut stderr, mut text) = (child.stderr.take().unwrap(), String::new());
+    let reading = async {
+        let mut bytes = [0; 4096];
+        while !text.contains(expected) {
+            let count = stderr.read(&mut bytes).await.unwrap();
+            assert!(count > 0, "the program ended");
+            text.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+    };
+    let in_time = tokio::time::timeout(TIMEOUT, reading).await.is_ok();
+    assert!(in_time, "the output does not contain {expected:?}: {text}");
+    text
+}

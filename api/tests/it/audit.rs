@@ -1,13 +1,16 @@
 //! The audit log contains every change and nothing else, and does not delay requests.
 
+use std::net::SocketAddr;
+
 use api::Exposure;
 use domain::access_tokens::Role;
 use expect_test::expect;
 use serde_json::{Value, json};
-use store::{AUDIT_KEPT, AuditedChange};
+use store::{AUDIT_REFUSED_KEPT, AuditedChange};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::api_process::output_after;
 use crate::env::{TestEnv, eventually, send, with_env, with_env_exposed, with_env_on};
 use crate::redis_server::Redis;
 use crate::token_files::{Tokens, with_tokens};
@@ -123,27 +126,52 @@ async fn the_client_address_is_taken_from_a_trusted_proxy() {
 }
 
 #[tokio::test]
-async fn the_number_of_entries_is_bounded() {
-    with_env(async |env| {
+async fn a_viewer_cannot_erase_the_audit() {
+    with_tokens(async |env, tokens| {
+        let [vera, otto, anna] = Role::ALL.map(|role| tokens.of(role));
+        env.send_as("POST", "/jobs/cancel?action=noop", otto).await;
+        env.send_as("POST", "/jobs?token=hunter2", vera).await;
+        let refused = audit(env, "refused=true", anna, 1).await;
+        assert_eq!(line(&refused[0]), "vera (viewer): POST /api/v0/jobs -> 403\n");
+        // Many such requests.
         let change = AuditedChange {
-            who: "ci".to_owned(),
-            role: String::new(),
+            who: "vera".to_owned(),
+            role: "viewer".to_owned(),
             from: "192.0.2.1".to_owned(),
             method: "POST".to_owned(),
             path: "/api/v0/jobs".to_owned(),
-            query: String::new(),
-            status: 202,
-            subject: String::new(),
+            status: 403,
+            ..AuditedChange::default()
         };
         for _ in 0..12 {
             env.store.audit(&vec![change.clone(); 1_000]).await.unwrap();
         }
-        let answer = env.get("/audit?limit=1&start=9999").await;
-        assert_eq!(answer.json()["audit"].as_array().unwrap().len(), 1);
-        let total: usize = answer.header("x-total-count").unwrap().parse().unwrap();
-        assert!((AUDIT_KEPT..AUDIT_KEPT + 200).contains(&total), "{total}");
+        let changes = audit(env, "refused=false", anna, 1).await;
+        assert_eq!(line(&changes[0]), "otto (operator): POST /api/v0/jobs/cancel -> 202\n");
+        let all = env.send_as("GET", "/audit?limit=1", anna).await;
+        let total: usize = all.header("x-total-count").unwrap().parse().unwrap();
+        assert!((AUDIT_REFUSED_KEPT..AUDIT_REFUSED_KEPT + 200).contains(&total), "{total}");
     })
     .await;
+}
+
+#[tokio::test]
+async fn each_entry_is_a_log_line_without_a_body() {
+    let tokens = Tokens::new();
+    let path = tokens.path();
+    let flags = ["--tokens", path.to_str().unwrap()];
+    let request = async |address: SocketAddr| {
+        let url = format!("http://{address}/api/v0/jobs?token=hunter2");
+        let body = json!({"action": "noop", "parameters": {"password": "hunter2"}});
+        let request = reqwest::Client::new().post(url).bearer_auth(tokens.of(Role::Viewer));
+        assert_eq!(send(request.json(&body)).await.status, 403);
+    };
+    let text = output_after(&flags, "a request to change something", request).await;
+    let line = text.lines().find(|line| line.contains("a request to change something")).unwrap();
+    for part in ["INFO", "audit", "vera", "viewer", "POST", "/api/v0/jobs", "403"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(!text.contains("hunter2"), "{text}");
 }
 
 #[tokio::test]
@@ -160,7 +188,8 @@ async fn entries_neither_delay_requests_nor_are_lost_while_redis_hangs() {
         // This client disconnects before the response.
         let address = env.url.trim_start_matches("http://");
         let mut connection = TcpStream::connect(address).await.unwrap();
-        let head = "POST /api/v0/crons/gc/run HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
+        let head =
+            "POST /api/v0/crons/gc/run HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n\r\n";
         connection.write_all(head.as_bytes()).await.unwrap();
         drop(connection);
         redis.thaw().await;

@@ -174,7 +174,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
         socket.set_recv_buffer_size(4096).unwrap();
         let address = env.url.trim_start_matches("http://").parse().unwrap();
         let mut slow = socket.connect(address).await.unwrap();
-        slow.write_all(b"GET /api/v0/events HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        slow.write_all(b"GET /api/v0/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await.unwrap();
         let mut first = [0; 15];
         slow.read_exact(&mut first).await.unwrap();
         assert_eq!(&first, b"HTTP/1.1 200 OK");

@@ -33,7 +33,7 @@ async fn exchange(address: SocketAddr, text: &[u8]) -> String {
 }
 
 fn get(headers: &str) -> String {
-    format!("GET /api/v0/jobs HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n")
+    format!("GET /api/v0/jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}\r\n")
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn bodies_beyond_the_total_budget_are_answered_503_and_others_are_served()
     let api = Process::start(&[]).await;
     let half = 9 * 1024 * 1024;
     let head = format!(
-        "POST /api/v0/jobs/batch HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+        "POST /api/v0/jobs/batch HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n\r\n",
         half + 1
     );
     let mut sending = JoinSet::new();
@@ -193,9 +193,11 @@ async fn bytes_that_are_not_utf_8_are_never_answered_500() {
     with_env(async |env| {
         let address: SocketAddr = env.url.trim_start_matches("http://").parse().unwrap();
         let heads: [&[u8]; 7] = [
-            b"GET /api/v0/jobs/\xff\xfe HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
-            b"GET /api/v0/jobs?action=%ff%fe HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
-            b"GET /api/v0/jobs HTTP/1.1\r\nhost: a\r\nx: \xff\xfe\r\nconnection: close\r\n\r\n",
+            b"GET /api/v0/jobs/\xff\xfe HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n",
+            b"GET /api/v0/jobs?action=%ff%fe HTTP/1.1\r\nhost: 127.0.0.1\r\n\
+                connection: close\r\n\r\n",
+            b"GET /api/v0/jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nx: \xff\xfe\r\n\
+                connection: close\r\n\r\n",
             b"GET /api/v0/jobs HTTP/1.1\r\nhost: \xff\r\nconnection: close\r\n\r\n",
             b"GET /api/v0/jobs HTTP/1.1\r\nh\xc3\xb6st: a\r\n\r\n",
             b"\xff\xff\xff\xff\r\n\r\n",
@@ -264,7 +266,7 @@ async fn an_open_request_is_answered_at_shutdown() {
         let body = json!({"action": "noop"}).to_string();
         let mut connection = TcpStream::connect(address).await.unwrap();
         let head = format!(
-            "POST /api/v0/jobs HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\
+            "POST /api/v0/jobs HTTP/1.1\r\nhost: 127.0.0.1\r\nexpect: 100-continue\r\n\
              content-length: {}\r\n\r\n",
             body.len()
         );

@@ -16,7 +16,8 @@ pub fn job(action: &str, capacity: &str) -> NewJob {
     let spec = serde_json::json!({"action": action, "capacityMap": capacity});
     let spec: JobSpec = serde_json::from_value(spec).expect("the spec is valid");
     let class = Class::of(spec.capacity_map.as_ref()).expect("the class is valid");
-    NewJob { id: JobId::random(), class, scheduled_at: None, reserve_id: false, spec }
+    let (scheduled_at, reserve_id, request_hash) = (None, false, None);
+    NewJob { id: JobId::random(), class, scheduled_at, reserve_id, request_hash, spec }
 }
 
 /// Creates `count` jobs as [`job`] does.

@@ -196,6 +196,12 @@ impl AccessTokens {
         }
         found
     }
+
+    /// Returns true if the token of an entry is still there, with at least this role.
+    #[must_use]
+    pub fn still_allow(&self, entry: &AccessTokenEntry, role: Role) -> bool {
+        self.0.iter().any(|one| one.hash == entry.hash && one.role >= role)
+    }
 }
 
 impl FromStr for AccessTokens {

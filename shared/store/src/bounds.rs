@@ -1,5 +1,7 @@
 //! How much a namespace may hold. Each bound is named in the documentation.
 
+use std::time::Duration;
+
 /// Crons.
 pub const MAX_CRONS: u32 = 200_000;
 /// Action configs: every submission reads them all.
@@ -9,5 +11,10 @@ pub const MAX_SUBSCRIPTIONS: u32 = 100;
 /// Messages of one subscription that are not delivered yet: an unreachable receiver must not fill
 /// the store.
 pub const MAX_DELIVERIES: u32 = 10_000;
-/// Entries of the audit log. Somewhat more are kept: Redis removes whole nodes of its tree.
-pub const AUDIT_KEPT: usize = 10_000;
+/// Entries of changes in the audit log. Somewhat more are kept, and somewhat longer: Redis removes
+/// whole nodes of its tree.
+pub const AUDIT_KEPT: usize = 100_000;
+/// Entries of refused requests, which a client without any right to change something can make.
+pub const AUDIT_REFUSED_KEPT: usize = 10_000;
+/// How long an entry of the audit log is kept: 90 days.
+pub const AUDIT_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);

@@ -44,6 +44,9 @@ pub enum StoreError {
     /// A setting of the store is not valid.
     #[error(transparent)]
     Setting(#[from] InvalidSetting),
+    /// The idempotency key of a submission was used for another request, which this job answers.
+    #[error("the idempotency key was used for another request, of job {0}")]
+    OtherRequest(JobId),
     /// A submission names another job that it must not name.
     #[error("{0}")]
     Relation(#[from] InvalidRelation),
@@ -73,6 +76,7 @@ impl StoreError {
             | StoreError::OtherFormat { .. }
             | StoreError::Random(_)
             | StoreError::Setting(_)
+            | StoreError::OtherRequest(_)
             | StoreError::Relation(_) => ErrorClass::Rejected,
         }
     }

@@ -42,6 +42,7 @@ fixed! {
     action_configs "action_configs"
     actions "actions"
     audit "audit"
+    audit_refused "audit:refused"
     batches "batches"
     batches_done "batches:done"
     check "check"
@@ -153,6 +154,7 @@ mod tests {
             ("key_job(id)", keys.job(id)),
             ("key_log(id)", keys.log(id)),
             ("key_used_id(id)", keys.used_id(id)),
+            ("key_request(id)", format!("{}request:{id}", keys.root())),
             ("key_status(status)", keys.status(Status::Done)),
             ("key_action(action)", keys.action(&action)),
             ("key_jobs_of(worker)", keys.jobs_of(&worker)),

@@ -26,7 +26,10 @@ mod subscription;
 mod worker;
 
 pub use action::{ActionConfig, ActionDefaults, RunningPer};
-pub use bounds::{AUDIT_KEPT, MAX_ACTION_CONFIGS, MAX_CRONS, MAX_DELIVERIES, MAX_SUBSCRIPTIONS};
+pub use bounds::{
+    AUDIT_AGE, AUDIT_KEPT, AUDIT_REFUSED_KEPT, MAX_ACTION_CONFIGS, MAX_CRONS, MAX_DELIVERIES,
+    MAX_SUBSCRIPTIONS,
+};
 pub use config::StoreConfig;
 pub use cron::{Cron, CronSet, DueCron, DueCrons, FireAnswer, SetCron, Skip};
 pub use dispatch::{

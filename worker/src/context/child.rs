@@ -166,7 +166,7 @@ impl Child {
         spec.parameters = bounded("parameters", parameters)?;
         let class = Class::of(defaults.need(spec.capacity_map.as_ref()));
         let class = class.map_err(|error| invalid("capacityMap", error))?;
-        Ok(NewJob { id, class, scheduled_at, reserve_id: true, spec })
+        Ok(NewJob { id, class, scheduled_at, reserve_id: true, request_hash: None, spec })
     }
 
     /// Returns an id that is the same for the same child in every run of its parent.

@@ -6,6 +6,9 @@ use domain::job::{Cancellation, Status};
 use store::{CancelAnswer, JobFilter, Store, StoreError};
 use tokio::time::Instant;
 
+use super::deliveries::without_deliveries;
+use crate::auth::Caller;
+
 /// The number of jobs that one call of the store cancels.
 const BATCH: usize = 100;
 /// A request that has cancelled at least one job ends after this time.
@@ -20,19 +23,19 @@ pub(super) struct BulkCancellation {
     pub(super) more: bool,
 }
 
-/// Cancels every job that matches the filter. Each job is cancelled separately: after an error,
-/// some are cancelled, and the request can be repeated.
+/// Cancels every job that matches the filter and that the caller may change. Each job is cancelled
+/// separately: after an error, some are cancelled, and the request can be repeated.
 pub(super) async fn cancel_all(
     store: &Store,
     filter: &JobFilter,
-    cancellation: &Cancellation,
+    caller: &Caller,
 ) -> Result<BulkCancellation, StoreError> {
     let deadline = Instant::now() + TIME_LIMIT;
     let mut progress = BulkCancellation::default();
     for status in &filter.statuses {
         loop {
             let before = progress.cancelled;
-            pass(store, (filter, *status), cancellation, deadline, &mut progress).await?;
+            pass(store, (filter, *status), caller, deadline, &mut progress).await?;
             // Jobs that leave the index during a pass shift the others, so it may skip some.
             if progress.more || progress.cancelled == before {
                 break;
@@ -47,7 +50,7 @@ pub(super) async fn cancel_all(
 async fn pass(
     store: &Store,
     (filter, status): (&JobFilter, Status),
-    cancellation: &Cancellation,
+    caller: &Caller,
     deadline: Instant,
     progress: &mut BulkCancellation,
 ) -> Result<(), StoreError> {
@@ -57,17 +60,23 @@ async fn pass(
         if passed == 0 {
             return Ok(());
         }
+        let ids = without_deliveries(store, caller, ids).await?;
         for batch in ids.chunks(BATCH) {
             // Every request makes some progress, so repeating it eventually completes.
             if Instant::now() > deadline && progress.cancelled > 0 {
                 progress.more = true;
                 return Ok(());
             }
-            let answers = store.cancel(batch, cancellation).await?;
+            let answers = store.cancel(batch, &requested_by(caller)).await?;
             let requested = answers.iter().filter(|one| matches!(one, CancelAnswer::Requested(_)));
             progress.cancelled += requested.count() as u64;
         }
-        // The jobs that matched have left the index of the status.
+        // The jobs that were cancelled have left the index of the status.
         position += passed - ids.len();
     }
+}
+
+/// Returns the cancellation of a job by this caller.
+pub(super) fn requested_by(caller: &Caller) -> Cancellation {
+    Cancellation { by: caller.name().to_owned(), reason: String::new() }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use domain::job::Cancellation;
 use serde::Serialize;
 use store::CancelAnswer;
 use utoipa::ToSchema;
 
-use super::bulk_cancel::{BulkCancellation, cancel_all};
+use super::bulk_cancel::{BulkCancellation, cancel_all, requested_by};
+use super::deliveries::check_job;
 use super::filter::cancel_filter;
 use crate::app::App;
 use crate::auth::Caller;
@@ -39,6 +39,7 @@ pub(in crate::v0) async fn cancel(
     caller: Caller,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
+    check_job(&app.store, &caller, id).await?;
     match app.store.cancel(&[id], &requested_by(&caller)).await?[..] {
         [CancelAnswer::Requested(_) | CancelAnswer::Already(_)] => Ok(StatusCode::NO_CONTENT),
         [CancelAnswer::Gone] => Err(Error::NoSuchJob(id.to_string()).into()),
@@ -59,6 +60,7 @@ pub(in crate::v0) struct BulkCancelResult {
 /// Cancels all waiting and running jobs that match a filter.
 ///
 /// Each job is cancelled separately. A request without any filter is refused unless `all=true`.
+/// Jobs of the action `deliver` are left out, unless the token is that of an admin.
 #[utoipa::path(
     post, path = "/jobs/cancel", operation_id = "CancelJobs", tag = "jobs",
     params(
@@ -94,12 +96,11 @@ pub(in crate::v0) async fn cancel_many(
     let filter = cancel_filter(raw.as_deref())?;
     app.reach_store().await?;
     let BulkCancellation { cancelled, more } = match filter {
-        Some(filter) => cancel_all(&app.store, &filter, &requested_by(&caller)).await?,
+        Some(filter) => {
+            filter.action.as_ref().map_or(Ok(()), |action| caller.check_action(action))?;
+            cancel_all(&app.store, &filter, &caller).await?
+        }
         None => BulkCancellation::default(),
     };
     Ok((StatusCode::ACCEPTED, Json(BulkCancelResult { cancelled, more })))
-}
-
-fn requested_by(caller: &Caller) -> Cancellation {
-    Cancellation { by: caller.name().to_owned(), reason: String::new() }
 }

@@ -10,7 +10,9 @@ use serde::Deserialize;
 use store::{ChangeAnswer, JobChange};
 use utoipa::ToSchema;
 
+use super::deliveries::check_job;
 use crate::app::App;
+use crate::auth::Caller;
 use crate::deadline::in_time;
 use crate::error::Error;
 use crate::v0::jobs::job::Job;
@@ -53,6 +55,7 @@ pub(in crate::v0) struct JobUpdate {
 pub(in crate::v0) async fn change(
     State(app): State<Arc<App>>,
     JobPath(id): JobPath,
+    caller: Caller,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
@@ -64,6 +67,7 @@ pub(in crate::v0) async fn change(
     let now = scheduled_at.as_ref().is_some_and(String::is_empty);
     let at = fields::time("scheduledAt", scheduled_at)?;
     let changed = in_time(async {
+        check_job(&app.store, &caller, id).await?;
         let at = if now { Some(app.store.now().await?) } else { at };
         changed(&app, id, priority, at).await
     });

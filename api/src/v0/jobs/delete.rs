@@ -7,7 +7,9 @@ use axum::http::StatusCode;
 use domain::job::Status;
 use store::DeleteAnswer;
 
+use super::deliveries::check_job;
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::Error;
 use crate::v0::wire::path::JobPath;
 use crate::v0::wire::query::NoQuery;
@@ -29,8 +31,10 @@ use crate::v0::wire::responses::{BadQuery, NoJob, StoreUnavailable};
 pub(in crate::v0) async fn delete(
     State(app): State<Arc<App>>,
     JobPath(id): JobPath,
+    caller: Caller,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
+    check_job(&app.store, &caller, id).await?;
     match app.store.delete(id).await? {
         DeleteAnswer::Deleted | DeleteAnswer::Requested => Ok(StatusCode::NO_CONTENT),
         DeleteAnswer::Gone if app.store.status(id).await? == Some(Status::Deleted) => {

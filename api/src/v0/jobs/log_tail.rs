@@ -1,6 +1,6 @@
 //! The lines of a log as parts of a body. They are read from the store in pages, so that a log is
 //! never in memory as a whole. A tail that follows its log polls the store until the job has
-//! finished, the client disconnects, or the service shuts down.
+//! finished, the client disconnects, or the lifetime of the stream is over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::stream_lifetime::StreamLifetime;
 use crate::v0::wire::sse::{KEEP_ALIVE, KEEP_ALIVE_COMMENT};
 
 /// The largest number of lines of one read.
@@ -87,7 +88,8 @@ pub(in crate::v0) struct Tail {
     has_begun: bool,
     is_complete: bool,
     last_sent: Instant,
-    permit: Option<OwnedSemaphorePermit>,
+    /// Present if it follows the log.
+    following: Option<(StreamLifetime, OwnedSemaphorePermit)>,
 }
 
 /// The result of one read of the store.
@@ -116,13 +118,13 @@ impl Tail {
             has_begun: false,
             is_complete: false,
             last_sent: Instant::now(),
-            permit: None,
+            following: None,
         }
     }
 
-    /// Holds a permit until the tail is dropped.
-    pub(in crate::v0) fn hold(&mut self, permit: OwnedSemaphorePermit) {
-        self.permit = Some(permit);
+    /// Follows the log for a lifetime. The permit is held until the tail is dropped.
+    pub(in crate::v0) fn follow(&mut self, lifetime: StreamLifetime, permit: OwnedSemaphorePermit) {
+        self.following = Some((lifetime, permit));
     }
 
     /// Returns the parts of the body as a stream.
@@ -134,7 +136,7 @@ impl Tail {
 
     /// Returns the next part of the body; `None` when it is complete.
     pub(in crate::v0) async fn next_part(&mut self) -> Result<Option<Bytes>, StoreError> {
-        while !self.is_complete {
+        while !self.is_complete && !self.is_over() {
             let page = match self.read_page().await {
                 // A client that follows a log waits until the store is available again.
                 Err(error) if self.follows() && error.is_unavailable() => {
@@ -148,11 +150,15 @@ impl Tail {
                 self.last_sent = Instant::now();
                 return Ok(Some(part.into()));
             }
-            if !self.is_complete && !self.pause().await {
-                self.is_complete = true;
+            if !self.is_complete {
+                self.pause().await;
             }
         }
         Ok(None)
+    }
+
+    fn is_over(&self) -> bool {
+        self.following.as_ref().is_some_and(|(lifetime, _)| lifetime.is_over())
     }
 
     fn follows(&self) -> bool {
@@ -201,15 +207,18 @@ impl Tail {
             (Framing::Events, None) if part.is_empty() && self.last_sent.elapsed() > KEEP_ALIVE => {
                 part.extend_from_slice(KEEP_ALIVE_COMMENT.as_bytes());
             }
+            // An empty line, which readers of such streams skip.
+            (Framing::Lines, None) if part.is_empty() && self.last_sent.elapsed() > KEEP_ALIVE => {
+                part.push(b'\n');
+            }
             (Framing::Array | Framing::Events, None) | (Framing::Lines, _) => {}
         }
     }
 
-    /// Waits for one period; returns false if the service shuts down.
-    async fn pause(&self) -> bool {
-        tokio::select! {
-            () = self.app.shutdown.cancelled() => false,
-            () = tokio::time::sleep(PERIOD) => true,
-        }
+    /// Waits for one period, or until the stream must end.
+    async fn pause(&self) {
+        let Some((lifetime, _)) = &self.following else { return };
+        // Either way, the loop looks again.
+        let _ = tokio::time::timeout(PERIOD, lifetime.ended()).await;
     }
 }

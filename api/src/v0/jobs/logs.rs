@@ -11,7 +11,9 @@ use futures_util::{StreamExt, stream};
 
 use super::log_tail::{Framing, LogLine, Tail};
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::Error;
+use crate::stream_lifetime::StreamLifetime;
 use crate::v0::wire::pagination::MAX_START;
 use crate::v0::wire::path::JobPath;
 use crate::v0::wire::query::Query;
@@ -27,6 +29,8 @@ const TOO_MANY: Error = Error::Unavailable("the limit of log streams is reached"
 /// With `stream=true`, the response stays open and new lines follow as they are written, until the
 /// job has finished: as one JSON object per line, or as server-sent events if `Accept` contains
 /// `text/event-stream`. The id of an event is the number of its line. The last event is `end`.
+/// After 15 seconds without a line, an empty line or a comment is sent. The response also ends
+/// after an hour, and when its token is deleted: request the rest with `offset` or `Last-Event-ID`.
 #[utoipa::path(
     get, path = "/jobs/{id}/logs", operation_id = "GetJobLogs", tag = "jobs",
     params(
@@ -56,6 +60,7 @@ pub(in crate::v0) async fn show(
     State(app): State<Arc<App>>,
     JobPath(id): JobPath,
     RawQuery(raw): RawQuery,
+    caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let query = Query::read(raw.as_deref(), &KNOWN)?;
@@ -78,7 +83,7 @@ pub(in crate::v0) async fn show(
         Body::from_stream(stream::iter(first_part.map(Ok)).chain(tail.into_parts()))
     } else {
         let permit = Arc::clone(&app.log_streams).try_acquire_owned().map_err(|_| TOO_MANY)?;
-        tail.hold(permit);
+        tail.follow(StreamLifetime::new(caller, app.shutdown.clone()), permit);
         Body::from_stream(tail.into_parts())
     };
     let headers = [(CONTENT_TYPE, framing.media_type()), (CACHE_CONTROL, "no-store")];

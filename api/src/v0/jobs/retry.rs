@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use domain::job::JobId;
 use store::RetryAnswer;
 
+use super::deliveries::check_job;
 use super::job::Job;
 use crate::app::App;
 use crate::auth::Caller;
@@ -35,6 +36,7 @@ pub(in crate::v0) async fn retry(
     caller: Caller,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
+    check_job(&app.store, &caller, id).await?;
     let new = JobId::random();
     let refused = match app.store.retry(id, new).await? {
         RetryAnswer::Created => {

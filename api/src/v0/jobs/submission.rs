@@ -133,8 +133,10 @@ impl JobSubmission {
         key: Option<&IdempotencyKey>,
         caller: &Caller,
     ) -> Result<Draft, Error> {
-        let id = key.map(IdempotencyKey::job).transpose()?;
-        self.draft_as(id.unwrap_or_else(JobId::random), id.is_some(), References::None, caller)
+        let keyed = key.map(IdempotencyKey::job).transpose()?;
+        let id = keyed.unwrap_or_else(JobId::random);
+        let draft = self.draft_as(id, keyed.is_some(), References::None, caller)?;
+        Ok(Draft { request_hash: key.map(IdempotencyKey::request_hash), ..draft })
     }
 
     fn draft_as(
@@ -145,6 +147,7 @@ impl JobSubmission {
         caller: &Caller,
     ) -> Result<Draft, Error> {
         let action = self.action.ok_or_else(|| Error::invalid("action", "it is required"))?;
+        caller.check_action(&action)?;
         let retries = at_field("retries", bounds::retries(self.retries))?;
         let parameters = self.parameters.map(bounds::parameters).transpose();
         let parameters = at_field("parameters", parameters)?;
@@ -179,7 +182,8 @@ impl JobSubmission {
         if spec.expires_at.is_some_and(|expires| scheduled_at.is_some_and(|at| expires <= at)) {
             return Err(Error::invalid("expiresAt", "it must be after scheduledAt"));
         }
-        Ok(Draft { spec, retries, scheduled_at, id, late_locks, reserve_id })
+        let request_hash = None;
+        Ok(Draft { spec, retries, scheduled_at, id, late_locks, reserve_id, request_hash })
     }
 }
 
@@ -203,6 +207,9 @@ impl BatchSubmission {
             let draft = job.0.draft_as(id, keyed.is_some(), References::Batch(&ids), caller);
             drafts.push(draft.map_err(|error| error.in_job(at))?);
             ids.push(id);
+        }
+        if let Some(first) = drafts.first_mut() {
+            first.request_hash = key.map(IdempotencyKey::request_hash);
         }
         Ok(drafts)
     }

@@ -12,11 +12,12 @@ use super::job::{Job, Jobs};
 use super::submission::{BatchSubmission, JobSubmission};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::submit::{Acceptance, Accepted, DraftBatch};
-use crate::v0::wire::body;
+use crate::submit::{Acceptance, Accepted, DraftBatch, IdempotencyKey};
 use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
-use crate::v0::wire::responses::{BadBody, Conflicts, StoreUnavailable, TooLarge, WrongType};
+use crate::v0::wire::responses::{
+    BadBody, Conflicts, OtherRequest, StoreUnavailable, TooLarge, WrongType,
+};
 
 const BODY_BYTES: usize = 1024 * 1024;
 const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -30,24 +31,25 @@ const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
         pattern = "^[ -~]{1,255}$", example = "order-17",
         description = "1 to 255 printable ASCII characters. A request that repeats a key within a \
             day creates no job and returns the job that was created with it, in its current \
-            state. Its body is ignored.")),
+            state. The key belongs to the token; with another body, it is refused.")),
     request_body(content = JobSubmission, description = "At most 1 MiB."),
     responses(
         (status = 202, body = Job, description = "The job that was created, now or earlier with \
             the same `Idempotency-Key`."),
         (status = 200, body = Job, description = "The unfinished job that already has the \
             `uniqueKey`. No job was created."),
-        BadBody, Conflicts, TooLarge, WrongType, StoreUnavailable,
+        BadBody, Conflicts, OtherRequest, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
 pub(in crate::v0) async fn submit(
     State(app): State<Arc<App>>,
-    IdempotencyHeader(key): IdempotencyHeader,
+    header: IdempotencyHeader,
     caller: Caller,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
-    let submission: JobSubmission = body::read(request, BODY_BYTES).await?;
+    let (submission, key): (JobSubmission, _) =
+        header.read(&app, &caller, (request, BODY_BYTES), IdempotencyKey::job).await?;
     let draft = submission.draft(key.as_ref(), &caller)?;
     let Accepted { job, how } = app.submissions.one(draft).await?;
     app.metrics.submitted(usize::from(how == Acceptance::Created));
@@ -68,22 +70,24 @@ pub(in crate::v0) async fn submit(
     params(("Idempotency-Key" = Option<String>, Header, nullable = false,
         pattern = "^[ -~]{1,255}$", example = "orders-of-monday",
         description = "1 to 255 printable ASCII characters. A request that repeats a key within a \
-            day returns at each index the job that was created there, in its current state. Jobs \
-            beyond the length of the first batch are created.")),
+            day returns at each index the job that was created there, in its current state. The \
+            key belongs to the token; with another body, it is refused.")),
     request_body(content = BatchSubmission, description = "At most 10 MiB."),
     responses(
         (status = 202, body = Jobs, description = "The jobs, in the order of the request."),
-        BadBody, Conflicts, TooLarge, WrongType, StoreUnavailable,
+        BadBody, Conflicts, OtherRequest, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
 pub(in crate::v0) async fn submit_batch(
     State(app): State<Arc<App>>,
-    IdempotencyHeader(key): IdempotencyHeader,
+    header: IdempotencyHeader,
     caller: Caller,
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<Jobs>), Refusal> {
-    let batch: BatchSubmission = body::read(request, BATCH_BODY_BYTES).await?;
+    let request = (request, BATCH_BODY_BYTES);
+    let (batch, key): (BatchSubmission, _) =
+        header.read(&app, &caller, request, |key| key.job_of_batch(0)).await?;
     let drafts = batch.drafts(key.as_ref(), &caller)?;
     let id = key.map_or_else(Uuid::new_v4, |key| key.batch());
     caller.set_subject(format_args!("batch {id} of {}", drafts.len()));

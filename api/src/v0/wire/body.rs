@@ -6,8 +6,10 @@ use std::marker::PhantomData;
 use axum::extract::Request;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
+use uuid::Uuid;
 
 use crate::body;
 use crate::error::{Error, FieldPath, unknown_name};
@@ -23,6 +25,32 @@ const MAX_INLINE_BYTES: usize = 128 * 1024;
 pub(in crate::v0) async fn read<T: DeserializeOwned + Send + 'static>(
     request: Request,
     limit_bytes: usize,
+) -> Result<T, Error> {
+    read_as(request, limit_bytes, parse).await
+}
+
+/// Reads a JSON body of at most `limit_bytes`, and returns a hash of it too.
+pub(in crate::v0) async fn read_hashed<T: DeserializeOwned + Send + 'static>(
+    request: Request,
+    limit_bytes: usize,
+) -> Result<(T, Uuid), Error> {
+    // The document for the hash is dropped before the body is parsed into its type.
+    let parse = |bytes: &[u8]| hash(bytes).and_then(|hash| Ok((parse(bytes)?, hash)));
+    read_as(request, limit_bytes, parse).await
+}
+
+/// Returns a hash that does not depend on white space and the order of names.
+fn hash(bytes: &[u8]) -> Result<Uuid, Error> {
+    let mut document: Value =
+        serde_json::from_slice(bytes).map_err(|error| Error::Json(error.to_string()))?;
+    document.sort_all_objects();
+    Ok(Uuid::new_v5(&Uuid::nil(), document.to_string().as_bytes()))
+}
+
+async fn read_as<T: Send + 'static>(
+    request: Request,
+    limit_bytes: usize,
+    parse: fn(&[u8]) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let (head, body) = request.into_parts();
     body::require_json(&head.headers)?;

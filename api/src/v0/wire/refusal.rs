@@ -1,8 +1,9 @@
 //! The one place where an error becomes an answer of this surface: code, message and detail.
 //!
 //! Some codes are additions to the contract: NO_SUCH_ROUTE, NO_SUCH_CLASS, NO_SUCH_ACTION,
-//! NO_SUCH_SUBSCRIPTION and DTR's INTERNAL_ERROR. A 413 has the code INVALID_PARAMETERS, with the
-//! limit in its detail; a 429 has the code NOT_AUTHENTICATED.
+//! NO_SUCH_SUBSCRIPTION, CROSS_SITE, WRONG_HOST, IDEMPOTENCY_MISMATCH and DTR's INTERNAL_ERROR. A
+//! 413 has the code INVALID_PARAMETERS, with the limit in its detail; a 429 has the code
+//! NOT_AUTHENTICATED.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -75,6 +76,8 @@ fn code(error: &Error) -> &'static str {
         Error::NoSuchRoute(_) => "NO_SUCH_ROUTE",
         Error::NotAuthenticated(_) | Error::TooManyWrongTokens => "NOT_AUTHENTICATED",
         Error::NotAuthorized { .. } => "NOT_AUTHORIZED",
+        Error::CrossSite => "CROSS_SITE",
+        Error::WrongHost(_) => "WRONG_HOST",
         Error::NotAllowed { .. } => "NOT_ALLOWED",
         Error::MediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
         Error::Json(_) => "INVALID_JSON",
@@ -89,6 +92,7 @@ fn code(error: &Error) -> &'static str {
         | Error::AlreadyRetried { .. }
         | Error::UniqueKeyTaken { .. }
         | Error::WorkerGone(_) => "CONFLICT",
+        Error::OtherRequest(_) => "IDEMPOTENCY_MISMATCH",
         Error::Unavailable(_) => "UNAVAILABLE",
         Error::Internal => "INTERNAL_ERROR",
     }
@@ -121,6 +125,9 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::MediaType(found) => {
             add("contentType", json!(found));
         }
+        Error::WrongHost(host) => {
+            add("host", json!(host));
+        }
         Error::Invalid { at, .. } => add_field(add, at),
         Error::TooLarge { at, limit_bytes } => {
             add("limitBytes", json!(limit_bytes));
@@ -148,6 +155,10 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::WorkerGone(id) => {
             add("id", json!(id));
         }
+        Error::OtherRequest(id) => {
+            add("id", json!(id));
+            add("field", json!("Idempotency-Key"));
+        }
         Error::NotAuthorized { owner, role, needed } => {
             add("name", json!(owner.as_str()));
             add("role", json!(role.as_str()));
@@ -155,6 +166,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         }
         Error::NotAuthenticated(_)
         | Error::TooManyWrongTokens
+        | Error::CrossSite
         | Error::Json(_)
         | Error::TooManyCrons
         | Error::TooManyActionConfigs

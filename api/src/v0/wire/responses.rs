@@ -31,10 +31,10 @@ macro_rules! responses {
 responses! {
     /// The token is missing or unknown.
     NoToken: WRONG_TOKEN, Error::TooManyWrongTokens;
-    /// The role of the token is too low.
+    /// The role of the token is too low, or a page of another site sent the request.
     WrongRole: Error::NotAuthorized {
         owner: Owner::example(), role: Role::Viewer, needed: Role::Admin,
-    };
+    }, Error::CrossSite;
     /// A query parameter is unknown or invalid.
     BadQuery: Error::invalid("strat", unknown_name("query parameter", "strat", &["start"]));
     /// The body is invalid.
@@ -49,6 +49,8 @@ responses! {
     /// There are too many queues, or the job of an idempotency key has been removed.
     Conflicts: Error::TooManyQueues("gpu=4.normal".to_owned()),
         Error::SpentKey { at: FieldPath::new("Idempotency-Key"), id: some_job() };
+    /// The idempotency key was used for another request.
+    OtherRequest: Error::OtherRequest(some_job());
     /// The job cannot be retried.
     NoRetry: Error::AlreadyRetried { id: some_job(), follow_up: other_job() },
         Error::NotFinished { id: some_job(), status: Status::Running },
@@ -130,11 +132,12 @@ fn meaning(status: u16) -> &'static str {
     match status {
         400 => "The request is invalid. The error names the field or parameter.",
         401 => "The token is missing or unknown.",
-        403 => "The role of the token is too low.",
+        403 => "The role of the token is too low, or a page of another site sent the request.",
         404 => "The resource does not exist.",
         409 => "The request conflicts with the current state.",
         413 => "The body or a field exceeds its size limit.",
         415 => "The content type is not `application/json`.",
+        422 => "The idempotency key was used with another body.",
         429 => "Too many wrong tokens were sent from this address.",
         503 => "The store does not answer. Retry the request.",
         _ => "An internal error occurred.",

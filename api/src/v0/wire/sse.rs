@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 /// The header that makes proxies forward each event at once.
 pub(in crate::v0) const UNBUFFERED: (HeaderName, &str) =
     (HeaderName::from_static("x-accel-buffering"), "no");
-/// After this long without an event, a comment is sent so that proxies keep the connection open.
+/// After this long without an event, a comment is sent, so that proxies keep the connection open
+/// and a client that has vanished is noticed.
 pub(in crate::v0) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The comment that keeps a connection open.
 pub(in crate::v0) const KEEP_ALIVE_COMMENT: &str = ": still here\n\n";

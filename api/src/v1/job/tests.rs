@@ -11,7 +11,7 @@ fn job(action: &str) -> job::Job {
     let (id, class) = (JobId::random(), Class::of(None).unwrap());
     let spec = JobSpec::of(action.parse().unwrap());
     job::Job::waiting(
-        NewJob { id, class, scheduled_at: None, reserve_id: false, spec },
+        NewJob { id, class, scheduled_at: None, reserve_id: false, request_hash: None, spec },
         101,
         at,
         at,

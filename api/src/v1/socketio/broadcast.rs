@@ -9,10 +9,10 @@ use store::{Event, Store, StoreError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::SocketIoServer;
 use super::message::job_message;
 use super::rooms::{EVENT, JOBS, LEVELS};
 use super::running_logs::{LogMessage, RunningLogs};
+use super::{SocketIoServer, is_revoked};
 use crate::events::{Follower, Hub, Step};
 
 /// How often the logs of running jobs are read.
@@ -58,10 +58,21 @@ impl SocketIoServer {
             }
             if last_read.elapsed() >= PERIOD {
                 last_read = Instant::now();
+                self.disconnect_revoked();
                 self.send_lines(logs.read_new().await?).await;
             }
         }
         Ok(())
+    }
+
+    /// Disconnects clients whose tokens are no longer valid. A client that connects by polling
+    /// sends its token with each request; a WebSocket would go on.
+    fn disconnect_revoked(&self) {
+        for socket in self.io.sockets().into_iter().filter(is_revoked) {
+            if let Err(error) = socket.disconnect() {
+                tracing::debug!(%error, "a client disconnected by itself");
+            }
+        }
     }
 
     async fn send_changes(

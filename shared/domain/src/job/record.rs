@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::outcome::Exception;
 use super::spec::JobSpec;
@@ -24,6 +25,10 @@ pub struct NewJob {
     /// The id stays taken for a day, even if the job is deleted before.
     #[serde(default, rename = "once", skip_serializing_if = "std::ops::Not::not")]
     pub reserve_id: bool,
+    /// A hash of the request whose idempotency key the id is derived from. For a day, the key of
+    /// this id stands for this request only. In a batch, the first job has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_hash: Option<Uuid>,
     /// What was asked for.
     pub spec: JobSpec,
 }

@@ -78,6 +78,12 @@ impl ActionName {
     pub fn deliver() -> ActionName {
         ActionName(ActionName::DELIVER.to_owned())
     }
+
+    /// Returns true for [`ActionName::DELIVER`].
+    #[must_use]
+    pub fn is_deliver(&self) -> bool {
+        self.0 == ActionName::DELIVER
+    }
 }
 
 impl From<ActionName> for CronName {

@@ -79,7 +79,14 @@ impl EventDelivery {
             ..JobSpec::of(ActionName::deliver())
         };
         let class = Class::default();
-        NewJob { id: self.message, class, scheduled_at: None, reserve_id: false, spec }
+        NewJob {
+            id: self.message,
+            class,
+            scheduled_at: None,
+            reserve_id: false,
+            request_hash: None,
+            spec,
+        }
     }
 
     /// Returns true if the subscription created the job. The name of an access token has no

@@ -1,18 +1,17 @@
-//! The audit log: who changed what over HTTP, as a stream of the last ten thousand changes. Nothing
-//! else in the store depends on it.
+//! The audit log: who changed what over HTTP, as one stream of changes and one of refused requests.
+//! Nothing else in the store depends on it.
 
-use redis::streams::{StreamId, StreamRangeReply};
+mod read;
 
-use crate::bounds::AUDIT_KEPT;
+use crate::bounds::{AUDIT_AGE, AUDIT_KEPT, AUDIT_REFUSED_KEPT};
 use crate::error::StoreError;
 use crate::store::Store;
 use domain::job::Timestamp;
 
-/// How many entries are read at once.
-const PAGE: usize = 1_000;
+const FORBIDDEN: u16 = 403;
 
 /// A change, made or refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditedChange {
     /// The owner of the token; `unknown` when no token is required.
     pub who: String,
@@ -50,15 +49,18 @@ pub struct AuditFilter {
     pub who: Option<String>,
     /// Only those at this moment or later.
     pub since: Option<Timestamp>,
+    /// Only refused requests, or only others.
+    pub refused: Option<bool>,
 }
 
 impl Store {
-    /// Writes changes to the audit log, in their order.
+    /// Writes changes to the audit log, in their order, and removes old entries.
     pub async fn audit(&self, changes: &[AuditedChange]) -> Result<(), StoreError> {
-        let key = self.keys.audit();
+        let oldest = self.now().await?.ms() - AUDIT_AGE.as_millis() as i64;
         let mut pipe = redis::pipe();
         for change in changes {
-            let command = pipe.cmd("XADD").arg(&key).arg("MAXLEN").arg("~").arg(AUDIT_KEPT);
+            let key = self.audit_key(change.is_refused());
+            let command = pipe.cmd("XADD").arg(key).arg("MINID").arg("~").arg(oldest.max(0));
             command.arg("*").arg("status").arg(change.status);
             for (name, text) in change.texts() {
                 if !text.is_empty() {
@@ -67,41 +69,26 @@ impl Store {
             }
             command.ignore();
         }
+        for (refused, kept) in [(false, AUDIT_KEPT), (true, AUDIT_REFUSED_KEPT)] {
+            let key = self.audit_key(refused);
+            pipe.cmd("XTRIM").arg(key).arg("MAXLEN").arg("~").arg(kept).ignore();
+        }
         let mut connection = self.connection.clone();
         Ok(pipe.exec_async(&mut connection).await?)
     }
 
-    /// The entries that match, newest first, from the `start`-th on, at most `limit`; and how many
-    /// match in all.
-    pub async fn audit_records(
-        &self,
-        filter: &AuditFilter,
-        start: usize,
-        limit: usize,
-    ) -> Result<(Vec<AuditRecord>, usize), StoreError> {
-        let first = filter.since.map_or_else(|| "-".to_owned(), |since| since.ms().to_string());
-        let (mut last, mut found, mut total) = ("+".to_owned(), Vec::new(), 0);
-        loop {
-            let mut command = redis::cmd("XREVRANGE");
-            command.arg(self.keys.audit()).arg(&last).arg(&first).arg("COUNT").arg(PAGE);
-            let mut connection = self.connection.clone();
-            let page: StreamRangeReply = command.query_async(&mut connection).await?;
-            let Some(end) = page.ids.last() else { return Ok((found, total)) };
-            last = format!("({}", end.id);
-            for entry in page.ids.into_iter().map(audit_record) {
-                if filter.who.as_ref().is_some_and(|who| *who != entry.change.who) {
-                    continue;
-                }
-                if total >= start && found.len() < limit {
-                    found.push(entry);
-                }
-                total += 1;
-            }
-        }
+    /// Refused requests have a stream of their own, so that they do not displace changes.
+    fn audit_key(&self, refused: bool) -> String {
+        if refused { self.keys.audit_refused() } else { self.keys.audit() }
     }
 }
 
 impl AuditedChange {
+    /// True for a request that its caller's role does not allow.
+    fn is_refused(&self) -> bool {
+        self.status == FORBIDDEN
+    }
+
     fn texts(&self) -> [(&'static str, &str); 7] {
         [
             ("who", &self.who),
@@ -113,21 +100,4 @@ impl AuditedChange {
             ("subject", &self.subject),
         ]
     }
-}
-
-/// Reads an entry. What cannot be read is left empty: an old entry must not hide the others.
-fn audit_record(entry: StreamId) -> AuditRecord {
-    let text = |name: &str| entry.get::<String>(name).unwrap_or_default();
-    let ms = entry.id.split('-').next().and_then(|ms| ms.parse().ok()).unwrap_or_default();
-    let change = AuditedChange {
-        who: text("who"),
-        role: text("role"),
-        from: text("from"),
-        method: text("method"),
-        path: text("path"),
-        query: text("query"),
-        status: entry.get("status").unwrap_or_default(),
-        subject: text("subject"),
-    };
-    AuditRecord { at: Timestamp::from_ms(ms), change, id: entry.id }
 }

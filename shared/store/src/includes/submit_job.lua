@@ -1,7 +1,8 @@
 -- submit_job: creates one job of a submission, unless its id is known or its unique key is taken.
 -- Returns its answer, as submit.lua lists them. With `again` nothing is created: an earlier call
 -- did.
--- include: stands_for, join_parent, depend_on, create_job, job_keys, digits, retention
+-- include: stands_for, join_parent, depend_on, create_job, check_request, job_keys, digits
+-- include: retention
 
 local function answer_about(word, id)
   local known = call('HMGET', key_job(id), 'number', 'createdAt', 'scheduledAt')
@@ -21,6 +22,7 @@ local function submit_job(job, again, batch, now)
   if job.reserveID or taken and batch ~= '' then
     call('SET', key_used_id(id), taken and holder or id, 'EX', id_reserved_s)
   end
+  if job.requestHash then keep_request(id, job.requestHash) end
   if taken then return taken end
 
   fields.scheduledAt = fields.scheduledAt or digits(now)

@@ -90,14 +90,22 @@ impl Store {
     async fn keep_batch(&self, id: &str, jobs: &[NewJob]) -> Result<(), StoreError> {
         let kinds: BTreeSet<_> =
             jobs.iter().map(|job| (&job.class, &job.spec.action, job.spec.priority)).collect();
+        let first = jobs.first();
         let answer = self.call(&KEEP_BATCH, |call| {
             let json = serde_json::to_string(jobs).unwrap_or_default();
-            call.arg(id).arg(json);
+            call.arg(id).arg(json).arg(first.map(|job| job.id.to_string()).unwrap_or_default());
+            let hash = first.and_then(|job| job.request_hash);
+            call.arg(hash.map(|hash| hash.to_string()).unwrap_or_default());
             for (class, action, priority) in kinds {
                 call.arg(format!("{class} {action} {priority}"));
             }
         });
-        answer.await?.decode(|words| (words == ["kept"]).then_some(()))
+        let refused = answer.await?.decode(|words| match words {
+            ["kept"] => Some(None),
+            ["other_request", id] => Some(Some(StoreError::OtherRequest(id.parse().ok()?))),
+            _ => None,
+        })?;
+        refused.map_or(Ok(()), Err)
     }
 
     /// Submits what is kept, in small steps; a job that exists already is not changed.

@@ -22,6 +22,8 @@ pub(crate) struct NewRecord {
     spec: String,
     #[serde(rename = "reserveID", skip_serializing_if = "std::ops::Not::not")]
     reserve_id: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_hash: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     depends_on: Vec<String>,
     #[serde(rename = "parentID", skip_serializing_if = "Option::is_none")]
@@ -51,6 +53,7 @@ impl NewRecord {
             fields,
             spec: serde_json::to_string(spec).unwrap_or_default(),
             reserve_id: false,
+            request_hash: None,
             depends_on: spec.depends_on.iter().map(ToString::to_string).collect(),
             parent_id: spec.parent.map(|parent| parent.to_string()),
         }
@@ -59,7 +62,8 @@ impl NewRecord {
     /// The record of a submitted job.
     pub(crate) fn of(job: &NewJob) -> NewRecord {
         let record = NewRecord::new(job.id, &job.spec, Some(&job.class), job.scheduled_at);
-        NewRecord { reserve_id: job.reserve_id, ..record }
+        let request_hash = job.request_hash.map(|hash| hash.to_string());
+        NewRecord { reserve_id: job.reserve_id, request_hash, ..record }
     }
 
     /// The record as one argument of a script.

@@ -3,7 +3,7 @@
 use super::record;
 use crate::error::StoreError;
 use crate::store::Store;
-use domain::job::{Job, JobId, Status};
+use domain::job::{ActionName, Job, JobId, Status};
 
 impl Store {
     /// One job; `None` when it does not exist.
@@ -46,6 +46,16 @@ impl Store {
         command.arg(self.keys.job(id)).arg("status");
         let word: Option<String> = command.query_async(&mut self.connection.clone()).await?;
         word.map(|word| record::status(id, &word)).transpose()
+    }
+
+    /// Which of these jobs are of this action, in the order asked.
+    pub async fn are_of_action(
+        &self,
+        ids: &[JobId],
+        action: &ActionName,
+    ) -> Result<Vec<bool>, StoreError> {
+        let actions: Vec<Option<String>> = self.field_of(ids, "action").await?;
+        Ok(actions.into_iter().map(|one| one.as_deref() == Some(action.as_str())).collect())
     }
 
     /// True when a job with this id exists, or the id was used within a day.

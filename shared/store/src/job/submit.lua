@@ -8,7 +8,8 @@
 --                           again: the jobs may have run and left the history
 -- ARGV[3…] jobs     JSON    one each: id, fields (of its record), spec (as JSON in a string),
 --                           reserveID (its id is not used again within a day, even when its record
---                           is gone), dependsOn (ids), parentID
+--                           is gone), requestHash (of the request from whose idempotency key the id
+--                           is derived), dependsOn (ids), parentID
 -- Answers  {'submitted', {answer…}…}  in the order of the jobs:
 --            {'created', number, createdAt, scheduledAt, id}
 --            {'known', …}   a job with this id exists
@@ -21,7 +22,10 @@
 --                                             sibling nor over; nothing is written
 --          {'parent_over', index, id}         its parent is over or does not exist; nothing is
 --                                             written
--- include: check_relations, submit_job, route, clock, digits
+--          {'other_request', index, id}       its idempotency key was used for another request,
+--                                             which the job with this id answers; nothing is
+--                                             written
+-- include: check_relations, check_request, submit_job, route, clock, digits
 
 local batch, done, now = ARGV[1], tonumber(ARGV[2]), now_ms()
 local jobs, by_id, fields = {}, {}, {}
@@ -29,7 +33,8 @@ for i = 3, #ARGV do
   local job = cjson.decode(ARGV[i])
   -- Nothing in a batch that was kept is refused any more. When there is no room for a queue, its
   -- jobs wait.
-  local refused = batch == '' and refused_relation(job, by_id)
+  local refused = batch == '' and (refused_request(job.id, job.requestHash, by_id[job.id])
+    or refused_relation(job, by_id))
   if refused then return { refused.reason, digits(i - 3), refused.id } end
   jobs[#jobs + 1], fields[#fields + 1] = job, job.fields
   by_id[job.id] = job

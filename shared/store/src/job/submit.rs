@@ -59,22 +59,24 @@ impl Store {
         });
         let (head, answers) = answer.await?.split()?;
         if let Some(refused) = head.decode(refusal)? {
-            return Err(refused.into());
+            return Err(refused);
         }
         answers.into_iter().map(|answer| answer.decode(submitted)).collect()
     }
 }
 
 /// `None` within when the jobs were accepted.
-fn refusal(words: &[&str]) -> Option<Option<InvalidRelation>> {
+fn refusal(words: &[&str]) -> Option<Option<StoreError>> {
     let (kind, index, id) = match words {
         ["submitted"] => return Some(None),
+        ["other_request", _, id] => return Some(Some(StoreError::OtherRequest(id.parse().ok()?))),
         ["unknown_dependency", index, id] => (RelationProblem::UnknownDependency, index, id),
         ["foreign_dependency", index, id] => (RelationProblem::ForeignDependency, index, id),
         ["parent_over", index, id] => (RelationProblem::ParentOver, index, id),
         _ => return None,
     };
-    Some(Some(InvalidRelation { kind, index: index.parse().ok()?, id: id.parse().ok()? }))
+    let (index, id) = (index.parse().ok()?, id.parse().ok()?);
+    Some(Some(InvalidRelation { kind, index, id }.into()))
 }
 
 fn submitted(words: &[&str]) -> Option<Submitted> {

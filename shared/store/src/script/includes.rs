@@ -15,6 +15,7 @@ includes! {
     change_permits
     changes_after
     check_relations
+    check_request
     children_failed
     clock
     close_job

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::job::{Backoff, Cancellation, JobId, Outcome, Timestamp};
+use domain::job::{Backoff, Cancellation, JobId, NewJob, Outcome, Timestamp};
 use serde_json::json;
 use store::{
-    ClaimRequest, Dumped, LeaseExpiry, LogSource, NewLogLine, Outbox, Settings, Submission,
-    Submitted, Sweep, WorkerCommand,
+    ClaimRequest, Dumped, LeaseExpiry, LogSource, NewLogLine, Outbox, Settings, StoreError,
+    Submission, Submitted, Sweep, WorkerCommand,
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
+use uuid::Uuid;
 
 use crate::calls::{claimed, dump, end, failed, finish, heartbeat, submit, worker};
 
@@ -91,7 +92,7 @@ async fn a_repeated_call_changes_nothing_more() {
     let batch = [first.clone(), second.clone(), third.clone()];
     again!(&env, store.submit(&batch));
     let many = jobs(150, "noop", "scan=1");
-    let name = uuid::Uuid::new_v4();
+    let name = Uuid::new_v4();
     again!(&env, store.submit_batch(name, &many));
 
     let ids = vec![first.id, second.id, third.id];
@@ -133,6 +134,63 @@ async fn a_repeated_call_changes_nothing_more() {
     outbox.create_group().await.unwrap();
     let published = outbox.read_new(1_000, Duration::from_millis(1)).await.unwrap();
     again!(&env, outbox.remove(published.iter()));
+    assert_consistent(store).await;
+    env.close().await;
+}
+
+/// A job whose id is derived from an idempotency key of this request.
+fn keyed(id: JobId, request: u128) -> NewJob {
+    let request_hash = Some(Uuid::from_u128(request));
+    NewJob { id, reserve_id: true, request_hash, ..job("noop", "") }
+}
+
+#[tokio::test]
+async fn an_id_of_an_idempotency_key_stands_for_one_request() {
+    let env = TestEnv::new().await;
+    let (store, id) = (env.store(), JobId::random());
+    let refused = async |jobs: &[NewJob]| {
+        let before = dump(&env).await;
+        let answer = store.submit(jobs).await;
+        assert!(
+            matches!(answer, Err(StoreError::OtherRequest(other)) if other == id),
+            "{answer:?}"
+        );
+        assert_eq!(dump(&env).await, before);
+    };
+    // Two requests at the same time may be submitted in one call.
+    let first = JobId::random();
+    let both = store.submit(&[keyed(first, 1), keyed(first, 2)]).await;
+    assert!(matches!(both, Err(StoreError::OtherRequest(other)) if other == first), "{both:?}");
+
+    submit(&env, &keyed(id, 1)).await;
+    let again = store.submit(&[keyed(id, 1)]).await.unwrap();
+    assert_eq!((again[0].outcome, again[0].id), (Submission::Known, id));
+    refused(&[job("noop", ""), keyed(id, 2)]).await;
+    store.cancel(&[id], &Cancellation::default()).await.unwrap();
+    store.delete(id).await.unwrap();
+    refused(&[keyed(id, 2)]).await;
+    // Large batches are checked when they are kept.
+    let mut many = jobs(150, "noop", "");
+    many[0] = keyed(id, 2);
+    let before = dump(&env).await;
+    let answer = store.submit_batch(Uuid::new_v4(), &many).await;
+    assert!(matches!(answer, Err(StoreError::OtherRequest(other)) if other == id), "{answer:?}");
+    assert_eq!(dump(&env).await, before);
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_large_batch_stands_for_its_request_from_the_moment_it_is_kept() {
+    let env = TestEnv::new().await;
+    let (store, id, batch) = (env.store(), JobId::random(), Uuid::new_v4());
+    let mut many = jobs(150, "noop", "scan=1");
+    many[0] = keyed(id, 1);
+    assert_eq!(store.submit_batch(batch, &many).await.unwrap().len(), 150);
+    let again = store.submit_batch(batch, &many).await.unwrap();
+    assert!(again.iter().all(|one| one.outcome == Submission::Known), "{again:?}");
+    many[0] = keyed(id, 2);
+    let answer = store.submit_batch(batch, &many).await;
+    assert!(matches!(answer, Err(StoreError::OtherRequest(other)) if other == id), "{answer:?}");
     assert_consistent(store).await;
     env.close().await;
 }

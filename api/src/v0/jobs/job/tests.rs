@@ -11,7 +11,8 @@ fn bare() -> job::Job {
     let at = Timestamp::from_ms(1_487_294_987_771);
     let spec = JobSpec::of("gc".parse().unwrap());
     let class = Class::of(None).unwrap();
-    let new = NewJob { id, class, scheduled_at: None, reserve_id: false, spec };
+    let (scheduled_at, reserve_id, request_hash) = (None, false, None);
+    let new = NewJob { id, class, scheduled_at, reserve_id, request_hash, spec };
     job::Job::waiting(new, 7, at, at)
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::v0::wire::body::parse;
 use expect_test::expect;
 use serde_json::json;
+use uuid::Uuid;
 
 #[test]
 fn an_error_in_a_batch_names_the_job() {
@@ -53,7 +54,8 @@ fn an_error_in_a_batch_names_the_job() {
 
 #[test]
 fn a_job_of_a_batch_references_earlier_ones_by_index_without_duplicates() {
-    let key = IdempotencyKey::new("capstan", "monday");
+    let hash = Uuid::new_v4();
+    let key = IdempotencyKey::new("capstan", None, "monday", hash);
     let body = r##"{"jobs":[{"action":"a"},{"action":"b","dependsOn":["#0","#00"]},
         {"action":"c","parent":"#0","dependsOn":["#1","#0"]}]}"##;
     for key in [None, Some(&key)] {
@@ -64,5 +66,6 @@ fn a_job_of_a_batch_references_earlier_ones_by_index_without_duplicates() {
         assert_eq!((&c.spec.depends_on[..], c.spec.parent), (&[b.id, a.id][..], Some(a.id)));
         let keyed = key.map(|key| key.job_of_batch(2).unwrap());
         assert_eq!((keyed == Some(c.id), c.reserve_id), (key.is_some(), key.is_some()));
+        assert_eq!((a.request_hash, b.request_hash), (key.map(|_| hash), None));
     }
 }

@@ -127,6 +127,9 @@ impl Model {
         for (id, answered) in &self.used_ids {
             keys.text(format!("used_id:{id}"), &answered.to_string());
         }
+        for (id, hash) in &self.requests {
+            keys.text(format!("request:{id}"), &hash.to_string());
+        }
         for (name, count) in [("number", self.number), ("token", self.token)] {
             if count > 0 {
                 keys.text(name.to_owned(), &count.to_string());

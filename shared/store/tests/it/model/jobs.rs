@@ -139,15 +139,31 @@ impl Model {
         self.jobs.iter().find(|(_, job)| has(job)).map(|(id, _)| *id)
     }
 
-    /// The error is why they are refused: a wrong relation, or a queue for which there is no room.
+    /// The error is why they are refused: a key of another request, a wrong relation, or a queue
+    /// for which there is no room.
     pub(super) fn submit(&mut self, jobs: &[NewJob]) -> Result<Vec<Submitted>, String> {
-        if let Some(bad) = self.bad_relation(jobs) {
-            return Err(format!("{bad:?}"));
+        for (index, job) in jobs.iter().enumerate() {
+            if let Some(id) = self.job_of_other_request(job, &jobs[..index]) {
+                return Err(format!("{id:?}"));
+            }
+            if let Some(bad) = self.bad_relation(&jobs[..=index]) {
+                return Err(format!("{bad:?}"));
+            }
         }
         let kinds: Vec<Kind<'_>> = jobs.iter().map(Kind::of).collect();
         self.open_all(&kinds)?;
         self.stands_for.clear();
         Ok(jobs.iter().map(|job| self.submit_one(job)).collect())
+    }
+
+    /// The job that answers another request with the key of this one.
+    fn job_of_other_request(&self, job: &NewJob, before: &[NewJob]) -> Option<JobId> {
+        let hash = job.request_hash?;
+        let same = before.iter().rev().find(|other| other.id == job.id);
+        let earlier = same.and_then(|other| other.request_hash);
+        let kept = earlier.or_else(|| self.requests.get(&job.id).copied())?;
+        let answered = self.used_ids.get(&job.id).copied().unwrap_or(job.id);
+        (kept != hash).then_some(answered)
     }
 
     fn submit_one(&mut self, job: &NewJob) -> Submitted {
@@ -162,11 +178,13 @@ impl Model {
             if job.reserve_id {
                 self.used_ids.insert(job.id, holder);
             }
+            self.requests.extend(job.request_hash.map(|hash| (job.id, hash)));
             (Submission::Taken, holder)
         } else {
             if job.reserve_id {
                 self.used_ids.insert(job.id, job.id);
             }
+            self.requests.extend(job.request_hash.map(|hash| (job.id, hash)));
             let mut record =
                 self.new_record(job.spec.action.as_str(), job.class.as_str(), &job.spec);
             record.scheduled_at = job.scheduled_at.map_or(self.now, Timestamp::ms);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::job::{JobId, Priority, Status, WorkerId};
 use store::{Dumped, NewLogLine};
+use uuid::Uuid;
 
 use super::relations::Note;
 use super::waiting::Position;
@@ -25,6 +26,8 @@ pub(super) struct Model {
     pub(super) workers: BTreeMap<WorkerId, WorkerRecord>,
     /// Ids that are not used again, and the job that each means.
     pub(super) used_ids: BTreeMap<JobId, JobId>,
+    /// The request that each idempotency key stands for, by the id derived from the key.
+    pub(super) requests: BTreeMap<JobId, Uuid>,
     /// Jobs of one submission that were not created, and the job that has their unique key.
     pub(super) stands_for: BTreeMap<JobId, JobId>,
     /// The queues in use, and since when.

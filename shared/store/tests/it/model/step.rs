@@ -76,7 +76,8 @@ impl Step {
         let lines = jobs.iter().map(|job| {
             let (id, class, spec) = (job.id, &job.class, serde_json::to_string(&job.spec).unwrap());
             let at = job.scheduled_at.map(Timestamp::ms);
-            format!("\n      {id} {class} at {at:?} once {} {spec}", job.reserve_id)
+            let (once, hash) = (job.reserve_id, job.request_hash);
+            format!("\n      {id} {class} at {at:?} once {once} {hash:?} {spec}")
         });
         format!("Submit{}", lines.collect::<String>())
     }
@@ -134,6 +135,7 @@ impl Step {
         let text = match self {
             Step::Submit(jobs) => match store.submit(jobs).await {
                 Err(StoreError::Relation(bad)) => answer(&Err::<(), _>(answer(&bad))),
+                Err(StoreError::OtherRequest(id)) => answer(&Err::<(), _>(answer(&id))),
                 Err(StoreError::TooManyQueues(queue)) => answer(&Err::<(), _>(queue)),
                 other => answer(&Ok::<_, ()>(other?)),
             },

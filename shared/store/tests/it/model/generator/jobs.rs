@@ -2,6 +2,7 @@
 
 use domain::job::{Backoff, DependencyCondition, JobId, NewJob, OnWorkerLost, Priority, Timestamp};
 use domain::lock::LockName;
+use uuid::Uuid;
 
 use super::super::state::{Model, Record};
 use super::{FAR_MS, Generator};
@@ -21,6 +22,9 @@ impl Generator {
         let far = Timestamp::from_ms(FAR_MS);
         job.scheduled_at = self.random.one(&[None, None, None, Some(past), Some(far)]);
         job.reserve_id = self.random.percent(25);
+        if job.reserve_id {
+            job.request_hash = self.random.one(&[None, Some(1), Some(2)]).map(Uuid::from_u128);
+        }
         self.relate(model, &mut job);
         if self.random.percent(40) {
             for _ in 0..1 + self.random.below(2) {
