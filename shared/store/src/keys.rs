@@ -53,6 +53,7 @@ fixed! {
     leases "leases"
     numbers "jobs:number"
     offered "offered"
+    offered_keyed "offered:keyed"
     outbox "outbox"
     parked "parked"
     paused "paused"
@@ -83,6 +84,7 @@ of_one! {
     running "running" &WorkerId,
     status "jobs:status" Status,
     subscription "subscription" &SubscriptionName,
+    turns "turns" &str,
     used_id "used_id" JobId,
     waiters "waiters" &LockName,
     worker "worker" &WorkerId,
@@ -156,6 +158,7 @@ mod tests {
             ("key_jobs_of(worker)", keys.jobs_of(&worker)),
             ("key_ready(queue)", keys.ready(&"c=1.high".parse().unwrap())),
             ("key_backlog(group)", keys.backlog("g")),
+            ("key_turns(owner)", keys.turns("o")),
             ("key_lock(name)", keys.lock(&lock)),
             ("key_waiters(name)", keys.waiters(&lock)),
             ("key_child_jobs(child_group)", keys.child_jobs(id)),
@@ -175,6 +178,7 @@ mod tests {
                 "root" => "{ns}:".to_owned(),
                 "id" | "child_group" => id.to_string(),
                 "group" => "g".to_owned(),
+                "owner" => "o".to_owned(),
                 "status" => "done".to_owned(),
                 "action" => "a".to_owned(),
                 "worker" => worker.to_string(),

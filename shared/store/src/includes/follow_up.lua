@@ -4,7 +4,7 @@
 
 -- The fields beyond those of every record that a follow-up inherits.
 local inherited = { 'uniqueKey', 'onWorkerLost', 'backoffBase', 'backoffMax', 'cron',
-  'fairnessGroup', 'locks', 'parentGroup', 'childGroup', 'failedChildren', 'next' }
+  'owner', 'fairnessKey', 'locks', 'parentGroup', 'childGroup', 'failedChildren', 'next' }
 
 local function follow_up(id, job, new_id, changes, now)
   local fields = {

@@ -76,7 +76,8 @@ fn optional_fields(spec: &JobSpec) -> impl Iterator<Item = (&'static str, String
     let finished = spec.when == DependencyCondition::Finished;
     let text = |text: String| Some(text).filter(|text| !text.is_empty());
     let all = [
-        ("fairnessGroup", text(fairness_group(spec).to_owned())),
+        ("owner", text(owner(spec).to_owned())),
+        ("fairnessKey", spec.fairness_key.clone()),
         ("locks", text(spec.locks.to_string())),
         ("when", finished.then(|| "finished".to_owned())),
         ("uniqueKey", spec.unique_key.clone()),
@@ -88,8 +89,7 @@ fn optional_fields(spec: &JobSpec) -> impl Iterator<Item = (&'static str, String
     all.into_iter().filter_map(|(name, value)| Some((name, value?)))
 }
 
-/// The fairness group of a job within its queue; empty when the submitter is not known.
-pub(crate) fn fairness_group(spec: &JobSpec) -> &str {
-    let submitter = spec.scheduled_by.as_deref().filter(|by| *by != UNKNOWN_USER);
-    spec.fairness_key.as_deref().or(submitter).unwrap_or_default()
+/// The owner of a job: who submitted it; empty when that is not known.
+pub(crate) fn owner(spec: &JobSpec) -> &str {
+    spec.scheduled_by.as_deref().filter(|by| *by != UNKNOWN_USER).unwrap_or_default()
 }

@@ -20,6 +20,7 @@ includes! {
     close_job
     count_actions
     count_in
+    count_offers
     count_parked
     create_firing
     create_job
@@ -51,6 +52,7 @@ includes! {
     note_end
     offer
     offer_by_action
+    offer_next
     offer_now
     offer_window
     offered_at
@@ -80,6 +82,7 @@ includes! {
     stop_job
     submit_job
     subscription_keys
+    take_turns
     unfinished_jobs
     wait_queue
     wake_waiters

@@ -7,6 +7,7 @@ mod calls;
 mod cancel;
 mod claim;
 mod crons;
+mod fairness;
 mod finish;
 mod history;
 mod idempotency;

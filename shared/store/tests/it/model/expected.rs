@@ -57,7 +57,8 @@ impl Record {
             ("progress", self.progress.clone()),
             ("cancelBy", word(&self.cancel_by)),
             ("cancelReason", word(&self.cancel_reason)),
-            ("fairnessGroup", word(&self.fairness_group)),
+            ("owner", word(&self.owner)),
+            ("fairnessKey", self.fairness_key.clone()),
             ("locks", word(&locks.join(" "))),
             ("awaitedLocks", word(&self.awaited_locks.join(" "))),
             ("holds", self.holds.clone()),
@@ -144,6 +145,12 @@ impl Model {
     fn of_competition(&self, keys: &mut Keys) {
         let holders = |held: &BTreeMap<JobId, u64>| held.values().sum::<u64>();
         keys.counts("offered", self.offered.clone());
+        keys.counts("offered:keyed", self.offered_keyed());
+        for (owner, turns) in &self.turns {
+            for (key, turn) in turns {
+                keys.sorted(format!("turns:{owner}"), key, *turn);
+            }
+        }
         keys.counts("parked", self.parked());
         keys.counts("permits", self.permits.clone());
         keys.counts(

@@ -58,7 +58,8 @@ impl Model {
                     .iter()
                     .filter(|(_, one)| one.waits() && one.position == Position::Backlog);
                 let rank = waiting.filter(before).count() as u64;
-                WaitPosition::Backlog(rank + self.offered.get(&group).copied().unwrap_or(0))
+                let ahead = rank + self.offered.get(&group).copied().unwrap_or(0);
+                WaitPosition::Backlog { ahead, turns: self.turns_before(&group) }
             }
             Position::Due(_) => WaitPosition::Queue,
             Position::Nowhere => WaitPosition::Nowhere,

@@ -15,7 +15,7 @@ pub(super) const MAX_SHARED_QUEUES: usize = 256;
 pub(super) const MAX_ACTION_QUEUES: usize = 1_024;
 
 /// Cases that some histories must reach.
-pub(super) const CASES: [&str; 12] = [
+pub(super) const CASES: [&str; 14] = [
     "a job of an action that all know is offered",
     "a job of an action that some know is offered",
     "a job of an action that none knows is offered",
@@ -23,6 +23,8 @@ pub(super) const CASES: [&str; 12] = [
     "a job of a shared queue moves to the queue of its action",
     "a job that moves keeps its place in a wait queue",
     "a job joins the backlog of an action queue",
+    "a fairness group waits for its turn",
+    "a fairness group gets its turn",
     "a submission or a change is refused for lack of room",
     "there is no room for the queue of a job that is offered",
     "a queue retires",
