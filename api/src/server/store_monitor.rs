@@ -1,4 +1,5 @@
-//! Checks regularly whether the store answers, for health and logs, and counts its jobs.
+//! Checks regularly whether the store answers, for health and logs, and whether it has room for new
+//! jobs, and counts its jobs.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::submit::StoreRoom;
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// The service is not ready after the store has not answered for this long.
@@ -17,7 +19,7 @@ const CHECKS_PER_COUNT: u32 = 5;
 /// Checks the store until `shutdown`.
 pub(super) async fn run(
     store: Store,
-    health: Health,
+    (health, room): (Health, StoreRoom),
     metrics: Metrics,
     shutdown: CancellationToken,
 ) {
@@ -30,6 +32,10 @@ pub(super) async fn run(
             } else {
                 store.ping().await
             };
+            // Without the right to ask, only Redis itself refuses what it has no room for.
+            if let Ok(memory) = store.memory_use().await {
+                room.note(&memory);
+            }
             checks = checks.wrapping_add(1);
             report(&health, was_available, &answer);
             was_available = answer.is_ok();

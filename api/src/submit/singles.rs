@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use domain::job::NewJob;
-use store::{Store, StoreError, Submitted};
+use store::{Store, StoreError, Submitted, UNKNOWN_USER};
 use tokio::time::Instant;
 
 use super::accepted::{Accepted, accepted};
@@ -24,19 +24,38 @@ pub(super) async fn submit(store: Store, drafts: Vec<Draft>) -> Vec<Result<Accep
         Err(error) => return vec![Err(error.into()); count],
     };
     let jobs: Vec<NewJob> = prepared.iter().filter_map(|job| job.as_ref().ok()).cloned().collect();
-    let answers = match call(&store, &jobs).await {
-        Ok(submitted) => submitted.into_iter().map(Ok).collect(),
-        // The script refuses the whole call because of one job.
-        Err(StoreError::TooManyQueues(_) | StoreError::Relation(_)) if jobs.len() > 1 => {
-            one_by_one(&store, &jobs).await
-        }
-        Err(error) => vec![Err(Error::from(error)); jobs.len()],
-    };
+    let answers = answers(&store, &jobs).await;
     let mut answers = accepted(&store, jobs.into_iter().zip(answers).collect()).await.into_iter();
     let answer = |job: Result<NewJob, Error>| {
         job.and_then(|_| answers.next().unwrap_or(Err(Error::Internal)))
     };
     prepared.into_iter().map(answer).collect()
+}
+
+/// Submits jobs that are ready. The script refuses a whole call because of one job.
+async fn answers(store: &Store, jobs: &[NewJob]) -> Vec<Result<Submitted, Error>> {
+    if jobs.is_empty() {
+        return Vec::new();
+    }
+    match call(store, jobs).await {
+        Ok(submitted) => submitted.into_iter().map(Ok).collect(),
+        Err(StoreError::TooManyQueues(_) | StoreError::Relation(_)) if jobs.len() > 1 => {
+            one_by_one(store, jobs).await
+        }
+        // Only the jobs of that submitter are taken apart, so that it does not slow down others.
+        Err(StoreError::QuotaExceeded(exceeded)) if jobs.len() > 1 => {
+            let is_theirs = |job: &NewJob| {
+                job.spec.scheduled_by.as_deref().unwrap_or(UNKNOWN_USER) == exceeded.owner
+            };
+            let (theirs, others): (Vec<NewJob>, Vec<NewJob>) =
+                jobs.iter().cloned().partition(is_theirs);
+            let mut others = Box::pin(answers(store, &others)).await.into_iter();
+            let mut theirs = one_by_one(store, &theirs).await.into_iter();
+            let answer = |job| if is_theirs(job) { theirs.next() } else { others.next() };
+            jobs.iter().map(answer).map(|one| one.unwrap_or(Err(Error::Internal))).collect()
+        }
+        Err(error) => vec![Err(Error::from(error)); jobs.len()],
+    }
 }
 
 /// Returns the job of each draft, or why it is refused. An error of the store refuses all.

@@ -66,8 +66,14 @@ impl Redis {
 
     /// Lowers the memory limit, so that the server refuses every write that needs memory.
     pub(crate) async fn fill(&self) {
+        self.limit_memory(1).await;
+    }
+
+    /// Sets the memory limit; 0 is none.
+    pub(crate) async fn limit_memory(&self, bytes: u64) {
         let mut connection = TcpStream::connect(self.address).await.unwrap();
-        connection.write_all(b"CONFIG SET maxmemory 1\r\n").await.unwrap();
+        let command = format!("CONFIG SET maxmemory {bytes}\r\n");
+        connection.write_all(command.as_bytes()).await.unwrap();
         let mut answer = [0; 5];
         connection.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"+OK\r\n");

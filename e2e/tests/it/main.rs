@@ -11,6 +11,7 @@ mod docs;
 mod example_network;
 mod example_registry;
 mod fairness;
+mod hostile_tenant;
 mod job_path;
 mod locks;
 mod lost_leases;

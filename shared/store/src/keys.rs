@@ -63,6 +63,7 @@ fixed! {
     settings "settings"
     subscription_cursor "subscriptions:cursor"
     subscriptions "subscriptions"
+    waiting "waiting"
     workers "workers"
 }
 

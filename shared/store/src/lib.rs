@@ -19,6 +19,8 @@ mod history;
 mod job;
 mod keys;
 mod lock;
+mod memory;
+mod quota;
 mod script;
 mod store;
 mod subscription;
@@ -34,15 +36,17 @@ pub use dispatch::{
 pub use dump::Dumped;
 pub use error::{ErrorClass, InvalidRelation, RelationProblem, StoreError};
 pub use history::{
-    AuditFilter, AuditRecord, AuditedChange, EventPage, Events, JobFilter, JobIndex, JobPage,
-    JobRow, JobRows, RowFields, Settings, SettingsChanges, Trimmed,
+    AuditFilter, AuditRecord, AuditedChange, EventPage, Events, JobFilter, JobIndex,
+    JobPage, JobRow, JobRows, RowFields, Settings, SettingsChanges, Trimmed,
 };
 pub use job::{
     AppendAnswer, CancelAnswer, ChangeAnswer, ClaimAnswer, ClaimRequest, Claims, DeleteAnswer,
-    Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine, RelatedJob,
-    RetryAnswer, Submission, Submitted, UNKNOWN_USER, WaitPosition,
+    Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine, OwnerWaiting,
+    RelatedJob, RetryAnswer, Submission, Submitted, WaitPosition,
 };
 pub use lock::{Holder, Lock, Waiter};
+pub use memory::MemoryUse;
+pub use quota::{Quota, QuotaExceeded, UNKNOWN_USER};
 pub use store::Store;
 pub use subscription::{
     DeliveryAnswer, DeliveryAttempt, DeliveryFailure, DeliveryPlan, PendingEvents, SetSubscription,

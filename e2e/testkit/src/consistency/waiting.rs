@@ -55,10 +55,23 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     }
     wrong.extend(offers.disagreements(world));
     compare(&mut wrong, "parked", &counts(world, "parked"), &parked);
+    compare(&mut wrong, "waiting", &counts(world, "waiting"), &waiting_by_owner(jobs));
     strays(world, jobs, &mut wrong);
     check_wait_queues(world, jobs, &waiters, &mut wrong);
     check_locks(world, jobs, &mut wrong);
     wrong
+}
+
+/// How many jobs of each owner wait, and the bytes of their specs.
+fn waiting_by_owner(jobs: &Jobs<'_>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for job in jobs.values().filter(|job| job["status"] == "waiting") {
+        let owner = job.get("owner").map(String::as_str).unwrap_or_default();
+        *sums.entry(format!("jobs:{owner}")).or_default() += 1;
+        let spec = job.get("spec").map_or(0, String::len);
+        *sums.entry(format!("bytes:{owner}")).or_default() += spec as u64;
+    }
+    sums
 }
 
 /// Finds members of queues, backlogs and wait queues that do not belong there, or whose number is

@@ -10,6 +10,7 @@
 --                            was claimed, ms; '' for all: the queue of the broker is empty
 -- ARGV[4]  max       int     how many to offer at most
 -- Answers  {'offered', count}
+-- flags: allow-oom
 -- include: read_job, publish, queue_keys, member_of, clock, digits
 
 local queue, now = ARGV[1], now_ms()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::new_record::{owner, spec_json};
 use super::submit::Submitted;
 use crate::error::StoreError;
 use crate::script::Script;
@@ -72,9 +73,12 @@ impl Store {
     async fn keep_batch(&self, id: &str, jobs: &[NewJob]) -> Result<(), StoreError> {
         let kinds: BTreeSet<_> =
             jobs.iter().map(|job| (&job.class, &job.spec.action, job.spec.priority)).collect();
+        let bytes: usize = jobs.iter().map(|job| spec_json(&job.spec).len()).sum();
+        let first = jobs.first().map(|job| (job.id.to_string(), owner(&job.spec)));
+        let (first, owner) = first.unwrap_or_default();
         let answer = self.call(&KEEP_BATCH, |call| {
             let json = serde_json::to_string(jobs).unwrap_or_default();
-            call.arg(id).arg(json);
+            call.arg(id).arg(json).arg(first).arg(owner).arg(jobs.len()).arg(bytes);
             for (class, action, priority) in kinds {
                 call.arg(format!("{class} {action} {priority}"));
             }

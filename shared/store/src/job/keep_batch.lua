@@ -4,19 +4,30 @@
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  id      string  of the batch
 -- ARGV[2]  jobs    JSON    all jobs
--- ARGV[3…] kinds   string  class, action and priority of the jobs, each combination once
+-- ARGV[3]  first   string  id of the first job, by which a batch that is repeated is known
+-- ARGV[4]  owner   string  of all jobs, or ''
+-- ARGV[5]  count   int     how many jobs
+-- ARGV[6]  bytes   int     of their specs
+-- ARGV[7…] kinds   string  class, action and priority of the jobs, each combination once
 -- Answers  {'kept'}
 --          {'too_many_queues', queue}  nothing is written
--- include: route, words_in, clock
+--          {'quota_exceeded', …}       as in submit.lua; nothing is written
+-- include: route, exceeded_quota, job_keys, words_in, clock
 
 local now, kinds = now_ms(), {}
-for i = 3, #ARGV do
+for i = 7, #ARGV do
   local words = words_in(ARGV[i])
-  kinds[#kinds + 1] = { class = words[1], action = words[2], priority = words[3] }
+  kinds[#kinds + 1] = {
+    class = words[1], action = words[2], priority = words[3], owner = ARGV[4] ~= '' and ARGV[4],
+  }
 end
+local batch, first = root .. 'batch:' .. ARGV[1], ARGV[3]
+local exceeded = call('EXISTS', batch, key_job(first), key_used_id(first)) == 0
+  and exceeded_quota(ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
+if exceeded then return exceeded end
 local excess = open_queues(kinds, now)
 if excess then return { 'too_many_queues', excess } end
 
-call('SET', root .. 'batch:' .. ARGV[1], ARGV[2])
+call('SET', batch, ARGV[2])
 call('ZADD', root .. 'batches', now, ARGV[1])
 return { 'kept' }

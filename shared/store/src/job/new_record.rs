@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::quota::UNKNOWN_USER;
 use domain::capacity::Class;
 use domain::job::{
     DependencyCondition, GoDuration, JobId, JobSpec, NewJob, OnWorkerLost, Timestamp,
 };
-
-/// Who submitted a job, when that is not known.
-pub const UNKNOWN_USER: &str = "unknown";
 
 /// A new job as scripts take it.
 #[derive(Debug, Serialize)]
@@ -49,7 +47,7 @@ impl NewRecord {
         NewRecord {
             id: id.to_string(),
             fields,
-            spec: serde_json::to_string(spec).unwrap_or_default(),
+            spec: spec_json(spec),
             reserve_id: false,
             depends_on: spec.depends_on.iter().map(ToString::to_string).collect(),
             parent_id: spec.parent.map(|parent| parent.to_string()),
@@ -87,6 +85,11 @@ fn optional_fields(spec: &JobSpec) -> impl Iterator<Item = (&'static str, String
         ("backoffMax", backoff.and_then(|backoff| ms(&backoff.max))),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?)))
+}
+
+/// The spec as the record has it.
+pub(crate) fn spec_json(spec: &JobSpec) -> String {
+    serde_json::to_string(spec).unwrap_or_default()
 }
 
 /// The owner of a job: who submitted it; empty when that is not known.

@@ -22,6 +22,7 @@ includes! {
     count_in
     count_offers
     count_parked
+    count_waiting
     create_firing
     create_job
     cron_job_keys
@@ -34,6 +35,7 @@ includes! {
     end_job
     end_run
     end_waiting
+    exceeded_quota
     expire_grants
     fire_tick
     follow_up
@@ -81,6 +83,7 @@ includes! {
     start_run
     stop_job
     submit_job
+    submission_quota
     subscription_keys
     take_turns
     unfinished_jobs

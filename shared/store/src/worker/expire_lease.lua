@@ -10,7 +10,8 @@
 -- Answers  {'alive'}                 the lease is good, or there is none; nothing is written
 --          {'expired', ended, left}  how many jobs were ended, and how many are left
 -- flags: allow-oom
--- include: read_job, follow_up, end_run, count_actions, emit, job_keys, worker_keys, clock, digits
+-- include: read_job, follow_up, end_run, count_actions, count_waiting, emit, job_keys, worker_keys
+-- include: clock, digits
 
 local worker, most, now = ARGV[1], tonumber(ARGV[2]), now_ms()
 local expiration = tonumber(call('ZSCORE', root .. 'leases', worker))
@@ -39,6 +40,7 @@ if known[1] ~= 'dead' then
 end
 local ids = call('SRANDMEMBER', key_running(worker), #ARGV - 2)
 for i, id in ipairs(ids) do expire(id, ARGV[2 + i]) end
+record_waiting()
 local left = call('SCARD', key_running(worker))
 if left == 0 then call('ZREM', root .. 'leases', worker) end
 return { 'expired', digits(#ids), digits(left) }

@@ -19,6 +19,7 @@ mod model;
 mod order;
 mod outbox;
 mod queue_limits;
+mod quotas;
 mod redis_commands;
 mod relations;
 mod retirement;

@@ -1,12 +1,8 @@
 //! Dependencies, parents and children, and jobs of unknown actions.
 
-use domain::job::{
-    Cancellation, DependencyCondition, JobId, NewJob, Outcome, Status, WorkerId,
-};
-use store::{
-    ClaimAnswer, InvalidRelation, JobFilter, RelationProblem, StoreError, WaitPosition,
-};
-use testkit::{TestEnv, assert_consistent, job, jobs};
+use domain::job::{Cancellation, DependencyCondition, JobId, NewJob, Outcome, Status, WorkerId};
+use store::{ClaimAnswer, InvalidRelation, JobFilter, RelationProblem, StoreError, WaitPosition};
+use testkit::{TestEnv, assert_consistent, job};
 use uuid::Uuid;
 
 use crate::calls::{claim, claimed, dump, end, failed, finish, lose, status, submit, worker};

@@ -146,6 +146,11 @@ impl Model {
         let holders = |held: &BTreeMap<JobId, u64>| held.values().sum::<u64>();
         keys.counts("offered", self.offered.clone());
         keys.counts("offered:keyed", self.offered_keyed());
+        keys.counts("waiting", self.waiting_by_owner());
+        if !self.queue_owners.is_empty() {
+            let owners = self.queue_owners.clone();
+            keys.0.insert("queue_owners".into(), Dumped::Hash(owners));
+        }
         for (owner, turns) in &self.turns {
             for (key, turn) in turns {
                 keys.sorted(format!("turns:{owner}"), key, *turn);

@@ -172,6 +172,16 @@ impl Model {
         counts
     }
 
+    /// How many jobs of each owner wait, and the bytes of their specs.
+    pub(super) fn waiting_by_owner(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for job in self.jobs.values().filter(|job| job.waits()) {
+            *counts.entry(format!("jobs:{}", job.owner)).or_default() += 1;
+            *counts.entry(format!("bytes:{}", job.owner)).or_default() += job.spec.len() as u64;
+        }
+        counts
+    }
+
     fn join_turns(&mut self, group: &str) {
         let (owner, key) = owner_and_key(group).unwrap();
         let turns = self.turns.entry(owner.to_owned()).or_default();

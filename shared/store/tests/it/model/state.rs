@@ -29,6 +29,8 @@ pub(super) struct Model {
     pub(super) stands_for: BTreeMap<JobId, JobId>,
     /// The queues in use, and since when.
     pub(super) queues: BTreeMap<String, i64>,
+    /// Who put a queue in use, when that is known.
+    pub(super) queue_owners: BTreeMap<String, String>,
     /// The queues that are announced.
     pub(super) declared: BTreeSet<String>,
     /// How many jobs of each fairness group are offered, and how many this step has withdrawn.

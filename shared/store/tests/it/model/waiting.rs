@@ -29,7 +29,8 @@ pub(super) enum Position {
 
 impl Record {
     pub(super) fn queue(&self) -> String {
-        let kind = Kind { class: &self.class, action: &self.action, priority: self.priority };
+        let Record { class, action, priority, owner, .. } = self;
+        let kind = Kind { class, action, priority: *priority, owner };
         if self.action_queue { kind.action_queue() } else { kind.shared_queue() }
     }
 
