@@ -4,6 +4,7 @@
 //! [`GRACE`]; followed logs and events end; the submission drivers end, with nothing left to do.
 
 mod accept;
+mod answer_budget;
 mod background;
 mod body_budget;
 mod connection;

@@ -36,7 +36,7 @@ pub use dispatch::{
 pub use dump::Dumped;
 pub use error::{ErrorClass, InvalidRelation, RelationProblem, StoreError};
 pub use history::{
-    AuditFilter, AuditRecord, AuditedChange, EventPage, Events, JobFilter, JobIndex,
+    AuditFilter, AuditRecord, AuditedChange, EventPage, Events, JobFilter, JobIdPage, JobIndex,
     JobPage, JobRow, JobRows, RowFields, Settings, SettingsChanges, Trimmed,
 };
 pub use job::{
