@@ -9,7 +9,9 @@ use std::fmt;
 use domain::access_tokens::{Owner, Role};
 use domain::bounds::{BoundError, PARAMETERS_BYTES};
 use domain::job::{JobId, Status, WorkerId};
-use store::{MAX_ACTION_CONFIGS, MAX_CRONS, MAX_SUBSCRIPTIONS, RelationProblem, StoreError};
+use store::{
+    MAX_ACTION_CONFIGS, MAX_CRONS, MAX_SUBSCRIPTIONS, QuotaExceeded, RelationProblem, StoreError,
+};
 
 pub(crate) use field_path::FieldPath;
 pub(crate) use suggestion::unknown_name;
@@ -105,6 +107,9 @@ pub(crate) enum Error {
     /// The namespace already has the maximum number of queues.
     #[error("{}", StoreError::TooManyQueues(.0.clone()))]
     TooManyQueues(String),
+    /// The submitter would have more jobs waiting than it may have.
+    #[error("{0}")]
+    QuotaExceeded(QuotaExceeded),
     /// The namespace already has the maximum number of crons.
     #[error("this namespace already has {MAX_CRONS} crons, which is the limit")]
     TooManyCrons,
@@ -181,6 +186,10 @@ pub(crate) const CANCEL_ALL: &str = "set all=true to cancel every job, or give a
 /// The error for a store that does not answer in time.
 pub(crate) const STORE_UNAVAILABLE: Error = Error::Unavailable("the store does not answer");
 
+/// The error for a store whose memory is used up, or nearly.
+pub(crate) const STORE_FULL: Error =
+    Error::Unavailable("the store is full; new jobs are accepted when others are over");
+
 impl Error {
     /// Returns the error for an invalid field or parameter.
     pub(crate) fn invalid(field: impl Into<String>, reason: impl fmt::Display) -> Error {
@@ -200,6 +209,9 @@ impl Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
+        if error.is_full() {
+            return STORE_FULL;
+        }
         if error.is_unavailable() {
             tracing::debug!(%error, "the store did not answer");
             return STORE_UNAVAILABLE;
@@ -207,6 +219,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::TooManyQueues(queue) => Error::TooManyQueues(queue),
             StoreError::OtherRequest(id) => Error::OtherRequest(id),
+            StoreError::QuotaExceeded(exceeded) => Error::QuotaExceeded(exceeded),
             StoreError::Relation(bad) => match bad.kind {
                 RelationProblem::UnknownDependency | RelationProblem::ForeignDependency => {
                     Error::invalid("dependsOn", bad)

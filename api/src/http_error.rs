@@ -29,7 +29,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchSubscription(_)
         | Error::NoSuchRoute(_) => StatusCode::NOT_FOUND,
         Error::NotAuthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::TooManyWrongTokens => StatusCode::TOO_MANY_REQUESTS,
+        Error::TooManyWrongTokens | Error::QuotaExceeded(_) => StatusCode::TOO_MANY_REQUESTS,
         Error::NotAuthorized { .. } | Error::CrossSite => StatusCode::FORBIDDEN,
         Error::WrongHost(_) => StatusCode::MISDIRECTED_REQUEST,
         Error::NotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,

@@ -24,6 +24,7 @@ mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http_error;
+mod job_list;
 mod metrics;
 mod server;
 mod settings;

@@ -4,6 +4,7 @@
 //! [`GRACE`]; followed logs and events end; the submission drivers end, with nothing left to do.
 
 mod accept;
+mod answer_budget;
 mod background;
 mod body_budget;
 mod connection;
@@ -35,7 +36,7 @@ use crate::auth::Authenticator;
 use crate::events::Hub;
 use crate::metrics::Metrics;
 use crate::settings::{Config, Exposure};
-use crate::submit::Submissions;
+use crate::submit::{StoreRoom, Submissions};
 use crate::v0;
 use crate::v1::socketio::SocketIoServer;
 use background::BackgroundTasks;
@@ -98,13 +99,14 @@ async fn serve(
     // Background tasks end whenever this function returns.
     let _stop_guard = stop.clone().drop_guard();
 
-    let (submissions, singles, batches) = Submissions::new(&store);
+    let room = StoreRoom::default();
+    let (submissions, singles, batches) = Submissions::new(&store, room.clone());
     tasks.spawn(singles);
     tasks.spawn(batches);
     let (audit, writer) = AuditLog::new(store.clone(), metrics.clone());
     tasks.spawn(writer);
     watch_files(&authenticator, tls.as_ref(), &config.exposure, &stop, &mut tasks);
-    let checking = store_monitor::run(store.clone(), health, metrics.clone(), stop.clone());
+    let checking = store_monitor::run(store.clone(), (health, room), metrics.clone(), stop.clone());
     tasks.try_spawn(async { checking.await.map_err(RunError::Store) });
     let events = Hub::new(store.clone());
     let reading = events.clone().run(stop.clone());

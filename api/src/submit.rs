@@ -10,10 +10,12 @@ mod retry;
 mod singles;
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use store::Store;
 use store::batcher::{BatchDriver, Batcher, batcher};
+use store::{MemoryUse, Store};
 use tokio::time::Instant;
 
 pub(crate) use accepted::{Acceptance, Accepted};
@@ -21,7 +23,7 @@ pub(crate) use draft::{Draft, DraftBatch};
 pub(crate) use idempotency_key::IdempotencyKey;
 
 use crate::deadline::in_time;
-use crate::error::{Error, STORE_UNAVAILABLE};
+use crate::error::{Error, STORE_FULL, STORE_UNAVAILABLE};
 
 /// How many single submissions one call of the store carries.
 const MAX_SINGLES: usize = 64;
@@ -36,8 +38,38 @@ struct Queued<Request> {
     request: Request,
 }
 
+/// Whether the store has room for new jobs. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StoreRoom {
+    is_full: Arc<AtomicBool>,
+}
+
+impl StoreRoom {
+    /// Notes how much memory the store uses. Logs when submissions are refused, and when they are
+    /// accepted again.
+    pub(crate) fn note(&self, memory: &MemoryUse) {
+        let is_full = memory.is_nearly_full();
+        let was_full = self.is_full.swap(is_full, Ordering::Relaxed);
+        let MemoryUse { used_bytes, limit_bytes } = memory;
+        match (was_full, is_full) {
+            (false, true) => {
+                tracing::error!(used_bytes, limit_bytes, "the store is nearly full: no new jobs");
+            }
+            (true, false) => {
+                tracing::info!(used_bytes, limit_bytes, "the store has room for new jobs again");
+            }
+            (false, false) | (true, true) => {}
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.is_full.load(Ordering::Relaxed) { Err(STORE_FULL) } else { Ok(()) }
+    }
+}
+
 /// The queues of submissions. Dropping them ends their drivers.
 pub(crate) struct Submissions {
+    room: StoreRoom,
     singles: Batcher<Queued<Draft>, Result<Accepted, Error>>,
     batches: Batcher<Queued<DraftBatch>, Result<Vec<Accepted>, Error>>,
 }
@@ -46,6 +78,7 @@ impl Submissions {
     /// Creates the queues, and the drivers of single submissions and of batches.
     pub(crate) fn new(
         store: &Store,
+        room: StoreRoom,
     ) -> (Submissions, impl Future<Output = ()> + use<>, impl Future<Output = ()> + use<>) {
         let (singles, driver) = batcher(MAX_SINGLES);
         let for_singles = store.clone();
@@ -56,17 +89,19 @@ impl Submissions {
         let for_batches = store.clone();
         let drive_batches =
             drive(driver, move |batches| batches::submit(for_batches.clone(), batches));
-        (Submissions { singles, batches }, drive_singles, drive_batches)
+        (Submissions { room, singles, batches }, drive_singles, drive_batches)
     }
 
     /// Submits one job.
     pub(crate) async fn one(&self, draft: Draft) -> Result<Accepted, Error> {
+        self.room.check()?;
         let queued = Queued { deadline: Instant::now() + QUEUE_TIMEOUT, request: draft };
         in_time(async { self.singles.ask(queued).await.unwrap_or(Err(SHUTTING_DOWN)) }).await
     }
 
     /// Submits jobs in order; an error names the job that caused it.
     pub(crate) async fn batch(&self, batch: DraftBatch) -> Result<Vec<Accepted>, Error> {
+        self.room.check()?;
         let queued = Queued { deadline: Instant::now() + QUEUE_TIMEOUT, request: batch };
         self.batches.ask(queued).await.unwrap_or(Err(SHUTTING_DOWN))
     }

@@ -11,6 +11,7 @@ pub(crate) mod fuzzing;
 mod jobs;
 mod locks;
 mod queues;
+mod quotas;
 mod settings;
 mod subscriptions;
 pub(crate) mod wire;
@@ -49,6 +50,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(workers::commands::resume))
         .routes(routes!(locks::show, locks::clear))
         .routes(routes!(queues::list))
+        .routes(routes!(queues::delete))
         .routes(routes!(queues::pause_class))
         .routes(routes!(queues::resume_class))
         .routes(routes!(queues::pause_action))
@@ -64,6 +66,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
         .routes(routes!(subscriptions::test))
+        .routes(routes!(quotas::list))
         .routes(routes!(audit::list))
         .route_layer(from_fn(limit_time));
     // These wait for a body or read many records, so they limit the time of each store call.

@@ -29,23 +29,31 @@ pub(crate) async fn wait_reason(store: &Store, job: &Job) -> Result<Option<Reaso
         WaitPosition::Paused(name) => locks::paused(&name),
         WaitPosition::Locks(lines) => locks::queued(store, job, &lines).await?,
         WaitPosition::Queue => Reason::new("queue", NO_QUEUE),
-        WaitPosition::Backlog(ahead) => backlog(job, ahead, &store.live_workers().await?),
+        WaitPosition::Backlog { ahead, turns } => {
+            backlog(job, (ahead, turns), &store.live_workers().await?)
+        }
         WaitPosition::Offered(ahead) => offered(store, job, ahead).await?,
     };
     Ok(Some(with_expiry(job, reason)))
 }
 
 /// Returns the reason of a job in the backlog of its fairness group.
-fn backlog(job: &Job, ahead: u64, workers: &[Worker]) -> Reason {
+fn backlog(job: &Job, (ahead, turns): (u64, Option<u64>), workers: &[Worker]) -> Reason {
     if let Some(reason) = workers::no_worker(&job.class, &job.spec.action, workers) {
         return reason;
     }
+    let turn = match turns {
+        None => String::new(),
+        Some(0) => "; its group is the next of its submitter's".to_owned(),
+        Some(1) => "; 1 other group of its submitter has its turn first".to_owned(),
+        Some(turns) => format!("; {turns} other groups of its submitter have their turn first"),
+    };
     match workers::few_workers(job, workers) {
         Some(few) => {
             let ahead = jobs(ahead);
-            Reason::new("action", format!("{few}; {ahead} of its fairness group ahead of it"))
+            Reason::new("action", format!("{few}; {ahead} of its fairness group ahead of it{turn}"))
         }
-        None => Reason::new("fairness", format!("{ahead} ahead of it in its fairness group")),
+        None => Reason::new("fairness", format!("{ahead} ahead of it in its fairness group{turn}")),
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// List locks and their holders, set permits, clear locks
     #[command(subcommand, after_help = EXIT_CODES)]
     Locks(LocksCommand),
-    /// List queues, pause and resume classes of jobs
+    /// List and delete queues, pause and resume classes of jobs
     #[command(subcommand, after_help = EXIT_CODES)]
     Queues(QueuesCommand),
     /// Manage webhook subscriptions

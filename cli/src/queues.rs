@@ -1,4 +1,4 @@
-//! `capstan queues`: listing queues, pausing classes of jobs.
+//! `capstan queues`: listing and deleting queues, pausing classes of jobs.
 
 use clap::Subcommand;
 use client::ApiClient;
@@ -6,7 +6,7 @@ use client::command::{CommandOutcome, CommandResult, table};
 use client::wire::Queue;
 use domain::capacity::Class;
 
-use crate::requests::{List, command_each, print_list};
+use crate::requests::{List, command_each, each, print_list};
 
 /// The commands on queues.
 #[derive(Debug, Subcommand)]
@@ -16,6 +16,12 @@ pub(crate) enum QueuesCommand {
         /// Print the API's answer as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Delete the unused queues of classes now, instead of 10 minutes after their last job
+    Delete {
+        /// Classes, for example scan=1 or cpu=2+scan=1
+        #[arg(value_name = "CLASS", required = true, value_parser = class)]
+        classes: Vec<Class>,
     },
     /// Stop starting jobs of classes; running jobs continue
     Pause {
@@ -38,6 +44,9 @@ pub(crate) async fn run(api: &ApiClient, command: QueuesCommand) -> CommandResul
             let queues = List { path: "/queues", key: "queues" };
             print_list(api, queues, &[], json, queue_table).await?;
             Ok(CommandOutcome::Success)
+        }
+        QueuesCommand::Delete { classes } => {
+            each(&classes, async |class| Ok(api.delete(&format!("/queues/{class}")).await?)).await
         }
         QueuesCommand::Pause { classes } => command_each(api, "/queues", &classes, "pause").await,
         QueuesCommand::Resume { classes } => command_each(api, "/queues", &classes, "resume").await,
@@ -89,7 +98,9 @@ mod tests {
     #[test]
     fn a_class_lists_its_types_in_alphabetical_order() {
         let parsed = |line: &str| subcommand::<QueuesCommand>(line);
-        for line in ["list", "list --json", "pause scan=1", "resume cpu=2+scan=1 default=1"] {
+        for line in
+            ["list", "list --json", "pause scan=1", "resume cpu=2+scan=1 default=1", "delete gpu=4"]
+        {
             assert!(parsed(line).is_ok(), "{line}");
         }
         for line in ["", "pause", "pause scan", "resume scan=1+cpu=2", "pause scan=1,cpu=2"] {

@@ -1,4 +1,4 @@
-//! `capstan settings`: how long finished jobs are kept.
+//! `capstan settings`: how long finished jobs are kept, and how much may wait.
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
@@ -53,6 +53,14 @@ struct Changes {
     /// Value that Capstan stores for other clients and does not use
     #[arg(long, value_name = "N")]
     scanning_deadline: Option<u64>,
+
+    /// Number of waiting jobs that one submitter may have; 0 is no limit
+    #[arg(long, value_name = "N")]
+    max_waiting_jobs: Option<u64>,
+
+    /// Number of bytes that their specifications may have together; 0 is no limit
+    #[arg(long, value_name = "N")]
+    max_waiting_bytes: Option<u64>,
 }
 
 /// Runs the command.
@@ -87,6 +95,7 @@ mod tests {
     #[test]
     fn only_given_changes_are_sent_and_one_is_required() {
         assert_eq!(sent(&["--keep", "5"]).unwrap(), json!({"jobHistoryToKeep": 5}));
+        assert_eq!(sent(&["--max-waiting-jobs", "9"]).unwrap(), json!({"maxWaitingJobs": 9}));
         let words = ["--compaction", "false", "--max-age", "", "--scanning-deadline", "3"];
         let expected = json!({
             "jobHistoryCompactionEnabled": false, "jobHistoryMaxAge": "", "scanningDeadline": 3,

@@ -29,7 +29,7 @@ impl Redis {
         command.current_dir(&folder).args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
         // An accepted job is on disk before the answer, and nothing is ever evicted.
         command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
-        command.args(["--maxmemory-policy", "noeviction"]);
+        command.args(["--maxmemory-policy", "noeviction", "--maxmemory", "4gb"]);
         // Keeps the record of a job in the compact form even if one of its values is longer than
         // 64 bytes.
         command.args(["--hash-max-listpack-value", "1024"]);

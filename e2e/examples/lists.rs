@@ -88,7 +88,7 @@ async fn main() -> anyhow::Result<()> {
     let writers = (0..WRITERS).map(|part| fill(&config, part, arguments.jobs));
     let workers = try_join_all(writers).await?;
     println!("{} jobs in {:.0?}", arguments.jobs, began.elapsed());
-    let memory = Store::new(&config)?.used_memory_bytes().await?;
+    let memory = Store::new(&config)?.memory_use().await?.used_bytes;
     println!("{} bytes of Redis per job", memory / arguments.jobs);
 
     let (listen, admin) = (free_port()?, free_port()?);

@@ -12,6 +12,7 @@ use tower::Layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 
+use super::answer_budget::{self, AnswerBudget};
 use super::body_budget::{self, BodyBudget};
 use super::guard::{Guard, guard};
 use super::headers;
@@ -49,10 +50,12 @@ fn with_middleware(
     policy: OriginPolicy,
 ) -> Router<Arc<App>> {
     let origins = policy.origins.clone();
+    let answers = AnswerBudget::new(state.proxies.clone());
     let router = router
         .layer(CatchPanicLayer::custom(http_error::panicked::<Refusal>))
         .layer(from_fn_with_state(BodyBudget::default(), body_budget::charge))
         .layer(from_fn(limit_time))
+        .layer(from_fn_with_state(answers, answer_budget::charge))
         .layer(from_fn_with_state(state, guard))
         .layer(from_fn_with_state(policy, origin_policy::check))
         .layer(from_fn_with_state(app.metrics.clone(), metrics::count))

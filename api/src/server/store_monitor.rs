@@ -1,5 +1,5 @@
-//! Checks regularly whether the store accepts writes, for health and logs, and counts its jobs. A
-//! replica of Redis answers reads, but no job can be submitted to it.
+//! Checks regularly whether the store accepts writes, for health and logs, and whether it has room for
+//! new jobs, and counts its jobs. A replica of Redis answers reads, but no job can be submitted to it.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::submit::StoreRoom;
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// The service is not ready after the store has not accepted a write for this long.
@@ -18,7 +19,7 @@ const CHECKS_PER_COUNT: u32 = 5;
 /// Checks the store until `shutdown`. Fails if its format is that of another build.
 pub(super) async fn run(
     store: Store,
-    health: Health,
+    (health, room): (Health, StoreRoom),
     metrics: Metrics,
     shutdown: CancellationToken,
 ) -> Result<(), StoreError> {
@@ -27,6 +28,10 @@ pub(super) async fn run(
         let (mut checks, mut was_available) = (0_u32, true);
         loop {
             let answer = check(&store, &metrics, checks.is_multiple_of(CHECKS_PER_COUNT)).await;
+            // Without the right to ask, only Redis itself refuses what it has no room for.
+            if let Ok(memory) = store.memory_use().await {
+                room.note(&memory);
+            }
             checks = checks.wrapping_add(1);
             report(&health, was_available, &answer);
             was_available = answer.is_ok();

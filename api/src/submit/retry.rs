@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep};
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Repeats a call while the store is unavailable, until `deadline`.
+/// Repeats a call while the store is unavailable, until `deadline`. A full store does not become
+/// usable that soon.
 pub(super) async fn retry_until<T, Calling>(
     deadline: Instant,
     call: impl Fn() -> Calling,
@@ -18,7 +19,11 @@ where
 {
     loop {
         match call().await {
-            Err(error) if error.is_unavailable() && Instant::now() + PAUSE < deadline => {
+            Err(error)
+                if error.is_unavailable()
+                    && !error.is_full()
+                    && Instant::now() + PAUSE < deadline =>
+            {
                 sleep(PAUSE).await;
             }
             answer => return answer,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use domain::job::NewJob;
-use store::{Store, StoreError, Submitted, submission_steps};
+use store::{Store, StoreError, Submitted, UNKNOWN_USER, submission_steps};
 use tokio::time::Instant;
 
 use super::accepted::{Accepted, accepted};
@@ -60,13 +60,28 @@ async fn prepare(
     Ok(jobs)
 }
 
+/// Submits the jobs of one step. The script refuses a whole call because of one job.
 async fn submit_step(store: &Store, jobs: &[NewJob]) -> Vec<Result<Submitted, Error>> {
+    if jobs.is_empty() {
+        return Vec::new();
+    }
     match call(store, jobs).await {
         Ok(submitted) => submitted.into_iter().map(Ok).collect(),
-        // The script refuses the whole call because of one job.
         Err(
             StoreError::TooManyQueues(_) | StoreError::OtherRequest(_) | StoreError::Relation(_),
         ) if jobs.len() > 1 => one_by_one(store, jobs).await,
+        // Only the jobs of that submitter are taken apart, so that it does not slow down others.
+        Err(StoreError::QuotaExceeded(exceeded)) if jobs.len() > 1 => {
+            let is_theirs = |job: &NewJob| {
+                job.spec.scheduled_by.as_deref().unwrap_or(UNKNOWN_USER) == exceeded.owner
+            };
+            let (theirs, others): (Vec<NewJob>, Vec<NewJob>) =
+                jobs.iter().cloned().partition(is_theirs);
+            let mut others = Box::pin(submit_step(store, &others)).await.into_iter();
+            let mut theirs = one_by_one(store, &theirs).await.into_iter();
+            let answer = |job| if is_theirs(job) { theirs.next() } else { others.next() };
+            jobs.iter().map(answer).map(|one| one.unwrap_or(Err(Error::Internal))).collect()
+        }
         Err(error) => vec![Err(Error::from(error)); jobs.len()],
     }
 }

@@ -20,7 +20,8 @@ use crate::v0::wire::path::CronPath;
 use crate::v0::wire::query::{NoQuery, Query};
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{
-    BadBody, BadQuery, Conflicts, NoCron, StoreUnavailable, TooLarge, TooManyCrons, WrongType,
+    BadBody, BadQuery, Conflicts, NoCron, QuotaReached, StoreUnavailable, TooLarge, TooManyCrons,
+    WrongType,
 };
 use cron::{Cron, CronCreate, Crons, NextTicks};
 
@@ -123,7 +124,7 @@ pub(in crate::v0) async fn delete(
     params(CronPath),
     responses(
         (status = 202, body = Job, description = "The new job."),
-        BadQuery, NoCron, Conflicts, StoreUnavailable,
+        BadQuery, NoCron, Conflicts, QuotaReached, StoreUnavailable,
     ),
 )]
 pub(in crate::v0) async fn run(

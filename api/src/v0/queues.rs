@@ -1,6 +1,7 @@
-//! Queues: list them, and pause and resume classes and actions.
+//! Queues: list and delete them, and pause and resume classes and actions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -88,6 +89,28 @@ pub(in crate::v0) async fn list(
         paused: load.paused,
     });
     Ok(Json(Queues { queues: queues.collect() }))
+}
+
+/// Deletes the queues of a class in which no job waits, without the delay of 10 minutes.
+///
+/// Queues in which jobs wait stay. A queue is created again when a job needs it.
+#[utoipa::path(
+    delete, path = "/queues/{class}", operation_id = "DeleteQueues", tag = "queues",
+    params(ClassPath),
+    responses(
+        (status = 204, description = "The class has no unused queues."), BadQuery, NoClass,
+        StoreUnavailable,
+    ),
+)]
+pub(in crate::v0) async fn delete(
+    State(app): State<Arc<App>>,
+    ClassPath(class): ClassPath,
+    _: NoQuery,
+) -> Result<StatusCode, Refusal> {
+    for name in app.store.queue_names().await?.into_iter().filter(|name| name.class == class) {
+        app.store.retire_queue(&name, Duration::ZERO).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Pauses a class. None of its jobs is started until it is resumed. Running jobs continue.

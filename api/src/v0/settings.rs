@@ -23,12 +23,13 @@ const BODY_BYTES: usize = 64 * 1024;
 /// Some JSON parsers round larger numbers.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
 
-/// The settings of the namespace: how long finished jobs are kept.
+/// The settings of the namespace: how long finished jobs are kept, and how much may wait.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "jobHistoryCompactionEnabled": true, "jobHistoryToKeep": 1_000_000,
-    "jobHistoryMaxAge": "720h", "scanningDeadline": 0,
+    "jobHistoryMaxAge": "720h", "scanningDeadline": 0, "maxWaitingJobs": 1_000_000,
+    "maxWaitingBytes": 1_073_741_824,
 }))]
 pub(in crate::v0) struct Settings {
     /// Whether finished jobs and their logs are removed.
@@ -40,6 +41,10 @@ pub(in crate::v0) struct Settings {
     job_history_max_age: GoDuration,
     /// Stored for clients of DTR. Has no effect.
     scanning_deadline: u64,
+    /// The number of waiting jobs that one submitter may have. 0 means no limit.
+    max_waiting_jobs: u64,
+    /// The number of bytes that their specifications may have together. 0 means no limit.
+    max_waiting_bytes: u64,
 }
 
 /// Settings to change. Fields that are absent or `null` keep their value.
@@ -61,6 +66,12 @@ pub(in crate::v0) struct SettingsUpdate {
     /// Stored for clients of DTR. Has no effect.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
     scanning_deadline: Option<u64>,
+    /// The number of waiting jobs that one submitter may have. 0 means no limit.
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    max_waiting_jobs: Option<u64>,
+    /// The number of bytes that their specifications may have together. 0 means no limit.
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
+    max_waiting_bytes: Option<u64>,
 }
 
 /// Returns the settings.
@@ -107,6 +118,8 @@ impl SettingsUpdate {
         let numbers = [
             ("jobHistoryToKeep", self.job_history_to_keep),
             ("scanningDeadline", self.scanning_deadline),
+            ("maxWaitingJobs", self.max_waiting_jobs),
+            ("maxWaitingBytes", self.max_waiting_bytes),
         ];
         for (field, number) in numbers {
             if number.is_some_and(|number| number > MAX_NUMBER) {
@@ -125,6 +138,8 @@ impl From<SettingsUpdate> for store::SettingsChanges {
             job_history_to_keep: changes.job_history_to_keep,
             job_history_max_age: changes.job_history_max_age,
             scanning_deadline: changes.scanning_deadline,
+            max_waiting_jobs: changes.max_waiting_jobs,
+            max_waiting_bytes: changes.max_waiting_bytes,
         }
     }
 }
@@ -136,6 +151,8 @@ impl From<store::Settings> for Settings {
             job_history_to_keep: settings.job_history_to_keep,
             job_history_max_age: settings.job_history_max_age,
             scanning_deadline: settings.scanning_deadline,
+            max_waiting_jobs: settings.max_waiting_jobs,
+            max_waiting_bytes: settings.max_waiting_bytes,
         }
     }
 }

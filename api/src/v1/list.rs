@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::response::Response;
 use domain::job::{self, ActionName};
 use store::{JobIndex, Store, StoreError};
 
-use super::envelope::{Jobs, Success};
 use super::filter::{Column, Condition, JobQuery, Number, Text, Time, parse_query};
 use super::job::Job;
 use super::link;
@@ -17,9 +16,13 @@ use super::scan::{Found, SORTED_JOBS, scan};
 use crate::app::App;
 use crate::deadline::in_time;
 use crate::error::Error;
+use crate::job_list::{self, Frame, Show, array};
 
 const BY_ID: Column = Column::Number(Number::Id);
 const BY_TIME: Column = Column::Time(Time::Scheduled);
+
+/// The body of a list, as [`Success::jobs`](super::envelope::Success) writes it.
+const JOBS: Frame = Frame { open: r#"{"status":"success","data":{"jobs":["#, close: "]}}" };
 
 /// Lists jobs.
 pub(super) async fn list(
@@ -27,12 +30,12 @@ pub(super) async fn list(
     uri: Uri,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
-) -> Result<(HeaderMap, Json<Success<Jobs>>), Refusal> {
+) -> Result<Response, Refusal> {
     let query = parse_query(raw.as_deref());
     let query = query.map_err(|why| Refusal::bad(format!("Unable to filter jobs: {why}")))?;
     let (found, order) = in_time(find(&app, &query)).await?;
     // As in the reference, the total of an empty page is 0.
-    let total = if found.jobs.is_empty() { 0 } else { found.total };
+    let total = if found.ids.is_empty() { 0 } else { found.total };
     let mut answer = HeaderMap::new();
     answer.insert("x-total-count", total.into());
     if found.is_truncated {
@@ -45,8 +48,14 @@ pub(super) async fn list(
     if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
         answer.insert("link", link);
     }
-    let jobs = show_jobs(&app.store, found.jobs, &query.omitted_tasks).await?;
-    Ok((answer, Json(Success::jobs(jobs))))
+    let (store, omitted_tasks) = (app.store.clone(), query.omitted_tasks);
+    let show: Show = Box::new(move |jobs| {
+        let (store, omitted_tasks) = (store.clone(), omitted_tasks.clone());
+        Box::pin(async move { array(&show_jobs(&store, jobs, &omitted_tasks).await?) })
+    });
+    let mut response = job_list::answer(app.store.clone(), found.ids, JOBS, show).await?;
+    response.headers_mut().extend(answer);
+    Ok(response)
 }
 
 /// Converts jobs to the JSON of this surface.
@@ -73,9 +82,9 @@ async fn find(app: &App, query: &JobQuery) -> Result<(Found, Option<&'static str
         if sorted || app.store.count(&index).await? > SORTED_JOBS {
             let start = (query.page - 1).saturating_mul(query.per_page);
             let range = (start, query.per_page);
-            let (jobs, total) = app.store.page(&index, query.descending, range).await?;
+            let (ids, total) = app.store.page_ids(&index, query.descending, range).await?;
             let order = (!sorted).then_some("scheduled_time");
-            return Ok((Found { jobs, total, is_truncated: false }, order));
+            return Ok((Found { ids, total, is_truncated: false }, order));
         }
     }
     Ok((scan(app, query).await?, None))

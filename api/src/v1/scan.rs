@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::job::{ActionName, Job, JobId, Timestamp};
+use domain::job::{ActionName, JobId, Timestamp};
 use store::{JobIndex, JobRow, JobRows, RowFields, Store, StoreError};
 use tokio::time::Instant;
 
@@ -23,8 +23,8 @@ const MAX_FOUND: usize = 100_000;
 /// The result of a scan.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The jobs of the page.
-    pub(super) jobs: Vec<Job>,
+    /// The ids of the jobs of the page.
+    pub(super) ids: Vec<JobId>,
     /// The number of jobs that match.
     pub(super) total: u64,
     /// True if the scan ended before it had examined all jobs.
@@ -77,7 +77,7 @@ pub(super) async fn scan(app: &App, query: &JobQuery) -> Result<Found, Error> {
     let start = (query.page - 1).saturating_mul(query.per_page);
     let page = found.into_iter().skip(usize::try_from(start).unwrap_or(usize::MAX));
     let ids: Vec<JobId> = page.take(query.per_page as usize).map(|(.., id)| id).collect();
-    Ok(Found { jobs: store.jobs_by_id(&ids).await?, total, is_truncated })
+    Ok(Found { ids, total, is_truncated })
 }
 
 /// A condition that can be evaluated without the store.

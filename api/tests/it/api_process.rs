@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 
 use domain::job::WorkerId;
+use store::{Store, StoreConfig};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -13,7 +14,8 @@ use crate::env::{TIMEOUT, eventually, free_address, redis_url};
 /// A running API that is killed on drop.
 pub(crate) struct Process {
     pub(crate) address: SocketAddr,
-    _child: Child,
+    namespace: String,
+    child: Child,
 }
 
 /// Returns the program with these flags, on this address and in its own namespace.
@@ -29,11 +31,28 @@ fn command(address: SocketAddr, flags: &[&str]) -> Command {
 impl Process {
     /// Starts the program with the shared Redis and waits until it accepts connections.
     pub(crate) async fn start(flags: &[&str]) -> Process {
-        let address = free_address();
-        let child = command(address, flags).env("CAPSTAN_REDIS_URL", redis_url()).spawn().unwrap();
+        let (address, namespace) = (free_address(), format!("test-api-{}", WorkerId::random()));
+        let mut command = command(address, flags);
+        command.env("CAPSTAN_REDIS_URL", redis_url()).env("CAPSTAN_NAMESPACE", &namespace);
+        let child = command.spawn().unwrap();
         eventually(async || TcpStream::connect(address).await.is_ok(), |connected| *connected)
             .await;
-        Process { address, _child: child }
+        Process { address, namespace, child }
+    }
+
+    /// Ends the program and removes its jobs.
+    pub(crate) async fn remove_jobs(mut self) {
+        self.child.kill().await.unwrap();
+        let config = StoreConfig::new(redis_url(), self.namespace);
+        Store::new(&config).unwrap().remove_namespace().await.unwrap();
+    }
+
+    /// The most memory that the process has had so far.
+    pub(crate) fn peak_memory_mib(&self) -> u64 {
+        let id = self.child.id().expect("the process runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
     }
 }
 

@@ -10,6 +10,7 @@ async fn a_change_of_some_settings_returns_all_of_them() {
         let default = json!({
             "jobHistoryCompactionEnabled": true, "jobHistoryToKeep": 1_000_000,
             "jobHistoryMaxAge": "720h", "scanningDeadline": 0,
+            "maxWaitingJobs": 1_000_000, "maxWaitingBytes": 1_073_741_824_u64,
         });
         assert_eq!(env.get("/meta/settings").await.json(), default);
         let nothing = env.post("/meta/settings", &json!({"jobHistoryToKeep": null})).await;
@@ -19,6 +20,7 @@ async fn a_change_of_some_settings_returns_all_of_them() {
         let changed = json!({
             "jobHistoryCompactionEnabled": true, "jobHistoryToKeep": 5,
             "jobHistoryMaxAge": "720h", "scanningDeadline": 60,
+            "maxWaitingJobs": 1_000_000, "maxWaitingBytes": 1_073_741_824_u64,
         });
         let answer = env.post("/meta/settings", &changes).await;
         assert_eq!((answer.status, answer.json()), (202, changed));
@@ -27,7 +29,8 @@ async fn a_change_of_some_settings_returns_all_of_them() {
         assert_eq!(env.post("/meta/settings", &changes).await.status, 202);
         let changed = json!({
             "jobHistoryCompactionEnabled": false, "jobHistoryToKeep": 5, "jobHistoryMaxAge": "",
-            "scanningDeadline": 60,
+            "scanningDeadline": 60, "maxWaitingJobs": 1_000_000,
+            "maxWaitingBytes": 1_073_741_824_u64,
         });
         assert_eq!(env.get("/meta/settings").await.json(), changed);
         let kept = env.store.settings().await.unwrap();

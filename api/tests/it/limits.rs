@@ -1,6 +1,7 @@
 //! Limits of connections, request heads and bodies. Other clients must be served at a limit. Most
 //! tests use a separate process.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use api::Exposure;
@@ -100,6 +101,45 @@ async fn at_the_total_limit_the_address_with_the_most_connections_loses_some() {
         connection.read_exact(&mut found).await.unwrap();
         assert_eq!(&found, b"HTTP/1.1 200");
     }
+}
+
+/// Submits as many jobs as a page has, of which the page takes about 18 MiB.
+async fn submit_large_jobs(address: SocketAddr) {
+    let text = "x".repeat(18 * 1024);
+    let job = json!({"action": "noop", "parameters": {"text": text}});
+    for _ in 0..2 {
+        let jobs = json!({"jobs": vec![&job; 500]});
+        let batch = Client::new().post(format!("http://{address}/api/v0/jobs/batch")).json(&jobs);
+        assert_eq!(send(batch).await.status, 202);
+    }
+}
+
+#[tokio::test]
+async fn pages_that_nobody_reads_take_little_memory_and_a_page_that_is_read_is_whole() {
+    let api = Process::start(&[]).await;
+    submit_large_jobs(api.address).await;
+    let before = api.peak_memory_mib();
+    let mut unread = Vec::new();
+    for path in ["/api/v0/jobs?limit=1000", "/api/v1.0/jobs?per_page=1000"] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        for _ in 0..20 {
+            let mut connection = TcpStream::connect(api.address).await.unwrap();
+            connection.write_all(request.as_bytes()).await.unwrap();
+            let mut head = [0; 12];
+            connection.read_exact(&mut head).await.unwrap();
+            assert_eq!(&head, b"HTTP/1.1 200");
+            unread.push(connection);
+        }
+        let page = send(Client::new().get(format!("http://{}{path}", api.address))).await.json();
+        let jobs = page.get("jobs").unwrap_or(&page["data"]["jobs"]).as_array().unwrap().clone();
+        let numbers: BTreeSet<String> = jobs.iter().map(|job| job["id"].to_string()).collect();
+        assert_eq!((jobs.len(), numbers.len()), (1_000, 1_000), "{path}");
+    }
+    // Whole pages would take 40 times 18 MiB.
+    let more = api.peak_memory_mib() - before;
+    assert!(more < 200, "{more} MiB more");
+    drop(unread);
+    api.remove_jobs().await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use domain::job::{JobId, WorkerId};
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::JobFilter;
+use store::{JobFilter, Store, StoreConfig};
 use tokio::task::JoinSet;
 
 use crate::env::{TestEnv, eventually, free_address, send, with_env, with_env_on};
@@ -20,6 +20,7 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
     let routes = [
         ("GET", "/jobs", ""),
         ("GET", "/jobs?action=noop&status=done", ""),
+        ("GET", "/quotas", ""),
         ("POST", "/jobs", noop),
         ("POST", "/jobs/batch", r#"{"jobs": [{"action": "noop"}]}"#),
         ("POST", "/jobs/cancel?all=true", ""),
@@ -55,6 +56,7 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("GET", "/locks/{name}", ""),
         ("DELETE", "/locks/{name}", ""),
         ("GET", "/queues", ""),
+        ("DELETE", "/queues/{class}", ""),
         ("POST", "/queues/{class}/pause", ""),
         ("POST", "/queues/{class}/resume", ""),
         ("POST", "/actions/{action}/pause", ""),
@@ -207,6 +209,30 @@ async fn the_api_is_not_ready_while_redis_answers_reads_only() {
         redis.promote().await;
         eventually(submitting, |answer| answer.status == 202).await;
         eventually(ready, |answer| answer.status == 200).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_a_nearly_full_redis_jobs_are_refused_and_everything_else_works() {
+    let redis = Redis::start().await;
+    with_env_on(&redis.url(), async |env| {
+        let waiting = env.submit(&json!({"action": "noop"})).await;
+        let store = StoreConfig::new(redis.url(), "any");
+        let used = Store::new(&store).unwrap().memory_use().await.unwrap().used_bytes;
+        redis.limit_memory(used + used / 12).await;
+        let submit = async || env.post("/jobs", &json!({"action": "noop"})).await;
+        let refused = eventually(submit, |answer| answer.status != 202).await;
+        assert_eq!(refused.code(), "503 UNAVAILABLE");
+        assert!(refused.text.contains("the store is full"), "{}", refused.text);
+        let batch = env.post("/jobs/batch", &json!({"jobs": [{"action": "noop"}]})).await;
+        assert_eq!((batch.code(), batch.header("retry-after")), (refused.code(), Some("1")));
+        let change = json!({"priority": "high"});
+        assert_eq!(env.patch(&format!("/jobs/{waiting}"), &change).await.status, 200);
+        let settings = json!({"jobHistoryToKeep": 1});
+        assert_eq!(env.post("/meta/settings", &settings).await.status, 202);
+        redis.limit_memory(0).await;
+        eventually(submit, |answer| answer.status == 202).await;
     })
     .await;
 }

@@ -99,9 +99,34 @@ async fn no_job_of_a_paused_class_or_action_starts_until_it_is_resumed() {
 }
 
 #[tokio::test]
+async fn the_unused_queues_of_a_class_are_deleted_and_those_with_jobs_stay() {
+    with_env(async |env| {
+        let submit = async |priority: &str, capacity| {
+            let job = json!({"action": "a", "priority": priority, "capacityMap": capacity});
+            env.submit(&job).await
+        };
+        let unused = submit("high", json!({"gpu": 4})).await;
+        let other = submit("high", json!({"gpu": 1})).await;
+        submit("low", json!({"gpu": 4})).await;
+        for id in [unused, other] {
+            assert_eq!(env.command(&format!("/jobs/{id}/cancel")).await.status, 204);
+        }
+        for _ in 0..2 {
+            assert_eq!(env.delete("/queues/gpu=4").await.status, 204);
+        }
+        let names = env.store.queue_names().await.unwrap();
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["gpu=1.high", "gpu=4.low"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_invalid_class_or_action_is_answered_404() {
     with_env(async |env| {
         for name in ["scan", "scan=1+cpu=2", "scan=01", "%ff", "a%20b=1", "*"] {
+            let answer = env.delete(&format!("/queues/{name}")).await;
+            assert_eq!(answer.code(), "404 NO_SUCH_CLASS", "{name}");
             for what in ["pause", "resume"] {
                 let answer = env.command(&format!("/queues/{name}/{what}")).await;
                 assert_eq!(answer.code(), "404 NO_SUCH_CLASS", "{name}");

@@ -66,7 +66,12 @@ impl Redis {
 
     /// Lowers the memory limit, so that the server refuses every write that needs memory.
     pub(crate) async fn fill(&self) {
-        self.call("CONFIG SET maxmemory 1").await;
+        self.limit_memory(1).await;
+    }
+
+    /// Sets the memory limit; 0 is none.
+    pub(crate) async fn limit_memory(&self, bytes: u64) {
+        self.call(&format!("CONFIG SET maxmemory {bytes}")).await;
     }
 
     /// Makes the server a replica of one that does not exist. It refuses writes and answers reads.

@@ -48,6 +48,9 @@ attacks! {
     "header size" 100 from 10: header_size;
     "header count" 100 from 10: header_count;
     "invalid UTF-8" 100 from 10: invalid_utf8;
+    "large pages unread" 300 from 10: large_page_unread;
+    "large pages read" 40 from 10: large_page_read;
+    "batches unread" 40 from 10: batch_unread;
     "events unread" 300 from 10: events_unread;
     "logs unread" 300 from 10: logs_unread;
     "websockets unread" 300 from 10: websockets_unread;
@@ -175,6 +178,29 @@ async fn invalid_utf8(target: &Target, connection: &mut TcpStream) -> io::Result
     send(connection, &head).await?;
     connection.write_all(&raw).await?;
     post(target, connection, "/api/v0/jobs", b"{\"action\": \"\xff\xfe\"}").await
+}
+
+/// The oldest jobs are the large ones.
+const LARGE_PAGE: &str = "/api/v0/jobs?limit=1000&sort=scheduledAt";
+
+async fn large_page_unread(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
+    send(connection, &target.head("GET", LARGE_PAGE, "")).await?;
+    wait_for_end(connection).await
+}
+
+async fn large_page_read(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
+    send(connection, &target.head("GET", LARGE_PAGE, "connection: close\r\n")).await?;
+    read_all(connection).await
+}
+
+/// The answer to a batch is larger than the batch.
+async fn batch_unread(target: &Target, connection: &mut TcpStream) -> io::Result<()> {
+    let body =
+        format!(r#"{{"jobs":[{{"action":"noop"}}{}]}}"#, r#",{"action":"noop"}"#.repeat(4999));
+    let length = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+    send(connection, &target.head("POST", "/api/v0/jobs/batch", &length)).await?;
+    connection.write_all(body.as_bytes()).await?;
+    wait_for_end(connection).await
 }
 
 async fn events_unread(target: &Target, connection: &mut TcpStream) -> io::Result<()> {

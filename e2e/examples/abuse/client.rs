@@ -62,7 +62,7 @@ async fn request(
             Some(stream) => stream,
             None => target.connect_from(ADDRESS).await?,
         };
-        stream.write_all(target.head("GET", "/api/v0/jobs", headers).as_bytes()).await?;
+        stream.write_all(target.head_of_client("/api/v0/jobs", headers).as_bytes()).await?;
         read_response(&mut stream).await?;
         *connection = Some(stream);
         Ok(())

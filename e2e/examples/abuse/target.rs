@@ -20,6 +20,8 @@ pub(crate) struct Target(Arc<Inner>);
 struct Inner {
     address: SocketAddr,
     token: String,
+    /// The token of the well-behaved client.
+    other_token: String,
     job: String,
     api: Process,
     _redis: Redis,
@@ -32,10 +34,14 @@ impl Target {
         let run = Run::temporary()?;
         let mut redis = Redis::new(&run)?;
         redis.process.start().await?;
-        let secret = AccessToken::random()?;
-        let name = "client".parse().map_err(anyhow::Error::msg)?;
+        let (secret, other) = (AccessToken::random()?, AccessToken::random()?);
+        let entry = |name: &str, secret| {
+            let name = name.parse().map_err(anyhow::Error::msg)?;
+            anyhow::Ok(AccessTokenEntry::new(name, Role::Admin, secret))
+        };
         let tokens = run.folder().join("tokens");
-        fs::write(&tokens, format!("{}\n", AccessTokenEntry::new(name, Role::Admin, &secret)))?;
+        let entries = format!("{}\n{}\n", entry("attacker", &secret)?, entry("client", &other)?);
+        fs::write(&tokens, entries)?;
         let port = free_port()?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = run.command(programs.join("capstan-api"));
@@ -44,8 +50,10 @@ impl Target {
         let mut api = Process::new("api", command, run.log("api")).with_probe(Probe::listens(port));
         api.start().await?;
         let token = secret.reveal().to_owned();
+        let other_token = other.reveal().to_owned();
         let job = submit_jobs(address, &token).await?;
-        Ok(Target(Arc::new(Inner { address, token, job, api, _redis: redis, _run: run })))
+        let inner = Inner { address, token, other_token, job, api, _redis: redis, _run: run };
+        Ok(Target(Arc::new(inner)))
     }
 
     /// Connects from a local address.
@@ -57,9 +65,17 @@ impl Target {
         Ok(stream)
     }
 
-    /// The head of a request with a valid token and more headers.
+    /// The head of a request of the attacker, with a valid token and more headers.
     pub(crate) fn head(&self, method: &str, path: &str, headers: &str) -> String {
-        let token = &self.0.token;
+        Target::head_with(&self.0.token, method, path, headers)
+    }
+
+    /// The same of the well-behaved client.
+    pub(crate) fn head_of_client(&self, path: &str, headers: &str) -> String {
+        Target::head_with(&self.0.other_token, "GET", path, headers)
+    }
+
+    fn head_with(token: &str, method: &str, path: &str, headers: &str) -> String {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\n");
         let _ = write!(head, "authorization: Bearer {token}\r\n{headers}\r\n");
         head
@@ -107,6 +123,12 @@ async fn submit_jobs(address: SocketAddr, token: &str) -> anyhow::Result<String>
     let client = reqwest::Client::new();
     let submit = |url: String, body| client.post(url).bearer_auth(token).json(&body).send();
     let job = json!({"action": "noop", "comment": "x".repeat(200)});
+    // A page of 1,000 of these takes 16 MiB.
+    let large = json!({"action": "noop", "parameters": {"text": "x".repeat(16 * 1024)}});
+    for _ in 0..2 {
+        let batch = json!({"jobs": vec![large.clone(); 500]});
+        ensure!(submit(format!("{url}/batch"), batch).await?.status() == 202);
+    }
     let batch = json!({"jobs": vec![job.clone(); 2000]});
     ensure!(submit(format!("{url}/batch"), batch).await?.status() == 202);
     let record: Value = submit(url, job).await?.json().await?;

@@ -1,5 +1,6 @@
 //! The invariant behind every list and count: records, indexes, leases and locks agree at every moment.
 
+mod offers;
 mod records;
 mod relations;
 mod routing;

@@ -13,6 +13,7 @@ mod example_network;
 mod example_registry;
 mod failover;
 mod fairness;
+mod hostile_tenant;
 mod job_path;
 mod locks;
 mod lost_leases;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::job::Status;
+use domain::job::{Status, Timestamp};
 use e2e::{SHORT_LEASE, StartServices};
 use testkit::{ActionsFile, Gate, PrivateRedis, TestEnv, assert_consistent, job, jobs};
 
@@ -48,26 +48,32 @@ async fn killing_redis_for_longer_than_the_lease_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_without_memory_refuses_new_jobs_and_records_the_end_of_running_ones() {
+async fn a_redis_without_memory_refuses_new_jobs_and_runs_those_that_it_has() {
     let redis = PrivateRedis::start().await;
     let env = TestEnv::on(redis.url()).await;
     let gate = Gate::new();
     let actions = ActionsFile::new(&gate.action("gated"));
     let (scheduler, worker) =
-        (env.scheduler(), env.worker_with(&["--capacity=scan=4", &actions.flag()]));
+        (env.scheduler(), env.worker_with(&["--capacity=scan=1", &actions.flag()]));
     let gated = job("gated", "scan=1");
     env.store().submit(std::slice::from_ref(&gated)).await.unwrap();
     let runs = async || env.job(gated.id).await.status == Status::Running;
     env.eventually("the job runs", runs).await;
+    // More than are offered at a time.
+    let mut waiting = jobs(100, "noop", "scan=1");
+    let soon = env.store().now().await.unwrap().ms() + 500;
+    waiting.iter_mut().take(20).for_each(|job| job.scheduled_at = Some(Timestamp::from_ms(soon)));
+    env.store().submit(&waiting).await.unwrap();
     redis.configure("maxmemory", "1mb");
     let refused = env.store().submit(&jobs(30, "noop", "scan=1")).await.unwrap_err();
     assert!(refused.is_unavailable(), "{refused}");
     gate.open();
     let ended = env.finished(gated.id).await;
     assert_eq!((ended.status, ended.attempt), (Status::Done, 1));
+    env.until_done(101).await;
     redis.configure("maxmemory", "0");
     env.store().submit(&jobs(30, "noop", "scan=1")).await.unwrap();
-    env.until_done(31).await;
+    env.until_done(131).await;
     assert_consistent(env.store()).await;
     worker.stop().await;
     scheduler.stop().await;

@@ -4,6 +4,7 @@
 use redis::Value;
 
 use crate::error::StoreError;
+use crate::quota::QuotaExceeded;
 
 /// The answer of a script: a word, or a list of words and of further lists.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ impl Answer {
         // Every script that creates jobs may refuse to create a queue.
         if let Some(["too_many_queues", queue]) = words.as_deref() {
             return Err(StoreError::TooManyQueues((*queue).to_owned()));
+        }
+        if let Some(["quota_exceeded", owner, quota, waiting, limit]) = words.as_deref() {
+            let exceeded = QuotaExceeded::read(owner, quota, waiting, limit);
+            return exceeded.map_or_else(|| Err(self.unexpected()), |why| Err(why.into()));
         }
         words.as_deref().and_then(decode).ok_or_else(|| self.unexpected())
     }

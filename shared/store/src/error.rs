@@ -5,6 +5,8 @@ use std::fmt;
 use domain::job::JobId;
 use domain::settings::InvalidSetting;
 
+use crate::quota::QuotaExceeded;
+
 /// A call to the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -50,6 +52,9 @@ pub enum StoreError {
     /// A submission names another job that it must not name.
     #[error("{0}")]
     Relation(#[from] InvalidRelation),
+    /// An owner would have more jobs waiting than it may have.
+    #[error("{0}")]
+    QuotaExceeded(#[from] QuotaExceeded),
 }
 
 /// What a caller can do about an error.
@@ -77,8 +82,15 @@ impl StoreError {
             | StoreError::Random(_)
             | StoreError::Setting(_)
             | StoreError::OtherRequest(_)
-            | StoreError::Relation(_) => ErrorClass::Rejected,
+            | StoreError::Relation(_)
+            | StoreError::QuotaExceeded(_) => ErrorClass::Rejected,
         }
+    }
+
+    /// True when Redis has refused the call because its memory is used up.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, StoreError::Redis(error) if error.code() == Some("OOM"))
     }
 
     /// True when the same call may succeed later.
@@ -112,12 +124,13 @@ fn too_many_queues(queue: &str) -> String {
     let action = queue.split_once('@').and_then(|(_, rest)| rest.rsplit_once('.'));
     match action {
         None => format!(
-            "queue {queue:?} would exceed the limit of 256 shared queues of a namespace: use fewer \
-             different capacity maps; unused queues are removed after 10 minutes"
+            "queue {queue:?} would exceed the limit of 256 shared queues of a namespace, or of 128 of \
+             one submitter: use fewer different capacity maps; unused queues are removed after 10 \
+             minutes"
         ),
         Some((action, _)) => format!(
             "queue {queue:?} would exceed the limit of 1024 queues of single actions of a \
-             namespace: use fewer different capacity maps, or declare action {action} on every \
+             namespace, or of 512 of one submitter: use fewer different capacity maps, or declare action {action} on every \
              worker; unused queues are removed after 10 minutes"
         ),
     }

@@ -11,7 +11,7 @@ mod trim;
 
 pub use audit::{AuditFilter, AuditRecord, AuditedChange};
 pub use events::{EventPage, Events};
-pub use list::{JobFilter, JobPage};
+pub use list::{JobFilter, JobIdPage, JobPage};
 pub use rows::{JobIndex, JobRow, JobRows, RowFields};
 pub use settings::{Settings, SettingsChanges};
 pub use trim::{Sweep, Trimmed};

@@ -16,6 +16,7 @@ mod related;
 mod retry;
 mod submit;
 mod wait_position;
+mod waiting;
 
 pub use batch::submission_steps;
 pub use cancel::CancelAnswer;
@@ -25,8 +26,8 @@ pub use delete::DeleteAnswer;
 pub use finish::{Finish, FinishAnswer};
 pub use log::{AppendAnswer, LogLine, LogSource, NewLogLine};
 pub(crate) use new_record::NewRecord;
-pub use new_record::UNKNOWN_USER;
 pub use related::{JobSummary, RelatedJob};
 pub use retry::RetryAnswer;
 pub use submit::{Submission, Submitted};
 pub use wait_position::WaitPosition;
+pub use waiting::OwnerWaiting;

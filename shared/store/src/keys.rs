@@ -55,6 +55,7 @@ fixed! {
     leases "leases"
     numbers "jobs:number"
     offered "offered"
+    offered_keyed "offered:keyed"
     outbox "outbox"
     parked "parked"
     paused "paused"
@@ -64,6 +65,7 @@ fixed! {
     settings "settings"
     subscription_cursor "subscriptions:cursor"
     subscriptions "subscriptions"
+    waiting "waiting"
     workers "workers"
 }
 
@@ -86,6 +88,7 @@ of_one! {
     running "running" &WorkerId,
     status "jobs:status" Status,
     subscription "subscription" &SubscriptionName,
+    turns "turns" &str,
     used_id "used_id" JobId,
     waiters "waiters" &LockName,
     worker "worker" &WorkerId,
@@ -160,6 +163,7 @@ mod tests {
             ("key_jobs_of(worker)", keys.jobs_of(&worker)),
             ("key_ready(queue)", keys.ready(&"c=1.high".parse().unwrap())),
             ("key_backlog(group)", keys.backlog("g")),
+            ("key_turns(owner)", keys.turns("o")),
             ("key_lock(name)", keys.lock(&lock)),
             ("key_waiters(name)", keys.waiters(&lock)),
             ("key_chain(first)", keys.chain(id)),
@@ -180,6 +184,7 @@ mod tests {
                 "root" => "{ns}:".to_owned(),
                 "id" | "first" | "child_group" => id.to_string(),
                 "group" => "g".to_owned(),
+                "owner" => "o".to_owned(),
                 "status" => "done".to_owned(),
                 "action" => "a".to_owned(),
                 "worker" => worker.to_string(),

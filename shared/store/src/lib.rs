@@ -19,7 +19,9 @@ mod history;
 mod job;
 mod keys;
 mod lock;
+mod memory;
 mod opening;
+mod quota;
 mod script;
 mod store;
 mod subscription;
@@ -39,15 +41,17 @@ pub use dispatch::{
 pub use dump::Dumped;
 pub use error::{ErrorClass, InvalidRelation, RelationProblem, StoreError};
 pub use history::{
-    AuditFilter, AuditRecord, AuditedChange, EventPage, Events, JobFilter, JobIndex, JobPage,
-    JobRow, JobRows, RowFields, Settings, SettingsChanges, Sweep, Trimmed,
+    AuditFilter, AuditRecord, AuditedChange, EventPage, Events, JobFilter, JobIdPage, JobIndex,
+    JobPage, JobRow, JobRows, RowFields, Settings, SettingsChanges, Sweep, Trimmed,
 };
 pub use job::{
     AppendAnswer, CancelAnswer, ChangeAnswer, ClaimAnswer, ClaimRequest, Claims, DeleteAnswer,
-    Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine, RelatedJob,
-    RetryAnswer, Submission, Submitted, UNKNOWN_USER, WaitPosition, submission_steps,
+    Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine, OwnerWaiting,
+    RelatedJob, RetryAnswer, Submission, Submitted, WaitPosition, submission_steps,
 };
 pub use lock::{Holder, Lock, Waiter};
+pub use memory::MemoryUse;
+pub use quota::{Quota, QuotaExceeded, UNKNOWN_USER};
 pub use store::Store;
 pub use subscription::{
     DeliveryAnswer, DeliveryAttempt, DeliveryFailure, DeliveryPlan, PendingEvents, SetSubscription,

@@ -142,16 +142,14 @@ impl Store {
                 tracing::warn!(setting = name, found = ?found[1], wanted = value, "{otherwise}");
             }
         }
+        if self.memory_use().await?.limit_bytes == 0 {
+            tracing::warn!(
+                setting = "maxmemory",
+                "redis has no limit, so the system may kill it when it is full: set one below the \
+                 memory of its machine, and new jobs are refused instead"
+            );
+        }
         Ok(())
-    }
-
-    /// Bytes that Redis has allocated, all namespaces together. For benches.
-    pub async fn used_memory_bytes(&self) -> Result<u64, StoreError> {
-        let mut connection = self.connection.clone();
-        let mut command = redis::cmd("INFO");
-        let info: redis::InfoDict = command.arg("memory").query_async(&mut connection).await?;
-        let found = info.get("used_memory");
-        found.ok_or_else(|| StoreError::unreadable("INFO memory", "used_memory is missing"))
     }
 
     /// The processor time that Redis has used, all namespaces together. For benches.

@@ -55,7 +55,7 @@ pub(crate) struct RedisMemory {
 /// Takes a sample.
 pub(crate) async fn sample(store: Option<&Store>) -> Result<Sample, ClientError> {
     let redis_bytes = match store {
-        Some(store) => Some(store.used_memory_bytes().await.map_err(unavailable)?),
+        Some(store) => Some(store.memory_use().await.map_err(unavailable)?.used_bytes),
         None => None,
     };
     Ok(Sample { services: services(), redis_bytes })

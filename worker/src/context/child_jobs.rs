@@ -190,7 +190,7 @@ impl ChildJobs {
             Err(StoreError::Relation(bad)) => {
                 Ok(Err(SpawnError::Refused(first + bad.index, bad.to_string())))
             }
-            Err(error @ StoreError::TooManyQueues(_)) => {
+            Err(error @ (StoreError::TooManyQueues(_) | StoreError::QuotaExceeded(_))) => {
                 Ok(Err(SpawnError::Refused(first, error.to_string())))
             }
             answer => answer.map(Ok),

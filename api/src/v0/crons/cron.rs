@@ -175,6 +175,7 @@ pub(in crate::v0) struct Cron {
 struct Skip {
     /// `missed`: no scheduler was running. `overlap`, `replaced` or `too_many_held`: an earlier job
     /// had not finished. `no_queue`: the namespace already had the maximum number of queues.
+    /// `quota`: as many jobs of the cron waited as may wait of one submitter.
     #[schema(example = "overlap")]
     reason: String,
     /// The time of the latest of these ticks.

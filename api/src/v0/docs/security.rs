@@ -25,7 +25,9 @@ pub(in crate::v0) fn describe(document: &mut OpenApi) {
         operation.security = Some(either.into());
         let extensions = ExtensionsBuilder::new().add("x-role", role.as_str()).build();
         operation.extensions.get_or_insert_default().merge(extensions);
-        operation.responses.responses.extend(NoToken::responses());
+        for (status, response) in NoToken::responses() {
+            operation.responses.responses.entry(status).or_insert(response);
+        }
         if role > Role::Viewer {
             operation.responses.responses.extend(WrongRole::responses());
         }

@@ -4,19 +4,24 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue};
-use store::JobPage;
+use axum::http::HeaderValue;
+use axum::response::Response;
+use store::JobIdPage;
 
 use super::filter::{ListQuery, list_query};
-use super::job::{JobDetails, Jobs};
+use super::job::{Job, JobDetails, Jobs};
 use crate::app::App;
 use crate::error::Error;
+use crate::job_list::{Frame, Show, answer, array};
 use crate::v0::wire::path::JobPath;
 use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{BadQuery, NoJob, StoreUnavailable};
 use crate::v0::wire::schemas;
 use crate::wait_reason::wait_reason;
+
+/// The body of a list, as [`Jobs`] describes it.
+const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
 
 /// Lists jobs by due time, latest first by default.
 #[utoipa::path(
@@ -61,19 +66,24 @@ use crate::wait_reason::wait_reason;
 pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
-) -> Result<(HeaderMap, Json<Jobs>), Refusal> {
+) -> Result<Response, Refusal> {
     let ListQuery { filter, start, limit } = list_query(raw.as_deref())?;
     app.reach_store().await?;
     let page = match filter {
-        Some(filter) => app.store.jobs(&filter, start, limit).await?,
-        None => JobPage { jobs: Vec::new(), total: 0, cut: false },
+        Some(filter) => app.store.job_ids(&filter, start, limit).await?,
+        None => JobIdPage::default(),
     };
-    let mut headers = HeaderMap::new();
+    let show: Show = Box::new(|jobs| {
+        let jobs: Vec<Job> = jobs.into_iter().map(Job::from).collect();
+        Box::pin(std::future::ready(array(&jobs)))
+    });
+    let mut response = answer(app.store.clone(), page.ids, JOBS, show).await?;
+    let headers = response.headers_mut();
     headers.insert("x-total-count", page.total.into());
     if page.cut {
         headers.insert("x-result-truncated", HeaderValue::from_static("true"));
     }
-    Ok((headers, Json(page.jobs.into_iter().collect())))
+    Ok(response)
 }
 
 /// Returns a job. For a waiting job, `waitingFor` contains the reason.

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::v0::wire::path::JobPath;
 use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
-use crate::v0::wire::responses::{BadQuery, NoJob, NoRetry, StoreUnavailable};
+use crate::v0::wire::responses::{BadQuery, NoJob, NoRetry, QuotaReached, StoreUnavailable};
 
 /// Retries a finished job.
 ///
@@ -27,7 +27,7 @@ use crate::v0::wire::responses::{BadQuery, NoJob, NoRetry, StoreUnavailable};
     params(JobPath),
     responses(
         (status = 202, body = Job, description = "The new job."),
-        BadQuery, NoJob, NoRetry, StoreUnavailable,
+        BadQuery, NoJob, NoRetry, QuotaReached, StoreUnavailable,
     ),
 )]
 pub(in crate::v0) async fn retry(

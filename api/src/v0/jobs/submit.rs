@@ -16,7 +16,7 @@ use crate::submit::{Acceptance, Accepted, DraftBatch, IdempotencyKey};
 use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{
-    BadBody, Conflicts, OtherRequest, StoreUnavailable, TooLarge, WrongType,
+    BadBody, Conflicts, OtherRequest, QuotaReached, StoreUnavailable, TooLarge, WrongType,
 };
 
 const BODY_BYTES: usize = 1024 * 1024;
@@ -38,7 +38,7 @@ const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
             the same `Idempotency-Key`."),
         (status = 200, body = Job, description = "The unfinished job that already has the \
             `uniqueKey`. No job was created."),
-        BadBody, Conflicts, OtherRequest, TooLarge, WrongType, StoreUnavailable,
+        BadBody, Conflicts, OtherRequest, QuotaReached, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
 pub(in crate::v0) async fn submit(
@@ -75,7 +75,7 @@ pub(in crate::v0) async fn submit(
     request_body(content = BatchSubmission, description = "At most 10 MiB."),
     responses(
         (status = 202, body = Jobs, description = "The jobs, in the order of the request."),
-        BadBody, Conflicts, OtherRequest, TooLarge, WrongType, StoreUnavailable,
+        BadBody, Conflicts, OtherRequest, QuotaReached, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
 pub(in crate::v0) async fn submit_batch(

@@ -3,7 +3,7 @@
 //! Some codes are additions to the contract: NO_SUCH_ROUTE, NO_SUCH_CLASS, NO_SUCH_ACTION,
 //! NO_SUCH_SUBSCRIPTION, CROSS_SITE, WRONG_HOST, IDEMPOTENCY_MISMATCH and DTR's INTERNAL_ERROR. A
 //! 413 has the code INVALID_PARAMETERS, with the limit in its detail; a 429 has the code
-//! NOT_AUTHENTICATED.
+//! NOT_AUTHENTICATED, or QUOTA_EXCEEDED.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -78,6 +78,7 @@ fn code(error: &Error) -> &'static str {
         Error::NotAuthorized { .. } => "NOT_AUTHORIZED",
         Error::CrossSite => "CROSS_SITE",
         Error::WrongHost(_) => "WRONG_HOST",
+        Error::QuotaExceeded(_) => "QUOTA_EXCEEDED",
         Error::NotAllowed { .. } => "NOT_ALLOWED",
         Error::MediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
         Error::Json(_) => "INVALID_JSON",
@@ -135,6 +136,12 @@ fn detail(error: &Error) -> Map<String, Value> {
         }
         Error::TooManyQueues(queue) => {
             add("queue", json!(queue));
+        }
+        Error::QuotaExceeded(exceeded) => {
+            add("owner", json!(exceeded.owner));
+            add("quota", json!(exceeded.quota.as_str()));
+            add("waiting", json!(exceeded.waiting));
+            add("limit", json!(exceeded.limit));
         }
         Error::SpentKey { at, id } => {
             add("id", json!(id));

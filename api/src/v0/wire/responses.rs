@@ -7,6 +7,7 @@ use domain::access_tokens::{Owner, Role};
 use domain::bounds::PARAMETERS_BYTES;
 use domain::job::{JobId, Status, WorkerId};
 use serde_json::json;
+use store::{Quota, QuotaExceeded};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
@@ -51,6 +52,8 @@ responses! {
         Error::SpentKey { at: FieldPath::new("Idempotency-Key"), id: some_job() };
     /// The idempotency key was used for another request.
     OtherRequest: Error::OtherRequest(some_job());
+    /// The submitter has as many jobs waiting as it may have.
+    QuotaReached: Error::QuotaExceeded(some_quota()), Error::TooManyWrongTokens;
     /// The job cannot be retried.
     NoRetry: Error::AlreadyRetried { id: some_job(), follow_up: other_job() },
         Error::NotFinished { id: some_job(), status: Status::Running },
@@ -91,6 +94,11 @@ responses! {
 /// A job id for examples.
 fn some_job() -> JobId {
     "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap_or_else(|_| JobId::random())
+}
+
+fn some_quota() -> QuotaExceeded {
+    let (waiting, limit) = (1_000_000, 1_000_000);
+    QuotaExceeded { owner: "ci".to_owned(), quota: Quota::Jobs, waiting, limit }
 }
 
 fn other_job() -> JobId {
@@ -138,7 +146,10 @@ fn meaning(status: u16) -> &'static str {
         413 => "The body or a field exceeds its size limit.",
         415 => "The content type is not `application/json`.",
         422 => "The idempotency key was used with another body.",
-        429 => "Too many wrong tokens were sent from this address.",
+        429 => {
+            "The submitter has as many jobs waiting as it may have, or too many wrong tokens were \
+                sent from this address."
+        }
         503 => "The store does not answer. Retry the request.",
         _ => "An internal error occurred.",
     }

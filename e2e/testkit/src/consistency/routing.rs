@@ -24,6 +24,10 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
             wrong.push(format!("{queue} is in use, and is not the name of a queue"));
         }
     }
+    if let Some(Dumped::Hash(owners)) = world.get("queue_owners") {
+        let strays = owners.keys().filter(|queue| !queues.contains(queue.as_str()));
+        wrong.extend(strays.map(|queue| format!("{queue} has an owner and is not in use")));
+    }
     let needed = needed_queues(world);
     let unused = needed.iter().filter(|(_, queue)| !queues.contains(queue.as_str()));
     wrong.extend(unused.map(|(key, queue)| format!("{key} needs queue {queue}, not in use")));

@@ -5,20 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use store::Dumped;
 
+use super::offers::{Offers, group};
 use super::state::{
     Fields, Jobs, World, compare, counts, id_of, member_of, members, priority_of, queue_of, runs,
     score_of,
 };
 
-/// How many jobs of a fairness group are offered at a time; `offer_window` of the scripts.
-const OFFER_WINDOW: u64 = 64;
 const MOST_GRANTED: usize = 16;
 const MOST_WALKED: usize = 64;
 
 /// Returns what disagrees.
 pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut offered: BTreeMap<String, u64> = BTreeMap::new();
+    let mut offers = Offers::default();
     let mut parked: BTreeMap<String, u64> = BTreeMap::new();
     let mut waiters: BTreeMap<&str, BTreeMap<String, f64>> = BTreeMap::new();
     for (id, job) in jobs.iter().filter(|(_, job)| job["status"] == "waiting") {
@@ -46,7 +45,7 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
             wrong.push(format!("{id} stands at {due:?} {backlog:?}, and not at {scheduled_at}"));
         }
         if ready {
-            *offered.entry(group(job)).or_default() += 1;
+            offers.add(job);
         } else if job.contains_key("awaitedLocks") {
             *parked.entry(queue_of(job)).or_default() += 1;
         }
@@ -54,17 +53,25 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
             waiters.entry(name).or_default().insert(member.clone(), score(job));
         }
     }
-    compare(&mut wrong, "offered", &counts(world, "offered"), &offered);
+    wrong.extend(offers.disagreements(world));
     compare(&mut wrong, "parked", &counts(world, "parked"), &parked);
+    compare(&mut wrong, "waiting", &counts(world, "waiting"), &waiting_by_owner(jobs));
     strays(world, jobs, &mut wrong);
-    for group in world.keys().filter_map(|key| key.strip_prefix("backlog:")) {
-        if offered.get(group).copied().unwrap_or(0) < OFFER_WINDOW {
-            wrong.push(format!("{group} has a backlog, and room in its window"));
-        }
-    }
     check_wait_queues(world, jobs, &waiters, &mut wrong);
     check_locks(world, jobs, &mut wrong);
     wrong
+}
+
+/// How many jobs of each owner wait, and the bytes of their specs.
+fn waiting_by_owner(jobs: &Jobs<'_>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for job in jobs.values().filter(|job| job["status"] == "waiting") {
+        let owner = job.get("owner").map(String::as_str).unwrap_or_default();
+        *sums.entry(format!("jobs:{owner}")).or_default() += 1;
+        let spec = job.get("spec").map_or(0, String::len);
+        *sums.entry(format!("bytes:{owner}")).or_default() += spec as u64;
+    }
+    sums
 }
 
 /// Finds members of queues, backlogs and wait queues that do not belong there, or whose number is
@@ -214,14 +221,6 @@ fn awaited_locks(job: &Fields) -> impl Iterator<Item = &str> {
         .unwrap_or_default()
         .split(' ')
         .filter(|n| !n.is_empty())
-}
-
-fn group(job: &Fields) -> String {
-    format!(
-        "{}:{}",
-        queue_of(job),
-        job.get("fairnessGroup").map(String::as_str).unwrap_or_default()
-    )
 }
 
 fn score(job: &Fields) -> f64 {

@@ -74,8 +74,8 @@ pub struct JobSpec {
     /// The job of which it is a child.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<JobId>,
-    /// The fairness group: jobs of one queue are admitted from each group in turn. Defaults to
-    /// `scheduled_by`.
+    /// The fairness group among the jobs of `scheduled_by`: of each group of a queue, only some are
+    /// offered at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness_key: Option<String>,
 }

@@ -13,7 +13,7 @@
 --            {'fired', made, held, skipped}  how many jobs were made, firings held, ticks skipped
 --            {'conflict'}                    it is not as it was read; nothing is written
 --            {'early'}                       one of the ticks has not come; nothing is written
--- include: cron_keys, skip_ticks, fire_tick, clock, digits
+-- include: cron_keys, skip_ticks, fire_tick, count_waiting, clock, digits
 
 local most_held, now = tonumber(ARGV[1]), now_ms()
 
@@ -49,4 +49,5 @@ end
 
 local answers = {}
 for i = 3, #ARGV do answers[#answers + 1] = fire_cron(cjson.decode(ARGV[i])) end
+record_waiting()
 return answers

@@ -47,7 +47,7 @@ pub struct Cron {
 /// Ticks that got no job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip {
-    /// Why: `missed`, `overlap`, `replaced`, `too_many_held`, `no_queue`.
+    /// Why: `missed`, `overlap`, `replaced`, `too_many_held`, `no_queue`, `quota`.
     pub reason: String,
     /// The newest of them.
     pub tick: Timestamp,

@@ -8,11 +8,15 @@
 -- Answers  {'created'}
 --          {'conflict'}                its revision is another, or it is gone; nothing is written
 --          {'too_many_queues', queue}  nothing is written
--- include: cron_keys, create_firing, route, clock
+--          {'quota_exceeded', …}       as in submit.lua; nothing is written
+-- include: cron_keys, create_firing, count_waiting, route, clock
 
 local name, firing = ARGV[1], cjson.decode(ARGV[3])
 if call('HGET', key_cron(name), 'revision') ~= ARGV[2] then return { 'conflict' } end
 
-if create_firing(name, firing, now_ms()) then return { 'created' } end
+local missing, exceeded = create_firing(name, firing, now_ms())
+record_waiting()
+if not missing then return { 'created' } end
+if exceeded then return exceeded end
 local fields = firing.job.fields
 return { 'too_many_queues', fields.class and route_of(fields).queue or '.' .. fields.priority }

@@ -6,6 +6,7 @@
 -- Answers  {'moved', count, wait, expiring}  ms until the next job is due or the next grant
 --                                            expires, and ms until the next waiting job expires; -1
 --                                            for none
+-- flags: allow-oom
 -- include: read_job, offer, member_of, expire_grants, clock, digits
 
 local now = now_ms()

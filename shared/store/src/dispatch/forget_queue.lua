@@ -5,6 +5,7 @@
 -- ARGV[1]  queue  string  its name
 -- Answers  {'forgotten'}
 --          {'in_use'}  nothing is written
+-- flags: allow-oom
 
 if call('HEXISTS', root .. 'routing', 'queue:' .. ARGV[1]) == 1 then return { 'in_use' } end
 call('SREM', root .. 'declared', ARGV[1])

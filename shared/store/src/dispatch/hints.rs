@@ -7,9 +7,12 @@ use tokio::time::Instant;
 
 use crate::connection::CALL_LIMIT;
 use crate::error::StoreError;
+use crate::script::Script;
 use crate::store::Store;
 use domain::job::WorkerId;
 use domain::queue::QueueName;
+
+static DECLARE_QUEUES: Script = Script::new("declare_queues", include_str!("declare_queues.lua"));
 
 /// How long a connection may be silent before it is probed.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -36,11 +39,12 @@ impl Store {
     /// queues are complete: RabbitMQ 3.10 closes the connection of a consumer that comes while a
     /// queue is being made.
     pub async fn queues_declared(&self, queues: &[QueueName]) -> Result<(), StoreError> {
-        let names: Vec<String> = queues.iter().map(ToString::to_string).collect();
-        let mut pipe = redis::pipe();
-        pipe.sadd(self.keys.declared(), names).ignore();
-        pipe.publish(self.keys.hints(), "queues").ignore();
-        Ok(pipe.exec_async(&mut self.connection.clone()).await?)
+        let answer = self.call(&DECLARE_QUEUES, |call| {
+            for queue in queues {
+                call.arg(queue.to_string());
+            }
+        });
+        answer.await?.decode(|words| (words == ["declared"]).then_some(()))
     }
 
     /// Receives the hints of the namespace and those for one worker.

@@ -56,7 +56,9 @@ impl Outbox {
         let mut command = redis::cmd("XGROUP");
         command.arg("CREATE").arg(self.store.keys.outbox()).arg(GROUP).arg(0).arg("MKSTREAM");
         match command.exec_async(&mut self.reader).await {
-            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
+            // A Redis that is full does not even say that the group exists. If it does not, the
+            // first read fails.
+            Err(error) if matches!(error.code(), Some("BUSYGROUP" | "OOM")) => Ok(()),
             other => Ok(other?),
         }
     }

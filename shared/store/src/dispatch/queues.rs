@@ -129,20 +129,15 @@ impl Store {
         Ok(loads)
     }
 
-    /// How many jobs of each queue are in backlogs: the sums over its fairness groups.
+    /// How many jobs of each queue are in backlogs: the sums over its fairness groups. A group with
+    /// a backlog has jobs offered, or waits for its turn.
     async fn backlogs(&self) -> Result<Counts, StoreError> {
         let mut connection = self.connection.clone();
-        let (mut cursor, mut groups) = (0_u64, BTreeSet::new());
-        loop {
-            let mut command = redis::cmd("HSCAN");
-            command.arg(self.keys.offered()).arg(cursor).arg("COUNT").arg(STEP);
-            let (next, found): (u64, Vec<(String, String)>) =
-                command.query_async(&mut connection).await?;
-            groups.extend(found.into_iter().map(|(group, _)| group));
-            if next == 0 {
-                break;
-            }
-            cursor = next;
+        let offered = self.scan_names(&self.keys.offered(), "HSCAN").await?;
+        let mut groups: BTreeSet<String> = offered.into_iter().collect();
+        for owner in self.scan_names(&self.keys.offered_keyed(), "HSCAN").await? {
+            let keys = self.scan_names(&self.keys.turns(&owner), "ZSCAN").await?;
+            groups.extend(keys.into_iter().map(|key| format!("{owner}:{key}")));
         }
         let groups: Vec<String> = groups.into_iter().collect();
         let mut counts = Counts::new();
@@ -161,6 +156,22 @@ impl Store {
             }
         }
         Ok(counts)
+    }
+
+    /// The fields of a hash or the members of a sorted set, read in small steps.
+    async fn scan_names(&self, key: &str, scan: &str) -> Result<Vec<String>, StoreError> {
+        let (mut cursor, mut fields) = (0_u64, Vec::new());
+        loop {
+            let mut command = redis::cmd(scan);
+            command.arg(key).arg(cursor).arg("COUNT").arg(STEP);
+            let (next, found): (u64, Vec<(String, String)>) =
+                command.query_async(&mut self.connection.clone()).await?;
+            fields.extend(found.into_iter().map(|(field, _)| field));
+            if next == 0 {
+                return Ok(fields);
+            }
+            cursor = next;
+        }
     }
 
     /// How many jobs of each queue run, including those that were asked to stop.

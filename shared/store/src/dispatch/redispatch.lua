@@ -12,6 +12,7 @@
 -- ARGV[4]  max       int     how many to offer at most
 -- Answers  {'offered', count, removed}  how many jobs were offered, and how many members were
 --                                       removed; call again while there are any
+-- flags: allow-oom
 -- include: read_job, publish, withdraw_offer, queue_of, queue_keys, member_of, clock, digits
 
 local queue, now = ARGV[1], now_ms()

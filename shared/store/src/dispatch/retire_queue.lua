@@ -7,6 +7,7 @@
 -- Answers  {'retired'}
 --          {'in_use'}  nothing is written
 --          {'gone'}    it is not in use; nothing is written
+-- flags: allow-oom
 -- include: count_in, queue_keys, clock
 
 local queue, before = ARGV[1], now_ms() - ARGV[2]
@@ -17,6 +18,7 @@ local waits = call('EXISTS', key_ready(queue)) == 1 or call('HEXISTS', root .. '
 if waits or math.max(tonumber(since), tonumber(offered)) > before then return { 'in_use' } end
 
 call('HDEL', root .. 'routing', 'queue:' .. queue)
+call('HDEL', root .. 'queue_owners', queue)
 call('HDEL', root .. 'claimed_up_to', queue)
 count_in(string.find(queue, '@', 1, true) and 'action_queues' or 'shared_queues', -1)
 return { 'retired' }

@@ -30,6 +30,17 @@ pub struct JobFilter {
     pub soonest_first: bool,
 }
 
+/// The ids of a page of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobIdPage {
+    /// The ids of the jobs.
+    pub ids: Vec<JobId>,
+    /// How many jobs match in all; a lower bound when `cut`.
+    pub total: u64,
+    /// The walk has reached its limit: more jobs may match.
+    pub cut: bool,
+}
+
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobPage {
@@ -54,6 +65,17 @@ impl Store {
         start: usize,
         limit: usize,
     ) -> Result<JobPage, StoreError> {
+        let JobIdPage { ids, total, cut } = self.job_ids(filter, start, limit).await?;
+        Ok(JobPage { jobs: self.jobs_by_id(&ids).await?, total, cut })
+    }
+
+    /// The ids of these jobs, for a caller that reads them in parts.
+    pub async fn job_ids(
+        &self,
+        filter: &JobFilter,
+        start: usize,
+        limit: usize,
+    ) -> Result<JobIdPage, StoreError> {
         let list = self.list(filter).await?;
         let mut indexes = list.indexes();
         let (ids, total, cut) = match (indexes.pop(), indexes.is_empty()) {
@@ -63,7 +85,7 @@ impl Store {
                 list.walked(indexes, start, limit).await?
             }
         };
-        Ok(JobPage { jobs: self.jobs_by_id(&ids).await?, total, cut })
+        Ok(JobIdPage { ids, total, cut })
     }
 
     /// One step of a walk over the jobs in a status, from the `at`-th on: how many it looked at, a

@@ -4,7 +4,7 @@
 use super::merge::{Bounds, Merged, STEP};
 use crate::error::StoreError;
 use crate::store::Store;
-use domain::job::{ActionName, Job, JobId, JobSpec, Status, Timestamp};
+use domain::job::{ActionName, JobId, JobSpec, Status, Timestamp};
 
 /// An index to read a list from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,18 +66,17 @@ impl Store {
         Ok(self.open(index, true, Bounds::default()).await?.total())
     }
 
-    /// The jobs of an index from the `start`-th on, at most `limit`, and how many it has.
-    pub async fn page(
+    /// The ids of the jobs of an index from the `start`-th on, at most `limit`, and how many it has.
+    pub async fn page_ids(
         &self,
         index: &JobIndex,
         descending: bool,
         (start, limit): (u64, u64),
-    ) -> Result<(Vec<Job>, u64), StoreError> {
+    ) -> Result<(Vec<JobId>, u64), StoreError> {
         let mut index = self.open(index, descending, Bounds::default()).await?;
         index.seek(start).await?;
         let found = index.next(limit).await?;
-        let ids: Vec<JobId> = found.into_iter().map(|(id, _)| id).collect();
-        Ok((self.jobs_by_id(&ids).await?, index.total()))
+        Ok((found.into_iter().map(|(id, _)| id).collect(), index.total()))
     }
 
     /// A walk over an index; with `only`, over its jobs with exactly this score: a number, or a

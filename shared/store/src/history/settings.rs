@@ -1,10 +1,12 @@
-//! The settings of a namespace: how much history is kept, by the names that the reference uses.
+//! The settings of a namespace: how much history is kept, by the names that the reference uses, and
+//! how much of each owner may wait.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::bounds::{MAX_WAITING_BYTES, MAX_WAITING_JOBS};
 use crate::error::StoreError;
 use crate::store::Store;
 use domain::job::GoDuration;
@@ -21,6 +23,10 @@ pub struct Settings {
     pub job_history_max_age: GoDuration,
     /// Kept for clients of the reference; it has no effect.
     pub scanning_deadline: u64,
+    /// How many jobs of one owner may wait; 0 is no limit.
+    pub max_waiting_jobs: u64,
+    /// How many bytes the specs of these jobs may have together; 0 is no limit.
+    pub max_waiting_bytes: u64,
 }
 
 impl Default for Settings {
@@ -30,6 +36,8 @@ impl Default for Settings {
             job_history_to_keep: 1_000_000,
             job_history_max_age: "720h".parse().unwrap_or_default(),
             scanning_deadline: 0,
+            max_waiting_jobs: MAX_WAITING_JOBS,
+            max_waiting_bytes: MAX_WAITING_BYTES,
         }
     }
 }
@@ -50,6 +58,12 @@ pub struct SettingsChanges {
     /// For clients of the reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scanning_deadline: Option<u64>,
+    /// How many jobs of one owner may wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_waiting_jobs: Option<u64>,
+    /// How many bytes their specs may have together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_waiting_bytes: Option<u64>,
 }
 
 impl Store {
@@ -79,5 +93,17 @@ impl Store {
             command.arg(name).arg(value.to_string());
         }
         Ok(command.exec_async(&mut self.connection.clone()).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_have_the_same_default_quotas() {
+        let lua = include_str!("../includes/exceeded_quota.lua");
+        let line = format!("local default_quotas = {{ {MAX_WAITING_JOBS}, {MAX_WAITING_BYTES} }}");
+        assert!(lua.lines().any(|found| found == line), "{line}");
     }
 }

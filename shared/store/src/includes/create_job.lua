@@ -1,7 +1,7 @@
 -- create_job: writes a waiting job with all its indexes. `job` has the fields of its record, with
 -- scheduledAt as text, and its number when it was drawn before; `spec` is what was asked for, as
 -- JSON.
--- include: job_keys, relation_keys, emit_job, schedule_job, digits
+-- include: job_keys, relation_keys, count_waiting, emit_job, schedule_job, digits
 
 -- Numbers are given in the order of submission.
 local function next_number() return digits(call('INCR', root .. 'number')) end
@@ -20,6 +20,8 @@ local function create_job(id, job, spec, now)
   fields[#fields + 1] = 'spec'
   fields[#fields + 1] = spec
   call('HSET', key_job(id), unpack(fields))
+  job.bytes = #spec
+  count_waiting(id, job, 1)
   call('ZADD', root .. 'jobs:number', job.number, id)
   call('ZADD', key_status('waiting'), at, id)
   call('ZADD', key_action(job.action), at, id)

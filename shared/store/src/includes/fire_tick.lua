@@ -19,11 +19,9 @@ local function fire_tick(name, overlap, firing, most_held, tally, now)
     tally.skipped = tally.skipped + 1
   end
   local function create()
-    if create_firing(name, firing, now) then
-      tally.made = tally.made + 1
-    else
-      leave_out('no_queue', firing.tick)
-    end
+    local missing = create_firing(name, firing, now)
+    if missing then return leave_out(missing, firing.tick) end
+    tally.made = tally.made + 1
   end
   if overlap == 'allow' then
     unfinished_jobs(name, call('SRANDMEMBER', key_cron_jobs(name), 3), 3)

@@ -1,6 +1,7 @@
--- offer: offers a job through the queue of its route when its fairness group has room in its
--- window; otherwise it joins the backlog.
--- include: route, offer_window, publish, queue_of, queue_keys, member_of, digits
+-- offer: offers a job through the queue of its route when its fairness group and its owner have
+-- room in their windows; otherwise it joins the backlog of the group.
+-- include: route, offer_window, count_offers, take_turns, publish, queue_of, queue_keys, member_of
+-- include: digits
 
 -- How long a job waits when the namespace has no room for its queue.
 local no_queue_ms = 5000
@@ -9,10 +10,9 @@ local function offer(id, job, now)
   if not assign_queue(id, job, now) then
     return call('ZADD', root .. 'due', digits(now + no_queue_ms), member_of(id, job))
   end
-  local group = group_of(job)
-  if call('HINCRBY', root .. 'offered', group, 1) <= offer_window then
-    return publish(id, job, now)
-  end
-  call('HINCRBY', root .. 'offered', group, -1)
-  call('ZADD', key_backlog(group), job.scheduledAt, member_of(id, job))
+  local offered, keyed = count_offers(job, 1)
+  if offered <= offer_window and keyed <= keyed_window then return publish(id, job, now) end
+  if count_offers(job, -1) == 0 then call('HDEL', root .. 'offered', group_of(job)) end
+  call('ZADD', key_backlog(group_of(job)), job.scheduledAt, member_of(id, job))
+  if offered <= offer_window then join_turns(job) end
 end

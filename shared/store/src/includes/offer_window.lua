@@ -1,4 +1,5 @@
--- offer_window: how many jobs of one fairness group are offered at a time. A submitter of a hundred
--- thousand jobs has no more than these in front of the jobs of others.
+-- offer_window: how many jobs are offered at a time: of one fairness group, and in a queue of all
+-- groups of one owner that have a fairness key. So an owner has no more than the sum of both in
+-- front of the jobs of others, however many jobs and keys it submits.
 
-local offer_window = 64
+local offer_window, keyed_window = 64, 192

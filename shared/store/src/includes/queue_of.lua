@@ -1,5 +1,6 @@
--- queue_of: the queue of a job, and its fairness group: what one submitter, or one fairness key,
--- has in that queue. A job in the queue of its own action says so in its record.
+-- queue_of: the queue of a job, what its owner has in that queue, and its fairness group there: the
+-- owner's jobs with one fairness key, or those without a key. A job in the queue of its own action
+-- says so in its record. The name of a queue and that of an owner have no colon.
 
 local function shared_queue_of(job) return job.class .. '.' .. job.priority end
 local function action_queue_of(job)
@@ -8,4 +9,7 @@ end
 local function queue_of(job)
   return job.actionQueue and action_queue_of(job) or shared_queue_of(job)
 end
-local function group_of(job) return queue_of(job) .. ':' .. (job.fairnessGroup or '') end
+local function owner_in_queue(job) return queue_of(job) .. ':' .. (job.owner or '') end
+local function group_of(job)
+  return owner_in_queue(job) .. (job.fairnessKey and ':' .. job.fairnessKey or '')
+end

@@ -4,8 +4,9 @@
 local function read_job(id)
   local values = call('HMGET', key_job(id), 'status', 'token', 'number', 'action', 'class',
     'priority', 'scheduledAt', 'workerID', 'attempt', 'retriesLeft', 'crashes', 'uniqueKey',
-    'expiresAt', 'deleting', 'fairnessGroup', 'locks', 'holds', 'awaitedLocks', 'next', 'blockers',
-    'childGroup', 'parentGroup', 'awaitsChildren', 'followUpID', 'actionQueue', 'firstID')
+    'expiresAt', 'deleting', 'owner', 'locks', 'holds', 'awaitedLocks', 'next', 'blockers',
+    'childGroup', 'parentGroup', 'awaitsChildren', 'followUpID', 'actionQueue', 'firstID',
+    'fairnessKey')
   if not values[1] then return nil end
   return {
     status = values[1], token = values[2], number = values[3], action = values[4],
@@ -13,9 +14,10 @@ local function read_job(id)
     worker = values[8], attempt = tonumber(values[9] or 1),
     retriesLeft = tonumber(values[10] or 0), crashes = tonumber(values[11] or 0),
     uniqueKey = values[12], expiresAt = values[13], deleting = values[14],
-    fairnessGroup = values[15], locks = values[16], holds = values[17],
+    owner = values[15], locks = values[16], holds = values[17],
     awaitedLocks = values[18], next = values[19], blockers = values[20], childGroup = values[21],
     parentGroup = values[22], awaitsChildren = values[23], followUpID = values[24],
     actionQueue = values[25], firstID = values[26],
+    fairnessKey = values[27],
   }
 end

@@ -2,7 +2,8 @@
 -- goes to the shared queue of its class and priority; any other goes to the queue of its action,
 -- which only the workers that know it consume. The hash `routing` has how many workers live
 -- (`workers`), how many of them know an action (`knows:<action>`), and each queue in use with the
--- time since when (`queue:<name>`).
+-- time since when (`queue:<name>`). The hash `queue_owners` has who put a queue in use: one owner
+-- may have half of the queues.
 -- include: queue_of, job_keys, digits
 
 local max_queues = { shared_queues = 256, action_queues = 1024 }
@@ -31,22 +32,42 @@ local function route_by_action(job)
   route.queue, route.kind = action_queue_of(job), 'action_queues'
 end
 
+-- How many queues of each kind an owner has put in use.
+local function queues_of(owner)
+  local counts = { shared_queues = 0, action_queues = 0 }
+  local all = call('HGETALL', root .. 'queue_owners')
+  for i = 1, #all, 2 do
+    if all[i + 1] == owner then
+      local kind = string.find(all[i], '@', 1, true) and 'action_queues' or 'shared_queues'
+      counts[kind] = counts[kind] + 1
+    end
+  end
+  return counts
+end
+
 -- Puts the queues of these jobs in use: all of them, or none when one would exceed a limit. Returns
 -- that one.
 local function open_queues(jobs, now)
-  local new, counted, seen = {}, {}, {}
+  local new, counted, owned, seen = {}, {}, {}, {}
   for _, job in ipairs(jobs) do
     local route = route_of(job)
     if not in_use[route.queue] and not seen[route.queue] then
       seen[route.queue] = true
-      new[#new + 1] = route
+      new[#new + 1] = { route = route, owner = job.owner }
       local kind = route.kind
       counted[kind] = counted[kind] or tonumber(call('HGET', root .. 'routing', kind) or 0)
       counted[kind] = counted[kind] + 1
       if counted[kind] > max_queues[kind] then return route.queue end
+      if job.owner then
+        owned[job.owner] = owned[job.owner] or queues_of(job.owner)
+        owned[job.owner][kind] = owned[job.owner][kind] + 1
+        if owned[job.owner][kind] > max_queues[kind] / 2 then return route.queue end
+      end
     end
   end
-  for _, route in ipairs(new) do
+  for _, opened in ipairs(new) do
+    local route = opened.route
+    if opened.owner then call('HSET', root .. 'queue_owners', route.queue, opened.owner) end
     call('HSET', root .. 'routing', 'queue:' .. route.queue, digits(now))
     call('HINCRBY', root .. 'routing', route.kind, 1)
     in_use[route.queue] = digits(now)

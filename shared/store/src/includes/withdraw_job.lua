@@ -2,12 +2,22 @@
 -- include: withdraw_offer, queue_keys, queue_of, member_of, count_parked, wait_queue, wake_waiters
 -- include: job_keys, words_in
 
+-- From the backlog of its group. A group without a backlog waits for no turn.
+local function leave_backlog(member, job)
+  local backlog = key_backlog(group_of(job))
+  if call('ZREM', backlog, member) == 0 then return false end
+  if job.fairnessKey and call('EXISTS', backlog) == 0 then
+    call('ZREM', key_turns(owner_in_queue(job)), job.fairnessKey)
+  end
+  return true
+end
+
 -- From the offers, from where it waits for its time, or from the backlog. False when it only waits
 -- for locks.
 local function withdraw_from_queue(id, job)
   local member = member_of(id, job)
   return withdraw_offer(id, job) or call('ZREM', root .. 'due', member) == 1
-    or call('ZREM', key_backlog(group_of(job)), member) == 1
+    or leave_backlog(member, job)
 end
 
 local function withdraw_job(id, job, now)

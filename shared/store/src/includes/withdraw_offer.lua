@@ -1,6 +1,7 @@
 -- withdraw_offer: takes jobs out of what is offered, and refills the windows of their fairness
--- groups. A script that withdraws offers calls refill_offers last.
--- include: offer_window, offer_now, waiter_of, queue_of, queue_keys, member_of, digits
+-- groups and owners. A script that withdraws offers calls refill_offers last.
+-- include: offer_window, count_offers, offer_next, take_turns, waiter_of, queue_of, queue_keys
+-- include: member_of
 
 -- Groups from which this script has withdrawn offers, in order, and how many of each.
 local withdrawn = {}
@@ -12,8 +13,8 @@ local function withdraw_offer(id, job)
   local group = group_of(job)
   if not withdrawn[group] then
     withdrawn[group] = {
-      class = job.class, action = job.action, priority = job.priority,
-      fairnessGroup = job.fairnessGroup, actionQueue = job.actionQueue, count = 0,
+      class = job.class, action = job.action, priority = job.priority, owner = job.owner,
+      fairnessKey = job.fairnessKey, actionQueue = job.actionQueue, count = 0,
     }
     withdrawn[#withdrawn + 1] = group
   end
@@ -24,14 +25,15 @@ end
 local function refill_offers(now)
   for _, group in ipairs(withdrawn) do
     local job = withdrawn[group]
-    local offered = call('HINCRBY', root .. 'offered', group, -job.count)
-    local room = offer_window - offered
-    local behind = room > 0 and call('ZPOPMIN', key_backlog(group), room) or {}
-    for i = 1, #behind, 2 do
-      job.number, job.scheduledAt = number_of(behind[i]), digits(behind[i + 1])
-      offer_now(id_of(behind[i]), job, now)
+    local offered, keyed = count_offers(job, -job.count)
+    if job.fairnessKey then
+      if offered == 0 then call('HDEL', root .. 'offered', group) end
+      if keyed == 0 then call('HDEL', root .. 'offered:keyed', owner_in_queue(job)) end
+      if offered < offer_window and call('EXISTS', key_backlog(group)) == 1 then join_turns(job) end
+      take_turns(job, keyed_window - keyed, now)
+    elseif offer_next(job, offer_window - offered, now) == 0 and offered == 0 then
+      call('HDEL', root .. 'offered', group)
     end
-    if offered == 0 and #behind == 0 then call('HDEL', root .. 'offered', group) end
   end
   withdrawn = {}
 end

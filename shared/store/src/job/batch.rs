@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::new_record::{owner, spec_json};
 use super::submit::Submitted;
 use crate::error::StoreError;
 use crate::script::Script;
@@ -90,12 +91,15 @@ impl Store {
     async fn keep_batch(&self, id: &str, jobs: &[NewJob]) -> Result<(), StoreError> {
         let kinds: BTreeSet<_> =
             jobs.iter().map(|job| (&job.class, &job.spec.action, job.spec.priority)).collect();
+        let bytes: usize = jobs.iter().map(|job| spec_json(&job.spec).len()).sum();
         let first = jobs.first();
+        let hash = first.and_then(|job| job.request_hash).map(|hash| hash.to_string());
+        let named = first.map(|job| (job.id.to_string(), owner(&job.spec)));
+        let (first, owner) = named.unwrap_or_default();
         let answer = self.call(&KEEP_BATCH, |call| {
             let json = serde_json::to_string(jobs).unwrap_or_default();
-            call.arg(id).arg(json).arg(first.map(|job| job.id.to_string()).unwrap_or_default());
-            let hash = first.and_then(|job| job.request_hash);
-            call.arg(hash.map(|hash| hash.to_string()).unwrap_or_default());
+            call.arg(id).arg(json).arg(first).arg(hash.unwrap_or_default());
+            call.arg(owner).arg(jobs.len()).arg(bytes);
             for (class, action, priority) in kinds {
                 call.arg(format!("{class} {action} {priority}"));
             }
@@ -136,7 +140,7 @@ mod tests {
                 let mut spec = JobSpec::of("noop".parse().unwrap());
                 spec.depends_on = vec![JobId::random(); *count];
                 let (id, class) = (JobId::random(), Class::of(None).unwrap());
-                NewJob { id, class, scheduled_at: None, reserve_id: false, spec }
+                NewJob { id, class, scheduled_at: None, reserve_id: false, request_hash: None, spec }
             };
             let jobs: Vec<NewJob> = dependencies.iter().map(job).collect();
             submission_steps(&jobs).into_iter().map(<[NewJob]>::len).collect()

@@ -10,7 +10,7 @@
 --            {'already', status}    it is over, or was asked before; nothing is written
 --            {'gone'}               no such job
 -- flags: allow-oom
--- include: read_job, stop_job, clock
+-- include: read_job, stop_job, count_waiting, clock
 
 local now, fields = now_ms(), {}
 local function add(name, value)
@@ -31,4 +31,5 @@ for i = 3, #ARGV do
     answers[#answers + 1] = { 'cancelled', job.status }
   end
 end
+record_waiting()
 return answers

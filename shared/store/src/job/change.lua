@@ -13,7 +13,7 @@
 --          {'too_many_queues', queue}  nothing is written
 --          {'gone'}                    no such job
 -- include: read_job, route, withdraw_job, withdraw_offer, schedule_job, emit_job
--- include: job_keys, relation_keys, clock, digits
+-- include: count_waiting, job_keys, relation_keys, clock, digits
 
 local id, now = ARGV[1], now_ms()
 local job = read_job(id)
@@ -25,7 +25,8 @@ if job.expiresAt and tonumber(at) >= tonumber(job.expiresAt) then
   return { 'too_late', job.expiresAt }
 end
 if priority == job.priority and at == job.scheduledAt then return { 'changed' } end
-local excess = open_queues({ { class = job.class, action = job.action, priority = priority } }, now)
+local kind = { class = job.class, action = job.action, priority = priority, owner = job.owner }
+local excess = open_queues({ kind }, now)
 if excess then return { 'too_many_queues', excess } end
 
 if not job.blockers then withdraw_job(id, job, now) end
@@ -36,11 +37,16 @@ if priority == 'normal' then
 else
   call('HSET', key_job(id), 'priority', priority)
 end
-if ARGV[4] ~= '' then call('HSET', key_job(id), 'spec', ARGV[4]) end
+if ARGV[4] ~= '' then
+  count_waiting(id, job, -1)
+  call('HSET', key_job(id), 'spec', ARGV[4])
+  count_waiting(id, job, 1)
+end
 call('ZADD', key_status('waiting'), at, id)
 call('ZADD', key_action(job.action), at, id)
 if job.parentGroup then call('ZADD', key_child_jobs(job.parentGroup), at, id) end
 if not job.blockers then schedule_job(id, job, now) end
 refill_offers(now)
+record_waiting()
 emit_job(id, job.number, job.action, 'waiting', '', '')
 return { 'changed' }

@@ -21,8 +21,9 @@
 --                           still renew it; nothing is written
 --          {'superseded'}   a later call of this worker came before; nothing is written
 --          {'lease_lost'}   the worker is unknown, dead, or has left; nothing is written
+-- flags: allow-oom
 -- include: read_job, job_status, offer_by_action, withdraw_offer, park_job, needs_of, start_run
--- include: job_keys, worker_keys, member_of, clock, digits
+-- include: count_waiting, job_keys, worker_keys, member_of, clock, digits
 
 local worker, now = ARGV[1], now_ms()
 local lease = call('HMGET', key_worker(worker), 'status', 'heartbeatExpiration', 'actions',
@@ -38,6 +39,7 @@ for name in string.gmatch(lease[3] or '', '[^,]+') do knows[name] = true end
 local function claim(id)
   local job = read_job(id)
   if not job then return { 'gone' } end
+  local spec = nil
   if not (is_running(job) and job.worker == worker) then
     local expired = job.expiresAt and tonumber(job.expiresAt) <= now
     -- A job that was ready stays ready when the clock is set back.
@@ -52,9 +54,11 @@ local function claim(id)
     local needs = needs_of(job)
     local busy = #needs > 0 and park_job(id, job, needs)
     if busy then return { 'parked', busy } end
+    spec = call('HGET', key_job(id), 'spec')
+    job.bytes = #spec
     start_run(id, job, worker, needs, now)
   end
-  local spec = call('HGET', key_job(id), 'spec')
+  spec = spec or call('HGET', key_job(id), 'spec')
   return { 'claimed', job.token, job.number, digits(job.attempt), spec }
 end
 
@@ -73,5 +77,6 @@ while i < #ARGV do
   i = last + 1
 end
 refill_offers(now)
+record_waiting()
 record_claims()
 return answers

@@ -7,7 +7,7 @@
 --          {'already'}    only a tombstone is left; nothing is written
 --          {'gone'}       no such job
 -- flags: allow-oom
--- include: read_job, job_status, stop_job, bury_job, job_keys, clock
+-- include: read_job, job_status, stop_job, bury_job, count_waiting, job_keys, clock
 
 local id = ARGV[1]
 local job = read_job(id)
@@ -26,4 +26,5 @@ if job.status == 'waiting' then
 else
   bury_job(id, job, now)
 end
+record_waiting()
 return { 'deleted' }

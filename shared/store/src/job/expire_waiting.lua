@@ -5,7 +5,7 @@
 -- ARGV[1]  max   int     how many jobs to end at most
 -- Answers  {'expired', count}
 -- flags: allow-oom
--- include: read_job, end_waiting, clock, digits
+-- include: read_job, end_waiting, count_waiting, clock, digits
 
 local now = now_ms()
 local exception = '{"type":"Expired","message":"it was not started before it expired"}'
@@ -18,4 +18,5 @@ for _, id in ipairs(ids) do
     call('ZREM', root .. 'expiring', id)
   end
 end
+record_waiting()
 return { 'expired', digits(#ids) }

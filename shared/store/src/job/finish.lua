@@ -17,7 +17,7 @@
 --            {'refused', status}   the outcome is not allowed in this status; nothing is written
 -- flags: allow-oom
 -- include: read_job, job_status, move_job, changes_after, follow_up, end_run, note_end, propagate
--- include: children_failed, job_keys, relation_keys, clock, digits
+-- include: children_failed, count_waiting, job_keys, relation_keys, clock, digits
 
 local backoff, now = { base = tonumber(ARGV[1]), max = tonumber(ARGV[2]) }, now_ms()
 local leads_to = {
@@ -77,4 +77,5 @@ for i = 3, #ARGV, 7 do
 end
 -- A chain of jobs goes on at once; what is more than this is left to the ticker.
 if end_noted then propagate(16, now) end
+record_waiting()
 return answers

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::quota::UNKNOWN_USER;
 use domain::capacity::Class;
 use domain::job::{
     DependencyCondition, GoDuration, JobId, JobSpec, NewJob, OnWorkerLost, Timestamp,
 };
-
-/// Who submitted a job, when that is not known.
-pub const UNKNOWN_USER: &str = "unknown";
 
 /// A new job as scripts take it.
 #[derive(Debug, Serialize)]
@@ -51,7 +49,7 @@ impl NewRecord {
         NewRecord {
             id: id.to_string(),
             fields,
-            spec: serde_json::to_string(spec).unwrap_or_default(),
+            spec: spec_json(spec),
             reserve_id: false,
             request_hash: None,
             depends_on: spec.depends_on.iter().map(ToString::to_string).collect(),
@@ -80,7 +78,8 @@ fn optional_fields(spec: &JobSpec) -> impl Iterator<Item = (&'static str, String
     let finished = spec.when == DependencyCondition::Finished;
     let text = |text: String| Some(text).filter(|text| !text.is_empty());
     let all = [
-        ("fairnessGroup", text(fairness_group(spec).to_owned())),
+        ("owner", text(owner(spec).to_owned())),
+        ("fairnessKey", spec.fairness_key.clone()),
         ("locks", text(spec.locks.to_string())),
         ("when", finished.then(|| "finished".to_owned())),
         ("uniqueKey", spec.unique_key.clone()),
@@ -92,8 +91,12 @@ fn optional_fields(spec: &JobSpec) -> impl Iterator<Item = (&'static str, String
     all.into_iter().filter_map(|(name, value)| Some((name, value?)))
 }
 
-/// The fairness group of a job within its queue; empty when the submitter is not known.
-pub(crate) fn fairness_group(spec: &JobSpec) -> &str {
-    let submitter = spec.scheduled_by.as_deref().filter(|by| *by != UNKNOWN_USER);
-    spec.fairness_key.as_deref().or(submitter).unwrap_or_default()
+/// The spec as the record has it.
+pub(crate) fn spec_json(spec: &JobSpec) -> String {
+    serde_json::to_string(spec).unwrap_or_default()
+}
+
+/// The owner of a job: who submitted it; empty when that is not known.
+pub(crate) fn owner(spec: &JobSpec) -> &str {
+    spec.scheduled_by.as_deref().filter(|by| *by != UNKNOWN_USER).unwrap_or_default()
 }

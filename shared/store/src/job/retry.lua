@@ -8,8 +8,9 @@
 --          {'followed', id}     it has a follow-up already; nothing is written
 --          {'taken', id}        a job that is not over has its unique key; nothing is written
 --          {'refused', status}  it is not over, or deleted; nothing is written
+--          {'quota_exceeded', …}  as in submit.lua; nothing is written
 --          {'gone'}             no such job
--- include: read_job, job_status, follow_up, job_keys, clock
+-- include: read_job, job_status, exceeded_quota, follow_up, count_waiting, job_keys, clock
 
 local id, new_id = ARGV[1], ARGV[2]
 local job = read_job(id)
@@ -20,9 +21,13 @@ if job.followUpID then return { 'followed', job.followUpID } end
 local holder = job.uniqueKey and call('GET', key_unique(job.uniqueKey))
 if holder then return { 'taken', holder } end
 
-local spec = cjson.decode(call('HGET', key_job(id), 'spec'))
+local text = call('HGET', key_job(id), 'spec')
+local spec, exceeded = cjson.decode(text), exceeded_quota(job.owner or '', 1, #text)
+if exceeded then return exceeded end
+
 call('HSET', key_job(id), 'followUpID', new_id)
 follow_up(id, job, new_id, { retriesLeft = spec.retries or 0, crashes = 0, delay_ms = 0 }, now_ms())
 -- A retry by hand starts without the failures of earlier children.
 call('HDEL', key_job(new_id), 'failedChildren')
+record_waiting()
 return { 'created' }

@@ -16,6 +16,10 @@
 --            {'taken', …}   another job has the unique key and is not over; it is the one described
 --            {'spent', id}  the id was used and its record is gone
 --          {'too_many_queues', queue}         nothing is written
+--          {'quota_exceeded', owner, 'jobs' or 'bytes', waiting, most}
+--                                             so many jobs of this owner, or bytes of their specs,
+--                                             wait, and the new ones would be more than may;
+--                                             nothing is written
 --          {'unknown_dependency', index, id}  the job at this index, from 0, depends on a job that
 --                                             does not exist; nothing is written
 --          {'foreign_dependency', index, id}  it is a child and depends on a job that is neither a
@@ -25,7 +29,8 @@
 --          {'other_request', index, id}       its idempotency key was used for another request,
 --                                             which the job with this id answers; nothing is
 --                                             written
--- include: check_relations, check_request, submit_job, route, clock, digits
+-- include: check_relations, check_request, submit_job, submission_quota, count_waiting, route
+-- include: clock, digits
 
 local batch, done, now = ARGV[1], tonumber(ARGV[2]), now_ms()
 local jobs, by_id, fields = {}, {}, {}
@@ -39,6 +44,8 @@ for i = 3, #ARGV do
   jobs[#jobs + 1], fields[#fields + 1] = job, job.fields
   by_id[job.id] = job
 end
+local exceeded = batch == '' and exceeded_by(jobs)
+if exceeded then return exceeded end
 local excess = batch == '' and open_queues(fields, now)
 if excess then return { 'too_many_queues', excess } end
 
@@ -46,5 +53,6 @@ local again = batch ~= '' and (call('EXISTS', root .. 'batch:' .. batch) == 0
   or tonumber(call('HGET', root .. 'batches:done', batch) or 0) >= done)
 local answers = { 'submitted' }
 for _, job in ipairs(jobs) do answers[#answers + 1] = submit_job(job, again, batch, now) end
+record_waiting()
 if batch ~= '' and not again then call('HSET', root .. 'batches:done', batch, done) end
 return answers

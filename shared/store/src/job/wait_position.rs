@@ -1,7 +1,7 @@
 //! Where a job waits, and how many go before it: the facts from which the API makes the reason it
 //! shows.
 
-use super::new_record::fairness_group;
+use super::new_record::owner;
 use crate::error::StoreError;
 use crate::keys::member;
 use crate::store::Store;
@@ -24,8 +24,14 @@ pub enum WaitPosition {
     Paused(LockName),
     /// In the outbox or offered, behind so many others of its class.
     Offered(u64),
-    /// In the backlog of its fairness group, of which so many are offered first.
-    Backlog(u64),
+    /// In the backlog of its fairness group.
+    Backlog {
+        /// How many jobs of its group go before it.
+        ahead: u64,
+        /// How many other groups of its owner are offered a job before its own group is; `None`
+        /// when the group waits for no turn, because as many of its jobs are offered as may be.
+        turns: Option<u64>,
+    },
     /// For a queue: the namespace has as many as it may have.
     Queue,
     /// Nowhere: it does not wait any more.
@@ -37,8 +43,10 @@ impl Store {
     /// and those of its own that were offered earlier.
     pub async fn wait_position(&self, job: &Job) -> Result<WaitPosition, StoreError> {
         let own = job.queue();
-        let (member, group) =
-            (member(job.id, job.number), format!("{own}:{}", fairness_group(&job.spec)));
+        let member = member(job.id, job.number);
+        let owner = format!("{own}:{}", owner(&job.spec));
+        let key = job.spec.fairness_key.as_ref();
+        let group = key.map_or_else(|| owner.clone(), |key| format!("{owner}:{key}"));
         let limits = [LockName::of_action(&job.spec.action), LockName::of_class(&job.class)];
         let mut pipe = redis::pipe();
         let fields = ["awaitedLocks", "blockers", "awaitsChildren"];
@@ -47,12 +55,14 @@ impl Store {
         pipe.cmd("ZRANK").arg(self.keys.ready(&own)).arg(&member);
         pipe.cmd("ZRANK").arg(self.keys.backlog(&group)).arg(&member);
         pipe.hget(self.keys.offered(), &group);
+        pipe.cmd("ZRANK").arg(self.keys.turns(&owner)).arg(key.map_or("", String::as_str));
         pipe.zcard(self.keys.children(job.child_group.unwrap_or(job.id)));
         pipe.cmd("SMISMEMBER").arg(self.keys.paused()).arg(&limits.clone().map(String::from));
         type Fields = (Option<String>, Option<u32>, Option<u32>);
-        type Found = (Fields, Option<f64>, Option<u64>, Option<u64>, Option<u64>, u64, [bool; 2]);
+        type Count = Option<u64>;
+        type Found = (Fields, Option<f64>, Count, Count, Count, Count, u64, [bool; 2]);
         let mut connection = self.connection.clone();
-        let ((locks, blockers, awaits), due, rank, behind, offered, children, paused): Found =
+        let ((locks, blockers, awaits), due, rank, behind, offered, turns, children, paused): Found =
             pipe.query_async(&mut connection).await?;
         let locks = locks.unwrap_or_default();
         let locks: Vec<LockName> = locks.split(' ').filter_map(|name| name.parse().ok()).collect();
@@ -74,7 +84,9 @@ impl Store {
         }
         Ok(match (rank, behind, due) {
             (Some(rank), ..) => WaitPosition::Offered(rank + self.more_urgent(job).await?),
-            (None, Some(rank), _) => WaitPosition::Backlog(rank + offered.unwrap_or(0)),
+            (None, Some(rank), _) => {
+                WaitPosition::Backlog { ahead: rank + offered.unwrap_or(0), turns }
+            }
             (None, None, Some(_)) => WaitPosition::Queue,
             (None, None, None) => WaitPosition::Nowhere,
         })

@@ -21,7 +21,9 @@ includes! {
     close_job
     count_actions
     count_in
+    count_offers
     count_parked
+    count_waiting
     create_firing
     create_job
     cron_job_keys
@@ -34,6 +36,7 @@ includes! {
     end_job
     end_run
     end_waiting
+    exceeded_quota
     expire_grants
     fire_tick
     follow_up
@@ -53,6 +56,7 @@ includes! {
     note_end
     offer
     offer_by_action
+    offer_next
     offer_now
     offer_window
     offered_at
@@ -82,7 +86,9 @@ includes! {
     start_run
     stop_job
     submit_job
+    submission_quota
     subscription_keys
+    take_turns
     unfinished_jobs
     wait_queue
     waiter_of

@@ -16,7 +16,7 @@
 --                                      too many messages are on their way
 --          {'conflict'}                another scheduler was first; nothing is written
 --          {'too_many_queues', queue}  nothing is written
--- include: subscription_keys, route, create_job, job_keys, clock, digits
+-- include: subscription_keys, route, create_job, count_waiting, job_keys, clock, digits
 
 local most, now = tonumber(ARGV[1]), now_ms()
 if call('GET', root .. 'subscriptions:cursor') ~= ARGV[2] then return { 'conflict' } end
@@ -56,5 +56,6 @@ for _, message in ipairs(messages) do
     end
   end
 end
+record_waiting()
 call('SET', root .. 'subscriptions:cursor', ARGV[3])
 return { 'created', digits(made), digits(dropped) }

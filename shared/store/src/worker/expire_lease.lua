@@ -9,7 +9,8 @@
 -- Answers  {'alive'}                 the lease is good, or there is none; nothing is written
 --          {'expired', ended, left}  how many jobs were ended, and how many are left
 -- flags: allow-oom
--- include: read_job, job_status, lose_run, count_actions, emit, worker_keys, clock, digits
+-- include: read_job, job_status, lose_run, count_actions, count_waiting, emit, worker_keys, clock
+-- include: digits
 
 local worker, now = ARGV[1], now_ms()
 local expiration = tonumber(call('ZSCORE', root .. 'leases', worker))
@@ -33,6 +34,7 @@ if known[1] ~= 'dead' then
 end
 local ids = call('SRANDMEMBER', key_running(worker), #ARGV - 1)
 for i, id in ipairs(ids) do expire(id, ARGV[1 + i]) end
+record_waiting()
 local left = call('SCARD', key_running(worker))
 if left == 0 then call('ZREM', root .. 'leases', worker) end
 return { 'expired', digits(ended), digits(left) }

@@ -7,7 +7,7 @@
 -- ARGV[2…] per run: id, token, id for a follow-up
 -- Answers  {'ended', count}  how many were ended
 -- flags: allow-oom
--- include: read_job, job_status, lose_run, clock, digits
+-- include: read_job, job_status, lose_run, count_waiting, clock, digits
 
 local worker, ended, now = ARGV[1], 0, now_ms()
 local why = 'worker ' .. worker .. ' does not run it any more, and redis has lost how it ended'
@@ -19,4 +19,5 @@ for i = 2, #ARGV, 3 do
     ended = ended + 1
   end
 end
+record_waiting()
 return { 'ended', digits(ended) }

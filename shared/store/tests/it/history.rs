@@ -20,7 +20,7 @@ fn settings(keep: u64, age: &str) -> Settings {
         job_history_compaction_enabled: true,
         job_history_to_keep: keep,
         job_history_max_age: age.parse().unwrap(),
-        scanning_deadline: 0,
+        ..Settings::default()
     }
 }
 

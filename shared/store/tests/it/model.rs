@@ -12,6 +12,7 @@ mod ends;
 mod expected;
 mod generator;
 mod jobs;
+mod offers;
 mod position;
 mod random;
 mod relations;

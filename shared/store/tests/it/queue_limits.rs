@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::job::{JobId, NewJob, Outcome, Status};
+use domain::job::{Cancellation, JobId, NewJob, Outcome, Status};
 use store::{ClaimAnswer, JobChange, StoreError, WaitPosition};
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
@@ -64,6 +64,32 @@ async fn the_first_shared_queue_beyond_the_limit_is_refused_by_name() {
     worker_that_knows(&env, &["noop"]).await;
     let own = submit(&env, &job("sleep", "more=1")).await;
     assert_eq!(queue_of(&env, own).await, "more=1@sleep.normal");
+    assert_consistent(env.store()).await;
+    close(env).await;
+}
+
+#[tokio::test]
+async fn one_submitter_can_put_half_of_the_queues_in_use_and_others_the_rest() {
+    let env = TestEnv::new().await;
+    let of = |owner: &str, index: usize| {
+        let mut job = job("noop", &format!("type{index}=1"));
+        job.spec.scheduled_by = Some(owner.to_owned());
+        job
+    };
+    let half = SHARED_QUEUES / 2;
+    let kinds: Vec<NewJob> = (0..half).map(|index| of("mallory", index)).collect();
+    env.store().submit(&kinds).await.unwrap();
+    let before = dump(&env).await;
+    let more = of("mallory", half);
+    refused(&env.store().submit(&[more]).await.unwrap_err(), &format!("type{half}=1.normal"));
+    assert_eq!(dump(&env).await, before);
+    submit(&env, &of("anna", half)).await;
+    submit(&env, &of("mallory", half)).await;
+    assert_consistent(env.store()).await;
+    let unused = "type0=1.normal".parse().unwrap();
+    env.store().cancel(&[kinds[0].id], &Cancellation::default()).await.unwrap();
+    assert!(env.store().retire_queue(&unused, Duration::ZERO).await.unwrap());
+    submit(&env, &of("mallory", half + 1)).await;
     assert_consistent(env.store()).await;
     close(env).await;
 }

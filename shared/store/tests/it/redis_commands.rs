@@ -113,21 +113,21 @@ async fn ten_jobs_one_by_one_take_so_many_commands_of_redis() {
     }
     counted
         .close(expect![[r#"
-        submit: 130 commands
+        submit: 160 commands
           10 evalsha
           10 hincrby
-          20 hmget
-          10 hset
+          40 hmget
+          20 hset
           10 incr
           10 time
           20 xadd
           40 zadd
-        claim: 240 commands
+        claim: 260 commands
           10 evalsha
-          10 hdel
+          20 hdel
           40 hget
           10 hincrby
-          20 hmget
+          30 hmget
           30 hset
           10 incr
           10 sadd
@@ -157,21 +157,21 @@ async fn a_batch_of_a_hundred_jobs_takes_so_many_commands_of_redis() {
     counted.run(&jobs(100, "noop", "scan=1")).await;
     counted
         .close(expect![[r#"
-        submit: 1003 commands
+        submit: 1006 commands
           1 evalsha
           136 hincrby
-          101 hmget
-          100 hset
+          103 hmget
+          101 hset
           100 incr
           1 time
           164 xadd
           400 zadd
-        claim: 1185 commands
+        claim: 1187 commands
           1 evalsha
-          1 hdel
+          2 hdel
           103 hget
           1 hincrby
-          101 hmget
+          102 hmget
           102 hset
           100 incr
           100 sadd

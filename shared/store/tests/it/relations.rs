@@ -1,12 +1,8 @@
-//! Dependencies, parents and children, jobs of unknown actions, and fairness groups.
+//! Dependencies, parents and children, and jobs of unknown actions.
 
-use domain::job::{
-    Cancellation, DependencyCondition, JobId, NewJob, Outcome, Status, Timestamp, WorkerId,
-};
-use store::{
-    ClaimAnswer, Dumped, InvalidRelation, JobFilter, RelationProblem, StoreError, WaitPosition,
-};
-use testkit::{TestEnv, assert_consistent, job, jobs};
+use domain::job::{Cancellation, DependencyCondition, JobId, NewJob, Outcome, Status, WorkerId};
+use store::{ClaimAnswer, InvalidRelation, JobFilter, RelationProblem, StoreError, WaitPosition};
+use testkit::{TestEnv, assert_consistent, job};
 use uuid::Uuid;
 
 use crate::calls::{claim, claimed, dump, end, failed, finish, lose, status, submit, worker};
@@ -231,51 +227,5 @@ async fn ten_thousand_children_are_stopped_in_bounded_steps() {
     assert_eq!(status(&env, ids[9_999]).await, Status::Cancel);
     let counts = store.counts().await.unwrap();
     assert!(counts.contains(&(Status::Cancel, 10_001)), "{counts:?}");
-    env.close().await;
-}
-
-#[tokio::test]
-async fn a_submitter_of_thousands_has_no_more_than_a_window_of_jobs_ahead_of_others() {
-    let env = TestEnv::new().await;
-    let worker = worker(&env).await;
-    let store = env.store();
-    let of = |key: &str, count| {
-        let mut jobs = jobs(count, "noop", "");
-        jobs.iter_mut().for_each(|job| job.spec.fairness_key = Some(key.to_owned()));
-        jobs
-    };
-    let mut many = of("many", 1_000);
-    for (at, job) in many.iter_mut().enumerate() {
-        job.scheduled_at = Some(Timestamp::from_ms(at as i64));
-    }
-    store.submit_batch(Uuid::new_v4(), &many).await.unwrap();
-    let few = of("few", 10);
-    store.submit_batch(Uuid::new_v4(), &few).await.unwrap();
-    assert_consistent(store).await;
-    let Some(Dumped::Stream(outbox)) = dump(&env).await.remove("outbox") else { panic!() };
-    let order: Vec<&str> = outbox.iter().map(|entry| entry["job"].as_str()).collect();
-    assert_eq!(order.len(), 64 + 10);
-    assert!(few.iter().all(|job| order.contains(&job.id.to_string().as_str())));
-    let last = store.job(many[999].id).await.unwrap().unwrap();
-    assert_eq!(
-        store.wait_position(&last).await.unwrap(),
-        WaitPosition::Backlog(999),
-        "it is the last one"
-    );
-    // Each job that starts makes room for the next of its group; in the end all were offered.
-    for (number, job) in many.iter().enumerate() {
-        claimed(&env, &worker, job.id).await;
-        if number % 100 == 0 {
-            assert_consistent(store).await;
-        }
-    }
-    let Some(Dumped::Stream(outbox)) = dump(&env).await.remove("outbox") else { panic!() };
-    assert_eq!(outbox.len(), 1_010);
-    assert_consistent(store).await;
-    let far = Some(Timestamp::from_ms(253_402_300_000_000));
-    let mut later = of("many", 70);
-    later.iter_mut().for_each(|job| job.scheduled_at = far);
-    store.submit_batch(Uuid::new_v4(), &later).await.unwrap();
-    assert_consistent(store).await;
     env.close().await;
 }

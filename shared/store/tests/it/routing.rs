@@ -246,7 +246,8 @@ async fn jobs_that_move_fill_the_window_of_their_group_and_then_its_backlog() {
     for (behind, id) in ids[64..].iter().enumerate() {
         assert_eq!(claim(&env, &joins, *id).await, ClaimAnswer::Refused(Status::Waiting));
         let position = env.store().wait_position(&env.job(*id).await).await.unwrap();
-        assert_eq!(position, WaitPosition::Backlog(64 + behind as u64));
+        let backlog = WaitPosition::Backlog { ahead: 64 + behind as u64, turns: None };
+        assert_eq!(position, backlog);
     }
     assert_eq!((ready(SHARED).await, ready(OF_SLEEP).await), (0, 64));
     assert_consistent(env.store()).await;

@@ -4,6 +4,7 @@ use super::*;
 use domain::access_tokens::Role;
 use domain::job::{JobId, Status};
 use expect_test::expect;
+use store::{Quota, QuotaExceeded};
 
 #[test]
 fn every_error_has_the_shape_of_the_surface() {
@@ -33,6 +34,12 @@ fn every_error_has_the_shape_of_the_surface() {
         Error::TooLarge { at: FieldPath::new("parameters"), limit_bytes: 65536 },
         Error::TooManyQueues("a=1.normal".to_owned()),
         Error::TooManyQueues("a=1@b.c.normal".to_owned()),
+        Error::QuotaExceeded(QuotaExceeded {
+            owner: "ci".to_owned(),
+            quota: Quota::Bytes,
+            waiting: 90,
+            limit: 100,
+        }),
         Error::TooManyCrons,
         Error::TooManyActionConfigs,
         Error::TooManySubscriptions,

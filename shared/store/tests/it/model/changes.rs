@@ -25,8 +25,9 @@ impl Model {
             return Ok(ChangeAnswer::Changed);
         }
         let (blocked, now) = (job.blockers > 0, self.now);
-        let (class, action) = (job.class.clone(), job.action.clone());
-        self.open_all(&[Kind { class: &class, action: &action, priority }])?;
+        let (class, action, owner) = (job.class.clone(), job.action.clone(), job.owner.clone());
+        let kind = Kind { class: &class, action: &action, priority, owner: &owner };
+        self.open_all(&[kind])?;
         if !blocked {
             self.withdraw(id);
         }

@@ -58,7 +58,8 @@ impl Record {
             ("progress", self.progress.clone()),
             ("cancelBy", word(&self.cancel_by)),
             ("cancelReason", word(&self.cancel_reason)),
-            ("fairnessGroup", word(&self.fairness_group)),
+            ("owner", word(&self.owner)),
+            ("fairnessKey", self.fairness_key.clone()),
             ("locks", word(&locks.join(" "))),
             ("awaitedLocks", word(&self.awaited_locks.join(" "))),
             ("holds", self.holds.clone()),
@@ -152,6 +153,17 @@ impl Model {
     fn of_competition(&self, keys: &mut Keys) {
         let holders = |held: &BTreeMap<JobId, u64>| held.values().sum::<u64>();
         keys.counts("offered", self.offered.clone());
+        keys.counts("offered:keyed", self.offered_keyed());
+        keys.counts("waiting", self.waiting_by_owner());
+        if !self.queue_owners.is_empty() {
+            let owners = self.queue_owners.clone();
+            keys.0.insert("queue_owners".into(), Dumped::Hash(owners));
+        }
+        for (owner, turns) in &self.turns {
+            for (key, turn) in turns {
+                keys.sorted(format!("turns:{owner}"), key, *turn);
+            }
+        }
         keys.counts("parked", self.parked());
         keys.counts("permits", self.permits.clone());
         keys.counts(

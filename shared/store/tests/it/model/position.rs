@@ -58,7 +58,8 @@ impl Model {
                     .iter()
                     .filter(|(_, one)| one.waits() && one.position == Position::Backlog);
                 let rank = waiting.filter(before).count() as u64;
-                WaitPosition::Backlog(rank + self.offered.get(&group).copied().unwrap_or(0))
+                let ahead = rank + self.offered.get(&group).copied().unwrap_or(0);
+                WaitPosition::Backlog { ahead, turns: self.turns_before(&group) }
             }
             Position::Due(_) => WaitPosition::Queue,
             Position::Nowhere => WaitPosition::Nowhere,
@@ -78,7 +79,8 @@ impl Model {
     fn more_urgent(&self, job: &Record) -> u64 {
         let higher = Priority::ALL.into_iter().filter(|priority| *priority < job.priority);
         let queues = higher.map(|priority| {
-            let kind = Kind { class: &job.class, action: &job.action, priority };
+            let (class, action, owner) = (&job.class, &job.action, &job.owner);
+            let kind = Kind { class, action, priority, owner };
             if job.action_queue { kind.action_queue() } else { kind.shared_queue() }
         });
         queues.map(|queue| self.offered_in(&queue).count() as u64).sum()

@@ -1,7 +1,7 @@
 //! Routing in the model: through which queue a job is offered, which queues are in use, and how
 //! they retire.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::job::{JobId, NewJob, Priority};
@@ -15,7 +15,7 @@ pub(super) const MAX_SHARED_QUEUES: usize = 256;
 pub(super) const MAX_ACTION_QUEUES: usize = 1_024;
 
 /// Cases that some histories must reach.
-pub(super) const CASES: [&str; 12] = [
+pub(super) const CASES: [&str; 14] = [
     "a job of an action that all know is offered",
     "a job of an action that some know is offered",
     "a job of an action that none knows is offered",
@@ -23,6 +23,8 @@ pub(super) const CASES: [&str; 12] = [
     "a job of a shared queue moves to the queue of its action",
     "a job that moves keeps its place in a wait queue",
     "a job joins the backlog of an action queue",
+    "a fairness group waits for its turn",
+    "a fairness group gets its turn",
     "a submission or a change is refused for lack of room",
     "there is no room for the queue of a job that is offered",
     "a queue retires",
@@ -36,12 +38,14 @@ pub(super) struct Kind<'a> {
     pub(super) class: &'a str,
     pub(super) action: &'a str,
     pub(super) priority: Priority,
+    pub(super) owner: &'a str,
 }
 
 impl<'a> Kind<'a> {
     pub(super) fn of(job: &'a NewJob) -> Kind<'a> {
         let (class, action) = (job.class.as_str(), job.spec.action.as_str());
-        Kind { class, action, priority: job.spec.priority }
+        let owner = job.spec.scheduled_by.as_deref().unwrap_or_default();
+        Kind { class, action, priority: job.spec.priority, owner }
     }
 
     pub(super) fn shared_queue(&self) -> String {
@@ -86,20 +90,23 @@ impl Model {
     /// Puts the queues of such jobs in use: all of them, or none when there is no room for this
     /// one.
     fn open_queues(&mut self, kinds: &[Kind<'_>]) -> Result<(), String> {
-        let mut new = BTreeSet::new();
-        for queue in kinds.iter().map(|kind| self.route(kind)) {
-            if self.queues.contains_key(&queue) || new.contains(&queue) {
+        let mut new = BTreeMap::new();
+        for (queue, owner) in kinds.iter().map(|kind| (self.route(kind), kind.owner)) {
+            if self.queues.contains_key(&queue) || new.contains_key(&queue) {
                 continue;
             }
             let alike = |other: &&String| is_shared(other) == is_shared(&queue);
-            let count = self.queues.keys().chain(&new).filter(alike).count();
+            let count = self.queues.keys().chain(new.keys()).filter(alike).count();
             let most = if is_shared(&queue) { MAX_SHARED_QUEUES } else { MAX_ACTION_QUEUES };
             if count >= most {
                 return Err(queue);
             }
-            new.insert(queue);
+            new.insert(queue, owner);
         }
-        for queue in new {
+        for (queue, owner) in new {
+            if !owner.is_empty() {
+                self.queue_owners.insert(queue.clone(), owner.to_owned());
+            }
             if self.declared.contains(&queue) {
                 self.occurred("a queue is in use again before it is forgotten");
             }
@@ -110,8 +117,8 @@ impl Model {
 
     /// Assigns a job to the queue of its route. Returns false when there is no room for it.
     pub(super) fn assign_queue(&mut self, id: JobId) -> bool {
-        let Record { class, action, priority, action_queue, .. } = self.jobs[&id].clone();
-        let kind = Kind { class: &class, action: &action, priority };
+        let Record { class, action, priority, action_queue, owner, .. } = self.jobs[&id].clone();
+        let kind = Kind { class: &class, action: &action, priority, owner: &owner };
         if self.open_queues(&[kind]).is_err() {
             self.occurred("there is no room for the queue of a job that is offered");
             return false;
@@ -174,6 +181,7 @@ impl Model {
         }
         self.occurred("a queue retires");
         self.queues.remove(queue);
+        self.queue_owners.remove(queue);
         self.claimed_up_to.remove(queue);
         true
     }

@@ -32,11 +32,15 @@ pub(super) struct Model {
     pub(super) stands_for: BTreeMap<JobId, JobId>,
     /// The queues in use, and since when.
     pub(super) queues: BTreeMap<String, i64>,
+    /// Who put a queue in use, when that is known.
+    pub(super) queue_owners: BTreeMap<String, String>,
     /// The queues that are announced.
     pub(super) declared: BTreeSet<String>,
     /// How many jobs of each fairness group are offered, and how many this step has withdrawn.
     pub(super) offered: BTreeMap<String, u64>,
     pub(super) withdrawn: Vec<(String, u64)>,
+    /// The fairness keys of each owner in a queue whose groups wait for their turn.
+    pub(super) turns: BTreeMap<String, BTreeMap<String, i64>>,
     /// The permits that were set, the paused actions and classes, and the holders of each lock.
     pub(super) permits: BTreeMap<String, u64>,
     pub(super) paused: BTreeSet<String>,
@@ -80,7 +84,8 @@ pub(super) struct Record {
     pub(super) position: Position,
     /// Whether it was last offered through the queue of its action.
     pub(super) action_queue: bool,
-    pub(super) fairness_group: String,
+    pub(super) owner: String,
+    pub(super) fairness_key: Option<String>,
     pub(super) locks: Vec<(String, u64)>,
     pub(super) awaited_locks: Vec<String>,
     pub(super) holds: Option<String>,

@@ -1,16 +1,13 @@
-//! Where jobs wait in the model: offered, in the backlog of their fairness group, in wait queues of
-//! locks, or for other jobs; and who holds which lock. Jobs of one moment stand in the order of
-//! their numbers.
+//! Where jobs wait in the model: in wait queues of locks, or for other jobs; and who holds which
+//! lock. Jobs of one moment stand in the order of their numbers. `offers.rs` has what is offered.
 
 use std::collections::BTreeMap;
 
 use domain::job::{JobId, Priority};
 
-use super::routing::{Kind, NO_QUEUE_MS};
+use super::routing::Kind;
 use super::state::{Model, Record};
 
-/// How many jobs of a fairness group are offered at a time.
-pub(super) const OFFER_WINDOW: u64 = 64;
 const MOST_GRANTED: usize = 16;
 const MOST_WALKED: usize = 64;
 const GRANT_MS: i64 = 2_000;
@@ -32,12 +29,9 @@ pub(super) enum Position {
 
 impl Record {
     pub(super) fn queue(&self) -> String {
-        let kind = Kind { class: &self.class, action: &self.action, priority: self.priority };
+        let Record { class, action, priority, owner, .. } = self;
+        let kind = Kind { class, action, priority: *priority, owner };
         if self.action_queue { kind.action_queue() } else { kind.shared_queue() }
-    }
-
-    pub(super) fn group_name(&self) -> String {
-        format!("{}:{}", self.queue(), self.fairness_group)
     }
 
     pub(super) fn wait_score(&self) -> i64 {
@@ -55,76 +49,10 @@ impl Record {
 }
 
 impl Model {
-    /// Offers a job, now or when it is due.
-    pub(super) fn schedule(&mut self, id: JobId) {
-        let at = self.jobs[&id].scheduled_at;
-        if at > self.now {
-            self.job_mut(id).position = Position::Due(at);
-        } else {
-            self.offer(id);
-        }
-    }
-
-    /// Offers a job through the queue of its route.
-    pub(super) fn offer(&mut self, id: JobId) {
-        if !self.assign_queue(id) {
-            self.job_mut(id).position = Position::Due(self.now + NO_QUEUE_MS);
-            return;
-        }
-        let group = self.jobs[&id].group_name();
-        if self.offered.get(&group).copied().unwrap_or(0) < OFFER_WINDOW {
-            self.offer_now(id);
-        } else {
-            if self.jobs[&id].action_queue {
-                self.occurred("a job joins the backlog of an action queue");
-            }
-            self.job_mut(id).position = Position::Backlog;
-        }
-    }
-
-    pub(super) fn offer_now(&mut self, id: JobId) {
-        *self.offered.entry(self.jobs[&id].group_name()).or_default() += 1;
-        self.publish(id);
-    }
-
-    pub(super) fn withdraw_offer(&mut self, id: JobId) {
-        let group = self.jobs[&id].group_name();
-        match self.withdrawn.iter_mut().find(|(name, _)| *name == group) {
-            Some((_, count)) => *count += 1,
-            None => self.withdrawn.push((group, 1)),
-        }
-    }
-
-    /// Refills the windows from which this step has withdrawn offers.
-    pub(super) fn refill_offers(&mut self) {
-        for (group, count) in std::mem::take(&mut self.withdrawn) {
-            let offered = self.offered.get_mut(&group).unwrap();
-            *offered -= count;
-            let room = OFFER_WINDOW.saturating_sub(*offered) as usize;
-            let behind = |job: &Record| {
-                job.position == Position::Backlog && job.waits() && job.group_name() == group
-            };
-            let mut waiting: Vec<(i64, u64, JobId)> = self
-                .jobs
-                .iter()
-                .filter(|(_, job)| behind(job))
-                .map(|(id, job)| (job.scheduled_at, job.number, *id))
-                .collect();
-            waiting.sort();
-            for (_, _, id) in waiting.into_iter().take(room) {
-                self.offer_now(id);
-            }
-            self.offered.retain(|_, count| *count > 0);
-        }
-    }
-
     /// Takes a job out of wherever it waits.
     pub(super) fn withdraw(&mut self, id: JobId) {
-        if let Position::Offered(_) = self.jobs[&id].position {
-            self.withdraw_offer(id);
-        }
+        self.leave_queue(id, Position::Nowhere);
         let job = self.job_mut(id);
-        job.position = Position::Nowhere;
         let locks = std::mem::take(&mut job.awaited_locks);
         for name in locks {
             self.wake_waiters(&name);
@@ -268,10 +196,7 @@ impl Model {
             }
         }
         let first = busy.first()?.clone();
-        if let Position::Offered(_) = self.jobs[&id].position {
-            self.withdraw_offer(id);
-        }
-        self.job_mut(id).position = Position::Parked;
+        self.leave_queue(id, Position::Parked);
         Some(first)
     }
 

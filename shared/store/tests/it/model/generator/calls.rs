@@ -227,7 +227,7 @@ impl Generator {
             job_history_compaction_enabled: true,
             job_history_to_keep: self.random.one(&[0, 3, 8]),
             job_history_max_age: age.parse().unwrap(),
-            scanning_deadline: 0,
+            ..Settings::default()
         }
     }
 }

@@ -35,8 +35,9 @@ impl Generator {
         }
         let spec = &mut job.spec;
         if self.random.percent(30) {
-            spec.fairness_key = Some("flood".to_owned());
+            spec.fairness_key = Some(self.random.one(&["flood", "key:0", "other"]).to_owned());
         }
+        spec.scheduled_by = self.random.one(&[None, None, Some("anna".to_owned())]);
         spec.priority =
             self.random.one(&[Priority::Normal, Priority::Normal, Priority::High, Priority::Low]);
         spec.expires_at = self.random.one(&[None, None, None, None, Some(far), Some(past)]);
@@ -83,12 +84,15 @@ impl Generator {
         self.random.one(&names[..if limits { 6 } else { 4 }]).parse().unwrap()
     }
 
-    /// More jobs of one fairness group than are offered at a time.
+    /// More jobs of one fairness group, or of all groups of one owner, than are offered at a time.
     pub(super) fn flood(&mut self) -> Vec<NewJob> {
-        let jobs = (0..66 + self.random.below(4)).map(|_| {
+        let wide = self.random.percent(35);
+        let count = if wide { 200 } else { 66 } + self.random.below(4);
+        let jobs = (0..count).map(|index| {
             let mut job = testkit::job("noop", "scan=1");
             job.id = self.id();
-            job.spec.fairness_key = Some("flood".to_owned());
+            let key = if wide { format!("key:{}", index % 5) } else { "flood".to_owned() };
+            job.spec.fairness_key = Some(key);
             job
         });
         jobs.collect()

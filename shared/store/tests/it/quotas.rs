@@ -1,0 +1,133 @@
+//! Quotas: what of one owner may wait, what is refused, and that counts go back to nothing.
+
+use domain::job::{Cancellation, JobId, NewJob, Outcome};
+use store::{Dumped, OwnerWaiting, Quota, QuotaExceeded, SettingsChanges, StoreError};
+use testkit::{TestEnv, assert_consistent, jobs};
+use uuid::Uuid;
+
+use crate::calls::{claimed, dump, end, finish, worker};
+
+fn jobs_of(owner: &str, count: usize) -> Vec<NewJob> {
+    let mut jobs = jobs(count, "noop", "scan=1");
+    jobs.iter_mut().for_each(|job| job.spec.scheduled_by = Some(owner.to_owned()));
+    jobs
+}
+
+fn spec_bytes(jobs: &[NewJob]) -> u64 {
+    jobs.iter().map(|job| serde_json::to_string(&job.spec).unwrap().len() as u64).sum()
+}
+
+async fn set_quota(env: &TestEnv, jobs: Option<u64>, bytes: Option<u64>) {
+    let changes = SettingsChanges {
+        max_waiting_jobs: jobs,
+        max_waiting_bytes: bytes,
+        ..SettingsChanges::default()
+    };
+    env.store().change_settings(&changes).await.unwrap();
+}
+
+fn exceeded(error: StoreError) -> QuotaExceeded {
+    assert!(!error.is_unavailable());
+    match error {
+        StoreError::QuotaExceeded(exceeded) => exceeded,
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn an_owner_with_as_many_waiting_jobs_as_it_may_have_is_refused_and_others_are_not() {
+    let env = TestEnv::new().await;
+    let worker = worker(&env).await;
+    set_quota(&env, Some(5), None).await;
+    let first = jobs_of("anna", 4);
+    env.store().submit(&first).await.unwrap();
+    let before = dump(&env).await;
+    let refused = exceeded(env.store().submit(&jobs_of("anna", 2)).await.unwrap_err());
+    let owner = "anna".to_owned();
+    assert_eq!(refused, QuotaExceeded { owner, quota: Quota::Jobs, waiting: 4, limit: 5 });
+    assert_eq!(dump(&env).await, before);
+    env.store().submit(&jobs_of("anna", 1)).await.unwrap();
+    env.store().submit(&jobs_of("berta", 5)).await.unwrap();
+    exceeded(env.store().submit(&jobs_of("anna", 1)).await.unwrap_err());
+    // A repeated submission creates nothing.
+    env.store().submit(&first).await.unwrap();
+    // A job that starts makes room, and its retry is never refused.
+    let run = claimed(&env, &worker, first[0].id).await;
+    env.store().submit(&jobs_of("anna", 1)).await.unwrap();
+    finish(&env, &end(run.id, run.token, Outcome::Shutdown)).await;
+    let waiting = env.store().waiting_by_owner().await.unwrap();
+    let jobs: Vec<(&str, u64)> =
+        waiting.iter().map(|waiting| (waiting.owner.as_str(), waiting.jobs)).collect();
+    assert_eq!(jobs, [("anna", 6), ("berta", 5)]);
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+#[tokio::test]
+async fn an_owner_with_as_many_waiting_bytes_as_it_may_have_is_refused() {
+    let env = TestEnv::new().await;
+    let mut jobs = jobs_of("anna", 3);
+    jobs[2].spec.comment = Some("x".repeat(200));
+    let limit = spec_bytes(&jobs) - 1;
+    set_quota(&env, None, Some(limit)).await;
+    let owner = "anna".to_owned();
+    let refused = exceeded(env.store().submit(&jobs).await.unwrap_err());
+    assert_eq!(refused, QuotaExceeded { owner, quota: Quota::Bytes, waiting: 0, limit });
+    env.store().submit(&jobs[..2]).await.unwrap();
+    let bytes = spec_bytes(&jobs[..2]);
+    let waiting = env.store().waiting_by_owner().await.unwrap();
+    assert_eq!(waiting, [OwnerWaiting { owner: "anna".to_owned(), jobs: 2, bytes }]);
+    set_quota(&env, None, Some(0)).await;
+    env.store().submit(&jobs[2..]).await.unwrap();
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_large_batch_beyond_the_quota_is_refused_whole_and_a_kept_one_is_finished() {
+    let env = TestEnv::new().await;
+    set_quota(&env, Some(250), None).await;
+    let before = dump(&env).await;
+    let batch = jobs_of("anna", 251);
+    exceeded(env.store().submit_batch(Uuid::new_v4(), &batch).await.unwrap_err());
+    assert_eq!(dump(&env).await, before);
+    let id = Uuid::new_v4();
+    env.store().submit_batch(id, &batch[..250]).await.unwrap();
+    exceeded(env.store().submit_batch(Uuid::new_v4(), &jobs_of("anna", 101)).await.unwrap_err());
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_retry_by_hand_counts_towards_the_quota_of_the_job() {
+    let env = TestEnv::new().await;
+    let batch = jobs_of("anna", 2);
+    env.store().submit(&batch).await.unwrap();
+    let ids: Vec<JobId> = batch.iter().map(|job| job.id).collect();
+    env.store().cancel(&ids, &Cancellation::default()).await.unwrap();
+    set_quota(&env, Some(1), None).await;
+    env.store().retry(ids[0], JobId::random()).await.unwrap();
+    let before = dump(&env).await;
+    exceeded(env.store().retry(ids[1], JobId::random()).await.unwrap_err());
+    assert_eq!(dump(&env).await, before);
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+#[tokio::test]
+async fn nothing_is_counted_when_nothing_waits() {
+    let env = TestEnv::new().await;
+    let worker = worker(&env).await;
+    let batch = jobs_of("anna", 70);
+    env.store().submit(&batch).await.unwrap();
+    for job in &batch[..10] {
+        claimed(&env, &worker, job.id).await;
+    }
+    let Some(Dumped::Hash(counts)) = dump(&env).await.remove("waiting") else { panic!() };
+    assert_eq!(counts["jobs:anna"], "60");
+    let ids: Vec<JobId> = batch.iter().map(|job| job.id).collect();
+    env.store().cancel(&ids, &Cancellation::default()).await.unwrap();
+    assert!(!dump(&env).await.contains_key("waiting"));
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
