@@ -3,6 +3,7 @@
 //! receiver can recognise them; a retry of the job has a different one. Follows
 //! <https://www.standardwebhooks.com>.
 
+mod checked_client;
 mod client;
 mod message;
 mod sending;
