@@ -44,7 +44,7 @@ mod tests {
         };
         let headers = json!({"url": "http://a", "headers": {"authorization": "Bearer x"}});
         let cases = [
-            (headers.clone(), json!({"url": "http://a", "headers": {"authorization": "***"}})),
+            (headers, json!({"url": "http://a", "headers": {"authorization": "***"}})),
             (json!({"headers": {"a": {"b": "c"}}}), json!({"headers": {"a": "***"}})),
             (json!({"headers": ["x"]}), json!({"headers": "***"})),
             (json!({"headers": "x"}), json!({"headers": "***"})),
