@@ -65,12 +65,12 @@ pub(crate) fn load(
     functions: Vec<(ActionName, Arc<dyn Action>)>,
 ) -> Result<ActionRegistry, LoadError> {
     ExecEnvironment::remove_abandoned(&config.temporary);
-    let http = HttpClient::new(config.webhook_allow.clone());
+    let http = HttpClient::new(&config.webhook_allow);
     let mut registry = ActionRegistry::default();
     for (name, function) in functions {
         add(&mut registry, name, function)?;
     }
-    for (name, action) in builtin_actions(&http, store) {
+    for (name, action) in builtin_actions(config, &http, store) {
         registry.add(name, action);
     }
     let declarations = config.actions.as_deref().map(actions_file::read).transpose()?;
@@ -105,14 +105,23 @@ fn add(
     if registry.add(name.clone(), action) { Ok(()) } else { Err(LoadError::Duplicate(name)) }
 }
 
-fn builtin_actions(http: &HttpClient, store: &Store) -> Vec<(ActionName, Arc<dyn Action>)> {
-    let actions: [(&str, Arc<dyn Action>); 5] = [
+fn builtin_actions(
+    config: &Config,
+    http: &HttpClient,
+    store: &Store,
+) -> Vec<(ActionName, Arc<dyn Action>)> {
+    // Subscriptions belong to admins, who may also do what operators may.
+    let reachable = config.webhook_allow.clone().with(&config.subscription_allow);
+    let deliver = Deliver::new(HttpClient::new(&reachable), store.clone());
+    let mut actions: Vec<(&str, Arc<dyn Action>)> = vec![
         ("sleep", Arc::new(builtin::Sleep)),
         ("false", Arc::new(builtin::False)),
         ("noop", Arc::new(builtin::Noop)),
-        ("webhook", Arc::new(Webhook::ad_hoc(http.clone()))),
-        (ActionName::DELIVER, Arc::new(Deliver::new(http.clone(), store.clone()))),
+        (ActionName::DELIVER, Arc::new(deliver)),
     ];
+    if config.webhook {
+        actions.push((ActionName::WEBHOOK, Arc::new(Webhook::ad_hoc(http.clone()))));
+    }
     actions.into_iter().filter_map(|(name, action)| Some((name.parse().ok()?, action))).collect()
 }
 

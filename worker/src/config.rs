@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{ArgAction, Args, Parser};
 use domain::capacity::CapacityMap;
 use domain::settings::duration;
 use service::settings::{BrokerSettings, StoreSettings, TelemetrySettings};
@@ -26,7 +26,15 @@ pub struct Config {
     #[arg(long, value_name = "DIRECTORY", env = "CAPSTAN_TEMPORARY", default_value = "/tmp")]
     pub temporary: PathBuf,
 
-    /// Private networks that webhooks may reach, such as `10.1.0.0/16,127.0.0.1`
+    /// Run jobs of the action `webhook`, whose URL and headers the submitter chooses
+    #[arg(
+        long, env = "CAPSTAN_WEBHOOK", action = ArgAction::Set, value_parser = switch,
+        default_value = "true",
+    )]
+    pub webhook: bool,
+
+    /// Private networks that webhooks and subscriptions may reach, on every port or on one, such as
+    /// `10.1.0.0/16:8080,127.0.0.1`
     #[arg(
         long,
         value_name = "NETWORKS",
@@ -35,6 +43,16 @@ pub struct Config {
         hide_default_value = true
     )]
     pub webhook_allow: AllowedNetworks,
+
+    /// Private networks that only subscriptions may reach in addition, such as `[fd00::7]:443`
+    #[arg(
+        long,
+        value_name = "NETWORKS",
+        env = "CAPSTAN_SUBSCRIPTION_ALLOW",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub subscription_allow: AllowedNetworks,
 
     /// Display name; the worker's id is random
     #[arg(long, env = "CAPSTAN_NAME", default_value = "", hide_default_value = true)]
@@ -89,6 +107,15 @@ pub struct Shutdown {
     pub requested: CancellationToken,
     /// End the grace period now.
     pub forced: CancellationToken,
+}
+
+/// Parses a setting that is on unless it is switched off; the empty text counts as not set.
+fn switch(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "true" | "1" | "" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("it must be true or false"),
+    }
 }
 
 fn lease(text: &str) -> Result<Duration, String> {

@@ -2,33 +2,87 @@
 //! worker can: its own machine, private networks, the metadata service of its cloud.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Private networks that an operator allows webhooks to reach.
+/// Private networks that the operator of a worker allows webhooks to reach, each on one port or on
+/// every port.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AllowedNetworks(Vec<IpNet>);
+pub struct AllowedNetworks(Vec<AllowedNetwork>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct AllowedNetwork {
+    network: IpNet,
+    /// `None` means every port.
+    port: Option<NonZeroU16>,
+}
+
+/// The addresses that webhooks may reach on one port: public ones, and those of some networks.
+#[derive(Debug)]
+pub(crate) struct ReachableAddresses(Vec<IpNet>);
 
 impl FromStr for AllowedNetworks {
     type Err = String;
 
     fn from_str(text: &str) -> Result<AllowedNetworks, String> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let networks = parts.map(|part| {
-            let network =
-                part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from));
-            network.map_err(|_| {
-                format!("{part:?} is not a network; expected 10.1.0.0/16 or 127.0.0.1")
-            })
-        });
-        networks.collect::<Result<_, _>>().map(AllowedNetworks)
+        parts.map(str::parse).collect::<Result<_, _>>().map(AllowedNetworks)
     }
 }
 
+impl FromStr for AllowedNetwork {
+    type Err = String;
+
+    /// Parses a network or an address. A port may follow; the IPv6 address before it is in brackets.
+    fn from_str(text: &str) -> Result<AllowedNetwork, String> {
+        if let Some(network) = parse_network(text) {
+            return Ok(AllowedNetwork { network, port: None });
+        }
+        let with_port = || {
+            let (network, port) = text.rsplit_once(':')?;
+            let inner = network.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            let network = parse_network(inner.unwrap_or(network))?;
+            Some(AllowedNetwork { network, port: Some(port.parse().ok()?) })
+        };
+        with_port().ok_or_else(|| {
+            format!(
+                "{text:?} is not a network; expected 10.1.0.0/16 or 127.0.0.1, and for one port \
+                 10.1.0.0/16:8080 or [::1]:443"
+            )
+        })
+    }
+}
+
+fn parse_network(text: &str) -> Option<IpNet> {
+    text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
+}
+
 impl AllowedNetworks {
+    /// Returns these networks and `others`.
+    #[must_use]
+    pub(crate) fn with(mut self, others: &AllowedNetworks) -> AllowedNetworks {
+        self.0.extend_from_slice(&others.0);
+        self
+    }
+
+    /// Returns the ports that are named; what may be reached on all other ports is the same.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = u16> {
+        self.0.iter().filter_map(|allowed| allowed.port).map(NonZeroU16::get)
+    }
+
+    /// Returns what webhooks may reach on a port; `None` stands for the ports that are not named.
+    pub(crate) fn on_port(&self, port: Option<u16>) -> ReachableAddresses {
+        let applies =
+            |allowed: &&AllowedNetwork| allowed.port.is_none_or(|only| port == Some(only.get()));
+        ReachableAddresses(self.0.iter().filter(applies).map(|allowed| allowed.network).collect())
+    }
+}
+
+impl ReachableAddresses {
     /// Returns true when webhooks may connect to `address`.
-    pub(crate) fn allow(&self, address: IpAddr) -> bool {
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         is_public(address) || self.0.iter().any(|network| network.contains(&address))
     }
@@ -90,7 +144,7 @@ mod tests {
 
     #[test]
     fn only_public_addresses_are_allowed_by_default() {
-        let none = AllowedNetworks::default();
+        let none = AllowedNetworks::default().on_port(None);
         let public = [
             "1.1.1.1",
             "172.15.0.1",
@@ -103,7 +157,7 @@ mod tests {
             "2002:808:808::1",
         ];
         for address in public {
-            assert!(none.allow(address.parse().unwrap()), "{address}");
+            assert!(none.contain(address.parse().unwrap()), "{address}");
         }
         let private = [
             "127.0.0.1",
@@ -138,24 +192,47 @@ mod tests {
             "5f00::1",
         ];
         for address in private {
-            assert!(!none.allow(address.parse().unwrap()), "{address}");
+            assert!(!none.contain(address.parse().unwrap()), "{address}");
         }
     }
 
     #[test]
-    fn an_operator_can_allow_private_networks() {
-        let some: AllowedNetworks = "10.1.0.0/16, 127.0.0.1,fd00::/8".parse().unwrap();
-        for (address, allowed) in [
-            ("10.1.2.3", true),
-            ("10.2.0.1", false),
-            ("127.0.0.1", true),
-            ("127.0.0.2", false),
-            ("::ffff:127.0.0.1", true),
-            ("fd12::1", true),
+    fn private_networks_can_be_allowed_on_one_port_or_on_every_port() {
+        let text = "10.1.0.0/16, 127.0.0.1,fd00::/8 , 10.2.0.0/16:8080,127.0.0.2:9000,[::1]:443";
+        let some: AllowedNetworks = text.parse().unwrap();
+        assert_eq!(some.ports().collect::<Vec<_>>(), [8080, 9000, 443]);
+        for (address, port, allowed) in [
+            ("10.1.2.3", None, true),
+            ("10.1.2.3", Some(8080), true),
+            ("10.3.0.1", None, false),
+            ("127.0.0.1", None, true),
+            ("::ffff:127.0.0.1", None, true),
+            ("fd12::1", None, true),
+            ("10.2.0.1", Some(8080), true),
+            ("10.2.0.1", Some(9000), false),
+            ("10.2.0.1", None, false),
+            ("::ffff:10.2.0.1", Some(8080), true),
+            ("::ffff:10.2.0.1", Some(443), false),
+            ("127.0.0.2", Some(9000), true),
+            ("127.0.0.2", None, false),
+            ("::1", Some(443), true),
+            ("::1", Some(8080), false),
         ] {
-            assert_eq!(some.allow(address.parse().unwrap()), allowed, "{address}");
+            let reachable = some.on_port(port);
+            assert_eq!(reachable.contain(address.parse().unwrap()), allowed, "{address} {port:?}");
         }
+        let both = AllowedNetworks::default().with(&some);
+        assert!(both.on_port(Some(443)).contain("::1".parse().unwrap()));
         assert_eq!("".parse(), Ok(AllowedNetworks::default()));
-        assert!("10.0.0.0/33".parse::<AllowedNetworks>().unwrap_err().contains("is not a network"));
+    }
+
+    #[test]
+    fn an_invalid_network_is_named() {
+        let invalid =
+            ["10.0.0.0/33", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:", "::1]:80", "a.org:80"];
+        for text in invalid {
+            let why = format!("127.0.0.1,{text}").parse::<AllowedNetworks>().unwrap_err();
+            assert!(why.starts_with(&format!("{text:?} is not a network")), "{why}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::state::State;
+use crate::redaction::shown_parameters;
 
 /// A job.
 #[derive(Debug, Serialize)]
@@ -46,6 +47,7 @@ impl Job {
             scheduled_time: time(job.scheduled_at),
             start_time: job.started_at.map(time),
             finish_time: job.finished_at.map(time),
+            start_arguments: shown_parameters(&job.spec.action, job.spec.parameters),
             function_name: job.spec.action.into(),
             scheduled_by: job.spec.scheduled_by,
             comment: job.spec.comment,
@@ -55,7 +57,6 @@ impl Job {
             exception,
             finished_devices,
             change_score,
-            start_arguments: job.spec.parameters,
         }
     }
 }

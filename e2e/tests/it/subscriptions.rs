@@ -14,7 +14,7 @@ use store::{Dumped, JobFilter, SetSubscription, Subscription, SubscriptionSet};
 use testkit::{Receiver, Reply, TestEnv, assert_consistent, job, jobs};
 
 /// Allows webhooks to this machine.
-const WEBHOOK_ALLOW: &str = "--webhook-allow=127.0.0.1";
+const ALLOW: &str = "--subscription-allow=127.0.0.1";
 
 /// Creates a subscription and returns its generated secret.
 async fn subscribe(env: &TestEnv, name: &str, url: &str, filter: Value) -> SigningSecret {
@@ -51,7 +51,7 @@ async fn every_event_is_delivered_once_while_schedulers_come_and_go() {
     subscribe(&env, "all", &receiver.url("/all"), json!({"kinds": ["job"]})).await;
     let errors = json!({"statuses": ["error"]});
     subscribe(&env, "errors", &receiver.url("/errors"), errors).await;
-    let worker = env.worker_with(&["--capacity=cpu=8", WEBHOOK_ALLOW]);
+    let worker = env.worker_with(&["--capacity=cpu=8", ALLOW]);
     let (first, second) = (env.scheduler(), env.scheduler());
     let mut all = jobs(JOBS, "noop", "cpu=1");
     all.extend(jobs(3, "false", "cpu=1"));
@@ -104,14 +104,14 @@ async fn a_delivery_whose_worker_is_killed_is_repeated_under_its_message_id() {
     let wanted = json!({"action": "noop", "statuses": ["waiting"]});
     let secret = subscribe(&env, "ops", &receiver.url("/"), wanted).await;
     let scheduler = env.scheduler_with(&[SHORT_LEASE]);
-    let killed = env.worker_with(&[WEBHOOK_ALLOW, SHORT_LEASE]);
+    let killed = env.worker_with(&[ALLOW, SHORT_LEASE]);
     let noop = job("noop", "");
     env.store().submit(std::slice::from_ref(&noop)).await.unwrap();
     let is_received = async || receiver.at("/").len() == 1;
     env.eventually("the message is received", is_received).await;
     killed.kill().await;
     answers.store(true, Ordering::SeqCst);
-    let other = env.worker_with(&[WEBHOOK_ALLOW]);
+    let other = env.worker_with(&[ALLOW]);
     let delivered = async || subscription(&env, "ops").await.record.delivered == 1;
     env.eventually("the message is delivered", delivered).await;
 
@@ -138,7 +138,7 @@ async fn a_secret_and_a_key_in_a_url_are_stored_only_with_their_subscription() {
     let secret = subscribe(&env, "ops", &url, json!({"action": "noop"})).await;
     let gone = "http://127.0.0.1:9/hook-hunter2";
     subscribe(&env, "broken", gone, json!({"action": "noop", "statuses": ["done"]})).await;
-    let (scheduler, worker) = (env.scheduler(), env.worker_with(&[WEBHOOK_ALLOW]));
+    let (scheduler, worker) = (env.scheduler(), env.worker_with(&[ALLOW]));
     let noop = job("noop", "");
     env.store().submit(std::slice::from_ref(&noop)).await.unwrap();
     let delivered = async || {

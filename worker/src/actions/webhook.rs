@@ -3,6 +3,7 @@
 //! receiver can recognise them; a retry of the job has a different one. Follows
 //! <https://www.standardwebhooks.com>.
 
+mod checked_client;
 mod client;
 mod message;
 mod sending;
@@ -70,8 +71,10 @@ struct WebhookTarget {
 #[serde(deny_unknown_fields)]
 struct AdHocRequest {
     url: String,
+    /// An object of texts. Its values may be credentials, which errors must not repeat, so it is not
+    /// deserialized any further.
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: Value,
     #[serde(default)]
     body: Value,
 }
@@ -146,8 +149,17 @@ impl AdHocRequest {
         let bad = |why: String| Exception::new("BadParameter", format!("parameters.{why}"));
         let url = parse_url(&self.url).map_err(|why| bad(format!("url: {why}")))?;
         let mut headers = HeaderMap::new();
-        for (name, text) in &self.headers {
+        let given = match &self.headers {
+            Value::Object(given) => given,
+            Value::Null => &Map::new(),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                return Err(bad("headers: expected an object".to_owned()));
+            }
+        };
+        for (name, value) in given {
             let name = header_name(name).map_err(bad)?;
+            let text = value.as_str();
+            let text = text.ok_or_else(|| bad(format!("headers.{name}: expected a string")))?;
             headers.insert(&name, header_value(&name, text)?);
         }
         let body = self.body.to_string().into_bytes();
@@ -207,5 +219,21 @@ mod tests {
             .assert_eq(&refused(with("a b")));
         assert!(refused(json!({"url": "http://a", "method": "GET"})).contains("unknown field"));
         assert!(refused(json!({"url": "http://a", "headers": {"a": "x\n"}})).contains("headers.a"));
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_the_value_of_a_header() {
+        for headers in [
+            json!("hunter2"),
+            json!(["hunter2"]),
+            json!({"x-api-key": "hunter2\n"}),
+            json!({"x-api-key": ["hunter2"]}),
+            json!({"x-api-key": {"hunter2": "hunter2"}}),
+        ] {
+            let error = message(&json!({"url": "http://a", "headers": headers})).err().unwrap();
+            assert!(error.starts_with("BadParameter: "), "{error}");
+            assert!(error.contains("headers") && !error.contains("hunter2"), "{error}");
+        }
+        assert!(message(&json!({"url": "http://a", "headers": null})).is_ok());
     }
 }

@@ -221,3 +221,18 @@ async fn a_forged_delivery_is_refused_and_a_private_address_is_not_reached() {
     worker.stop().await;
     env.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_subscriptions_may_reach_is_closed_to_webhooks() {
+    let (env, receiver) = (WorkerEnv::new().await, Receiver::new().await);
+    let worker = env.worker_with(&["--capacity=cpu=8", "--subscription-allow=127.0.0.1"]);
+    env.subscribe("ops", &receiver.url("/subscribed"), None).await;
+    assert_eq!(env.send_test("ops").await.status, Status::Done);
+    assert_eq!(receiver.at("/subscribed").len(), 1);
+    let (kind, why) = env.fail("webhook", &json!({"url": receiver.url("/submitted")})).await;
+    assert_eq!(kind, "ForbiddenAddress", "{why}");
+    assert!(why.contains("CAPSTAN_WEBHOOK_ALLOW"), "{why}");
+    assert_eq!(receiver.at("/submitted").len(), 0);
+    worker.stop().await;
+    env.close().await;
+}

@@ -11,5 +11,7 @@ mod functions;
 mod logs;
 mod progress;
 mod resource_limits;
+mod test_server;
+mod webhook_addresses;
 mod webhooks;
 mod worker_death;

@@ -1,81 +1,11 @@
-//! Webhooks, with a receiver on this machine: signatures, retries, redirects, private addresses.
+//! Webhooks, with a receiver on this machine: signatures, retries, redirects, headers.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use domain::job::{Cancellation, Status};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use testkit::{job, with_parameters};
 
 use crate::env::WorkerEnv;
-
-type Received = Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>;
-
-/// A server whose responses depend on the path. Dropping it stops it.
-struct TestServer {
-    address: SocketAddr,
-    received: Received,
-    _tasks: JoinSet<()>,
-}
-
-impl TestServer {
-    async fn new() -> TestServer {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, received) = (listener.local_addr().unwrap(), Received::default());
-        let app = Router::new().fallback(answer).with_state(Arc::clone(&received));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move { axum::serve(listener, app).await.unwrap() });
-        TestServer { address, received, _tasks: tasks }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    fn count(&self, path: &str) -> usize {
-        self.received.lock().unwrap().iter().filter(|(at, ..)| at == path).count()
-    }
-}
-
-async fn answer(
-    State(received): State<Received>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let path = uri.path().to_owned();
-    let before = {
-        let mut received = received.lock().unwrap();
-        let before = received.iter().filter(|(at, ..)| *at == path).count();
-        received.push((path.clone(), headers, body));
-        before
-    };
-    let to = |status: u16, location: &str| {
-        let status = StatusCode::from_u16(status).unwrap();
-        (status, [("location", location.to_owned())]).into_response()
-    };
-    match path.as_str() {
-        "/later" if before == 0 => {
-            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response()
-        }
-        "/broken" => StatusCode::BAD_GATEWAY.into_response(),
-        "/patient" => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "3600")]).into_response(),
-        "/no" => (StatusCode::FORBIDDEN, "you may not").into_response(),
-        "/slow" => std::future::pending().await,
-        "/elsewhere" => to(307, "/there"),
-        "/found" => to(302, "/there"),
-        "/round" => to(308, "/round"),
-        "/inside" => to(307, "http://127.0.0.2:9/"),
-        "/metadata" => to(307, "http://169.254.169.254/latest/meta-data"),
-        "/large" => "x".repeat(1_000_000).into_response(),
-        _ => ([("x-answer", "yes")], "thank you").into_response(),
-    }
-}
+use crate::test_server::TestServer;
 
 fn flags(env: &WorkerEnv, receiver: &TestServer) -> Vec<String> {
     let key = env.directory.join("key");
@@ -181,35 +111,67 @@ async fn temporary_errors_are_tried_again_and_permanent_ones_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_addresses_are_refused_also_behind_a_name_or_a_redirect() {
+async fn headers_reach_the_receiver_also_in_a_retry_but_not_the_log() {
     let env = WorkerEnv::new().await;
     let receiver = TestServer::new().await;
     let flags = flags(&env, &receiver);
     let worker = env.worker_with(&flags);
-    let port = receiver.address.port();
-    let urls = [
-        "http://169.254.169.254/latest/meta-data".to_owned(),
-        format!("http://127.0.0.2:{port}/"),
-        format!("http://2130706434:{port}/"),
-        format!("http://[::1]:{port}/"),
-        format!("http://[::ffff:127.0.0.2]:{port}/"),
-        "http://10.0.0.1/".to_owned(),
-        receiver.url("/inside"),
-        receiver.url("/metadata"),
-    ];
-    for url in urls {
-        let failed = env.fail("webhook", &json!({"url": url})).await;
-        assert_eq!(failed.0, "ForbiddenAddress", "{url}: {}", failed.1);
+    let headers = json!({"authorization": "Bearer hunter2hunter2", "x-api-key": "s3cr3t-key"});
+    let parameters = json!({"url": receiver.url("/echo"), "headers": headers});
+    let echoed = env.succeed("webhook", &parameters).await;
+    let log = env.log(echoed.id).await;
+    assert!(log.contains(&"stdout: x-echo: ***".to_owned()), "{log:?}");
+    assert!(
+        log.contains(&"stdout: you sent <***> and token <***> and <***>".to_owned()),
+        "{log:?}"
+    );
+    let visible = format!("{log:?}{:?}{:?}", echoed.result, echoed.exception);
+    assert!(!visible.contains("hunter2") && !visible.contains("s3cr3t"), "{visible}");
+
+    let parameters = json!({"url": receiver.url("/second"), "headers": headers});
+    let mut first = with_parameters(job("webhook", ""), &parameters);
+    first.spec.retries = 1;
+    env.store().submit(std::slice::from_ref(&first)).await.unwrap();
+    let refused = env.finished(first.id).await;
+    assert_eq!(refused.status, Status::Error);
+    let retry = env.finished(refused.follow_up.unwrap()).await;
+    assert_eq!(retry.status, Status::Done);
+    let received = receiver.headers_of("/second");
+    assert_eq!(received.len(), 2);
+    for one in received {
+        assert_eq!(one["authorization"], "Bearer hunter2hunter2");
+        assert_eq!(one["x-api-key"], "s3cr3t-key");
     }
     worker.stop().await;
-    // Without the permission a name for this machine is refused too.
-    let worker = env.worker_with(&["--capacity=cpu=1"]);
-    for host in ["localhost", "127.0.0.1"] {
-        let url = format!("http://{host}:{port}/hook");
-        let failed = env.fail("webhook", &json!({"url": url})).await;
-        assert_eq!(failed.0, "ForbiddenAddress", "{host}: {}", failed.1);
-    }
-    assert_eq!(receiver.count("/hook"), 0);
-    worker.stop().await;
+    env.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_on_which_webhook_is_switched_off_leaves_its_jobs_to_others() {
+    let env = WorkerEnv::new().await;
+    let receiver = TestServer::new().await;
+    let mut flags = flags(&env, &receiver);
+    let with = env.worker_with(&flags);
+    flags.push("--webhook=false".to_owned());
+    let without = env.worker_with(&flags);
+    let both = async || env.store().workers().await.unwrap().len() == 2;
+    env.eventually("both workers have started", both).await;
+    let workers = env.store().workers().await.unwrap();
+    let knows = |name: &'static str| {
+        let knows = |worker: &&store::Worker| worker.actions.iter().any(|action| action == name);
+        workers.iter().filter(knows).collect::<Vec<_>>()
+    };
+    assert_eq!((knows("notify").len(), knows("deliver").len()), (2, 2));
+    let [only] = knows("webhook")[..] else { panic!("{workers:?}") };
+    let job = env.succeed("webhook", &json!({"url": receiver.url("/hook")})).await;
+    assert_eq!(job.worker.as_ref(), Some(&only.id));
+
+    with.stop().await;
+    env.succeed("notify", &json!({})).await;
+    let waiting = env.submit("webhook", &json!({"url": receiver.url("/hook")})).await;
+    // The worker would start it before the jobs that are submitted after it.
+    env.succeed("noop", &json!({})).await;
+    assert_eq!(env.store().job(waiting).await.unwrap().unwrap().status, Status::Waiting);
+    without.stop().await;
     env.close().await;
 }

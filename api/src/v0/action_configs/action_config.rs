@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::{Error, at_field};
+use crate::redaction::shown_parameters;
 use crate::v0::wire::body::Object;
 use crate::v0::wire::schemas;
 
@@ -81,7 +82,7 @@ pub(in crate::v0) struct ActionConfig {
     /// The name of the action.
     #[schema(value_type = schemas::Action)]
     action: ActionName,
-    /// The default parameters.
+    /// The default parameters. The values of `headers` of the action `webhook` are shown as `***`.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
     /// The number of retries of a job that fails.
@@ -153,8 +154,8 @@ impl From<store::ActionConfig> for ActionConfig {
         let per = defaults.max_running_per;
         ActionConfig {
             id: config.id,
+            parameters: shown_parameters(&config.action, defaults.parameters),
             action: config.action,
-            parameters: defaults.parameters,
             retries: defaults.retries,
             capacity_map: defaults.capacity_map,
             deadline: defaults.deadline,

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::{Error, at_field};
+use crate::redaction::shown_parameters;
 use crate::v0::wire::fields;
 use crate::v0::wire::schemas;
 
@@ -116,7 +117,8 @@ pub(in crate::v0) struct Cron {
     /// The capacity units that a job needs. `null` if none were given.
     #[schema(value_type = Option<schemas::Capacity>)]
     capacity_map: Option<CapacityMap>,
-    /// The parameters of the action. `null` if none were given.
+    /// The parameters of the action. `null` if none were given. The values of `headers` of the
+    /// action `webhook` are shown as `***`.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
     /// The time from the start of a job to SIGTERM.
@@ -237,12 +239,12 @@ impl From<store::Cron> for Cron {
         Cron {
             id: cron.id,
             name: cron.name,
+            parameters: shown_parameters(&cron.spec.action, cron.spec.parameters),
             action: cron.spec.action,
             schedule: cron.spec.schedule,
             time_zone: cron.spec.time_zone,
             retries: cron.spec.retries.unwrap_or(0),
             capacity_map: cron.spec.capacity_map,
-            parameters: cron.spec.parameters,
             deadline: cron.spec.deadline,
             stop_timeout: cron.spec.stop_timeout,
             priority: cron.spec.priority,

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::redaction::shown_parameters;
 use crate::v0::wire::schemas;
 use crate::wait_reason::Reason;
 
@@ -69,7 +70,8 @@ pub(in crate::v0) struct Job {
     /// The capacity units that it needs, as submitted. `null` if none were given.
     #[schema(value_type = Option<schemas::Capacity>)]
     capacity_map: Option<CapacityMap>,
-    /// The parameters of the action. `null` if none were given.
+    /// The parameters of the action. `null` if none were given. The values of `headers` of the
+    /// action `webhook` are shown as `***`.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
     /// The time from its start to SIGTERM. Empty means none.
@@ -189,11 +191,11 @@ impl From<job::Job> for Job {
             status: job.status,
             scheduled_at: job.scheduled_at,
             last_updated: job.last_updated,
+            parameters: shown_parameters(&job.spec.action, job.spec.parameters),
             action: job.spec.action,
             retries_left: job.retries_left,
             retries_total: job.spec.retries,
             capacity_map: job.spec.capacity_map,
-            parameters: job.spec.parameters,
             deadline: job.spec.deadline,
             stop_timeout: job.spec.stop_timeout,
             number: job.number,

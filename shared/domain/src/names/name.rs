@@ -73,6 +73,10 @@ impl ActionName {
     /// subscriptions; otherwise each delivery would cause another.
     pub const DELIVER: &str = "deliver";
 
+    /// The action that sends a POST request to the URL in its parameters. The values of its
+    /// parameter `headers` may be credentials, so the API does not show them.
+    pub const WEBHOOK: &str = "webhook";
+
     /// Returns [`ActionName::DELIVER`] as a name.
     #[must_use]
     pub fn deliver() -> ActionName {

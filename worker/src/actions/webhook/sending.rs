@@ -11,6 +11,7 @@ use store::LogSource;
 use super::client::{HttpClient, SendError};
 use super::message::WebhookMessage;
 use crate::action::ActionResult;
+use crate::actions::exec::Secrets;
 use crate::context::Context;
 use crate::context::log_writer::JobLog;
 use crate::context::stop::stop_requested;
@@ -83,7 +84,7 @@ async fn send_once(
         SendError::Permanent(exception) => (exception, None),
     })?;
     let (status, headers) = (response.status(), response.headers().clone());
-    log_response(response, log).await;
+    log_response(response, &secrets(message), log).await;
     if status.is_success() {
         return Ok(status.as_u16());
     }
@@ -93,25 +94,39 @@ async fn send_once(
     Err((exception, retryable.then(|| retry_after(&headers))))
 }
 
-/// Logs the head of a response and the beginning of its body.
-async fn log_response(mut response: Response, log: &JobLog) {
+/// Returns the values of the headers that are sent; a receiver may repeat them in its response.
+fn secrets(message: &WebhookMessage) -> Secrets {
+    let mut secrets = Secrets::default();
+    for value in message.headers.values().filter_map(|value| value.to_str().ok()) {
+        secrets.add(value);
+        // The scheme is no secret, and a receiver may repeat only what follows it.
+        if let Some((_, credential)) = value.split_once(' ') {
+            secrets.add(credential);
+        }
+    }
+    secrets
+}
+
+/// Logs the head of a response and the beginning of its body, without the `secrets`.
+async fn log_response(mut response: Response, secrets: &Secrets, log: &JobLog) {
     log.line(LogSource::Stdout, format!("{:?} {}", response.version(), response.status())).await;
     for (name, value) in response.headers() {
         // A cookie may be a credential.
-        let value = if name == "set-cookie" { "***".into() } else { value.as_bytes().to_owned() };
-        let value = String::from_utf8_lossy(&value).into_owned();
-        log.line(LogSource::Stdout, format!("{name}: {value}")).await;
+        let value = if name == "set-cookie" { b"***" } else { value.as_bytes() };
+        log.line(LogSource::Stdout, format!("{name}: {}", secrets.hide(value))).await;
     }
+    // Read further than is logged, so that a secret is not cut before it is found.
     let mut body = Vec::new();
-    while body.len() <= LOGGED_BODY_BYTES {
+    while body.len() <= 2 * LOGGED_BODY_BYTES {
         match response.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) | Err(_) => break,
         }
     }
+    let body = secrets.hide(&body).into_bytes();
     let cut = body.len() > LOGGED_BODY_BYTES;
-    body.truncate(LOGGED_BODY_BYTES);
-    for line in String::from_utf8_lossy(&body).lines() {
+    let logged = body.get(..LOGGED_BODY_BYTES).unwrap_or(&body);
+    for line in String::from_utf8_lossy(logged).lines() {
         log.line(LogSource::Stdout, line).await;
     }
     if cut {
