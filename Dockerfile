@@ -1,5 +1,5 @@
-# One image for all services; docker-compose.yml chooses the program. How to raise versions: docs/development.md
-FROM rust:1.95.0-trixie AS build
+# One image for all services; docker-compose.yml chooses the program.
+FROM rust:1-trixie AS build
 WORKDIR /src
 COPY . .
 # The caches are not part of the image. They keep crates and compiled code between builds.
@@ -9,7 +9,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
  && mkdir /out && cd target/release \
  && cp capstan capstan-demo capstan-bench capstan-scheduler capstan-worker capstan-api /out/
 
-FROM debian:trixie-20260918-slim
+FROM debian:trixie-slim
 LABEL org.opencontainers.image.title="capstan" \
       org.opencontainers.image.description="A background-job fleet over RabbitMQ and Redis" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
