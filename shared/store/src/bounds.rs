@@ -23,5 +23,3 @@ pub const AUDIT_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 pub const MAX_WAITING_JOBS: u64 = 1_000_000;
 /// Bytes of the specs of the waiting jobs of one owner, unless the settings say otherwise.
 pub const MAX_WAITING_BYTES: u64 = 1 << 30;
-/// Entries of the audit log. Somewhat more are kept: Redis removes whole nodes of its tree.
-pub const AUDIT_KEPT: usize = 10_000;

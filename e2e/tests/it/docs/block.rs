@@ -25,6 +25,8 @@ pub(super) const NO_RUN: &[&str] = &[
     "./dev test",
     "docker compose up --build",
     "docker compose up --build --scale worker=5 -d",
+    "docker compose config --resolve-image-digests >compose.pinned.yml",
+    "docker compose -f compose.pinned.yml up -d",
     "docker compose exec api cat /var/lib/capstan/access/admin-token",
     "docker compose logs demo",
     "capstan up --data ~/capstan --workers 4",
