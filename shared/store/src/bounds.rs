@@ -11,8 +11,8 @@ pub const MAX_SUBSCRIPTIONS: u32 = 100;
 pub const MAX_DELIVERIES: u32 = 10_000;
 /// Waiting jobs of one owner, unless the settings say otherwise; `includes/exceeded_quota.lua` has
 /// the same two numbers.
-pub const MAX_WAITING_JOBS: u64 = 1_000_000;
+pub(crate) const MAX_WAITING_JOBS: u64 = 1_000_000;
 /// Bytes of the specs of the waiting jobs of one owner, unless the settings say otherwise.
-pub const MAX_WAITING_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_WAITING_BYTES: u64 = 1 << 30;
 /// Entries of the audit log. Somewhat more are kept: Redis removes whole nodes of its tree.
 pub const AUDIT_KEPT: usize = 10_000;
