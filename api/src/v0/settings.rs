@@ -52,7 +52,8 @@ pub(in crate::v0) struct Settings {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({
     "jobHistoryCompactionEnabled": true, "jobHistoryToKeep": 100_000,
-    "jobHistoryMaxAge": "1440h", "scanningDeadline": 0,
+    "jobHistoryMaxAge": "1440h", "scanningDeadline": 0, "maxWaitingJobs": 250_000,
+    "maxWaitingBytes": 268_435_456,
 }))]
 pub(in crate::v0) struct SettingsUpdate {
     /// Whether finished jobs and their logs are removed.

@@ -56,6 +56,7 @@ async fn the_document_has_its_version_and_every_route() {
             DELETE /api/v0/crons/{name}
             DELETE /api/v0/jobs/{id}
             DELETE /api/v0/locks/{name}
+            DELETE /api/v0/queues/{class}
             DELETE /api/v0/subscriptions/{name}
             GET /api/v0/action_configs
             GET /api/v0/action_configs/{action}
@@ -72,6 +73,7 @@ async fn the_document_has_its_version_and_every_route() {
             GET /api/v0/locks/{name}
             GET /api/v0/meta/settings
             GET /api/v0/queues
+            GET /api/v0/quotas
             GET /api/v0/subscriptions
             GET /api/v0/subscriptions/{name}
             GET /api/v0/workers

@@ -228,7 +228,7 @@ async fn with_a_nearly_full_redis_jobs_are_refused_and_everything_else_works() {
         let batch = env.post("/jobs/batch", &json!({"jobs": [{"action": "noop"}]})).await;
         assert_eq!((batch.code(), batch.header("retry-after")), (refused.code(), Some("1")));
         let change = json!({"priority": "high"});
-        assert_eq!(env.patch(&format!("/jobs/{waiting}"), &change).await.status, 200);
+        assert_eq!(env.patch(&format!("/jobs/{waiting}"), &change).await.status, 202);
         let settings = json!({"jobHistoryToKeep": 1});
         assert_eq!(env.post("/meta/settings", &settings).await.status, 202);
         redis.limit_memory(0).await;

@@ -20,6 +20,6 @@ pub const AUDIT_REFUSED_KEPT: usize = 10_000;
 pub const AUDIT_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Waiting jobs of one owner, unless the settings say otherwise; `includes/exceeded_quota.lua` has
 /// the same two numbers.
-pub const MAX_WAITING_JOBS: u64 = 1_000_000;
+pub(crate) const MAX_WAITING_JOBS: u64 = 1_000_000;
 /// Bytes of the specs of the waiting jobs of one owner, unless the settings say otherwise.
-pub const MAX_WAITING_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_WAITING_BYTES: u64 = 1 << 30;

@@ -110,8 +110,7 @@ async fn the_groups_of_an_owner_that_wait_for_room_are_offered_a_job_in_turn() {
         assert_consistent(env.store()).await;
     }
     let key = |id: &JobId| {
-        let all = large.iter().chain(&small);
-        let job = all.filter(|job| job.id == *id).next_back();
+        let job = large.iter().chain(&small).find(|job| job.id == *id);
         job.and_then(|job| job.spec.fairness_key.clone()).unwrap()
     };
     let keys: Vec<String> = offered(&env).await.iter().skip(KEYED_WINDOW).map(key).collect();

@@ -28,10 +28,8 @@ async fn set_quota(env: &TestEnv, jobs: Option<u64>, bytes: Option<u64>) {
 
 fn exceeded(error: StoreError) -> QuotaExceeded {
     assert!(!error.is_unavailable());
-    match error {
-        StoreError::QuotaExceeded(exceeded) => exceeded,
-        other => panic!("{other}"),
-    }
+    let StoreError::QuotaExceeded(exceeded) = error else { panic!("{error}") };
+    exceeded
 }
 
 #[tokio::test]

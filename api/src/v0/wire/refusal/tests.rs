@@ -95,9 +95,11 @@ fn every_error_has_the_shape_of_the_surface() {
         413 INVALID_PARAMETERS {"field":"parameters","limitBytes":65536}
           parameters: larger than the limit of 65536 bytes
         409 CONFLICT {"queue":"a=1.normal"}
-          queue "a=1.normal" would exceed the limit of 256 shared queues of a namespace: use fewer different capacity maps; unused queues are removed after 10 minutes
+          queue "a=1.normal" would exceed the limit of 256 shared queues of a namespace, or of 128 of one submitter: use fewer different capacity maps; unused queues are removed after 10 minutes
         409 CONFLICT {"queue":"a=1@b.c.normal"}
-          queue "a=1@b.c.normal" would exceed the limit of 1024 queues of single actions of a namespace: use fewer different capacity maps, or declare action b.c on every worker; unused queues are removed after 10 minutes
+          queue "a=1@b.c.normal" would exceed the limit of 1024 queues of single actions of a namespace, or of 512 of one submitter: use fewer different capacity maps, or declare action b.c on every worker; unused queues are removed after 10 minutes
+        429 QUOTA_EXCEEDED {"limit":100,"owner":"ci","quota":"bytes","waiting":90}
+          ci has 90 bytes waiting, of 100 that it may have: wait until some have started, cancel some, or have an admin raise the quota
         409 CONFLICT {}
           this namespace already has 200000 crons, which is the limit
         409 CONFLICT {}

@@ -86,7 +86,7 @@ impl Generator {
 
     /// More jobs of one fairness group, or of all groups of one owner, than are offered at a time.
     pub(super) fn flood(&mut self) -> Vec<NewJob> {
-        let wide = self.random.percent(35);
+        let wide = self.random.percent(20);
         let count = if wide { 200 } else { 66 } + self.random.below(4);
         let jobs = (0..count).map(|index| {
             let mut job = testkit::job("noop", "scan=1");
