@@ -200,6 +200,7 @@ impl From<StoreError> for Error {
             StoreError::Redis(_)
             | StoreError::Setting(_)
             | StoreError::Random(_)
+            | StoreError::OtherFormat { .. }
             | StoreError::UnexpectedAnswer { .. }
             | StoreError::UnreadableRecord { .. } => {
                 tracing::error!(%error, "the store gave an unexpected answer");

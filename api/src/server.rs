@@ -102,7 +102,8 @@ async fn serve(
     let (audit, writer) = AuditLog::new(store.clone(), metrics.clone());
     tasks.spawn(writer);
     watch_files(&authenticator, tls.as_ref(), &config.exposure, &stop, &mut tasks);
-    tasks.spawn(store_monitor::run(store.clone(), health, metrics.clone(), stop.clone()));
+    let checking = store_monitor::run(store.clone(), health, metrics.clone(), stop.clone());
+    tasks.try_spawn(async { checking.await.map_err(RunError::Store) });
     let events = Hub::new(store.clone());
     let reading = events.clone().run(stop.clone());
     tasks.try_spawn(async { reading.await.map_err(RunError::Store) });

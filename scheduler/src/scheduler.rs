@@ -40,7 +40,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let address = resources.config.telemetry.admin_address();
     let serving = serve_admin(address, admin, shutdown.clone());
     tasks.spawn(async move { Ok(serving.await?) });
-    if resources.store.wait_until_ready(&shutdown).await {
+    if resources.store.wait_until_ready(&shutdown).await? {
         tracing::info!(scheduler.id = resources.id, "scheduler started");
         start(&resources, &mut tasks)?;
         if let Some(crons) = crons {

@@ -12,6 +12,7 @@ mod store_batcher;
 use std::sync::Arc;
 use std::time::Duration;
 
+use store::StoreError;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -26,10 +27,11 @@ const NEW_SESSION_PAUSE: Duration = Duration::from_millis(500);
 /// Names the parts of the engine that must report progress for the worker to be healthy.
 pub(crate) const HEALTH_PARTS: [&str; 2] = [heartbeat::HEALTH_PART, intake::HEALTH_PART];
 
-/// Runs sessions, one after the other, until shutdown. Waits for the store first.
-pub(crate) async fn run(resources: Arc<Resources>, shutdown: Shutdown) {
-    if !resources.store.wait_until_ready(&shutdown.requested).await {
-        return;
+/// Runs sessions, one after the other, until shutdown. Waits for the store first; fails if its
+/// format is that of another build.
+pub(crate) async fn run(resources: Arc<Resources>, shutdown: Shutdown) -> Result<(), StoreError> {
+    if !resources.store.wait_until_ready(&shutdown.requested).await? {
+        return Ok(());
     }
     let desired = DesiredState { capacity: resources.capacity.clone(), draining: false };
     let desired = watch::Sender::new(desired);
@@ -37,6 +39,7 @@ pub(crate) async fn run(resources: Arc<Resources>, shutdown: Shutdown) {
         tracing::warn!("lease lost, starting a new session under another worker id");
         tokio::time::sleep(NEW_SESSION_PAUSE).await;
     }
+    Ok(())
 }
 
 /// Runs one session, from its first heartbeat until shutdown or until the lease is lost. On

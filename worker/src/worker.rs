@@ -146,8 +146,7 @@ async fn run_with_admin(
     tasks.spawn(async move { Ok(serving.await?) });
     tasks.spawn(async move {
         let _stop_admin = stop_admin.drop_guard();
-        engine::run(resources, shutdown).await;
-        Ok(())
+        Ok(engine::run(resources, shutdown).await?)
     });
     let mut outcome = Ok(());
     while let Some(ended) = tasks.join_next().await {

@@ -14,13 +14,13 @@ const MAX_SILENCE: Duration = Duration::from_secs(5);
 /// Jobs are counted at every fifth check.
 const CHECKS_PER_COUNT: u32 = 5;
 
-/// Checks the store until `shutdown`.
+/// Checks the store until `shutdown`. Fails if its format is that of another build.
 pub(super) async fn run(
     store: Store,
     health: Health,
     metrics: Metrics,
     shutdown: CancellationToken,
-) {
+) -> Result<(), StoreError> {
     health.expect("store", MAX_SILENCE);
     let checking = async {
         let (mut checks, mut was_available) = (0_u32, true);
@@ -36,7 +36,12 @@ pub(super) async fn run(
             tokio::time::sleep(PERIOD).await;
         }
     };
-    tokio::join!(store.wait_until_ready(&shutdown), shutdown.run_until_cancelled(checking));
+    let ready = async { store.wait_until_ready(&shutdown).await.map(|_| ()) };
+    let checking = async {
+        shutdown.run_until_cancelled(checking).await;
+        Ok(())
+    };
+    tokio::try_join!(ready, checking).map(|_| ())
 }
 
 /// Updates the health, and logs when the store becomes available or unavailable.

@@ -2,14 +2,15 @@
 //! client's manager replaces only what breaks. A peer that vanished (a moved container, a machine
 //! without power, a proxy that hangs) breaks nothing: it just never answers again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
-    Client, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult,
-    TlsCertificates, Value,
+    Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
+    RedisResult, ServerErrorKind, TlsCertificates, Value,
 };
 
 use domain::settings::InvalidSetting;
@@ -57,6 +58,7 @@ struct Shared {
     client: Client,
     settings: ConnectionManagerConfig,
     current: Mutex<Current>,
+    failures: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -76,18 +78,26 @@ impl Connection {
             .set_response_timeout(Some(limit));
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), settings.clone())?;
         let current = Mutex::new(Current { number: 0, manager });
-        Ok(Connection(Arc::new(Shared { client, settings, current })))
+        Ok(Connection(Arc::new(Shared { client, settings, current, failures: AtomicU64::new(0) })))
+    }
+
+    /// How often it has failed: after that the next call may reach another server.
+    pub(super) fn failures(&self) -> u64 {
+        self.0.failures.load(Ordering::Acquire)
     }
 
     fn current(&self) -> Current {
         self.0.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the connection after a call that was not answered in time. Calls under way on the
+    /// Counts a failure, and replaces the connection after a call that was not answered in time. Calls under way on the
     /// old one may still be answered there.
     fn replace_if_late<T>(&self, used: u64, answer: &RedisResult<T>) {
-        let late = answer.as_ref().is_err_and(redis::RedisError::is_timeout);
-        if !late {
+        let Err(error) = answer else { return };
+        if is_failure(error) {
+            self.0.failures.fetch_add(1, Ordering::AcqRel);
+        }
+        if !error.is_timeout() {
             return;
         }
         let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,6 +108,12 @@ impl Connection {
             }
         }
     }
+}
+
+/// True when the call after this error may reach another server.
+fn is_failure(error: &RedisError) -> bool {
+    let read_only = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+    read_only || error.is_timeout() || error.is_io_error() || error.is_unrecoverable_error()
 }
 
 impl ConnectionLike for Connection {

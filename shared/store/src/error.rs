@@ -33,6 +33,14 @@ pub enum StoreError {
     /// The system has no randomness to make a secret of.
     #[error("cannot make a secret: {0}")]
     Random(std::io::Error),
+    /// The keys of the namespace have the format of another build.
+    #[error("{}", other_format(*.found, *.needed))]
+    OtherFormat {
+        /// Their format; 0 before formats had numbers.
+        found: u32,
+        /// The format of this build.
+        needed: u32,
+    },
     /// A setting of the store is not valid.
     #[error(transparent)]
     Setting(#[from] InvalidSetting),
@@ -62,6 +70,7 @@ impl StoreError {
                 ErrorClass::Unreadable
             }
             StoreError::TooManyQueues(_)
+            | StoreError::OtherFormat { .. }
             | StoreError::Random(_)
             | StoreError::Setting(_)
             | StoreError::Relation(_) => ErrorClass::Rejected,
@@ -78,6 +87,20 @@ impl StoreError {
     pub(crate) fn unreadable(key: impl Into<String>, why: impl fmt::Display) -> StoreError {
         StoreError::UnreadableRecord { key: key.into(), why: why.to_string() }
     }
+}
+
+/// Returns which build the namespace belongs to, and what to do about it.
+fn other_format(found: u32, needed: u32) -> String {
+    if found > needed {
+        return format!(
+            "the namespace has format {found}, and this build needs format {needed}: start a newer \
+             build, or use another namespace"
+        );
+    }
+    format!(
+        "the namespace has format {found} of an earlier build, and this build needs format \
+         {needed}: let its jobs end with the earlier build, then use another namespace"
+    )
 }
 
 /// Returns which of the two limits a queue would exceed, and what to do about it.

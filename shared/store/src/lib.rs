@@ -3,7 +3,7 @@
 //! outside this crate says `redis::`.
 //!
 //! From the bottom up: `bounds`, `config`, `error`, `keys`, `script`, `answer`, `connection`;
-//! `store`, the handle; then the nouns, which add methods to it.
+//! `store`, the handle; `opening`; then the nouns, which add methods to it.
 
 mod action;
 mod answer;
@@ -19,6 +19,7 @@ mod history;
 mod job;
 mod keys;
 mod lock;
+mod opening;
 mod script;
 mod store;
 mod subscription;

@@ -27,6 +27,8 @@ pub struct Store {
     pub(crate) keys: Keys,
     // The number of claims so far, by which a script recognises a late one.
     pub(crate) claims: Arc<AtomicU64>,
+    // How often the connection had failed when the namespace was opened last, plus one; 0 before.
+    pub(crate) opened: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -36,11 +38,28 @@ impl Store {
         let connection = Connection::new(client.clone(), CALL_LIMIT)?;
         let walks = (Connection::new(client.clone(), CALL_LIMIT)?, Arc::default());
         let keys = Keys::new(&config.namespace);
-        Ok(Store { client, connection, walks, keys, claims: Arc::default() })
+        Ok(Store {
+            client,
+            connection,
+            walks,
+            keys,
+            claims: Arc::default(),
+            opened: Arc::default(),
+        })
     }
 
-    /// Calls a script: the root is its key, then come what `arguments` adds.
+    /// Calls a script of an open namespace: the root is its key, then come what `arguments` adds.
     pub(crate) async fn call(
+        &self,
+        script: &'static Script,
+        arguments: impl FnOnce(&mut ScriptInvocation<'_>),
+    ) -> Result<Answer, StoreError> {
+        self.ensure_open().await?;
+        self.invoke(script, arguments).await
+    }
+
+    /// Calls a script.
+    pub(crate) async fn invoke(
         &self,
         script: &'static Script,
         arguments: impl FnOnce(&mut ScriptInvocation<'_>),
@@ -72,12 +91,14 @@ impl Store {
     }
 
     /// Waits until Redis answers, and logs that it does not; then warns when Redis can lose jobs.
-    /// Returns false when `shutdown` came first.
-    pub async fn wait_until_ready(&self, shutdown: &CancellationToken) -> bool {
+    /// Returns false when `shutdown` came first. Fails when the namespace has the format of another
+    /// build.
+    pub async fn wait_until_ready(&self, shutdown: &CancellationToken) -> Result<bool, StoreError> {
         let mut tries = 0_u32;
         loop {
-            match self.ping().await {
+            match self.ensure_open().await {
                 Ok(()) => break,
+                Err(error @ StoreError::OtherFormat { .. }) => return Err(error),
                 Err(error) if tries.is_multiple_of(10) => {
                     tracing::warn!(%error, "waiting for redis");
                 }
@@ -85,14 +106,14 @@ impl Store {
             }
             tries += 1;
             tokio::select! {
-                () = shutdown.cancelled() => return false,
+                () = shutdown.cancelled() => return Ok(false),
                 () = tokio::time::sleep(Duration::from_millis(500)) => {}
             }
         }
         if let Err(error) = self.warn_when_jobs_can_be_lost().await {
             tracing::warn!(%error, "cannot read the settings of redis: is it durable, noeviction?");
         }
-        true
+        Ok(true)
     }
 
     async fn warn_when_jobs_can_be_lost(&self) -> Result<(), StoreError> {

@@ -44,6 +44,11 @@ impl Store {
     /// Creates or changes a cron. A tick that has come and is not fired yet still fires, unless the
     /// schedule changed.
     pub async fn set_cron(&self, wanted: &SetCron) -> Result<CronSet, StoreError> {
+        self.write_cron(wanted, &serde_json::to_string(&wanted.spec).unwrap_or_default()).await
+    }
+
+    /// Sets a cron with this spec as JSON; '' leaves it, also what only a later build knows of it.
+    async fn write_cron(&self, wanted: &SetCron, spec: &str) -> Result<CronSet, StoreError> {
         for _ in 0..TRIES {
             let was = self.cron(&wanted.name).await?;
             let paused = wanted.paused.unwrap_or(was.as_ref().is_some_and(|was| was.paused));
@@ -52,7 +57,7 @@ impl Store {
                 let seen = was.map(|was| was.revision.to_string()).unwrap_or_default();
                 call.arg(MAX_CRONS).arg(wanted.name.as_str()).arg(seen);
                 call.arg(Uuid::new_v4().to_string());
-                call.arg(serde_json::to_string(&wanted.spec).unwrap_or_default());
+                call.arg(spec);
                 call.arg(wanted.spec.overlap.as_str()).arg(u8::from(paused));
                 call.arg(u8::from(wanted.declared)).arg(next);
             });
@@ -82,7 +87,7 @@ impl Store {
         let Some(cron) = self.cron(name).await? else { return Ok(None) };
         let Cron { name, spec, declared, .. } = cron;
         let wanted = SetCron { name, spec, paused: Some(paused), declared };
-        self.set_cron(&wanted).await?;
+        self.write_cron(&wanted, "").await?;
         self.cron(&wanted.name).await
     }
 

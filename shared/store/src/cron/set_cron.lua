@@ -6,7 +6,7 @@
 -- ARGV[2]  name      string  of the cron
 -- ARGV[3]  seen      string  the revision that the caller has read, '' when there was none
 -- ARGV[4]  id        string  for a new cron
--- ARGV[5]  spec      JSON    what it does
+-- ARGV[5]  spec      JSON    what it does; '' to leave it
 -- ARGV[6]  overlap   string  'allow', 'skip', 'queue', 'replace'
 -- ARGV[7]  paused    int     1 when it does not fire
 -- ARGV[8]  declared  int     1 when a file declares it
@@ -21,7 +21,8 @@ local name, seen, now = ARGV[2], ARGV[3], now_ms()
 local key = key_cron(name)
 local was = call('HMGET', key, 'revision', 'spec', 'paused', 'declared')
 if (was[1] or '') ~= seen then return { 'conflict' } end
-if was[1] and was[2] == ARGV[5] and was[3] == ARGV[7] and was[4] == ARGV[8] then
+local spec = ARGV[5] ~= '' and ARGV[5] or was[2]
+if was[1] and was[2] == spec and was[3] == ARGV[7] and was[4] == ARGV[8] then
   return { 'set', 'unchanged' }
 end
 local next_run = tonumber(ARGV[9])
@@ -37,7 +38,7 @@ if not was[1] then
 end
 -- Never the revision of an earlier cron of this name: a firing may still be on its way.
 local revision = digits(call('INCR', root .. 'cron_revision'))
-call('HSET', key, 'revision', revision, 'spec', ARGV[5], 'overlap', ARGV[6], 'paused', ARGV[7],
+call('HSET', key, 'revision', revision, 'spec', spec, 'overlap', ARGV[6], 'paused', ARGV[7],
   'declared', ARGV[8], 'lastUpdated', moment)
 if ARGV[9] ~= 'keep' then
   call('HSET', key, 'nextRun', ARGV[9])

@@ -1,21 +1,27 @@
 -- follow_up: the job that carries one on, written in the step that ends the earlier one, which it
 -- names.
--- include: create_job, job_keys, relation_keys, cron_job_keys, digits
+-- include: create_job, words_in, job_keys, relation_keys, cron_job_keys, digits
 
--- The fields beyond those of every record that a follow-up inherits.
-local inherited = { 'uniqueKey', 'onWorkerLost', 'backoffBase', 'backoffMax', 'cron',
-  'fairnessGroup', 'locks', 'parentGroup', 'childGroup', 'failedChildren', 'next' }
+-- The fields of the record that belong to one run. A follow-up inherits all others, also those
+-- that only a later build knows.
+local of_one_run = {}
+for _, name in ipairs(words_in('status number createdAt lastUpdated startedAt finishedAt ' ..
+    'workerID token retryFromID followUpID retriesLeft crashes result exception progress ' ..
+    'cancelBy cancelReason expiresAt awaitedLocks holds actionQueue blockers when ' ..
+    'awaitsChildren deleting logLines logBytes logCut')) do
+  of_one_run[name] = true
+end
 
 local function follow_up(id, job, new_id, changes, now)
-  local fields = {
-    action = job.action, class = job.class, priority = job.priority, retryFromID = id,
-    attempt = job.attempt + 1, scheduledAt = digits(now + changes.delay_ms),
-  }
+  local record, fields = call('HGETALL', key_job(id)), {}
+  for i = 1, #record, 2 do
+    if not of_one_run[record[i]] then fields[record[i]] = record[i + 1] end
+  end
+  local spec = fields.spec
+  fields.spec, fields.priority, fields.retryFromID = nil, job.priority, id
+  fields.attempt, fields.scheduledAt = job.attempt + 1, digits(now + changes.delay_ms)
   if changes.retriesLeft > 0 then fields.retriesLeft = changes.retriesLeft end
   if changes.crashes > 0 then fields.crashes = changes.crashes end
-  for i, value in ipairs(call('HMGET', key_job(id), unpack(inherited))) do
-    if value then fields[inherited[i]] = value end
-  end
   if fields.cron and call('SREM', key_cron_jobs(fields.cron), id) == 1 then
     call('SADD', key_cron_jobs(fields.cron), new_id)
   end
@@ -26,5 +32,5 @@ local function follow_up(id, job, new_id, changes, now)
   if job.childGroup then call('HSET', root .. 'parents', job.childGroup, new_id) end
   if job.parentGroup then call('ZREM', key_children(job.parentGroup), id) end
   job.followUpID = new_id
-  return create_job(new_id, fields, call('HGET', key_job(id), 'spec'), now)
+  return create_job(new_id, fields, spec, now)
 end

@@ -3,7 +3,8 @@
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
-use domain::job::{JobId, JobSpec, Priority, Status, Timestamp};
+use domain::job::{JobId, Priority, Status, Timestamp};
+use serde_json::{Map, Value};
 
 static CHANGE: Script = Script::new("change", include_str!("change.lua"));
 
@@ -32,11 +33,10 @@ pub enum ChangeAnswer {
 impl Store {
     /// Changes a waiting job.
     pub async fn change(&self, id: JobId, change: JobChange) -> Result<ChangeAnswer, StoreError> {
-        let Some(job) = self.job(id).await? else { return Ok(ChangeAnswer::Gone) };
-        let spec = change.priority.map(|priority| {
-            let spec = JobSpec { priority, ..job.spec };
-            serde_json::to_string(&spec).unwrap_or_default()
-        });
+        let spec = match change.priority {
+            Some(priority) => self.spec_with(id, priority).await?,
+            None => None,
+        };
         let answer = self.call(&CHANGE, |call| {
             call.arg(id.to_string());
             call.arg(change.priority.map(Priority::as_str).unwrap_or_default());
@@ -50,5 +50,22 @@ impl Store {
             ["gone"] => Some(ChangeAnswer::Gone),
             _ => None,
         })
+    }
+
+    /// The spec of a job with another priority. All else stays as it is, also what only a later
+    /// build knows.
+    async fn spec_with(&self, id: JobId, priority: Priority) -> Result<Option<String>, StoreError> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.keys.job(id)).arg("spec");
+        let spec: Option<String> = command.query_async(&mut self.connection.clone()).await?;
+        let Some(spec) = spec else { return Ok(None) };
+        let unreadable = |error| StoreError::unreadable(format!("spec of {id}"), error);
+        let mut spec: Map<String, Value> = serde_json::from_str(&spec).map_err(unreadable)?;
+        if priority == Priority::default() {
+            spec.remove("priority");
+        } else {
+            spec.insert("priority".to_owned(), priority.as_str().into());
+        }
+        Ok(Some(Value::Object(spec).to_string()))
     }
 }

@@ -8,6 +8,7 @@ mod cancel;
 mod claim;
 mod crons;
 mod finish;
+mod format;
 mod history;
 mod idempotency;
 mod leases;

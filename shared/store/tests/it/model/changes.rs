@@ -1,8 +1,8 @@
 //! Calls that change a job or a worker and neither start nor end it: change, log, progress,
 //! commands.
 
-use domain::job::{FencingToken, JobId, JobSpec, Status, Timestamp, WorkerId};
-use serde_json::Value;
+use domain::job::{FencingToken, JobId, Priority, Status, Timestamp, WorkerId};
+use serde_json::{Map, Value};
 use store::{AppendAnswer, ChangeAnswer, CommandAnswer, JobChange, NewLogLine, WorkerCommand};
 
 use super::jobs::fields;
@@ -33,8 +33,11 @@ impl Model {
         let job = self.job_mut(id);
         (job.priority, job.scheduled_at, job.last_updated) = (priority, at, now);
         if change.priority.is_some() {
-            let mut spec: JobSpec = serde_json::from_str(&job.spec).unwrap();
-            spec.priority = priority;
+            let mut spec: Map<String, Value> = serde_json::from_str(&job.spec).unwrap();
+            spec.remove("priority");
+            if priority != Priority::Normal {
+                spec.insert("priority".to_owned(), priority.as_str().into());
+            }
             job.spec = serde_json::to_string(&spec).unwrap();
         }
         if !blocked {
