@@ -37,6 +37,7 @@ impl TestEnv {
             capacity_map,
             actions: actions.iter().map(|name| name.parse().unwrap()).collect(),
             running: Vec::new(),
+            noted: FencingToken(0),
         };
         self.store.heartbeat(&heartbeat).await.unwrap()
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use domain::capacity::{CapacityMap, Class};
-use domain::job::{JobId, JobSpec, NewJob, Status, WorkerId};
+use domain::job::{FencingToken, JobId, JobSpec, NewJob, Status, WorkerId};
 use domain::queue::QueueName;
 use store::{Heartbeat, JobFilter, Store};
 
@@ -53,6 +53,7 @@ pub fn heartbeat(worker: &WorkerId, lease: Duration) -> Heartbeat {
             .map(|name| name.parse().expect("the name is valid"))
             .into(),
         running: Vec::new(),
+        noted: FencingToken(0),
     }
 }
 

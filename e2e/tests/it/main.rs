@@ -14,6 +14,7 @@ mod fairness;
 mod job_path;
 mod locks;
 mod lost_leases;
+mod lost_writes;
 mod mixed_fleets;
 mod network_faults;
 mod order;

@@ -4,6 +4,7 @@ mod command;
 mod expire_lease;
 mod heartbeat;
 mod leave;
+mod lose_runs;
 mod workers;
 
 pub use command::{CommandAnswer, WorkerCommand};

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use domain::capacity::CapacityMap;
+use domain::job::{FencingToken, JobId};
 use store::{Heartbeat, HeartbeatReply, Interruption, StoreError, WorkerCommand};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -97,6 +98,7 @@ pub(super) async fn run(session: &Session, stop: &CancellationToken) {
 async fn send(session: &Session) -> Result<bool, StoreError> {
     let resources = &session.resources;
     let config = &resources.config;
+    let (running, noted) = session.running.report();
     let heartbeat = Heartbeat {
         worker: session.id.clone(),
         lease: config.lease,
@@ -105,7 +107,8 @@ async fn send(session: &Session) -> Result<bool, StoreError> {
         capacity_map: session.desired.borrow().capacity.clone(),
         free: session.free.borrow().clone(),
         actions: resources.actions.names(),
-        running: session.running.report(),
+        running,
+        noted,
     };
     match resources.store.heartbeat(&heartbeat).await? {
         HeartbeatReply::Renewed(renewal) => {
@@ -119,6 +122,7 @@ async fn send(session: &Session) -> Result<bool, StoreError> {
                 };
                 session.running.stop(id, reason);
             }
+            end_unreported(session, &renewal.unreported).await;
             resources.health.progress(HEALTH_PART);
             Ok(true)
         }
@@ -126,6 +130,20 @@ async fn send(session: &Session) -> Result<bool, StoreError> {
             session.store.lease_lost.cancel();
             Ok(false)
         }
+    }
+}
+
+/// Ends runs that exist only in the store: it has lost the writes that ended them. The next
+/// heartbeat tries again what fails.
+async fn end_unreported(session: &Session, runs: &[(JobId, FencingToken)]) {
+    if runs.is_empty() {
+        return;
+    }
+    match session.resources.store.lose_runs(&session.id, runs).await {
+        Ok(ended) => {
+            tracing::error!(ended, "redis has lost writes: it did not know that these jobs ended");
+        }
+        Err(error) => tracing::warn!(%error, "cannot end jobs whose end redis has lost"),
     }
 }
 

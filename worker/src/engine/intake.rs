@@ -238,7 +238,7 @@ impl Intake {
     fn start(&mut self, job: ClaimedJob, queue: QueueName) {
         self.session.resources.metrics.claimed.inc();
         self.session.resources.metrics.running.inc();
-        let stop = self.session.running.add(job.id, job.token, job.spec.strict_lease);
+        let stop = self.session.running.stop_signal(job.id);
         if let Some(reason) = self.stop_reason {
             self.session.running.stop(job.id, reason);
         }

@@ -1,16 +1,25 @@
-//! The jobs that run in one session: the heartbeat reports them and delivers stop requests to them.
+//! The jobs that one session has claimed: the heartbeat reports them and delivers stop requests to
+//! them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::job::{FencingToken, JobId};
+use domain::job::{ClaimedJob, FencingToken, JobId};
 use tokio::sync::watch;
 
 use crate::context::stop::{StopReason, StopSignal};
 
-/// Every running job of one session. Cheap to clone.
+/// Every claimed job of one session whose end is not recorded. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct RunningJobs(Arc<Mutex<HashMap<JobId, RunningJob>>>);
+pub(super) struct RunningJobs(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    jobs: HashMap<JobId, RunningJob>,
+    /// The greatest token of their claims. Claims are made one after the other, so every job that
+    /// was claimed up to this token is or was among `jobs`.
+    noted: Option<FencingToken>,
+}
 
 struct RunningJob {
     token: FencingToken,
@@ -20,58 +29,73 @@ struct RunningJob {
 }
 
 impl RunningJobs {
-    /// Adds a job and returns its stop signal.
-    pub(super) fn add(&self, id: JobId, token: FencingToken, strict_lease: bool) -> StopSignal {
-        let (stop, signal) = watch::channel(None);
-        let job = RunningJob { token, strict_lease, action_returned: false, stop };
-        self.lock().insert(id, job);
-        signal
+    /// Adds the jobs of one claim, as soon as it is answered.
+    pub(super) fn claimed<'a>(&self, jobs: impl Iterator<Item = &'a ClaimedJob>) {
+        let mut state = self.lock();
+        for job in jobs {
+            let running = RunningJob {
+                token: job.token,
+                strict_lease: job.spec.strict_lease,
+                action_returned: false,
+                stop: watch::Sender::new(None),
+            };
+            state.jobs.insert(job.id, running);
+            state.noted = state.noted.max(Some(job.token));
+        }
+    }
+
+    /// Returns the stop signal of a job.
+    pub(super) fn stop_signal(&self, id: JobId) -> StopSignal {
+        let signal = self.lock().jobs.get(&id).map(|job| job.stop.subscribe());
+        signal.unwrap_or_else(|| watch::channel(Some(StopReason::ClaimLost)).1)
     }
 
     /// Removes a job.
     pub(super) fn remove(&self, id: JobId) {
-        self.lock().remove(&id);
+        self.lock().jobs.remove(&id);
     }
 
     /// Notes that the job's action has returned; its outcome is still to be recorded.
     pub(super) fn action_returned(&self, id: JobId) {
-        if let Some(job) = self.lock().get_mut(&id) {
+        if let Some(job) = self.lock().jobs.get_mut(&id) {
             job.action_returned = true;
         }
     }
 
     /// Returns true when every action has returned.
     pub(super) fn all_actions_returned(&self) -> bool {
-        self.lock().values().all(|job| job.action_returned)
+        self.lock().jobs.values().all(|job| job.action_returned)
     }
 
     /// Requests a job to stop.
     pub(super) fn stop(&self, id: JobId, reason: StopReason) {
-        if let Some(job) = self.lock().get(&id) {
+        if let Some(job) = self.lock().jobs.get(&id) {
             job.request_stop(reason);
         }
     }
 
     /// Requests every job to stop.
     pub(super) fn stop_all(&self, reason: StopReason) {
-        for job in self.lock().values() {
+        for job in self.lock().jobs.values() {
             job.request_stop(reason);
         }
     }
 
     /// Stops every job that must not outlive the lease, at once.
     pub(super) fn stop_strict(&self) {
-        for job in self.lock().values().filter(|job| job.strict_lease) {
+        for job in self.lock().jobs.values().filter(|job| job.strict_lease) {
             job.request_stop(StopReason::Immediate);
         }
     }
 
-    /// Returns the running jobs as a heartbeat reports them.
-    pub(super) fn report(&self) -> Vec<(JobId, FencingToken)> {
-        self.lock().iter().map(|(id, job)| (*id, job.token)).collect()
+    /// Returns the jobs as a heartbeat reports them, and up to which token they are complete.
+    pub(super) fn report(&self) -> (Vec<(JobId, FencingToken)>, FencingToken) {
+        let state = self.lock();
+        let jobs = state.jobs.iter().map(|(id, job)| (*id, job.token)).collect();
+        (jobs, state.noted.unwrap_or(FencingToken(0)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, RunningJob>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,5 +111,33 @@ impl RunningJob {
             }
             replaces
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::job::JobSpec;
+
+    use super::*;
+
+    fn claimed(token: u64) -> ClaimedJob {
+        let spec = JobSpec::of("noop".parse().unwrap());
+        let token = FencingToken(token);
+        ClaimedJob { id: JobId::random(), number: 1, token, attempt: 1, spec }
+    }
+
+    #[test]
+    fn a_report_has_every_job_up_to_its_token_before_the_job_starts_and_until_it_is_removed() {
+        let running = RunningJobs::default();
+        assert_eq!(running.report(), (vec![], FencingToken(0)));
+        let (first, second) = (claimed(9), claimed(7));
+        running.claimed([&first, &second].into_iter());
+        running.stop(second.id, StopReason::Cancel);
+        assert_eq!(*running.stop_signal(second.id).borrow(), Some(StopReason::Cancel));
+        running.remove(first.id);
+        assert_eq!(running.report(), (vec![(second.id, second.token)], FencingToken(9)));
+        running.remove(second.id);
+        assert_eq!(running.report(), (vec![], FencingToken(9)), "a later report is as complete");
+        assert_eq!(*running.stop_signal(first.id).borrow(), Some(StopReason::ClaimLost));
     }
 }

@@ -2,6 +2,7 @@
 //! flight go together in the next one. Calls are repeated until answered, so an outage delays what
 //! is recorded and loses none of it.
 
+use domain::job::ClaimedJob;
 use store::batcher::{Batcher, batcher};
 use store::{ClaimAnswer, ClaimRequest, Claims, Finish, FinishAnswer};
 use tokio::task::JoinSet;
@@ -56,7 +57,10 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
         let batch = &rest[..fitting.count().max(1)];
         let call = || store.claim(&session.id, batch);
         match session.store.until_answered(call).await {
-            Some(Claims::Answered(answers)) => replies.extend(answers.into_iter().map(Some)),
+            Some(Claims::Answered(answers)) => {
+                session.running.claimed(answers.iter().flatten().filter_map(claimed_job));
+                replies.extend(answers.into_iter().map(Some));
+            }
             Some(Claims::LeaseLost) => lease_lost.cancel(),
             Some(Claims::Superseded) => {}
             // The next heartbeat renews the lease, or learns that it is too late.
@@ -68,6 +72,13 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
         }
     }
     replies
+}
+
+fn claimed_job(answer: &ClaimAnswer) -> Option<&ClaimedJob> {
+    match answer {
+        ClaimAnswer::Claimed(job) => Some(job),
+        ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_) => None,
+    }
 }
 
 /// Records a batch of outcomes.

@@ -42,13 +42,14 @@ pub enum Status {
     Error,
     /// The job was cancelled and not executed in full.
     ///
-    /// Entered from `Waiting` at once, and from `CancelRequest` when the run has stopped. Left by
-    /// deletion only.
+    /// Entered from `Waiting` at once, from `CancelRequest` when the run has stopped, and from
+    /// `Running` when it has stopped on a request that Redis has lost. Left by deletion only.
     Cancel,
-    /// The lease of the worker ended. The record does not continue; a follow-up does, unless the
-    /// job forbids it.
+    /// The lease of the worker ended, or the worker no longer knows the run because Redis has lost
+    /// writes. The record does not continue; a follow-up does, unless the job forbids it.
     ///
-    /// Entered from `Running` by the lease reaper. Left if the worker comes back, and by deletion.
+    /// Entered from `Running` by the lease reaper, or after a heartbeat. Left if the worker comes
+    /// back, and by deletion.
     WorkerDead,
     /// The worker shut down gracefully before the run was over. A follow-up continues the job.
     ///
@@ -83,7 +84,7 @@ pub enum Transition {
     Shutdown,
     /// A client cancels the job.
     Cancel,
-    /// The lease ended.
+    /// The lease ended, or the worker no longer knows the run.
     Expire,
     /// The job cannot start because it expired or a dependency failed; or it awaits its children
     /// and one failed.
@@ -126,6 +127,8 @@ impl Status {
             (S::Running, T::Shutdown) => Some(S::WorkerShutdown),
             (S::Running, T::Expire) => Some(S::WorkerDead),
             (S::Running, T::Cancel | T::Delete) => Some(S::CancelRequest),
+            // The worker was asked to stop it, and Redis has lost the request.
+            (S::Running, T::Stopped) => Some(S::Cancel),
             (S::CancelRequest, T::Stopped | T::Shutdown | T::Expire | T::Await) => Some(S::Cancel),
             (S::WorkerDead, T::Resurrect) => Some(S::WorkerResurrection),
             (S::CancelRequest | S::Deleted, T::Delete) => None,
@@ -230,7 +233,7 @@ mod tests {
         }
         expect![[r#"
             waiting: Claim->running ChildrenDone->done Cancel->cancel Refuse->error Delete->deleted
-            running: Finish->done Fail->error Await->waiting Shutdown->worker_shutdown Cancel->cancel_request Expire->worker_dead Delete->cancel_request
+            running: Finish->done Fail->error Stopped->cancel Await->waiting Shutdown->worker_shutdown Cancel->cancel_request Expire->worker_dead Delete->cancel_request
             cancel_request: Finish->done Fail->error Stopped->cancel Await->cancel Shutdown->cancel Expire->cancel
             done: Delete->deleted
             error: Delete->deleted

@@ -21,7 +21,11 @@
 
 local backoff, now = { base = tonumber(ARGV[1]), max = tonumber(ARGV[2]) }, now_ms()
 local leads_to = {
-  running = { done = 'done', error = 'error', shutdown = 'worker_shutdown', await = 'waiting' },
+  running = {
+    done = 'done', error = 'error', shutdown = 'worker_shutdown', await = 'waiting',
+    -- The worker was asked to stop, and Redis has lost the request.
+    cancel = 'cancel',
+  },
   cancel_request = {
     done = 'done', error = 'error', cancel = 'cancel', shutdown = 'cancel', await = 'cancel',
   },

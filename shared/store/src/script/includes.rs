@@ -45,6 +45,7 @@ includes! {
     last_event
     last_follow_up
     lock_keys
+    lose_run
     member_of
     move_job
     needs_of

@@ -5,30 +5,20 @@
 -- lease goes.
 -- KEYS[1]  root     string  the namespace
 -- ARGV[1]  worker   string  the worker
--- ARGV[2]  crashes  int     how many worker deaths in a row a job survives
 -- ARGV[3…] ids      string  for follow-ups, at least one; as many jobs are ended at most
 -- Answers  {'alive'}                 the lease is good, or there is none; nothing is written
 --          {'expired', ended, left}  how many jobs were ended, and how many are left
 -- flags: allow-oom
--- include: read_job, follow_up, end_run, count_actions, emit, job_keys, worker_keys, clock, digits
+-- include: read_job, lose_run, count_actions, emit, worker_keys, clock, digits
 
-local worker, most, now = ARGV[1], tonumber(ARGV[2]), now_ms()
+local worker, now = ARGV[1], now_ms()
 local expiration = tonumber(call('ZSCORE', root .. 'leases', worker))
 if not expiration or expiration > now then return { 'alive' } end
 
 local function expire(id, new_id)
   local job = read_job(id)
   if not job or job.worker ~= worker then return call('SREM', key_running(worker), id) end
-  if job.status == 'cancel_request' then return end_run(id, job, 'cancel', {}, now) end
-  local fields = {
-    'exception', '{"type":"WorkerDead","message":"the lease of worker ' .. worker .. ' ended"}',
-  }
-  if job.crashes < most and call('HGET', key_job(id), 'onWorkerLost') ~= 'fail' then
-    fields[3], fields[4] = 'followUpID', new_id
-    local changes = { retriesLeft = job.retriesLeft, crashes = job.crashes + 1, delay_ms = 0 }
-    follow_up(id, job, new_id, changes, now)
-  end
-  end_run(id, job, 'worker_dead', fields, now)
+  lose_run(id, job, new_id, 'the lease of worker ' .. worker .. ' ended', now)
 end
 
 local known = call('HMGET', key_worker(worker), 'status', 'actions')
@@ -37,8 +27,8 @@ if known[1] ~= 'dead' then
   if known[1] == 'running' then uncount_worker(known[2]) end
   emit('worker', worker, 'status', 'dead')
 end
-local ids = call('SRANDMEMBER', key_running(worker), #ARGV - 2)
-for i, id in ipairs(ids) do expire(id, ARGV[2 + i]) end
+local ids = call('SRANDMEMBER', key_running(worker), #ARGV - 1)
+for i, id in ipairs(ids) do expire(id, ARGV[1 + i]) end
 local left = call('SCARD', key_running(worker))
 if left == 0 then call('ZREM', root .. 'leases', worker) end
 return { 'expired', digits(#ids), digits(left) }

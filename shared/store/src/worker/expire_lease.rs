@@ -7,8 +7,6 @@ use domain::job::{JobId, WorkerId};
 
 static EXPIRE_LEASE: Script = Script::new("expire_lease", include_str!("expire_lease.lua"));
 
-/// How many worker deaths in a row a job survives.
-const MAX_CRASHES: u32 = 3;
 /// How many jobs one call ends: a dead worker may have had thousands, and a script blocks Redis.
 const MOST_PER_CALL: usize = 100;
 
@@ -39,7 +37,7 @@ impl Store {
     /// Ends jobs of a worker whose lease has ended, each with the follow-up that carries it on.
     pub async fn expire_lease(&self, worker: &WorkerId) -> Result<LeaseExpiry, StoreError> {
         let answer = self.call(&EXPIRE_LEASE, |call| {
-            call.arg(worker.as_str()).arg(MAX_CRASHES);
+            call.arg(worker.as_str());
             for _ in 0..MOST_PER_CALL {
                 call.arg(JobId::random().to_string());
             }

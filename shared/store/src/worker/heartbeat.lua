@@ -3,18 +3,23 @@
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  worker  string  the worker
 -- ARGV[2]  lease   int     length of the lease in ms
--- ARGV[3]  count   int     how many of the next arguments are the record: name, value, …
--- ARGV[4…] the record, then per running job: id, token
--- Answers  {'renewed', heartbeatExpiration, drain, map, {word, id}…}
+-- ARGV[3]  noted   int     the worker has noted every job that it claimed up to this token: it
+--                          reports all of them whose end it has not recorded
+-- ARGV[4]  count   int     how many of the next arguments are the record: name, value, …
+-- ARGV[5…] the record, then per running job: id, token
+-- Answers  {'renewed', heartbeatExpiration, drain, map, {word, id, …}…}
 --            drain is '1' while the worker is to claim nothing, or ''; map is the capacity map
---            that an operator wants, as JSON, or ''; word is 'cancel' (stop the job) or 'lost'
---            (its claim is lost)
+--            that an operator wants, as JSON, or ''; the words are
+--            {'cancel', id}             stop the job
+--            {'lost', id}               its claim is lost
+--            {'unreported', id, token}  the job runs by its record, but the worker has recorded its
+--                                       end: Redis has lost that write
 --          {'dead'}  declared dead or shut down: this id is not used again
 -- flags: allow-oom
 -- include: worker_keys, job_keys, job_status, count_actions, count_in, emit, clock, digits
 
-local worker, lease, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local known = call('HMGET', key_worker(worker), 'status', 'actions')
+local worker, lease, first = ARGV[1], tonumber(ARGV[2]), 5 + tonumber(ARGV[4])
+local known = call('HMGET', key_worker(worker), 'status', 'actions', 'drain', 'wantedMap')
 local status = known[1]
 if status == 'dead' or status == 'shutdown' then return { 'dead' } end
 
@@ -25,23 +30,32 @@ if not status then
   emit('worker', worker, 'status', 'running')
   count_in('workers', 1)
 end
-for i = 4, 3 + count, 2 do
+for i = 5, first - 1, 2 do
   if ARGV[i] == 'actions' and ARGV[i + 1] ~= known[2] then
     count_actions(known[2], -1)
     count_actions(ARGV[i + 1], 1)
   end
 end
-call('HSET', key_worker(worker), 'heartbeatExpiration', expiration, unpack(ARGV, 4, 3 + count))
+call('HSET', key_worker(worker), 'heartbeatExpiration', expiration, unpack(ARGV, 5, first - 1))
 call('ZADD', root .. 'leases', expiration, worker)
 call('ZADD', root .. 'workers', expiration, worker)
-local wanted = call('HMGET', key_worker(worker), 'drain', 'wantedMap')
-local answers = { 'renewed', digits(expiration), wanted[1] or '', wanted[2] or '' }
-for i = 4 + count, #ARGV, 2 do
-  local job = call('HMGET', key_job(ARGV[i]), 'status', 'token')
-  if job[2] ~= ARGV[i + 1] or not is_running({ status = job[1] }) then
-    answers[#answers + 1] = { 'lost', ARGV[i] }
-  elseif job[1] == 'cancel_request' then
-    answers[#answers + 1] = { 'cancel', ARGV[i] }
+local answers = { 'renewed', digits(expiration), known[3] or '', known[4] or '' }
+local held, count = {}, 0
+for i = first, #ARGV, 2 do
+  local id = ARGV[i]
+  local job = call('HMGET', key_job(id), 'status', 'token', 'workerID')
+  if job[2] ~= ARGV[i + 1] or job[3] ~= worker or not is_running({ status = job[1] }) then
+    answers[#answers + 1] = { 'lost', id }
+  else
+    if not held[id] then held[id], count = true, count + 1 end
+    if job[1] == 'cancel_request' then answers[#answers + 1] = { 'cancel', id } end
+  end
+end
+if call('SCARD', key_running(worker)) == count then return answers end
+for _, id in ipairs(call('SMEMBERS', key_running(worker))) do
+  local token = not held[id] and call('HGET', key_job(id), 'token')
+  if token and tonumber(token) <= tonumber(ARGV[3]) then
+    answers[#answers + 1] = { 'unreported', id, token }
   end
 end
 return answers

@@ -27,8 +27,11 @@ pub struct Heartbeat {
     pub free: CapacityMap,
     /// The actions it knows.
     pub actions: Vec<ActionName>,
-    /// The jobs it runs.
+    /// The jobs it runs: all of those it has claimed, up to the token `noted`, whose end is not
+    /// recorded.
     pub running: Vec<(JobId, FencingToken)>,
+    /// The greatest token of the claims that it knows to have made.
+    pub noted: FencingToken,
 }
 
 /// The reply to a heartbeat.
@@ -51,6 +54,9 @@ pub struct Renewal {
     pub wanted: Option<CapacityMap>,
     /// The running jobs that it is to stop, and why.
     pub interruptions: Vec<(JobId, Interruption)>,
+    /// Runs whose end it has recorded, and which are running by their records, because Redis has
+    /// lost writes.
+    pub unreported: Vec<(JobId, FencingToken)>,
 }
 
 /// Why a worker is to stop a running job.
@@ -76,7 +82,7 @@ impl Store {
         ];
         let answer = self.call(&HEARTBEAT, |call| {
             call.arg(heartbeat.worker.as_str()).arg(heartbeat.lease.as_millis() as u64);
-            call.arg(2 * record.len()).arg(&record[..]);
+            call.arg(heartbeat.noted.0).arg(2 * record.len()).arg(&record[..]);
             for (id, token) in &heartbeat.running {
                 call.arg(id.to_string()).arg(token.0);
             }
@@ -89,13 +95,18 @@ impl Store {
                 drain: !drain.is_empty(),
                 wanted: capacity(wanted)?,
                 interruptions: Vec::new(),
+                unreported: Vec::new(),
             })),
             _ => None,
         })?;
         let Some(mut renewal) = reply else { return Ok(HeartbeatReply::Dead) };
         for job in jobs {
-            renewal.interruptions.push(job.decode(interruption)?);
+            match job.decode(job_answer)? {
+                JobAnswer::Interrupted(id, why) => renewal.interruptions.push((id, why)),
+                JobAnswer::Unreported(id, token) => renewal.unreported.push((id, token)),
+            }
         }
+        renewal.unreported.sort_unstable();
         Ok(HeartbeatReply::Renewed(renewal))
     }
 }
@@ -108,10 +119,19 @@ fn capacity(json: &str) -> Option<Option<CapacityMap>> {
     serde_json::from_str(json).ok().map(Some)
 }
 
-fn interruption(words: &[&str]) -> Option<(JobId, Interruption)> {
+/// What a heartbeat learns about one job.
+enum JobAnswer {
+    Interrupted(JobId, Interruption),
+    Unreported(JobId, FencingToken),
+}
+
+fn job_answer(words: &[&str]) -> Option<JobAnswer> {
     match words {
-        ["cancel", id] => Some((id.parse().ok()?, Interruption::Cancel)),
-        ["lost", id] => Some((id.parse().ok()?, Interruption::Lost)),
+        ["cancel", id] => Some(JobAnswer::Interrupted(id.parse().ok()?, Interruption::Cancel)),
+        ["lost", id] => Some(JobAnswer::Interrupted(id.parse().ok()?, Interruption::Lost)),
+        ["unreported", id, token] => {
+            Some(JobAnswer::Unreported(id.parse().ok()?, FencingToken(token.parse().ok()?)))
+        }
         _ => None,
     }
 }

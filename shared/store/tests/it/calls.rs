@@ -21,6 +21,7 @@ pub(crate) fn heartbeat(worker: &WorkerId, lease: Duration) -> Heartbeat {
         free: "scan=1".parse().unwrap(),
         actions: ["noop", "sleep", "false"].map(|name| name.parse().unwrap()).into(),
         running: Vec::new(),
+        noted: FencingToken(0),
     }
 }
 

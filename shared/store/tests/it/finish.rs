@@ -91,11 +91,11 @@ async fn a_stale_token_changes_nothing() {
     let stale = FencingToken(run.token.0 - 1);
     assert_eq!(finish(&env, &end(id, stale, failed())).await, FinishAnswer::Stale);
     assert_eq!(finish(&env, &end(JobId::random(), run.token, failed())).await, FinishAnswer::Gone);
-    let refused = end(id, run.token, Outcome::Cancel);
+    let refused = end(id, run.token, Outcome::Resurrected);
     assert_eq!(
         finish(&env, &refused).await,
         FinishAnswer::Refused(Status::Running),
-        "no cancel was requested"
+        "its claim is not lost"
     );
     assert_eq!(dump(&env).await, before);
     env.close().await;

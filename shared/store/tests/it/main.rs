@@ -15,6 +15,7 @@ mod leases;
 mod lists;
 mod locks;
 mod log;
+mod lost_writes;
 mod model;
 mod order;
 mod outbox;

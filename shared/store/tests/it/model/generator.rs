@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// The kinds of steps, each with its weight.
-const KINDS: [(Kind, usize); 27] = [
+const KINDS: [(Kind, usize); 28] = [
     (Kind::Flood, 1),
     (Kind::Propagate, 4),
     (Kind::Change, 4),
@@ -36,6 +36,7 @@ const KINDS: [(Kind, usize); 27] = [
     (Kind::Heartbeat, 11),
     (Kind::Leave, 3),
     (Kind::ExpireLease, 9),
+    (Kind::LoseRuns, 3),
     (Kind::Cancel, 7),
     (Kind::Delete, 6),
     (Kind::Retry, 5),
@@ -67,6 +68,7 @@ enum Kind {
     Heartbeat,
     Leave,
     ExpireLease,
+    LoseRuns,
     Cancel,
     Delete,
     Retry,
@@ -145,6 +147,7 @@ impl Generator {
             Kind::Heartbeat => Step::Heartbeat(self.heartbeat(model)),
             Kind::Leave => Step::Leave(self.worker(model, |_| true)),
             Kind::ExpireLease => Step::ExpireLease(self.worker(model, |until| until <= model.now)),
+            Kind::LoseRuns => self.lose_runs(model),
             Kind::Cancel => self.cancel(model),
             Kind::Delete => {
                 let lost = self.random.percent(30);

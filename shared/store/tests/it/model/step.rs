@@ -23,6 +23,7 @@ pub(super) enum Step {
     Heartbeat(Heartbeat),
     Leave(WorkerId),
     ExpireLease(WorkerId),
+    LoseRuns(WorkerId, Vec<(JobId, FencingToken)>),
     Cancel(Vec<JobId>, Cancellation),
     Delete(JobId),
     Retry(JobId, JobId),
@@ -97,6 +98,7 @@ impl Step {
             | Step::Claim(..)
             | Step::Leave(_)
             | Step::ExpireLease(_)
+            | Step::LoseRuns(..)
             | Step::Cancel(..)
             | Step::Delete(_)
             | Step::Retry(..)
@@ -143,6 +145,7 @@ impl Step {
             }
             Step::Leave(worker) => answer(&store.leave(worker).await?),
             Step::ExpireLease(worker) => answer(&store.expire_lease(worker).await?),
+            Step::LoseRuns(worker, runs) => answer(&store.lose_runs(worker, runs).await?),
             Step::Cancel(ids, why) => answer(&store.cancel(ids, why).await?),
             Step::Delete(id) => answer(&store.delete(*id).await?),
             Step::Retry(id, new) => answer(&store.retry(*id, *new).await?),
@@ -209,6 +212,10 @@ impl Model {
             Step::ExpireLease(worker) => {
                 let ended = self.chosen_by_expiry(after);
                 answer(&self.expire_lease(worker, &ended))
+            }
+            Step::LoseRuns(worker, runs) => {
+                let ended = self.chosen_by_expiry(after);
+                answer(&self.lose_runs(worker, runs, &ended))
             }
             Step::Cancel(ids, why) => {
                 let answers: Vec<_> = ids.iter().map(|id| self.cancel(*id, why)).collect();

@@ -48,8 +48,9 @@ impl Model {
         };
         let worker = self.workers.entry(heartbeat.worker.clone()).or_insert(new);
         (worker.reported, worker.until, worker.leased) = (reported, until, true);
+        let mine = |job: &&Record| job.worker.as_ref() == Some(&heartbeat.worker);
         let interruption = |(id, token): &(JobId, FencingToken)| {
-            let job = self.jobs.get(id).filter(|job| job.token == Some(token.0));
+            let job = self.jobs.get(id).filter(|job| job.token == Some(token.0)).filter(mine);
             match job.map(|job| job.status) {
                 Some(Status::Running) => None,
                 Some(Status::CancelRequest) => Some((*id, Interruption::Cancel)),
@@ -57,6 +58,13 @@ impl Model {
             }
         };
         let interruptions = heartbeat.running.iter().filter_map(interruption).collect();
+        let unreported = self.jobs.iter().filter_map(|(id, job)| {
+            let run = (*id, FencingToken(job.token?));
+            let forgotten = mine(&job) && job.status.is_running() && run.1 <= heartbeat.noted;
+            (forgotten && !heartbeat.running.contains(&run)).then_some(run)
+        });
+        let unreported = unreported.collect();
+        let worker = &self.workers[&heartbeat.worker];
         let drain = worker.drain.as_deref().is_some_and(|drain| !drain.is_empty());
         let wanted = worker.wanted_map.as_ref().map(|json| serde_json::from_str(json).unwrap());
         HeartbeatReply::Renewed(Renewal {
@@ -64,6 +72,7 @@ impl Model {
             drain,
             wanted,
             interruptions,
+            unreported,
         })
     }
 
@@ -105,15 +114,38 @@ impl Model {
         (worker.status, worker.leased) = ("dead", false);
         self.emit_worker(id, "status", "dead");
         for (job, follow_up) in ended {
-            self.expire_one(id, *job, *follow_up);
+            self.lose_run(*job, *follow_up, &format!("the lease of worker {id} ended"));
         }
         LeaseExpiry::Ended(running.len() as u64, 0)
     }
 
-    fn expire_one(&mut self, worker: &WorkerId, id: JobId, follow_up: Option<JobId>) {
+    /// Ends runs that a worker does not know any more.
+    pub(super) fn lose_runs(
+        &mut self,
+        worker: &WorkerId,
+        runs: &[(JobId, FencingToken)],
+        ended: &[(JobId, Option<JobId>)],
+    ) -> u64 {
+        let why = "does not run it any more, and redis has lost how it ended";
+        let mut count = 0;
+        for (id, token) in runs {
+            let held = |job: &Record| {
+                job.status.is_running()
+                    && job.worker.as_ref() == Some(worker)
+                    && job.token == Some(token.0)
+            };
+            if self.jobs.get(id).is_some_and(held) {
+                let follow_up = ended.iter().find(|(one, _)| one == id).and_then(|(_, new)| *new);
+                self.lose_run(*id, follow_up, &format!("worker {worker} {why}"));
+                count += 1;
+            }
+        }
+        count
+    }
+
+    fn lose_run(&mut self, id: JobId, follow_up: Option<JobId>, message: &str) {
         let to = self.next(id, Transition::Expire).unwrap();
         if to == Status::WorkerDead {
-            let message = format!("the lease of worker {worker} ended");
             let exception = format!(r#"{{"type":"WorkerDead","message":"{message}"}}"#);
             let job = self.job_mut(id);
             job.exception = Some(exception);

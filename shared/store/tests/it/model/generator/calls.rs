@@ -131,7 +131,17 @@ impl Generator {
             free,
             actions: actions.iter().map(|action| action.parse().unwrap()).collect(),
             running,
+            noted: FencingToken(self.random.one(&[0, model.token / 2, model.token])),
         }
+    }
+
+    /// Mostly runs of the worker with their tokens, sometimes other ones.
+    pub(super) fn lose_runs(&mut self, model: &Model) -> Step {
+        let runs: Vec<_> = (0..1 + self.random.below(3)).map(|_| self.run(model)).collect();
+        let worker = model.jobs.get(&runs[0].0).and_then(|job| job.worker.clone());
+        let other = self.random.percent(15);
+        let worker = worker.filter(|_| !other).unwrap_or_else(|| self.worker(model, |_| true));
+        Step::LoseRuns(worker, runs)
     }
 
     pub(super) fn cancel(&mut self, model: &Model) -> Step {
