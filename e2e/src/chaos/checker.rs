@@ -7,6 +7,7 @@ mod capacity;
 mod dependencies;
 mod final_state;
 mod locks;
+mod lost_writes;
 mod order;
 mod retry_chains;
 mod runs;
@@ -37,6 +38,9 @@ pub(crate) struct CheckResult {
 
 /// Runs all checks.
 pub(crate) fn check(observations: &Observations, history: &History) -> CheckResult {
+    if history.has_lost_writes() {
+        return check_after_lost_writes(observations, history);
+    }
     let mut violations = Violations::new(history.violations());
     retry_chains::check(observations, &mut violations);
     let overlaps = runs::check(observations, history, &mut violations);
@@ -57,6 +61,27 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
         recoveries: runs::recoveries(observations, history),
         cancel_latencies_ms,
         order,
+        chains,
+        follow_ups: observations.jobs.len() - chains,
+    }
+}
+
+/// Runs the checks that hold although Redis has lost writes: what it has acknowledged may be gone.
+fn check_after_lost_writes(observations: &Observations, history: &History) -> CheckResult {
+    let mut violations = Violations::new(lost_writes::not_explained(history.violations()));
+    retry_chains::check_records(observations, &mut violations);
+    let overlaps = lost_writes::check(observations, history, &mut violations);
+    capacity::check_runs(observations, &mut violations);
+    action_sets::check(observations, &mut violations);
+    locks::check_released(observations, &mut violations);
+    final_state::check(observations, &mut violations);
+    let chains = observations.chain_heads().count();
+    CheckResult {
+        violations: violations.into_inner(),
+        overlaps,
+        recoveries: runs::recoveries(observations, history),
+        cancel_latencies_ms: Vec::new(),
+        order: Order::default(),
         chains,
         follow_ups: observations.jobs.len() - chains,
     }

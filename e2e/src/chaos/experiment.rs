@@ -69,6 +69,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         history.log("all faults have ended; waiting for the fleet to recover");
         settle(&fleet, &history).await?;
         operator.restore_workers(|_| true).await?;
+        if arguments.rollback {
+            operator.resume(&plan::PAUSABLE).await?;
+        }
         operator.pause_crons().await?;
         workload_ended.cancelled().await;
         let drained_after = recovery::until_drained(&store, &history).await;

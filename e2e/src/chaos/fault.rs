@@ -12,6 +12,8 @@ use crate::fleet::{Role, initial_capacity};
 pub(crate) enum Fault {
     /// A process is killed with SIGKILL and started again.
     Kill { process: &'static str, down_ms: u64 },
+    /// Redis is killed and started again with the state that it had some time before.
+    RollBack { behind_ms: u64 },
     /// A process is frozen with SIGSTOP.
     Freeze { process: &'static str, ms: u64 },
     /// Processes are stopped with SIGTERM and started again, one after the other.
@@ -67,6 +69,7 @@ impl Fault {
             Fault::Kill { process: "redis", .. } => "kill -9 of Redis",
             Fault::Kill { process: "rabbitmq", .. } => "kill -9 of RabbitMQ",
             Fault::Kill { .. } => "kill -9 of a service",
+            Fault::RollBack { .. } => "earlier state of Redis restored",
             Fault::Freeze { .. } => "process frozen (SIGSTOP)",
             Fault::RollingRestart { .. } => "rolling restart (SIGTERM)",
             Fault::PurgeQueues => "all queues purged",
@@ -88,6 +91,7 @@ impl Fault {
     pub(crate) fn duration(&self) -> Duration {
         Duration::from_millis(match self {
             Fault::Kill { down_ms, .. } | Fault::WipeBroker { down_ms } => *down_ms,
+            Fault::RollBack { behind_ms } => *behind_ms,
             Fault::Freeze { ms, .. }
             | Fault::Network { ms, .. }
             | Fault::Drain { ms, .. }
@@ -114,6 +118,7 @@ impl Fault {
             Fault::Network { process, .. } => process.filter(|name| is_worker(name)),
             Fault::Drain { worker, .. } | Fault::ChangeCapacity { worker, .. } => Some(worker),
             Fault::Pause { .. }
+            | Fault::RollBack { .. }
             | Fault::RollingRestart { .. }
             | Fault::PurgeQueues
             | Fault::DeleteQueues
@@ -136,6 +141,7 @@ impl Fault {
             } if process.is_none_or(is_worker) => Duration::from_secs(25),
             Fault::Network { .. }
             | Fault::Kill { .. }
+            | Fault::RollBack { .. }
             | Fault::Freeze { .. }
             | Fault::RollingRestart { .. }
             | Fault::PurgeQueues
@@ -186,6 +192,9 @@ impl fmt::Display for Fault {
         match self {
             Fault::Kill { process, down_ms } => {
                 write!(f, "kill -9 {process}, restart after {down_ms} ms")
+            }
+            Fault::RollBack { behind_ms } => {
+                write!(f, "restore the state that Redis had {behind_ms} ms before")
             }
             Fault::Freeze { process, ms } => write!(f, "freeze {process} for {ms} ms"),
             Fault::RollingRestart { processes } => {

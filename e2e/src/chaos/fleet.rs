@@ -32,6 +32,8 @@ pub(crate) struct Fleet {
     /// The processes that workers have had, by their ids.
     worker_processes: SyncMutex<BTreeMap<u32, WorkerProcess>>,
     pub(crate) redis_url: String,
+    /// The folder of the data of Redis.
+    pub(crate) redis_data: PathBuf,
     pub(crate) amqp_url: String,
     /// The folder of RabbitMQ's data.
     pub(crate) broker_data: PathBuf,
@@ -86,6 +88,7 @@ impl Fleet {
             action_sets: ActionSets::new(seed),
             worker_processes: SyncMutex::default(),
             redis_url: redis.url,
+            redis_data: redis.data,
             amqp_url,
             broker_data: data,
             rabbitmqctl,

@@ -41,6 +41,7 @@ pub(crate) struct History {
 struct Inner {
     log: File,
     losses: Vec<Loss>,
+    roll_backs: Vec<i64>,
     faults: Vec<&'static str>,
     disruptions: Vec<Interval>,
     disorders: Vec<Disorder>,
@@ -85,6 +86,7 @@ impl History {
         let inner = Inner {
             log: File::create(log)?,
             losses: Vec::new(),
+            roll_backs: Vec::new(),
             faults: Vec::new(),
             disruptions: Vec::new(),
             disorders: Vec::new(),
@@ -118,6 +120,16 @@ impl History {
     /// Records that a worker was lost at some time.
     pub(crate) fn add_loss_at(&self, at_us: i64, pid: u32, cause: LossCause) {
         self.lock().losses.push(Loss { at_us, pid, cause });
+    }
+
+    /// Records that Redis loses its latest writes now.
+    pub(crate) fn add_roll_back(&self) {
+        self.add_roll_back_at(now_us());
+    }
+
+    /// Records that Redis lost its latest writes at some time.
+    pub(crate) fn add_roll_back_at(&self, at_us: i64) {
+        self.lock().roll_backs.push(at_us);
     }
 
     /// Records a violation.
@@ -176,6 +188,16 @@ impl History {
 
     pub(crate) fn losses(&self) -> Vec<Loss> {
         self.lock().losses.clone()
+    }
+
+    /// Whether Redis has lost writes.
+    pub(crate) fn has_lost_writes(&self) -> bool {
+        !self.lock().roll_backs.is_empty()
+    }
+
+    /// Whether Redis has lost writes in this interval.
+    pub(crate) fn has_lost_writes_in(&self, from_us: i64, until_us: i64) -> bool {
+        self.lock().roll_backs.iter().any(|at_us| (from_us..until_us).contains(at_us))
     }
 
     pub(crate) fn faults(&self) -> Vec<&'static str> {

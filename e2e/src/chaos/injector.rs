@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use broker::{Broker, BrokerConfig, BrokerError, QueueType};
+use devserver::Redis;
 use domain::queue::QueueName;
 use futures_util::future::join_all;
 use scheduler::retire_unused_queues;
@@ -10,6 +11,7 @@ use store::Store;
 use testkit::Proxy;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::spawn_blocking;
 
 use crate::fault::{DELAY, Fault, Impairment, Server, changed_capacity};
 use crate::fleet::{Fleet, FleetProcess};
@@ -21,6 +23,8 @@ use crate::workload::KILLS_ITS_WORKER;
 const QUEUES_WITHIN: Duration = Duration::from_secs(5);
 /// How long one retirement may take: RabbitMQ deletes one queue after the other.
 const RETIRED_WITHIN: Duration = Duration::from_secs(15);
+/// How long Redis is down before it starts with an earlier state.
+const RESTORED_AFTER: Duration = Duration::from_millis(300);
 /// The pause between two retirements of queues.
 const RETIREMENT_PERIOD: Duration = Duration::from_millis(300);
 
@@ -45,6 +49,9 @@ impl Injector<'_> {
             Fault::Kill { process, down_ms } => {
                 let down = Duration::from_millis(*down_ms);
                 fleet.kill(fleet.named(process)?, down, async { Ok(()) }, history).await
+            }
+            Fault::RollBack { behind_ms } => {
+                self.roll_back(Duration::from_millis(*behind_ms)).await
             }
             Fault::Freeze { process, ms } => {
                 fleet.freeze(fleet.named(process)?, Duration::from_millis(*ms), history).await
@@ -94,6 +101,20 @@ impl Injector<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Restores the state that Redis had some time before, as a failover to a replica does that
+    /// was behind.
+    async fn roll_back(&self, behind: Duration) -> anyhow::Result<()> {
+        let (data, copy) = (self.fleet.redis_data.clone(), self.fleet.folder().join("saved"));
+        let saved = (data.clone(), copy.clone());
+        spawn_blocking(move || Redis::save_data(&saved.0, &saved.1)).await??;
+        tokio::time::sleep(behind).await;
+        let restore = async {
+            self.history.add_roll_back();
+            Ok(spawn_blocking(move || Redis::restore_data(&data, &copy)).await??)
+        };
+        self.fleet.kill(self.fleet.named("redis")?, RESTORED_AFTER, restore, self.history).await
     }
 
     /// Impairs the connections of a process, or of all, to a server for some time.

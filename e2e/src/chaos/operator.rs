@@ -103,6 +103,14 @@ impl<'a> Operator<'a> {
         Ok(())
     }
 
+    /// Resumes these actions and classes: Redis may have lost that they were resumed before.
+    pub(crate) async fn resume(&self, paths: &[&str]) -> anyhow::Result<()> {
+        for path in paths {
+            self.must(Method::POST, &format!("{path}/resume"), &Value::Null, &[202]).await?;
+        }
+        Ok(())
+    }
+
     /// Resumes drained workers and restores their capacity. Gives up after a while: whether the
     /// fleet recovers is checked later.
     pub(crate) async fn restore_workers(

@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// How long faults are injected; recovery takes additional time
     #[arg(long, default_value_t = 1.0)]
     pub(crate) minutes: f64,
+    /// Restore an earlier state of Redis in every burst: acknowledged writes are lost
+    #[arg(long)]
+    pub(crate) rollback: bool,
 }
 
 /// A fault, and when it is injected after the start.
@@ -85,9 +88,11 @@ const FAULT_KINDS: [FaultKind; 21] = [
 ];
 
 /// The paths of the actions and classes that can be paused.
-const PAUSABLE: [&str; 3] = ["/actions/recorded", "/actions/noop", "/queues/default=1"];
+pub(crate) const PAUSABLE: [&str; 3] = ["/actions/recorded", "/actions/noop", "/queues/default=1"];
 /// Longer than the lease of 5 s.
 const BEYOND_THE_LEASE_MS: std::ops::Range<u64> = 6_000..10_000;
+/// How far behind the state of Redis is that is restored.
+const BEHIND_MS: std::ops::Range<u64> = 500..4_000;
 const ANY_MS: std::ops::Range<u64> = 300..7_000;
 
 /// The first fault kills two workers while nothing else is broken, to measure how long their jobs
@@ -117,6 +122,12 @@ pub(crate) fn of(arguments: &Arguments) -> Vec<PlannedFault> {
             let Some(kind) = kinds.pop() else { break };
             let at = burst + Duration::from_millis(rng.random_range(0..4_000));
             let fault = draw(kind, &mut affected, &mut rng);
+            end = end.max(at + fault.duration());
+            plan.push(PlannedFault { at, fault });
+        }
+        if arguments.rollback {
+            let at = burst + Duration::from_millis(rng.random_range(0..4_000));
+            let fault = Fault::RollBack { behind_ms: rng.random_range(BEHIND_MS) };
             end = end.max(at + fault.duration());
             plan.push(PlannedFault { at, fault });
         }
@@ -235,13 +246,23 @@ mod tests {
 
     #[test]
     fn a_seed_gives_one_plan_and_three_minutes_contain_every_kind_of_fault() {
-        let plan = |seed| of(&Arguments { seed, minutes: 3.0 });
+        let plan = |seed| of(&Arguments { seed, minutes: 3.0, rollback: false });
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));
         for seed in 0..50 {
             let kinds: std::collections::BTreeSet<_> =
                 plan(seed).iter().map(|planned| planned.fault.kind()).collect();
             assert_eq!(kinds.len(), 17, "seed {seed}: {kinds:?}");
+        }
+    }
+
+    #[test]
+    fn on_request_every_burst_restores_an_earlier_state_of_redis() {
+        for seed in 0..50 {
+            let plan = of(&Arguments { seed, minutes: 1.0, rollback: true });
+            let restores =
+                |planned: &&PlannedFault| matches!(planned.fault, Fault::RollBack { .. });
+            assert!(plan.iter().filter(restores).count() >= 2, "seed {seed}");
         }
     }
 }

@@ -36,6 +36,11 @@ pub(super) fn check(observations: &Observations, violations: &mut Violations) {
         holders.sort_by_key(|holder| holder.run.start_us);
         check_lock(&name, &holders, violations);
     }
+    check_released(observations, violations);
+}
+
+/// Checks that nothing is left of any lock.
+pub(super) fn check_released(observations: &Observations, violations: &mut Violations) {
     for key in observations.dump.keys().filter(|key| is_key_of_a_lock(key)) {
         violations.add(RELEASED, format!("{key} still exists"));
     }

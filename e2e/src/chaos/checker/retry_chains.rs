@@ -29,6 +29,14 @@ pub(super) fn check(observations: &Observations, violations: &mut Violations) {
             [.., last] => check_outcome(expectation, &chain, last, violations),
         }
     }
+    check_records(observations, violations);
+    for head in observations.chain_heads() {
+        check_job_of_a_cron(observations, head, violations);
+    }
+}
+
+/// Checks that every record is final, and has at most one follow-up, which names it.
+pub(super) fn check_records(observations: &Observations, violations: &mut Violations) {
     let mut follow_ups: HashMap<JobId, JobId> = HashMap::new();
     for job in observations.jobs.values() {
         if job.crashes > MAX_CRASHES {
@@ -38,7 +46,6 @@ pub(super) fn check(observations: &Observations, violations: &mut Violations) {
             violations.add(FINISHED, format!("{} is {} after the drain", job.id, job.status));
         }
         if job.retry_from == job.id {
-            check_job_of_a_cron(observations, job, violations);
             continue;
         }
         if let Some(other) = follow_ups.insert(job.retry_from, job.id) {

@@ -12,14 +12,14 @@ use crate::job_command::{FAILED, LOG_LINES, RecordedRun, SUCCEEDED};
 use crate::observations::Observations;
 
 const ONE_RUN: &str = "at most one run per job id and token";
-const NO_OVERLAP: &str = "a follow-up starts after its job ended or its worker was lost";
-const STRICT: &str = "a job with a strict lease never runs beside its follow-up";
+pub(super) const NO_OVERLAP: &str = "a follow-up starts after its job ended or its worker was lost";
+pub(super) const STRICT: &str = "a job with a strict lease never runs beside its follow-up";
 const RECORDED: &str = "what is recorded is what ran";
 const NOT_EARLY: &str = "no job starts before its scheduled time";
 const COMPLETE_LOG: &str = "the log of a job is complete";
 
 /// The time that a busy machine may take to stop a command whose lease has expired.
-const STRICT_TOLERANCE_MS: i64 = 300;
+pub(super) const STRICT_TOLERANCE_MS: i64 = 300;
 
 /// Runs of one retry chain that overlapped, which only a lost lease allows.
 #[derive(Debug, Default, Clone, Copy)]

@@ -1,6 +1,7 @@
 //! The checks find each violation that they exist for, and accept what is allowed.
 
 mod action_sets;
+mod lost_writes;
 mod order;
 mod outcomes;
 mod workers;
