@@ -11,6 +11,7 @@ mod directory;
 mod environment;
 mod exit;
 mod limits;
+mod masked_lines;
 mod output;
 mod pipe_lines;
 mod process_settings;

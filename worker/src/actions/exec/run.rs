@@ -43,6 +43,9 @@ async fn run_in(
     let mut secrets = Secrets::default();
     let mut command = template.command(&context, workdir, &mut secrets)?;
     let stdin = template.stdin(&context, &mut secrets)?;
+    let secrets = secrets.finder().map_err(|error| {
+        cannot_start("prepare the search for secrets", &std::io::Error::other(error))
+    })?;
     let no_pipe = |error| cannot_start("open the pipes", &error);
     let progress_pipe =
         PipeLines::open(&workdir.progress_pipe(), 2 * PROGRESS_BYTES).map_err(no_pipe)?;
