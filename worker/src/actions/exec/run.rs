@@ -27,7 +27,7 @@ pub(super) async fn run(
     context: Context,
 ) -> ActionResult {
     let (id, token) = (context.job.id, context.job.token);
-    let workdir = environment.workdirs.workdir(id, token, template.owner());
+    let workdir = environment.workdirs.workdir(id, token);
     let workdir = workdir.map_err(|error| cannot_start("create the working directory", &error))?;
     let result = run_in(template, environment, &workdir, context).await;
     workdir.remove().await;
@@ -51,6 +51,9 @@ async fn run_in(
         PipeLines::open(&workdir.progress_pipe(), 2 * PROGRESS_BYTES).map_err(no_pipe)?;
     let children_pipe =
         PipeLines::open(&workdir.children_pipe(), child_requests::LINE_BYTES).map_err(no_pipe)?;
+    workdir
+        .give_to(template.owner())
+        .map_err(|error| cannot_start("give the working directory to its user", &error))?;
     // Dropped, and so removed, after the command has ended.
     let cgroup = cgroup_for(template, environment, &context)?;
     let settings = template.process_settings(cgroup.as_ref());
