@@ -12,7 +12,7 @@ mod template;
 mod webhook;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::job::ActionName;
@@ -58,11 +58,12 @@ pub enum LoadError {
 
 /// Loads the `functions` of the program, the built-in actions, and the actions of the configured
 /// file. A function may replace a built-in action. Removes what the commands of killed workers left
-/// behind.
+/// behind. `owns_process` is true when the commands are the only child processes.
 pub(crate) fn load(
     config: &Config,
     store: &Store,
     functions: Vec<(ActionName, Arc<dyn Action>)>,
+    owns_process: bool,
 ) -> Result<ActionRegistry, LoadError> {
     ExecEnvironment::remove_abandoned(&config.temporary);
     let http = HttpClient::new(config.webhook_allow.clone());
@@ -75,14 +76,20 @@ pub(crate) fn load(
     }
     let declarations = config.actions.as_deref().map(actions_file::read).transpose()?;
     let declarations = declarations.unwrap_or_default();
-    let limited = limited_commands(&declarations);
+    let (limited, temporary) = (limited_commands(&declarations), &config.temporary);
     let mut environment = None;
     for (name, ActionDeclaration { kind, defaults }) in declarations {
         let action: Result<Arc<dyn Action>, String> = match kind {
             ActionKind::Command(command) => {
                 let shared = match &environment {
                     Some(shared) => shared,
-                    None => environment.insert(exec_environment(&config.temporary, &limited)?),
+                    None => {
+                        let created = ExecEnvironment::create(temporary, &limited, owns_process);
+                        environment.insert(created.map_err(|source| LoadError::Temporary {
+                            path: temporary.to_owned(),
+                            source,
+                        })?)
+                    }
                 };
                 Exec::new(command, shared.clone(), defaults).map(|exec| Arc::new(exec) as _)
             }
@@ -123,13 +130,4 @@ fn limited_commands(declarations: &BTreeMap<ActionName, ActionDeclaration>) -> V
         ActionKind::Webhook(_) => false,
     });
     limited.map(|(name, _)| name.clone()).collect()
-}
-
-/// Creates what all commands share.
-fn exec_environment(
-    temporary: &Path,
-    limited: &[ActionName],
-) -> Result<ExecEnvironment, LoadError> {
-    ExecEnvironment::create(temporary, limited)
-        .map_err(|source| LoadError::Temporary { path: temporary.to_owned(), source })
 }

@@ -12,6 +12,7 @@ mod environment;
 mod exit;
 mod limits;
 mod masked_lines;
+mod orphans;
 mod output;
 mod pipe_lines;
 mod process_settings;

@@ -5,14 +5,15 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::AT_FDCWD;
+use nix::fcntl::{AT_FDCWD, OFlag, open};
+use nix::sys::stat::Mode;
 use nix::unistd::UnlinkatFlags::{NoRemoveDir, RemoveDir};
-use nix::unistd::unlinkat;
+use nix::unistd::{unlinkat, write};
 
 use super::cgroup::Cgroup;
 use super::directory::{
@@ -33,11 +34,17 @@ pub(super) struct Cleanup {
     /// The worker's directory, which contains the working directories of its runs.
     workdirs: CString,
     cgroup: Option<CString>,
+    /// The file to which a `1` is written to kill the members of the cgroup.
+    cgroup_kill: Option<CString>,
 }
 
 impl Cleanup {
     pub(super) fn new(workdir: &Workdir, cgroup: Option<&Cgroup>) -> io::Result<Cleanup> {
-        Cleanup::of_paths(workdir.path(), cgroup.map(Cgroup::path))
+        let kill = cgroup.map(Cgroup::kill_file);
+        let cgroup_kill = kill.map(|file| CString::new(file.into_os_string().into_vec()));
+        let cgroup_kill = cgroup_kill.transpose()?;
+        let cleanup = Cleanup::of_paths(workdir.path(), cgroup.map(Cgroup::path))?;
+        Ok(Cleanup { cgroup_kill, ..cleanup })
     }
 
     fn of_paths(workdir: &Path, cgroup: Option<&Path>) -> io::Result<Cleanup> {
@@ -48,7 +55,17 @@ impl Cleanup {
             workdir: text(workdir)?,
             workdirs: text(workdirs)?,
             cgroup: cgroup.map(text).transpose()?,
+            cgroup_kill: None,
         })
+    }
+
+    /// Kills every member of the cgroup, if there is one.
+    pub(super) fn kill_cgroup(&self) {
+        if let Some(file) = &self.cgroup_kill
+            && let Ok(file) = open(file.as_c_str(), OFlag::O_WRONLY, Mode::empty())
+        {
+            let _ = write(&file, b"1");
+        }
     }
 
     /// Removes everything. Must be called after the last process of the run has ended.

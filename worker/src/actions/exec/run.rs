@@ -54,12 +54,12 @@ async fn run_in(
     workdir
         .give_to(template.owner())
         .map_err(|error| cannot_start("give the working directory to its user", &error))?;
-    // Dropped, and so removed, after the command has ended.
     let cgroup = cgroup_for(template, environment, &context)?;
     let settings = template.process_settings(cgroup.as_ref());
     let cleanup = Cleanup::new(workdir, cgroup.as_ref())
         .map_err(|error| cannot_start("prepare the cleanup", &error))?;
-    let mut running = SupervisedCommand::start(&mut command, settings, cleanup)
+    let orphans = environment.orphans.clone();
+    let mut running = SupervisedCommand::start(&mut command, settings, cleanup, orphans, cgroup)
         .map_err(|error| cannot_start(&format!("start {}", template.program), &error))?;
     drop(command);
     let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
@@ -102,14 +102,22 @@ async fn run_in(
     workdir.read_result()
 }
 
-/// Creates the cgroup of the run, if its limits need one and the machine allows it.
+/// Creates the cgroup of the run, if the machine allows it.
 fn cgroup_for(
     template: &CommandTemplate,
     environment: &ExecEnvironment,
     context: &Context,
 ) -> Result<Option<Cgroup>, Exception> {
-    let cgroups = environment.cgroups.as_ref().filter(|_| template.limits.need_cgroup());
+    let Some(cgroups) = &environment.cgroups else { return Ok(None) };
     let (id, token) = (context.job.id, context.job.token);
-    let cgroup = cgroups.map(|cgroups| cgroups.cgroup(id, token, &template.limits));
-    cgroup.transpose().map_err(|error| cannot_start("create the cgroup", &error))
+    match cgroups.cgroup(id, token, &template.limits) {
+        Ok(cgroup) => Ok(Some(cgroup)),
+        Err(error) if template.limits.need_cgroup() => {
+            Err(cannot_start("create the cgroup", &error))
+        }
+        Err(error) => {
+            tracing::warn!(job.id = %id, %error, "cannot create the cgroup of a run");
+            Ok(None)
+        }
+    }
 }
