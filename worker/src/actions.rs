@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::job::ActionName;
+use domain::settings::InvalidSetting;
 use store::Store;
 
 use crate::action::{Action, ActionRegistry};
@@ -35,6 +36,9 @@ pub enum LoadError {
     /// The actions file is invalid.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A setting does not suit this machine.
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
     /// Two actions have the same name.
     #[error("action {0} already exists")]
     Duplicate(ActionName),
@@ -65,6 +69,7 @@ pub(crate) fn load(
     functions: Vec<(ActionName, Arc<dyn Action>)>,
     owns_process: bool,
 ) -> Result<ActionRegistry, LoadError> {
+    config.job_user.check()?;
     ExecEnvironment::remove_abandoned(&config.temporary);
     let http = HttpClient::new(config.webhook_allow.clone());
     let mut registry = ActionRegistry::default();
@@ -91,7 +96,8 @@ pub(crate) fn load(
                         })?)
                     }
                 };
-                Exec::new(command, shared.clone(), defaults).map(|exec| Arc::new(exec) as _)
+                let user = config.job_user.ids();
+                Exec::new(command, user, shared.clone(), defaults).map(|exec| Arc::new(exec) as _)
             }
             ActionKind::Webhook(webhook) => {
                 let webhook = Webhook::configured(http.clone(), webhook, defaults);

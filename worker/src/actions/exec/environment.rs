@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::job::ActionName;
+use nix::sys::prctl;
 
 use super::cgroup::Cgroups;
 use super::orphans::Orphans;
@@ -29,6 +30,9 @@ impl ExecEnvironment {
         limited: &[ActionName],
         owns_process: bool,
     ) -> io::Result<ExecEnvironment> {
+        // Commands of the worker's user must not read its environment, memory and open files, nor
+        // those of supervisors, which are forks of it. Executing a program lifts this.
+        prctl::set_dumpable(false)?;
         let workdirs = Arc::new(Workdirs::create(temporary)?);
         let orphans = owns_process.then(Orphans::adopt).transpose()?.map(Arc::new);
         let cgroups = Cgroups::of_this_worker();
