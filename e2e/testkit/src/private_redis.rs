@@ -37,11 +37,21 @@ impl PrivateRedis {
 
     /// Changes a configuration directive of the running process.
     pub fn configure(&self, directive: &str, value: &str) {
-        let output = Command::new("redis-cli")
-            .args(["-u", self.url(), "config", "set", directive, value])
-            .output()
-            .expect("redis-cli is installed");
-        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(answer.trim(), "OK", "CONFIG SET {directive} {value}");
+        let answer = self.command(&["config", "set", directive, value]);
+        assert_eq!(answer, "OK", "CONFIG SET {directive} {value}");
+    }
+
+    /// Returns the answer to a command.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> String {
+        self.command_as(self.url(), arguments)
+    }
+
+    /// Returns the answer to a command of the user in this URL.
+    #[must_use]
+    pub fn command_as(&self, url: &str, arguments: &[&str]) -> String {
+        let output = Command::new("redis-cli").args(["-u", url]).args(arguments).output();
+        let output = output.expect("redis-cli is installed");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 }
