@@ -16,14 +16,21 @@ LABEL org.opencontainers.image.title="capstan" \
 # The example actions are Python programs.
 RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
 WORKDIR /usr/share/capstan
+# Jobs run as the second user, which owns nothing but what they make. A new volume takes over the owner and the mode of
+# the directory that it is mounted on; the servers read theirs as users of their own.
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin capstan \
- && install -d -o capstan -g capstan -m 0700 /var/lib/capstan/access \
- && install -d -o capstan -g capstan -m 0755 /var/lib/capstan/secrets examples/registry/data
+ && useradd --uid 10002 --no-create-home --shell /usr/sbin/nologin jobs \
+ && cd /var/lib && install -d -o capstan -g capstan -m 0700 capstan/access capstan/secrets \
+      capstan/secrets/scheduler capstan/secrets/worker capstan/secrets/api \
+ && install -d -o capstan -g capstan -m 0755 capstan/secrets/redis capstan/secrets/rabbitmq \
+ && install -d -o jobs -g jobs -m 0755 /usr/share/capstan/examples/registry/data
 # Certificate authorities, for actions that use TLS; the slim image has none.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY examples/registry examples/registry
 COPY examples/demo examples/demo
-RUN mkdir /etc/capstan && cat examples/registry/actions.toml examples/demo/actions.toml >/etc/capstan/actions.toml
+# The demo's job that kills its worker, and the one that then looks what is left, must run as the worker's user.
+RUN mkdir /etc/capstan && cat examples/registry/actions.toml examples/demo/actions.toml \
+  | sed 's/^\[actions\.\(kill_worker\|left_behind\)\].*/&\nuser = "root"/' >/etc/capstan/actions.toml
 COPY --from=build /out/ /usr/local/bin/
 USER 10001:10001
 CMD ["capstan", "--help"]

@@ -12,10 +12,11 @@ mod template;
 mod webhook;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::job::ActionName;
+use domain::settings::InvalidSetting;
 use store::Store;
 
 use crate::action::{Action, ActionRegistry};
@@ -35,6 +36,9 @@ pub enum LoadError {
     /// The actions file is invalid.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A setting does not suit this machine.
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
     /// Two actions have the same name.
     #[error("action {0} already exists")]
     Duplicate(ActionName),
@@ -58,12 +62,14 @@ pub enum LoadError {
 
 /// Loads the `functions` of the program, the built-in actions, and the actions of the configured
 /// file. A function may replace a built-in action. Removes what the commands of killed workers left
-/// behind.
+/// behind. `owns_process` is true when the commands are the only child processes.
 pub(crate) fn load(
     config: &Config,
     store: &Store,
     functions: Vec<(ActionName, Arc<dyn Action>)>,
+    owns_process: bool,
 ) -> Result<ActionRegistry, LoadError> {
+    config.job_user.check()?;
     ExecEnvironment::remove_abandoned(&config.temporary);
     let http = HttpClient::new(&config.webhook_allow);
     let mut registry = ActionRegistry::default();
@@ -75,16 +81,23 @@ pub(crate) fn load(
     }
     let declarations = config.actions.as_deref().map(actions_file::read).transpose()?;
     let declarations = declarations.unwrap_or_default();
-    let limited = limited_commands(&declarations);
+    let (limited, temporary) = (limited_commands(&declarations), &config.temporary);
     let mut environment = None;
     for (name, ActionDeclaration { kind, defaults }) in declarations {
         let action: Result<Arc<dyn Action>, String> = match kind {
             ActionKind::Command(command) => {
                 let shared = match &environment {
                     Some(shared) => shared,
-                    None => environment.insert(exec_environment(&config.temporary, &limited)?),
+                    None => {
+                        let created = ExecEnvironment::create(temporary, &limited, owns_process);
+                        environment.insert(created.map_err(|source| LoadError::Temporary {
+                            path: temporary.to_owned(),
+                            source,
+                        })?)
+                    }
                 };
-                Exec::new(command, shared.clone(), defaults).map(|exec| Arc::new(exec) as _)
+                let user = config.job_user.ids();
+                Exec::new(command, user, shared.clone(), defaults).map(|exec| Arc::new(exec) as _)
             }
             ActionKind::Webhook(webhook) => {
                 let webhook = Webhook::configured(http.clone(), webhook, defaults);
@@ -132,13 +145,4 @@ fn limited_commands(declarations: &BTreeMap<ActionName, ActionDeclaration>) -> V
         ActionKind::Webhook(_) => false,
     });
     limited.map(|(name, _)| name.clone()).collect()
-}
-
-/// Creates what all commands share.
-fn exec_environment(
-    temporary: &Path,
-    limited: &[ActionName],
-) -> Result<ExecEnvironment, LoadError> {
-    ExecEnvironment::create(temporary, limited)
-        .map_err(|source| LoadError::Temporary { path: temporary.to_owned(), source })
 }

@@ -9,6 +9,7 @@ use domain::settings::duration;
 use service::settings::{BrokerSettings, StoreSettings, TelemetrySettings};
 use tokio_util::sync::CancellationToken;
 
+use crate::job_user::JobUser;
 use crate::networks::AllowedNetworks;
 
 /// The settings of a worker.
@@ -25,6 +26,16 @@ pub struct Config {
     /// Directory in which each command gets a private working directory
     #[arg(long, value_name = "DIRECTORY", env = "CAPSTAN_TEMPORARY", default_value = "/tmp")]
     pub temporary: PathBuf,
+
+    /// User and group of commands by number, such as `10002:10002`, instead of the worker's
+    #[arg(
+        long,
+        value_name = "USER:GROUP",
+        env = "CAPSTAN_JOB_USER",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub job_user: JobUser,
 
     /// Run jobs of the action `webhook`, whose URL and headers the submitter chooses
     #[arg(

@@ -17,7 +17,7 @@
 //! actions  │  engine   what jobs do  │  which jobs run here, and when; neither imports the other
 //! action               the `Action` trait, and the registry of a worker's actions
 //! context              what a run is given: its job, log, progress, child jobs and stop signal
-//! config, networks, metrics
+//! config, job_user, networks, metrics
 //! ```
 
 mod action;
@@ -27,6 +27,7 @@ mod context;
 mod engine;
 #[doc(hidden)]
 pub mod fuzzing;
+mod job_user;
 mod metrics;
 mod networks;
 mod worker;
@@ -42,6 +43,7 @@ pub use context::progress::{Progress, ProgressError, ProgressReporter};
 pub use context::stop::{StopReason, StopSignal};
 pub use domain::job::{DependencyCondition, Exception, JobId};
 pub use domain::lock::{LockTemplates, Locks};
+pub use job_user::JobUser;
 pub use networks::AllowedNetworks;
 pub use store::ActionDefaults;
 pub use worker::Worker;

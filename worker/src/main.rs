@@ -4,5 +4,5 @@ use worker::{Config, Worker};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    Worker::new(Config::from_arguments()).run().await
+    Worker::new(Config::from_arguments()).owns_process().run().await
 }

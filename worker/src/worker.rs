@@ -47,13 +47,14 @@ const HEALTH_PERIOD: Duration = Duration::from_secs(15);
 pub struct Worker {
     config: Config,
     functions: Vec<(String, Arc<dyn Action>)>,
+    owns_process: bool,
 }
 
 impl Worker {
     /// Creates a worker with the built-in actions and those of its actions file.
     #[must_use]
     pub fn new(config: Config) -> Worker {
-        Worker { config, functions: Vec::new() }
+        Worker { config, functions: Vec::new(), owns_process: false }
     }
 
     /// Adds an action: an async function from parameters and a [`Context`] to a result.
@@ -98,6 +99,15 @@ impl Worker {
         self
     }
 
+    /// Declares that this process starts no processes but the commands of its actions file. Then
+    /// the worker also finds, kills and waits for the processes of a command that has killed its
+    /// supervisor. It takes any other child of this process for one of these.
+    #[must_use]
+    pub fn owns_process(mut self) -> Worker {
+        self.owns_process = true;
+        self
+    }
+
     /// Starts logging, and runs until SIGTERM or SIGINT, as `capstan-worker` does. A second signal
     /// ends the grace period of running jobs.
     pub async fn run(self) -> anyhow::Result<()> {
@@ -119,7 +129,7 @@ impl Worker {
             Ok((name, function))
         });
         let functions = functions.collect::<anyhow::Result<Vec<_>>>()?;
-        let actions = actions::load(&config, &store, functions)?;
+        let actions = actions::load(&config, &store, functions, self.owns_process)?;
         let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_worker"));
         let metrics = Metrics::registered(&mut registry);
         for part in engine::HEALTH_PARTS {

@@ -73,20 +73,34 @@ impl PrivateRedis {
 
     /// Changes a configuration directive of the running process.
     pub fn configure(&self, directive: &str, value: &str) {
-        let answer = self.call(&["config", "set", directive, value]);
-        assert_eq!(answer.trim(), "OK", "CONFIG SET {directive} {value}");
+        let answer = self.command(&["config", "set", directive, value]);
+        assert_eq!(answer, "OK", "CONFIG SET {directive} {value}");
+    }
+
+    /// Returns the answer to a command.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> String {
+        self.command_as(self.url(), arguments)
+    }
+
+    /// Returns the answer to a command of the user in this URL.
+    #[must_use]
+    pub fn command_as(&self, url: &str, arguments: &[&str]) -> String {
+        let output = Command::new("redis-cli").args(["-u", url]).args(arguments).output();
+        let output = output.expect("redis-cli is installed");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     /// Makes it a replica of another Redis, and waits until it has the same data.
     pub async fn replicate(&self, primary: &PrivateRedis) {
-        self.call(&["replicaof", "127.0.0.1", primary.port()]);
+        let _ = self.command(&["replicaof", "127.0.0.1", primary.port()]);
         self.until("the replica is in sync", |info| info.contains("master_link_status:up")).await;
     }
 
     /// Makes it the replica of its replica, without losing a write. It then refuses writes.
     pub async fn fail_over(&self) {
         // Fails while the replica has not acknowledged yet what it received.
-        self.until("the failover begins", |_| self.call(&["failover"]).trim() == "OK").await;
+        self.until("the failover begins", |_| self.command(&["failover"]) == "OK").await;
         self.until("the failover is over", |info| {
             info.contains("role:slave") && info.contains("master_link_status:up")
         })
@@ -95,7 +109,7 @@ impl PrivateRedis {
 
     async fn until(&self, description: &str, condition: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + DEADLINE;
-        while !condition(&self.call(&["info", "replication"])) {
+        while !condition(&self.command(&["info", "replication"])) {
             assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {description}");
             sleep(Duration::from_millis(10)).await;
         }
@@ -104,14 +118,5 @@ impl PrivateRedis {
     fn port(&self) -> &str {
         let port = self.url().rsplit(':').next().and_then(|rest| rest.split('/').next());
         port.expect("the URL has a port")
-    }
-
-    fn call(&self, command: &[&str]) -> String {
-        let output = Command::new("redis-cli")
-            .args(["-u", self.url()])
-            .args(command)
-            .output()
-            .expect("redis-cli is installed");
-        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }

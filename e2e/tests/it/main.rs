@@ -23,6 +23,7 @@ mod network_faults;
 mod order;
 mod outage;
 mod queue_retirement;
+mod redis_users;
 mod subscriptions;
 mod worker_commands;
 mod worker_shutdown;

@@ -11,6 +11,8 @@ mod directory;
 mod environment;
 mod exit;
 mod limits;
+mod masked_lines;
+mod orphans;
 mod output;
 mod pipe_lines;
 mod process_settings;
@@ -21,6 +23,7 @@ mod workdir;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use nix::unistd::{Gid, Uid};
 use store::ActionDefaults;
 
 use crate::action::{Action, ActionResult};
@@ -41,13 +44,15 @@ pub(super) struct Exec {
 }
 
 impl Exec {
-    /// Creates the action. Returns why the command cannot run.
+    /// Creates the action. Its command runs as `job_user`, unless it is declared with a user.
+    /// Returns why the command cannot run.
     pub(super) fn new(
         declaration: CommandDeclaration,
+        job_user: Option<(Uid, Gid)>,
         environment: ExecEnvironment,
         defaults: ActionDefaults,
     ) -> Result<Exec, String> {
-        Ok(Exec { command: CommandTemplate::new(declaration)?, environment, defaults })
+        Ok(Exec { command: CommandTemplate::new(declaration, job_user)?, environment, defaults })
     }
 }
 

@@ -87,6 +87,10 @@ async fn record_resurrection(session: &Session, mut finish: Finish) -> Option<Fi
 /// Runs the action of a job with its log, progress and deadline.
 async fn perform(session: &Session, job: ClaimedJob, stop: StopSignal) -> Outcome {
     let (id, token) = (job.id, job.token);
+    // The claim may be void before the action has started: its answer took longer than the lease.
+    if stop.borrow().is_some_and(StopReason::voids_claim) {
+        return Outcome::Resurrected;
+    }
     let Some(action) = session.resources.actions.get(&job.spec.action) else {
         let message = format!("this worker has no action {}", job.spec.action);
         return Outcome::Error(Exception::new("NoSuchAction", message));

@@ -39,7 +39,9 @@ async fn try_register(session: &Session, inherited: &DesiredState) -> Result<(),
     let (resources, id) = (&session.resources, &session.id);
     let store = &resources.store;
     store.announce(&resources.actions.defaults()).await?;
+    let sent_at = Instant::now();
     send(session).await?;
+    session.running.lease_renewed(sent_at + resources.config.lease);
     // Commands to an earlier session of this process apply to this one too.
     if inherited.capacity != resources.capacity {
         store.command_worker(id, &WorkerCommand::Capacity(inherited.capacity.clone())).await?;
@@ -82,6 +84,7 @@ pub(super) async fn run(session: &Session, stop: &CancellationToken) {
             Ok(true) => {
                 failing = false;
                 lease_ends = sent_at + lease;
+                session.running.lease_renewed(lease_ends);
             }
             Ok(false) => return,
             Err(error) => {

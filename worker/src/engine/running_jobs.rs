@@ -1,11 +1,13 @@
 //! The jobs that one session has claimed: the heartbeat reports them and delivers stop requests to
-//! them.
+//! them. Also until when the session's lease is certain, because a job with a strict lease must not
+//! run without it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::job::{ClaimedJob, FencingToken, JobId};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::context::stop::{StopReason, StopSignal};
 
@@ -19,6 +21,8 @@ struct State {
     /// The greatest token of their claims. Claims are made one after the other, so every job that
     /// was claimed up to this token is or was among `jobs`.
     noted: Option<FencingToken>,
+    /// When the lease ends unless the next heartbeat renews it. `None` before the first one.
+    lease_ends: Option<Instant>,
 }
 
 struct RunningJob {
@@ -44,10 +48,23 @@ impl RunningJobs {
         }
     }
 
-    /// Returns the stop signal of a job.
+    /// Returns the stop signal of a job that is about to start. A strict job is stopped from the
+    /// start if the lease may have ended while the claim was answered: it would have been too late
+    /// for [`RunningJobs::stop_strict`].
     pub(super) fn stop_signal(&self, id: JobId) -> StopSignal {
-        let signal = self.lock().jobs.get(&id).map(|job| job.stop.subscribe());
-        signal.unwrap_or_else(|| watch::channel(Some(StopReason::ClaimLost)).1)
+        let state = self.lock();
+        let Some(job) = state.jobs.get(&id) else {
+            return watch::channel(Some(StopReason::ClaimLost)).1;
+        };
+        if job.strict_lease && !state.lease_ends.is_some_and(|ends| Instant::now() < ends) {
+            job.request_stop(StopReason::Immediate);
+        }
+        job.stop.subscribe()
+    }
+
+    /// Notes that the lease was renewed and ends at this moment.
+    pub(super) fn lease_renewed(&self, ends: Instant) {
+        self.lock().lease_ends = Some(ends);
     }
 
     /// Removes a job.
@@ -116,6 +133,8 @@ impl RunningJob {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use domain::job::JobSpec;
 
     use super::*;
@@ -139,5 +158,25 @@ mod tests {
         running.remove(second.id);
         assert_eq!(running.report(), (vec![], FencingToken(9)), "a later report is as complete");
         assert_eq!(*running.stop_signal(first.id).borrow(), Some(StopReason::ClaimLost));
+    }
+
+    #[test]
+    fn a_strict_job_is_stopped_from_the_start_unless_the_lease_is_certain() {
+        let running = RunningJobs::default();
+        let start = |strict| {
+            let mut job = claimed(1);
+            job.spec.strict_lease = strict;
+            running.claimed(std::iter::once(&job));
+            *running.stop_signal(job.id).borrow()
+        };
+        assert_eq!(start(true), Some(StopReason::Immediate), "no heartbeat was answered yet");
+        running.lease_renewed(Instant::now() + Duration::from_secs(3600));
+        assert_eq!((start(true), start(false)), (None, None));
+        // The lease ends, and the heartbeat stops strict jobs before the claim is answered.
+        running.lease_renewed(Instant::now());
+        running.stop_strict();
+        assert_eq!((start(true), start(false)), (Some(StopReason::Immediate), None));
+        running.lease_renewed(Instant::now() + Duration::from_secs(3600));
+        assert_eq!(start(true), None);
     }
 }

@@ -99,6 +99,33 @@ impl WorkerEnv {
         arguments
     }
 
+    /// Starts a worker process as a user without privileges: as another user if the test runs as
+    /// root, who may read and kill everything. `command` may change it first.
+    pub(crate) fn unprivileged_process(
+        &self,
+        actions: &str,
+        command: impl FnOnce(&mut Command),
+    ) -> Child {
+        const NOBODY: u32 = 65_534;
+        let arguments = self.process_arguments(actions);
+        let (program, flags) = arguments.split_first().unwrap();
+        let temporary = self.temporary();
+        let mut process = Command::new(program);
+        if nix::unistd::geteuid().is_root() {
+            // Another user may not be able to reach the folder of the program.
+            let reachable = self.directory.join("capstan-worker");
+            if !reachable.exists() {
+                std::fs::copy(program, &reachable).unwrap();
+            }
+            std::os::unix::fs::chown(&temporary, Some(NOBODY), Some(NOBODY)).unwrap();
+            process = Command::new(reachable);
+            process.uid(NOBODY).gid(NOBODY);
+        }
+        process.args(flags).stdout(Stdio::null()).kill_on_drop(true);
+        command(&mut process);
+        process.spawn().unwrap()
+    }
+
     /// Starts a worker as a separate process.
     pub(crate) fn process(&self, actions: &str) -> Child {
         let arguments = self.process_arguments(actions);

@@ -79,3 +79,34 @@ async fn a_long_line_is_split_between_characters_and_no_line_is_lost() {
     worker.stop().await;
     env.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_part_of_a_secret_is_logged_where_a_long_line_is_split() {
+    let env = WorkerEnv::new().await;
+    let [short, long] = ["short", "long"].map(|name| env.directory.join(name));
+    std::fs::write(&short, "correct-horse").unwrap();
+    std::fs::write(&long, "correct-horse-battery-staple\n").unwrap();
+    let secret = |file: &std::path::Path| format!("{{ secret = \"{}\" }}", file.display());
+    let worker = env.worker(&format!(
+        r#"[actions.leak]
+        argv = ["python3", "-c", '''
+import os, sys
+for before in range(16 * 1024 - 30, 16 * 1024 + 2):
+    print("x" * before + os.environ["LONG"] + "y" * 20000)
+print(os.environ["SHORT"], os.environ["LONG"])
+sys.stdout.write(os.environ["LONG"][:-1])
+''']
+        environment = {{ SHORT = {}, LONG = {} }}"#,
+        secret(&short),
+        secret(&long)
+    ));
+    let job = env.succeed("leak", &json!({})).await;
+    let log = env.log(job.id).await;
+    for part in ["co", "rrect", "horse", "battery", "staple", "le"] {
+        let shown = log.iter().find(|line| line.replace("stdout: ", "").contains(part));
+        assert_eq!(shown, None, "{part} is shown");
+    }
+    assert_eq!(log[log.len() - 2..], ["stdout: *** ***", "stdout: ***"]);
+    worker.stop().await;
+    env.close().await;
+}

@@ -6,6 +6,7 @@ mod child_jobs;
 mod commands;
 mod deliveries;
 mod env;
+mod escape;
 mod examples;
 mod functions;
 mod logs;

@@ -1,6 +1,6 @@
-//! Limits of memory and CPU, in a real cgroup if the test may create one on this machine. If it may
-//! not, the test checks that the worker warns about it and runs its jobs without the limits. The
-//! output of the test says which of the two was tested.
+//! Limits of memory, CPU and processes, in a real cgroup if the test may create one on this
+//! machine. If it may not, the test checks that the worker warns about it and runs its jobs without
+//! the limits. The output of the test says which of the two was tested.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use domain::job::JobId;
 use serde_json::json;
 use tokio::process::{Child, Command};
 
-use crate::env::{WorkerEnv, entries};
+use crate::env::{WorkerEnv, entries, processes_of};
 
 const ACTIONS: &str = r#"
     [actions.greedy]
@@ -23,9 +23,14 @@ const ACTIONS: &str = r#"
     [actions.endless]
     argv = ["sh", "-c", "setsid sleep 1000 & echo here; sleep 1000"]
     limits = { memory = "64MiB" }
+    [actions.bomb]
+    argv = ["sh", "-c", "bomb() { bomb | bomb & }; bomb; sleep 1000"]
+    limits = { processes = 32 }
+    deadline = "1s"
+    stop_timeout = "100ms"
 "#;
 /// The warning of a worker that may not create cgroups.
-const WARNING: &str = "memory and cpu limits are not enforced";
+const WARNING: &str = "memory, cpu and processes limits are not enforced";
 
 /// A cgroup for a worker, delegated as a service manager would do it. Dropping it removes it.
 struct DelegatedCgroup(PathBuf);
@@ -37,7 +42,7 @@ impl DelegatedCgroup {
             return Err("/sys/fs/cgroup is not a cgroup v2 mount".to_owned());
         }
         let message = |error: std::io::Error| error.to_string();
-        fs::write(mount.join("cgroup.subtree_control"), "+memory +cpu").map_err(message)?;
+        fs::write(mount.join("cgroup.subtree_control"), "+memory +cpu +pids").map_err(message)?;
         let own = mount.join(format!("capstan-test-{}", JobId::random()));
         fs::create_dir(&own).map_err(message)?;
         Ok(DelegatedCgroup(own))
@@ -98,6 +103,8 @@ async fn limits_apply(env: &WorkerEnv, delegated: &DelegatedCgroup) {
     let modest = env.succeed("modest", &json!({"text": "and well\n"})).await;
     let expected = ["here", "and well", "50000 100000"].map(|line| format!("stdout: {line}"));
     assert_eq!(env.log(modest.id).await, expected);
+    let bomb = env.run("bomb", &json!({})).await;
+    assert_eq!(processes_of(bomb.id), [0; 0]);
     assert!(!env.job(endless).await.status.is_final(), "the other job still runs");
     assert_eq!(delegated.run_cgroups().len(), 1, "{:?}", delegated.run_cgroups());
 

@@ -172,6 +172,12 @@ pub(crate) fn resource_usage(pid: u32) -> Option<(u64, usize)> {
     let status = std::fs::read_to_string(folder.join("status")).ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib = resident.split_whitespace().next()?.parse().ok()?;
-    let files = std::fs::read_dir(folder.join("fd")).ok()?.count();
+    // Only root may list the files of a worker that runs commands. The size of the folder is their
+    // number, since Linux 6.2.
+    let folder = folder.join("fd");
+    let files = match std::fs::read_dir(&folder) {
+        Ok(files) => files.count(),
+        Err(_) => std::fs::metadata(&folder).ok()?.len() as usize,
+    };
     Some((kib, files))
 }

@@ -3,22 +3,23 @@
 //! allocates. Whatever remains, because the supervisor was killed too, the next worker removes.
 
 use std::ffi::{CStr, CString};
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, open, openat};
+use nix::fcntl::{AT_FDCWD, OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::UnlinkatFlags::{NoRemoveDir, RemoveDir};
-use nix::unistd::unlinkat;
+use nix::unistd::{unlinkat, write};
 
 use super::cgroup::Cgroup;
-use super::directory::for_each_name;
-use super::workdir::{LOCK, Workdir};
+use super::directory::{
+    LOCK, create_lock, for_each_name, open_directory, open_lock, open_own_directory,
+};
+use super::workdir::Workdir;
 
 /// How deep directories are removed. Each level takes stack space and an open file.
 const MAX_DEPTH: u32 = 64;
@@ -32,14 +33,18 @@ pub(super) struct Cleanup {
     workdir: CString,
     /// The worker's directory, which contains the working directories of its runs.
     workdirs: CString,
-    /// The lock file in it, which is locked while the worker lives.
-    lock: CString,
     cgroup: Option<CString>,
+    /// The file to which a `1` is written to kill the members of the cgroup.
+    cgroup_kill: Option<CString>,
 }
 
 impl Cleanup {
     pub(super) fn new(workdir: &Workdir, cgroup: Option<&Cgroup>) -> io::Result<Cleanup> {
-        Cleanup::of_paths(workdir.path(), cgroup.map(Cgroup::path))
+        let kill = cgroup.map(Cgroup::kill_file);
+        let cgroup_kill = kill.map(|file| CString::new(file.into_os_string().into_vec()));
+        let cgroup_kill = cgroup_kill.transpose()?;
+        let cleanup = Cleanup::of_paths(workdir.path(), cgroup.map(Cgroup::path))?;
+        Ok(Cleanup { cgroup_kill, ..cleanup })
     }
 
     fn of_paths(workdir: &Path, cgroup: Option<&Path>) -> io::Result<Cleanup> {
@@ -49,9 +54,18 @@ impl Cleanup {
         Ok(Cleanup {
             workdir: text(workdir)?,
             workdirs: text(workdirs)?,
-            lock: text(&workdirs.join(LOCK))?,
             cgroup: cgroup.map(text).transpose()?,
+            cgroup_kill: None,
         })
+    }
+
+    /// Kills every member of the cgroup, if there is one.
+    pub(super) fn kill_cgroup(&self) {
+        if let Some(file) = &self.cgroup_kill
+            && let Ok(file) = open(file.as_c_str(), OFlag::O_WRONLY, Mode::empty())
+        {
+            let _ = write(&file, b"1");
+        }
     }
 
     /// Removes everything. Must be called after the last process of the run has ended.
@@ -63,42 +77,35 @@ impl Cleanup {
             empty(&workdir, MAX_DEPTH);
         }
         let _ = remove_directory(&self.workdir);
-        if self.worker_is_dead() {
-            let _ = unlinkat(AT_FDCWD, self.lock.as_c_str(), NoRemoveDir);
+        let Ok(workdirs) = open_own_directory(AT_FDCWD, &self.workdirs) else { return };
+        if worker_is_dead(&workdirs) {
+            let _ = unlinkat(&workdirs, LOCK, NoRemoveDir);
             // Other runs of the worker may still be in progress: put the lock file back for them.
             if remove_directory(&self.workdirs) == Err(Errno::ENOTEMPTY) {
-                let flags = OFlag::O_WRONLY | OFlag::O_CREAT;
-                let _ = open(self.lock.as_c_str(), flags, Mode::from_bits_truncate(0o600));
+                let _ = create_lock(&workdirs);
             }
         }
     }
+}
 
-    /// Returns true when the worker's lock is free or already removed. A live worker may have given
-    /// up the run.
-    fn worker_is_dead(&self) -> bool {
-        let lock = match open(self.lock.as_c_str(), OFlag::O_WRONLY, Mode::empty()) {
-            Ok(lock) => File::from(lock),
-            Err(error) => return error == Errno::ENOENT,
-        };
-        for _ in 0..LOCK_TRIES {
-            if lock.try_lock().is_ok() {
-                return true;
-            }
-            std::thread::sleep(LOCK_PAUSE);
+/// Returns true when the worker's lock is free or already removed. A live worker may have given up
+/// the run.
+fn worker_is_dead(workdirs: &OwnedFd) -> bool {
+    let lock = match open_lock(workdirs) {
+        Ok(lock) => lock,
+        Err(error) => return error == Errno::ENOENT,
+    };
+    for _ in 0..LOCK_TRIES {
+        if lock.try_lock().is_ok() {
+            return true;
         }
-        false
+        std::thread::sleep(LOCK_PAUSE);
     }
+    false
 }
 
 fn remove_directory(path: &CStr) -> nix::Result<()> {
     unlinkat(AT_FDCWD, path, RemoveDir)
-}
-
-/// Opens a directory, but not through a symbolic link: the command may have made links to
-/// directories that are not its own.
-fn open_directory(parent: impl AsFd, name: &CStr) -> nix::Result<OwnedFd> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    openat(parent, name, flags, Mode::empty())
 }
 
 /// Removes everything in a directory.
@@ -118,7 +125,7 @@ fn empty(directory: &OwnedFd, depth: u32) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
     use std::path::PathBuf;
 
     use super::*;
@@ -152,6 +159,18 @@ mod tests {
         Cleanup::of_paths(&two, None).unwrap().run();
         assert!(!workdirs.exists());
         fs::remove_dir_all(&elsewhere).unwrap();
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_the_lock_does_not_block_and_the_directory_stays() {
+        let (workdirs, [one, two], lock) = workdirs();
+        fs::remove_file(&lock).unwrap();
+        nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for workdir in [&one, &two] {
+            Cleanup::of_paths(workdir, None).unwrap().run();
+        }
+        assert!(!one.exists() && !two.exists() && lock.exists());
+        fs::remove_dir_all(&workdirs).unwrap();
     }
 
     #[test]

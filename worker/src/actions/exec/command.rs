@@ -47,12 +47,19 @@ pub(super) struct CommandTemplate {
 /// The user that a command runs as.
 #[derive(Debug)]
 struct RunAs {
-    user: User,
+    user: Uid,
+    group: Gid,
     groups: Vec<Gid>,
+    /// The name and the home directory of a user that the actions file names.
+    account: Option<(String, PathBuf)>,
 }
 
 impl CommandTemplate {
-    pub(super) fn new(declaration: CommandDeclaration) -> Result<CommandTemplate, String> {
+    /// Checks a declaration. The command runs as `job_user`, unless the declaration names a user.
+    pub(super) fn new(
+        declaration: CommandDeclaration,
+        job_user: Option<(Uid, Gid)>,
+    ) -> Result<CommandTemplate, String> {
         let mut arguments = declaration.argv.iter().map(|argument| Template::parse(argument));
         let program = match arguments.next().ok_or("argv is empty")?? {
             Template::Literal(program) if !program.is_empty() => program,
@@ -74,20 +81,24 @@ impl CommandTemplate {
             declaration.environment.into_iter().map(variable).collect::<Result<_, _>>()?;
         let stdin = declaration.stdin.as_ref().map(TextSource::parse).transpose();
         declaration.limits.check()?;
+        let user = match &declaration.user {
+            Some(name) => Some(RunAs::account(name)?),
+            None => job_user.map(RunAs::job_user),
+        };
         Ok(CommandTemplate {
             program,
             arguments,
             environment,
             stdin: stdin.map_err(|why| format!("stdin: {why}"))?,
             directory: declaration.directory,
-            user: declaration.user.map(|name| RunAs::user(&name)).transpose()?,
+            user,
             limits: declaration.limits,
         })
     }
 
     /// Returns the user and the group that own the command's files.
     pub(super) fn owner(&self) -> Option<(Uid, Gid)> {
-        self.user.as_ref().map(|run_as| (run_as.user.uid, run_as.user.gid))
+        self.user.as_ref().map(|run_as| (run_as.user, run_as.group))
     }
 
     /// Returns the command for one job. Its secrets are added to `secrets`.
@@ -106,8 +117,15 @@ impl CommandTemplate {
         for name in INHERITED {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
-        if let Some(RunAs { user, .. }) = &self.user {
-            command.env("HOME", &user.dir).env("USER", &user.name).env("LOGNAME", &user.name);
+        match self.user.as_ref().map(|run_as| &run_as.account) {
+            Some(Some((name, home))) => {
+                command.env("HOME", home).env("USER", name).env("LOGNAME", name);
+            }
+            // Jobs of several actions share the user, so they must not share a home directory.
+            Some(None) => {
+                command.env("HOME", workdir.path());
+            }
+            None => {}
         }
         command.env("TMPDIR", workdir.path());
         for (name, source) in &self.environment {
@@ -140,14 +158,15 @@ impl CommandTemplate {
 
     /// Returns the settings of the command's process.
     pub(super) fn process_settings(&self, cgroup: Option<&Cgroup>) -> ProcessSettings {
-        // Only root can change the user; another worker already runs as this user.
-        let user = self.user.as_ref().filter(|_| geteuid().is_root());
+        // A worker that is not root may already run as this user.
+        let changes = |run_as: &&RunAs| geteuid().is_root() || run_as.user != geteuid();
+        let user = self.user.as_ref().filter(changes);
         ProcessSettings {
             address_space_bytes: self.limits.address_space.map(|size| size.0),
             open_files: self.limits.open_files,
             nice: self.limits.nice,
             cgroup_procs: cgroup.and_then(Cgroup::procs_file),
-            user: user.map(|run_as| (run_as.user.uid, run_as.user.gid, run_as.groups.clone())),
+            user: user.map(|run_as| (run_as.user, run_as.group, run_as.groups.clone())),
         }
     }
 }
@@ -166,7 +185,11 @@ fn set_job_variables(command: &mut Command, context: &Context, workdir: &Workdir
 }
 
 impl RunAs {
-    fn user(name: &str) -> Result<RunAs, String> {
+    fn job_user((user, group): (Uid, Gid)) -> RunAs {
+        RunAs { user, group, groups: vec![group], account: None }
+    }
+
+    fn account(name: &str) -> Result<RunAs, String> {
         let found = User::from_name(name).map_err(|error| format!("user {name}: {error}"))?;
         let user = found.ok_or_else(|| format!("user {name} does not exist"))?;
         if !geteuid().is_root() && user.uid != geteuid() {
@@ -175,7 +198,8 @@ impl RunAs {
         let text = CString::new(name).map_err(|error| error.to_string())?;
         let groups =
             getgrouplist(&text, user.gid).map_err(|error| format!("user {name}: {error}"))?;
-        Ok(RunAs { user, groups })
+        let account = Some((user.name, user.dir));
+        Ok(RunAs { user: user.uid, group: user.gid, groups, account })
     }
 }
 
@@ -187,8 +211,9 @@ mod tests {
 
     #[test]
     fn a_declaration_that_cannot_run_is_refused_at_startup() {
-        let refused =
-            |declaration: CommandDeclaration| CommandTemplate::new(declaration).err().unwrap();
+        let refused = |declaration: CommandDeclaration| {
+            CommandTemplate::new(declaration, None).err().unwrap()
+        };
         let command = |argv: &[&str]| CommandDeclaration {
             argv: argv.iter().map(ToString::to_string).collect(),
             ..CommandDeclaration::default()

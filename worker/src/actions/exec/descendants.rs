@@ -1,4 +1,4 @@
-//! Kills the children of this process, which it finds in `/proc`. Runs in the supervisor, so it
+//! Finds the children of this process in `/proc`, and kills them. Runs in the supervisor too, so it
 //! must not allocate.
 
 use std::ffi::CStr;
@@ -13,12 +13,19 @@ use super::directory::for_each_name;
 
 /// Sends SIGKILL to every child of this process. Returns false when there is no `/proc`.
 pub(super) fn kill_children() -> bool {
+    for_each_child(|child| {
+        let _ = kill(child, Signal::SIGKILL);
+    })
+}
+
+/// Calls `visit` with every child of this process. Returns false when there is no `/proc`.
+pub(super) fn for_each_child(mut visit: impl FnMut(Pid)) -> bool {
     let Some(proc) = open_proc() else { return false };
     let own = getpid();
     for_each_name(&proc, |name| {
         let pid = name.to_str().ok().and_then(|name| name.parse().ok()).map(Pid::from_raw);
         if let Some(pid) = pid.filter(|_| parent_of(&proc, name) == Some(own)) {
-            let _ = kill(pid, Signal::SIGKILL);
+            visit(pid);
         }
     });
     true

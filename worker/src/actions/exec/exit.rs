@@ -2,6 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use domain::job::Exception;
 use nix::sys::signal::Signal;
@@ -11,6 +12,9 @@ use store::LogSource;
 use super::supervisor::SupervisedCommand;
 use crate::context::Context;
 use crate::context::stop::{immediate_stop_requested, stop_requested};
+
+/// How long a supervisor may take to kill a command and its descendants.
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Returns the error of a command that did not start because `step` failed.
 pub(super) fn cannot_start(step: &str, error: &std::io::Error) -> Exception {
@@ -36,7 +40,14 @@ pub(super) async fn wait(
         () = tokio::time::sleep(context.stop_timeout) => {}
     }
     command.kill();
-    let status = command.wait().await?;
+    let killed = tokio::time::timeout(SUPERVISOR_TIMEOUT, command.wait()).await;
+    let status = match killed {
+        Ok(status) => status?,
+        Err(_) => {
+            command.kill_supervisor();
+            command.wait().await?
+        }
+    };
     let line = "the command did not stop after SIGTERM in time and was killed";
     context.log.line(LogSource::Capstan, line).await;
     Ok((status, true))

@@ -1,7 +1,14 @@
 //! Resource limits of commands. Limits of a process work everywhere; limits of a cgroup only where
 //! the worker may create cgroups.
+//!
+//! The number of processes is not limited with `RLIMIT_NPROC`: it counts the processes of a user on
+//! the whole machine, so one job would make those of others fail.
 
 use serde::Deserialize;
+
+/// How many processes and threads a job may have unless its action says otherwise. More than a sane
+/// job needs, and few enough for a job that only forks to leave the machine usable.
+const PROCESSES: u64 = 4096;
 
 /// The `limits` of an action in the actions file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -17,6 +24,8 @@ pub(in crate::actions) struct Limits {
     memory: Option<Size>,
     /// The CPU time of all processes of the job together, in processors.
     cpu: Option<f64>,
+    /// The processes and threads of the job together.
+    processes: Option<u64>,
 }
 
 /// A number of bytes: `1048576`, `"1MiB"`.
@@ -64,6 +73,9 @@ impl Limits {
         if self.cpu.is_some_and(|cpu| !(0.01..=10_000.0).contains(&cpu)) {
             return Err("limits.cpu must be from 0.01 to 10000 processors".to_owned());
         }
+        if self.processes == Some(0) {
+            return Err("limits.processes must be at least 1".to_owned());
+        }
         Ok(())
     }
 
@@ -75,12 +87,14 @@ impl Limits {
         let swap = self.memory.map(|_| ("memory.swap.max", "0".to_owned()));
         let quota = |cpu: f64| format!("{} {PERIOD_US}", (cpu * PERIOD_US).round());
         let cpu = self.cpu.map(|cpu| ("cpu.max", quota(cpu)));
-        [memory, swap, cpu].into_iter().flatten().collect()
+        let processes = self.processes.unwrap_or(PROCESSES);
+        let processes = Some(("pids.max", processes.to_string()));
+        [memory, swap, cpu, processes].into_iter().flatten().collect()
     }
 
     /// Returns true when the limits need a cgroup.
     pub(in crate::actions) fn need_cgroup(&self) -> bool {
-        self.memory.is_some() || self.cpu.is_some()
+        self.memory.is_some() || self.cpu.is_some() || self.processes.is_some()
     }
 }
 
@@ -97,14 +111,19 @@ mod tests {
             ("memory.max", "536870912".to_owned()),
             ("memory.swap.max", "0".to_owned()),
             ("cpu.max", "150000 100000".to_owned()),
+            ("pids.max", "4096".to_owned()),
         ];
         assert_eq!(limits.cgroup_files(), expected);
         assert!(limits.check().is_ok() && limits.need_cgroup());
         assert!(!Limits::default().need_cgroup());
+        let limits = parse("processes = 8").unwrap();
+        assert_eq!(limits.cgroup_files(), [("pids.max", "8".to_owned())]);
+        assert!(limits.need_cgroup());
         for wrong in ["memory = '1GB'", "memory = ''", "memory = '99999999999GiB'", "cpus = 1"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
         assert!(parse("nice = 20").unwrap().check().is_err());
         assert!(parse("cpu = 0.0").unwrap().check().is_err());
+        assert!(parse("processes = 0").unwrap().check().is_err());
     }
 }

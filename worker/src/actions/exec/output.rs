@@ -1,5 +1,5 @@
 //! What a command writes while it runs, read to its end: output into the log, progress into the
-//! job's record. Bytes that are not UTF-8 become U+FFFD.
+//! job's record.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,9 @@ use store::LogSource;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio_util::sync::CancellationToken;
 
+use super::masked_lines::MaskedLines;
 use super::pipe_lines::PipeLines;
-use super::secrets::Secrets;
+use super::secrets::SecretFinder;
 use crate::context::log_writer::{JobLog, LINE_BYTES};
 use crate::context::progress::{Progress, ProgressReporter};
 
@@ -22,12 +23,13 @@ pub(super) async fn copy_output(
     output: Option<impl AsyncRead + Unpin>,
     source: LogSource,
     log: &JobLog,
-    secrets: &Secrets,
+    secrets: &SecretFinder,
     over: &CancellationToken,
 ) -> bool {
     let Some(output) = output else { return true };
     let mut reader = BufReader::with_capacity(LINE_BYTES, output);
-    let (mut line, mut complete, mut drain_left) = (Vec::new(), true, DRAIN);
+    let mut lines = MaskedLines::new(secrets);
+    let (mut complete, mut drain_left) = (true, DRAIN);
     loop {
         let began = Instant::now();
         let available = tokio::select! {
@@ -44,25 +46,14 @@ pub(super) async fn copy_output(
         if available.is_empty() {
             break;
         }
-        let rest = LINE_BYTES - line.len();
-        let part = &available[..available.len().min(rest)];
-        let (used, ended) = match part.iter().position(|byte| *byte == b'\n') {
-            Some(end) => (end + 1, true),
-            None => (part.len(), false),
-        };
-        line.extend_from_slice(&part[..used - usize::from(ended)]);
-        reader.consume(used);
-        if ended {
-            log.line(source, secrets.hide(&line)).await;
-            line.clear();
-        } else if line.len() == LINE_BYTES {
-            let rest = line.split_off(LINE_BYTES - incomplete_character(&line));
-            log.line(source, secrets.hide(&line)).await;
-            line = rest;
+        let used = available.len();
+        for line in lines.push(available) {
+            log.line(source, line).await;
         }
+        reader.consume(used);
     }
-    if !line.is_empty() {
-        log.line(source, secrets.hide(&line)).await;
+    for line in lines.finish() {
+        log.line(source, line).await;
     }
     complete
 }
@@ -70,17 +61,6 @@ pub(super) async fn copy_output(
 async fn drained(over: &CancellationToken, drain_left: Duration) {
     over.cancelled().await;
     tokio::time::sleep(drain_left).await;
-}
-
-/// Returns how many bytes at the end of `text` may be the start of an incomplete character.
-fn incomplete_character(text: &[u8]) -> usize {
-    let tail = &text[text.len().saturating_sub(3)..];
-    let start = tail.iter().rposition(|byte| *byte >= 0xC0);
-    start.map_or(0, |start| {
-        let character = &tail[start..];
-        let length = character[0].leading_ones() as usize;
-        if character.len() < length { character.len() } else { 0 }
-    })
 }
 
 /// Reports the lines of the progress pipe. The first line that is not valid is noted in the log.
@@ -100,21 +80,5 @@ pub(super) async fn copy_progress(
                 log.line(LogSource::Capstan, format!("progress line ignored: {error}")).await;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_line_is_split_between_characters() {
-        for text in ["ab", "aß", "a\u{20ac}"] {
-            assert_eq!(incomplete_character(text.as_bytes()), 0, "{text}");
-        }
-        let whole = "x\u{1f600}".as_bytes();
-        assert_eq!([2, 3, 4].map(|cut| incomplete_character(&whole[..cut])), [1, 2, 3]);
-        assert_eq!(incomplete_character(&[0xff, 0xff, 0xff]), 1, "invalid bytes");
-        assert_eq!(incomplete_character(b"a\x80\x80\x80\x80"), 0);
     }
 }

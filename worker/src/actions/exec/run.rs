@@ -27,7 +27,7 @@ pub(super) async fn run(
     context: Context,
 ) -> ActionResult {
     let (id, token) = (context.job.id, context.job.token);
-    let workdir = environment.workdirs.workdir(id, token, template.owner());
+    let workdir = environment.workdirs.workdir(id, token);
     let workdir = workdir.map_err(|error| cannot_start("create the working directory", &error))?;
     let result = run_in(template, environment, &workdir, context).await;
     workdir.remove().await;
@@ -43,17 +43,23 @@ async fn run_in(
     let mut secrets = Secrets::default();
     let mut command = template.command(&context, workdir, &mut secrets)?;
     let stdin = template.stdin(&context, &mut secrets)?;
+    let secrets = secrets.finder().map_err(|error| {
+        cannot_start("prepare the search for secrets", &std::io::Error::other(error))
+    })?;
     let no_pipe = |error| cannot_start("open the pipes", &error);
     let progress_pipe =
         PipeLines::open(&workdir.progress_pipe(), 2 * PROGRESS_BYTES).map_err(no_pipe)?;
     let children_pipe =
         PipeLines::open(&workdir.children_pipe(), child_requests::LINE_BYTES).map_err(no_pipe)?;
-    // Dropped, and so removed, after the command has ended.
+    workdir
+        .give_to(template.owner())
+        .map_err(|error| cannot_start("give the working directory to its user", &error))?;
     let cgroup = cgroup_for(template, environment, &context)?;
     let settings = template.process_settings(cgroup.as_ref());
     let cleanup = Cleanup::new(workdir, cgroup.as_ref())
         .map_err(|error| cannot_start("prepare the cleanup", &error))?;
-    let mut running = SupervisedCommand::start(&mut command, settings, cleanup)
+    let orphans = environment.orphans.clone();
+    let mut running = SupervisedCommand::start(&mut command, settings, cleanup, orphans, cgroup)
         .map_err(|error| cannot_start(&format!("start {}", template.program), &error))?;
     drop(command);
     let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
@@ -96,14 +102,22 @@ async fn run_in(
     workdir.read_result()
 }
 
-/// Creates the cgroup of the run, if its limits need one and the machine allows it.
+/// Creates the cgroup of the run, if the machine allows it.
 fn cgroup_for(
     template: &CommandTemplate,
     environment: &ExecEnvironment,
     context: &Context,
 ) -> Result<Option<Cgroup>, Exception> {
-    let cgroups = environment.cgroups.as_ref().filter(|_| template.limits.need_cgroup());
+    let Some(cgroups) = &environment.cgroups else { return Ok(None) };
     let (id, token) = (context.job.id, context.job.token);
-    let cgroup = cgroups.map(|cgroups| cgroups.cgroup(id, token, &template.limits));
-    cgroup.transpose().map_err(|error| cannot_start("create the cgroup", &error))
+    match cgroups.cgroup(id, token, &template.limits) {
+        Ok(cgroup) => Ok(Some(cgroup)),
+        Err(error) if template.limits.need_cgroup() => {
+            Err(cannot_start("create the cgroup", &error))
+        }
+        Err(error) => {
+            tracing::warn!(job.id = %id, %error, "cannot create the cgroup of a run");
+            Ok(None)
+        }
+    }
 }

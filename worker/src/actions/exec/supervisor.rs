@@ -2,7 +2,9 @@
 //! signals to its process group, and kills every descendant when the command ends or the worker
 //! dies, however the worker is killed. Descendants in other sessions are found too: when their
 //! parents die, they become children of the supervisor (`PR_SET_CHILD_SUBREAPER`). If the
-//! worker died, the supervisor also removes what the worker would have removed.
+//! worker died, the supervisor also removes what the worker would have removed. If the supervisor
+//! itself was killed, the worker kills what is left, by the cgroup of the run and as the next
+//! subreaper.
 //!
 //! The supervisor is a fork of the worker, not a separate program and not a second execution of the
 //! worker's program. A worker may be part of any Rust program, whose `main` must not run again for
@@ -12,7 +14,9 @@
 
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -23,8 +27,10 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, read, setpgid};
 use tokio::process::{Child, Command};
 
+use super::cgroup::Cgroup;
 use super::cleanup::Cleanup;
 use super::descendants::kill_children;
+use super::orphans::Orphans;
 use super::process_settings::ProcessSettings;
 
 /// The name of the process. `ps` shows its first 15 characters.
@@ -37,6 +43,11 @@ pub(super) struct SupervisedCommand {
     /// A byte written to it is a signal for the command's process group; SIGKILL kills every
     /// descendant too. When it is closed, the worker is gone or has given up the run.
     control: PipeWriter,
+    supervisor: Pid,
+    /// `None` when another program's processes could be mistaken for orphans.
+    orphans: Option<Arc<Orphans>>,
+    /// Dropped, and so removed, with this.
+    cgroup: Option<Cgroup>,
 }
 
 impl SupervisedCommand {
@@ -46,6 +57,8 @@ impl SupervisedCommand {
         command: &mut Command,
         settings: ProcessSettings,
         cleanup: Cleanup,
+        orphans: Option<Arc<Orphans>>,
+        cgroup: Option<Cgroup>,
     ) -> io::Result<SupervisedCommand> {
         let (requests, control) = io::pipe()?;
         // SAFETY: the closure makes system calls on values that were prepared here. It does not
@@ -53,8 +66,16 @@ impl SupervisedCommand {
         unsafe {
             command.pre_exec(move || split(&requests, &settings, &cleanup));
         }
-        let child = command.process_group(0).spawn()?;
-        Ok(SupervisedCommand { child, control })
+        let mut spawn = || {
+            let child = command.process_group(0).spawn()?;
+            let id = child.id().and_then(|id| id.try_into().ok()).unwrap_or_default();
+            Ok((child, Pid::from_raw(id)))
+        };
+        let (child, supervisor) = match &orphans {
+            Some(orphans) => orphans.start(spawn)?,
+            None => spawn()?,
+        };
+        Ok(SupervisedCommand { child, control, supervisor, orphans, cgroup })
     }
 
     /// Sends a signal to the command's process group.
@@ -65,12 +86,55 @@ impl SupervisedCommand {
 
     /// Kills the command and its descendants.
     pub(super) fn kill(&mut self) {
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.kill();
+        }
         self.signal(Signal::SIGKILL);
+        // The command may have stopped its supervisor.
+        self.signal_supervisor(Signal::SIGCONT);
+    }
+
+    /// Kills a supervisor that does not end, if the worker adopts what it leaves behind.
+    pub(super) fn kill_supervisor(&self) {
+        if self.orphans.is_some() {
+            self.signal_supervisor(Signal::SIGKILL);
+        }
+    }
+
+    fn signal_supervisor(&self, signal: Signal) {
+        // The id is known, and so not used by another process, until the supervisor was waited for.
+        if self.child.id().is_some() {
+            let _ = kill(self.supervisor, signal);
+        }
     }
 
     /// Waits until the command and its descendants are gone. Returns how the command ended.
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+        let status = self.child.wait().await?;
+        let mut gone = match &self.cgroup {
+            Some(cgroup) => cgroup.kill_rest().await,
+            None => true,
+        };
+        if let Some(orphans) = &self.orphans {
+            orphans.ended(self.supervisor);
+            // The only signal that can have ended the supervisor before its time.
+            if status.signal() == Some(Signal::SIGKILL as i32) {
+                gone &= orphans.kill_all().await;
+            }
+        }
+        if !gone {
+            tracing::warn!("processes of a command cannot be killed");
+        }
+        Ok(status)
+    }
+}
+
+impl Drop for SupervisedCommand {
+    fn drop(&mut self) {
+        self.signal_supervisor(Signal::SIGCONT);
+        if let Some(orphans) = &self.orphans {
+            orphans.ended(self.supervisor);
+        }
     }
 }
 
@@ -131,6 +195,7 @@ fn supervise(requests: &PipeReader, command: Pid, cleanup: &Cleanup) -> ! {
             Event::WorkerGone => break (None, true),
         }
     };
+    cleanup.kill_cgroup();
     let status = kill_all(command).or(status);
     if worker_gone {
         cleanup.run();

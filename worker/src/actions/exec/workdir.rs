@@ -2,21 +2,24 @@
 //! A worker's directories are together in one directory with a lock file that is locked while the
 //! worker lives, so that a worker that starts can remove those that killed workers left behind.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::ffi::CString;
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use domain::job::{Exception, FencingToken, JobId, WorkerId};
+use nix::fcntl::AT_FDCWD;
 use nix::libc;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, Uid, chown, mkfifo};
 use serde_json::Value;
 
+use super::directory::{create_lock, open_lock, open_own_directory};
 use crate::action::RESULT_BYTES;
 
 const PREFIX: &str = "capstan-worker-";
-pub(super) const LOCK: &str = "lock";
 const RESULT: &str = "result.json";
 const PROGRESS: &str = "progress";
 const CHILDREN: &str = "children";
@@ -36,49 +39,41 @@ impl Workdirs {
         let temporary = fs::canonicalize(temporary)?;
         // It gets its final name once it is locked, so that no other worker removes it before.
         let unlocked = temporary.join(format!("capstan-new-{name}"));
-        DirBuilder::new().mode(0o711).create(&unlocked)?;
-        fs::set_permissions(&unlocked, Permissions::from_mode(0o711))?;
-        let lock = File::create(unlocked.join(LOCK))?;
+        DirBuilder::new().mode(0o700).create(&unlocked)?;
+        let opened = open_own_directory(AT_FDCWD, &c_path(&unlocked)?)?;
+        let lock = create_lock(&opened)?;
         lock.try_lock()?;
+        fchmod(&opened, Mode::from_bits_truncate(0o711))?;
         let directory = temporary.join(format!("{PREFIX}{name}"));
         fs::rename(&unlocked, &directory)?;
         Ok(Workdirs { directory, _lock: lock })
     }
 
-    /// Removes the directories of dead workers, except those of other users.
+    /// Removes the directories of dead workers of this user. What another user or a command has put
+    /// in the place of one is left alone.
     pub(super) fn remove_abandoned(temporary: &Path) -> io::Result<()> {
         for entry in fs::read_dir(temporary)? {
-            let entry = entry?;
-            if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default();
+            if !name.as_bytes().starts_with(PREFIX.as_bytes()) {
                 continue;
             }
-            let lock = OpenOptions::new().write(true).open(entry.path().join(LOCK));
-            if let Ok(lock) = lock
+            let directory = open_own_directory(AT_FDCWD, &c_path(&path)?);
+            if let Ok(lock) = directory.and_then(open_lock)
                 && lock.try_lock().is_ok()
             {
-                remove(&entry.path());
+                remove(&path);
             }
         }
         Ok(())
     }
 
-    /// Creates the working directory of one run, owned by `owner`.
-    pub(super) fn workdir(
-        &self,
-        id: JobId,
-        token: FencingToken,
-        owner: Option<(Uid, Gid)>,
-    ) -> io::Result<Workdir> {
+    /// Creates the working directory of one run, with its pipes.
+    pub(super) fn workdir(&self, id: JobId, token: FencingToken) -> io::Result<Workdir> {
         let workdir = Workdir(self.directory.join(format!("{id}-{token}")));
         DirBuilder::new().mode(0o700).create(&workdir.0)?;
-        let pipes = [workdir.progress_pipe(), workdir.children_pipe()];
-        for pipe in &pipes {
-            mkfifo(pipe, Mode::S_IRUSR | Mode::S_IWUSR)?;
-        }
-        if let Some((user, group)) = owner {
-            for path in pipes.iter().chain([&workdir.0]) {
-                chown(path, Some(user), Some(group))?;
-            }
+        for pipe in [workdir.progress_pipe(), workdir.children_pipe()] {
+            mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR)?;
         }
         Ok(workdir)
     }
@@ -97,6 +92,16 @@ pub(super) struct Workdir(PathBuf);
 impl Workdir {
     pub(super) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Gives the directory to another user. From then on, commands of that user can replace what is
+    /// in it, so the worker must have opened its ends of the pipes.
+    pub(super) fn give_to(&self, owner: Option<(Uid, Gid)>) -> io::Result<()> {
+        let Some((user, group)) = owner else { return Ok(()) };
+        for path in [&self.progress_pipe(), &self.children_pipe(), &self.0] {
+            chown(path, Some(user), Some(group))?;
+        }
+        Ok(())
     }
 
     /// Returns the path of the file in which the command may leave its result.
@@ -154,6 +159,10 @@ impl Drop for Workdir {
     }
 }
 
+fn c_path(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_os_str().as_bytes())?)
+}
+
 /// Removes a directory. Symbolic links in it are removed, not followed.
 fn remove(directory: &Path) {
     if let Err(error) = fs::remove_dir_all(directory)
@@ -179,12 +188,12 @@ mod tests {
         let temporary = temporary();
         let count = || fs::read_dir(&temporary).unwrap().count();
         let workdirs = Workdirs::create(&temporary).unwrap();
-        let workdir = workdirs.workdir(JobId::random(), FencingToken(1), None).unwrap();
+        let workdir = workdirs.workdir(JobId::random(), FencingToken(1)).unwrap();
         fs::write(workdir.path().join("half-written"), "x").unwrap();
         // What a killed worker leaves behind.
         let abandoned = temporary.join(format!("{PREFIX}0123456789ab"));
         fs::create_dir_all(abandoned.join("job/deep")).unwrap();
-        File::create(abandoned.join(LOCK)).unwrap();
+        File::create(abandoned.join("lock")).unwrap();
         std::os::unix::fs::symlink(workdir.path(), abandoned.join("job/link")).unwrap();
         assert_eq!(count(), 2);
         Workdirs::remove_abandoned(&temporary).unwrap();
@@ -196,10 +205,32 @@ mod tests {
     }
 
     #[test]
+    fn what_looks_like_an_abandoned_directory_neither_blocks_nor_redirects() {
+        let temporary = temporary();
+        let elsewhere = temporary.join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        File::create(elsewhere.join("lock")).unwrap();
+        let planted = |name: &str| temporary.join(format!("{PREFIX}{name}"));
+        // A lock that is a pipe, one that is a link, and a directory that is a link.
+        fs::create_dir(planted("pipe")).unwrap();
+        mkfifo(&planted("pipe").join("lock"), Mode::S_IRWXU).unwrap();
+        fs::create_dir(planted("link")).unwrap();
+        let link = std::os::unix::fs::symlink::<PathBuf, PathBuf>;
+        link(elsewhere.join("lock"), planted("link").join("lock")).unwrap();
+        link(elsewhere.clone(), planted("directory")).unwrap();
+        fs::write(planted("file"), "").unwrap();
+        Workdirs::remove_abandoned(&temporary).unwrap();
+        assert!(elsewhere.join("lock").exists());
+        let left = ["pipe", "link", "directory", "file"].map(|name| planted(name).exists());
+        assert_eq!(left, [true; 4], "they are not directories of a worker");
+        fs::remove_dir_all(&temporary).unwrap();
+    }
+
+    #[test]
     fn a_result_must_be_a_small_regular_file_of_json() {
         let temporary = temporary();
         let workdirs = Workdirs::create(&temporary).unwrap();
-        let workdir = workdirs.workdir(JobId::random(), FencingToken(1), None).unwrap();
+        let workdir = workdirs.workdir(JobId::random(), FencingToken(1)).unwrap();
         let read = || workdir.read_result().map_err(|error| error.kind);
         let file = workdir.result_file();
         assert_eq!(read(), Ok(None));

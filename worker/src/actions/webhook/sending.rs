@@ -84,7 +84,13 @@ async fn send_once(
         SendError::Permanent(exception) => (exception, None),
     })?;
     let (status, headers) = (response.status(), response.headers().clone());
-    log_response(response, &secrets(message), log).await;
+    match secrets(message).finder() {
+        Ok(secrets) => log_response(response, &secrets, log).await,
+        Err(error) => {
+            let line = format!("the response is not logged, because secrets cannot be hidden: {error}");
+            log.line(LogSource::Capstan, line).await;
+        }
+    }
     if status.is_success() {
         return Ok(status.as_u16());
     }
@@ -108,7 +114,7 @@ fn secrets(message: &WebhookMessage) -> Secrets {
 }
 
 /// Logs the head of a response and the beginning of its body, without the `secrets`.
-async fn log_response(mut response: Response, secrets: &Secrets, log: &JobLog) {
+async fn log_response(mut response: Response, secrets: &SecretFinder, log: &JobLog) {
     log.line(LogSource::Stdout, format!("{:?} {}", response.version(), response.status())).await;
     for (name, value) in response.headers() {
         // A cookie may be a credential.
