@@ -152,6 +152,9 @@ pub(crate) enum Error {
     /// The request may succeed when it is repeated.
     #[error("{0}; try again in a second")]
     Unavailable(&'static str),
+    /// The record that the request is about cannot be read; the log has the reason.
+    #[error("{0} cannot be read, see the service log: set it again or delete it")]
+    Unreadable(String),
     /// A bug in Capstan or a corrupt record; the log has the details.
     #[error("internal error; see the service log")]
     Internal,
@@ -190,6 +193,10 @@ impl From<StoreError> for Error {
             return STORE_UNAVAILABLE;
         }
         match error {
+            StoreError::UnreadableRecord { key, why } => {
+                tracing::error!(record = key, why, "a record cannot be read");
+                Error::Unreadable(key)
+            }
             StoreError::TooManyQueues(queue) => Error::TooManyQueues(queue),
             StoreError::Relation(bad) => match bad.kind {
                 RelationProblem::UnknownDependency | RelationProblem::ForeignDependency => {
@@ -200,8 +207,8 @@ impl From<StoreError> for Error {
             StoreError::Redis(_)
             | StoreError::Setting(_)
             | StoreError::Random(_)
-            | StoreError::UnexpectedAnswer { .. }
-            | StoreError::UnreadableRecord { .. } => {
+            | StoreError::UnusableData(_)
+            | StoreError::UnexpectedAnswer { .. } => {
                 tracing::error!(%error, "the store gave an unexpected answer");
                 Error::Internal
             }

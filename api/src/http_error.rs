@@ -46,7 +46,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::UniqueKeyTaken { .. }
         | Error::WorkerGone(_) => StatusCode::CONFLICT,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Unreadable(_) | Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -74,7 +74,7 @@ pub async fn find_lost_offers(
     age: Duration,
     behind: Duration,
 ) -> anyhow::Result<u64> {
-    let (mut count, mut failed) = (0, None);
+    let (mut count, mut failed) = (0, None::<anyhow::Error>);
     let queues = store.ready_queues().await?;
     let announced = store.declared_queues().await?;
     for queue in queues {
@@ -86,13 +86,13 @@ pub async fn find_lost_offers(
             Ok(None) => {
                 let failures = broker.declare(&[queue.name.clone()].into()).await;
                 if let Some(error) = failures.into_values().next() {
-                    failed = failed.or(Some(error));
+                    failed = failed.or(Some(error.into()));
                     continue;
                 }
                 None
             }
             Err(error) => {
-                failed = failed.or(Some(error));
+                failed = failed.or(Some(error.into()));
                 continue;
             }
         };
@@ -102,15 +102,18 @@ pub async fn find_lost_offers(
         }
         let lost = Redispatch { queue: queue.name, age, behind };
         loop {
-            let some = store.redispatch(&lost).await?;
-            count += some;
-            if some == 0 {
-                break;
+            match store.redispatch(&lost).await {
+                Ok(0) => break,
+                Ok(some) => count += some,
+                Err(error) => {
+                    failed = failed.or(Some(error.into()));
+                    break;
+                }
             }
         }
     }
     match failed {
-        Some(error) if count == 0 => Err(error.into()),
+        Some(error) if count == 0 => Err(error),
         _ => Ok(count),
     }
 }

@@ -27,9 +27,7 @@ pub(super) async fn submit(store: Store, drafts: Vec<Draft>) -> Vec<Result<Accep
     let answers = match call(&store, &jobs).await {
         Ok(submitted) => submitted.into_iter().map(Ok).collect(),
         // The script refuses the whole call because of one job.
-        Err(StoreError::TooManyQueues(_) | StoreError::Relation(_)) if jobs.len() > 1 => {
-            one_by_one(&store, &jobs).await
-        }
+        Err(error) if !error.is_unavailable() && jobs.len() > 1 => one_by_one(&store, &jobs).await,
         Err(error) => vec![Err(Error::from(error)); jobs.len()],
     };
     let mut answers = accepted(&store, jobs.into_iter().zip(answers).collect()).await.into_iter();

@@ -20,5 +20,6 @@ mod order;
 mod outage;
 mod queue_retirement;
 mod subscriptions;
+mod unreadable_records;
 mod worker_commands;
 mod worker_shutdown;

@@ -2,6 +2,7 @@
 //! offers it through a queue, and what gets lost on the way is dispatched again.
 
 mod due;
+mod failures;
 mod hints;
 mod outbox;
 mod queues;

@@ -13,6 +13,7 @@ use crate::config::StoreConfig;
 use crate::connection::{self, CALL_LIMIT, Connection};
 use crate::error::StoreError;
 use crate::keys::Keys;
+use crate::left_out::LeftOut;
 use crate::script::Script;
 use domain::job::Timestamp;
 
@@ -27,6 +28,7 @@ pub struct Store {
     pub(crate) keys: Keys,
     // The number of claims so far, by which a script recognises a late one.
     pub(crate) claims: Arc<AtomicU64>,
+    pub(crate) left_out: LeftOut,
 }
 
 impl Store {
@@ -36,7 +38,8 @@ impl Store {
         let connection = Connection::new(client.clone(), CALL_LIMIT)?;
         let walks = (Connection::new(client.clone(), CALL_LIMIT)?, Arc::default());
         let keys = Keys::new(&config.namespace);
-        Ok(Store { client, connection, walks, keys, claims: Arc::default() })
+        let (claims, left_out) = (Arc::default(), LeftOut::default());
+        Ok(Store { client, connection, walks, keys, claims, left_out })
     }
 
     /// Calls a script: the root is its key, then come what `arguments` adds.
@@ -56,6 +59,12 @@ impl Store {
     /// The connection of walks, and the turn to take one step.
     pub(crate) async fn walking(&self) -> (Connection, OwnedMutexGuard<()>) {
         (self.walks.0.clone(), Arc::clone(&self.walks.1).lock_owned().await)
+    }
+
+    /// How many records this process has left out of lists because they cannot be read.
+    #[must_use]
+    pub fn left_out_records(&self) -> u64 {
+        self.left_out.count()
     }
 
     /// One round trip.

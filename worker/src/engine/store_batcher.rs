@@ -55,7 +55,7 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
         });
         let batch = &rest[..fitting.count().max(1)];
         let call = || store.claim(&session.id, batch);
-        match session.store.until_answered(call).await {
+        match session.store.until_successful(call).await {
             Some(Claims::Answered(answers)) => replies.extend(answers.into_iter().map(Some)),
             Some(Claims::LeaseLost) => lease_lost.cancel(),
             Some(Claims::Superseded) => {}
@@ -72,7 +72,7 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
 
 /// Records a batch of outcomes.
 async fn record(session: &Session, outcomes: Vec<Finish>) -> Vec<Option<FinishAnswer>> {
-    match session.store.until_answered(|| session.store.store.finish(&outcomes)).await {
+    match session.store.until_successful(|| session.store.store.finish(&outcomes)).await {
         Some(answers) => answers.into_iter().map(Some).collect(),
         None => vec![None; outcomes.len()],
     }

@@ -90,7 +90,7 @@ fn code(error: &Error) -> &'static str {
         | Error::UniqueKeyTaken { .. }
         | Error::WorkerGone(_) => "CONFLICT",
         Error::Unavailable(_) => "UNAVAILABLE",
-        Error::Internal => "INTERNAL_ERROR",
+        Error::Unreadable(_) | Error::Internal => "INTERNAL_ERROR",
     }
 }
 
@@ -160,6 +160,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         | Error::TooManyActionConfigs
         | Error::TooManySubscriptions
         | Error::Unavailable(_)
+        | Error::Unreadable(_)
         | Error::Internal => {}
     }
     detail

@@ -10,7 +10,7 @@
 --                            was claimed, ms; '' for all: the queue of the broker is empty
 -- ARGV[4]  max       int     how many to offer at most
 -- Answers  {'offered', count}
--- include: read_job, publish, queue_keys, member_of, clock, digits
+-- include: read_job, publish, queue_keys, member_of, try_step, clock, digits
 
 local queue, now = ARGV[1], now_ms()
 local before = now - ARGV[2]
@@ -24,9 +24,13 @@ local first = call('XRANGE', root .. 'outbox', '-', '+', 'COUNT', 1)[1]
 if first then before = math.min(before, tonumber(string.match(first[1], '^%d+')) - 1000) end
 
 local members = call('ZRANGE', key_ready(queue), '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[4])
-for _, member in ipairs(members) do
-  local id = id_of(member)
+local function offer_again(id)
   local job = read_job(id)
   if job and job.status == 'waiting' then publish(id, job, now) end
+end
+for _, member in ipairs(members) do
+  local _, why = try_reported(id_of(member), offer_again, id_of(member))
+  -- It counts as offered now, so that it holds up no other.
+  if why then call('ZADD', key_ready(queue), digits(now), member) end
 end
 return { 'offered', digits(#members) }

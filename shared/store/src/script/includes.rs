@@ -74,12 +74,14 @@ includes! {
     route
     schedule_job
     send_heartbeat_hint
+    set_aside
     skip_ticks
     stands_for
     start_run
     stop_job
     submit_job
     subscription_keys
+    try_step
     unfinished_jobs
     wait_queue
     wake_waiters

@@ -1,6 +1,7 @@
 -- expire_lease: running -> worker_dead, cancel_request -> cancel, for jobs of a worker whose lease
 -- has ended.
--- One script, so that the end of a job and the follow-up that carries it on are one step. A worker
+-- One script, so that the end of a job and the follow-up that carries it on are one step. A job
+-- whose record cannot be read ends in `error`, and holds up no other. A worker
 -- with more jobs than the call has ids for stays listed for the next call; with its last job the
 -- lease goes.
 -- KEYS[1]  root     string  the namespace
@@ -10,7 +11,8 @@
 -- Answers  {'alive'}                 the lease is good, or there is none; nothing is written
 --          {'expired', ended, left}  how many jobs were ended, and how many are left
 -- flags: allow-oom
--- include: read_job, follow_up, end_run, count_actions, emit, job_keys, worker_keys, clock, digits
+-- include: read_job, follow_up, end_run, count_actions, emit, try_step, set_aside
+-- include: job_keys, worker_keys, clock, digits
 
 local worker, most, now = ARGV[1], tonumber(ARGV[2]), now_ms()
 local expiration = tonumber(call('ZSCORE', root .. 'leases', worker))
@@ -38,7 +40,13 @@ if known[1] ~= 'dead' then
   emit('worker', worker, 'status', 'dead')
 end
 local ids = call('SRANDMEMBER', key_running(worker), #ARGV - 2)
-for i, id in ipairs(ids) do expire(id, ARGV[2 + i]) end
+for i, id in ipairs(ids) do
+  local _, why = try_reported(id, expire, id, ARGV[2 + i])
+  if why then
+    set_aside(id, why, now)
+    call('SREM', key_running(worker), id)
+  end
+end
 local left = call('SCARD', key_running(worker))
 if left == 0 then call('ZREM', root .. 'leases', worker) end
 return { 'expired', digits(#ids), digits(left) }

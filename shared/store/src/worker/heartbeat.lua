@@ -11,7 +11,8 @@
 --            (its claim is lost)
 --          {'dead'}  declared dead or shut down: this id is not used again
 -- flags: allow-oom
--- include: worker_keys, job_keys, job_status, count_actions, count_in, emit, clock, digits
+-- include: worker_keys, job_keys, job_status, count_actions, count_in, emit, try_step, clock
+-- include: digits
 
 local worker, lease, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local known = call('HMGET', key_worker(worker), 'status', 'actions')
@@ -37,7 +38,7 @@ call('ZADD', root .. 'workers', expiration, worker)
 local wanted = call('HMGET', key_worker(worker), 'drain', 'wantedMap')
 local answers = { 'renewed', digits(expiration), wanted[1] or '', wanted[2] or '' }
 for i = 4 + count, #ARGV, 2 do
-  local job = call('HMGET', key_job(ARGV[i]), 'status', 'token')
+  local job = try_step(call, 'HMGET', key_job(ARGV[i]), 'status', 'token') or {}
   if job[2] ~= ARGV[i + 1] or not is_running({ status = job[1] }) then
     answers[#answers + 1] = { 'lost', ARGV[i] }
   elseif job[1] == 'cancel_request' then

@@ -23,4 +23,5 @@ mod relations;
 mod retirement;
 mod routing;
 mod subscriptions;
+mod unreadable;
 mod worker_loss;
