@@ -172,6 +172,9 @@ pub(crate) enum Error {
     /// The request may succeed when it is repeated.
     #[error("{0}; try again in a second")]
     Unavailable(&'static str),
+    /// The record that the request is about cannot be read; the log has the reason.
+    #[error("{0} cannot be read, see the service log: set it again or delete it")]
+    Unreadable(String),
     /// A bug in Capstan or a corrupt record; the log has the details.
     #[error("internal error; see the service log")]
     Internal,
@@ -217,6 +220,10 @@ impl From<StoreError> for Error {
             return STORE_UNAVAILABLE;
         }
         match error {
+            StoreError::UnreadableRecord { key, why } => {
+                tracing::error!(record = key, why, "a record cannot be read");
+                Error::Unreadable(key)
+            }
             StoreError::TooManyQueues(queue) => Error::TooManyQueues(queue),
             StoreError::OtherRequest(id) => Error::OtherRequest(id),
             StoreError::QuotaExceeded(exceeded) => Error::QuotaExceeded(exceeded),
@@ -230,8 +237,8 @@ impl From<StoreError> for Error {
             | StoreError::Setting(_)
             | StoreError::Random(_)
             | StoreError::OtherFormat { .. }
-            | StoreError::UnexpectedAnswer { .. }
-            | StoreError::UnreadableRecord { .. } => {
+            | StoreError::UnusableData(_)
+            | StoreError::UnexpectedAnswer { .. } => {
                 tracing::error!(%error, "the store gave an unexpected answer");
                 Error::Internal
             }

@@ -48,7 +48,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::WorkerGone(_) => StatusCode::CONFLICT,
         Error::OtherRequest(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Unreadable(_) | Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     durations: Durations,
     submitted: Counter,
     audit_lost: Counter,
+    left_out: Counter,
     jobs: Family<StatusLabels, Gauge>,
 }
 
@@ -56,6 +57,7 @@ impl Metrics {
             }),
             submitted: Counter::default(),
             audit_lost: Counter::default(),
+            left_out: Counter::default(),
             jobs: Family::default(),
         };
         let registry = registry.sub_registry_with_prefix("capstan");
@@ -68,6 +70,8 @@ impl Metrics {
         registry.register("api_submitted_jobs", "jobs that were accepted with 202", submitted);
         let help = "changes that could not be written to the audit";
         registry.register("api_audit_lost", help, metrics.audit_lost.clone());
+        let help = "records that lists left out because they cannot be read";
+        registry.register("api_unreadable_records", help, metrics.left_out.clone());
         registry.register("jobs", "jobs in the store by status", metrics.jobs.clone());
         metrics
     }
@@ -80,6 +84,11 @@ impl Metrics {
     /// Counts changes that could not be written to the audit.
     pub(crate) fn audit_lost(&self, changes: usize) {
         self.audit_lost.inc_by(changes as u64);
+    }
+
+    /// Counts records that lists left out because they cannot be read.
+    pub(crate) fn left_out(&self, records: u64) {
+        self.left_out.inc_by(records);
     }
 
     /// Sets the number of jobs in each status.

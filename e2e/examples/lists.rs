@@ -143,7 +143,11 @@ async fn fill(config: &StoreConfig, part: u64, jobs: u64) -> anyhow::Result<Work
         let Claims::Answered(answers) = claims else { bail!("the worker may not claim") };
         let tokens = answers[0].iter().filter_map(|answer| match answer {
             ClaimAnswer::Claimed(claimed) => Some((claimed.id, claimed.token)),
-            ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_) => None,
+            ClaimAnswer::Gone
+            | ClaimAnswer::Refused(_)
+            | ClaimAnswer::Parked(_)
+            | ClaimAnswer::Unreadable(..)
+            | ClaimAnswer::Failed(_) => None,
         });
         // One job of every hundredth step keeps running.
         let still_running = usize::from(step % 100 == 0);

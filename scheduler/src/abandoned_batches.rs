@@ -25,10 +25,10 @@ impl Task for AbandonedBatches {
     const PERIOD: Duration = Duration::from_secs(1);
 
     async fn pass(&mut self) -> anyhow::Result<Pass> {
-        let count = self.store.finish_batches(ABANDONED_AFTER).await?;
+        let (count, unreadable) = self.store.finish_batches(ABANDONED_AFTER).await?;
         if count > 0 {
             tracing::info!(count, "submitted abandoned batches");
         }
-        Ok(Pass::default())
+        Ok(Pass { unreadable, ..Pass::default() })
     }
 }

@@ -25,24 +25,36 @@ impl CronTicker {
         CronTicker { store, metrics }
     }
 
-    /// Fires all crons that are due. Returns the time until the next one, if it is known, and an
-    /// error of a cron that cannot be read.
-    async fn once(&self) -> Result<(Option<Duration>, Option<String>), StoreError> {
+    /// Fires all crons that are due. Returns the time until the next one, if it is known, and why
+    /// others cannot be fired.
+    async fn once(&self) -> Result<(Option<Duration>, Vec<String>), StoreError> {
         loop {
             let seen = self.store.due_crons(MAX_PER_CALL).await?;
-            if seen.crons.is_empty() {
-                return Ok((seen.next, seen.unreadable));
-            }
+            let mut unreadable = seen.unreadable;
             let crons = seen.crons.into_iter().map(|cron| {
                 let due = cron.next_run.map(|first| due(&cron.spec, first, seen.now));
                 (cron, due.unwrap_or_default())
             });
             let crons: Vec<_> = crons.collect();
-            for answer in self.store.fire(&crons).await? {
-                if let FireAnswer::Fired(created, _, skipped) = answer {
-                    self.metrics.cron_jobs.inc_by(created);
-                    self.metrics.skipped_ticks.inc_by(skipped);
+            if crons.is_empty() {
+                return Ok((seen.next, unreadable));
+            }
+            let mut progress = false;
+            for ((cron, _), answer) in crons.iter().zip(self.store.fire(&crons).await?) {
+                progress |= !matches!(answer, FireAnswer::Failed(_));
+                match answer {
+                    FireAnswer::Fired(created, _, skipped) => {
+                        self.metrics.cron_jobs.inc_by(created);
+                        self.metrics.skipped_ticks.inc_by(skipped);
+                    }
+                    FireAnswer::Failed(reason) => {
+                        unreadable.push(format!("cron {}: {reason}", cron.name));
+                    }
+                    FireAnswer::Conflict | FireAnswer::Early => {}
                 }
+            }
+            if !progress {
+                return Ok((None, unreadable));
             }
         }
     }
@@ -54,9 +66,9 @@ impl Task for CronTicker {
     const PERIOD: Duration = Duration::from_millis(100);
 
     async fn pass(&mut self) -> anyhow::Result<Pass> {
-        let (next, problem) = self.once().await?;
+        let (next, unreadable) = self.once().await?;
         // A cron that cannot be read stays due, and must not cause passes without a pause.
-        let next = next.filter(|_| problem.is_none()).map(|next| next.max(MIN_WAIT));
-        Ok(Pass { next, problem })
+        let next = next.filter(|_| unreadable.is_empty()).map(|next| next.max(MIN_WAIT));
+        Ok(Pass { next, unreadable })
     }
 }

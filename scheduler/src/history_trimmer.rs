@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{Store, Sweep, Trimmed};
+use store::{ErrorClass, Store, Sweep, Trimmed};
 
 use crate::metrics::Metrics;
 use crate::runner::{Pass, Task};
@@ -28,10 +28,17 @@ impl Task for HistoryTrimmer {
     const PERIOD: Duration = Duration::from_secs(5);
 
     async fn pass(&mut self) -> anyhow::Result<Pass> {
-        let settings = self.store.settings().await?;
+        let settings = match self.store.settings().await {
+            Ok(settings) => settings,
+            // Defaults could remove what the settings keep.
+            Err(error) if error.class() == ErrorClass::Unreadable => {
+                return Ok(Pass { unreadable: vec![error.to_string()], ..Pass::default() });
+            }
+            Err(error) => return Err(error.into()),
+        };
         let trimmed = self.store.trim(&settings, &mut self.sweep).await?;
         self.metrics.trimmed_jobs.inc_by(trimmed.jobs);
         let has_more = trimmed != Trimmed::default();
-        Ok(Pass { next: has_more.then_some(STEP_PAUSE), problem: None })
+        Ok(Pass { next: has_more.then_some(STEP_PAUSE), ..Pass::default() })
     }
 }

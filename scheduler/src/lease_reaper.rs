@@ -60,14 +60,25 @@ impl LeaseReaper {
         if now < self.wait_until {
             return Ok(0);
         }
-        let mut expired = 0;
+        let (mut expired, mut failed) = (0, None);
         for worker in ended {
             tracing::warn!(worker.id = %worker, "lease of a worker ended");
-            while let LeaseExpiry::Ended(count, left) = self.store.expire_lease(&worker).await? {
-                expired += count;
-                if left == 0 {
-                    break;
-                }
+            // A worker that cannot be read must not keep the jobs of others from ending.
+            match self.expire(&worker).await {
+                Ok(count) => expired += count,
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(expired), Err)
+    }
+
+    /// Ends the jobs of a worker whose lease has ended.
+    async fn expire(&self, worker: &WorkerId) -> Result<u64, StoreError> {
+        let mut expired = 0;
+        while let LeaseExpiry::Ended(count, left) = self.store.expire_lease(worker).await? {
+            expired += count;
+            if left == 0 {
+                break;
             }
         }
         Ok(expired)

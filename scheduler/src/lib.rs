@@ -2,9 +2,10 @@
 //! run at any time and in any number of schedulers at once, so there is no leader.
 //!
 //! The relay publishes the outbox to RabbitMQ. The tickers move due jobs to the outbox and fire
-//! crons. The notifier creates deliveries for subscriptions. The others end lost leases, offer jobs
-//! again whose offers were lost, retire unused queues, submit abandoned batches and trim the
-//! history. The runner repeats each of them until shutdown.
+//! crons. The notifier creates deliveries for subscriptions. The others end expired jobs and lost
+//! leases, propagate the ends of jobs, offer jobs again whose offers were lost, retire unused
+//! queues, submit abandoned batches and trim the history. The runner repeats each of them until
+//! shutdown, and none of them waits for another.
 //!
 //! Imports `domain`, `store`, `broker` and `service`.
 
@@ -13,6 +14,8 @@ mod clock_watch;
 mod config;
 mod cron_ticker;
 mod crons_file;
+mod expiry;
+mod failed_steps;
 #[doc(hidden)]
 pub mod fuzzing;
 mod history_trimmer;
@@ -20,6 +23,7 @@ mod lease_reaper;
 mod lost_offers;
 mod metrics;
 mod notifier;
+mod propagation;
 mod queue_retirement;
 mod relay;
 mod resources;

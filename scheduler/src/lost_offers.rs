@@ -74,7 +74,7 @@ pub async fn find_lost_offers(
     age: Duration,
     behind: Duration,
 ) -> anyhow::Result<u64> {
-    let (mut count, mut failed) = (0, None);
+    let (mut count, mut failed) = (0, None::<anyhow::Error>);
     let queues = store.ready_queues().await?;
     let announced = store.declared_queues().await?;
     for queue in queues {
@@ -86,13 +86,13 @@ pub async fn find_lost_offers(
             Ok(None) => {
                 let failures = broker.declare(&[queue.name.clone()].into()).await;
                 if let Some(error) = failures.into_values().next() {
-                    failed = failed.or(Some(error));
+                    failed = failed.or(Some(error.into()));
                     continue;
                 }
                 None
             }
             Err(error) => {
-                failed = failed.or(Some(error));
+                failed = failed.or(Some(error.into()));
                 continue;
             }
         };
@@ -102,7 +102,13 @@ pub async fn find_lost_offers(
         }
         let lost = Redispatch { queue: queue.name, age, behind };
         loop {
-            let some = store.redispatch(&lost).await?;
+            let some = match store.redispatch(&lost).await {
+                Ok(some) => some,
+                Err(error) => {
+                    failed = failed.or(Some(error.into()));
+                    break;
+                }
+            };
             count += some.offered;
             if some == Redispatched::default() {
                 break;
@@ -113,7 +119,7 @@ pub async fn find_lost_offers(
         }
     }
     match failed {
-        Some(error) if count == 0 => Err(error.into()),
+        Some(error) if count == 0 => Err(error),
         _ => Ok(count),
     }
 }

@@ -1,6 +1,9 @@
 //! The metrics of a scheduler.
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// Counters since the start of the process. Clones share their values.
@@ -14,6 +17,8 @@ pub struct Metrics {
     pub due_jobs: Counter,
     /// Jobs that ended because they had not started before they expired.
     pub expired_waiting_jobs: Counter,
+    /// Steps of scripts that were left out because a record cannot be read.
+    pub failed_steps: Counter,
     /// Jobs that were removed from the history.
     pub trimmed_jobs: Counter,
     /// Jobs that crons created.
@@ -34,6 +39,13 @@ pub struct Metrics {
     pub event_cuts: Counter,
     /// Pauses of queues that the broker refused repeatedly.
     pub refused_queues: Counter,
+    /// Records that the last pass of each task left out because they cannot be read.
+    unreadable: Family<TaskLabel, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TaskLabel {
+    task: &'static str,
 }
 
 impl Metrics {
@@ -49,6 +61,11 @@ impl Metrics {
                 "expired_waiting_jobs",
                 "Jobs not started before they expired",
                 &metrics.expired_waiting_jobs,
+            ),
+            (
+                "failed_steps",
+                "Steps that were left out because a record cannot be read",
+                &metrics.failed_steps,
             ),
             ("trimmed_jobs", "Jobs removed from the history", &metrics.trimmed_jobs),
             ("cron_jobs", "Jobs created by crons", &metrics.cron_jobs),
@@ -76,6 +93,13 @@ impl Metrics {
         for (name, help, counter) in all {
             registry.register(name, help, counter.clone());
         }
+        let help = "Records that the last pass of a task left out because they cannot be read";
+        registry.register("unreadable_records", help, metrics.unreadable.clone());
         metrics
+    }
+
+    /// Returns how many records the last pass of a task left out.
+    pub(crate) fn unreadable_records(&self, task: &'static str) -> Gauge {
+        self.unreadable.get_or_create(&TaskLabel { task }).clone()
     }
 }

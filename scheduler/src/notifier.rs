@@ -43,8 +43,8 @@ pub struct Notifications {
     pub cut: bool,
     /// Events were read, and there may be more.
     pub more: bool,
-    /// The error of a subscription that cannot be read.
-    pub unreadable: Option<String>,
+    /// The errors of subscriptions that cannot be read.
+    pub unreadable: Vec<String>,
 }
 
 impl Notifier {
@@ -104,7 +104,7 @@ impl Task for Notifier {
             self.warn_of_lost_events();
         }
         let next = done.more.then_some(Duration::ZERO);
-        Ok(Pass { next, problem: done.unreadable })
+        Ok(Pass { next, unreadable: done.unreadable })
     }
 }
 

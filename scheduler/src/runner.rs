@@ -4,10 +4,13 @@
 
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use service::health::Health;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::metrics::Metrics;
 
 /// The longest time without a successful pass before a task counts as unhealthy.
 const MAX_SILENCE: Duration = Duration::from_secs(15);
@@ -43,14 +46,14 @@ pub(crate) trait Task: Send {
 pub(crate) struct Pass {
     /// The time until more work is due, if that is known to be earlier than the end of the period.
     pub(crate) next: Option<Duration>,
-    /// A problem with a part of the work that did not stop the rest.
-    pub(crate) problem: Option<String>,
+    /// Why parts of the work were left out: records that cannot be read. The rest is done.
+    pub(crate) unreadable: Vec<String>,
 }
 
 impl Pass {
     /// A pass after which another is due at once.
     pub(crate) fn again() -> Pass {
-        Pass { next: Some(Duration::ZERO), problem: None }
+        Pass { next: Some(Duration::ZERO), ..Pass::default() }
     }
 }
 
@@ -60,14 +63,19 @@ pub(crate) fn expect_health<T: Task>(health: &Health) {
 }
 
 /// Repeats a task until shutdown.
-pub(crate) async fn repeat<T: Task>(mut task: T, health: &Health, shutdown: &CancellationToken) {
+pub(crate) async fn repeat<T: Task>(
+    mut task: T,
+    health: &Health,
+    metrics: &Metrics,
+    shutdown: &CancellationToken,
+) {
     // Tasks that start together, in this scheduler or in several, then run at different times.
     let mut wait = jittered(T::PERIOD.min(MAX_STAGGER));
-    let mut monitor = Monitor::new(T::NAME, health);
+    let mut monitor = Monitor::new(T::NAME, health, metrics.unreadable_records(T::NAME));
     while shutdown.run_until_cancelled(pause(wait)).await.is_some() {
         wait = match task.pass().await {
             Ok(pass) => {
-                monitor.succeeded(pass.problem);
+                monitor.succeeded(pass.unreadable);
                 pass.next.unwrap_or(T::PERIOD).min(T::PERIOD)
             }
             Err(error) => jittered(monitor.failed(&error)),
@@ -88,26 +96,28 @@ struct Monitor<'a> {
     name: &'static str,
     health: &'a Health,
     failures: u32,
-    problem: Option<String>,
+    unreadable: Vec<String>,
+    unreadable_count: Gauge,
 }
 
 impl Monitor<'_> {
-    fn new<'a>(name: &'static str, health: &'a Health) -> Monitor<'a> {
-        Monitor { name, health, failures: 0, problem: None }
+    fn new<'a>(name: &'static str, health: &'a Health, unreadable_count: Gauge) -> Monitor<'a> {
+        Monitor { name, health, failures: 0, unreadable: Vec::new(), unreadable_count }
     }
 
-    fn succeeded(&mut self, problem: Option<String>) {
+    fn succeeded(&mut self, mut unreadable: Vec<String>) {
+        unreadable.sort();
         self.health.progress(self.name);
+        self.health.warn(self.name, &unreadable);
+        self.unreadable_count.set(unreadable.len() as i64);
         if self.failures > 0 {
             tracing::info!(task = self.name, failures = self.failures, "task recovered");
             self.failures = 0;
         }
-        if let Some(error) = &problem
-            && problem != self.problem
-        {
-            tracing::error!(task = self.name, error, "task skipped an unreadable record");
-            self.problem = problem;
+        for error in unreadable.iter().filter(|error| !self.unreadable.contains(error)) {
+            tracing::error!(task = self.name, error, "task left out a record");
         }
+        self.unreadable = unreadable;
     }
 
     /// Returns the longest wait before the next pass.
@@ -137,11 +147,11 @@ mod tests {
     fn the_wait_after_failures_doubles_up_to_a_limit_until_a_success_resets_it() {
         let health = Health::default();
         health.expect("test", MAX_SILENCE);
-        let mut monitor = Monitor::new("test", &health);
+        let mut monitor = Monitor::new("test", &health, Gauge::default());
         let fail = |monitor: &mut Monitor<'_>| monitor.failed(&anyhow::anyhow!("down")).as_millis();
         assert_eq!([(); 5].map(|()| fail(&mut monitor)), [100, 200, 400, 500, 500]);
         assert_eq!(health.problems()["test"].as_deref(), Some("down"));
-        monitor.succeeded(None);
+        monitor.succeeded(Vec::new());
         assert_eq!(health.problems()["test"], None);
         assert_eq!(fail(&mut monitor), 100);
     }
@@ -184,7 +194,7 @@ mod tests {
     async fn a_task_is_repeated_after_success_and_failure_until_shutdown() {
         let (health, shutdown) = (Health::default(), CancellationToken::new());
         expect_health::<Counter>(&health);
-        repeat(Counter(0, shutdown.clone()), &health, &shutdown).await;
+        repeat(Counter(0, shutdown.clone()), &health, &Metrics::default(), &shutdown).await;
         assert_eq!(health.problems()["counter"], None);
     }
 }

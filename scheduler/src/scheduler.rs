@@ -14,11 +14,14 @@ use crate::abandoned_batches::AbandonedBatches;
 use crate::config::Config;
 use crate::cron_ticker::CronTicker;
 use crate::crons_file;
+use crate::expiry::Expiry;
+use crate::failed_steps::FailedSteps;
 use crate::history_trimmer::HistoryTrimmer;
 use crate::lease_reaper::LeaseReaper;
 use crate::lost_offers::LostOffers;
 use crate::metrics::Metrics;
 use crate::notifier::Notifier;
+use crate::propagation::Propagation;
 use crate::queue_retirement::QueueRetirement;
 use crate::relay::Relay;
 use crate::resources::Resources;
@@ -69,6 +72,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 fn expect_all(health: &Health) {
     expect_health::<Relay>(health);
     expect_health::<Ticker>(health);
+    expect_health::<Expiry>(health);
+    expect_health::<Propagation>(health);
+    expect_health::<FailedSteps>(health);
     expect_health::<CronTicker>(health);
     expect_health::<Notifier>(health);
     expect_health::<LeaseReaper>(health);
@@ -82,6 +88,9 @@ fn start(resources: &Resources, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyh
     let (store, metrics) = (&resources.store, &resources.metrics);
     spawn(tasks, resources, Relay::new(resources.clone())?);
     spawn(tasks, resources, Ticker::new(store.clone(), metrics.clone()));
+    spawn(tasks, resources, Expiry::new(store.clone(), metrics.clone()));
+    spawn(tasks, resources, Propagation::new(store.clone()));
+    spawn(tasks, resources, FailedSteps::new(store.clone(), metrics.clone()));
     spawn(tasks, resources, CronTicker::new(store.clone(), metrics.clone()));
     spawn(tasks, resources, Notifier::new(store.clone(), metrics.clone()));
     let lease = resources.config.lease;
@@ -99,8 +108,9 @@ fn spawn<T: Task + 'static>(
     task: T,
 ) {
     let (health, shutdown) = (resources.health.clone(), resources.shutdown.clone());
+    let metrics = resources.metrics.clone();
     tasks.spawn(async move {
-        repeat(task, &health, &shutdown).await;
+        repeat(task, &health, &metrics, &shutdown).await;
         Ok(())
     });
 }

@@ -1,5 +1,4 @@
-//! Moves due jobs to the outbox, ends expired ones, and propagates the ends of jobs to their
-//! dependents and parents.
+//! Moves due jobs to the outbox.
 
 use std::time::Duration;
 
@@ -22,21 +21,14 @@ impl Ticker {
         Ticker { store, metrics }
     }
 
-    /// Moves all jobs that are due and ends those that have expired. Returns the time until the
-    /// next one, if it is known.
+    /// Moves all jobs that are due. Returns the time until the next one, if it is known.
     async fn once(&self) -> Result<Option<Duration>, StoreError> {
         loop {
-            let (_, unpropagated) = self.store.propagate().await?;
             let due = self.store.due().await?;
             self.metrics.due_jobs.inc_by(due.moved);
-            let has_expired = due.expiring.is_some_and(|expiring| expiring.is_zero());
-            if has_expired {
-                let expired = self.store.expire_waiting().await?;
-                self.metrics.expired_waiting_jobs.inc_by(expired);
-            }
             let has_more = due.moved > 0 && due.next.is_some_and(|next| next.is_zero());
-            if !has_more && !has_expired && unpropagated == 0 {
-                return Ok([due.next, due.expiring].into_iter().flatten().min());
+            if !has_more {
+                return Ok(due.next);
             }
         }
     }
@@ -49,6 +41,6 @@ impl Task for Ticker {
 
     async fn pass(&mut self) -> anyhow::Result<Pass> {
         let next = self.once().await?;
-        Ok(Pass { next: next.map(|next| next.max(MIN_WAIT)), problem: None })
+        Ok(Pass { next: next.map(|next| next.max(MIN_WAIT)), ..Pass::default() })
     }
 }

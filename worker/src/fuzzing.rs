@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use domain::fuzzing::{Check, accepted, assert_json_round_trip};
 use domain::job::{ActionName, JobId, JobSpec, NewJob};
+use store::AllDefaults;
 
 use crate::actions::{ChildRequest, parse_file};
 use crate::context::child::{Child, InvalidChild, ParentJob};
@@ -37,7 +38,7 @@ pub fn child(bytes: &[u8]) {
 }
 
 fn job_of(child: Child, parent: &ParentJob<'_>) -> Result<NewJob, InvalidChild> {
-    child.job(parent, &mut HashMap::new(), &[], &HashMap::new())
+    child.job(parent, &mut HashMap::new(), &[], &AllDefaults::default())
 }
 
 /// Parses lines of progress; the current progress stays within its bounds.

@@ -11,6 +11,7 @@ pub(crate) struct Metrics {
     pub(crate) bad_offers: Counter,
     pub(crate) claimed: Counter,
     pub(crate) refused: Counter,
+    pub(crate) unreadable: Counter,
     pub(crate) pauses: Counter,
     pub(crate) running: Gauge,
 }
@@ -28,6 +29,11 @@ impl Metrics {
             ),
             ("claimed_jobs", "Jobs claimed", &metrics.claimed),
             ("refused_jobs", "Offered jobs that could not be claimed", &metrics.refused),
+            (
+                "unreadable_jobs",
+                "Claims and ends of jobs that failed because a record cannot be read",
+                &metrics.unreadable,
+            ),
             (
                 "queue_pauses",
                 "Consumers closed by the worker: no free capacity, draining or stopping",

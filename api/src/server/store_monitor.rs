@@ -25,7 +25,7 @@ pub(super) async fn run(
 ) -> Result<(), StoreError> {
     health.expect("store", MAX_SILENCE);
     let checking = async {
-        let (mut checks, mut was_available) = (0_u32, true);
+        let (mut checks, mut was_available, mut left_out) = (0_u32, true, 0);
         loop {
             let answer = check(&store, &metrics, checks.is_multiple_of(CHECKS_PER_COUNT)).await;
             // Without the right to ask, only Redis itself refuses what it has no room for.
@@ -33,6 +33,8 @@ pub(super) async fn run(
                 room.note(&memory);
             }
             checks = checks.wrapping_add(1);
+            let left_out_before = std::mem::replace(&mut left_out, store.left_out_records());
+            metrics.left_out(left_out - left_out_before);
             report(&health, was_available, &answer);
             was_available = answer.is_ok();
             tokio::time::sleep(PERIOD).await;

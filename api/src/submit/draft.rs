@@ -1,12 +1,10 @@
 //! A submission that has been checked, before the defaults of its action are filled in.
 
-use std::collections::HashMap;
-
 use domain::bounds;
 use domain::capacity::Class;
-use domain::job::{ActionName, JobId, JobSpec, NewJob, Timestamp};
+use domain::job::{JobId, JobSpec, NewJob, Timestamp};
 use domain::lock::LockTemplates;
-use store::ActionDefaults;
+use store::{ActionDefaults, AllDefaults};
 use uuid::Uuid;
 
 use crate::error::{Error, at_field};
@@ -41,14 +39,9 @@ pub(crate) struct DraftBatch {
 
 impl Draft {
     /// Fills in the defaults of the action.
-    pub(super) fn into_job(
-        self,
-        defaults: &HashMap<ActionName, ActionDefaults>,
-    ) -> Result<NewJob, Error> {
-        match defaults.get(&self.spec.action) {
-            Some(defaults) => self.fill(defaults),
-            None => self.fill(&ActionDefaults::default()),
-        }
+    pub(super) fn into_job(self, defaults: &AllDefaults) -> Result<NewJob, Error> {
+        let defaults = defaults.of(&self.spec.action)?;
+        self.fill(defaults)
     }
 
     /// Returns the job to submit. Values of the client take precedence. The record keeps the

@@ -67,9 +67,6 @@ async fn submit_step(store: &Store, jobs: &[NewJob]) -> Vec<Result<Submitted, Er
     }
     match call(store, jobs).await {
         Ok(submitted) => submitted.into_iter().map(Ok).collect(),
-        Err(
-            StoreError::TooManyQueues(_) | StoreError::OtherRequest(_) | StoreError::Relation(_),
-        ) if jobs.len() > 1 => one_by_one(store, jobs).await,
         // Only the jobs of that submitter are taken apart, so that it does not slow down others.
         Err(StoreError::QuotaExceeded(exceeded)) if jobs.len() > 1 => {
             let is_theirs = |job: &NewJob| {
@@ -82,6 +79,7 @@ async fn submit_step(store: &Store, jobs: &[NewJob]) -> Vec<Result<Submitted, Er
             let answer = |job| if is_theirs(job) { theirs.next() } else { others.next() };
             jobs.iter().map(answer).map(|one| one.unwrap_or(Err(Error::Internal))).collect()
         }
+        Err(error) if !error.is_unavailable() && jobs.len() > 1 => one_by_one(store, jobs).await,
         Err(error) => vec![Err(Error::from(error)); jobs.len()],
     }
 }

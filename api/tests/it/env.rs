@@ -24,6 +24,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 /// A running API.
 pub(crate) struct TestEnv {
     pub(crate) store: Store,
+    namespace: String,
     pub(crate) url: String,
     pub(crate) admin: String,
     pub(crate) client: Client,
@@ -75,7 +76,7 @@ pub(crate) async fn with_env_exposed(
     let url = format!("http://{address}");
     let admin = format!("http://{admin}");
     let client = Client::builder().timeout(TIMEOUT).build().unwrap();
-    let env = TestEnv { store, url, admin, client, shutdown };
+    let env = TestEnv { store, namespace, url, admin, client, shutdown };
 
     let outcome = AssertUnwindSafe(test(&env)).catch_unwind().await;
     env.shutdown.cancel();
@@ -142,6 +143,15 @@ impl TestEnv {
     /// Deletes a path of the v0 surface.
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         send(self.client.delete(self.at(path))).await
+    }
+
+    /// Makes a call of Redis itself on a key of the namespace, such as a broken value that an
+    /// operator's mistake or a newer version has written.
+    pub(crate) async fn redis(&self, command: &str, key: &str, arguments: &[&str]) {
+        let mut call = tokio::process::Command::new("redis-cli");
+        call.args(["-u", &redis_url(), "-e", command, &format!("{{{}}}:{key}", self.namespace)]);
+        let output = call.args(arguments).output().await.expect("redis-cli is installed");
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// Returns a job as the API shows it.

@@ -40,6 +40,7 @@ mod submission;
 mod subscriptions;
 mod tls;
 mod token_files;
+mod unreadable;
 mod v1;
 mod wait_reason;
 mod workers;

@@ -60,7 +60,11 @@ impl TestEnv {
     pub(crate) async fn claim(&self, worker: &WorkerId, id: JobId) -> FencingToken {
         match &self.try_claim(worker, id).await {
             ClaimAnswer::Claimed(claimed) => claimed.token,
-            refused @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_)) => {
+            refused @ (ClaimAnswer::Gone
+            | ClaimAnswer::Refused(_)
+            | ClaimAnswer::Parked(_)
+            | ClaimAnswer::Unreadable(..)
+            | ClaimAnswer::Failed(_)) => {
                 panic!("{refused:?}")
             }
         }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::fixtures;
 use crate::proxy::Proxy;
+use crate::redis_cli::redis_cli;
 
 /// How long an environment may live before waiting in it fails. The test runner kills a test after
 /// 120 seconds, without the state that [`TestEnv::eventually`] prints.
@@ -91,6 +92,14 @@ impl TestEnv {
         let namespace = &self.store_config.namespace;
         let broker = Broker::connect(&self.broker_config, namespace, "test").await;
         broker.expect("RabbitMQ answers")
+    }
+
+    /// Makes a call of Redis itself on a key of this namespace, such as a broken value that an
+    /// operator's mistake or a newer version has written. Returns the answer as text.
+    pub async fn redis(&self, command: &str, key: &str, arguments: &[&str]) -> String {
+        let key = format!("{{{}}}:{key}", self.store_config.namespace);
+        let call = [command, &key].into_iter().chain(arguments.iter().copied());
+        redis_cli(&self.store_config.redis_url, call.map(str::to_owned)).await
     }
 
     /// Runs `rabbitmqctl` against the broker, which all environments share. Returns its output.

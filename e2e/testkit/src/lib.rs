@@ -15,6 +15,7 @@ mod private_redis;
 mod process_group;
 mod proxy;
 mod receiver;
+mod redis_cli;
 mod service;
 
 pub use actions_file::ActionsFile;
@@ -27,4 +28,5 @@ pub use private_redis::PrivateRedis;
 pub use process_group::is_process_group_empty;
 pub use proxy::Proxy;
 pub use receiver::{Received, Receiver, Reply};
+pub use redis_cli::redis_cli;
 pub use service::{Service, serve};

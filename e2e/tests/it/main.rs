@@ -25,5 +25,6 @@ mod outage;
 mod queue_retirement;
 mod redis_users;
 mod subscriptions;
+mod unreadable_records;
 mod worker_commands;
 mod worker_shutdown;

@@ -59,9 +59,13 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
     };
+    let mut warnings = admin.health.warnings();
     let checks: BTreeMap<_, _> = problems
         .into_iter()
-        .map(|(part, problem)| (part, problem.unwrap_or_else(|| "ok".to_owned())))
+        .map(|(part, problem)| {
+            let warning = warnings.remove(part).map(|warning| format!("ok, but {warning}"));
+            (part, problem.or(warning).unwrap_or_else(|| "ok".to_owned()))
+        })
         .collect();
     (status, Json(serde_json::json!({"status": word, "checks": checks})))
 }

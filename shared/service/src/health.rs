@@ -13,13 +13,15 @@ struct Part {
     last_progress: Option<Instant>,
     max_silence: Duration,
     error: Option<String>,
+    warning: Option<String>,
 }
 
 impl Health {
     /// Registers a part that must report progress at least once per `max_silence`. It is unhealthy
     /// until its first report.
     pub fn expect(&self, part: &'static str, max_silence: Duration) {
-        self.lock().insert(part, Part { last_progress: None, max_silence, error: None });
+        let new = Part { last_progress: None, max_silence, error: None, warning: None };
+        self.lock().insert(part, new);
     }
 
     /// Reports that a part made progress.
@@ -35,6 +37,20 @@ impl Health {
         if let Some(part) = self.lock().get_mut(part) {
             part.error = Some(error.to_string());
         }
+    }
+
+    /// Sets what a part leaves out while it makes progress. It stays healthy; `/readyz` shows it.
+    pub fn warn(&self, part: &'static str, left_out: &[String]) {
+        if let Some(part) = self.lock().get_mut(part) {
+            part.warning = (!left_out.is_empty()).then(|| left_out.join("; "));
+        }
+    }
+
+    /// Returns the warning of each part that has one.
+    #[must_use]
+    pub fn warnings(&self) -> BTreeMap<&'static str, String> {
+        let parts = self.lock();
+        parts.iter().filter_map(|(name, part)| Some((*name, part.warning.clone()?))).collect()
     }
 
     /// Returns the problem of each part, or `None` if the part is healthy.
@@ -82,5 +98,17 @@ mod tests {
         health.expect("loop", Duration::ZERO);
         health.progress("loop");
         assert_eq!(problem().as_deref(), Some("no progress for 0s"));
+    }
+
+    #[test]
+    fn a_part_that_leaves_something_out_is_healthy_and_has_a_warning() {
+        let health = Health::default();
+        health.expect("loop", Duration::from_secs(3600));
+        health.progress("loop");
+        health.warn("loop", &["cron a cannot be read".to_owned(), "cron b".to_owned()]);
+        assert_eq!(health.problems()["loop"], None);
+        assert_eq!(health.warnings()["loop"], "cron a cannot be read; cron b");
+        health.warn("loop", &[]);
+        assert_eq!(health.warnings().len(), 0);
     }
 }

@@ -5,4 +5,4 @@ mod config;
 mod defaults;
 
 pub use config::ActionConfig;
-pub use defaults::{ActionDefaults, RunningPer};
+pub use defaults::{ActionDefaults, AllDefaults, RunningPer};

@@ -1,7 +1,9 @@
 //! Decodes the answers of scripts. Each verb lists its answers once, as a match on words; any other
 //! answer is an error.
 
-use redis::Value;
+use std::collections::HashMap;
+
+use redis::{RedisResult, Value};
 
 use crate::error::StoreError;
 use crate::quota::QuotaExceeded;
@@ -44,6 +46,12 @@ impl Answer {
         self.parts()?.into_iter().map(|part| part.decode(&decode)).collect()
     }
 
+    /// The word at this position, in an answer that may hold other things than words.
+    pub(crate) fn word(&self, position: usize) -> Option<&str> {
+        let Value::Array(values) = &self.value else { return None };
+        values.get(position).and_then(word)
+    }
+
     /// Splits a list into its leading words, as one answer, and the lists that follow them.
     pub(crate) fn split(self) -> Result<(Answer, Vec<Answer>), StoreError> {
         let script = self.script;
@@ -65,6 +73,16 @@ impl Answer {
     fn unexpected(&self) -> StoreError {
         StoreError::UnexpectedAnswer { script: self.script, answer: format!("{:?}", self.value) }
     }
+}
+
+/// Reads the answers to two commands about one record: a hash, and a count.
+pub(crate) fn hash_and_count(
+    pair: &[RedisResult<Value>],
+) -> RedisResult<(HashMap<String, String>, u64)> {
+    let [hash, count] = pair else { return Ok((HashMap::new(), 0)) };
+    let (hash, count) = (hash.as_ref().map_err(Clone::clone)?, count.as_ref());
+    let count = count.map_err(Clone::clone)?;
+    Ok((redis::from_redis_value_ref(hash)?, redis::from_redis_value_ref(count)?))
 }
 
 fn words(value: &Value) -> Option<Vec<&str>> {

@@ -3,6 +3,7 @@
 
 mod clamp;
 mod due;
+mod failures;
 mod hints;
 mod outbox;
 mod queues;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use redis::{ErrorKind, ServerErrorKind};
+
 use domain::job::JobId;
 use domain::settings::InvalidSetting;
 
@@ -10,9 +12,12 @@ use crate::quota::QuotaExceeded;
 /// A call to the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Redis is unreachable, slow or full, or refused the call.
+    /// Redis is unreachable, slow or full, or cannot carry out any call now.
     #[error("redis: {0}")]
-    Redis(#[from] redis::RedisError),
+    Redis(#[source] redis::RedisError),
+    /// Redis cannot carry out this call on what it holds, and will not until that is repaired.
+    #[error("redis cannot carry out a call on what it holds: {0}")]
+    UnusableData(#[source] redis::RedisError),
     /// A script gave an answer that its header does not list.
     #[error("script {script} answered {answer}, which its header does not list")]
     UnexpectedAnswer {
@@ -64,7 +69,8 @@ pub enum ErrorClass {
     Unavailable,
     /// Report it: the same call fails again.
     Rejected,
-    /// Set this one record aside and continue with the others.
+    /// Set this one record aside and continue with the others: the same call fails again until the
+    /// record is repaired.
     Unreadable,
 }
 
@@ -74,9 +80,9 @@ impl StoreError {
     pub fn class(&self) -> ErrorClass {
         match self {
             StoreError::Redis(_) => ErrorClass::Unavailable,
-            StoreError::UnexpectedAnswer { .. } | StoreError::UnreadableRecord { .. } => {
-                ErrorClass::Unreadable
-            }
+            StoreError::UnusableData(_)
+            | StoreError::UnexpectedAnswer { .. }
+            | StoreError::UnreadableRecord { .. } => ErrorClass::Unreadable,
             StoreError::TooManyQueues(_)
             | StoreError::OtherFormat { .. }
             | StoreError::Random(_)
@@ -99,6 +105,15 @@ impl StoreError {
         self.class() == ErrorClass::Unavailable
     }
 
+    /// The error of reading this record.
+    pub(crate) fn of_record(key: String, error: redis::RedisError) -> StoreError {
+        if fails_again(&error) {
+            StoreError::unreadable(key, error)
+        } else {
+            StoreError::Redis(error)
+        }
+    }
+
     /// The error for a record that does not hold what it should.
     pub(crate) fn unreadable(key: impl Into<String>, why: impl fmt::Display) -> StoreError {
         StoreError::UnreadableRecord { key: key.into(), why: why.to_string() }
@@ -117,6 +132,31 @@ fn other_format(found: u32, needed: u32) -> String {
         "the namespace has format {found} of an earlier build, and this build needs format \
          {needed}: let its jobs end with the earlier build, then use another namespace"
     )
+}
+
+impl From<redis::RedisError> for StoreError {
+    fn from(error: redis::RedisError) -> StoreError {
+        if fails_again(&error) { StoreError::UnusableData(error) } else { StoreError::Redis(error) }
+    }
+}
+
+/// True for an error that the same call gives until what Redis holds is repaired: a key of the
+/// wrong type, a failed step of a script, or an answer that does not have the expected form.
+///
+/// Only known errors count. Any other may be an outage, and giving up a call that an outage
+/// interrupts loses what it should record.
+fn fails_again(error: &redis::RedisError) -> bool {
+    if matches!(error.kind(), ErrorKind::UnexpectedReturnType | ErrorKind::Parse) {
+        return true;
+    }
+    // Redis adds the name of the script to the errors of its steps. A step that is refused because
+    // of the state of the server, such as OOM or READONLY, has that as its code.
+    let text = error.to_string();
+    let wrong_type = error.code() == Some("WRONGTYPE") || text.contains("WRONGTYPE");
+    let step_failed = error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError)
+        && text.contains("user_script:")
+        && !text.contains("Script killed");
+    wrong_type || step_failed
 }
 
 /// Returns which of the two limits a queue would exceed, and what to do about it.
@@ -168,5 +208,58 @@ impl fmt::Display for RelationProblem {
             }
             RelationProblem::ParentOver => "a parent must not be over or being stopped, as is job",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error that Redis reports with this text.
+    fn reported(text: &str) -> StoreError {
+        let bytes = format!("-{text}\r\n");
+        redis::parse_redis_value(bytes.as_bytes()).unwrap().extract_error().unwrap_err().into()
+    }
+
+    #[test]
+    fn only_an_error_of_the_data_is_given_again_by_the_same_call() {
+        let at = "script: d6cdca1, on @user_script:2.";
+        let of_the_data = [
+            "WRONGTYPE Operation against a key holding the wrong kind of value".to_owned(),
+            format!("WRONGTYPE Operation against a key holding the wrong kind of value {at}"),
+            format!("ERR user_script:2: attempt to perform arithmetic on a nil value {at}"),
+            format!("ERR value is not an integer or out of range {at}"),
+        ];
+        for text in of_the_data {
+            assert_eq!(reported(&text).class(), ErrorClass::Unreadable, "{text}");
+        }
+        let of_the_server = [
+            "LOADING Redis is loading the dataset in memory".to_owned(),
+            "BUSY Redis is busy running a script".to_owned(),
+            "OOM command not allowed when used memory > 'maxmemory'.".to_owned(),
+            format!("OOM command not allowed when used memory > 'maxmemory'. {at}"),
+            format!("READONLY You can't write against a read only replica. {at}"),
+            "MISCONF Redis is configured to save RDB snapshots".to_owned(),
+            "NOREPLICAS Not enough good replicas to write.".to_owned(),
+            "CLUSTERDOWN The cluster is down".to_owned(),
+            "NOAUTH Authentication required.".to_owned(),
+            format!("NOPERM ACL failure in script: no permissions {at}"),
+            "ERR max number of clients reached".to_owned(),
+            format!("ERR user_script:1: Script killed by user with SCRIPT KILL. {at}"),
+        ];
+        for text in of_the_server {
+            assert_eq!(reported(&text).class(), ErrorClass::Unavailable, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_fails_is_unavailable_and_an_answer_of_another_form_is_unreadable() {
+        let cut = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(StoreError::from(redis::RedisError::from(cut)).is_unavailable());
+        let wrong = redis::from_redis_value::<u64>(redis::Value::Array(Vec::new())).unwrap_err();
+        assert_eq!(
+            StoreError::from(redis::RedisError::from(wrong)).class(),
+            ErrorClass::Unreadable
+        );
     }
 }

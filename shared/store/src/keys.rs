@@ -51,6 +51,7 @@ fixed! {
     declared "declared"
     due "due"
     events "events"
+    failures "failures"
     hints "hints"
     leases "leases"
     numbers "jobs:number"

@@ -2,8 +2,8 @@
 //! scripts, the Rust that calls them, and its reads, side by side. Imports `domain` only. Nothing
 //! outside this crate says `redis::`.
 //!
-//! From the bottom up: `bounds`, `config`, `error`, `keys`, `script`, `answer`, `connection`;
-//! `store`, the handle; `opening`; then the nouns, which add methods to it.
+//! From the bottom up: `bounds`, `config`, `error`, `json`, `keys`, `script`, `answer`,
+//! `connection`; `store`, the handle; `opening`; then the nouns, which add methods to it.
 
 mod action;
 mod answer;
@@ -17,7 +17,9 @@ mod dump;
 mod error;
 mod history;
 mod job;
+mod json;
 mod keys;
+mod left_out;
 mod lock;
 mod memory;
 mod opening;
@@ -27,7 +29,7 @@ mod store;
 mod subscription;
 mod worker;
 
-pub use action::{ActionConfig, ActionDefaults, RunningPer};
+pub use action::{ActionConfig, ActionDefaults, AllDefaults, RunningPer};
 pub use bounds::{
     AUDIT_AGE, AUDIT_KEPT, AUDIT_REFUSED_KEPT, MAX_ACTION_CONFIGS, MAX_CRONS, MAX_DELIVERIES,
     MAX_SUBSCRIPTIONS,

@@ -13,6 +13,7 @@ use crate::config::StoreConfig;
 use crate::connection::{self, CALL_LIMIT, Connection};
 use crate::error::StoreError;
 use crate::keys::Keys;
+use crate::left_out::LeftOut;
 use crate::script::Script;
 use domain::job::Timestamp;
 
@@ -29,6 +30,7 @@ pub struct Store {
     pub(crate) claims: Arc<AtomicU64>,
     // How often the connection had failed when the namespace was opened last, plus one; 0 before.
     pub(crate) opened: Arc<AtomicU64>,
+    pub(crate) left_out: LeftOut,
 }
 
 impl Store {
@@ -45,6 +47,7 @@ impl Store {
             keys,
             claims: Arc::default(),
             opened: Arc::default(),
+            left_out: LeftOut::default(),
         })
     }
 
@@ -75,6 +78,12 @@ impl Store {
     /// The connection of walks, and the turn to take one step.
     pub(crate) async fn walking(&self) -> (Connection, OwnedMutexGuard<()>) {
         (self.walks.0.clone(), Arc::clone(&self.walks.1).lock_owned().await)
+    }
+
+    /// How many records this process has left out of lists because they cannot be read.
+    #[must_use]
+    pub fn left_out_records(&self) -> u64 {
+        self.left_out.count()
     }
 
     /// One round trip.

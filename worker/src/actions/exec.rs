@@ -34,7 +34,7 @@ pub(crate) use child_requests::ChildRequest;
 pub(super) use command::CommandDeclaration;
 pub(super) use environment::ExecEnvironment;
 pub(super) use limits::Limits;
-pub(super) use secrets::Secrets;
+pub(super) use secrets::{SecretFinder, Secrets};
 
 /// An action that runs a command.
 pub(super) struct Exec {

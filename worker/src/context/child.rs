@@ -17,7 +17,7 @@ use domain::job::{
 use domain::lock::LockTemplates;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use store::ActionDefaults;
+use store::AllDefaults;
 use uuid::Uuid;
 
 /// The longest key of a child.
@@ -125,7 +125,7 @@ impl Child {
         parent: &ParentJob<'_>,
         ordinals: &mut HashMap<String, u32>,
         siblings: &[JobId],
-        defaults: &HashMap<ActionName, ActionDefaults>,
+        defaults: &AllDefaults,
     ) -> Result<NewJob, InvalidChild> {
         let id = self.id(parent.root, ordinals)?;
         let action = self.action.ok_or_else(|| invalid("action", "it is required"))?;
@@ -159,8 +159,7 @@ impl Child {
         if spec.expires_at.is_some_and(|expires| scheduled_at.is_some_and(|at| expires <= at)) {
             return Err(invalid("expiresAt", "it must be after scheduledAt"));
         }
-        let none = ActionDefaults::default();
-        let defaults = defaults.get(&spec.action).unwrap_or(&none);
+        let defaults = defaults.of(&spec.action).map_err(|error| invalid("action", error))?;
         defaults.fill(&mut spec, retries);
         let parameters = spec.parameters.take().map(bounds::parameters).transpose();
         spec.parameters = bounded("parameters", parameters)?;

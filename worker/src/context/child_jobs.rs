@@ -32,6 +32,9 @@ pub enum SpawnError {
     /// The claim on the job is lost: writes of this run no longer count.
     #[error("the claim on the job is lost")]
     ClaimLost,
+    /// The store cannot do it, because a record cannot be read. Some children may exist.
+    #[error("the store cannot create children: {0}")]
+    Unreadable(String),
 }
 
 impl From<SpawnError> for Exception {
@@ -218,7 +221,7 @@ impl ChildJobs {
         Ok(())
     }
 
-    /// Repeats a call until the store answers or the claim is lost.
+    /// Repeats a call while the store is unavailable and the claim is not lost.
     async fn answered<T, Calling>(&self, call: impl FnMut() -> Calling) -> Result<T, SpawnError>
     where
         Calling: Future<Output = Result<T, StoreError>>,
@@ -226,7 +229,8 @@ impl ChildJobs {
         if self.0.stop.borrow().is_some_and(|reason| reason.voids_claim()) {
             return Err(SpawnError::ClaimLost);
         }
-        self.0.store.until_answered(call).await.ok_or(SpawnError::ClaimLost)
+        let answer = self.0.store.until_answered(call).await.ok_or(SpawnError::ClaimLost)?;
+        answer.map_err(|error| SpawnError::Unreadable(error.to_string()))
     }
 }
 

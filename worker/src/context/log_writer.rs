@@ -70,8 +70,13 @@ impl LogWriter {
                     let lines: Vec<NewLogLine> = batch.iter().map(store_line).collect();
                     self.store.store.append_log(self.id, self.token, first, &lines).await
                 };
-                if self.store.until_answered(write).await != Some(AppendAnswer::Recorded) {
-                    return;
+                match self.store.until_answered(write).await {
+                    Some(Ok(AppendAnswer::Recorded)) => {}
+                    Some(Ok(AppendAnswer::Cut | AppendAnswer::Stale)) | None => return,
+                    Some(Err(error)) => {
+                        tracing::error!(job.id = %self.id, %error, "log cannot be written");
+                        return;
+                    }
                 }
                 first += batch.len() as u64;
                 batch.clear();

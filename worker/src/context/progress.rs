@@ -144,8 +144,13 @@ impl ProgressWriter {
             }
             let progress = serde_json::json!(*self.reported.borrow_and_update());
             let write = || self.store.store.progress(self.id, self.token, &progress);
-            if self.store.until_answered(write).await != Some(AppendAnswer::Recorded) {
-                return;
+            match self.store.until_answered(write).await {
+                Some(Ok(AppendAnswer::Recorded)) => {}
+                Some(Ok(AppendAnswer::Cut | AppendAnswer::Stale)) | None => return,
+                Some(Err(error)) => {
+                    tracing::error!(job.id = %self.id, %error, "progress cannot be written");
+                    return;
+                }
             }
             // The end of the run ends the pause, so that the last report is written at once.
             over.run_until_cancelled(tokio::time::sleep(PERIOD)).await;

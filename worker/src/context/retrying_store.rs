@@ -18,8 +18,32 @@ pub(crate) struct RetryingStore {
 }
 
 impl RetryingStore {
-    /// Repeats `call` until the store answers. Returns `None` when the lease is lost meanwhile.
+    /// Repeats `call` while the store is unavailable. Returns its answer, or the error that the
+    /// same call gives again. Returns `None` when the lease is lost meanwhile.
     pub(crate) async fn until_answered<T, Calling>(
+        &self,
+        mut call: impl FnMut() -> Calling,
+    ) -> Option<Result<T, StoreError>>
+    where
+        Calling: Future<Output = Result<T, StoreError>>,
+    {
+        let mut failing = false;
+        loop {
+            match call().await {
+                Err(error) if error.is_unavailable() => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(%error, "store unavailable, retrying until it answers");
+                    }
+                }
+                answer => return Some(answer),
+            }
+            self.pause().await?;
+        }
+    }
+
+    /// Repeats `call` whatever its error is, because the fleet waits for what it does. An error
+    /// that the same call gives again needs an operator; then the call goes on.
+    pub(crate) async fn until_successful<T, Calling>(
         &self,
         mut call: impl FnMut() -> Calling,
     ) -> Option<T>
@@ -28,24 +52,20 @@ impl RetryingStore {
     {
         let mut failing = false;
         loop {
-            match call().await {
+            match self.until_answered(&mut call).await? {
                 Ok(answer) => return Some(answer),
-                Err(error) if !error.is_unavailable() => {
-                    // The effect of the call is unknown and a retry would not reveal it. Giving up
-                    // the lease lets the store decide.
-                    tracing::error!(%error, "unreadable answer from the store, new session");
-                    self.lease_lost.cancel();
-                    return None;
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::error!(%error, "store cannot carry out a call, retrying");
+                    }
                 }
-                Err(error) if !std::mem::replace(&mut failing, true) => {
-                    tracing::warn!(%error, "store unavailable, retrying until it answers");
-                }
-                Err(_) => {}
             }
-            tokio::select! {
-                () = self.lease_lost.cancelled() => return None,
-                () = tokio::time::sleep(RETRY_PAUSE) => {}
-            }
+            self.pause().await?;
         }
+    }
+
+    /// Returns `None` when the lease is lost.
+    async fn pause(&self) -> Option<()> {
+        self.lease_lost.run_until_cancelled(tokio::time::sleep(RETRY_PAUSE)).await
     }
 }

@@ -4,7 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use domain::job::{ClaimedJob, Exception, JobId, Outcome};
+use domain::job::{ClaimedJob, Exception, FencingToken, JobId, Outcome};
 use futures_util::FutureExt;
 use serde_json::Value;
 use store::{Finish, FinishAnswer};
@@ -41,6 +41,34 @@ pub(super) async fn run(
     let started = Instant::now();
     tracing::debug!(job.id = %id, job.action = %action, %token, "job started");
     let outcome = perform(session, job, stop).await;
+    record(session, batcher, (id, token), outcome).await;
+    let elapsed_ms = started.elapsed().as_millis() as u64;
+    tracing::debug!(job.id = %id, job.action = %action, elapsed_ms, "job ended");
+}
+
+/// Ends a claimed job whose record this worker cannot read. Its retries apply, so a worker of
+/// another version may still run it.
+pub(super) async fn end_unreadable(
+    session: &Session,
+    batcher: StoreBatcher,
+    (id, token): (JobId, FencingToken),
+    reason: &str,
+) {
+    tracing::error!(job.id = %id, %token, reason, "this worker cannot read the job, ending it");
+    let version = env!("CARGO_PKG_VERSION");
+    let message = format!("a worker of version {version} cannot read the job: {reason}");
+    let exception = Exception::new("UnreadableJob", message);
+    session.running.action_returned(id);
+    record(session, batcher, (id, token), Outcome::Error(exception)).await;
+}
+
+/// Records the outcome of a run, and takes it from the running jobs.
+async fn record(
+    session: &Session,
+    batcher: StoreBatcher,
+    (id, token): (JobId, FencingToken),
+    outcome: Outcome,
+) {
     let resurrected = outcome == Outcome::Resurrected;
     let finish = Finish { id, token, outcome, follow_up: JobId::random(), jitter: jitter() };
     let recorded = if resurrected {
@@ -49,14 +77,18 @@ pub(super) async fn run(
     } else {
         batcher.outcomes.ask(finish).await.ok().flatten()
     };
-    let elapsed_ms = started.elapsed().as_millis() as u64;
     match recorded {
         Some(FinishAnswer::Recorded(status) | FinishAnswer::Already(status)) => {
-            tracing::debug!(job.id = %id, job.action = %action, %status, elapsed_ms, "job ended");
+            tracing::debug!(job.id = %id, %token, %status, "outcome recorded");
         }
-        other => {
+        Some(FinishAnswer::Failed(reason)) => {
+            session.resources.metrics.unreadable.inc();
+            tracing::error!(job.id = %id, %token, reason, "outcome of a job cannot be recorded");
+        }
+        other @ (Some(FinishAnswer::Stale | FinishAnswer::Gone | FinishAnswer::Refused(_))
+        | None) => {
             let answer = format!("{other:?}");
-            tracing::warn!(job.id = %id, %token, answer, "job ended, its outcome is not recorded");
+            tracing::warn!(job.id = %id, %token, answer, "outcome of a job is not recorded");
         }
     }
     session.running.remove(id);

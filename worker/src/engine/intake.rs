@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use broker::{Delivery, Receipt};
-use domain::job::{ClaimedJob, JobId};
+use domain::job::{ClaimedJob, FencingToken, JobId};
 use domain::queue::QueueName;
 use store::ClaimAnswer;
 use tokio::sync::watch;
@@ -220,11 +220,20 @@ impl Intake {
             Err(error) => return self.abandon_session(&error),
         };
         let mut claimed = Vec::with_capacity(claim.ids.len());
-        for answer in reply.unwrap_or_default() {
+        for (id, answer) in claim.ids.iter().zip(reply.unwrap_or_default()) {
             match answer {
                 ClaimAnswer::Claimed(job) => {
                     claimed.push(true);
                     self.start(*job, claim.queue.clone());
+                }
+                ClaimAnswer::Unreadable(token, reason) => {
+                    claimed.push(true);
+                    self.end_unreadable((*id, token), reason, claim.queue.clone());
+                }
+                ClaimAnswer::Failed(reason) => {
+                    tracing::error!(job.id = %id, reason, "claim of a job failed");
+                    self.session.resources.metrics.unreadable.inc();
+                    claimed.push(false);
                 }
                 ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_) => {
                     self.session.resources.metrics.refused.inc();
@@ -243,6 +252,14 @@ impl Intake {
             self.session.running.stop(job.id, reason);
         }
         self.tasks.attempt(job, queue, stop);
+    }
+
+    /// Ends a claimed job that this worker cannot read. The other jobs are unaffected.
+    fn end_unreadable(&mut self, run: (JobId, FencingToken), reason: String, queue: QueueName) {
+        self.session.resources.metrics.claimed.inc();
+        self.session.resources.metrics.running.inc();
+        self.session.resources.metrics.unreadable.inc();
+        self.tasks.end_unreadable(run, reason, queue);
     }
 
     fn stop_all(&mut self, reason: StopReason) {

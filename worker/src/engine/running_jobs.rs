@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::job::{ClaimedJob, FencingToken, JobId};
+use domain::job::{FencingToken, JobId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -33,18 +33,14 @@ struct RunningJob {
 }
 
 impl RunningJobs {
-    /// Adds the jobs of one claim, as soon as it is answered.
-    pub(super) fn claimed<'a>(&self, jobs: impl Iterator<Item = &'a ClaimedJob>) {
+    /// Adds the jobs of one claim, as soon as it is answered; with each, whether its lease is strict.
+    pub(super) fn claimed(&self, runs: impl IntoIterator<Item = (JobId, FencingToken, bool)>) {
         let mut state = self.lock();
-        for job in jobs {
-            let running = RunningJob {
-                token: job.token,
-                strict_lease: job.spec.strict_lease,
-                action_returned: false,
-                stop: watch::Sender::new(None),
-            };
-            state.jobs.insert(job.id, running);
-            state.noted = state.noted.max(Some(job.token));
+        for (id, token, strict_lease) in runs {
+            let stop = watch::Sender::new(None);
+            let job = RunningJob { token, strict_lease, action_returned: false, stop };
+            state.jobs.insert(id, job);
+            state.noted = state.noted.max(Some(token));
         }
     }
 
@@ -135,39 +131,30 @@ impl RunningJob {
 mod tests {
     use std::time::Duration;
 
-    use domain::job::JobSpec;
-
     use super::*;
-
-    fn claimed(token: u64) -> ClaimedJob {
-        let spec = JobSpec::of("noop".parse().unwrap());
-        let token = FencingToken(token);
-        ClaimedJob { id: JobId::random(), number: 1, token, attempt: 1, spec }
-    }
 
     #[test]
     fn a_report_has_every_job_up_to_its_token_before_the_job_starts_and_until_it_is_removed() {
         let running = RunningJobs::default();
         assert_eq!(running.report(), (vec![], FencingToken(0)));
-        let (first, second) = (claimed(9), claimed(7));
-        running.claimed([&first, &second].into_iter());
-        running.stop(second.id, StopReason::Cancel);
-        assert_eq!(*running.stop_signal(second.id).borrow(), Some(StopReason::Cancel));
-        running.remove(first.id);
-        assert_eq!(running.report(), (vec![(second.id, second.token)], FencingToken(9)));
-        running.remove(second.id);
+        let (first, second) = (JobId::random(), JobId::random());
+        running.claimed([(first, FencingToken(9), false), (second, FencingToken(7), false)]);
+        running.stop(second, StopReason::Cancel);
+        assert_eq!(*running.stop_signal(second).borrow(), Some(StopReason::Cancel));
+        running.remove(first);
+        assert_eq!(running.report(), (vec![(second, FencingToken(7))], FencingToken(9)));
+        running.remove(second);
         assert_eq!(running.report(), (vec![], FencingToken(9)), "a later report is as complete");
-        assert_eq!(*running.stop_signal(first.id).borrow(), Some(StopReason::ClaimLost));
+        assert_eq!(*running.stop_signal(first).borrow(), Some(StopReason::ClaimLost));
     }
 
     #[test]
     fn a_strict_job_is_stopped_from_the_start_unless_the_lease_is_certain() {
         let running = RunningJobs::default();
         let start = |strict| {
-            let mut job = claimed(1);
-            job.spec.strict_lease = strict;
-            running.claimed(std::iter::once(&job));
-            *running.stop_signal(job.id).borrow()
+            let id = JobId::random();
+            running.claimed([(id, FencingToken(1), strict)]);
+            *running.stop_signal(id).borrow()
         };
         assert_eq!(start(true), Some(StopReason::Immediate), "no heartbeat was answered yet");
         running.lease_renewed(Instant::now() + Duration::from_secs(3600));

@@ -2,7 +2,7 @@
 //! flight go together in the next one. Calls are repeated until answered, so an outage delays what
 //! is recorded and loses none of it.
 
-use domain::job::ClaimedJob;
+use domain::job::{FencingToken, JobId};
 use store::batcher::{Batcher, batcher};
 use store::{ClaimAnswer, ClaimRequest, Claims, Finish, FinishAnswer};
 use tokio::task::JoinSet;
@@ -56,9 +56,11 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
         });
         let batch = &rest[..fitting.count().max(1)];
         let call = || store.claim(&session.id, batch);
-        match session.store.until_answered(call).await {
+        match session.store.until_successful(call).await {
             Some(Claims::Answered(answers)) => {
-                session.running.claimed(answers.iter().flatten().filter_map(claimed_job));
+                let tried = batch.iter().zip(&answers);
+                let tried = tried.flat_map(|(request, answers)| request.ids.iter().zip(answers));
+                session.running.claimed(tried.filter_map(|(id, answer)| claimed_run(*id, answer)));
                 replies.extend(answers.into_iter().map(Some));
             }
             Some(Claims::LeaseLost) => lease_lost.cancel(),
@@ -74,16 +76,21 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
     replies
 }
 
-fn claimed_job(answer: &ClaimAnswer) -> Option<&ClaimedJob> {
+/// Returns the run that a claim has begun, and whether its lease is strict.
+fn claimed_run(id: JobId, answer: &ClaimAnswer) -> Option<(JobId, FencingToken, bool)> {
     match answer {
-        ClaimAnswer::Claimed(job) => Some(job),
-        ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_) => None,
+        ClaimAnswer::Claimed(job) => Some((id, job.token, job.spec.strict_lease)),
+        ClaimAnswer::Unreadable(token, _) => Some((id, *token, false)),
+        ClaimAnswer::Gone
+        | ClaimAnswer::Refused(_)
+        | ClaimAnswer::Parked(_)
+        | ClaimAnswer::Failed(_) => None,
     }
 }
 
 /// Records a batch of outcomes.
 async fn record(session: &Session, outcomes: Vec<Finish>) -> Vec<Option<FinishAnswer>> {
-    match session.store.until_answered(|| session.store.store.finish(&outcomes)).await {
+    match session.store.until_successful(|| session.store.store.finish(&outcomes)).await {
         Some(answers) => answers.into_iter().map(Some).collect(),
         None => vec![None; outcomes.len()],
     }

@@ -86,7 +86,7 @@ async fn a_function_has_typed_parameters_and_a_typed_result() {
         assert!(failed.1.starts_with(message), "{}", failed.1);
     }
     let announced = env.store().action_defaults().await.unwrap();
-    assert_eq!(announced[&"ignores".parse().unwrap()].retries, Some(3));
+    assert_eq!(announced.of(&"ignores".parse().unwrap()).unwrap().retries, Some(3));
     worker.stop().await;
     env.close().await;
 }

@@ -95,7 +95,7 @@ fn code(error: &Error) -> &'static str {
         | Error::WorkerGone(_) => "CONFLICT",
         Error::OtherRequest(_) => "IDEMPOTENCY_MISMATCH",
         Error::Unavailable(_) => "UNAVAILABLE",
-        Error::Internal => "INTERNAL_ERROR",
+        Error::Unreadable(_) | Error::Internal => "INTERNAL_ERROR",
     }
 }
 
@@ -179,6 +179,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         | Error::TooManyActionConfigs
         | Error::TooManySubscriptions
         | Error::Unavailable(_)
+        | Error::Unreadable(_)
         | Error::Internal => {}
     }
     detail

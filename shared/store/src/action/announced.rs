@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::config::read_config;
-use super::defaults::ActionDefaults;
+use super::defaults::{ActionDefaults, AllDefaults};
 use crate::error::StoreError;
 use crate::store::Store;
 use domain::job::ActionName;
@@ -24,8 +24,9 @@ impl Store {
         Ok(command.exec_async(&mut self.connection.clone()).await?)
     }
 
-    /// The defaults of all actions: as configured, completed by what workers have announced.
-    pub async fn action_defaults(&self) -> Result<HashMap<ActionName, ActionDefaults>, StoreError> {
+    /// The defaults of all actions: as configured, completed by what workers have announced. A
+    /// config that cannot be read affects only its action.
+    pub async fn action_defaults(&self) -> Result<AllDefaults, StoreError> {
         let mut pipe = redis::pipe();
         pipe.hgetall(self.keys.actions()).hgetall(self.keys.action_configs());
         let (announced, configured): (HashMap<String, String>, HashMap<String, String>) =
@@ -33,14 +34,12 @@ impl Store {
         let known = announced.into_iter().filter_map(|(name, json)| {
             Some((name.parse().ok()?, serde_json::from_str(&json).ok()?))
         });
-        let mut all: HashMap<ActionName, ActionDefaults> = known.collect();
+        let mut all: AllDefaults = known.collect();
         for (name, kept) in configured {
-            let config = read_config(&name, &kept)?;
-            let defaults = match all.get(&config.action) {
-                Some(announced) => config.defaults.or(announced),
-                None => config.defaults,
-            };
-            all.insert(config.action, defaults);
+            match self.left_out.readable(read_config(&name, &kept)) {
+                Some(config) => all.configure(config.action, config.defaults),
+                None => name.parse().into_iter().for_each(|name| all.add_unreadable(name)),
+            }
         }
         Ok(all)
     }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::defaults::ActionDefaults;
 use crate::bounds::MAX_ACTION_CONFIGS;
 use crate::error::StoreError;
+use crate::json::read_json;
 use crate::script::Script;
 use crate::store::Store;
 use domain::job::ActionName;
@@ -68,13 +69,14 @@ impl Store {
         kept.map(|kept| read_config(action.as_str(), &kept)).transpose()
     }
 
-    /// All configs, by action.
+    /// All configs, by action. One that cannot be read is left out.
     pub async fn action_configs(&self) -> Result<Vec<ActionConfig>, StoreError> {
         let mut command = redis::cmd("HGETALL");
         command.arg(self.keys.action_configs());
         let kept: BTreeMap<String, String> =
             command.query_async(&mut self.connection.clone()).await?;
-        kept.iter().map(|(action, kept)| read_config(action, kept)).collect()
+        let read = kept.iter().map(|(action, kept)| read_config(action, kept));
+        Ok(read.filter_map(|config| self.left_out.readable(config)).collect())
     }
 }
 
@@ -85,6 +87,6 @@ pub(crate) fn read_config(action: &str, kept: &str) -> Result<ActionConfig, Stor
     Ok(ActionConfig {
         id: id.parse().map_err(|error| wrong(format!("{error}")))?,
         action: action.parse().map_err(|error| wrong(format!("{error}")))?,
-        defaults: serde_json::from_str(json).map_err(|error| wrong(error.to_string()))?,
+        defaults: read_json(&format!("config of {action}"), json)?,
     })
 }

@@ -2,11 +2,14 @@
 //! comes before what workers announce. The API applies them to submissions, and a firing to the
 //! jobs of crons.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::error::StoreError;
 use domain::capacity::CapacityMap;
-use domain::job::{GoDuration, JobSpec};
+use domain::job::{ActionName, GoDuration, JobSpec};
 use domain::lock::{self, LockError, LockName};
 
 /// The defaults of an action's jobs.
@@ -44,6 +47,45 @@ pub struct RunningPer {
     pub key: String,
     /// How many run at once.
     pub permits: u32,
+}
+
+/// The defaults of all actions.
+#[derive(Debug, Clone, Default)]
+pub struct AllDefaults {
+    known: HashMap<ActionName, ActionDefaults>,
+    /// The actions whose config cannot be read.
+    unreadable: HashSet<ActionName>,
+    none: ActionDefaults,
+}
+
+impl AllDefaults {
+    /// Returns the defaults of an action. An error when its config cannot be read: without it, a
+    /// job could need more than it takes.
+    pub fn of(&self, action: &ActionName) -> Result<&ActionDefaults, StoreError> {
+        if self.unreadable.contains(action) {
+            let why = "set it again or delete it";
+            return Err(StoreError::unreadable(format!("config of {action}"), why));
+        }
+        Ok(self.known.get(action).unwrap_or(&self.none))
+    }
+
+    pub(super) fn configure(&mut self, action: ActionName, configured: ActionDefaults) {
+        let defaults = match self.known.get(&action) {
+            Some(announced) => configured.or(announced),
+            None => configured,
+        };
+        self.known.insert(action, defaults);
+    }
+
+    pub(super) fn add_unreadable(&mut self, action: ActionName) {
+        self.unreadable.insert(action);
+    }
+}
+
+impl FromIterator<(ActionName, ActionDefaults)> for AllDefaults {
+    fn from_iter<All: IntoIterator<Item = (ActionName, ActionDefaults)>>(all: All) -> AllDefaults {
+        AllDefaults { known: all.into_iter().collect(), ..AllDefaults::default() }
+    }
 }
 
 impl ActionDefaults {

@@ -2,7 +2,8 @@
 -- have.
 -- One script, so that a config keeps its id however often it is set, their number is bounded, and
 -- its limits are the permits of the action's locks. Limits that were set by hand stay, until a
--- config changes its own.
+-- config changes its own. When the config cannot be read, its limits are unknown, and those of the
+-- new one replace them.
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  action  string  the action
 -- ARGV[2]  id      string  of a new config
@@ -12,7 +13,7 @@
 --          {'deleted'}
 --          {'gone'}      no such config; nothing is written
 --          {'too_many'}  it would be one too many; nothing is written
--- include: change_permits, withdraw_offer, clock, digits
+-- include: change_permits, withdraw_offer, try_step, clock, digits
 
 local configs, action, deletes, now = root .. 'action_configs', ARGV[1], ARGV[4] == '0', now_ms()
 local was = call('HGET', configs, action)
@@ -21,19 +22,25 @@ if not deletes and not was and call('HLEN', configs) >= tonumber(ARGV[4]) then
   return { 'too_many' }
 end
 
--- An id has 36 characters, and a space separates it from the config.
-local id = was and was:sub(1, 36) or ARGV[2]
-local old, new = was and cjson.decode(was:sub(38)) or {}, deletes and {} or cjson.decode(ARGV[3])
+-- An id and a space precede the config.
+local id, kept = string.match(was or '', '^(%x+%-%x+%-%x+%-%x+%-%x+) (.*)$')
+local old, new = kept and try_step(cjson.decode, kept), deletes and {} or cjson.decode(ARGV[3])
+local is_known = not was or type(old) == 'table'
+old, id = type(old) == 'table' and old or {}, id or ARGV[2]
 if deletes then
   call('HDEL', configs, action)
 else
   call('HSET', configs, action, id .. ' ' .. ARGV[3])
 end
 local function limit(name, before, after)
-  if before ~= after then change_permits(name, after and digits(after) or '', now) end
+  if before == after and is_known then return end
+  change_permits(name, after and digits(after) or '', now)
 end
 limit('action:' .. action, old.maxRunning, new.maxRunning)
 local per_key = 'action:' .. action .. ':*'
-limit(per_key, (old.maxRunningPer or {}).permits, (new.maxRunningPer or {}).permits)
+local function of_key(config)
+  return type(config.maxRunningPer) == 'table' and config.maxRunningPer.permits or nil
+end
+limit(per_key, of_key(old), of_key(new))
 refill_offers(now)
 return deletes and { 'deleted' } or { 'set', id }

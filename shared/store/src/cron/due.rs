@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::firing::AGAIN;
 use crate::answer::Answer;
 use crate::error::StoreError;
+use crate::json::read_json;
 use crate::script::Script;
 use crate::store::Store;
 use domain::cron::{CronName, CronSpec};
@@ -23,8 +24,8 @@ pub struct DueCrons {
     pub next: Option<Duration>,
     /// Those that are due.
     pub crons: Vec<DueCron>,
-    /// The first that is due and cannot be read: it must not keep the others from being fired.
-    pub unreadable: Option<String>,
+    /// Why others that are due cannot be read: they must not keep these from being fired.
+    pub unreadable: Vec<String>,
 }
 
 /// A cron that is due, as it was read.
@@ -60,12 +61,12 @@ impl Store {
             now: Timestamp::from_ms(now),
             next: u64::try_from(wait).ok().map(Duration::from_millis),
             crons: Vec::new(),
-            unreadable: None,
+            unreadable: Vec::new(),
         };
         for cron in crons {
             match due_cron(cron) {
                 Ok(cron) => due.crons.push(cron),
-                Err(error) => due.unreadable = due.unreadable.or(Some(error.to_string())),
+                Err(error) => due.unreadable.push(error.to_string()),
             }
         }
         Ok(due)
@@ -81,9 +82,9 @@ fn due_cron(answer: Answer) -> Result<DueCron, StoreError> {
             Some((tick, missed)) => Some((time(tick)?, missed.parse().ok()?)),
             None => None,
         };
-        let spec = match serde_json::from_str(spec) {
+        let spec = match read_json(&format!("cron {name}"), spec) {
             Ok(spec) => spec,
-            Err(error) => return Some(Err(StoreError::unreadable(format!("cron {name}"), error))),
+            Err(error) => return Some(Err(error)),
         };
         let (name, id, revision) = (name.parse().ok()?, id.parse().ok()?, revision.parse().ok()?);
         Some(Ok(DueCron { name, id, revision, next_run, spec, held }))

@@ -13,7 +13,9 @@
 --            {'fired', made, held, skipped}  how many jobs were made, firings held, ticks skipped
 --            {'conflict'}                    it is not as it was read; nothing is written
 --            {'early'}                       one of the ticks has not come; nothing is written
--- include: cron_keys, skip_ticks, fire_tick, count_waiting, clock, digits
+--            {'failed', reason}              a record of it cannot be read; it is tried again after
+--                                            a minute
+-- include: cron_keys, skip_ticks, fire_tick, count_waiting, try_step, clock, digits
 
 local most_held, now = tonumber(ARGV[1]), now_ms()
 
@@ -48,6 +50,11 @@ local function fire_cron(seen)
 end
 
 local answers = {}
-for i = 3, #ARGV do answers[#answers + 1] = fire_cron(cjson.decode(ARGV[i])) end
+for i = 3, #ARGV do
+  local seen = cjson.decode(ARGV[i])
+  local answer, why = try_step(fire_cron, seen)
+  if why then call('ZADD', root .. 'crons', digits(now + again_ms), seen.name) end
+  answers[#answers + 1] = answer or { 'failed', why }
+end
 record_waiting()
 return answers

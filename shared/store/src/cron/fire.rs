@@ -1,17 +1,15 @@
 //! Fires ticks of crons: makes them into jobs.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 
 use super::due::DueCron;
 use super::firing::{AGAIN, FiringRecord};
-use crate::action::ActionDefaults;
+use crate::action::AllDefaults;
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
 use domain::cron::{Cause, Due, Firing, Overlap, job_id};
-use domain::job::{ActionName, Timestamp};
+use domain::job::Timestamp;
 
 static FIRE: Script = Script::new("fire", include_str!("fire.lua"));
 
@@ -23,7 +21,7 @@ const MOST_HELD: u32 = 100;
 const MOST_PER_CALL: usize = 50;
 
 /// What became of a cron that was to be fired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FireAnswer {
     /// How many jobs were created, firings held, ticks skipped.
     Fired(u64, u64, u64),
@@ -31,6 +29,8 @@ pub enum FireAnswer {
     Conflict,
     /// A tick has not come yet, by the store's clock.
     Early,
+    /// A record cannot be read, for this reason; the cron is tried again later.
+    Failed(String),
 }
 
 /// What to do for a cron, as the script takes it.
@@ -60,16 +60,17 @@ impl Store {
     async fn fire_step(
         &self,
         crons: &[(DueCron, Due)],
-        defaults: &HashMap<ActionName, ActionDefaults>,
+        defaults: &AllDefaults,
     ) -> Result<Vec<FireAnswer>, StoreError> {
+        let firings: Vec<Result<CronFirings<'_>, StoreError>> =
+            crons.iter().map(|(cron, due)| CronFirings::new(cron, due, defaults)).collect();
         let answer = self.call(&FIRE, |call| {
             call.arg(MOST_HELD).arg(AGAIN.as_millis() as u64);
-            for (cron, due) in crons {
-                let firings = CronFirings::new(cron, due, defaults);
+            for firings in firings.iter().flatten() {
                 call.arg(serde_json::to_string(&firings).unwrap_or_default());
             }
         });
-        answer.await?.decode_each(|words| match words {
+        let answers = answer.await?.decode_each(|words| match words {
             ["fired", made, held, skipped] => Some(FireAnswer::Fired(
                 made.parse().ok()?,
                 held.parse().ok()?,
@@ -77,8 +78,15 @@ impl Store {
             )),
             ["conflict"] => Some(FireAnswer::Conflict),
             ["early"] => Some(FireAnswer::Early),
+            ["failed", reason] => Some(FireAnswer::Failed((*reason).to_owned())),
             _ => None,
-        })
+        });
+        let mut answers = answers?.into_iter();
+        let answer = |firings: Result<CronFirings<'_>, StoreError>| match firings {
+            Ok(_) => answers.next().unwrap_or(FireAnswer::Conflict),
+            Err(error) => FireAnswer::Failed(error.to_string()),
+        };
+        Ok(firings.into_iter().map(answer).collect())
     }
 }
 
@@ -104,8 +112,8 @@ impl CronFirings<'_> {
     fn new<'a>(
         cron: &'a DueCron,
         due: &Due,
-        defaults: &HashMap<ActionName, ActionDefaults>,
-    ) -> CronFirings<'a> {
+        defaults: &AllDefaults,
+    ) -> Result<CronFirings<'a>, StoreError> {
         let moment = |at: Option<Timestamp>| at.map(|at| at.ms().to_string()).unwrap_or_default();
         let held = cron.held.iter().map(|firing| ("held", firing));
         let ticks = due.ticks.iter().map(|firing| ("tick", firing));
@@ -114,14 +122,14 @@ impl CronFirings<'_> {
             let firing = Firing { cron: cron.name.clone(), tick, cause: Cause::Tick, missed };
             FiringRecord::new(kind, job_id(cron.id, tick), firing, (&cron.spec, defaults))
         });
-        CronFirings {
+        Ok(CronFirings {
             name: cron.name.as_str(),
             revision: cron.revision.to_string(),
             next_run: moment(cron.next_run),
             next: moment(due.next),
             skipped: due.skipped.map_or(0, |(count, _)| count),
             newest_skipped: moment(due.skipped.map(|(_, tick)| tick)),
-            firings: firings.collect(),
-        }
+            firings: firings.collect::<Result<_, _>>()?,
+        })
     }
 }

@@ -1,15 +1,15 @@
 //! A firing of a cron as scripts take it, with the job that it creates.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::action::ActionDefaults;
+use crate::action::{ActionDefaults, AllDefaults};
+use crate::error::StoreError;
 use crate::job::NewRecord;
 use domain::capacity::Class;
 use domain::cron::{Cause, CronSpec, Firing};
-use domain::job::{ActionName, JobId, JobSpec, Timestamp};
+use domain::job::{JobId, JobSpec, Timestamp};
 
 /// How long until a held firing that cannot begin is looked at again.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
@@ -25,15 +25,14 @@ pub(super) struct FiringRecord {
 
 impl FiringRecord {
     /// A firing whose job has this id: what the cron says, and the defaults of its action for the
-    /// rest.
+    /// rest. An error when those cannot be read.
     pub(super) fn new(
         kind: &'static str,
         id: JobId,
         firing: Firing,
-        (cron, defaults): (&CronSpec, &HashMap<ActionName, ActionDefaults>),
-    ) -> FiringRecord {
-        let none = ActionDefaults::default();
-        let defaults = defaults.get(&cron.action).unwrap_or(&none);
+        (cron, defaults): (&CronSpec, &AllDefaults),
+    ) -> Result<FiringRecord, StoreError> {
+        let defaults = defaults.of(&cron.action)?;
         let (tick, missed) = (firing.tick.ms(), firing.missed);
         let delay_ms = match firing.cause {
             Cause::Tick => cron.delay_ms(id),
@@ -43,7 +42,7 @@ impl FiringRecord {
         let class = Class::of(defaults.need(cron.capacity_map.as_ref())).ok();
         let spec = spec(firing, cron, defaults);
         let job = NewRecord::new(id, &spec, class.as_ref(), Some(at));
-        FiringRecord { kind, tick: tick.to_string(), missed: missed.to_string(), job }
+        Ok(FiringRecord { kind, tick: tick.to_string(), missed: missed.to_string(), job })
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use crate::answer::hash_and_count;
 use crate::error::StoreError;
+use crate::json::read_json;
 use crate::store::Store;
 use domain::cron::{CronName, CronSpec};
 use domain::job::{JobId, Timestamp};
@@ -60,10 +62,10 @@ pub struct Skip {
 impl Store {
     /// One cron; `None` when it does not exist.
     pub async fn cron(&self, name: &CronName) -> Result<Option<Cron>, StoreError> {
-        Ok(self.crons_by_name(std::slice::from_ref(name)).await?.pop())
+        self.crons_by_name(std::slice::from_ref(name)).await?.pop().transpose()
     }
 
-    /// A page of all crons by name, and how many there are.
+    /// A page of all crons by name, and how many there are. One that cannot be read is left out.
     pub async fn crons(&self, start: usize, limit: usize) -> Result<(Vec<Cron>, u64), StoreError> {
         let mut pipe = redis::pipe();
         pipe.zcard(self.keys.cron_names());
@@ -72,10 +74,15 @@ impl Store {
         let (total, names): (u64, Vec<String>) =
             pipe.query_async(&mut self.connection.clone()).await?;
         let names: Vec<CronName> = names.into_iter().filter_map(|name| name.parse().ok()).collect();
-        Ok((self.crons_by_name(&names).await?, total))
+        let crons = self.crons_by_name(&names).await?.into_iter();
+        Ok((crons.filter_map(|cron| self.left_out.readable(cron)).collect(), total))
     }
 
-    async fn crons_by_name(&self, names: &[CronName]) -> Result<Vec<Cron>, StoreError> {
+    /// Those of these crons that exist; for one that cannot be read, an error instead.
+    async fn crons_by_name(
+        &self,
+        names: &[CronName],
+    ) -> Result<Vec<Result<Cron, StoreError>>, StoreError> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -83,17 +90,19 @@ impl Store {
         for name in names {
             pipe.hgetall(self.keys.cron(name)).zcard(self.keys.cron_held(name));
         }
-        let values: Vec<redis::Value> = pipe.query_async(&mut self.connection.clone()).await?;
-        let mut crons = Vec::with_capacity(names.len());
-        for (name, pair) in names.iter().zip(values.chunks(2)) {
-            let fields: HashMap<String, String> =
-                redis::from_redis_value_ref(&pair[0]).map_err(redis::RedisError::from)?;
-            let held = redis::from_redis_value_ref(&pair[1]).map_err(redis::RedisError::from)?;
-            if !fields.is_empty() {
-                crons.push(record(name, &fields, held)?);
-            }
-        }
-        Ok(crons)
+        pipe.ignore_errors();
+        let values: Vec<redis::RedisResult<redis::Value>> =
+            pipe.query_async(&mut self.connection.clone()).await?;
+        let read = |(name, pair): (&CronName, &[redis::RedisResult<redis::Value>])| {
+            let (fields, held) = match hash_and_count(pair) {
+                Ok(read) => read,
+                Err(error) => {
+                    return Some(Err(StoreError::of_record(format!("cron {name}"), error)));
+                }
+            };
+            (!fields.is_empty()).then(|| record(name, &fields, held))
+        };
+        Ok(names.iter().zip(values.chunks(2)).filter_map(read).collect())
     }
 }
 
@@ -106,7 +115,7 @@ fn record(
     let text = |field: &str| fields.get(field).map(String::as_str).unwrap_or_default();
     let number = |field: &str| text(field).parse::<u64>().unwrap_or(0);
     let time = |field: &str| text(field).parse().ok().map(Timestamp::from_ms);
-    let spec = serde_json::from_str(text("spec")).map_err(|error| wrong(error.to_string()))?;
+    let spec = read_json(&format!("cron {name}"), text("spec"))?;
     let skip = |tick| Skip {
         reason: text("skipReason").to_owned(),
         tick,

@@ -20,7 +20,7 @@ impl Store {
             let Some(cron) = self.cron(name).await? else { return Ok(None) };
             let (defaults, tick) = (self.action_defaults().await?, self.now().await?);
             let firing = Firing { cron: name.clone(), tick, cause: Cause::Run, missed: 0 };
-            let firing = FiringRecord::new("run", id, firing, (&cron.spec, &defaults));
+            let firing = FiringRecord::new("run", id, firing, (&cron.spec, &defaults))?;
             let answer = self.call(&RUN_CRON, |call| {
                 call.arg(name.as_str()).arg(cron.revision);
                 call.arg(serde_json::to_string(&firing).unwrap_or_default());

@@ -50,11 +50,20 @@ impl Store {
     /// Sets a cron with this spec as JSON; '' leaves it, also what only a later build knows of it.
     async fn write_cron(&self, wanted: &SetCron, spec: &str) -> Result<CronSet, StoreError> {
         for _ in 0..TRIES {
-            let was = self.cron(&wanted.name).await?;
+            let (was, seen) = match self.cron(&wanted.name).await {
+                Ok(was) => {
+                    let seen = was.as_ref().map(|was| was.revision.to_string());
+                    (was, seen.unwrap_or_default())
+                }
+                // One that cannot be read is replaced as a whole.
+                Err(StoreError::UnreadableRecord { .. }) => {
+                    (None, self.cron_revision(&wanted.name).await?)
+                }
+                Err(error) => return Err(error),
+            };
             let paused = wanted.paused.unwrap_or(was.as_ref().is_some_and(|was| was.paused));
             let next = self.next_run(wanted, was.as_ref(), paused).await?;
             let answer = self.call(&SET_CRON, |call| {
-                let seen = was.map(|was| was.revision.to_string()).unwrap_or_default();
                 call.arg(MAX_CRONS).arg(wanted.name.as_str()).arg(seen);
                 call.arg(Uuid::new_v4().to_string());
                 call.arg(spec);
@@ -89,6 +98,14 @@ impl Store {
         let wanted = SetCron { name, spec, paused: Some(paused), declared };
         self.write_cron(&wanted, "").await?;
         self.cron(&wanted.name).await
+    }
+
+    /// The revision of a cron, which may not be readable otherwise; empty when it has none.
+    async fn cron_revision(&self, name: &CronName) -> Result<String, StoreError> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.keys.cron(name)).arg("revision");
+        let revision: Option<String> = command.query_async(&mut self.connection.clone()).await?;
+        Ok(revision.unwrap_or_default())
     }
 
     /// The next tick as the script takes it.

@@ -18,8 +18,6 @@ pub struct DueMoves {
     pub moved: u64,
     /// How long until the next one; `None` when none is known.
     pub next: Option<Duration>,
-    /// How long until the next waiting job expires; `None` when none is known.
-    pub expiring: Option<Duration>,
 }
 
 impl Store {
@@ -29,11 +27,9 @@ impl Store {
             call.arg(MOST_PER_CALL);
         });
         answer.await?.decode(|words| match words {
-            ["moved", moved, next, expiring] => Some(DueMoves {
-                moved: moved.parse().ok()?,
-                next: wait(next)?,
-                expiring: wait(expiring)?,
-            }),
+            ["moved", moved, next] => {
+                Some(DueMoves { moved: moved.parse().ok()?, next: wait(next)? })
+            }
             _ => None,
         })
     }

@@ -13,7 +13,8 @@
 -- Answers  {'offered', count, removed}  how many jobs were offered, and how many members were
 --                                       removed; call again while there are any
 -- flags: allow-oom
--- include: read_job, publish, withdraw_offer, queue_of, queue_keys, member_of, clock, digits
+-- include: read_job, publish, withdraw_offer, queue_of, queue_keys, member_of, try_step, clock
+-- include: digits
 
 local queue, now = ARGV[1], now_ms()
 local before = now - ARGV[2]
@@ -27,17 +28,22 @@ local first = call('XRANGE', root .. 'outbox', '-', '+', 'COUNT', 1)[1]
 if first then before = math.min(before, tonumber(string.match(first[1], '^%d+')) - 1000) end
 
 local members = call('ZRANGE', key_ready(queue), '-inf', before, 'BYSCORE', 'LIMIT', 0, ARGV[4])
-local count = 0
-for _, member in ipairs(members) do
-  local id = id_of(member)
+local count, removed = 0, 0
+local function offer_again(id, member)
   local job = read_job(id)
   local is_here = job and queue_of(job) == queue
   if is_here and job.status == 'waiting' then
     publish(id, job, now)
     count = count + 1
-  elseif not (is_here and withdraw_offer(id, job)) then
-    call('ZREM', key_ready(queue), member)
+  else
+    removed = removed + 1
+    if not (is_here and withdraw_offer(id, job)) then call('ZREM', key_ready(queue), member) end
   end
 end
+for _, member in ipairs(members) do
+  local _, why = try_reported(id_of(member), offer_again, id_of(member), member)
+  -- It counts as offered now, so that it holds up no other.
+  if why then call('ZADD', key_ready(queue), digits(now), member) end
+end
 refill_offers(now)
-return { 'offered', digits(count), digits(#members - count) }
+return { 'offered', digits(count), digits(removed) }

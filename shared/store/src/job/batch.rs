@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::new_record::{owner, spec_json};
 use super::submit::Submitted;
-use crate::error::StoreError;
+use crate::error::{ErrorClass, StoreError};
+use crate::json::read_json;
 use crate::script::Script;
 use crate::store::Store;
 use domain::bounds::MAX_DEPENDENCIES;
@@ -53,21 +54,25 @@ impl Store {
     }
 
     /// Submits batches that were kept at least `age` ago and are not done: their submitter has
-    /// died. Returns how many.
-    pub async fn finish_batches(&self, age: Duration) -> Result<u64, StoreError> {
+    /// died. Returns how many, and why others cannot be read: those stay, because a newer version
+    /// may have written them.
+    pub async fn finish_batches(&self, age: Duration) -> Result<(u64, Vec<String>), StoreError> {
         let until = self.now().await?.ms() - age.as_millis() as i64;
         let mut command = redis::cmd("ZRANGE");
         command.arg(self.keys.batches()).arg("-inf").arg(until).arg("BYSCORE");
         let ids: Vec<String> = command.query_async(&mut self.connection.clone()).await?;
-        let (mut finished, mut failed) = (0, None);
+        let (mut finished, mut unreadable, mut failed) = (0, Vec::new(), None);
         for id in &ids {
             // A batch that cannot be read must not keep the others from being finished.
             match self.finish_batch(id).await {
                 Ok(()) => finished += 1,
+                Err(error) if error.class() == ErrorClass::Unreadable => {
+                    unreadable.push(error.to_string());
+                }
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
-        failed.map_or(Ok(finished), Err)
+        failed.map_or(Ok((finished, unreadable)), Err)
     }
 
     /// True when a batch is kept, or was: then its first job is known.
@@ -80,11 +85,8 @@ impl Store {
         let mut command = redis::cmd("GET");
         command.arg(self.keys.batch(id));
         let kept: Option<String> = command.query_async(&mut self.connection.clone()).await?;
-        let jobs: Vec<NewJob> = match kept.map(|kept| serde_json::from_str(&kept)) {
-            Some(Ok(jobs)) => jobs,
-            Some(Err(error)) => return Err(StoreError::unreadable(self.keys.batch(id), error)),
-            None => Vec::new(),
-        };
+        let read = |kept: String| read_json::<Vec<NewJob>>(&format!("batch {id}"), &kept);
+        let jobs = kept.map(read).transpose()?.unwrap_or_default();
         self.submit_kept(id, &jobs).await.map(|_| ())
     }
 

@@ -8,9 +8,9 @@
 -- Answers  per job, in order:
 --            {'cancelled', status}  it is cancelled, or asked to stop
 --            {'already', status}    it is over, or was asked before; nothing is written
---            {'gone'}               no such job
+--            {'gone'}               no such job, or one that cannot be read
 -- flags: allow-oom
--- include: read_job, stop_job, count_waiting, clock
+-- include: read_job, stop_job, count_waiting, try_step, clock
 
 local now, fields = now_ms(), {}
 local function add(name, value)
@@ -19,17 +19,18 @@ end
 add('cancelBy', ARGV[1])
 add('cancelReason', ARGV[2])
 
+local function cancel(id)
+  local job = read_job(id)
+  if not job then return { 'gone' } end
+  local was = job.status
+  if was ~= 'waiting' and was ~= 'running' then return { 'already', was } end
+  stop_job(id, job, fields, now)
+  return { 'cancelled', job.status }
+end
+
 local answers = {}
 for i = 3, #ARGV do
-  local job = read_job(ARGV[i])
-  if not job then
-    answers[#answers + 1] = { 'gone' }
-  elseif job.status ~= 'waiting' and job.status ~= 'running' then
-    answers[#answers + 1] = { 'already', job.status }
-  else
-    stop_job(ARGV[i], job, fields, now)
-    answers[#answers + 1] = { 'cancelled', job.status }
-  end
+  answers[#answers + 1] = try_reported(ARGV[i], cancel, ARGV[i]) or { 'gone' }
 end
 record_waiting()
 return answers

@@ -10,20 +10,22 @@
 -- ARGV[3…] per request: max (how many to claim at most), count, then `count` job ids, tried in this
 --          order
 -- Answers  {'claims', {answer…}…}  per request, an answer for each id that was tried, in order:
---            {'claimed', token, number, attempt, spec}
+--            {'claimed', token, number, attempt, spec}  as the record has them
 --            {'gone'}             no such job
 --            {'refused', status}  not waiting, not due yet, expired, waiting for other jobs, or of
 --                                 an action that the worker does not know; such a job is offered
 --                                 again to those that know it
 --            {'parked', lock}     this lock is held; the job joins its wait queue. No more are
 --                                 tried after the 64th of a call
+--            {'failed', reason}   the claim of this job failed, as it will again until the record
+--                                 that the reason names is repaired
 --          {'lease_ended'}  the lease has ended, but its jobs were not ended yet: a heartbeat may
 --                           still renew it; nothing is written
 --          {'superseded'}   a later call of this worker came before; nothing is written
 --          {'lease_lost'}   the worker is unknown, dead, or has left; nothing is written
 -- flags: allow-oom
 -- include: read_job, job_status, offer_by_action, withdraw_offer, park_job, needs_of, start_run
--- include: count_waiting, job_keys, worker_keys, member_of, clock, digits
+-- include: count_waiting, try_step, set_aside, job_keys, worker_keys, member_of, clock
 
 local worker, now = ARGV[1], now_ms()
 local lease = call('HMGET', key_worker(worker), 'status', 'heartbeatExpiration', 'actions',
@@ -54,12 +56,12 @@ local function claim(id)
     local needs = needs_of(job)
     local busy = #needs > 0 and park_job(id, job, needs)
     if busy then return { 'parked', busy } end
-    spec = call('HGET', key_job(id), 'spec')
+    spec = call('HGET', key_job(id), 'spec') or ''
     job.bytes = #spec
     start_run(id, job, worker, needs, now)
   end
-  spec = spec or call('HGET', key_job(id), 'spec')
-  return { 'claimed', job.token, job.number, digits(job.attempt), spec }
+  spec = spec or call('HGET', key_job(id), 'spec') or ''
+  return { 'claimed', job.token, tostring(job.number), tostring(job.attempt), spec }
 end
 
 local answers, i, parks_left = { 'claims' }, 3, 64
@@ -68,7 +70,10 @@ while i < #ARGV do
   local tried = {}
   for j = i + 2, last do
     if max == 0 or parks_left == 0 then break end
-    local answer = claim(ARGV[j])
+    local answer, why = try_step(claim, ARGV[j])
+    -- Ends the run if it was begun.
+    if why then set_aside(ARGV[j], why, now) end
+    answer = answer or { 'failed', why }
     tried[#tried + 1] = answer
     if answer[1] == 'claimed' then max = max - 1 end
     if answer[1] == 'parked' then parks_left = parks_left - 1 end
@@ -76,7 +81,7 @@ while i < #ARGV do
   answers[#answers + 1] = tried
   i = last + 1
 end
-refill_offers(now)
+try_reported('refill_offers', refill_offers, now)
 record_waiting()
-record_claims()
+try_reported('record_claims', record_claims)
 return answers

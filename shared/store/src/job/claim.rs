@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::answer::Answer;
 use crate::error::StoreError;
+use crate::json::read_json;
 use crate::script::Script;
 use crate::store::Store;
 use domain::job::{ClaimedJob, FencingToken, JobId, Status, WorkerId};
@@ -25,12 +26,17 @@ pub struct ClaimRequest {
 pub enum ClaimAnswer {
     /// The worker has the job now, or had it already.
     Claimed(Box<ClaimedJob>),
+    /// The worker has the job now, with this token, and cannot read the rest of its record, for
+    /// this reason. It can only end the job.
+    Unreadable(FencingToken, String),
     /// There is no such job.
     Gone,
     /// The job does not wait, is not due, or is of an action that the worker does not know.
     Refused(Status),
     /// This lock is held; the job joins its wait queue.
     Parked(LockName),
+    /// The claim of this job failed, for this reason; those of other jobs are unaffected.
+    Failed(String),
 }
 
 /// What became of a list of requests.
@@ -74,30 +80,44 @@ impl Store {
             for (list, request) in lists.into_iter().zip(requests) {
                 let tried = list.parts()?.into_iter().zip(&request.ids);
                 let tried = tried.map(|(answer, id)| claim_answer(*id, answer));
-                answers.push(tried.collect::<Result<_, _>>()?);
+                answers.push(tried.collect());
             }
         }
         Ok(claims)
     }
 }
 
-fn claim_answer(id: JobId, answer: Answer) -> Result<ClaimAnswer, StoreError> {
-    answer.decode(|words| match words {
+fn claim_answer(id: JobId, answer: Answer) -> ClaimAnswer {
+    let token = answer.word(1).filter(|_| answer.word(0) == Some("claimed"));
+    let token = token.and_then(|token| token.parse().ok()).map(FencingToken);
+    let decoded = answer.decode(|words| match words {
         ["gone"] => Some(Ok(ClaimAnswer::Gone)),
         ["refused", status] => Some(Ok(ClaimAnswer::Refused(status.parse().ok()?))),
         ["parked", lock] => Some(Ok(ClaimAnswer::Parked(lock.parse().ok()?))),
-        ["claimed", token, number, attempt, spec] => {
-            let spec = match serde_json::from_str(spec) {
-                Ok(spec) => spec,
-                Err(error) => {
-                    return Some(Err(StoreError::unreadable(format!("spec of {id}"), error)));
-                }
-            };
-            let token = FencingToken(token.parse().ok()?);
-            let (number, attempt) = (number.parse().ok()?, attempt.parse().ok()?);
-            let job = ClaimedJob { id, number, token, attempt, spec };
-            Some(Ok(ClaimAnswer::Claimed(Box::new(job))))
+        ["failed", reason] => Some(Ok(ClaimAnswer::Failed((*reason).to_owned()))),
+        ["claimed", _, number, attempt, spec] => {
+            let job = claimed_job(id, token?, (number, attempt), spec);
+            Some(job.map(|job| ClaimAnswer::Claimed(Box::new(job))))
         }
         _ => None,
-    })?
+    });
+    match (decoded.and_then(|answer| answer), token) {
+        (Ok(answer), _) => answer,
+        (Err(error), Some(token)) => ClaimAnswer::Unreadable(token, error.to_string()),
+        (Err(error), None) => ClaimAnswer::Failed(error.to_string()),
+    }
+}
+
+fn claimed_job(
+    id: JobId,
+    token: FencingToken,
+    (number, attempt): (&str, &str),
+    spec: &str,
+) -> Result<ClaimedJob, StoreError> {
+    let record = format!("job {id}");
+    let wrong = |field: &str| StoreError::unreadable(&record, format!("{field} is not a number"));
+    let number = number.parse().map_err(|_| wrong("number"))?;
+    let attempt = attempt.parse().map_err(|_| wrong("attempt"))?;
+    let spec = read_json(&format!("spec of {record}"), spec)?;
+    Ok(ClaimedJob { id, number, token, attempt, spec })
 }

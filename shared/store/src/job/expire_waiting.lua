@@ -1,22 +1,26 @@
 -- expire_waiting: waiting -> error, for jobs that were not started before they expired.
 -- One script, so that a job is either claimed in time or ended. A claim refuses an expired job that
--- this script has not ended yet.
+-- this script has not ended yet. One that cannot be read is tried again after a minute.
 -- KEYS[1]  root  string  the namespace
 -- ARGV[1]  max   int     how many jobs to end at most
 -- Answers  {'expired', count}
 -- flags: allow-oom
--- include: read_job, end_waiting, count_waiting, clock, digits
+-- include: read_job, end_waiting, count_waiting, try_step, clock, digits
 
 local now = now_ms()
 local exception = '{"type":"Expired","message":"it was not started before it expired"}'
 local ids = call('ZRANGE', root .. 'expiring', '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
-for _, id in ipairs(ids) do
+local function expire(id)
   local job = read_job(id)
   if job and job.status == 'waiting' then
     end_waiting(id, job, 'error', { 'exception', exception }, now)
   else
     call('ZREM', root .. 'expiring', id)
   end
+end
+for _, id in ipairs(ids) do
+  local _, why = try_reported(id, expire, id)
+  if why then call('ZADD', root .. 'expiring', digits(now + again_ms), id) end
 end
 record_waiting()
 return { 'expired', digits(#ids) }

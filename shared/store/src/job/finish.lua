@@ -15,9 +15,12 @@
 --            {'stale'}             the token is not the job's; nothing is written
 --            {'gone'}              no such job
 --            {'refused', status}   the outcome is not allowed in this status; nothing is written
+--            {'failed', reason}    a record cannot be read; the job is over, in `error` unless its
+--                                  end was written before, and has no follow-up
 -- flags: allow-oom
 -- include: read_job, job_status, move_job, changes_after, follow_up, end_run, note_end, propagate
--- include: children_failed, count_waiting, job_keys, relation_keys, clock, digits
+-- include: children_failed, count_waiting, try_step, set_aside, job_keys, relation_keys, clock
+-- include: digits
 
 local backoff, now = { base = tonumber(ARGV[1]), max = tonumber(ARGV[2]) }, now_ms()
 local leads_to = {
@@ -73,9 +76,11 @@ end
 
 local answers = {}
 for i = 3, #ARGV, 7 do
-  answers[#answers + 1] = finish(unpack(ARGV, i, i + 6))
+  local answer, why = try_step(finish, unpack(ARGV, i, i + 6))
+  if why then set_aside(ARGV[i], why, now) end
+  answers[#answers + 1] = answer or { 'failed', why }
 end
--- A chain of jobs goes on at once; what is more than this is left to the ticker.
-if end_noted then propagate(16, now) end
+-- A chain of jobs goes on at once; what is more than this is left to the scheduler.
+if end_noted then try_reported('propagate', propagate, 16, now) end
 record_waiting()
 return answers

@@ -1,5 +1,6 @@
 //! Records how a run has ended.
 
+use crate::answer::Answer;
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
@@ -28,7 +29,7 @@ pub struct Finish {
 }
 
 /// What became of the end of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FinishAnswer {
     /// It is recorded as this status.
     Recorded(Status),
@@ -40,6 +41,9 @@ pub enum FinishAnswer {
     Gone,
     /// The outcome is not allowed in this status.
     Refused(Status),
+    /// A record cannot be read, for this reason. The job is over, in `error` unless its end was
+    /// recorded before.
+    Failed(String),
 }
 
 impl Store {
@@ -54,14 +58,20 @@ impl Store {
                 call.arg(end.follow_up.to_string()).arg(format!("{:.4}", end.jitter));
             }
         });
-        answer.await?.decode_each(|words| match words {
+        let decode = |words: &[&str]| match words {
             ["finished", status] => Some(FinishAnswer::Recorded(status.parse().ok()?)),
             ["already", status] => Some(FinishAnswer::Already(status.parse().ok()?)),
             ["refused", status] => Some(FinishAnswer::Refused(status.parse().ok()?)),
             ["stale"] => Some(FinishAnswer::Stale),
             ["gone"] => Some(FinishAnswer::Gone),
+            ["failed", reason] => Some(FinishAnswer::Failed((*reason).to_owned())),
             _ => None,
-        })
+        };
+        let one = |answer: Answer| {
+            let decoded = answer.decode(decode);
+            decoded.unwrap_or_else(|error| FinishAnswer::Failed(error.to_string()))
+        };
+        Ok(answer.await?.parts()?.into_iter().map(one).collect())
     }
 }
 

@@ -8,11 +8,17 @@ use domain::job::{ActionName, Job, JobId, Status};
 impl Store {
     /// One job; `None` when it does not exist.
     pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        Ok(self.jobs_by_id(&[id]).await?.pop())
+        self.read_jobs(&[id]).await?.pop().transpose()
     }
 
-    /// Jobs by id, in the order asked; those that do not exist are left out.
+    /// Jobs by id, in the order asked; those that do not exist or cannot be read are left out.
     pub async fn jobs_by_id(&self, ids: &[JobId]) -> Result<Vec<Job>, StoreError> {
+        let jobs = self.read_jobs(ids).await?;
+        Ok(jobs.into_iter().filter_map(|job| self.left_out.readable(job)).collect())
+    }
+
+    /// Those of these jobs that exist; for one that cannot be read, an error instead.
+    async fn read_jobs(&self, ids: &[JobId]) -> Result<Vec<Result<Job, StoreError>>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -20,13 +26,15 @@ impl Store {
         for id in ids {
             pipe.hgetall(self.keys.job(*id));
         }
+        pipe.ignore_errors();
         let mut connection = self.connection.clone();
-        let values: Vec<redis::Value> = pipe.query_async(&mut connection).await?;
-        let mut jobs = Vec::with_capacity(ids.len());
-        for (id, hash) in ids.iter().zip(&values) {
-            jobs.extend(record::job(*id, hash)?);
-        }
-        Ok(jobs)
+        let hashes: Vec<redis::RedisResult<redis::Value>> =
+            pipe.query_async(&mut connection).await?;
+        let read = |(id, hash): (&JobId, redis::RedisResult<redis::Value>)| match hash {
+            Ok(hash) => record::job(*id, &hash).transpose(),
+            Err(error) => Some(Err(StoreError::of_record(format!("job {id}"), error))),
+        };
+        Ok(ids.iter().zip(hashes).filter_map(read).collect())
     }
 
     /// The job with this number; `None` when it does not exist.

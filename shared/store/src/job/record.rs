@@ -5,6 +5,7 @@ use std::str::FromStr;
 use redis::Value;
 
 use crate::error::StoreError;
+use crate::json::read_json;
 use domain::capacity::Class;
 use domain::job::{Cancellation, FencingToken, Job, JobId, JobSpec, Status, Timestamp};
 
@@ -104,8 +105,7 @@ impl<'a> Fields<'a> {
 
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let value = serde_json::from_str(text);
-        value.map(Some).map_err(|error| wrong(self.id, format!("{name}: {error}")))
+        read_json(&format!("{name} of job {}", self.id), text).map(Some)
     }
 }
 

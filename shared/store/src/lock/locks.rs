@@ -62,8 +62,10 @@ impl Store {
         let total = names.len() as u64;
         let mut locks = Vec::new();
         for name in names.into_iter().skip(start).take(limit) {
-            let name = name.parse().map_err(|error| StoreError::unreadable("locks", error))?;
-            locks.push(self.lock(&name).await?);
+            let name = name.parse().map_err(|error| StoreError::unreadable("locks", error));
+            if let Some(name) = self.left_out.readable(name) {
+                locks.push(self.lock(&name).await?);
+            }
         }
         Ok((locks, total))
     }

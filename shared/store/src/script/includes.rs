@@ -81,6 +81,7 @@ includes! {
     route
     schedule_job
     send_heartbeat_hint
+    set_aside
     skip_ticks
     stands_for
     start_run
@@ -89,6 +90,7 @@ includes! {
     submission_quota
     subscription_keys
     take_turns
+    try_step
     unfinished_jobs
     wait_queue
     waiter_of

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::*;
 
 /// What Lua and Redis provide.
-const BUILT_IN: [&str; 15] = [
-    "ARGV", "KEYS", "cjson", "ipairs", "math", "next", "pairs", "redis", "select", "string",
-    "table", "tonumber", "tostring", "type", "unpack",
+const BUILT_IN: [&str; 16] = [
+    "ARGV", "KEYS", "cjson", "ipairs", "math", "next", "pairs", "pcall", "redis", "select",
+    "string", "table", "tonumber", "tostring", "type", "unpack",
 ];
 const KEYWORDS: [&str; 21] = [
     "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local",

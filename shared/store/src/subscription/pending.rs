@@ -14,8 +14,8 @@ pub struct PendingEvents {
     pub cursor: EventId,
     /// The subscriptions.
     pub subscriptions: Vec<Subscription>,
-    /// The first that cannot be read: it must not keep the others from being served.
-    pub unreadable: Option<String>,
+    /// Why others cannot be read: they must not keep these from being served.
+    pub unreadable: Vec<String>,
     /// The events after the cursor, oldest first.
     pub events: Vec<Event>,
     /// When some events after the cursor were trimmed: the first that is still kept, or the last of
@@ -43,7 +43,7 @@ impl Store {
         let mut pending = PendingEvents {
             cursor,
             subscriptions: Vec::new(),
-            unreadable: None,
+            unreadable: Vec::new(),
             events: page.events,
             kept,
         };
@@ -55,9 +55,7 @@ impl Store {
         for one in self.subscriptions_by_name(&names).await? {
             match one {
                 Ok(subscription) => pending.subscriptions.push(subscription),
-                Err(error) => {
-                    pending.unreadable = pending.unreadable.or(Some(error.to_string()));
-                }
+                Err(error) => pending.unreadable.push(error.to_string()),
             }
         }
         Ok(Some(pending))

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use crate::answer::hash_and_count;
 use crate::error::StoreError;
+use crate::json::read_json;
 use crate::store::Store;
 use domain::event::EventId;
 use domain::job::Timestamp;
@@ -77,7 +79,7 @@ impl Store {
         found.into_iter().next().transpose()
     }
 
-    /// All subscriptions by name.
+    /// All subscriptions by name. One that cannot be read is left out.
     pub async fn subscriptions(&self) -> Result<Vec<Subscription>, StoreError> {
         let mut command = redis::cmd("SMEMBERS");
         command.arg(self.keys.subscriptions());
@@ -85,7 +87,8 @@ impl Store {
         let names = names.into_iter().filter_map(|name| name.parse().ok());
         let mut names: Vec<SubscriptionName> = names.collect();
         names.sort();
-        self.subscriptions_by_name(&names).await?.into_iter().collect()
+        let found = self.subscriptions_by_name(&names).await?.into_iter();
+        Ok(found.filter_map(|one| self.left_out.readable(one)).collect())
     }
 
     /// Those of these subscriptions that exist; for one that cannot be read, an error instead.
@@ -98,21 +101,24 @@ impl Store {
         for name in names {
             pipe.hgetall(self.keys.subscription(name)).scard(self.keys.deliveries(name));
         }
-        let values: Vec<redis::Value> = pipe.query_async(&mut self.connection.clone()).await?;
-        let read = |value| redis::from_redis_value_ref(value).map_err(redis::RedisError::from);
+        pipe.ignore_errors();
+        let values: Vec<redis::RedisResult<redis::Value>> =
+            pipe.query_async(&mut self.connection.clone()).await?;
         let Some((time, values)) = values.split_first() else { return Ok(Vec::new()) };
+        let time = time.as_ref().map_err(Clone::clone)?;
         let (seconds, micros): (i64, i64) =
             redis::from_redis_value_ref(time).map_err(redis::RedisError::from)?;
         let now = Timestamp::from_ms(seconds * 1000 + micros / 1000);
-        let mut found = Vec::with_capacity(names.len());
-        for (name, pair) in names.iter().zip(values.chunks(2)) {
-            let fields: HashMap<String, String> =
-                redis::from_redis_value_ref(&pair[0]).map_err(redis::RedisError::from)?;
-            if !fields.is_empty() {
-                found.push(record(name, &fields, read(&pair[1])?, now));
-            }
-        }
-        Ok(found)
+        let read = |(name, pair): (&SubscriptionName, &[redis::RedisResult<redis::Value>])| {
+            let (fields, waiting) = match hash_and_count(pair) {
+                Ok(read) => read,
+                Err(error) => {
+                    return Some(Err(StoreError::of_record(format!("subscription {name}"), error)));
+                }
+            };
+            (!fields.is_empty()).then(|| record(name, &fields, waiting, now))
+        };
+        Ok(names.iter().zip(values.chunks(2)).filter_map(read).collect())
     }
 }
 
@@ -140,7 +146,7 @@ fn record(
         at,
         message: text("failure").to_owned(),
     };
-    let spec = serde_json::from_str(text("spec")).map_err(|error| wrong(error.to_string()))?;
+    let spec = read_json(&format!("subscription {name}"), text("spec"))?;
     Ok(Subscription {
         id: text("id").parse().map_err(|_| wrong(format!("id is {:?}", text("id"))))?,
         name: name.clone(),

@@ -1,6 +1,7 @@
 -- expire_lease: running -> worker_dead, cancel_request -> cancel, for jobs of a worker whose lease
 -- has ended.
--- One script, so that the end of a job and the follow-up that carries it on are one step. A worker
+-- One script, so that the end of a job and the follow-up that carries it on are one step. A job
+-- whose record cannot be read ends in `error`, and holds up no other. A worker
 -- with more jobs than the call has ids for stays listed for the next call; with its last job the
 -- lease goes.
 -- KEYS[1]  root     string  the namespace
@@ -9,8 +10,8 @@
 -- Answers  {'alive'}                 the lease is good, or there is none; nothing is written
 --          {'expired', ended, left}  how many jobs were ended, and how many are left
 -- flags: allow-oom
--- include: read_job, job_status, lose_run, count_actions, count_waiting, emit, worker_keys, clock
--- include: digits
+-- include: read_job, job_status, lose_run, count_actions, count_waiting, emit, try_step, set_aside
+-- include: worker_keys, clock, digits
 
 local worker, now = ARGV[1], now_ms()
 local expiration = tonumber(call('ZSCORE', root .. 'leases', worker))
@@ -33,7 +34,13 @@ if known[1] ~= 'dead' then
   emit('worker', worker, 'status', 'dead')
 end
 local ids = call('SRANDMEMBER', key_running(worker), #ARGV - 1)
-for i, id in ipairs(ids) do expire(id, ARGV[1 + i]) end
+for i, id in ipairs(ids) do
+  local _, why = try_reported(id, expire, id, ARGV[1 + i])
+  if why then
+    set_aside(id, why, now)
+    call('SREM', key_running(worker), id)
+  end
+end
 record_waiting()
 local left = call('SCARD', key_running(worker))
 if left == 0 then call('ZREM', root .. 'leases', worker) end

@@ -28,10 +28,10 @@ impl Store {
         command.arg(self.keys.leases()).arg("-inf").arg(now).arg("BYSCORE").arg("LIMIT");
         let ids: Vec<String> = command.arg(0).arg(100).query_async(&mut connection).await?;
         let read = |id: String| {
-            WorkerId::try_from(id)
-                .map_err(|error| StoreError::unreadable(self.keys.leases(), error))
+            let id = WorkerId::try_from(id);
+            self.left_out.readable(id.map_err(|error| StoreError::unreadable("leases", error)))
         };
-        ids.into_iter().map(read).collect()
+        Ok(ids.into_iter().filter_map(read).collect())
     }
 
     /// Ends jobs of a worker whose lease has ended, each with the follow-up that carries it on.

@@ -16,7 +16,8 @@
 --                                       end: Redis has lost that write
 --          {'dead'}  declared dead or shut down: this id is not used again
 -- flags: allow-oom
--- include: worker_keys, job_keys, job_status, count_actions, count_in, emit, clock, digits
+-- include: worker_keys, job_keys, job_status, count_actions, count_in, emit, try_step, clock
+-- include: digits
 
 local worker, lease, first = ARGV[1], tonumber(ARGV[2]), 5 + tonumber(ARGV[4])
 local known = call('HMGET', key_worker(worker), 'status', 'actions', 'drain', 'wantedMap')
@@ -43,7 +44,7 @@ local answers = { 'renewed', digits(expiration), known[3] or '', known[4] or '' 
 local held, count = {}, 0
 for i = first, #ARGV, 2 do
   local id = ARGV[i]
-  local job = call('HMGET', key_job(id), 'status', 'token', 'workerID')
+  local job = try_step(call, 'HMGET', key_job(id), 'status', 'token', 'workerID') or {}
   if job[2] ~= ARGV[i + 1] or job[3] ~= worker or not is_running({ status = job[1] }) then
     answers[#answers + 1] = { 'lost', id }
   else
@@ -53,7 +54,7 @@ for i = first, #ARGV, 2 do
 end
 if call('SCARD', key_running(worker)) == count then return answers end
 for _, id in ipairs(call('SMEMBERS', key_running(worker))) do
-  local token = not held[id] and call('HGET', key_job(id), 'token')
+  local token = not held[id] and try_step(call, 'HGET', key_job(id), 'token')
   if token and tonumber(token) <= tonumber(ARGV[3]) then
     answers[#answers + 1] = { 'unreported', id, token }
   end

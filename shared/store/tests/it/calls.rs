@@ -9,6 +9,7 @@ use store::{
     LeaseExpiry, Store,
 };
 use testkit::TestEnv;
+pub(crate) use testkit::redis_cli;
 
 /// A heartbeat of a worker with a lease of this length.
 pub(crate) fn heartbeat(worker: &WorkerId, lease: Duration) -> Heartbeat {
@@ -52,7 +53,11 @@ pub(crate) async fn claim(env: &TestEnv, worker: &WorkerId, id: JobId) -> ClaimA
 pub(crate) async fn claimed(env: &TestEnv, worker: &WorkerId, id: JobId) -> ClaimedJob {
     match claim(env, worker, id).await {
         ClaimAnswer::Claimed(job) => *job,
-        other @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_)) => {
+        other @ (ClaimAnswer::Gone
+        | ClaimAnswer::Refused(_)
+        | ClaimAnswer::Parked(_)
+        | ClaimAnswer::Unreadable(..)
+        | ClaimAnswer::Failed(_)) => {
             panic!("{id} was not claimed: {other:?}")
         }
     }
@@ -97,17 +102,6 @@ pub(crate) async fn lose(env: &TestEnv, worker: &WorkerId) {
     env.store().heartbeat(&heartbeat(worker, Duration::from_millis(1))).await.unwrap();
     let ended = async || env.store().expire_lease(worker).await.unwrap() != LeaseExpiry::Alive;
     env.eventually("the lease ends", ended).await;
-}
-
-/// Makes a call of Redis itself, for a state that the store reaches only after long. Returns the
-/// answer as text.
-pub(crate) async fn redis_cli(url: &str, arguments: impl IntoIterator<Item = String>) -> String {
-    let mut command = tokio::process::Command::new("redis-cli");
-    command.args(["-u", url, "-e"]).args(arguments);
-    let output = command.output().await.expect("redis-cli is installed");
-    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{answer}{}", String::from_utf8_lossy(&output.stderr));
-    answer
 }
 
 /// A worker that knows these actions and has a lease of a minute.

@@ -110,6 +110,8 @@ fn word(answer: &ClaimAnswer) -> &'static str {
         ClaimAnswer::Gone => "gone",
         ClaimAnswer::Refused(_) => "refused",
         ClaimAnswer::Parked(_) => "parked",
+        ClaimAnswer::Unreadable(..) => "unreadable",
+        ClaimAnswer::Failed(_) => "failed",
     }
 }
 
@@ -199,12 +201,12 @@ async fn a_batch_whose_submitter_died_is_finished_once() {
     let waiting = async || env.store().counts().await.unwrap()[0].1;
     if died {
         env.eventually("a scheduler finishes the batch", async || {
-            env.store().finish_batches(std::time::Duration::from_millis(5)).await.unwrap() == 1
+            env.store().finish_batches(std::time::Duration::from_millis(5)).await.unwrap().0 == 1
         })
         .await;
     }
     assert_eq!(waiting().await, 1_000);
-    assert_eq!(env.store().finish_batches(std::time::Duration::ZERO).await.unwrap(), 0);
+    assert_eq!(env.store().finish_batches(std::time::Duration::ZERO).await.unwrap().0, 0);
     assert_consistent(env.store()).await;
     env.close().await;
 }

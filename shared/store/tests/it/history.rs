@@ -169,7 +169,11 @@ async fn run_all(env: &TestEnv, worker: &domain::job::WorkerId, some: &[NewJob])
     let Claims::Answered(mut lists) = claims else { panic!("the lease is good") };
     let runs = lists.remove(0).into_iter().map(|answer| match answer {
         ClaimAnswer::Claimed(run) => (run.id, run.token),
-        ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_) => {
+        ClaimAnswer::Gone
+        | ClaimAnswer::Refused(_)
+        | ClaimAnswer::Parked(_)
+        | ClaimAnswer::Unreadable(..)
+        | ClaimAnswer::Failed(_) => {
             panic!("a job was not claimed")
         }
     });

@@ -31,7 +31,11 @@ fn name(text: &str) -> LockName {
 async fn parked(env: &TestEnv, worker: &WorkerId, id: JobId) -> String {
     match claim(env, worker, id).await {
         ClaimAnswer::Parked(lock) => lock.to_string(),
-        other @ (ClaimAnswer::Claimed(_) | ClaimAnswer::Gone | ClaimAnswer::Refused(_)) => {
+        other @ (ClaimAnswer::Claimed(_)
+        | ClaimAnswer::Gone
+        | ClaimAnswer::Refused(_)
+        | ClaimAnswer::Unreadable(..)
+        | ClaimAnswer::Failed(_)) => {
             panic!("{id} was not parked: {other:?}")
         }
     }

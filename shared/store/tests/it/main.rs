@@ -30,4 +30,5 @@ mod retirement;
 mod routing;
 mod script_costs;
 mod subscriptions;
+mod unreadable;
 mod worker_loss;

@@ -194,7 +194,7 @@ async fn a_kept_batch_is_submitted_even_when_its_queues_have_no_room_by_then() {
     }
     worker_that_knows(&env, &[]).await;
     crowd(&env, "action_queues", ACTION_QUEUES).await;
-    assert_eq!(env.store().finish_batches(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(env.store().finish_batches(Duration::ZERO).await.unwrap().0, 1);
     assert_eq!(env.store().counts().await.unwrap()[0], (Status::Waiting, 250));
     let position = env.store().wait_position(&env.job(batch[249].id).await).await.unwrap();
     assert_eq!(position, WaitPosition::Queue);

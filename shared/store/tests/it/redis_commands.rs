@@ -73,7 +73,11 @@ impl Counted {
         let Claims::Answered(mut answers) = claims else { panic!("{claims:?}") };
         let ends = answers.remove(0).into_iter().map(|answer| match answer {
             ClaimAnswer::Claimed(job) => end(job.id, job.token, Outcome::Done(None)),
-            other @ (ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_)) => {
+            other @ (ClaimAnswer::Gone
+            | ClaimAnswer::Refused(_)
+            | ClaimAnswer::Parked(_)
+            | ClaimAnswer::Unreadable(..)
+            | ClaimAnswer::Failed(_)) => {
                 panic!("{other:?}")
             }
         });

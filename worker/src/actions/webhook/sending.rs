@@ -11,7 +11,7 @@ use store::LogSource;
 use super::client::{HttpClient, SendError};
 use super::message::WebhookMessage;
 use crate::action::ActionResult;
-use crate::actions::exec::Secrets;
+use crate::actions::exec::{SecretFinder, Secrets};
 use crate::context::Context;
 use crate::context::log_writer::JobLog;
 use crate::context::stop::stop_requested;

@@ -12,7 +12,8 @@ fn jobs(requested: &[Value]) -> Result<Vec<NewJob>, InvalidChild> {
     let id: JobId = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b".parse().unwrap();
     let parent = ParentJob { id, root: ROOT.parse().unwrap(), spec: &spec };
     let scan = json!({"retries": 3, "capacityMap": {"scan": 1}, "parameters": {"deep": true}});
-    let defaults = [("scan".parse().unwrap(), serde_json::from_value(scan).unwrap())].into();
+    let defaults = [("scan".parse().unwrap(), serde_json::from_value(scan).unwrap())];
+    let defaults = defaults.into_iter().collect();
     let (mut ordinals, mut siblings, mut jobs) = (HashMap::new(), Vec::new(), Vec::new());
     for one in requested {
         let child: Child = serde_json::from_value(one.clone()).unwrap();

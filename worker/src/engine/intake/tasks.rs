@@ -1,6 +1,6 @@
 //! What the intake has in progress: claims, counts, and the attempts of claimed jobs.
 
-use domain::job::{ClaimedJob, JobId};
+use domain::job::{ClaimedJob, FencingToken, JobId};
 use domain::queue::QueueName;
 use store::ClaimRequest;
 use tokio::task::JoinSet;
@@ -61,6 +61,21 @@ impl Tasks {
         self.attempts.spawn(async move {
             let id = job.id;
             attempt::run(&session, batcher, job, stop).await;
+            session.resources.metrics.running.dec();
+            (id, queue)
+        });
+    }
+
+    /// Ends a claimed job that this worker cannot read.
+    pub(super) fn end_unreadable(
+        &mut self,
+        (id, token): (JobId, FencingToken),
+        reason: String,
+        queue: QueueName,
+    ) {
+        let (session, batcher) = (self.session.clone(), self.batcher.clone());
+        self.attempts.spawn(async move {
+            attempt::end_unreadable(&session, batcher, (id, token), &reason).await;
             session.resources.metrics.running.dec();
             (id, queue)
         });

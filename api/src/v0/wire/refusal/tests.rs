@@ -51,6 +51,7 @@ fn every_error_has_the_shape_of_the_surface() {
         Error::UniqueKeyTaken { id, holder: id },
         Error::WorkerGone("f97ebb52f0f6".parse().unwrap()),
         Error::Unavailable("the store does not answer"),
+        Error::Unreadable("cron nightly".to_owned()),
         Error::Internal,
     ];
     let text = |error: &Error| {
@@ -122,6 +123,8 @@ fn every_error_has_the_shape_of_the_surface() {
           worker f97ebb52f0f6 is dead or has shut down
         503 UNAVAILABLE {}
           the store does not answer; try again in a second
+        500 INTERNAL_ERROR {}
+          cron nightly cannot be read, see the service log: set it again or delete it
         500 INTERNAL_ERROR {}
           internal error; see the service log
     "#]]
