@@ -96,7 +96,7 @@ async fn at_the_total_limit_the_address_with_the_most_connections_loses_some() {
         held.push(connection);
     }
     for connection in &mut held[..2] {
-        connection.write_all(b"st: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        connection.write_all(b"st: 127.0.0.1\r\nconnection: close\r\n\r\n").await.unwrap();
         let mut found = [0; 12];
         connection.read_exact(&mut found).await.unwrap();
         assert_eq!(&found, b"HTTP/1.1 200");
