@@ -130,7 +130,8 @@ fn other_format(found: u32, needed: u32) -> String {
     }
     format!(
         "the namespace has format {found} of an earlier build, and this build needs format \
-         {needed}: let its jobs end with the earlier build, then use another namespace"
+         {needed}: let its jobs end with the earlier build; if it is refused then, use another \
+         namespace"
     )
 }
 

@@ -8,11 +8,19 @@
 --          {'other_format', format}  the keys have this format; '0' is one of before formats had
 --                                    numbers; nothing is written
 -- flags: allow-oom
+-- include: job_keys
 
 local wanted = ARGV[1]
 local known = call('HMGET', root .. 'store', 'format', 'server')
--- Builds of before have this key, from their first queue on.
-local format = known[1] or (call('EXISTS', root .. 'queues') == 1 and '0') or wanted
+local function has_jobs()
+  for _, status in ipairs({ 'waiting', 'running', 'cancel_request' }) do
+    if call('EXISTS', key_status(status)) == 1 then return true end
+  end
+  -- Only builds whose keys had other names have this one.
+  return call('EXISTS', root .. 'queues') == 1
+end
+-- What has ended, crons, subscriptions and settings of before are read as they are.
+local format = known[1] or (has_jobs() and '0') or wanted
 if format ~= wanted then return { 'other_format', format } end
 local server = string.match(call('INFO', 'server'), 'run_id:(%w+)')
 if known[2] == server then return { 'open' } end

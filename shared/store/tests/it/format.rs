@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::job::{JobId, Outcome, Priority, Status};
+use domain::job::{Cancellation, JobId, Outcome, Priority, Status};
 use store::{ChangeAnswer, Dumped, JobChange, RetryAnswer, Store, StoreConfig, StoreError};
 use testkit::{PrivateRedis, TestEnv, job, jobs};
 use tokio_util::sync::CancellationToken;
@@ -24,13 +24,16 @@ async fn open(env: &TestEnv) -> Result<bool, StoreError> {
 }
 
 #[tokio::test]
-async fn an_empty_namespace_and_one_of_the_first_format_are_opened() {
+async fn a_namespace_without_a_format_is_opened_when_no_job_of_an_earlier_build_is_left() {
     let env = TestEnv::new().await;
     assert!(open(&env).await.unwrap());
     assert_eq!(redis(env.store_config(), "hget", "store", &["format"]).await.trim(), "1");
-    submit(&env, &job("noop", "scan=1")).await;
+    let waiting = submit(&env, &job("noop", "scan=1")).await;
     redis(env.store_config(), "del", "store", &[]).await;
-    assert!(open(&env).await.unwrap(), "a store of before formats had numbers");
+    let refused = open(&env).await.unwrap_err();
+    assert!(matches!(refused, StoreError::OtherFormat { found: 0, needed: 1 }), "{refused}");
+    env.store().cancel(&[waiting], &Cancellation::default()).await.unwrap();
+    assert!(open(&env).await.unwrap(), "its jobs have ended");
     assert_eq!(redis(env.store_config(), "hget", "store", &["format"]).await.trim(), "1");
     env.close().await;
 }
@@ -56,7 +59,7 @@ async fn a_namespace_of_another_format_is_refused_with_what_to_do() {
     assert_eq!(
         earlier,
         "the namespace has format 0 of an earlier build, and this build needs format 1: let its \
-         jobs end with the earlier build, then use another namespace"
+         jobs end with the earlier build; if it is refused then, use another namespace"
     );
     env.close().await;
 }

@@ -35,7 +35,11 @@ pub(super) async fn claim_all(
         };
         runs.extend(answers.into_iter().flatten().filter_map(|answer| match answer {
             ClaimAnswer::Claimed(run) => Some(end(run.id, run.token, Outcome::Done(None))),
-            ClaimAnswer::Gone | ClaimAnswer::Refused(_) | ClaimAnswer::Parked(_) => None,
+            ClaimAnswer::Gone
+            | ClaimAnswer::Refused(_)
+            | ClaimAnswer::Parked(_)
+            | ClaimAnswer::Unreadable(..)
+            | ClaimAnswer::Failed(_) => None,
         }));
     }
     runs
