@@ -177,17 +177,17 @@ fn is_not_primary(refusal: ServerErrorKind) -> bool {
 /// Returns how the server refused a call.
 fn refusal(answer: &RedisResult<Value>) -> Option<ServerErrorKind> {
     match answer {
-        Ok(Value::ServerError(error)) => error.kind(),
-        Ok(_) => None,
+        Ok(value) => refusal_of(value),
         Err(error) => refusal_in(error),
     }
 }
 
+fn refusal_of(value: &Value) -> Option<ServerErrorKind> {
+    if let Value::ServerError(error) = value { error.kind() } else { None }
+}
+
 fn refusal_in(error: &redis::RedisError) -> Option<ServerErrorKind> {
-    match error.kind() {
-        ErrorKind::Server(kind) => Some(kind),
-        _ => None,
-    }
+    if let ErrorKind::Server(kind) = error.kind() { Some(kind) } else { None }
 }
 
 impl ConnectionLike for Connection {
@@ -212,10 +212,7 @@ impl ConnectionLike for Connection {
             let answer = current.manager.req_packed_commands(pipeline, offset, count).await;
             self.note_failure(current.number, &answer);
             let refusal = match &answer {
-                Ok(values) => values.iter().find_map(|value| match value {
-                    Value::ServerError(error) => error.kind(),
-                    _ => None,
-                }),
+                Ok(values) => values.iter().find_map(refusal_of),
                 Err(error) => refusal_in(error),
             };
             self.note_demotion(&current, refusal);

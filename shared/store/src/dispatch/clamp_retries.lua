@@ -1,7 +1,7 @@
 -- clamp_retries: waiting -> waiting, but a retry whose back-off began before the clock was set back
 -- is due when the back-off ends by the new time, and a job that waits for room for its queue is due
 -- now. A job with a time of its own keeps it. Repeating it makes nothing later.
--- One script per step, so that no job is moved that has just become ready.
+-- One script, so that no job is moved that has just become ready.
 -- KEYS[1]  root  string  the namespace
 -- ARGV[1]  from  int     how many of the due jobs to leave out: earlier calls have looked at them
 -- ARGV[2]  max   int     how many to look at

@@ -1,6 +1,6 @@
 -- clamp_times: instants that are never in the future, and lie there since the clock was set back ->
--- now. So leases end, lost offers are found and unused grants expire without waiting until the clock
--- has caught up. Repeating it changes nothing.
+-- now. So leases end, lost offers are found and unused grants expire without waiting until the
+-- clock has caught up. Repeating it changes nothing.
 -- One script, so that a lease is the same in all places that name it.
 -- KEYS[1]  root   string  the namespace
 -- ARGV[1]  lease  int     length of a lease in ms
@@ -27,14 +27,13 @@ for _, worker in ipairs(clamp(root .. 'leases', now + lease)) do
 end
 clamp(root .. 'grants', now + grant_ms)
 clamp(root .. 'batches', now)
-local claimed = call('HGETALL', root .. 'claimed_up_to')
-for i = 1, #claimed, 2 do
-  if tonumber(claimed[i + 1]) > now then
-    call('HSET', root .. 'claimed_up_to', claimed[i], digits(now))
+-- In which queues jobs are offered and since when, and until when the claimed ones were offered.
+for _, key in ipairs({ root .. 'routing', root .. 'claimed_up_to' }) do
+  local fields = call('HGETALL', key)
+  for i = 1, #fields, 2 do
+    local queue = string.match(fields[i], '^queue:(.+)$')
+    if queue then clamp(key_ready(queue), now) end
+    if tonumber(fields[i + 1]) > now then call('HSET', key, fields[i], digits(now)) end
   end
-end
-for _, field in ipairs(call('HKEYS', root .. 'routing')) do
-  local queue = string.match(field, '^queue:(.+)$')
-  if queue then clamp(key_ready(queue), now) end
 end
 return { 'clamped', digits(most - left) }
