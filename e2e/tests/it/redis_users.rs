@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use domain::job::Status;
 use e2e::StartServices;
+use serde_json::json;
 use store::{Store, StoreConfig};
 use testkit::{PrivateRedis, TestEnv, job, jobs};
 
@@ -47,13 +49,16 @@ async fn each_service_works_with_its_own_user_which_may_do_no_more() {
     let flag = |url: &str| format!("--redis-url={url}");
     let services = [env.scheduler_with(&[&flag(&scheduler)]), env.worker_with(&[&flag(&worker)])];
     let api = Store::new(&StoreConfig::new(&api, &namespace)).unwrap();
-    let mut all = jobs(20, "noop", "");
-    all.extend([job("false", ""), job("sleep", "")]);
-    api.submit(&all).await.unwrap();
+    api.submit(&jobs(20, "noop", "")).await.unwrap();
     env.until_done(20).await;
-    env.finished(all[20].id).await;
-    api.delete(all[21].id).await.unwrap();
-    env.finished(all[21].id).await;
+    let (failing, mut endless) = (job("false", ""), job("sleep", ""));
+    endless.spec.parameters = json!({"seconds": 1000}).as_object().cloned();
+    api.submit(&[failing.clone(), endless.clone()]).await.unwrap();
+    env.finished(failing.id).await;
+    let runs = async || env.job(endless.id).await.status == Status::Running;
+    env.eventually("the other one runs", runs).await;
+    api.delete(endless.id).await.unwrap();
+    env.finished(endless.id).await;
     let refused = redis.command(&["acl", "log"]);
     assert_eq!(refused, "", "commands or keys that a service needs were refused");
 

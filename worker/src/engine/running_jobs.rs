@@ -52,7 +52,7 @@ impl RunningJobs {
         let Some(job) = state.jobs.get(&id) else {
             return watch::channel(Some(StopReason::ClaimLost)).1;
         };
-        if job.strict_lease && !state.lease_ends.is_some_and(|ends| Instant::now() < ends) {
+        if job.strict_lease && state.lease_ends.is_none_or(|ends| Instant::now() >= ends) {
             job.request_stop(StopReason::Immediate);
         }
         job.stop.subscribe()

@@ -33,6 +33,7 @@ pub(super) const NO_RUN: &[&str] = &[
     "export CAPSTAN_REDIS_URL=redis://redis:6379",
     "export CAPSTAN_AMQP_URL=amqp://capstan:secret@rabbitmq:5672/%2f",
     "capstan-scheduler",
+    "CAPSTAN_JOB_USER=10002:10002 capstan-worker",
     "capstan-worker --capacity scan=4,cpu=8 --actions /etc/capstan/actions.toml",
     "capstan-api --listen 127.0.0.1:8080",
     "capstan-api --listen 0.0.0.0:8443 --tokens tokens --tls-cert cert.pem --tls-key key.pem",

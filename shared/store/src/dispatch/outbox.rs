@@ -8,11 +8,17 @@ use redis::streams::{StreamAutoClaimReply, StreamId, StreamReadReply};
 
 use crate::connection::{CALL_LIMIT, Connection};
 use crate::error::StoreError;
+use crate::script::Script;
 use crate::store::Store;
 use domain::job::{JobId, Timestamp};
 use domain::queue::QueueName;
 
+static REMOVE_ENTRIES: Script = Script::new("remove_entries", include_str!("remove_entries.lua"));
+
 const GROUP: &str = "relay";
+
+/// How many entries one call removes: a script has room for some thousand arguments.
+const MOST_PER_CALL: usize = 1_000;
 
 /// An entry of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,13 +120,13 @@ impl Outbox {
         if ids.is_empty() {
             return Ok(());
         }
-        let outbox = self.store.keys.outbox();
-        let mut pipe = redis::pipe();
-        pipe.atomic();
-        pipe.cmd("XACK").arg(&outbox).arg(GROUP).arg(&ids).ignore();
-        pipe.cmd("XDEL").arg(&outbox).arg(&ids).ignore();
-        let mut connection = self.store.connection.clone();
-        Ok(pipe.exec_async(&mut connection).await?)
+        for some in ids.chunks(MOST_PER_CALL) {
+            let answer = self.store.call(&REMOVE_ENTRIES, |call| {
+                call.arg(GROUP).arg(some);
+            });
+            answer.await?.decode(|words| (words == ["removed"]).then_some(()))?;
+        }
+        Ok(())
     }
 
     /// Removes relays from the group that have been idle for `idle` and have no entries; returns

@@ -142,7 +142,14 @@ mod tests {
                 let mut spec = JobSpec::of("noop".parse().unwrap());
                 spec.depends_on = vec![JobId::random(); *count];
                 let (id, class) = (JobId::random(), Class::of(None).unwrap());
-                NewJob { id, class, scheduled_at: None, reserve_id: false, request_hash: None, spec }
+                NewJob {
+                    id,
+                    class,
+                    scheduled_at: None,
+                    reserve_id: false,
+                    request_hash: None,
+                    spec,
+                }
             };
             let jobs: Vec<NewJob> = dependencies.iter().map(job).collect();
             submission_steps(&jobs).into_iter().map(<[NewJob]>::len).collect()

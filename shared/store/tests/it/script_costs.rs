@@ -18,13 +18,16 @@ use crate::chains::chain;
 use monitor::{Costs, Monitor, scripts};
 
 /// The most commands that one call of each script may carry out.
-const BUDGETS: [(&str, u64); 36] = [
+const BUDGETS: [(&str, u64); 42] = [
     ("cancel", 13_000),
     ("change", 500),
     ("claim", 10_500),
+    ("clamp_retries", 400),
+    ("clamp_times", 1_000),
     ("clear_lock", 120),
     ("command_worker", 4),
     ("create_deliveries", 1_800),
+    ("declare_queues", 2),
     ("delete", 500),
     ("delete_cron", 5),
     ("delete_subscription", 4),
@@ -40,12 +43,15 @@ const BUDGETS: [(&str, u64); 36] = [
     ("keep_batch", 10_100),
     ("leave", 450),
     ("log", 530),
+    ("lose_runs", 11_500),
+    ("open", 8),
     ("pause", 2_000),
     ("pause_subscription", 4),
     ("progress", 3),
     ("propagate", 1_350),
     ("record_attempt", 5),
     ("redispatch", 650),
+    ("remove_entries", 2),
     ("retire_queue", 8),
     ("retry", 20),
     ("run_cron", 20),

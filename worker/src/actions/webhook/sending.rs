@@ -87,7 +87,8 @@ async fn send_once(
     match secrets(message).finder() {
         Ok(secrets) => log_response(response, &secrets, log).await,
         Err(error) => {
-            let line = format!("the response is not logged, because secrets cannot be hidden: {error}");
+            let line =
+                format!("the response is not logged, because secrets cannot be hidden: {error}");
             log.line(LogSource::Capstan, line).await;
         }
     }

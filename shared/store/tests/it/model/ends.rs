@@ -87,6 +87,7 @@ impl Model {
         let old = self.jobs[&id].clone();
         let spec: JobSpec = serde_json::from_str(&old.spec).unwrap();
         let mut job = self.new_record(&old.action, &old.class, &spec);
+        job.spec.clone_from(&old.spec);
         job.scheduled_at = self.now + delay_ms;
         job.number = self.next_number();
         (job.retry_from, job.attempt) = (Some(id), old.attempt + 1);

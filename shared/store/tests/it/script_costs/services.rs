@@ -113,9 +113,11 @@ pub(super) async fn dispatch(url: &str) {
     let mut outbox = Outbox::new(store.clone(), "relay".into()).unwrap();
     outbox.create_group().await.unwrap();
     let mut some = jobs(400, "noop", "");
-    for job in &mut some {
+    for (index, job) in some.iter_mut().enumerate() {
         job.scheduled_at = Some(Timestamp::from_ms(253_402_300_000_000));
         job.spec.fairness_key = Some(job.id.to_string());
+        // One owner alone has fewer offers.
+        job.spec.scheduled_by = Some(format!("owner {}", index % 2));
     }
     submit_all(&env, &some).await;
     let Some(Dumped::Sorted(waiting)) = dump(&env).await.remove("due") else {
@@ -129,6 +131,8 @@ pub(super) async fn dispatch(url: &str) {
     let queue = shared_queue(&some[0]);
     let which = Redispatch { queue: queue.clone(), age: Duration::ZERO, behind: None };
     assert_eq!(store.redispatch(&which).await.unwrap().offered, 200);
+    store.queues_declared(&[queue.clone()]).await.unwrap();
+    store.clamp_times(Duration::from_secs(5)).await.unwrap();
     store.retire_queue(&queue, Duration::ZERO).await.unwrap();
     store.forget_queue(&queue).await.unwrap();
     env.close().await;
