@@ -140,7 +140,7 @@ pub(super) struct WorkerRecord {
 impl Record {
     /// The time of the last line, or of the start.
     pub(super) fn logged_at(&self) -> Option<i64> {
-        self.log.iter().flatten().map(|(at, _)| *at).last().or(self.started_at)
+        self.log.as_ref().and_then(|log| log.last()).map(|(at, _)| *at).or(self.started_at)
     }
 
     pub(super) fn waits(&self) -> bool {

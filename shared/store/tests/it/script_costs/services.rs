@@ -131,7 +131,7 @@ pub(super) async fn dispatch(url: &str) {
     let queue = shared_queue(&some[0]);
     let which = Redispatch { queue: queue.clone(), age: Duration::ZERO, behind: None };
     assert_eq!(store.redispatch(&which).await.unwrap().offered, 200);
-    store.queues_declared(&[queue.clone()]).await.unwrap();
+    store.queues_declared(std::slice::from_ref(&queue)).await.unwrap();
     store.clamp_times(Duration::from_secs(5)).await.unwrap();
     store.retire_queue(&queue, Duration::ZERO).await.unwrap();
     store.forget_queue(&queue).await.unwrap();
