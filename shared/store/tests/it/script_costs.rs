@@ -26,7 +26,7 @@ const BUDGETS: [(&str, u64); 42] = [
     ("clamp_times", 1_000),
     ("clear_lock", 120),
     ("command_worker", 4),
-    ("create_deliveries", 1_800),
+    ("create_deliveries", 2_000),
     ("declare_queues", 2),
     ("delete", 500),
     ("delete_cron", 5),
