@@ -78,6 +78,7 @@ pub async fn find_lost_offers(
     let queues = store.ready_queues().await?;
     let announced = store.declared_queues().await?;
     for queue in queues {
+        let mut is_announced = announced.contains(&queue.name);
         // A queue that fails must not hide lost offers of the others.
         let behind = match broker.is_empty(&queue.name).await {
             Ok(Some(true)) => None,
@@ -89,6 +90,8 @@ pub async fn find_lost_offers(
                     failed = failed.or(Some(error.into()));
                     continue;
                 }
+                // It may have been retired since the announced ones were read.
+                is_announced = false;
                 None
             }
             Err(error) => {
@@ -97,7 +100,7 @@ pub async fn find_lost_offers(
             }
         };
         // The announcement is lost when a queue is declared again while it is retired.
-        if !announced.contains(&queue.name) {
+        if !is_announced {
             store.queues_declared(std::slice::from_ref(&queue.name)).await?;
         }
         let lost = Redispatch { queue: queue.name, age, behind };

@@ -76,7 +76,11 @@ async fn delete_retired_queues(store: &Store, broker: &Broker) -> anyhow::Result
     let mut deleted = 0;
     for queue in store.retired_queues().await? {
         broker.delete(&queue).await?;
-        store.forget_queue(&queue).await?;
+        // A relay may have created and announced it again for an outdated offer before it was
+        // forgotten. What is in RabbitMQ and not announced would stay there.
+        if store.forget_queue(&queue).await? {
+            broker.delete(&queue).await?;
+        }
         deleted += 1;
     }
     Ok(deleted)

@@ -95,7 +95,9 @@ async fn a_job_that_is_submitted_between_two_steps_of_a_retirement_runs() {
                     assert!(env.store().retire_queue(&queue, UNUSED).await.unwrap());
                 }
                 Step::Delete => broker.delete(&queue).await.unwrap(),
-                Step::Forget => env.store().forget_queue(&queue).await.unwrap(),
+                Step::Forget => {
+                    env.store().forget_queue(&queue).await.unwrap();
+                }
             }
             if step == after {
                 submit(&env, &between).await;

@@ -37,12 +37,16 @@ impl Store {
         Ok(declared.into_iter().filter(|queue| used.binary_search(queue).is_err()).collect())
     }
 
-    /// Records that the broker has a retired queue no more, and tells the workers. Does nothing
-    /// when the queue is in use again.
-    pub async fn forget_queue(&self, queue: &QueueName) -> Result<(), StoreError> {
+    /// Records that the broker has a retired queue no more, and tells the workers. Returns false and
+    /// does nothing when the queue is in use again.
+    pub async fn forget_queue(&self, queue: &QueueName) -> Result<bool, StoreError> {
         let answer = self.call(&FORGET_QUEUE, |call| {
             call.arg(queue.to_string());
         });
-        answer.await?.decode(|words| matches!(words, ["forgotten" | "in_use"]).then_some(()))
+        answer.await?.decode(|words| match words {
+            ["forgotten"] => Some(true),
+            ["in_use"] => Some(false),
+            _ => None,
+        })
     }
 }
