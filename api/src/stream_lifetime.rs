@@ -1,4 +1,4 @@
-//! How long an endless answer goes on. It would otherwise outlive the token that allowed it.
+//! The lifetime of an endless response, which would otherwise outlive the token that allowed it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
 
-/// How long a stream goes on. Its client requests the rest then.
+/// The maximum age of a stream. Its client then reconnects and resumes.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// Ends a stream at shutdown, when its token is revoked, and after [`MAX_AGE`].

@@ -74,7 +74,7 @@ impl Caller {
     }
 
     /// Returns true if the caller may change jobs of the action `deliver`. They send the messages
-    /// of subscriptions, so who stops them silences alerts. Subscriptions are changed by admins.
+    /// of subscriptions, so stopping them silences alerts. Subscriptions are changed by admins.
     pub(crate) fn may_change_deliveries(&self) -> bool {
         self.0.token.as_ref().is_none_or(|token| token.entry.role >= Role::Admin)
     }

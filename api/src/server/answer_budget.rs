@@ -43,14 +43,14 @@ struct InFlight {
     by_client: HashMap<Client, usize>,
 }
 
-/// Who is sent an answer: the owner of a token, or without tokens an address.
+/// The recipient of an answer: the owner of a token or, without tokens, an address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Client {
     Owner(String),
     Address(IpAddr),
 }
 
-/// What one answer is charged until it is sent.
+/// The bytes charged for one answer until it is sent.
 struct Charge {
     budget: AnswerBudget,
     client: Client,
@@ -58,7 +58,7 @@ struct Charge {
 }
 
 impl AnswerBudget {
-    /// Creates a budget. Clients behind these proxies are told apart.
+    /// Creates a budget. A client behind one of these proxies is identified by its own address.
     pub(super) fn new(proxies: Networks) -> AnswerBudget {
         AnswerBudget { proxies, ..AnswerBudget::default() }
     }
@@ -74,8 +74,8 @@ impl AnswerBudget {
         }
     }
 
-    /// True if the client may be sent so many more bytes: no more than are left for all others. A
-    /// client that is sent nothing else gets any answer.
+    /// True if this many more bytes may be sent to the client: no more than remain for all others.
+    /// A client that waits for no other answer may receive one of any size.
     fn has_room(&self, client: &Client, bytes: usize) -> bool {
         let in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         let own = in_flight.by_client.get(client).copied().unwrap_or(0);

@@ -19,7 +19,7 @@ use crate::settings::{Exposure, Hosts, Origins};
 /// Longer host names are cut in answers.
 const HOST_CHARACTERS: usize = 64;
 
-/// Whose pages may use the API, and by which names.
+/// The origins whose pages may use the API, and the host names that it accepts.
 #[derive(Clone)]
 pub(super) struct OriginPolicy {
     /// The origins of pages that may use the API.

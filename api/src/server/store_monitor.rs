@@ -28,7 +28,7 @@ pub(super) async fn run(
         let (mut checks, mut was_available, mut left_out) = (0_u32, true, 0);
         loop {
             let answer = check(&store, &metrics, checks.is_multiple_of(CHECKS_PER_COUNT)).await;
-            // Without the right to ask, only Redis itself refuses what it has no room for.
+            // Without permission for INFO, only Redis itself refuses submissions, at `maxmemory`.
             if let Ok(memory) = store.memory_use().await {
                 room.note(&memory);
             }

@@ -43,7 +43,7 @@ pub enum StoreError {
     /// The keys of the namespace have the format of another build.
     #[error("{}", other_format(*.found, *.needed))]
     OtherFormat {
-        /// Their format; 0 before formats had numbers.
+        /// Their format; 0 if it predates format numbers.
         found: u32,
         /// The format of this build.
         needed: u32,

@@ -5,7 +5,7 @@
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  format  int     of the keys that this build reads and writes
 -- Answers  {'open'}
---          {'other_format', format}  the keys have this format; '0' is one of before formats had
+--          {'other_format', format}  the keys have this format; '0' predates format
 --                                    numbers; nothing is written
 -- flags: allow-oom
 -- include: job_keys

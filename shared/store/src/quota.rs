@@ -14,7 +14,7 @@ pub const UNKNOWN_USER: &str = "unknown";
 pub struct QuotaExceeded {
     /// Who submitted the jobs.
     pub owner: String,
-    /// What there would be too much of.
+    /// What would exceed its quota.
     pub quota: Quota,
     /// How much of it waits.
     pub waiting: u64,
@@ -22,7 +22,7 @@ pub struct QuotaExceeded {
     pub limit: u64,
 }
 
-/// What the waiting jobs of an owner are limited in.
+/// What a quota limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quota {
     /// Their number.
@@ -65,7 +65,7 @@ impl QuotaExceeded {
     }
 }
 
-/// The owner as people see it. Scripts have none for a job whose submitter is not known.
+/// The owner as the API shows it. Scripts have none for a job whose submitter is not known.
 pub(crate) fn shown(owner: &str) -> String {
     if owner.is_empty() { UNKNOWN_USER } else { owner }.to_owned()
 }

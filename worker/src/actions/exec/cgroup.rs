@@ -21,9 +21,9 @@ const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
 const WORKER: &str = "capstan-worker";
 /// Written to by a worker or a supervisor, it kills all members (Linux 5.14).
 const KILL: &str = "cgroup.kill";
-/// The pause between two looks whether killed processes are gone.
+/// The pause between two checks whether killed processes are gone.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How often is looked. A process that waits for a broken disk cannot be killed.
+/// How many times to check. A process that waits for a broken disk cannot be killed.
 const LOOKS: u32 = 1000;
 
 /// The worker's cgroup, in which each run gets a child cgroup.

@@ -18,9 +18,9 @@ use nix::unistd::Pid;
 
 use super::descendants::for_each_child;
 
-/// The pause between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How often is looked. A process that waits for a broken disk cannot be killed.
+/// How many times to check. A process that waits for a broken disk cannot be killed.
 const LOOKS: u32 = 1000;
 
 /// The supervisors of this process, which are not orphans.
