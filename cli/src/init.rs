@@ -35,8 +35,8 @@ pub(crate) struct InitArguments {
     #[arg(long, value_name = "DIRECTORY")]
     access: PathBuf,
 
-    /// Directory for the passwords, with a directory for each service, for `redis` and for
-    /// `rabbitmq`, which has what that one needs
+    /// Directory for the passwords, with a subdirectory for each service, for `redis` and for
+    /// `rabbitmq`
     #[arg(long, value_name = "DIRECTORY")]
     secrets: PathBuf,
 }
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &InitArguments) -> CommandResult {
 }
 
 /// Creates a Redis user for each service, and `default`, which may do everything and whose password
-/// only Redis' own directory has.
+/// is only in Redis' own directory.
 fn create_redis_users(secrets: &Path) -> Result<(), CommandError> {
     let redis = secrets.join("redis");
     create_directory(&redis)?;

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use domain::job::Timestamp;
 
-/// What the clock of Redis did since it was read before.
+/// How the clock of Redis changed since the last reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClockStep {
-    /// It ran on, as far as the time that the answers took allows to tell.
+    /// It advanced normally, within the precision that the response times allow.
     None,
     /// It was set forward by this much.
     Forward(Duration),

@@ -1,5 +1,5 @@
-//! Logs which steps of scripts failed because a record cannot be read, as far as no caller waited
-//! for them. The scripts carry out the steps about other records.
+//! Logs which steps of scripts failed because a record cannot be read, if no caller waited for
+//! them. The scripts carry out the steps about other records.
 
 use std::time::Duration;
 

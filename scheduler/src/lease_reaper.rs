@@ -95,8 +95,8 @@ impl LeaseReaper {
         Ok((ended, self.clock.step(reading)))
     }
 
-    /// Returns true if the clock was set by so much that leases of live workers may look ended, or
-    /// those of dead ones good.
+    /// Returns true if the clock was set by so much that leases of live workers may seem to have
+    /// ended, or those of dead workers may seem valid.
     fn is_set(&mut self, step: ClockStep) -> bool {
         let (direction, by) = match step {
             ClockStep::None => return false,

@@ -117,8 +117,8 @@ impl Injector<'_> {
         }
     }
 
-    /// Restores the state that Redis had some time before, as a failover to a replica does that
-    /// was behind.
+    /// Restores the state that Redis had some time before, as a failover to a replica that was
+    /// behind does.
     async fn roll_back(&self, behind: Duration) -> anyhow::Result<()> {
         let (data, copy) = (self.fleet.redis_data.clone(), self.fleet.folder().join("saved"));
         let saved = (data.clone(), copy.clone());

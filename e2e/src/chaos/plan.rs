@@ -115,7 +115,7 @@ const CLOCK_STEPS_S: [i64; 2] = [600, -600];
 pub(crate) const PAUSABLE: [&str; 3] = ["/actions/recorded", "/actions/noop", "/queues/default=1"];
 /// Longer than the lease of 5 s.
 const BEYOND_THE_LEASE_MS: std::ops::Range<u64> = 6_000..10_000;
-/// How far behind the state of Redis is that is restored.
+/// How old the restored state of Redis is.
 const BEHIND_MS: std::ops::Range<u64> = 500..4_000;
 const ANY_MS: std::ops::Range<u64> = 300..7_000;
 

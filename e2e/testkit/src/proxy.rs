@@ -68,8 +68,8 @@ impl Proxy {
         (proxy, through)
     }
 
-    /// Leads new connections to the server of another URL, as a changed name does. Those that are
-    /// open stay.
+    /// Directs new connections to the server of another URL, as a changed DNS name does. Open
+    /// connections stay.
     pub fn lead_to(&self, url: &str) {
         self.server.send_replace(url[server_of(url)].to_owned());
     }

@@ -14,7 +14,7 @@ pub const MAX_DELIVERIES: u32 = 10_000;
 /// Entries of changes in the audit log. Somewhat more are kept, and somewhat longer: Redis removes
 /// whole nodes of its tree.
 pub const AUDIT_KEPT: usize = 100_000;
-/// Entries of refused requests, which a client without any right to change something can make.
+/// Entries of refused requests, which even a client that may change nothing can cause.
 pub const AUDIT_REFUSED_KEPT: usize = 10_000;
 /// How long an entry of the audit log is kept: 90 days.
 pub const AUDIT_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);

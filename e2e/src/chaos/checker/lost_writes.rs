@@ -1,5 +1,5 @@
-//! What must hold although Redis has lost writes that it had acknowledged: no token and no number is
-//! given twice, and a job runs twice at once only if its claim was lost with them.
+//! What must hold although Redis has lost writes that it had acknowledged: no token or number is
+//! issued twice, and runs of a job overlap only if its claim was lost.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,4 @@
-//! Steps of scripts that failed because a record cannot be read, as far as no caller waited for
-//! them.
+//! Steps of scripts that no caller waited for and that failed because a record cannot be read.
 
 use crate::error::StoreError;
 use crate::store::Store;
