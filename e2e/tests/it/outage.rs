@@ -12,7 +12,7 @@ const OUTAGE: Duration = Duration::from_secs(4);
 
 /// Causes an outage while a job runs. That job is not stopped, and all 62 jobs are then done:
 /// `outage` submits 31 of them.
-async fn survive(env: &TestEnv, outage: impl AsyncFnOnce()) {
+pub(crate) async fn survive(env: &TestEnv, outage: impl AsyncFnOnce()) {
     let gate = Gate::new();
     let actions = ActionsFile::new(&gate.action("gated"));
     let scheduler = env.scheduler_with(&[SHORT_LEASE]);

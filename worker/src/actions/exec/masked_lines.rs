@@ -115,16 +115,8 @@ fn incomplete_character(text: &[u8]) -> usize {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::secrets::Secrets;
+    use super::super::secrets::tests::finder;
     use super::*;
-
-    fn finder(secrets: &[&str]) -> SecretFinder {
-        let mut all = Secrets::default();
-        for secret in secrets {
-            all.add(secret);
-        }
-        all.finder().unwrap()
-    }
 
     /// The lines of an output that arrives in parts.
     fn lines_of(secrets: &SecretFinder, parts: &[&[u8]]) -> Vec<String> {

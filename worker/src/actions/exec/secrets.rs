@@ -84,10 +84,11 @@ impl SecretFinder {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn finder(secrets: &[&str]) -> SecretFinder {
+    /// Returns the finder of some secrets.
+    pub(in crate::actions::exec) fn finder(secrets: &[&str]) -> SecretFinder {
         let mut all = Secrets::default();
         for secret in secrets {
             all.add(secret);
