@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
-use crate::fleet::{Fleet, Role};
+use crate::fleet::{self, Fleet, Role};
 use crate::history::{self, History};
 use crate::injector::Injector;
 use crate::observations::Observations;
@@ -34,6 +34,10 @@ pub(crate) struct Arguments {
     /// The folder for data and logs; the data of the previous experiment in it is deleted
     #[arg(long, default_value = ".capstan/chaos")]
     folder: PathBuf,
+    /// Run the programs in this folder, of an earlier version, as every second scheduler, worker
+    /// and API
+    #[arg(long, value_name = "FOLDER")]
+    mixed: Option<PathBuf>,
 }
 
 /// The default namespace of the services.
@@ -43,8 +47,9 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs an experiment. Returns success if every invariant held.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { plan: arguments, rate, folder } = arguments;
-    let fleet = Fleet::describe(&folder, arguments.seed, arguments.clock).await?;
+    let Arguments { plan: arguments, rate, folder, mixed: earlier } = arguments;
+    let settings = fleet::Settings { seed: arguments.seed, clock: arguments.clock, earlier };
+    let fleet = Fleet::describe(&folder, settings).await?;
     let history = History::begin(&fleet.folder().join("log/chaos"))?;
     let store = Store::new(&StoreConfig::new(&fleet.redis_url, NAMESPACE))?;
     let (kinds, requested_kinds) = unbounded_channel();
@@ -197,7 +202,7 @@ fn left_behind(fleet: &Fleet) -> anyhow::Result<Vec<String>> {
         let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
         let Ok(program) = std::fs::read_link(entry.path().join("exe")) else { continue };
         let is_marked = environment.split(|byte| *byte == 0).any(|one| one == mark.as_bytes());
-        if is_marked && pid != std::process::id() && program.starts_with(&fleet.programs) {
+        if is_marked && pid != std::process::id() && fleet.runs(&program) {
             found.push(format!("{pid} {}", program.display()));
         }
     }

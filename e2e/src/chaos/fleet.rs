@@ -23,8 +23,18 @@ use action_sets::ActionSets;
 pub(crate) use layout::{
     NEEDS, PROCESSES, Role, SERIAL, initial_capacity, only_worker_for, worker_count,
 };
-use process::ServiceSettings;
+use process::{Programs, ServiceSettings};
 pub(crate) use process::{FleetProcess, open_files, resource_usage};
+
+/// What distinguishes the fleets of experiments.
+pub(crate) struct Settings {
+    /// Decides which actions each worker knows.
+    pub(crate) seed: u64,
+    /// Whether the clock of Redis can be set.
+    pub(crate) clock: bool,
+    /// The folder of an earlier version's programs, which every second service of a role runs.
+    pub(crate) earlier: Option<PathBuf>,
+}
 
 /// A fleet in a folder of its own.
 pub(crate) struct Fleet {
@@ -42,8 +52,7 @@ pub(crate) struct Fleet {
     pub(crate) broker_data: PathBuf,
     /// A program that runs `rabbitmqctl` against the RabbitMQ of the fleet.
     pub(crate) rabbitmqctl: PathBuf,
-    /// The folder of the service programs.
-    pub(crate) programs: PathBuf,
+    programs: Programs,
     _epmd: Process,
     /// Last, because dropping it deletes what the processes use.
     run: Run,
@@ -62,21 +71,22 @@ pub(crate) struct WorkerProcess {
 
 impl Fleet {
     /// Describes the fleet; no service is started yet. Deletes the data of an earlier experiment in
-    /// the folder. The seed decides which actions each worker knows. With `clock`, the clock of Redis
-    /// can be set.
-    pub(crate) async fn describe(folder: &Path, seed: u64, clock: bool) -> anyhow::Result<Fleet> {
+    /// the folder.
+    pub(crate) async fn describe(folder: &Path, settings: Settings) -> anyhow::Result<Fleet> {
         let run = Run::open(folder)?;
         delete_data(run.folder())?;
         let programs = std::env::current_exe()?;
-        let programs = programs.parent().context("this program is in no folder")?.to_owned();
+        let current = programs.parent().context("this program is in no folder")?.to_owned();
+        let earlier = settings.earlier.map(|folder| folder.canonicalize()).transpose()?;
+        let programs = Programs { current, earlier };
         let Redis { url: redis_url, process: mut redis, data: redis_data } = Redis::new(&run)?;
-        let redis_clock = clock.then(|| FakeClock::new(run.folder()));
+        let redis_clock = settings.clock.then(|| FakeClock::new(run.folder()));
         if let Some(clock) = &redis_clock {
             redis = clock.of(redis);
         }
         let RabbitMq { url: amqp_url, rabbitmqctl, data, process: rabbitmq, epmd } =
             RabbitMq::new(&run).await?;
-        let settings = ServiceSettings {
+        let service_settings = ServiceSettings {
             run: &run,
             programs: &programs,
             redis_url: &redis_url,
@@ -87,12 +97,12 @@ impl Fleet {
         for planned in &PROCESSES {
             processes.push(match servers.remove(&planned.role) {
                 Some(server) => FleetProcess::server(planned, server),
-                None => FleetProcess::service(planned, &settings).await?,
+                None => FleetProcess::service(planned, &service_settings).await?,
             });
         }
         Ok(Fleet {
             processes,
-            action_sets: ActionSets::new(seed),
+            action_sets: ActionSets::new(settings.seed),
             worker_processes: SyncMutex::default(),
             redis_url,
             redis_data,
@@ -127,6 +137,11 @@ impl Fleet {
     pub(crate) fn named(&self, name: &str) -> anyhow::Result<&FleetProcess> {
         let found = self.all().find(|process| process.name == name);
         found.with_context(|| format!("no process is called {name}"))
+    }
+
+    /// Whether a program is one of those that the services run.
+    pub(crate) fn runs(&self, program: &Path) -> bool {
+        self.programs.contain(program)
     }
 
     /// The processes that workers have or had, by their ids.

@@ -37,10 +37,31 @@ pub(crate) struct FleetProcess {
     pub(super) child: Mutex<Process>,
 }
 
+/// The folders of the service programs.
+pub(super) struct Programs {
+    /// Where the current ones are.
+    pub(super) current: PathBuf,
+    /// Where those of an earlier version are, which every second service of a role runs.
+    pub(super) earlier: Option<PathBuf>,
+}
+
+impl Programs {
+    /// The folder of the programs that a process runs. Names end with a number.
+    fn of(&self, process: &str) -> &Path {
+        let is_odd = process.ends_with(['1', '3', '5']);
+        self.earlier.as_deref().filter(|_| is_odd).unwrap_or(&self.current)
+    }
+
+    /// Whether a program is in one of the folders.
+    pub(super) fn contain(&self, program: &Path) -> bool {
+        self.earlier.iter().chain([&self.current]).any(|folder| program.starts_with(folder))
+    }
+}
+
 /// What the services of a fleet share.
 pub(super) struct ServiceSettings<'a> {
     pub(super) run: &'a Run,
-    pub(super) programs: &'a Path,
+    pub(super) programs: &'a Programs,
     pub(super) redis_url: &'a str,
     pub(super) amqp_url: &'a str,
 }
@@ -72,7 +93,7 @@ impl FleetProcess {
             Role::Redis | Role::RabbitMq => anyhow::bail!("{} is no service", planned.name),
         };
         let (listen, admin) = (free_port()?, free_port()?);
-        let mut command = settings.run.command(settings.programs.join(program));
+        let mut command = settings.run.command(settings.programs.of(planned.name).join(program));
         command.env("CAPSTAN_ADMIN_LISTEN", format!("127.0.0.1:{admin}"));
         command.env("CAPSTAN_LOG", "info,worker=debug,scheduler=debug");
         let (redis_proxy, redis_url) = Proxy::in_front_of(settings.redis_url).await;

@@ -43,9 +43,9 @@ async fn entries_of_both_kinds_are_listed_by_time_in_pages() {
     for at in 0..40 {
         // Calls on their own: entries of one call can have the same time.
         let status = if at % 3 == 0 { 403 } else { 202 };
-        let before = store.now().await.unwrap();
         store.audit(&[change(&format!("{at}"), status)]).await.unwrap();
-        let later = async || store.now().await.unwrap() > before;
+        let written = store.now().await.unwrap();
+        let later = async || store.now().await.unwrap() > written;
         env.eventually("the next millisecond", later).await;
     }
     let page = async |start, limit| {
