@@ -31,7 +31,7 @@ const BUDGETS: [(&str, u64); 42] = [
     ("delete", 500),
     ("delete_cron", 5),
     ("delete_subscription", 4),
-    ("due", 3_200),
+    ("due", 5_000),
     ("due_crons", 230),
     ("expire_lease", 11_500),
     ("expire_waiting", 10_500),
