@@ -17,13 +17,14 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let mut wanted = live_workers(world);
     wanted.extend(counts_by_kind(&queues));
     let mut found = routing.clone();
-    found.retain(|field, _| !field.starts_with("queue:"));
+    found.retain(|field, _| !field.starts_with("queue:") && !field.starts_with("window:"));
     compare(&mut wrong, "routing", &found, &wanted);
     for queue in &queues {
         if queue.parse::<QueueName>().map(|name| name.to_string()).as_deref() != Ok(*queue) {
             wrong.push(format!("{queue} is in use, and is not the name of a queue"));
         }
     }
+    wrong.extend(wide_windows(&routing, &queues));
     if let Some(Dumped::Hash(owners)) = world.get("queue_owners") {
         let strays = owners.keys().filter(|queue| !queues.contains(queue.as_str()));
         wrong.extend(strays.map(|queue| format!("{queue} has an owner and is not in use")));
@@ -56,6 +57,16 @@ fn live_workers(world: &World) -> BTreeMap<String, u64> {
         }
     }
     counts
+}
+
+/// Finds windows that are wider than usual by another size than a doubled one, or of no queue.
+fn wide_windows(routing: &BTreeMap<String, u64>, queues: &BTreeSet<&str>) -> Vec<String> {
+    let wrong = routing.iter().filter_map(|(field, size)| {
+        let queue = field.strip_prefix("window:")?;
+        let is_right = [128, 256, 512, 1024].contains(size) && queues.contains(queue);
+        (!is_right).then(|| format!("the window of {queue} is {size}"))
+    });
+    wrong.collect()
 }
 
 /// How many queues of each kind there are. A kind of which there is none has no count.

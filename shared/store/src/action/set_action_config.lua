@@ -13,7 +13,7 @@
 --          {'deleted'}
 --          {'gone'}      no such config; nothing is written
 --          {'too_many'}  it would be one too many; nothing is written
--- include: change_permits, withdraw_offer, try_step, clock, digits
+-- include: change_permits, withdraw_offer, write_changes, try_step, clock, digits
 
 local configs, action, deletes, now = root .. 'action_configs', ARGV[1], ARGV[4] == '0', now_ms()
 local was = call('HGET', configs, action)
@@ -43,4 +43,5 @@ local function of_key(config)
 end
 limit(per_key, of_key(old), of_key(new))
 refill_offers(now)
+write_changes()
 return deletes and { 'deleted' } or { 'set', id }

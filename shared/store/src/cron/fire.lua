@@ -15,7 +15,7 @@
 --            {'early'}                       one of the ticks has not come; nothing is written
 --            {'failed', reason}              a record of it cannot be read; it is tried again after
 --                                            a minute
--- include: cron_keys, skip_ticks, fire_tick, count_waiting, try_step, clock, digits
+-- include: cron_keys, skip_ticks, fire_tick, write_changes, try_step, clock, digits
 
 local most_held, now = tonumber(ARGV[1]), now_ms()
 
@@ -56,5 +56,5 @@ for i = 3, #ARGV do
   if why then call('ZADD', root .. 'crons', digits(now + again_ms), seen.name) end
   answers[#answers + 1] = answer or { 'failed', why }
 end
-record_waiting()
+write_changes()
 return answers

@@ -9,13 +9,13 @@
 --          {'conflict'}                its revision is another, or it is gone; nothing is written
 --          {'too_many_queues', queue}  nothing is written
 --          {'quota_exceeded', …}       as in submit.lua; nothing is written
--- include: cron_keys, create_firing, count_waiting, route, clock
+-- include: cron_keys, create_firing, write_changes, route, clock
 
 local name, firing = ARGV[1], cjson.decode(ARGV[3])
 if call('HGET', key_cron(name), 'revision') ~= ARGV[2] then return { 'conflict' } end
 
 local missing, exceeded = create_firing(name, firing, now_ms())
-record_waiting()
+write_changes()
 if not missing then return { 'created' } end
 if exceeded then return exceeded end
 local fields = firing.job.fields

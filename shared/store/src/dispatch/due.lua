@@ -7,7 +7,8 @@
 -- Answers  {'moved', count, wait}  ms until the next job is due or the next grant expires; -1 for
 --                                  none
 -- flags: allow-oom
--- include: read_job, offer, member_of, expire_grants, try_step, clock, digits
+-- include: read_job, offer, member_of, members, expire_grants, write_changes, try_step, clock
+-- include: digits
 
 local now = now_ms()
 local due = call('ZRANGE', root .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
@@ -18,13 +19,14 @@ local function move(id)
 end
 for _, member in ipairs(due) do
   local _, why = try_reported(id_of(member), move, id_of(member))
-  if why then call('ZADD', root .. 'due', digits(now + again_ms), member) end
+  if why then add_member(root .. 'due', digits(now + again_ms), member) end
 end
 local locks = call('ZRANGE', root .. 'grants', '-inf', now, 'BYSCORE', 'LIMIT', 0, 10)
 for _, name in ipairs(locks) do
   local _, why = try_reported('lock ' .. name, expire_grants, name, now)
   if why then call('ZADD', root .. 'grants', digits(now + again_ms), name) end
 end
+write_changes()
 local function until_first_of(key)
   local first = call('ZRANGE', root .. key, 0, 0, 'WITHSCORES')[2]
   return digits(first and math.max(0, first - now) or -1)

@@ -13,8 +13,8 @@
 -- Answers  {'offered', count, removed}  how many jobs were offered, and how many members were
 --                                       removed; call again while there are any
 -- flags: allow-oom
--- include: read_job, publish, withdraw_offer, queue_of, queue_keys, member_of, try_step, clock
--- include: digits
+-- include: read_job, publish, withdraw_offer, members, write_changes, queue_of, queue_keys
+-- include: member_of, try_step, clock, digits
 
 local queue, now = ARGV[1], now_ms()
 local before = now - ARGV[2]
@@ -37,13 +37,14 @@ local function offer_again(id, member)
     count = count + 1
   else
     removed = removed + 1
-    if not (is_here and withdraw_offer(id, job)) then call('ZREM', key_ready(queue), member) end
+    if not (is_here and withdraw_offer(id, job)) then remove_member(key_ready(queue), member) end
   end
 end
 for _, member in ipairs(members) do
   local _, why = try_reported(id_of(member), offer_again, id_of(member), member)
   -- It counts as offered now, so that it holds up no other.
-  if why then call('ZADD', key_ready(queue), digits(now), member) end
+  if why then add_member(key_ready(queue), digits(now), member) end
 end
 refill_offers(now)
+write_changes()
 return { 'offered', digits(count), digits(removed) }

@@ -17,7 +17,7 @@ local offered = call('HGET', root .. 'claimed_up_to', queue) or 0
 local waits = call('EXISTS', key_ready(queue)) == 1 or call('HEXISTS', root .. 'parked', queue) == 1
 if waits or math.max(tonumber(since), tonumber(offered)) > before then return { 'in_use' } end
 
-call('HDEL', root .. 'routing', 'queue:' .. queue)
+call('HDEL', root .. 'routing', 'queue:' .. queue, 'window:' .. queue)
 call('HDEL', root .. 'queue_owners', queue)
 call('HDEL', root .. 'claimed_up_to', queue)
 count_in(string.find(queue, '@', 1, true) and 'action_queues' or 'shared_queues', -1)

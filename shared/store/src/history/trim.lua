@@ -13,7 +13,7 @@
 -- ARGV[6…] statuses  string  those that are final
 -- Answers  {'trimmed', jobs, workers, swept}
 -- flags: allow-oom
--- include: oldest_jobs, read_job, remove_job, job_keys, worker_keys, clock, digits
+-- include: oldest_jobs, read_job, remove_job, write_changes, job_keys, worker_keys, clock, digits
 
 -- Every job is swept once in so many calls, unless there are more than 720,000.
 local calls_per_sweep, most_swept = 720, 1000
@@ -55,4 +55,5 @@ for _, worker in ipairs(departed) do
     workers = workers + 1
   end
 end
+write_changes()
 return { 'trimmed', digits(jobs), digits(workers), swept }

@@ -1,9 +1,4 @@
 -- count_parked: counts the jobs of a queue that wait for locks and are not offered.
--- include: queue_of
+-- include: queue_of, hash_counts
 
-local function count_parked(job, by)
-  local queue = queue_of(job)
-  if call('HINCRBY', root .. 'parked', queue, by) == 0 then
-    call('HDEL', root .. 'parked', queue)
-  end
-end
+local function count_parked(job, by) add_to_count('parked', queue_of(job), by) end

@@ -1,10 +1,10 @@
 -- create_job: writes a waiting job with all its indexes. `job` has the fields of its record, with
 -- scheduledAt as text, and its number when it was drawn before; `spec` is what was asked for, as
 -- JSON.
--- include: job_keys, relation_keys, count_waiting, emit_job, schedule_job, digits
+-- include: job_keys, relation_keys, count_waiting, emit_job, schedule_job, members, next_of, digits
 
--- Numbers are given in the order of submission.
-local function next_number() return digits(call('INCR', root .. 'number')) end
+-- Numbers are given in the order of submission. The script creates at most `most` jobs from now on.
+local function next_number(most) return next_of('number', most or 1) end
 
 local function create_job(id, job, spec, now)
   job.number = job.number or next_number()
@@ -22,11 +22,11 @@ local function create_job(id, job, spec, now)
   call('HSET', key_job(id), unpack(fields))
   job.bytes = #spec
   count_waiting(id, job, 1)
-  call('ZADD', root .. 'jobs:number', job.number, id)
-  call('ZADD', key_status('waiting'), at, id)
-  call('ZADD', key_action(job.action), at, id)
+  add_member(root .. 'jobs:number', job.number, id)
+  add_member(key_status('waiting'), at, id)
+  add_member(key_action(job.action), at, id)
   if job.uniqueKey then call('SET', key_unique(job.uniqueKey), id) end
-  if job.expiresAt then call('ZADD', root .. 'expiring', job.expiresAt, id) end
+  if job.expiresAt then add_member(root .. 'expiring', job.expiresAt, id) end
   if job.parentGroup then
     call('ZADD', key_child_jobs(job.parentGroup), at, id)
     -- A parent that is over does not wait for its children.

@@ -1,8 +1,8 @@
 -- end_run: ends the run of a job, and takes the job from its worker.
--- include: end_job, free_locks, worker_keys
+-- include: end_job, free_locks, members, worker_keys
 
 local function release_run(id, job, now)
-  call('SREM', key_running(job.worker), id)
+  remove_from_set(key_running(job.worker), id)
   if job.holds then free_locks(id, job, now) end
 end
 

@@ -1,6 +1,6 @@
 -- end_waiting: ends a job that waits, wherever it waits. A claim refuses an offer that is still on
 -- its way.
--- include: end_job, withdraw_job, withdraw_offer, job_keys
+-- include: end_job, withdraw_job, withdraw_offer, members, job_keys
 
 local function end_waiting(id, job, to, fields, now)
   if job.blockers or job.awaitsChildren then
@@ -9,6 +9,6 @@ local function end_waiting(id, job, to, fields, now)
     withdraw_job(id, job, now)
     refill_offers(now)
   end
-  if job.expiresAt then call('ZREM', root .. 'expiring', id) end
+  if job.expiresAt then remove_member(root .. 'expiring', id) end
   end_job(id, job, to, fields, now)
 end

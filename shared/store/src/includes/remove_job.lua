@@ -1,12 +1,12 @@
 -- remove_job: removes a job that is over, with its log and its entries in all indexes.
--- include: job_keys, relation_keys
+-- include: job_keys, relation_keys, members
 
 local function remove_job(id, job)
   call('UNLINK', key_job(id), key_log(id))
-  call('ZREM', root .. 'jobs:number', id)
-  call('ZREM', key_status(job.status), id)
-  call('ZREM', key_action(job.action), id)
-  if job.worker then call('ZREM', key_jobs_of(job.worker), id) end
+  remove_member(root .. 'jobs:number', id)
+  remove_member(key_status(job.status), id)
+  remove_member(key_action(job.action), id)
+  if job.worker then remove_member(key_jobs_of(job.worker), id) end
   if job.firstID or job.followUpID then call('ZREM', key_chain(job.firstID or id), id) end
   if job.parentGroup then call('ZREM', key_child_jobs(job.parentGroup), id) end
 end

@@ -1,10 +1,10 @@
 -- route: decides through which queue a job is offered. A job whose action all live workers know
 -- goes to the shared queue of its class and priority; any other goes to the queue of its action,
 -- which only the workers that know it consume. The hash `routing` has how many workers live
--- (`workers`), how many of them know an action (`knows:<action>`), and each queue in use with the
--- time since when (`queue:<name>`). The hash `queue_owners` has who put a queue in use: one owner
--- may have half of the queues.
--- include: queue_of, job_keys, digits
+-- (`workers`), how many of them know an action (`knows:<action>`), each queue in use with the time
+-- since when (`queue:<name>`), and the windows of some (`window:<name>`). The hash `queue_owners`
+-- has who put a queue in use: one owner may have half of the queues.
+-- include: queue_of, offer_window, windows, job_keys, digits
 
 local max_queues = { shared_queues = 256, action_queues = 1024 }
 -- What this script has read: the route by the queue of class and action, and the queues in use.
@@ -15,7 +15,9 @@ local function route_of(job)
   local shared, own = shared_queue_of(job), action_queue_of(job)
   if not routes[own] then
     local found = call('HMGET', root .. 'routing', 'workers', 'knows:' .. job.action,
-      'queue:' .. shared, 'queue:' .. own)
+      'queue:' .. shared, 'queue:' .. own, 'window:' .. shared, 'window:' .. own)
+    windows[shared] = windows[shared] or tonumber(found[5] or offer_window)
+    windows[own] = windows[own] or tonumber(found[6] or offer_window)
     in_use[shared], in_use[own] = in_use[shared] or found[3], in_use[own] or found[4]
     if (found[1] or '0') == (found[2] or '0') then
       routes[own] = { queue = shared, kind = 'shared_queues' }

@@ -1,15 +1,11 @@
 -- start_run: gives a waiting job to a worker: a new token, its locks, and its place in the indexes.
--- A script that starts runs calls record_claims last.
--- include: move_job, queue_of, offered_at, hold_locks, withdraw_job, wake_waiters, job_keys
--- include: worker_keys, digits
+-- The script starts at most `most` runs from now on.
+-- include: move_job, queue_of, offered_at, claimed_up_to, hold_locks, withdraw_job, wake_waiters
+-- include: members, next_of, job_keys, worker_keys, digits
 
--- Per queue, when the newest of the claimed jobs was offered. An older offer that still waits was
--- lost.
-local claimed_up_to = {}
-
-local function start_run(id, job, worker, needs, now)
+local function start_run(id, job, worker, needs, most, now)
   local moment = digits(now)
-  job.token = digits(call('INCR', root .. 'token'))
+  job.token = next_of('token', most)
   move_job(id, job, 'running', worker, job.token)
   call('HSET', key_job(id), 'status', 'running', 'workerID', worker, 'token', job.token,
     'startedAt', moment, 'lastUpdated', moment)
@@ -21,15 +17,7 @@ local function start_run(id, job, worker, needs, now)
   hold_locks(id, needs)
   withdraw_job(id, job, now)
   for _, lock in ipairs(needs) do wake_waiters(lock.name, now) end
-  if job.expiresAt then call('ZREM', root .. 'expiring', id) end
-  call('ZADD', key_jobs_of(worker), job.scheduledAt, id)
-  call('SADD', key_running(worker), id)
-end
-
-local function record_claims()
-  for queue, offered in pairs(claimed_up_to) do
-    if offered > tonumber(call('HGET', root .. 'claimed_up_to', queue) or 0) then
-      call('HSET', root .. 'claimed_up_to', queue, digits(offered))
-    end
-  end
+  if job.expiresAt then remove_member(root .. 'expiring', id) end
+  add_member(key_jobs_of(worker), job.scheduledAt, id)
+  add_to_set(key_running(worker), id)
 end

@@ -1,6 +1,6 @@
 -- submit_job: creates one job of a submission, unless its id is known or its unique key is taken.
 -- Returns its answer, as submit.lua lists them. With `again` nothing is created: an earlier call
--- did.
+-- did. The script submits at most `most` jobs from now on.
 -- include: stands_for, join_parent, depend_on, create_job, check_request, job_keys, digits
 -- include: retention
 
@@ -9,7 +9,7 @@ local function answer_about(word, id)
   return known[1] and { word, known[1], known[2], known[3], id }
 end
 
-local function submit_job(job, again, batch, now)
+local function submit_job(job, again, batch, most, now)
   local id, fields = job.id, job.fields
   local known = answer_about('known', id)
   if known then return known end
@@ -26,7 +26,7 @@ local function submit_job(job, again, batch, now)
   if taken then return taken end
 
   fields.scheduledAt = fields.scheduledAt or digits(now)
-  fields.number = next_number()
+  fields.number = next_number(most)
   if job.parentID then join_parent(id, fields, job.parentID) end
   if job.dependsOn then depend_on(id, fields, job.dependsOn, job.parentID) end
   create_job(id, fields, job.spec, now)

@@ -1,7 +1,7 @@
 -- take_turns: the groups of an owner that wait for room in the owner's window get in in turn, so
 -- that one of its fairness keys does not hold up another. The zset `turns:…` has the keys whose
 -- groups have a backlog and room in their own window.
--- include: offer_window, offer_next, queue_keys, queue_of, pop_members
+-- include: offer_window, offer_next, has_backlog, hash_counts, queue_keys, queue_of, pop_members
 
 -- A group goes behind those that wait already.
 local function join_turns(job)
@@ -18,9 +18,9 @@ local function take_turns(job, room, now)
     local each = math.floor(room / #keys)
     for _, key in ipairs(keys) do
       job.fairnessKey = key
-      local free = offer_window - tonumber(call('HGET', root .. 'offered', group_of(job)) or 0)
+      local free = offer_window - count_of('offered', group_of(job))
       local offered = offer_next(job, math.min(each, free), now)
-      if offered == each and free > each and call('EXISTS', key_backlog(group_of(job))) == 1 then
+      if offered == each and free > each and has_backlog(job) then
         join_turns(job)
       end
       room = room - offered

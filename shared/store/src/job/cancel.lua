@@ -10,7 +10,7 @@
 --            {'already', status}    it is over, or was asked before; nothing is written
 --            {'gone'}               no such job, or one that cannot be read
 -- flags: allow-oom
--- include: read_job, stop_job, count_waiting, try_step, clock
+-- include: read_job, stop_job, write_changes, try_step, clock
 
 local now, fields = now_ms(), {}
 local function add(name, value)
@@ -32,5 +32,5 @@ local answers = {}
 for i = 3, #ARGV do
   answers[#answers + 1] = try_reported(ARGV[i], cancel, ARGV[i]) or { 'gone' }
 end
-record_waiting()
+write_changes()
 return answers

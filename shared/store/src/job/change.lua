@@ -13,7 +13,7 @@
 --          {'too_many_queues', queue}  nothing is written
 --          {'gone'}                    no such job
 -- include: read_job, route, withdraw_job, withdraw_offer, schedule_job, emit_job
--- include: count_waiting, job_keys, relation_keys, clock, digits
+-- include: count_waiting, members, write_changes, job_keys, relation_keys, clock, digits
 
 local id, now = ARGV[1], now_ms()
 local job = read_job(id)
@@ -42,11 +42,11 @@ if ARGV[4] ~= '' then
   call('HSET', key_job(id), 'spec', ARGV[4])
   count_waiting(id, job, 1)
 end
-call('ZADD', key_status('waiting'), at, id)
-call('ZADD', key_action(job.action), at, id)
+add_member(key_status('waiting'), at, id)
+add_member(key_action(job.action), at, id)
 if job.parentGroup then call('ZADD', key_child_jobs(job.parentGroup), at, id) end
 if not job.blockers then schedule_job(id, job, now) end
 refill_offers(now)
-record_waiting()
+write_changes()
 emit_job(id, job.number, job.action, 'waiting', '', '')
 return { 'changed' }

@@ -12,9 +12,9 @@
 -- Answers  {'claims', {answer…}…}  per request, an answer for each id that was tried, in order:
 --            {'claimed', token, number, attempt, spec}  as the record has them
 --            {'gone'}             no such job
---            {'refused', status}  not waiting, not due yet, expired, waiting for other jobs, or of
---                                 an action that the worker does not know; such a job is offered
---                                 again to those that know it
+--            {'refused', status}  not waiting, not due yet, expired, waiting for other jobs, its
+--                                 offer was taken back, or of an action that the worker does not
+--                                 know; such a job is offered again to those that know it
 --            {'parked', lock}     this lock is held; the job joins its wait queue. No more are
 --                                 tried after the 64th of a call
 --            {'failed', reason}   the claim of this job failed, as it will again until the record
@@ -24,8 +24,9 @@
 --          {'superseded'}   a later call of this worker came before; nothing is written
 --          {'lease_lost'}   the worker is unknown, dead, or has left; nothing is written
 -- flags: allow-oom
--- include: read_job, job_status, offer_by_action, withdraw_offer, park_job, needs_of, start_run
--- include: count_waiting, try_step, set_aside, job_keys, worker_keys, member_of, clock
+-- include: read_job, job_status, offer_by_action, offered_at, withdraw_offer, park_job, needs_of
+-- include: start_run, claimed_up_to, write_changes, try_step, set_aside, queue_keys, queue_of
+-- include: worker_keys, member_of, members, clock
 
 local worker, now = ARGV[1], now_ms()
 local lease = call('HMGET', key_worker(worker), 'status', 'heartbeatExpiration', 'actions',
@@ -38,30 +39,30 @@ call('HSET', key_worker(worker), 'lastClaim', ARGV[2])
 local knows = {}
 for name in string.gmatch(lease[3] or '', '[^,]+') do knows[name] = true end
 
-local function claim(id)
-  local job = read_job(id)
+local function claim(id, most)
+  local job = read_job(id, true)
   if not job then return { 'gone' } end
-  local spec = nil
   if not (is_running(job) and job.worker == worker) then
     local expired = job.expiresAt and tonumber(job.expiresAt) <= now
     -- A job that was ready stays ready when the clock is set back.
-    local early = tonumber(job.scheduledAt) > now
-      and call('ZSCORE', root .. 'due', member_of(id, job))
+    local early = tonumber(job.scheduledAt) > now and score_of(root .. 'due', member_of(id, job))
     if early or job.blockers or job.awaitsChildren then return { 'refused', job.status } end
     if job.status ~= 'waiting' or expired then return { 'refused', job.status } end
     if not knows[job.action] then
       offer_by_action(id, job, now)
       return { 'refused', job.status }
     end
+    -- Its offer was taken back: another fairness group has jobs here too.
+    if not offered_at(id, job) and score_of(key_backlog(group_of(job)), member_of(id, job)) then
+      return { 'refused', job.status }
+    end
     local needs = needs_of(job)
     local busy = #needs > 0 and park_job(id, job, needs)
     if busy then return { 'parked', busy } end
-    spec = call('HGET', key_job(id), 'spec') or ''
-    job.bytes = #spec
-    start_run(id, job, worker, needs, now)
+    job.bytes = #(job.spec or '')
+    start_run(id, job, worker, needs, most, now)
   end
-  spec = spec or call('HGET', key_job(id), 'spec') or ''
-  return { 'claimed', job.token, tostring(job.number), tostring(job.attempt), spec }
+  return { 'claimed', job.token, tostring(job.number), tostring(job.attempt), job.spec or '' }
 end
 
 local answers, i, parks_left = { 'claims' }, 3, 64
@@ -70,7 +71,7 @@ while i < #ARGV do
   local tried = {}
   for j = i + 2, last do
     if max == 0 or parks_left == 0 then break end
-    local answer, why = try_step(claim, ARGV[j])
+    local answer, why = try_step(claim, ARGV[j], math.min(max, last - j + 1))
     -- Ends the run if it was begun.
     if why then set_aside(ARGV[j], why, now) end
     answer = answer or { 'failed', why }
@@ -82,6 +83,6 @@ while i < #ARGV do
   i = last + 1
 end
 try_reported('refill_offers', refill_offers, now)
-record_waiting()
 try_reported('record_claims', record_claims)
+write_changes()
 return answers

@@ -7,7 +7,7 @@
 --          {'already'}    only a tombstone is left; nothing is written
 --          {'gone'}       no such job
 -- flags: allow-oom
--- include: read_job, job_status, stop_job, bury_job, count_waiting, job_keys, clock
+-- include: read_job, job_status, stop_job, bury_job, write_changes, job_keys, clock
 
 local id = ARGV[1]
 local job = read_job(id)
@@ -18,6 +18,7 @@ local now = now_ms()
 if is_running(job) then
   call('HSET', key_job(id), 'deleting', 1)
   if job.status == 'running' then stop_job(id, job, {}, now) end
+  write_changes()
   return { 'requested' }
 end
 if job.status == 'waiting' then
@@ -26,5 +27,5 @@ if job.status == 'waiting' then
 else
   bury_job(id, job, now)
 end
-record_waiting()
+write_changes()
 return { 'deleted' }

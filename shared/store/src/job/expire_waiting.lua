@@ -5,7 +5,7 @@
 -- ARGV[1]  max   int     how many jobs to end at most
 -- Answers  {'expired', count}
 -- flags: allow-oom
--- include: read_job, end_waiting, count_waiting, try_step, clock, digits
+-- include: read_job, end_waiting, members, write_changes, try_step, clock, digits
 
 local now = now_ms()
 local exception = '{"type":"Expired","message":"it was not started before it expired"}'
@@ -15,12 +15,12 @@ local function expire(id)
   if job and job.status == 'waiting' then
     end_waiting(id, job, 'error', { 'exception', exception }, now)
   else
-    call('ZREM', root .. 'expiring', id)
+    remove_member(root .. 'expiring', id)
   end
 end
 for _, id in ipairs(ids) do
   local _, why = try_reported(id, expire, id)
-  if why then call('ZADD', root .. 'expiring', digits(now + again_ms), id) end
+  if why then add_member(root .. 'expiring', digits(now + again_ms), id) end
 end
-record_waiting()
+write_changes()
 return { 'expired', digits(#ids) }

@@ -19,7 +19,7 @@
 --                                  end was written before, and has no follow-up
 -- flags: allow-oom
 -- include: read_job, job_status, move_job, changes_after, follow_up, end_run, note_end, propagate
--- include: children_failed, count_waiting, try_step, set_aside, job_keys, relation_keys, clock
+-- include: children_failed, write_changes, try_step, set_aside, job_keys, relation_keys, clock
 -- include: digits
 
 local backoff, now = { base = tonumber(ARGV[1]), max = tonumber(ARGV[2]) }, now_ms()
@@ -82,5 +82,5 @@ for i = 3, #ARGV, 7 do
 end
 -- A chain of jobs goes on at once; what is more than this is left to the scheduler.
 if end_noted then try_reported('propagate', propagate, 16, now) end
-record_waiting()
+write_changes()
 return answers

@@ -7,8 +7,8 @@
 -- ARGV[1]  max   int     how many jobs to look at most
 -- Answers  {'propagated', count, left}  how many jobs were looked at, and how many notes are left
 -- flags: allow-oom
--- include: propagate, count_waiting, clock, digits
+-- include: propagate, write_changes, clock, digits
 
 local count = propagate(tonumber(ARGV[1]), now_ms())
-record_waiting()
+write_changes()
 return { 'propagated', digits(count), digits(call('LLEN', root .. 'propagations')) }

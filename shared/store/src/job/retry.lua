@@ -10,7 +10,7 @@
 --          {'refused', status}  it is not over, or deleted; nothing is written
 --          {'quota_exceeded', …}  as in submit.lua; nothing is written
 --          {'gone'}             no such job
--- include: read_job, job_status, exceeded_quota, follow_up, count_waiting, job_keys, clock
+-- include: read_job, job_status, exceeded_quota, follow_up, write_changes, job_keys, clock
 
 local id, new_id = ARGV[1], ARGV[2]
 local job = read_job(id)
@@ -29,5 +29,5 @@ call('HSET', key_job(id), 'followUpID', new_id)
 follow_up(id, job, new_id, { retriesLeft = spec.retries or 0, crashes = 0, delay_ms = 0 }, now_ms())
 -- A retry by hand starts without the failures of earlier children.
 call('HDEL', key_job(new_id), 'failedChildren')
-record_waiting()
+write_changes()
 return { 'created' }

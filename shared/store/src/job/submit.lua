@@ -29,7 +29,7 @@
 --          {'other_request', index, id}       its idempotency key was used for another request,
 --                                             which the job with this id answers; nothing is
 --                                             written
--- include: check_relations, check_request, submit_job, submission_quota, count_waiting, route
+-- include: check_relations, check_request, submit_job, submission_quota, write_changes, route
 -- include: clock, digits
 
 local batch, done, now = ARGV[1], tonumber(ARGV[2]), now_ms()
@@ -52,7 +52,10 @@ if excess then return { 'too_many_queues', excess } end
 local again = batch ~= '' and (call('EXISTS', root .. 'batch:' .. batch) == 0
   or tonumber(call('HGET', root .. 'batches:done', batch) or 0) >= done)
 local answers = { 'submitted' }
-for _, job in ipairs(jobs) do answers[#answers + 1] = submit_job(job, again, batch, now) end
-record_waiting()
+then_write_changes(function()
+  for i, job in ipairs(jobs) do
+    answers[i + 1] = submit_job(job, again, batch, #jobs - i + 1, now)
+  end
+end)
 if batch ~= '' and not again then call('HSET', root .. 'batches:done', batch, done) end
 return answers

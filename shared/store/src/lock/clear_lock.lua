@@ -5,7 +5,7 @@
 -- ARGV[1]  name  string  of the lock
 -- Answers  {'cleared', count}  how many jobs held it; 0 when it was free or does not exist
 -- flags: allow-oom
--- include: lock_keys, wake_waiters, withdraw_offer, emit, clock, digits
+-- include: lock_keys, wake_waiters, withdraw_offer, write_changes, emit, clock, digits
 
 -- A limit may have a million holders. The event names some.
 local most_named = 100
@@ -20,4 +20,5 @@ call('HDEL', root .. 'permits:held', name)
 emit('lock', name, 'change', 'cleared', 'value', table.concat(holders, ' '))
 wake_waiters(name, now)
 refill_offers(now)
+write_changes()
 return { 'cleared', digits(count) }

@@ -7,10 +7,11 @@
 -- ARGV[2]  permits  int     at least 1, or '' for the default: 1, and no limit for an action or a
 --                           class
 -- Answers  {'set', permits}  '' for no limit
--- include: change_permits, permits_of, withdraw_offer, clock, digits
+-- include: change_permits, permits_of, withdraw_offer, write_changes, clock, digits
 
 local name, now = ARGV[1], now_ms()
 change_permits(name, ARGV[2], now)
 refill_offers(now)
+write_changes()
 local all = permits_of(name)
 return { 'set', all == math.huge and '' or digits(all) }

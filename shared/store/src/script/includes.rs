@@ -17,6 +17,7 @@ includes! {
     check_relations
     check_request
     children_failed
+    claimed_up_to
     clock
     close_job
     count_actions
@@ -42,6 +43,8 @@ includes! {
     follow_up
     free_locks
     granted
+    has_backlog
+    hash_counts
     hold_locks
     job_keys
     job_status
@@ -51,8 +54,10 @@ includes! {
     lock_keys
     lose_run
     member_of
+    members
     move_job
     needs_of
+    next_of
     note_end
     offer
     offer_by_action
@@ -86,8 +91,8 @@ includes! {
     stands_for
     start_run
     stop_job
-    submit_job
     submission_quota
+    submit_job
     subscription_keys
     take_turns
     try_step
@@ -95,8 +100,11 @@ includes! {
     wait_queue
     waiter_of
     wake_waiters
+    widen_window
+    windows
     withdraw_job
     withdraw_offer
     words_in
     worker_keys
+    write_changes
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::*;
 
 /// What Lua and Redis provide.
-const BUILT_IN: [&str; 16] = [
-    "ARGV", "KEYS", "cjson", "ipairs", "math", "next", "pairs", "pcall", "redis", "select",
-    "string", "table", "tonumber", "tostring", "type", "unpack",
+const BUILT_IN: [&str; 17] = [
+    "ARGV", "KEYS", "cjson", "error", "ipairs", "math", "next", "pairs", "pcall", "redis",
+    "select", "string", "table", "tonumber", "tostring", "type", "unpack",
 ];
 const KEYWORDS: [&str; 21] = [
     "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local",
@@ -167,6 +167,22 @@ fn no_script_uses_a_name_that_is_not_declared() {
         checked += 1;
     }
     assert!(checked > 30, "only {checked} scripts were found");
+}
+
+/// What a script changes in counts and sorted sets is written when it calls `write_changes`.
+#[test]
+fn every_script_that_puts_off_writes_carries_them_out() {
+    // They only use a constant and a read of the files that they include.
+    let exceptions = ["clamp_retries", "keep_batch"];
+    for (name, source) in scripts() {
+        let assembled = assemble(&source);
+        let puts_off = ["add_member", "add_to_count", "count_waiting"]
+            .iter()
+            .any(|function| assembled.contains(&format!("local function {function}(")));
+        let writes = source.contains("\nwrite_changes()") || source.contains("then_write_changes(");
+        let excepted = exceptions.contains(&name.as_str());
+        assert_eq!(puts_off && !excepted, writes, "{name}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@
 --                                      too many messages are on their way
 --          {'conflict'}                another scheduler was first; nothing is written
 --          {'too_many_queues', queue}  nothing is written
--- include: subscription_keys, route, create_job, count_waiting, job_keys, clock, digits
+-- include: subscription_keys, route, create_job, write_changes, job_keys, clock, digits
 
 local most, now = tonumber(ARGV[1]), now_ms()
 if call('GET', root .. 'subscriptions:cursor') ~= ARGV[2] then return { 'conflict' } end
@@ -41,7 +41,7 @@ for i = 6, first - 1 do
 end
 
 local made, dropped = 0, 0
-for _, message in ipairs(messages) do
+local function create_delivery(message)
   local name, job = message.name, message.job
   -- A message that has a job gets no second one.
   if is_active(name, message.id) and call('EXISTS', key_job(job.id)) == 0 then
@@ -56,6 +56,8 @@ for _, message in ipairs(messages) do
     end
   end
 end
-record_waiting()
+then_write_changes(function()
+  for _, message in ipairs(messages) do create_delivery(message) end
+end)
 call('SET', root .. 'subscriptions:cursor', ARGV[3])
 return { 'created', digits(made), digits(dropped) }

@@ -10,7 +10,7 @@
 -- Answers  {'alive'}                 the lease is good, or there is none; nothing is written
 --          {'expired', ended, left}  how many jobs were ended, and how many are left
 -- flags: allow-oom
--- include: read_job, job_status, lose_run, count_actions, count_waiting, emit, try_step, set_aside
+-- include: read_job, job_status, lose_run, count_actions, write_changes, emit, try_step, set_aside
 -- include: worker_keys, clock, digits
 
 local worker, now = ARGV[1], now_ms()
@@ -41,7 +41,7 @@ for i, id in ipairs(ids) do
     call('SREM', key_running(worker), id)
   end
 end
-record_waiting()
+write_changes()
 local left = call('SCARD', key_running(worker))
 if left == 0 then call('ZREM', root .. 'leases', worker) end
 return { 'expired', digits(ended), digits(left) }

@@ -7,17 +7,19 @@
 -- ARGV[2…] per run: id, token, id for a follow-up
 -- Answers  {'ended', count}  how many were ended
 -- flags: allow-oom
--- include: read_job, job_status, lose_run, count_waiting, clock, digits
+-- include: read_job, job_status, lose_run, write_changes, clock, digits
 
 local worker, ended, now = ARGV[1], 0, now_ms()
 local why = 'worker ' .. worker .. ' does not run it any more, and redis has lost how it ended'
-for i = 2, #ARGV, 3 do
-  local job = read_job(ARGV[i])
-  local held = job and is_running(job) and job.worker == worker and job.token == ARGV[i + 1]
+local function lose(id, token, new_id)
+  local job = read_job(id)
+  local held = job and is_running(job) and job.worker == worker and job.token == token
   if held then
-    lose_run(ARGV[i], job, ARGV[i + 2], why, now)
+    lose_run(id, job, new_id, why, now)
     ended = ended + 1
   end
 end
-record_waiting()
+then_write_changes(function()
+  for i = 2, #ARGV, 3 do lose(unpack(ARGV, i, i + 2)) end
+end)
 return { 'ended', digits(ended) }

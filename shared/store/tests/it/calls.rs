@@ -63,6 +63,43 @@ pub(crate) async fn claimed(env: &TestEnv, worker: &WorkerId, id: JobId) -> Clai
     }
 }
 
+/// Claims these jobs, as many in a call as workers do, and again while some wait for room among the
+/// offers of their fairness group. Returns those that run.
+pub(crate) async fn claim_all(env: &TestEnv, worker: &WorkerId, ids: &[JobId]) -> Vec<ClaimedJob> {
+    let mut runs = Vec::new();
+    for some in ids.chunks(128) {
+        let mut left = some.to_vec();
+        loop {
+            let requests = left.chunks(64);
+            let request = |ids: &[JobId]| ClaimRequest { max: ids.len() as u32, ids: ids.to_vec() };
+            let requests: Vec<ClaimRequest> = requests.map(request).collect();
+            let Claims::Answered(lists) = env.store().claim(worker, &requests).await.unwrap()
+            else {
+                panic!("{worker} has no lease")
+            };
+            let mut claimed = Vec::new();
+            let answers = lists.into_iter().flatten().zip(std::mem::take(&mut left));
+            for (answer, id) in answers {
+                match answer {
+                    ClaimAnswer::Claimed(run) => claimed.push(*run),
+                    ClaimAnswer::Refused(Status::Waiting) => left.push(id),
+                    ClaimAnswer::Gone
+                    | ClaimAnswer::Refused(_)
+                    | ClaimAnswer::Parked(_)
+                    | ClaimAnswer::Unreadable(..)
+                    | ClaimAnswer::Failed(_) => {}
+                }
+            }
+            let is_over = claimed.is_empty() || left.is_empty();
+            runs.append(&mut claimed);
+            if is_over {
+                break;
+            }
+        }
+    }
+    runs
+}
+
 pub(crate) fn end(id: JobId, token: FencingToken, outcome: Outcome) -> Finish {
     Finish { id, token, outcome, follow_up: JobId::random(), jitter: 1.0 }
 }

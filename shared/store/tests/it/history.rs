@@ -8,12 +8,13 @@ use std::time::Duration;
 use domain::job::{JobId, NewJob, Outcome, Status, Timestamp};
 use expect_test::expect;
 use store::{
-    ClaimAnswer, ClaimRequest, Claims, Dumped, LeaveAnswer, LogSource, NewLogLine, Outbox,
-    Settings, Submission, Sweep, Trimmed,
+    Dumped, LeaveAnswer, LogSource, NewLogLine, Outbox, Settings, Submission, Sweep, Trimmed,
 };
 use testkit::{TestEnv, assert_consistent, job, jobs};
 
-use crate::calls::{claimed, dump, end, failed, finish, redis_cli, status, submit, worker};
+use crate::calls::{
+    claim_all, claimed, dump, end, failed, finish, redis_cli, status, submit, worker,
+};
 
 fn settings(keep: u64, age: &str) -> Settings {
     Settings {
@@ -163,21 +164,10 @@ async fn an_id_that_must_not_be_used_again_stays_used_after_its_job_is_removed()
 /// Runs jobs to their ends, with one call of each kind for all of them; each writes two lines.
 async fn run_all(env: &TestEnv, worker: &domain::job::WorkerId, some: &[NewJob]) {
     env.store().submit(some).await.unwrap();
-    let ids = some.iter().map(|job| job.id).collect();
-    let request = ClaimRequest { max: some.len() as u32, ids };
-    let claims = env.store().claim(worker, &[request]).await.unwrap();
-    let Claims::Answered(mut lists) = claims else { panic!("the lease is good") };
-    let runs = lists.remove(0).into_iter().map(|answer| match answer {
-        ClaimAnswer::Claimed(run) => (run.id, run.token),
-        ClaimAnswer::Gone
-        | ClaimAnswer::Refused(_)
-        | ClaimAnswer::Parked(_)
-        | ClaimAnswer::Unreadable(..)
-        | ClaimAnswer::Failed(_) => {
-            panic!("a job was not claimed")
-        }
-    });
-    let runs: Vec<_> = runs.collect();
+    let ids: Vec<JobId> = some.iter().map(|job| job.id).collect();
+    let runs = claim_all(env, worker, &ids).await;
+    assert_eq!(runs.len(), some.len());
+    let runs: Vec<_> = runs.into_iter().map(|run| (run.id, run.token)).collect();
     let lines = ["a line", "another"].map(|text| NewLogLine::now(LogSource::Stdout, text));
     let logging = runs.iter().map(|(id, token)| env.store().append_log(*id, *token, 0, &lines));
     for logged in futures_util::future::join_all(logging).await {

@@ -31,4 +31,5 @@ mod routing;
 mod script_costs;
 mod subscriptions;
 mod unreadable;
+mod windows;
 mod worker_loss;

@@ -22,6 +22,7 @@ mod state;
 mod step;
 mod step_time;
 mod waiting;
+mod windows;
 mod workers;
 
 use std::collections::BTreeSet;

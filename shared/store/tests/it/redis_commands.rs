@@ -6,10 +6,9 @@ use std::fmt::Write as _;
 
 use domain::job::{JobId, NewJob, Outcome, WorkerId};
 use expect_test::{Expect, expect};
-use store::{ClaimAnswer, ClaimRequest, Claims};
 use testkit::{PrivateRedis, TestEnv, jobs};
 
-use crate::calls::{end, redis_cli, worker};
+use crate::calls::{claim_all, end, redis_cli, worker};
 
 /// How often Redis has carried out each command, within scripts or not.
 pub(crate) type Commands = BTreeMap<String, u64>;
@@ -66,21 +65,11 @@ impl Counted {
 
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
         let before = carried_out(&self.redis).await;
-        let request = ClaimRequest { max: ids.len() as u32, ids };
-        let claims = self.env.store().claim(&self.worker, &[request]).await.unwrap();
+        let runs = claim_all(&self.env, &self.worker, &ids).await;
         self.count("claim", &before).await;
+        assert_eq!(runs.len(), jobs.len());
 
-        let Claims::Answered(mut answers) = claims else { panic!("{claims:?}") };
-        let ends = answers.remove(0).into_iter().map(|answer| match answer {
-            ClaimAnswer::Claimed(job) => end(job.id, job.token, Outcome::Done(None)),
-            other @ (ClaimAnswer::Gone
-            | ClaimAnswer::Refused(_)
-            | ClaimAnswer::Parked(_)
-            | ClaimAnswer::Unreadable(..)
-            | ClaimAnswer::Failed(_)) => {
-                panic!("{other:?}")
-            }
-        });
+        let ends = runs.into_iter().map(|run| end(run.id, run.token, Outcome::Done(None)));
         let ends: Vec<_> = ends.collect();
         let before = carried_out(&self.redis).await;
         self.env.store().finish(&ends).await.unwrap();
@@ -117,41 +106,41 @@ async fn ten_jobs_one_by_one_take_so_many_commands_of_redis() {
     }
     counted
         .close(expect![[r#"
-        submit: 160 commands
-          10 evalsha
-          10 hincrby
-          40 hmget
-          20 hset
-          10 incr
-          10 time
-          20 xadd
-          40 zadd
-        claim: 260 commands
-          10 evalsha
-          20 hdel
-          40 hget
-          10 hincrby
-          30 hmget
-          30 hset
-          10 incr
-          10 sadd
-          20 sismember
-          10 time
-          10 xadd
-          20 zadd
-          10 zpopmin
-          20 zrem
-          10 zscore
-        finish: 80 commands
-          10 evalsha
-          10 hmget
-          10 hset
-          10 srem
-          10 time
-          10 xadd
-          10 zadd
-          10 zrem
-    "#]])
+            submit: 160 commands
+              10 evalsha
+              10 hincrby
+              40 hmget
+              20 hset
+              10 incrby
+              10 time
+              20 xadd
+              40 zadd
+            claim: 250 commands
+              10 evalsha
+              20 hdel
+              30 hget
+              10 hincrby
+              30 hmget
+              30 hset
+              10 incrby
+              10 sadd
+              20 sismember
+              10 time
+              10 xadd
+              20 zadd
+              10 zpopmin
+              20 zrem
+              10 zscore
+            finish: 80 commands
+              10 evalsha
+              10 hmget
+              10 hset
+              10 srem
+              10 time
+              10 xadd
+              10 zadd
+              10 zrem
+        "#]])
         .await;
 }
 
@@ -161,40 +150,40 @@ async fn a_batch_of_a_hundred_jobs_takes_so_many_commands_of_redis() {
     counted.run(&jobs(100, "noop", "scan=1")).await;
     counted
         .close(expect![[r#"
-        submit: 1006 commands
-          1 evalsha
-          136 hincrby
-          103 hmget
-          101 hset
-          100 incr
-          1 time
-          164 xadd
-          400 zadd
-        claim: 1187 commands
-          1 evalsha
-          2 hdel
-          103 hget
-          1 hincrby
-          102 hmget
-          102 hset
-          100 incr
-          100 sadd
-          2 sismember
-          1 time
-          100 xadd
-          200 zadd
-          1 zpopmin
-          272 zrem
-          100 zscore
-        finish: 602 commands
-          1 evalsha
-          100 hmget
-          100 hset
-          100 srem
-          1 time
-          100 xadd
-          100 zadd
-          100 zrem
-    "#]])
+            submit: 378 commands
+              1 evalsha
+              2 hincrby
+              103 hmget
+              101 hset
+              1 incrby
+              1 time
+              164 xadd
+              5 zadd
+            claim: 588 commands
+              2 evalsha
+              2 hdel
+              7 hget
+              3 hincrby
+              140 hmget
+              105 hset
+              2 incrby
+              2 sadd
+              4 sismember
+              2 time
+              136 xadd
+              5 zadd
+              2 zpopmin
+              4 zrem
+              172 zscore
+            finish: 305 commands
+              1 evalsha
+              100 hmget
+              100 hset
+              1 srem
+              1 time
+              100 xadd
+              1 zadd
+              1 zrem
+        "#]])
         .await;
 }

@@ -89,7 +89,8 @@ impl Model {
         let mut job = self.new_record(&old.action, &old.class, &spec);
         job.spec.clone_from(&old.spec);
         job.scheduled_at = self.now + delay_ms;
-        job.number = self.next_number();
+        self.numbers.begin();
+        job.number = self.numbers.next(1);
         (job.retry_from, job.attempt) = (Some(id), old.attempt + 1);
         job.first = old.first.or(Some(id));
         (job.retries_left, job.crashes) = (left, crashes);

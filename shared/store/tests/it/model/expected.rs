@@ -131,7 +131,7 @@ impl Model {
         for (id, hash) in &self.requests {
             keys.text(format!("request:{id}"), &hash.to_string());
         }
-        for (name, count) in [("number", self.number), ("token", self.token)] {
+        for (name, count) in [("number", self.numbers.last), ("token", self.tokens.last)] {
             if count > 0 {
                 keys.text(name.to_owned(), &count.to_string());
             }

@@ -5,6 +5,7 @@ mod calls;
 mod jobs;
 mod queues;
 mod rare;
+mod windows;
 
 use std::time::Duration;
 
@@ -110,7 +111,7 @@ impl Generator {
         if !lost.is_empty() && self.random.percent(45) {
             return Step::ExpireLease(self.random.one(&lost));
         }
-        if let Some(step) = self.rare(model) {
+        if let Some(step) = self.windows(model).or_else(|| self.rare(model)) {
             return step;
         }
         let mut at = self.random.below(KINDS.iter().map(|(_, weight)| weight).sum());
@@ -131,7 +132,7 @@ impl Generator {
             Kind::Flood if self.flooded => Step::Propagate,
             Kind::Flood => {
                 self.flooded = true;
-                Step::Submit(self.flood())
+                Step::Submit(if self.random.percent(50) { self.lone_flood() } else { self.flood() })
             }
             Kind::Propagate => Step::Propagate,
             Kind::Change => self.change(model),

@@ -60,12 +60,6 @@ impl Model {
         self.outbox.push(entry);
     }
 
-    /// The number of the next job.
-    pub(super) fn next_number(&mut self) -> u64 {
-        self.number += 1;
-        self.number
-    }
-
     pub(super) fn create(&mut self, id: JobId, job: Record) {
         if let Some(group) = job.parent_group.filter(|group| self.parents.contains_key(group)) {
             self.children.entry(group).or_default().insert(id, job.scheduled_at);
@@ -154,7 +148,12 @@ impl Model {
         let kinds: Vec<Kind<'_>> = jobs.iter().map(Kind::of).collect();
         self.open_all(&kinds)?;
         self.stands_for.clear();
-        Ok(jobs.iter().map(|job| self.submit_one(job)).collect())
+        self.numbers.begin();
+        let left = (1..=jobs.len() as u64).rev();
+        let submitted = jobs.iter().zip(left).map(|(job, left)| self.submit_one(job, left));
+        let submitted = submitted.collect();
+        self.numbers.begin();
+        Ok(submitted)
     }
 
     /// The job that answers another request with the key of this one.
@@ -167,7 +166,7 @@ impl Model {
         (kept != hash).then_some(answered)
     }
 
-    fn submit_one(&mut self, job: &NewJob) -> Submitted {
+    fn submit_one(&mut self, job: &NewJob, most: u64) -> Submitted {
         let holder = job.spec.unique_key.as_ref().and_then(|key| self.holder(key));
         let (word, id) = if self.jobs.contains_key(&job.id) {
             (Submission::Known, job.id)
@@ -189,7 +188,7 @@ impl Model {
             let mut record =
                 self.new_record(job.spec.action.as_str(), job.class.as_str(), &job.spec);
             record.scheduled_at = job.scheduled_at.map_or(self.now, Timestamp::ms);
-            record.number = self.next_number();
+            record.number = self.numbers.next(most);
             if let Some(parent) = job.spec.parent {
                 self.join_parent(job.id, &mut record, parent);
             }
@@ -214,13 +213,16 @@ impl Model {
         if claimer.until <= self.now {
             return Claims::LeaseEnded;
         }
+        self.tokens.begin();
+        self.claimed_now.clear();
         let answers = requests.iter().map(|request| {
             let (mut answers, mut room) = (Vec::new(), request.max);
-            for id in &request.ids {
+            for (index, id) in request.ids.iter().enumerate() {
                 if room == 0 {
                     break;
                 }
-                let answer = self.claim_one(worker, *id);
+                let left = request.ids.len() - index;
+                let answer = self.claim_one(worker, *id, u64::from(room).min(left as u64));
                 room -= u32::from(matches!(answer, ClaimAnswer::Claimed(_)));
                 answers.push(answer);
             }
@@ -228,10 +230,11 @@ impl Model {
         });
         let answers = answers.collect();
         self.refill_offers();
+        self.claimed_now.clear();
         Claims::Answered(answers)
     }
 
-    fn claim_one(&mut self, worker: &WorkerId, id: JobId) -> ClaimAnswer {
+    fn claim_one(&mut self, worker: &WorkerId, id: JobId, most: u64) -> ClaimAnswer {
         let Some(job) = self.jobs.get(&id) else { return ClaimAnswer::Gone };
         let mine = job.status.is_running() && job.worker.as_ref() == Some(worker);
         let due = job.scheduled_at <= self.now;
@@ -244,20 +247,24 @@ impl Model {
             }
             let to = if free { self.next(id, Transition::Claim) } else { None };
             let Some(to) = to else { return ClaimAnswer::Refused(self.jobs[&id].status) };
+            if self.jobs[&id].position == Position::Backlog {
+                return ClaimAnswer::Refused(Status::Waiting);
+            }
             let needs = self.needs_of(id);
             if let Some(busy) = self.park(id, &needs) {
                 return ClaimAnswer::Parked(busy.parse().unwrap());
             }
-            self.token += 1;
-            let (token, now) = (self.token, self.now);
+            let (token, now) = (self.tokens.next(most), self.now);
             let job = self.job_mut(id);
             job.status = to;
             (job.token, job.worker) = (Some(token), Some(worker.clone()));
             (job.started_at, job.last_updated) = (Some(now), now);
             let (queue, position) = (job.queue(), job.position);
             if let Position::Offered(offered) = position {
-                let reached = self.claimed_up_to.entry(queue).or_insert(offered);
-                *reached = offered.max(*reached);
+                for reached in [&mut self.claimed_up_to, &mut self.claimed_now] {
+                    let reached = reached.entry(queue.clone()).or_insert(offered);
+                    *reached = offered.max(*reached);
+                }
             }
             self.emit_job(id);
             self.hold_locks(id, &needs);

@@ -51,7 +51,9 @@ impl Model {
         }
         let group = self.jobs[&id].group_name();
         let has_room = self.offered_of(&group) < OFFER_WINDOW;
-        if has_room && self.owner_room(&group) > 0 {
+        let window = self.window_of(&self.jobs[&id].queue());
+        let fits_wide = owner_and_key(&group).is_none() && self.offered_of(&group) < window;
+        if fits_wide || has_room && self.owner_room(&group) > 0 {
             return self.offer_now(id);
         }
         if self.jobs[&id].action_queue {
@@ -65,7 +67,11 @@ impl Model {
     }
 
     pub(super) fn offer_now(&mut self, id: JobId) {
-        *self.offered.entry(self.jobs[&id].group_name()).or_default() += 1;
+        let offered = self.offered.entry(self.jobs[&id].group_name()).or_default();
+        *offered += 1;
+        if *offered == 1 {
+            self.share_window(&self.jobs[&id].queue());
+        }
         self.publish(id);
     }
 
@@ -99,7 +105,10 @@ impl Model {
             *offered -= count;
             let room = OFFER_WINDOW.saturating_sub(*offered);
             if owner_and_key(&group).is_none() {
-                self.offer_next(&group, room);
+                if self.offer_next(&group, room) == room {
+                    let room = self.widened_window(&group).saturating_sub(self.offered_of(&group));
+                    self.offer_next(&group, room);
+                }
             } else {
                 if room > 0 && !self.backlog(&group).is_empty() {
                     self.join_turns(&group);
@@ -150,7 +159,7 @@ impl Model {
         })
     }
 
-    fn offered_of(&self, group: &str) -> u64 {
+    pub(super) fn offered_of(&self, group: &str) -> u64 {
         self.offered.get(group).copied().unwrap_or(0)
     }
 

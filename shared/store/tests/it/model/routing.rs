@@ -183,6 +183,7 @@ impl Model {
         self.queues.remove(queue);
         self.queue_owners.remove(queue);
         self.claimed_up_to.remove(queue);
+        self.windows.remove(queue);
         true
     }
 
@@ -212,6 +213,8 @@ impl Model {
             *routing.entry(kind.to_owned()).or_default() += 1;
             routing.insert(format!("queue:{queue}"), *since as u64);
         }
+        let windows = self.windows.iter().map(|(queue, size)| (format!("window:{queue}"), *size));
+        routing.extend(windows);
         routing
     }
 }

@@ -20,8 +20,8 @@ pub(super) struct Model {
     pub(super) now: i64,
     /// The clock of the store after the last step, which may be later.
     pub(super) clock: i64,
-    pub(super) number: u64,
-    pub(super) token: u64,
+    pub(super) numbers: Counter,
+    pub(super) tokens: Counter,
     pub(super) jobs: BTreeMap<JobId, Record>,
     pub(super) workers: BTreeMap<WorkerId, WorkerRecord>,
     /// Ids that are not used again, and the job that each means.
@@ -41,6 +41,10 @@ pub(super) struct Model {
     pub(super) withdrawn: Vec<(String, u64)>,
     /// The fairness keys of each owner in a queue whose groups wait for their turn.
     pub(super) turns: BTreeMap<String, BTreeMap<String, i64>>,
+    /// The sizes of the windows that are wider than usual, by queue.
+    pub(super) windows: BTreeMap<String, u64>,
+    /// Per queue, when the newest of the jobs that this step has claimed was offered.
+    pub(super) claimed_now: BTreeMap<String, i64>,
     /// The permits that were set, the paused actions and classes, and the holders of each lock.
     pub(super) permits: BTreeMap<String, u64>,
     pub(super) paused: BTreeSet<String>,
@@ -64,6 +68,29 @@ pub(super) struct Model {
     pub(super) events: Vec<Fields>,
     /// The transitions that occurred, and the rare cases of routing.
     pub(super) transitions: BTreeSet<String>,
+}
+
+/// Numbers that only grow. A step draws as many as it may need at once, and leaves the rest unused.
+#[derive(Default)]
+pub(super) struct Counter {
+    pub(super) last: u64,
+    left: u64,
+}
+
+impl Counter {
+    /// A step begins.
+    pub(super) fn begin(&mut self) {
+        self.left = 0;
+    }
+
+    /// The next number; the step needs at most so many, this one included.
+    pub(super) fn next(&mut self, most: u64) -> u64 {
+        if self.left == 0 {
+            (self.last, self.left) = (self.last + most, most);
+        }
+        self.left -= 1;
+        self.last - self.left
+    }
 }
 
 /// A job.

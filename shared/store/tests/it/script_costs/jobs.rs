@@ -1,14 +1,11 @@
 //! The costliest calls that change jobs: relations, chains, cancels of thousands.
 
 use domain::job::{Cancellation, JobId, NewJob, Outcome, Priority, WorkerId};
-use store::{
-    ClaimAnswer, ClaimRequest, Claims, JobChange, LogSource, NewLogLine, Settings, Sweep,
-    submission_steps,
-};
+use store::{JobChange, LogSource, NewLogLine, Settings, Sweep, submission_steps};
 use testkit::{TestEnv, job, jobs};
 use uuid::Uuid;
 
-use crate::calls::{claimed, end, failed, finish, lose, submit, worker};
+use crate::calls::{self, claimed, end, failed, finish, lose, submit, worker};
 
 /// How many jobs depend on one.
 const DEPENDENTS: usize = 10_000;
@@ -19,30 +16,14 @@ pub(super) async fn submit_all(env: &TestEnv, jobs: &[NewJob]) {
     }
 }
 
-/// Claims these jobs, with as many ids in a call as workers use. Returns those that run.
+/// Claims these jobs. Returns how those that run can end.
 pub(super) async fn claim_all(
     env: &TestEnv,
     worker: &WorkerId,
     ids: &[JobId],
 ) -> Vec<store::Finish> {
-    let mut runs = Vec::new();
-    for some in ids.chunks(128) {
-        let requests = some.chunks(64);
-        let request = |ids: &[JobId]| ClaimRequest { max: ids.len() as u32, ids: ids.to_vec() };
-        let requests: Vec<ClaimRequest> = requests.map(request).collect();
-        let Claims::Answered(answers) = env.store().claim(worker, &requests).await.unwrap() else {
-            panic!("{worker} has no lease")
-        };
-        runs.extend(answers.into_iter().flatten().filter_map(|answer| match answer {
-            ClaimAnswer::Claimed(run) => Some(end(run.id, run.token, Outcome::Done(None))),
-            ClaimAnswer::Gone
-            | ClaimAnswer::Refused(_)
-            | ClaimAnswer::Parked(_)
-            | ClaimAnswer::Unreadable(..)
-            | ClaimAnswer::Failed(_) => None,
-        }));
-    }
-    runs
+    let runs = calls::claim_all(env, worker, ids).await;
+    runs.into_iter().map(|run| end(run.id, run.token, Outcome::Done(None))).collect()
 }
 
 /// Ends these runs, as many in a call as workers end.

@@ -131,7 +131,7 @@ impl Generator {
             free,
             actions: actions.iter().map(|action| action.parse().unwrap()).collect(),
             running,
-            noted: FencingToken(self.random.one(&[0, model.token / 2, model.token])),
+            noted: FencingToken(self.random.one(&[0, model.tokens.last / 2, model.tokens.last])),
         }
     }
 
