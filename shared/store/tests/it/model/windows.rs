@@ -31,7 +31,7 @@ impl Model {
             self.set_window(queue, (size / 2).max(OFFER_WINDOW));
         } else if age < SOON_MS && size < WIDEST_WINDOW {
             if self.ids_offered_in(queue).len() as u64 == self.offered_of(group) {
-                    self.set_window(queue, size * 2);
+                self.set_window(queue, size * 2);
             }
         }
         self.window_of(queue)
