@@ -1,5 +1,5 @@
-//! How many commands Redis carries out per job in a fleet whose workers all know the same actions:
-//! exact numbers, so that a change that adds one is noticed.
+//! How many commands Redis carries out per job in a fleet whose workers all know the same actions,
+//! and how many bytes it writes to its append-only file: a change that adds one is noticed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -31,6 +31,15 @@ struct Counted {
     redis: PrivateRedis,
     worker: WorkerId,
     commands: BTreeMap<&'static str, Commands>,
+    /// The size of the append-only file at the start.
+    size: u64,
+}
+
+/// The size of the append-only file of a Redis.
+async fn aof_size(redis: &PrivateRedis) -> u64 {
+    let info = redis_cli(redis.url(), ["info", "persistence"].map(str::to_owned)).await;
+    let size = info.lines().find_map(|line| line.trim().strip_prefix("aof_current_size:"));
+    size.expect("the file is on").parse().unwrap()
 }
 
 impl Counted {
@@ -38,10 +47,11 @@ impl Counted {
         let redis = PrivateRedis::start().await;
         let env = TestEnv::on(redis.url()).await;
         let (worker, _other) = (worker(&env).await, worker(&env).await);
-        let mut counted = Counted { env, redis, worker, commands: BTreeMap::new() };
+        let mut counted = Counted { env, redis, worker, commands: BTreeMap::new(), size: 0 };
         // The first job loads the scripts and puts its queue in use.
         counted.run(&jobs(1, "noop", "scan=1")).await;
         counted.commands.clear();
+        counted.size = aof_size(&counted.redis).await;
         counted
     }
 
@@ -63,6 +73,11 @@ impl Counted {
         self.env.store().submit(jobs).await.unwrap();
         self.count("submit", &before).await;
 
+        self.run_submitted(jobs).await;
+    }
+
+    /// Claims and finishes jobs.
+    async fn run_submitted(&mut self, jobs: &[NewJob]) {
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
         let before = carried_out(&self.redis).await;
         let runs = claim_all(&self.env, &self.worker, &ids).await;
@@ -83,11 +98,13 @@ impl Counted {
         self.env.eventually("the next millisecond", later).await;
     }
 
-    /// Compares the sums of each kind of call.
-    async fn close(self, wanted: Expect) {
+    /// Compares the sums of each kind of call, and the bytes with the most that may be written.
+    async fn close(self, wanted: Expect, most_bytes: u64) {
+        let written = aof_size(&self.redis).await - self.size;
+        assert!(written <= most_bytes, "{written} bytes were written");
         let mut text = String::new();
-        for call in ["submit", "claim", "finish"] {
-            let commands = &self.commands[call];
+        for call in ["submit", "claim", "finish", "propagate"] {
+            let Some(commands) = self.commands.get(call) else { continue };
             let _ = writeln!(text, "{call}: {} commands", commands.values().sum::<u64>());
             for (name, count) in commands {
                 let _ = writeln!(text, "  {count} {name}");
@@ -105,7 +122,8 @@ async fn ten_jobs_one_by_one_take_so_many_commands_of_redis() {
         counted.run(&jobs(1, "noop", "scan=1")).await;
     }
     counted
-        .close(expect![[r#"
+        .close(
+            expect![[r#"
             submit: 160 commands
               10 evalsha
               10 hincrby
@@ -140,7 +158,9 @@ async fn ten_jobs_one_by_one_take_so_many_commands_of_redis() {
               10 xadd
               10 zadd
               10 zrem
-        "#]])
+        "#]],
+            40_000,
+        )
         .await;
 }
 
@@ -149,7 +169,8 @@ async fn a_batch_of_a_hundred_jobs_takes_so_many_commands_of_redis() {
     let mut counted = Counted::new().await;
     counted.run(&jobs(100, "noop", "scan=1")).await;
     counted
-        .close(expect![[r#"
+        .close(
+            expect![[r#"
             submit: 378 commands
               1 evalsha
               2 hincrby
@@ -184,6 +205,96 @@ async fn a_batch_of_a_hundred_jobs_takes_so_many_commands_of_redis() {
               100 xadd
               1 zadd
               1 zrem
-        "#]])
+        "#]],
+            255_000,
+        )
+        .await;
+}
+
+/// The second fifty depend on the first. Each needs a lock of its own.
+#[tokio::test]
+async fn a_hundred_jobs_with_a_lock_and_a_dependency_take_so_many_commands_of_redis() {
+    let mut counted = Counted::new().await;
+    let mut all = jobs(100, "noop", "scan=1");
+    for index in 0..100 {
+        all[index].spec.locks = format!("lock-{index}").parse().unwrap();
+        if index >= 50 {
+            all[index].spec.depends_on = vec![all[index - 50].id];
+        }
+    }
+    counted.next_millisecond().await;
+    let before = carried_out(&counted.redis).await;
+    counted.env.store().submit(&all).await.unwrap();
+    counted.count("submit", &before).await;
+    counted.run_submitted(&all[..50]).await;
+    let before = carried_out(&counted.redis).await;
+    counted.env.store().propagate().await.unwrap();
+    counted.count("propagate", &before).await;
+    counted.run_submitted(&all[50..]).await;
+    counted
+        .close(
+            expect![[r#"
+        submit: 663 commands
+          1 evalsha
+          50 exists
+          50 get
+          2 hincrby
+          203 hmget
+          101 hset
+          50 hsetnx
+          1 incrby
+          1 time
+          150 xadd
+          54 zadd
+        claim: 1142 commands
+          2 evalsha
+          200 exists
+          3 hdel
+          206 hget
+          102 hincrby
+          104 hmget
+          305 hset
+          2 incrby
+          2 sadd
+          4 sismember
+          2 time
+          100 xadd
+          4 zadd
+          2 zpopmin
+          4 zrem
+          100 zscore
+        finish: 942 commands
+          2 evalsha
+          166 exists
+          216 hdel
+          118 hincrby
+          117 hmget
+          100 hset
+          16 lindex
+          16 lpop
+          50 rpush
+          2 srem
+          2 time
+          116 xadd
+          3 zadd
+          16 zpopmin
+          2 zrem
+        propagate: 282 commands
+          2 evalsha
+          34 exists
+          34 hdel
+          36 hincrby
+          35 hmget
+          35 lindex
+          1 llen
+          34 lpop
+          1 script|load
+          1 time
+          34 xadd
+          1 zadd
+          34 zpopmin
+    "#]],
+            355_000,
+        )
         .await;
 }
