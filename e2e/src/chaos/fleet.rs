@@ -23,8 +23,8 @@ use action_sets::ActionSets;
 pub(crate) use layout::{
     NEEDS, PROCESSES, Role, SERIAL, initial_capacity, only_worker_for, worker_count,
 };
-use process::{Programs, ServiceSettings};
 pub(crate) use process::{FleetProcess, open_files, resource_usage};
+use process::{Programs, ServiceSettings};
 
 /// What distinguishes the fleets of experiments.
 pub(crate) struct Settings {
