@@ -231,7 +231,9 @@ impl From<StoreError> for Error {
                 RelationProblem::UnknownDependency | RelationProblem::ForeignDependency => {
                     Error::invalid("dependsOn", bad)
                 }
-                RelationProblem::ParentOver => Error::invalid("parent", bad),
+                RelationProblem::UnknownParent | RelationProblem::ParentOver => {
+                    Error::invalid("parent", bad)
+                }
             },
             StoreError::Redis(_)
             | StoreError::Setting(_)

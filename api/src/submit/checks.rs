@@ -71,9 +71,14 @@ impl Relations<'_> {
         let parent = job.spec.parent.and_then(|parent| self.others.get(&parent));
         if let Some(id) = job.spec.parent
             && !self.own.contains_key(&id)
-            && parent.is_none_or(|parent| takes_no_children(parent.last.status))
         {
-            return Some((RelationProblem::ParentOver, id));
+            match parent {
+                None => return Some((RelationProblem::UnknownParent, id)),
+                Some(parent) if takes_no_children(parent.last.status) => {
+                    return Some((RelationProblem::ParentOver, id));
+                }
+                Some(_) => {}
+            }
         }
         // A child may depend on its siblings and on finished jobs only.
         let siblings = parent.map(|parent| parent.last.child_group.unwrap_or(parent.last.id));

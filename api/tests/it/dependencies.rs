@@ -111,7 +111,7 @@ async fn invalid_references(env: &TestEnv) -> Vec<(&'static str, String, Value)>
     let only = "a child may depend only on its siblings and on jobs that are over, not on job";
     vec![
         ("dependsOn", format!("there is no job {unknown}"), depends(unknown)),
-        ("parent", ended(unknown), child(unknown)),
+        ("parent", format!("there is no job {unknown}"), child(unknown)),
         ("parent", ended(finished), child(finished)),
         ("dependsOn", format!("{only} {waiting}"), foreign),
     ]

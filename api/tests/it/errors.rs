@@ -18,8 +18,16 @@ const JSON: &str = "application/json";
 async fn a_body_that_is_not_valid_json_is_answered_400() {
     with_env(async |env| {
         let deep = "[".repeat(100_000);
-        let bodies: [&[u8]; 7] =
-            [b"", b"{", b"nonsense", b"{\"\xff\":1}", b"\xef\xbb\xbf{}", b"{}}", &[0]];
+        let bodies: [&[u8]; 8] = [
+            b"",
+            b"{",
+            b"nonsense",
+            b"{\"\xff\":1}",
+            b"\xef\xbb\xbf{}",
+            b"{}}",
+            &[0],
+            b"{\"priority\":5",
+        ];
         for path in ["/jobs", "/jobs/batch"] {
             for body in bodies.into_iter().chain([deep.as_bytes()]) {
                 let answer = post(env, path, JSON, body.to_vec()).await;
@@ -37,6 +45,11 @@ async fn an_invalid_or_unknown_field_is_named() {
     with_env(async |env| {
         let cases = [
             (r#"{"action":5}"#, "action: invalid type: integer `5`, expected a string"),
+            (r#"{"action":"a","priority":5}"#, "priority: invalid type, expected a string"),
+            (
+                r#"{"action":"a","onWorkerLost":[{"a":"}"}]}"#,
+                "onWorkerLost: invalid type, expected a string",
+            ),
             ("{}", "action: it is required"),
             ("[]", "body: invalid type: array, expected an object"),
             (

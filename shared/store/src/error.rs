@@ -196,14 +196,18 @@ pub enum RelationProblem {
     UnknownDependency,
     /// The job is a child, and the dependency is neither a sibling nor over.
     ForeignDependency,
-    /// The parent is over, is being stopped, or does not exist.
+    /// The parent does not exist.
+    UnknownParent,
+    /// The parent is over or being stopped.
     ParentOver,
 }
 
 impl fmt::Display for RelationProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            RelationProblem::UnknownDependency => "there is no job",
+            RelationProblem::UnknownDependency | RelationProblem::UnknownParent => {
+                "there is no job"
+            }
             RelationProblem::ForeignDependency => {
                 "a child may depend only on its siblings and on jobs that are over, not on job"
             }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use axum::extract::Request;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
@@ -66,16 +66,27 @@ pub(in crate::v0) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: Object<T> = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let at = field_path(error.path());
-        invalid(at, &error.into_inner())
+        let error = error.into_inner();
+        match error.classify() {
+            Category::Data => invalid(at, &error),
+            // serde_json reports a word of another type as a syntax error.
+            _ if error.to_string().starts_with("expected value") && is_json(bytes) => {
+                Error::Invalid { at, reason: "invalid type, expected a string".to_owned() }
+            }
+            _ => Error::Json(error.to_string()),
+        }
     })?;
     json.end().map_err(|error| Error::Json(error.to_string()))?;
     Ok(value.0)
 }
 
+/// Parses without building the document, which may need many times the memory of its text.
+fn is_json(bytes: &[u8]) -> bool {
+    let parsed = std::str::from_utf8(bytes).map(serde_json::from_str::<IgnoredAny>);
+    matches!(parsed, Ok(Ok(_)))
+}
+
 fn invalid(mut at: FieldPath, error: &serde_json::Error) -> Error {
-    if error.classify() != Category::Data {
-        return Error::Json(error.to_string());
-    }
     let text = error.to_string();
     // The position in the text is less useful than the name of the field.
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(before, _)| before);

@@ -19,8 +19,13 @@ local function refused_relation(job, submitted)
   local parent, last = nil, nil
   if parent_id then
     parent, last = last_follow_up(parent_id)
-    local over = not parent or is_final(parent) or parent.status == 'cancel_request'
-    if over and not submitted[parent_id] then return { reason = 'parent_over', id = parent_id } end
+    local reason = nil
+    if not parent then
+      reason = 'unknown_parent'
+    elseif is_final(parent) or parent.status == 'cancel_request' then
+      reason = 'parent_over'
+    end
+    if reason and not submitted[parent_id] then return { reason = reason, id = parent_id } end
   end
   for _, id in ipairs(dependencies) do
     local on, other = submitted[id], last_follow_up(id)

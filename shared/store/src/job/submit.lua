@@ -24,7 +24,8 @@
 --                                             does not exist; nothing is written
 --          {'foreign_dependency', index, id}  it is a child and depends on a job that is neither a
 --                                             sibling nor over; nothing is written
---          {'parent_over', index, id}         its parent is over or does not exist; nothing is
+--          {'unknown_parent', index, id}      its parent does not exist; nothing is written
+--          {'parent_over', index, id}         its parent is over or being stopped; nothing is
 --                                             written
 --          {'other_request', index, id}       its idempotency key was used for another request,
 --                                             which the job with this id answers; nothing is

@@ -72,6 +72,7 @@ fn refusal(words: &[&str]) -> Option<Option<StoreError>> {
         ["other_request", _, id] => return Some(Some(StoreError::OtherRequest(id.parse().ok()?))),
         ["unknown_dependency", index, id] => (RelationProblem::UnknownDependency, index, id),
         ["foreign_dependency", index, id] => (RelationProblem::ForeignDependency, index, id),
+        ["unknown_parent", index, id] => (RelationProblem::UnknownParent, index, id),
         ["parent_over", index, id] => (RelationProblem::ParentOver, index, id),
         _ => return None,
     };

@@ -123,7 +123,7 @@ async fn a_submission_that_names_a_job_it_must_not_name_is_refused_whole() {
     for (job, kind, id) in [
         (after(&[over, unknown]), RelationProblem::UnknownDependency, unknown),
         (child(over), RelationProblem::ParentOver, over),
-        (child(unknown), RelationProblem::ParentOver, unknown),
+        (child(unknown), RelationProblem::UnknownParent, unknown),
         (foreign, RelationProblem::ForeignDependency, stranger),
         (own, RelationProblem::ForeignDependency, parent),
     ] {

@@ -104,7 +104,9 @@ impl Model {
             && !self.may_have_children(self.last_follow_up(parent))
             && !submitted.contains_key(&parent)
         {
-            return Some((RelationProblem::ParentOver, parent));
+            let exists = self.jobs.contains_key(&self.last_follow_up(parent));
+            let over = RelationProblem::ParentOver;
+            return Some((if exists { over } else { RelationProblem::UnknownParent }, parent));
         }
         for on in &job.spec.depends_on {
             let (own, other) = (submitted.get(on), self.jobs.get(&self.last_follow_up(*on)));
