@@ -1,5 +1,7 @@
 //! Injects faults into the fleet. Each fault is undone before its injection returns.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -77,7 +79,7 @@ impl Injector<'_> {
             }
             Fault::WipeBroker { down_ms } => {
                 let down = Duration::from_millis(*down_ms);
-                let wipe = async { Ok(tokio::fs::remove_dir_all(&fleet.broker_data).await?) };
+                let wipe = async { delete_all(&fleet.broker_data).await };
                 fleet.kill(fleet.named("rabbitmq")?, down, wipe, history).await
             }
             Fault::Drain { worker, ms } => {
@@ -219,5 +221,13 @@ impl Injector<'_> {
             Ok(Err(error)) => self.history.log(format!("  no queue changed: {error}")),
             Err(_) => self.history.log(format!("  no queue changed within {QUEUES_WITHIN:?}")),
         }
+    }
+}
+
+/// Deletes a folder. Another fault may have deleted it, and its owner not have started since.
+async fn delete_all(folder: &Path) -> anyhow::Result<()> {
+    match tokio::fs::remove_dir_all(folder).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => Ok(other?),
     }
 }
