@@ -75,10 +75,13 @@ fn another_terminal_finds_the_fleet_in_a_file_that_is_deleted_at_the_end() {
 
     let before = std::fs::read(&file).unwrap();
     let other = test.folder.join("other");
-    let mut second = test.up_in(&other, &["--listen", "127.0.0.1:0", "--", "true"]);
-    let output = second.output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    let stderr = String::from_utf8(output.stderr).unwrap();
+    let mut second = test.up_in(&other, &["--listen", "127.0.0.1:0", "--stay", "--", "true"]);
+    let (mut second, mut stdout) = spawn(second.stderr(Stdio::piped()));
+    read_until(&mut stdout, "Three things to try:");
+    kill(Pid::from_raw(second.id().cast_signed()), Signal::SIGINT).unwrap();
+    let mut stderr = String::new();
+    second.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    second.wait().unwrap();
     assert!(stderr.contains(".capstan/env leads to another fleet"), "{stderr}");
     assert_eq!(std::fs::read(&file).unwrap(), before, "the file of the first fleet");
 

@@ -196,6 +196,8 @@ impl<'a> Stack<'a> {
                     note(format!("capstan: for another terminal: . {}", environment::PATH));
                 }
             }
+            // A command finds everything in its own environment.
+            Err(_) if !self.arguments.command.is_empty() && !self.arguments.stay => {}
             Err(error) => note(format!("capstan: {error:#}")),
         }
         // The overview comes after the command.
