@@ -105,6 +105,7 @@ impl UpArguments {
     }
 
     /// Returns the files of actions, the one of the environment first.
+    #[expect(clippy::disallowed_methods, reason = "with clap, the flag would replace the variable")]
     pub(super) fn actions_files(&self) -> Vec<String> {
         let inherited = env::var("CAPSTAN_ACTIONS").ok().filter(|file| !file.is_empty());
         inherited.into_iter().chain(self.actions.iter().cloned()).collect()

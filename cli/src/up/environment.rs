@@ -35,6 +35,7 @@ pub(super) struct EnvironmentFile {
 
 impl EnvironmentFile {
     /// Writes the file. Fails if the file of another running fleet is there.
+    #[expect(clippy::disallowed_methods, reason = "the settings are passed on, not used")]
     pub(super) fn write(
         variables: &[(&'static str, String)],
         programs: &Path,
