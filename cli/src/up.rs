@@ -1,7 +1,10 @@
 //! `capstan up`: everything that Capstan needs, on this machine, until Ctrl-C or until a command
 //! has run.
 
+mod actions;
 mod arguments;
+mod environment;
+mod overview;
 mod stack;
 
 use anyhow::Context;

@@ -42,13 +42,79 @@ fn ctrl_c_stops_everything() {
     let test = Test::new("interrupt");
     let mut up = test.up(&["--listen", "127.0.0.1:0", "--workers", "1"]);
     let (mut child, mut stdout) = spawn(&mut up);
-    let mut shown = read_until(&mut stdout, "Three things to try:");
+    let mut shown = read_until(&mut stdout, "Three things to try");
     assert_eq!(test.processes().len(), 3, "a scheduler, a worker, an API");
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     stdout.read_to_string(&mut shown).unwrap();
     assert!(shown.contains("worker-1  | started worker-1 "), "{shown}");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(test.processes(), Vec::<i32>::new());
+}
+
+#[test]
+fn another_terminal_finds_the_fleet_in_a_file_that_is_deleted_at_the_end() {
+    let test = Test::new("environment");
+    let mut up = test.up(&["--listen", "127.0.0.1:0", "--workers", "1"]);
+    up.env("CAPSTAN_TOKEN", "it's secret").env("CAPSTAN_NAMESPACE", "mine");
+    let (mut child, mut stdout) = spawn(&mut up);
+    let shown = read_until(&mut stdout, "Three things to try");
+    assert!(shown.contains("\n  variables .capstan/env (deleted at the end)\n"), "{shown}");
+    let file = test.folder.join(".capstan/env");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let script = r#". .capstan/env
+        echo "$CAPSTAN_API $CAPSTAN_TOKEN $CAPSTAN_REDIS_URL $CAPSTAN_AMQP_URL $CAPSTAN_NAMESPACE"
+        command -v capstan-worker"#;
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", script]).current_dir(&test.folder).output().unwrap();
+    let found = String::from_utf8(output.stdout).unwrap();
+    let expected = " it's secret redis://there amqp://there mine\n";
+    assert!(found.starts_with("http://127.0.0.1:") && found.contains(expected), "{found}");
+    let worker = test.folder.join("capstan-worker");
+    assert!(found.ends_with(&format!("\n{}\n", worker.display())), "{found}");
+
+    let before = std::fs::read(&file).unwrap();
+    let other = test.folder.join("other");
+    let mut second = test.up_in(&other, &["--listen", "127.0.0.1:0", "--stay", "--", "true"]);
+    let (mut second, mut stdout) = spawn(second.stderr(Stdio::piped()));
+    read_until(&mut stdout, "Three things to try:");
+    kill(Pid::from_raw(second.id().cast_signed()), Signal::SIGINT).unwrap();
+    let mut stderr = String::new();
+    second.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    second.wait().unwrap();
+    assert!(stderr.contains(".capstan/env leads to another fleet"), "{stderr}");
+    assert_eq!(std::fs::read(&file).unwrap(), before, "the file of the first fleet");
+
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    child.wait().unwrap();
+    assert!(!test.folder.join(".capstan").exists());
+}
+
+#[test]
+fn files_of_actions_add_up() {
+    let test = Test::new("actions");
+    test.program("capstan-worker", &SERVICE.replace("CAPSTAN_EXTRA", "CAPSTAN_ACTIONS"));
+    let file = |name: &str| {
+        let path = test.folder.join(format!("{name}.toml"));
+        std::fs::write(&path, format!("[actions.{name}]\nargv = ['{name}']\n")).unwrap();
+        path.display().to_string()
+    };
+    let (one, two, three) = (file("one"), file("two"), file("three"));
+    let actions = ["--listen", "127.0.0.1:0", "--actions", &two, "--actions", &three];
+    let script = r#"cat "$(cut -d' ' -f5 "$CAPSTAN_DEV_RUN/log/worker-1")""#;
+    let up = |base: &str| {
+        let mut up = test.up(&[&actions[..], &["--", "sh", "-c", script]].concat());
+        up.env("CAPSTAN_ACTIONS", base).output().unwrap()
+    };
+    let output = up(&one);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let all = ["[actions.one]", "[actions.two]", "[actions.three]"];
+    assert!(all.iter().all(|action| stdout.contains(action)), "{stdout}");
+
+    let output = up(&two);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("capstan: action two is in {two} and in {two}; rename one of them\n");
+    assert_eq!((output.status.code(), stderr), (Some(1), expected));
 }
 
 #[test]
@@ -130,8 +196,13 @@ impl Test {
 
     /// Returns the command `capstan up`, with the URLs of servers that it does not contact.
     fn up(&self, arguments: &[&str]) -> Command {
+        self.up_in(&self.data(), arguments)
+    }
+
+    fn up_in(&self, data: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.folder.join("capstan"));
-        command.arg("up").arg("--data").arg(self.data()).args(arguments).stdin(Stdio::null());
+        command.arg("up").arg("--data").arg(data).args(arguments).stdin(Stdio::null());
+        command.current_dir(&self.folder).env_remove("CAPSTAN_ACTIONS");
         command.env("CAPSTAN_REDIS_URL", "redis://there").env("CAPSTAN_AMQP_URL", "amqp://there");
         command
     }

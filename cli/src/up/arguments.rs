@@ -1,5 +1,6 @@
 //! The arguments of `capstan up`.
 
+use std::env;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -17,7 +18,10 @@ Examples:
 
 COMMAND finds the API in CAPSTAN_API, Redis and RabbitMQ in CAPSTAN_REDIS_URL and CAPSTAN_AMQP_URL,
 and capstan in its PATH. `capstan up` then exits with the exit code of COMMAND. Every other
-CAPSTAN_ variable is passed on to the services.";
+CAPSTAN_ variable is passed on to the services.
+
+While the fleet runs, the file .capstan/env in the working directory leads another terminal to it:
+  . .capstan/env && capstan-worker --actions mine.toml";
 
 /// The arguments of `up`.
 #[derive(Debug, Args)]
@@ -45,9 +49,10 @@ pub(crate) struct UpArguments {
     #[arg(long, env = "CAPSTAN_CAPACITY", hide_env_values = true, value_name = "TYPE=UNITS,...")]
     pub(super) capacity: Option<String>,
 
-    /// Actions of the workers besides the built-in ones
-    #[arg(long, env = "CAPSTAN_ACTIONS", hide_env_values = true, value_name = "FILE")]
-    pub(super) actions: Option<String>,
+    /// Actions of the workers besides the built-in ones and those of the file in CAPSTAN_ACTIONS;
+    /// can be repeated
+    #[arg(long, value_name = "FILE")]
+    actions: Vec<String>,
 
     /// Crons that the scheduler applies when it starts
     #[arg(long, env = "CAPSTAN_CRONS", hide_env_values = true, value_name = "FILE")]
@@ -97,6 +102,13 @@ impl UpArguments {
                     .to_owned(),
             )),
         }
+    }
+
+    /// Returns the files of actions, the one of the environment first.
+    #[expect(clippy::disallowed_methods, reason = "with clap, the flag would replace the variable")]
+    pub(super) fn actions_files(&self) -> Vec<String> {
+        let inherited = env::var("CAPSTAN_ACTIONS").ok().filter(|file| !file.is_empty());
+        inherited.into_iter().chain(self.actions.iter().cloned()).collect()
     }
 
     /// Returns the address for the API, with a port on which nothing listens yet.

@@ -11,7 +11,10 @@ use anyhow::Context;
 use client::command::{note, print};
 use devserver::{Error, Log, Process, Run, Servers, Services, Settings};
 
+use super::actions;
 use super::arguments::UpArguments;
+use super::environment::{self, EnvironmentFile};
+use super::overview::Overview;
 
 /// How long the command and the services may take to stop, which includes the workers' grace.
 const SERVICES_GRACE: Duration = Duration::from_secs(15);
@@ -23,6 +26,7 @@ const LOG_LINES: usize = 20;
 /// Every process of a development server. Dropping it kills what still runs, in the order of the
 /// fields.
 pub(super) struct Stack<'a> {
+    environment_file: Option<EnvironmentFile>,
     command: Option<Process>,
     services: Option<Services>,
     servers: Option<Servers>,
@@ -50,8 +54,18 @@ impl<'a> Stack<'a> {
             None => Run::temporary()?,
         };
         let (redis_url, amqp_url) = existing_servers.unwrap_or_default();
-        let (command, services, servers) = (None, None, None);
-        Ok(Stack { command, services, servers, run, arguments, programs, redis_url, amqp_url })
+        let (environment_file, command, services, servers) = (None, None, None, None);
+        Ok(Stack {
+            environment_file,
+            command,
+            services,
+            servers,
+            run,
+            arguments,
+            programs,
+            redis_url,
+            amqp_url,
+        })
     }
 
     /// Starts everything. Returns the exit code of the command; without one, waits until something
@@ -60,6 +74,7 @@ impl<'a> Stack<'a> {
         // First, because the servers take seconds to start.
         let listen = (!self.arguments.servers_only).then(|| self.arguments.free_address());
         let listen = listen.transpose()?;
+        let actions = self.actions_file()?;
         if self.redis_url.is_empty() {
             let servers = self.servers.insert(Servers::new(&self.run).await?);
             self.redis_url.clone_from(&servers.redis.url);
@@ -67,8 +82,9 @@ impl<'a> Stack<'a> {
             servers.start().await?;
         }
         if let Some(listen) = listen {
-            let settings = self.settings(listen);
+            let settings = self.settings(listen, actions);
             self.services.insert(Services::new(&self.run, &settings)?).start().await?;
+            self.write_environment_file();
         }
         if !self.arguments.command.is_empty() {
             let code = self.run_command().await?;
@@ -85,6 +101,7 @@ impl<'a> Stack<'a> {
 
     /// Stops everything, the command first and the servers last.
     pub(super) async fn stop(&mut self) {
+        self.environment_file = None;
         let mut errors = Vec::new();
         if let Some(command) = &mut self.command {
             errors.extend(command.stop(SERVICES_GRACE).await.err());
@@ -136,15 +153,15 @@ impl<'a> Stack<'a> {
         }
     }
 
-    fn settings(&self, listen: SocketAddr) -> Settings {
+    fn settings(&self, listen: SocketAddr, actions: Option<String>) -> Settings {
         let arguments = self.arguments;
         let mut environment = vec![("CAPSTAN_SHUTDOWN_GRACE", arguments.grace.clone())];
         for (name, value) in [
-            ("CAPSTAN_CAPACITY", &arguments.capacity),
-            ("CAPSTAN_ACTIONS", &arguments.actions),
-            ("CAPSTAN_CRONS", &arguments.crons),
+            ("CAPSTAN_CAPACITY", arguments.capacity.clone()),
+            ("CAPSTAN_ACTIONS", actions),
+            ("CAPSTAN_CRONS", arguments.crons.clone()),
         ] {
-            environment.extend(value.clone().map(|value| (name, value)));
+            environment.extend(value.map(|value| (name, value)));
         }
         Settings {
             programs: self.programs.clone(),
@@ -154,6 +171,38 @@ impl<'a> Stack<'a> {
             workers: arguments.workers,
             environment,
             on_screen: arguments.command.is_empty() || arguments.stay,
+        }
+    }
+
+    /// The file of all actions, made of several if several are given.
+    fn actions_file(&self) -> anyhow::Result<Option<String>> {
+        let mut files = self.arguments.actions_files();
+        if files.len() < 2 {
+            return Ok(files.pop());
+        }
+        let path = self.run.folder().join("actions.toml");
+        let written = std::fs::write(&path, actions::merged(&files)?);
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Some(path.display().to_string()))
+    }
+
+    /// Writes where everything is into a file. The fleet works without it, so an error is only
+    /// reported.
+    fn write_environment_file(&mut self) {
+        match EnvironmentFile::write(&self.variables(), &self.programs) {
+            Ok(file) => {
+                self.environment_file = Some(file);
+                if self.arguments.stay {
+                    note(format!("capstan: for another terminal: . {}", environment::PATH));
+                }
+            }
+            // A command finds everything in its own environment.
+            Err(_) if !self.arguments.command.is_empty() && !self.arguments.stay => {}
+            Err(error) => note(format!("capstan: {error:#}")),
+        }
+        // The overview comes after the command.
+        if let Some(services) = self.services.as_ref().filter(|_| self.arguments.stay) {
+            note(format!("capstan: the API is {}", services.url()));
         }
     }
 
@@ -180,28 +229,18 @@ impl<'a> Stack<'a> {
             let lines = variables.iter().map(|(name, value)| format!("export {name}={value}"));
             return lines.collect::<Vec<_>>().join("\n");
         };
-        let (api, redis, rabbitmq) = (services.url(), &self.redis_url, &self.amqp_url);
         let data = match &self.arguments.data {
             Some(_) => format!("{} (kept)", self.run.folder().display()),
             None => "deleted at the end; keep it with --data DIR".to_owned(),
         };
-        format!(
-            "
-Capstan is up. Ctrl-C stops it.
-
-  API       {api}
-  Redis     {redis}
-  RabbitMQ  {rabbitmq}
-  data      {data}
-
-Three things to try:
-
-  curl -s {api}/api/v0/workers
-  curl -s {api}/api/v0/jobs -H 'content-type: application/json' \\
-    -d '{{\"action\":\"sleep\",\"parameters\":{{\"seconds\":\"5\"}},\"capacityMap\":{{\"scan\":1}}}}'
-  curl -s '{api}/api/v0/jobs?limit=3'
-"
-        )
+        let overview = Overview {
+            api: services.url(),
+            redis: &self.redis_url,
+            rabbitmq: &self.amqp_url,
+            data,
+            has_environment_file: self.environment_file.is_some(),
+        };
+        overview.text()
     }
 }
 

@@ -9,6 +9,7 @@ mod markdown;
 mod page;
 mod script;
 mod settings;
+mod variables;
 mod words;
 
 use std::collections::BTreeSet;
@@ -81,6 +82,13 @@ fn every_command_that_is_not_run_is_on_a_page() {
     let skipped: BTreeSet<String> = skipped.flat_map(|block| block.commands()).collect();
     let unused: Vec<_> = NO_RUN.iter().filter(|command| !skipped.contains(**command)).collect();
     assert!(unused.is_empty(), "on no page any more: {unused:?}");
+}
+
+#[test]
+fn every_variable_is_assigned_where_it_is_used() {
+    let documents = documents();
+    let unassigned: Vec<_> = documents.iter().flat_map(variables::unassigned).collect();
+    assert!(unassigned.is_empty(), "{}", unassigned.join("\n"));
 }
 
 #[test]

@@ -28,13 +28,14 @@ use domain::settings::duration;
 
 use fleet::Fleet;
 use section::Section;
+use workers::Readiness;
 
 /// Run the demo: a container registry's jobs, with checks of every result
 ///
 /// Images are pushed, scanned layer by layer, migrated and collected; a scan is cancelled, one is
 /// retried, a worker is killed, crons fire. The fleet must have two workers that offer
 /// scan=1,scanCheck=1 and know the actions of examples/registry and examples/demo, as the fleet of
-/// `./dev up` does.
+/// `./dev up` does. If no worker knows these actions, the demo says so and exits with 0.
 #[derive(Debug, Parser)]
 #[command(name = "capstan-demo", bin_name = "capstan demo", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -44,6 +45,10 @@ struct Arguments {
     /// Time limit of the whole demo
     #[arg(long, value_name = "DURATION", default_value = "180s", value_parser = duration)]
     timeout: Duration,
+
+    /// Fail if no worker knows the actions of the demo
+    #[arg(long)]
+    required: bool,
 }
 
 /// The totals of the sections so far.
@@ -71,7 +76,14 @@ async fn run(arguments: Arguments) -> CommandResult {
     let fleet = Fleet { api: arguments.connection.client()?, deadline: start + arguments.timeout };
     let mut totals = Totals::default();
     match run_sections(&fleet, &mut totals).await {
-        Ok(()) => {}
+        Ok(Readiness::Ready) => {}
+        Ok(Readiness::OtherActions(sentence)) if arguments.required => {
+            totals.problems.push(sentence);
+        }
+        Ok(Readiness::OtherActions(sentence)) => {
+            print(sentence)?;
+            return Ok(CommandOutcome::success_if(true));
+        }
         // A fleet that is too slow fails the demo; any other error prevents it.
         Err(CommandError::Api(ClientError::TimedOut(reason))) => totals.problems.push(reason),
         Err(error) => return Err(error),
@@ -88,8 +100,11 @@ async fn run(arguments: Arguments) -> CommandResult {
     Ok(CommandOutcome::success_if(problems.is_empty()))
 }
 
-async fn run_sections(fleet: &Fleet, totals: &mut Totals) -> Result<(), CommandError> {
-    workers::wait_until_ready(fleet).await?;
+async fn run_sections(fleet: &Fleet, totals: &mut Totals) -> Result<Readiness, CommandError> {
+    let readiness = workers::readiness(fleet).await?;
+    if let Readiness::OtherActions(_) = readiness {
+        return Ok(readiness);
+    }
     let baseline = crons::baseline(fleet).await?;
     totals.add(three_jobs::run(fleet).await?)?;
     let (section, images) = registry::run(fleet).await?;
@@ -98,5 +113,6 @@ async fn run_sections(fleet: &Fleet, totals: &mut Totals) -> Result<(), CommandE
     totals.add(cancelled::run(fleet, &images).await?)?;
     totals.add(retried::run(fleet, &images).await?)?;
     totals.add(killed::run(fleet, &images).await?)?;
-    totals.add(crons::run(fleet, &baseline).await?)
+    totals.add(crons::run(fleet, &baseline).await?)?;
+    Ok(readiness)
 }

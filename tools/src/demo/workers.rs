@@ -11,15 +11,29 @@ use crate::fleet::{Fleet, POLL_INTERVAL};
 /// Time for the lease of a worker killed in an earlier run to end, and for its restart.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// An action of each of the files of actions that the demo needs.
+const ACTIONS: [&str; 2] = ["push", "kill_worker"];
+
 /// The capacity type that only one worker offers at a time, to run a job on that worker.
 pub(crate) const PINNED: &str = "chosen";
 
-/// Waits until the fleet has the workers that the demo needs.
-pub(crate) async fn wait_until_ready(fleet: &Fleet) -> Result<(), ClientError> {
+/// Whether the demo can run.
+pub(crate) enum Readiness {
+    Ready,
+    /// The workers have other actions, as a sentence says.
+    OtherActions(String),
+}
+
+/// Waits until the fleet has the workers that the demo needs, or workers with other actions.
+pub(crate) async fn readiness(fleet: &Fleet) -> Result<Readiness, ClientError> {
     let deadline = fleet.deadline.min(Instant::now() + SETTLE_TIMEOUT);
     loop {
-        match missing(&live(fleet).await?) {
-            None => return Ok(()),
+        let live = live(fleet).await?;
+        if let Some(sentence) = unknown_to_all(&live) {
+            return Ok(Readiness::OtherActions(sentence));
+        }
+        match missing(&live) {
+            None => return Ok(Readiness::Ready),
             Some(reason) if Instant::now() >= deadline => {
                 return Err(ClientError::TimedOut(reason));
             }
@@ -38,6 +52,18 @@ fn missing(live: &[Worker]) -> Option<String> {
     }
     let unaware = live.iter().find(|worker| !worker.actions.iter().any(|name| name == "push"))?;
     Some(format!("worker {} does not know the actions of examples/registry", unaware.id))
+}
+
+/// Says which of its actions no worker knows; `None` also if there is no worker yet.
+fn unknown_to_all(live: &[Worker]) -> Option<String> {
+    let known = |name: &str| live.iter().any(|worker| worker.actions.iter().any(|it| it == name));
+    let missing: Vec<&str> = ACTIONS.into_iter().filter(|name| !known(name)).collect();
+    let sentence = format!(
+        "the demo is left out, because no worker knows its actions: {} (of examples/registry and \
+         examples/demo)",
+        missing.join(", ")
+    );
+    (!live.is_empty() && !missing.is_empty()).then_some(sentence)
 }
 
 /// Lists the live workers, drained ones included.
@@ -142,6 +168,17 @@ mod tests {
         let document =
             json!({"id": "aa", "status": status, "capacityMap": offers, "actions": actions});
         serde_json::from_value(document).unwrap()
+    }
+
+    #[test]
+    fn a_fleet_with_other_actions_has_no_demo() {
+        let worker = |actions| worker("running", 1, actions);
+        assert_eq!(unknown_to_all(&[worker(&["push"]), worker(&["kill_worker"])]), None);
+        let expected = "the demo is left out, because no worker knows its actions: kill_worker \
+                        (of examples/registry and examples/demo)";
+        let found = unknown_to_all(&[worker(&["push"]), worker(&["mine"])]);
+        assert_eq!(found.as_deref(), Some(expected));
+        assert_eq!(unknown_to_all(&[]), None);
     }
 
     #[test]
