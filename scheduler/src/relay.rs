@@ -71,8 +71,10 @@ impl Relay {
         offers.retain(|(queue, _)| !self.rejections.is_paused(queue, now));
         let failed = publisher.publish(&offers).await?;
         let retry = self.record_outcomes(&offers, &failed);
-        for queue in to_repair(failed.iter().filter(|(queue, _)| !retry.contains(*queue))) {
-            repair(publisher.broker(), queue).await;
+        for (queue, error) in failed.iter().filter(|(queue, _)| !retry.contains(*queue)) {
+            if is_not_accepted(error) {
+                repair(publisher.broker(), queue).await;
+            }
         }
         // A queue that accepts nothing now may hold earlier offers, so workers must consume from
         // it.
@@ -181,20 +183,10 @@ impl Task for Relay {
     }
 }
 
-/// The queues that may be broken: all that have refused an offer, and one that did not confirm in
-/// time. It may only be overloaded, and then takes as long again to say so.
-fn to_repair<'a>(
-    failed: impl Iterator<Item = (&'a QueueName, &'a BrokerError)>,
-) -> impl Iterator<Item = &'a QueueName> {
-    let mut unconfirmed = 0;
-    failed.filter_map(move |(queue, error)| match error {
-        BrokerError::NotAccepted(_) => Some(queue),
-        BrokerError::NotConfirmed { .. } => {
-            unconfirmed += 1;
-            (unconfirmed == 1).then_some(queue)
-        }
-        _ => None,
-    })
+/// Returns true if the queue has refused an offer. One that does not confirm in time has not: it may
+/// only be overloaded.
+fn is_not_accepted(error: &BrokerError) -> bool {
+    matches!(error, BrokerError::NotAccepted(_))
 }
 
 /// Returns true if the queue exists and failed only to accept an offer.
