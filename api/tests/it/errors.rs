@@ -18,16 +18,8 @@ const JSON: &str = "application/json";
 async fn a_body_that_is_not_valid_json_is_answered_400() {
     with_env(async |env| {
         let deep = "[".repeat(100_000);
-        let bodies: [&[u8]; 8] = [
-            b"",
-            b"{",
-            b"nonsense",
-            b"{\"\xff\":1}",
-            b"\xef\xbb\xbf{}",
-            b"{}}",
-            &[0],
-            b"{\"priority\":5",
-        ];
+        let bodies: [&[u8]; 7] =
+            [b"", b"{", b"nonsense", b"{\"\xff\":1}", b"\xef\xbb\xbf{}", b"{}}", &[0]];
         for path in ["/jobs", "/jobs/batch"] {
             for body in bodies.into_iter().chain([deep.as_bytes()]) {
                 let answer = post(env, path, JSON, body.to_vec()).await;
@@ -36,6 +28,9 @@ async fn a_body_that_is_not_valid_json_is_answered_400() {
                 assert!(expected.iter().any(|one| answer.starts_with(one)), "{at}: {answer}");
             }
         }
+        // A word of the wrong type is named only in valid JSON.
+        let answer = post(env, "/jobs", JSON, b"{\"priority\":5".to_vec()).await;
+        assert!(answer.starts_with("400 INVALID_JSON"), "{answer}");
     })
     .await;
 }
