@@ -67,14 +67,14 @@ pub(in crate::v0) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error
     let value: Object<T> = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let at = field_path(error.path());
         let error = error.into_inner();
-        match error.classify() {
-            Category::Data => invalid(at, &error),
-            // serde_json reports a word of another type as a syntax error.
-            _ if error.to_string().starts_with("expected value") && is_json(bytes) => {
-                Error::Invalid { at, reason: "invalid type, expected a string".to_owned() }
-            }
-            _ => Error::Json(error.to_string()),
+        if error.classify() == Category::Data {
+            return invalid(at, &error);
         }
+        // serde_json reports a word of another type as a syntax error.
+        if error.to_string().starts_with("expected value") && is_json(bytes) {
+            return Error::Invalid { at, reason: "invalid type, expected a string".to_owned() };
+        }
+        Error::Json(error.to_string())
     })?;
     json.end().map_err(|error| Error::Json(error.to_string()))?;
     Ok(value.0)

@@ -29,10 +29,11 @@ impl Model {
         let age = self.now - claimed;
         if age > LATE_MS && size > OFFER_WINDOW {
             self.set_window(queue, (size / 2).max(OFFER_WINDOW));
-        } else if age < SOON_MS && size < WIDEST_WINDOW {
-            if self.ids_offered_in(queue).len() as u64 == self.offered_of(group) {
-                self.set_window(queue, size * 2);
-            }
+        } else if age < SOON_MS
+            && size < WIDEST_WINDOW
+            && self.ids_offered_in(queue).len() as u64 == self.offered_of(group)
+        {
+            self.set_window(queue, size * 2);
         }
         self.window_of(queue)
     }
@@ -56,8 +57,8 @@ impl Model {
     /// The jobs that are offered in a queue, oldest offer first.
     fn ids_offered_in(&self, queue: &str) -> Vec<JobId> {
         let offered = self.jobs.iter().filter_map(|(id, job)| match job.position {
-            Position::Offered(at) if job.queue() == queue => Some((at, job.number, *id)),
-            _ => None,
+            Position::Offered(at) => (job.queue() == queue).then_some((at, job.number, *id)),
+            Position::Due(_) | Position::Backlog | Position::Parked | Position::Nowhere => None,
         });
         let mut offered: Vec<_> = offered.collect();
         offered.sort();
