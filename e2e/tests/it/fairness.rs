@@ -104,14 +104,14 @@ async fn low_priority_jobs_get_a_small_share_while_high_ones_wait() {
     let of = |priority| move |job: &JobTimes| job.queue.priority == priority;
     let (is_low, is_high) = (of(Priority::Low), of(Priority::High));
     // The exact share, one start in 17, is tested in the worker's admission. Here a slow delivery
-    // of either queue shifts it, so only the direction is judged.
+    // of either queue shifts it, so only the direction is judged: equal turns would be a half.
     let first_low = timeline.jobs.iter().position(is_low).unwrap();
     let last_high = timeline.jobs.iter().rposition(is_high).unwrap();
     assert!(first_low < last_high, "no low job starts while high ones wait");
     let high = timeline.jobs.iter().enumerate().filter(|(_, job)| is_high(job));
     let half = high.map(|(index, _)| index).nth(199).unwrap();
     let low = timeline.jobs[..half].iter().filter(|job| is_low(job)).count();
-    assert!(low * 3 <= half, "{low} of the first {half} jobs are low: more than a small share");
+    assert!(5 * low <= 2 * half, "{low} of the first {half} jobs are low: more than a small share");
 }
 
 #[tokio::test(flavor = "multi_thread")]
