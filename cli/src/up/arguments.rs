@@ -20,7 +20,8 @@ COMMAND finds the API in CAPSTAN_API, Redis and RabbitMQ in CAPSTAN_REDIS_URL an
 and capstan in its PATH. `capstan up` then exits with the exit code of COMMAND. Every other
 CAPSTAN_ variable is passed on to the services.
 
-While the fleet runs, the file .capstan/env in the working directory leads another terminal to it:
+While the fleet runs, .capstan/env in the working directory has the variables to use it from another
+terminal:
   . .capstan/env && capstan-worker --actions mine.toml";
 
 /// The arguments of `up`.

@@ -1,4 +1,4 @@
-//! `.capstan/env`: a shell file that leads another terminal to the fleet.
+//! `.capstan/env`: a shell file with the variables that another terminal needs to use the fleet.
 
 use std::env;
 use std::fs::{DirBuilder, File, Permissions};

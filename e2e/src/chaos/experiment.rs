@@ -34,10 +34,10 @@ pub(crate) struct Arguments {
     /// The folder for data and logs; the data of the previous experiment in it is deleted
     #[arg(long, default_value = ".capstan/chaos")]
     folder: PathBuf,
-    /// Run the programs in this folder, of an earlier version, as every second scheduler, worker
-    /// and API
-    #[arg(long, value_name = "FOLDER")]
-    mixed: Option<PathBuf>,
+    /// Run every second scheduler, worker and API from the programs of an earlier version in this
+    /// folder
+    #[arg(long = "mixed", value_name = "FOLDER")]
+    earlier: Option<PathBuf>,
 }
 
 /// The default namespace of the services.
@@ -47,7 +47,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs an experiment. Returns success if every invariant held.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { plan: arguments, rate, folder, mixed: earlier } = arguments;
+    let Arguments { plan: arguments, rate, folder, earlier } = arguments;
     let settings = fleet::Settings { seed: arguments.seed, clock: arguments.clock, earlier };
     let fleet = Fleet::describe(&folder, settings).await?;
     let history = History::begin(&fleet.folder().join("log/chaos"))?;

@@ -224,7 +224,7 @@ impl Injector<'_> {
     }
 }
 
-/// Deletes a folder. Another fault may have deleted it, and its owner not have started since.
+/// Deletes a folder, unless another fault has deleted it and its owner has not started since.
 async fn delete_all(folder: &Path) -> anyhow::Result<()> {
     match tokio::fs::remove_dir_all(folder).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

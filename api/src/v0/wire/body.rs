@@ -70,7 +70,7 @@ pub(in crate::v0) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error
         if error.classify() == Category::Data {
             return invalid(at, &error);
         }
-        // serde_json reports a word of another type as a syntax error.
+        // serde_json reports a value that cannot be a variant's name as a syntax error.
         if error.to_string().starts_with("expected value") && is_json(bytes) {
             return Error::Invalid { at, reason: "invalid type, expected a string".to_owned() };
         }
@@ -80,7 +80,7 @@ pub(in crate::v0) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error
     Ok(value.0)
 }
 
-/// Parses without building the document, which may need many times the memory of its text.
+/// Whether the text is valid JSON. Builds no document, which may need far more memory than the text.
 fn is_json(bytes: &[u8]) -> bool {
     let parsed = std::str::from_utf8(bytes).map(serde_json::from_str::<IgnoredAny>);
     matches!(parsed, Ok(Ok(_)))

@@ -1,5 +1,5 @@
--- claimed_up_to: per queue, when the newest of the jobs that this script has claimed was offered.
--- An older offer that still waits was lost. A script that starts runs calls record_claims last.
+-- claimed_up_to: per queue, the latest offer time of the jobs that this script has claimed. Offers
+-- that were made earlier and still wait were lost. A script that starts runs calls record_claims.
 -- include: digits
 
 local claimed_up_to = {}

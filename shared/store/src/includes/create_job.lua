@@ -3,7 +3,7 @@
 -- JSON.
 -- include: job_keys, relation_keys, count_waiting, emit_job, schedule_job, members, next_of, digits
 
--- Numbers are given in the order of submission. The script creates at most `most` jobs from now on.
+-- Numbers follow the order of submission. `most` is how many jobs the script may still create.
 local function next_number(most) return next_of('number', most or 1) end
 
 local function create_job(id, job, spec, now)

@@ -1,7 +1,7 @@
--- hash_counts: counts in hashes. The first change of a count is written at once and tells the
--- count; what follows is written in one step by write_changes. A count of 0 is no field.
+-- hash_counts: counts in hashes. The first change of a count is written at once, which also reads
+-- it; write_changes writes the rest. A count of 0 has no field.
 
--- Per hash: the counts, and how much of each is not written yet.
+-- Per hash, the counts, and the part of each that is not written yet.
 local known_counts, unwritten_counts = {}, {}
 
 -- Adds to a count, and returns it.
@@ -13,15 +13,15 @@ local function add_to_count(hash, field, by)
   end
   if known[field] then
     known[field] = known[field] + by
-    unwritten_counts[hash][field] = (unwritten_counts[hash][field] or 0) + by
+    unwritten_counts[hash][field] = unwritten_counts[hash][field] + by
   else
     known[field] = call('HINCRBY', root .. hash, field, by)
-    unwritten_counts[hash][field] = unwritten_counts[hash][field] or 0
+    unwritten_counts[hash][field] = 0
   end
   return known[field]
 end
 
--- A count that this script may have changed.
+-- The value of a count, with the changes of this script.
 local function count_of(hash, field)
   local known = known_counts[hash] and known_counts[hash][field]
   return known or tonumber(call('HGET', root .. hash, field) or 0)

@@ -1,37 +1,29 @@
--- members: what this script adds to sets and sorted sets and removes from them. It is written once
--- per key, by write_changes, and what is read with score_of is read once.
+-- members: buffers the changes of this script to sets and sorted sets. write_changes writes them
+-- with one command per key and kind of change. score_of reads each score once.
 -- include: try_step
 
 local most_words = 2000
 local set_commands = { [false] = 'ZREM', ['in'] = 'SADD', out = 'SREM' }
--- Per key, the score of each member as this script knows it: false when it is no member.
+-- Per key, the known score of each member; false when it is not in the set.
 local scores = {}
--- Per key, the members whose scores are not written yet.
+-- Per key, the members whose change is not written yet.
 local unwritten = {}
+
+local function table_of(tables, key)
+  tables[key] = tables[key] or {}
+  return tables[key]
+end
 
 -- The score of a member, or false.
 local function score_of(key, member)
-  local known = scores[key]
-  if not known then
-    known = {}
-    scores[key] = known
-  end
+  local known = table_of(scores, key)
   if known[member] == nil then known[member] = call('ZSCORE', key, member) end
   return known[member]
 end
 
 local function set_score(key, member, score)
-  local known, changed = scores[key], unwritten[key]
-  if not known then
-    known = {}
-    scores[key] = known
-  end
-  if not changed then
-    changed = {}
-    unwritten[key] = changed
-  end
-  known[member] = score
-  changed[member] = true
+  table_of(scores, key)[member] = score
+  table_of(unwritten, key)[member] = true
 end
 
 local function add_member(key, score, member) set_score(key, member, score) end
@@ -47,12 +39,13 @@ local function write_words(command, key, words)
   end
 end
 
--- Writes what has changed in one set, and forgets it: needed before the set is read otherwise.
+-- Writes the buffered changes of one set. Call it before reading the set in any way but score_of.
 local function write_members_of(key)
   local known, changed = scores[key], unwritten[key]
   scores[key], unwritten[key] = nil, nil
+  if not changed then return end
   local words = { ZREM = {}, ZADD = {}, SREM = {}, SADD = {} }
-  for member in pairs(changed or {}) do
+  for member in pairs(changed) do
     local score = known[member]
     local command = set_commands[score] or 'ZADD'
     local list = words[command]

@@ -1,17 +1,17 @@
--- next_of: numbers from a counter that only grows.
+-- next_of: numbers from a counter that only grows, reserved in blocks.
 -- include: digits
 
--- Per counter: the numbers that this script has drawn and not given out.
-local drawn = {}
+-- Per counter, the reserved numbers that this script has not used yet.
+local blocks = {}
 
--- The next number. The script asks for at most `most` numbers from now on, this one included, so it
--- draws them in one step. Those that it does not ask for are never used.
+-- The next number. `most` is how many the script may still need, this one included; they are
+-- reserved with one command. Unused numbers of a block are skipped.
 local function next_of(counter, most)
-  local left = drawn[counter]
+  local left = blocks[counter]
   if not left or left.first > left.last then
     local last = call('INCRBY', root .. counter, most)
     left = { first = last - most + 1, last = last }
-    drawn[counter] = left
+    blocks[counter] = left
   end
   left.first = left.first + 1
   return digits(left.first - 1)

@@ -1,24 +1,25 @@
--- read_job: the fields of a job's record that a change needs, and what was asked for if that is
--- needed too; nil when there is no such job.
+-- read_job: the fields of a job's record that a change needs, with its spec on request; nil when
+-- there is no such job.
 -- include: job_keys
 
 local function read_job(id, with_spec)
-  local values = call('HMGET', key_job(id), with_spec and 'spec' or '-', 'status', 'token',
-    'number', 'action', 'class', 'priority', 'scheduledAt', 'workerID', 'attempt', 'retriesLeft',
-    'crashes', 'uniqueKey', 'expiresAt', 'deleting', 'owner', 'locks', 'holds', 'awaitedLocks',
-    'next', 'blockers', 'childGroup', 'parentGroup', 'awaitsChildren', 'followUpID', 'actionQueue',
-    'firstID', 'fairnessKey')
-  if not values[2] then return nil end
+  -- No field has the name '-'.
+  local values = call('HMGET', key_job(id), 'status', 'token', 'number', 'action', 'class',
+    'priority', 'scheduledAt', 'workerID', 'attempt', 'retriesLeft', 'crashes', 'uniqueKey',
+    'expiresAt', 'deleting', 'owner', 'locks', 'holds', 'awaitedLocks', 'next', 'blockers',
+    'childGroup', 'parentGroup', 'awaitsChildren', 'followUpID', 'actionQueue', 'firstID',
+    'fairnessKey', with_spec and 'spec' or '-')
+  if not values[1] then return nil end
   return {
-    status = values[2], token = values[3], number = values[4], action = values[5],
-    class = values[6], priority = values[7] or 'normal', scheduledAt = values[8],
-    worker = values[9], attempt = tonumber(values[10] or 1),
-    retriesLeft = tonumber(values[11] or 0), crashes = tonumber(values[12] or 0),
-    uniqueKey = values[13], expiresAt = values[14], deleting = values[15],
-    owner = values[16], locks = values[17], holds = values[18],
-    awaitedLocks = values[19], next = values[20], blockers = values[21], childGroup = values[22],
-    parentGroup = values[23], awaitsChildren = values[24], followUpID = values[25],
-    actionQueue = values[26], firstID = values[27],
-    fairnessKey = values[28], spec = values[1],
+    status = values[1], token = values[2], number = values[3], action = values[4],
+    class = values[5], priority = values[6] or 'normal', scheduledAt = values[7],
+    worker = values[8], attempt = tonumber(values[9] or 1),
+    retriesLeft = tonumber(values[10] or 0), crashes = tonumber(values[11] or 0),
+    uniqueKey = values[12], expiresAt = values[13], deleting = values[14],
+    owner = values[15], locks = values[16], holds = values[17],
+    awaitedLocks = values[18], next = values[19], blockers = values[20], childGroup = values[21],
+    parentGroup = values[22], awaitsChildren = values[23], followUpID = values[24],
+    actionQueue = values[25], firstID = values[26],
+    fairnessKey = values[27], spec = values[28],
   }
 end

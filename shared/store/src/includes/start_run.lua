@@ -1,5 +1,5 @@
 -- start_run: gives a waiting job to a worker: a new token, its locks, and its place in the indexes.
--- The script starts at most `most` runs from now on.
+-- `most` is how many runs the script may still start.
 -- include: move_job, queue_of, offered_at, claimed_up_to, hold_locks, withdraw_job, wake_waiters
 -- include: members, next_of, job_keys, worker_keys, digits
 

@@ -1,6 +1,6 @@
 -- submit_job: creates one job of a submission, unless its id is known or its unique key is taken.
 -- Returns its answer, as submit.lua lists them. With `again` nothing is created: an earlier call
--- did. The script submits at most `most` jobs from now on.
+-- did. `most` is how many jobs the script may still create.
 -- include: stands_for, join_parent, depend_on, create_job, check_request, job_keys, digits
 -- include: retention
 

@@ -1,9 +1,9 @@
--- windows: the sizes of the windows of queues, read once.
+-- windows: the window size of each queue, read once per script.
 -- include: offer_window
 
 local windows = {}
 
--- How many jobs of a fairness group without a key are offered in a queue, if it is the only one.
+-- How many jobs of a group without a key may be offered in a queue while it is alone there.
 local function window_of(queue)
   windows[queue] = windows[queue]
     or tonumber(call('HGET', root .. 'routing', 'window:' .. queue) or offer_window)

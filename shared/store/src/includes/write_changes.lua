@@ -1,5 +1,5 @@
--- write_changes: writes what this script has counted, and added to sorted sets. A script that uses
--- members, hash_counts or count_waiting, or includes a file that does, calls it last.
+-- write_changes: writes the buffered changes of sets, sorted sets and counts. A script that buffers
+-- some, directly or through an include, calls it last.
 -- include: count_waiting, members, hash_counts, try_step
 
 local function write_changes()
@@ -8,10 +8,10 @@ local function write_changes()
   record_waiting()
 end
 
--- For a script that creates several jobs: those that it created before it failed are written whole.
-local function then_write_changes(create)
-  local done, answer = pcall(create)
+-- For a script that changes several jobs: when one fails, the changes of those before it are still
+-- written.
+local function then_write_changes(change_all)
+  local done, why = pcall(change_all)
   write_changes()
-  if not done then error(answer, 0) end
-  return answer
+  if not done then error(why, 0) end
 end

@@ -50,25 +50,27 @@ async fn set_offered(env: &TestEnv, members: impl Iterator<Item = &String>, at: 
     redis_cli(&env.store_config().redis_url, command).await;
 }
 
-/// Claims jobs as soon as they are offered, until the window is as wide as it gets.
-async fn widen(env: &TestEnv, worker: &WorkerId) {
-    for size in [128, 256, 512, WIDEST] {
-        let (newest, _) =
-            offered(env).await.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
-        // However slow this machine is.
-        set_offered(env, std::iter::once(&newest), "9000000000000").await;
-        claimed(env, worker, id_of(&newest)).await;
-        assert_eq!(load(env).await.offered, size as u64);
-    }
-}
-
-#[tokio::test]
-async fn a_window_widens_while_a_group_is_alone_and_workers_are_fast() {
+/// A worker, and many jobs of one group: they are claimed as soon as they are offered, until the
+/// window is as wide as it gets.
+async fn wide_window() -> (TestEnv, WorkerId) {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
     submit(&env, &jobs(1_500, "noop", "")).await;
     assert_eq!(load(&env).await.offered, USUAL as u64);
-    widen(&env, &worker).await;
+    for size in [128, 256, 512, WIDEST] {
+        let (newest, _) =
+            offered(&env).await.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        // However slow this machine is.
+        set_offered(&env, std::iter::once(&newest), "9000000000000").await;
+        claimed(&env, &worker, id_of(&newest)).await;
+        assert_eq!(load(&env).await.offered, size as u64);
+    }
+    (env, worker)
+}
+
+#[tokio::test]
+async fn a_window_widens_while_a_group_is_alone_and_workers_are_fast() {
+    let (env, _) = wide_window().await;
     assert_eq!(window(&env).await.as_deref(), Some("1024"));
     assert_consistent(env.store()).await;
     env.close().await;
@@ -76,10 +78,7 @@ async fn a_window_widens_while_a_group_is_alone_and_workers_are_fast() {
 
 #[tokio::test]
 async fn a_window_narrows_when_jobs_are_claimed_late() {
-    let env = TestEnv::new().await;
-    let worker = worker(&env).await;
-    submit(&env, &jobs(1_500, "noop", "")).await;
-    widen(&env, &worker).await;
+    let (env, worker) = wide_window().await;
     let all = offered(&env).await;
     set_offered(&env, all.keys(), "1000").await;
     for (member, size) in all.keys().zip(["512", "256", "128"]) {
@@ -95,10 +94,7 @@ async fn a_window_narrows_when_jobs_are_claimed_late() {
 
 #[tokio::test]
 async fn offers_beyond_the_usual_window_are_taken_back_when_another_group_has_a_job() {
-    let env = TestEnv::new().await;
-    let worker = worker(&env).await;
-    submit(&env, &jobs(1_500, "noop", "")).await;
-    widen(&env, &worker).await;
+    let (env, worker) = wide_window().await;
     let before = offered(&env).await;
     let mut other = job("noop", "");
     other.spec.fairness_key = Some("other".to_owned());
