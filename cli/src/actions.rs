@@ -1,8 +1,8 @@
 //! `capstan actions`: the configuration of actions, and pausing them.
 
 use clap::{Args, Subcommand};
-use client::ApiClient;
 use client::command::{CommandError, CommandOutcome, CommandResult, table};
+use client::{ApiClient, ClientError};
 use domain::capacity::CapacityMap;
 use domain::job::{ActionName, GoDuration};
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub(crate) enum ActionsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Replace the configuration of an action
+    /// Configure an action, or change its configuration; what is not given stays as it is
     ///
     /// Jobs of the action use these values unless they have their own.
     Set(Box<SetArguments>),
@@ -96,8 +96,7 @@ pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResu
             print_list(api, configs, &[], json, config_table).await?;
         }
         ActionsCommand::Set(arguments) => {
-            let config = api.post("/action_configs", &body(&arguments)?).await?;
-            show(&config, arguments.json)?;
+            show(&set(api, &arguments).await?, arguments.json)?;
         }
         ActionsCommand::Show(one) => show(&api.get(&one.path()).await?, one.json)?,
         ActionsCommand::Delete(one) => api.delete(&one.path()).await?,
@@ -109,6 +108,22 @@ pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResu
         }
     }
     Ok(CommandOutcome::Success)
+}
+
+/// Changes the configuration of an action. Creates it if there is none.
+async fn set(
+    api: &ApiClient,
+    arguments: &SetArguments,
+) -> Result<Map<String, Value>, CommandError> {
+    let all = body(arguments)?;
+    let mut change = all.clone();
+    change.remove("action");
+    match api.patch(&format!("/action_configs/{}", arguments.action), &change).await {
+        Err(ClientError::Refused(refusal)) if refusal.code == "NO_SUCH_ACTION_CONFIG" => {
+            Ok(api.post("/action_configs", &all).await?)
+        }
+        other => Ok(other?),
+    }
 }
 
 impl OneAction {

@@ -19,14 +19,15 @@ const SET_EXAMPLES: &str = "\
 Examples:
   capstan crons set gc @daily
   capstan crons set night \"0 30 3 * * MON-FRI\" --action scan --time-zone Europe/Berlin
-  capstan crons set poll \"@every 90s\" --overlap skip --jitter 10s";
+  capstan crons set poll \"@every 90s\" --overlap skip --jitter 10s
+  capstan crons set poll --schedule \"@every 5m\"    # changes only the schedule";
 
 /// The commands on crons.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CronsCommand {
     /// List crons by name
     List(ListArguments),
-    /// Create a cron, or change the one of that name
+    /// Create a cron, or change the one of that name; what is not given stays as it is
     #[command(after_help = SET_EXAMPLES)]
     Set(Box<set::SetArguments>),
     /// Show a cron
@@ -101,7 +102,7 @@ pub(crate) async fn run(api: &ApiClient, command: CronsCommand) -> CommandResult
             print_list(api, crons, &arguments.paging.query(), arguments.json, cron_table).await?;
         }
         CronsCommand::Set(arguments) => {
-            show(&api.post("/crons", &arguments.body()?).await?, arguments.json)?;
+            show(&arguments.send(api).await?, arguments.json)?;
         }
         CronsCommand::Show(one) => show(&api.get(&one.path("")).await?, one.json)?,
         CronsCommand::Delete(one) => api.delete(&one.path("")).await?,

@@ -37,13 +37,16 @@ enum WorkersCommand {
         #[arg(value_name = "ID", required = true)]
         ids: Vec<WorkerId>,
     },
-    /// Replace the capacity that a worker offers; running jobs continue
+    /// Change the capacity that a worker offers; running jobs continue
     Capacity {
         /// ID of the worker
         id: WorkerId,
         /// All that the worker offers, for example scan=2,cpu=8; `default` is 16 unless given
-        #[arg(value_name = "TYPE=UNITS,...")]
-        map: CapacityMap,
+        #[arg(value_name = "TYPE=UNITS,...", required_unless_present = "set")]
+        map: Option<CapacityMap>,
+        /// Change only these types, for example scan=4; 0 removes a type
+        #[arg(long, value_name = "TYPE=UNITS,...", conflicts_with = "map")]
+        set: Option<CapacityMap>,
     },
 }
 
@@ -52,9 +55,13 @@ pub(crate) async fn run(api: &ApiClient, arguments: WorkersArguments) -> Command
     match arguments.command {
         Some(WorkersCommand::Drain { ids }) => command_each(api, "/workers", &ids, "drain").await,
         Some(WorkersCommand::Resume { ids }) => command_each(api, "/workers", &ids, "resume").await,
-        Some(WorkersCommand::Capacity { id, map }) => {
-            let body = json!({"capacityMap": map}).to_string();
-            api.post_text(&format!("/workers/{id}/capacity"), body).await?;
+        Some(WorkersCommand::Capacity { id, map, set }) => {
+            let path = format!("/workers/{id}/capacity");
+            if let Some(changes) = set {
+                api.patch_only(&path, &json!({"capacityMap": changes})).await?;
+            } else {
+                api.post_text(&path, json!({"capacityMap": map}).to_string()).await?;
+            }
             Ok(CommandOutcome::Success)
         }
         None => {
@@ -105,11 +112,18 @@ mod tests {
             "drain 0000000000aa 0000000000bb",
             "resume 0000000000aa",
             "capacity 0000000000aa scan=2,cpu=8",
+            "capacity 0000000000aa --set scan=2",
         ];
         for line in commands {
             assert!(parsed(line).unwrap().command.is_some(), "{line}");
         }
-        for line in ["drain", "drain me", "capacity 0000000000aa", "capacity 0000000000aa scan"] {
+        for line in [
+            "drain",
+            "drain me",
+            "capacity 0000000000aa",
+            "capacity 0000000000aa scan",
+            "capacity 0000000000aa scan=1 --set scan=2",
+        ] {
             assert!(parsed(line).is_err(), "{line}");
         }
     }

@@ -95,6 +95,16 @@ impl ApiClient {
         self.answer(self.http.patch(self.url(path)).json(document)).await
     }
 
+    /// Changes a document and ignores the body of the answer.
+    pub async fn patch_only(
+        &self,
+        path: &str,
+        document: &impl Serialize,
+    ) -> Result<(), ClientError> {
+        let request = self.http.patch(self.url(path)).json(document);
+        send(request.timeout(CALL_TIMEOUT)).await.map(drop)
+    }
+
     /// Submits a job, with an idempotency key if one is given. Returns the job, and whether it is
     /// new: false when the API answered with an existing job of the same unique key.
     pub async fn submit(

@@ -32,7 +32,7 @@ mod scheduler;
 mod ticker;
 
 pub use config::Config;
-pub use lost_offers::find_lost_offers;
+pub use lost_offers::{FoundOffers, find_lost_offers};
 pub use metrics::Metrics;
 pub use notifier::{Notifications, Notifier};
 pub use queue_retirement::retire_unused_queues;

@@ -1,8 +1,10 @@
-//! Finds jobs whose offers the broker has lost, and offers them again.
+//! Finds jobs whose offers the broker has lost, and offers them again. Deletes queues that hang.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use broker::Broker;
+use domain::queue::QueueName;
 use store::{Redispatch, Redispatched, Store};
 
 use crate::resources::Resources;
@@ -14,18 +16,33 @@ const LOST_AFTER: Duration = Duration::from_secs(5);
 /// queue has lost its offer: a queue keeps its order, except for offers that workers return.
 const BEHIND: Duration = Duration::from_secs(30);
 
+/// A queue that did not answer this many times in a row hangs, if another queue answered. Each time
+/// it had 10 s.
+const HANGS_AFTER: u32 = 4;
+
 /// Finds lost offers. It keeps its connection to the broker.
 pub(crate) struct LostOffers {
     resources: Resources,
     broker: Option<Broker>,
+    /// How often in a row each of these queues did not answer.
+    silent: BTreeMap<QueueName, u32>,
+}
+
+/// The result of a look at all queues.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FoundOffers {
+    /// The number of jobs that were offered again.
+    pub jobs: u64,
+    /// The queues that did not answer in time, although another did.
+    pub silent: Vec<QueueName>,
 }
 
 impl LostOffers {
     pub(crate) fn new(resources: Resources) -> LostOffers {
-        LostOffers { resources, broker: None }
+        LostOffers { resources, broker: None, silent: BTreeMap::new() }
     }
 
-    async fn once(&mut self) -> anyhow::Result<u64> {
+    async fn once(&mut self) -> anyhow::Result<FoundOffers> {
         let broker = match self.broker.take().filter(Broker::is_connected) {
             Some(broker) => broker,
             None => self.resources.connect_broker("lost offers").await?,
@@ -36,6 +53,31 @@ impl LostOffers {
             self.broker = None;
         }
         found
+    }
+
+    /// Counts how often queues did not answer. Returns those that hang: RabbitMQ 3.10 that is killed
+    /// can leave one behind that neither confirms offers nor answers a read.
+    fn hanging(&mut self, found: &FoundOffers) -> Vec<QueueName> {
+        self.silent.retain(|queue, _| found.silent.contains(queue));
+        let hangs = |queue: &QueueName| {
+            let times = self.silent.entry(queue.clone()).or_default();
+            *times += 1;
+            if *times == 1 {
+                tracing::warn!(%queue, "a queue does not answer");
+            }
+            *times >= HANGS_AFTER
+        };
+        found.silent.iter().cloned().filter(hangs).collect()
+    }
+
+    /// Deletes a queue that hangs, so that it is created again. It held only offers.
+    async fn delete_hanging(&mut self, queue: &QueueName) {
+        let Some(broker) = &self.broker else { return };
+        match broker.delete(queue).await {
+            Ok(()) => tracing::warn!(%queue, "deleted a queue that hangs to create it again"),
+            Err(error) => tracing::warn!(%queue, %error, "cannot delete a queue that hangs"),
+        }
+        self.silent.remove(queue);
     }
 }
 
@@ -50,9 +92,16 @@ impl Task for LostOffers {
             return Ok(Pass::default());
         };
         let found = found?;
-        self.resources.metrics.redispatched_jobs.inc_by(found);
-        if found > 0 {
-            tracing::info!(count = found, "offered jobs again whose offers were lost");
+        self.resources.metrics.redispatched_jobs.inc_by(found.jobs);
+        if found.jobs > 0 {
+            tracing::info!(count = found.jobs, "offered jobs again whose offers were lost");
+        }
+        for queue in self.hanging(&found) {
+            self.delete_hanging(&queue).await;
+        }
+        if !found.silent.is_empty() {
+            // Its channels still wait for the silent queues.
+            self.broker = None;
         }
         Ok(Pass::default())
     }
@@ -64,17 +113,17 @@ impl Task for LostOffers {
     }
 }
 
-/// Offers jobs again whose offers were lost, and returns their number. Announces queues with jobs
-/// whose announcement was lost. A job counts if it was
-/// offered at least `age` ago and its queue in the broker is empty, or `behind` before the newest
-/// claimed job of its queue.
+/// Offers jobs again whose offers were lost. Announces queues with jobs whose announcement was lost.
+/// A job counts if it was offered at least `age` ago and its queue in the broker is empty, or
+/// `behind` before the newest claimed job of its queue.
 pub async fn find_lost_offers(
     store: &Store,
     broker: &Broker,
     age: Duration,
     behind: Duration,
-) -> anyhow::Result<u64> {
-    let (mut count, mut failed) = (0, None::<anyhow::Error>);
+) -> anyhow::Result<FoundOffers> {
+    let (mut found, mut failed) = (FoundOffers::default(), None::<anyhow::Error>);
+    let (mut answered, mut timeout) = (false, None);
     let queues = store.ready_queues().await?;
     let announced = store.declared_queues().await?;
     for queue in queues {
@@ -94,11 +143,17 @@ pub async fn find_lost_offers(
                 is_announced = false;
                 None
             }
+            Err(error) if error.is_timeout() && broker.is_connected() => {
+                found.silent.push(queue.name);
+                timeout = Some(error);
+                continue;
+            }
             Err(error) => {
                 failed = failed.or(Some(error.into()));
                 continue;
             }
         };
+        answered = true;
         // The announcement is lost when a queue is declared again while it is retired.
         if !is_announced {
             store.queues_declared(std::slice::from_ref(&queue.name)).await?;
@@ -112,7 +167,7 @@ pub async fn find_lost_offers(
                     break;
                 }
             };
-            count += some.offered;
+            found.jobs += some.offered;
             if some == Redispatched::default() {
                 break;
             }
@@ -121,8 +176,12 @@ pub async fn find_lost_offers(
             }
         }
     }
+    // If no queue answers, RabbitMQ is overloaded, or its cluster has lost its majority.
+    if let Some(error) = timeout.filter(|_| !answered) {
+        return Err(error.into());
+    }
     match failed {
-        Some(error) if count == 0 => Err(error),
-        _ => Ok(count),
+        Some(error) if found.jobs == 0 => Err(error),
+        _ => Ok(found),
     }
 }

@@ -8,7 +8,7 @@ mod rejections;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use broker::{Broker, BrokerError, Offer, Publisher};
+use broker::{Broker, BrokerError, CALL_LIMIT, Offer, Publisher};
 use domain::queue::QueueName;
 use store::{Outbox, OutboxEntry};
 
@@ -25,6 +25,8 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 const TAKE_OVER_AFTER: Duration = Duration::from_secs(10);
 /// A relay that has been idle for this long is removed from the group.
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
+/// The time that a queue gets to confirm offers after a pause.
+const LIMIT_AFTER_PAUSE: Duration = Duration::from_secs(1);
 
 /// Publishes the outbox. Several relays share the entries.
 pub(crate) struct Relay {
@@ -69,7 +71,7 @@ impl Relay {
         let mut offers = group_by_queue(&self.pending);
         let now = Instant::now();
         offers.retain(|(queue, _)| !self.rejections.is_paused(queue, now));
-        let failed = publisher.publish(&offers).await?;
+        let failed = self.publish(publisher, &offers).await?;
         let retry = self.record_outcomes(&offers, &failed);
         for (queue, error) in failed.iter().filter(|(queue, _)| !retry.contains(*queue)) {
             if is_not_accepted(error) {
@@ -88,6 +90,22 @@ impl Relay {
         self.resources.metrics.offered_jobs.inc_by(jobs as u64);
         anyhow::ensure!(publisher.broker().is_connected(), "the connection to rabbitmq is gone");
         Ok(())
+    }
+
+    /// Publishes offers. A queue that was paused gets little time to confirm, because everything
+    /// else waits for it.
+    async fn publish(
+        &self,
+        publisher: &mut Publisher,
+        offers: &[(QueueName, Offer)],
+    ) -> anyhow::Result<BTreeMap<QueueName, BrokerError>> {
+        let was_paused = |(queue, _): &(QueueName, Offer)| self.rejections.was_paused(queue);
+        let (paused, others): (Vec<_>, Vec<_>) = offers.iter().cloned().partition(was_paused);
+        let mut failed = publisher.publish(&others, CALL_LIMIT).await?;
+        if !paused.is_empty() {
+            failed.extend(publisher.publish(&paused, LIMIT_AFTER_PAUSE).await?);
+        }
+        Ok(failed)
     }
 
     async fn read_entries(&mut self) -> anyhow::Result<()> {

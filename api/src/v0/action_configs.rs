@@ -1,6 +1,7 @@
 //! Action configurations: list, set, show and delete them.
 
 pub(super) mod action_config;
+pub(super) mod change;
 
 use std::sync::Arc;
 

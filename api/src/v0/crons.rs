@@ -1,5 +1,6 @@
 //! Crons: list, set, show, delete, run, pause and resume them, and preview their ticks.
 
+pub(super) mod change;
 pub(super) mod cron;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use domain::job::ActionName;
 use serde_json::{Value, json};
 use store::{ActionDefaults, MAX_ACTION_CONFIGS};
 
-use crate::env::{TestEnv, id_of, with_env};
+use crate::env::{TestEnv, id_of, send, with_env};
 
 async fn class_of(env: &TestEnv, job: &Value) -> String {
     env.store.job(id_of(job)).await.unwrap().unwrap().class.to_string()
@@ -192,6 +192,35 @@ async fn a_configuration_limits_the_running_jobs_of_an_action_and_of_each_key() 
             let refused = env.post("/action_configs", &wrong).await;
             assert_eq!(refused.code(), "400 INVALID_PARAMETERS", "{wrong}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_a_configuration_leaves_what_it_does_not_name() {
+    with_env(async |env| {
+        let patch = async |change: Value| {
+            send(env.client.patch(env.at("/action_configs/gc")).json(&change)).await
+        };
+        assert_eq!(patch(json!({"retries": 1})).await.code(), "404 NO_SUCH_ACTION_CONFIG");
+        let create = json!({
+            "action": "gc", "parameters": {"depth": 3}, "retries": 2, "deadline": "15m",
+            "capacityMap": {"scan": 1}, "maxRunning": 3,
+        });
+        let before = env.post("/action_configs", &create).await.json();
+        let changed = patch(json!({"retries": 5, "maxRunning": 4})).await;
+        assert_eq!(changed.status, 202, "{}", changed.text);
+        let mut expected = before.clone();
+        (expected["retries"], expected["maxRunning"]) = (json!(5), json!(4));
+        assert_eq!(changed.json(), expected);
+        assert_eq!(env.get("/locks/action:gc").await.json()["permits"], 4);
+        (expected["deadline"], expected["parameters"]) = (json!(""), json!({"site": "x"}));
+        let changed = patch(json!({"deadline": "", "parameters": {"site": "x"}})).await;
+        assert_eq!(changed.json(), expected);
+        for change in [json!({"action": "b"}), json!({"maxRunning": 0}), json!({"retries": 101})] {
+            assert_eq!(patch(change).await.code(), "400 INVALID_PARAMETERS");
+        }
+        assert_eq!(env.get("/action_configs/gc").await.json(), expected);
     })
     .await;
 }

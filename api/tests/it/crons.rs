@@ -179,3 +179,66 @@ async fn an_invalid_cron_is_refused_with_the_name_of_the_field() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_change_of_a_cron_leaves_what_it_does_not_name() {
+    with_env(async |env| {
+        let create = json!({
+            "name": "a", "action": "gc", "schedule": "0 0 4 1 1 *", "timeZone": "Europe/Berlin",
+            "overlap": "skip", "misfire": "all", "parameters": {"depth": 3}, "retries": 2,
+            "deadline": "15m", "locks": ["devices"], "capacityMap": {"scan": 1}, "paused": false,
+        });
+        let before = env.post("/crons", &create).await.json();
+        let patch = async |path: &str, change: Value| {
+            send(env.client.patch(env.at(path)).json(&change)).await
+        };
+        let changed = patch("/crons/a", json!({"schedule": "0 30 5 * * *"})).await;
+        assert_eq!(changed.status, 202, "{}", changed.text);
+        let (mut expected, changed) = (before.clone(), changed.json());
+        assert_ne!(changed["nextRun"], before["nextRun"]);
+        for field in ["schedule", "nextRun", "lastUpdated"] {
+            expected[field] = changed[field].clone();
+        }
+        assert_eq!(changed, expected);
+        let change = json!({
+            "deadline": "", "locks": ["{{site}}"], "parameters": {"site": "x"}, "paused": true,
+        });
+        let changed = patch("/crons/a", change).await.json();
+        assert_eq!((&changed["deadline"], &changed["nextRun"]), (&json!(""), &Value::Null));
+        assert_eq!((&changed["locks"], &changed["retries"]), (&json!({"x": 1}), &json!(2)));
+        for (change, code) in [
+            (json!({"name": "b"}), "400 INVALID_PARAMETERS"),
+            (json!({"schedule": "often"}), "400 INVALID_PARAMETERS"),
+            (json!({"locks": ["{{host}}"]}), "400 INVALID_PARAMETERS"),
+            (json!({"retries": 101}), "400 INVALID_PARAMETERS"),
+        ] {
+            assert_eq!(patch("/crons/a", change).await.code(), code);
+        }
+        assert_eq!(env.get("/crons/a").await.json(), changed);
+        assert_eq!(patch("/crons/b", json!({})).await.code(), "404 NO_SUCH_CRON");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn concurrent_changes_of_a_cron_are_all_kept() {
+    with_env(async |env| {
+        env.post("/crons", &json!({"name": "a", "action": "gc", "schedule": "@yearly"})).await;
+        let fields = [
+            json!({"schedule": "0 30 5 * * *"}),
+            json!({"overlap": "skip"}),
+            json!({"retries": 3}),
+            json!({"deadline": "15m"}),
+        ];
+        let send_one = |change: &Value| send(env.client.patch(env.at("/crons/a")).json(change));
+        let answers = futures_util::future::join_all(fields.iter().map(send_one)).await;
+        assert!(answers.iter().all(|answer| answer.status == 202));
+        let cron = env.get("/crons/a").await.json();
+        for field in fields {
+            for (name, value) in field.as_object().unwrap() {
+                assert_eq!(cron[name], *value, "{name}");
+            }
+        }
+    })
+    .await;
+}

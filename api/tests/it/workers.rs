@@ -5,7 +5,7 @@ use domain::job::WorkerId;
 use serde_json::{Value, json};
 use store::HeartbeatReply;
 
-use crate::env::{TestEnv, with_env};
+use crate::env::{TestEnv, send, with_env};
 
 #[tokio::test]
 async fn a_worker_is_listed_with_the_values_of_its_heartbeat() {
@@ -69,15 +69,44 @@ async fn a_worker_receives_a_command_with_its_next_heartbeat() {
 }
 
 #[tokio::test]
+async fn a_change_of_capacity_leaves_the_types_that_it_does_not_name() {
+    with_env(async |env| {
+        let map = "default=16,scan=1,gpu=1";
+        let worker = env.worker(map, &["noop"]).await;
+        let patch = async |change: Value| {
+            let path = format!("/workers/{worker}/capacity");
+            send(env.client.patch(env.at(&path)).json(&json!({"capacityMap": change}))).await
+        };
+        let wanted = async || match env.heartbeat(&worker, map, &["noop"]).await {
+            HeartbeatReply::Renewed(commands) => commands.wanted.unwrap().to_string(),
+            HeartbeatReply::Dead => panic!("the worker is dead"),
+        };
+        assert_eq!(patch(json!({"scan": 3})).await.status, 202);
+        assert_eq!(wanted().await, "default=16,gpu=1,scan=3");
+        // A second change does not undo the first, which the worker may not have applied yet.
+        assert_eq!(patch(json!({"cpu": 8, "gpu": 0})).await.status, 202);
+        assert_eq!(wanted().await, "cpu=8,default=16,scan=3");
+        assert_eq!(patch(json!({"scan": -1})).await.code(), "400 INVALID_PARAMETERS");
+        let many: serde_json::Map<String, Value> =
+            (0..14).map(|n| (format!("type{n}"), json!(1))).collect();
+        assert_eq!(patch(Value::Object(many)).await.code(), "400 INVALID_PARAMETERS");
+        assert_eq!(wanted().await, "cpu=8,default=16,scan=3");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_worker_that_has_shut_down_is_sent_no_command() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         env.store.leave(&worker).await.unwrap();
         let map = json!({"capacityMap": {"scan": 3}});
+        let expected = format!("409 CONFLICT worker {worker} is dead or has shut down");
         for command in ["drain", "resume", "capacity"] {
-            let expected = format!("409 CONFLICT worker {worker} is dead or has shut down");
             assert_eq!(send_command(env, &worker, command, &map).await, expected);
         }
+        let path = env.at(&format!("/workers/{worker}/capacity"));
+        assert_eq!(send(env.client.patch(path).json(&map)).await.code(), "409 CONFLICT");
         assert_eq!(env.get(&format!("/workers/{worker}")).await.json()["status"], "shutdown");
     })
     .await;

@@ -84,6 +84,30 @@ async fn a_queue_that_is_broken_in_the_broker_delays_no_other_and_is_declared_ag
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_hangs_in_the_broker_is_deleted_while_others_confirm() {
+    let env = TestEnv::new().await;
+    let (scheduler, worker) = (env.scheduler(), env.worker("scan=1,cpu=1"));
+    env.store().submit(&[job("noop", "scan=1"), job("noop", "cpu=1")]).await.unwrap();
+    env.until_done(2).await;
+    // The process of the queue exists and answers nothing.
+    let name = format!("{}.{}", env.store_config().namespace, shared_queue(&job("noop", "scan=1")));
+    let suspend = format!("sys:suspend(whereis(binary_to_atom(<<\"%2F_{name}\">>, utf8))).");
+    env.rabbitmqctl(&["eval", &suspend]).await;
+    let waiting = job("noop", "scan=1");
+    env.store().submit(std::slice::from_ref(&waiting)).await.unwrap();
+    let is_done = async || {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        env.store().submit(&[job("noop", "cpu=1")]).await.unwrap();
+        env.store().status(waiting.id).await.unwrap() == Some(Status::Done)
+    };
+    env.eventually("the job is done", is_done).await;
+    assert_consistent(env.store()).await;
+    worker.stop().await;
+    scheduler.stop().await;
+    env.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_that_the_broker_has_forgotten_is_started_again() {
     let env = TestEnv::new().await;
     let (scheduler, worker) = (env.scheduler(), env.worker("scan=1"));
@@ -152,7 +176,7 @@ async fn an_offer_lost_in_the_middle_of_a_backlog_is_published_again() {
     consumer.close().await;
     let none = Duration::ZERO;
     let find_lost =
-        async || scheduler::find_lost_offers(env.store(), &broker, none, none).await.unwrap();
+        async || scheduler::find_lost_offers(env.store(), &broker, none, none).await.unwrap().jobs;
     assert_eq!(find_lost().await, 0, "no later offer was claimed yet");
     let worker = WorkerId::random();
     env.store().heartbeat(&heartbeat(&worker, Duration::from_secs(600))).await.unwrap();
@@ -182,7 +206,13 @@ async fn offers_of_unknown_jobs_and_malformed_offers_are_discarded() {
     let unknown = |count| (0..count).map(|_| JobId::random()).collect();
     for ids in [unknown(1), unknown(65), vec![first.id; 3], Vec::new()] {
         let offer = broker::Offer::new(at, 1, ids);
-        assert!(publisher.publish(&[(queue.clone(), offer)]).await.unwrap().is_empty());
+        assert!(
+            publisher
+                .publish(&[(queue.clone(), offer)], broker::CALL_LIMIT)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
     let last = job("noop", "scan=1");
     env.store().submit(std::slice::from_ref(&last)).await.unwrap();

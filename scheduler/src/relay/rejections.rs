@@ -49,6 +49,11 @@ impl Rejections {
         self.0.remove(queue);
     }
 
+    /// Returns true if the queue was paused and has accepted nothing since.
+    pub(super) fn was_paused(&self, queue: &QueueName) -> bool {
+        self.0.get(queue).is_some_and(|rejected| rejected.in_a_row > 1)
+    }
+
     /// Returns true while nothing is to be published to the queue.
     pub(super) fn is_paused(&self, queue: &QueueName, now: Instant) -> bool {
         self.0.get(queue).is_some_and(|rejected| now < rejected.paused_until)
@@ -63,7 +68,12 @@ mod tests {
     fn a_rejected_queue_is_retried_at_once_and_then_after_growing_pauses() {
         let (queue, now) = ("scan=1.normal".parse().unwrap(), Instant::now());
         let mut rejections = Rejections::default();
-        let decisions: Vec<Decision> = (0..10).map(|_| rejections.rejected(&queue, now)).collect();
+        let decisions: Vec<Decision> = (0..10)
+            .map(|before| {
+                assert_eq!(rejections.was_paused(&queue), before >= 2);
+                rejections.rejected(&queue, now)
+            })
+            .collect();
         assert_eq!(decisions[0], Decision::Retry);
         let seconds = [1, 2, 4, 8, 16, 32, 60, 60, 60];
         let pauses = seconds.map(|seconds| Decision::Pause(Duration::from_secs(seconds)));
@@ -71,7 +81,7 @@ mod tests {
         assert!(rejections.is_paused(&queue, now + Duration::from_secs(59)));
         assert!(!rejections.is_paused(&queue, now + Duration::from_secs(60)));
         rejections.accepted(&queue);
-        assert!(!rejections.is_paused(&queue, now));
+        assert!(!rejections.is_paused(&queue, now) && !rejections.was_paused(&queue));
         assert_eq!(rejections.rejected(&queue, now), Decision::Retry);
     }
 }

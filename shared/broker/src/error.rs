@@ -40,7 +40,7 @@ pub enum BrokerError {
 }
 
 /// The time limit of a call.
-pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(10);
+pub const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 impl BrokerError {
     /// Returns true if RabbitMQ closed only the channel; the connection continues.

@@ -18,6 +18,6 @@ mod queues;
 pub use config::{BrokerConfig, QueueType, UnknownQueueType};
 pub use connection::Broker;
 pub use consume::{Consumer, Delivery, Receipt};
-pub use error::BrokerError;
+pub use error::{BrokerError, CALL_LIMIT};
 pub use offer::{InvalidOffer, MAX_OFFER_JOBS, Offer};
 pub use publish::Publisher;

@@ -1,6 +1,7 @@
 //! Sending offers, with publisher confirms. At most one batch is unconfirmed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use domain::queue::QueueName;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
@@ -8,7 +9,7 @@ use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::{Broker, close_channel};
-use crate::error::{BrokerError, CALL_LIMIT, limited};
+use crate::error::{BrokerError, limited};
 use crate::offer::Offer;
 
 /// The AMQP delivery mode of a message that RabbitMQ writes to disk.
@@ -40,14 +41,15 @@ impl Publisher {
         &self.broker
     }
 
-    /// Publishes offers and waits until RabbitMQ confirms them. Returns the queues that did not
-    /// accept all of their offers, each with an error.
+    /// Publishes offers and waits at most `limit` until RabbitMQ confirms them. Returns the queues
+    /// that did not accept all of their offers, each with an error.
     ///
     /// After an error, the state of every offer is unknown. Publish all of them again on a new
     /// connection; a duplicate offer is harmless.
     pub async fn publish(
         &mut self,
         offers: &[(QueueName, Offer)],
+        limit: Duration,
     ) -> Result<BTreeMap<QueueName, BrokerError>, BrokerError> {
         let queues: BTreeSet<QueueName> = offers.iter().map(|(queue, _)| queue.clone()).collect();
         let mut failed = self.broker.declare(&queues).await;
@@ -56,14 +58,14 @@ impl Publisher {
             confirms.push((queue, self.send(queue, offer).await?));
         }
         let mut reopen = false;
-        // One deadline for all: a queue without a leader in its cluster must not delay the others.
-        let deadline = Instant::now() + CALL_LIMIT;
+        // One deadline for all: several queues without a leader must not add up their delays.
+        let deadline = Instant::now() + limit;
         for (queue, confirm) in confirms {
-            let confirmation = self.confirmation(confirm, deadline).await?;
+            let confirmation = self.confirmation(confirm, deadline, limit).await?;
             let error = match &confirmation {
                 Some(Confirmation::Ack(None)) => continue,
                 Some(_) => BrokerError::NotAccepted(queue.clone()),
-                None => BrokerError::NotConfirmed { queue: queue.clone(), limit: CALL_LIMIT },
+                None => BrokerError::NotConfirmed { queue: queue.clone(), limit },
             };
             reopen |= matches!(confirmation, None | Some(Confirmation::Nack(_)));
             self.broker.forget(queue);
@@ -98,14 +100,12 @@ impl Publisher {
         &self,
         confirm: PublisherConfirm,
         deadline: Instant,
+        limit: Duration,
     ) -> Result<Option<Confirmation>, BrokerError> {
         match timeout_at(deadline, confirm).await {
             Ok(confirmation) => Ok(Some(confirmation?)),
             Err(_) if self.broker.is_connected() => Ok(None),
-            Err(_) => {
-                let operation = "confirm an offer";
-                Err(BrokerError::Timeout { operation, limit: CALL_LIMIT })
-            }
+            Err(_) => Err(BrokerError::Timeout { operation: "confirm an offer", limit }),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Reads the JSON that records hold. An error names the field.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::error::StoreError;
 
@@ -13,11 +15,35 @@ pub(crate) fn read_json<T: DeserializeOwned>(key: &str, text: &str) -> Result<T,
     Ok(value)
 }
 
+/// Returns the JSON of a record in which `was` has become `now`. Fields that this build does not
+/// know keep their values.
+pub(crate) fn changed_json<T: Serialize>(json: &str, was: &T, now: &T) -> String {
+    let object = |value: &T| match serde_json::to_value(value) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let (was, now) = (object(was), object(now));
+    let mut fields: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();
+    fields.retain(|name, _| !was.contains_key(name));
+    fields.extend(now);
+    Value::Object(fields).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use domain::job::JobSpec;
 
     use super::*;
+
+    #[test]
+    fn a_change_keeps_the_fields_that_this_build_does_not_know() {
+        let json = r#"{"action":"a","retries":2,"tint":"red"}"#;
+        let was: JobSpec = read_json("job 1", json).unwrap();
+        let now = JobSpec { retries: 0, action: "b".parse().unwrap(), ..was.clone() };
+        let changed: Value = serde_json::from_str(&changed_json(json, &was, &now)).unwrap();
+        assert_eq!((&changed["action"], &changed["tint"]), (&"b".into(), &"red".into()));
+        assert_ne!(changed["retries"], 2);
+    }
 
     #[test]
     fn an_error_names_the_record_and_the_field() {

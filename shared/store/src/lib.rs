@@ -60,8 +60,8 @@ pub use subscription::{
     Subscription, SubscriptionRecord, SubscriptionSet,
 };
 pub use worker::{
-    CommandAnswer, Heartbeat, HeartbeatReply, Interruption, LeaseExpiry, LeaveAnswer, Renewal,
-    Worker, WorkerCommand, WorkerStatus,
+    CapacityChangeError, CommandAnswer, Heartbeat, HeartbeatReply, Interruption, LeaseExpiry,
+    LeaveAnswer, Renewal, Worker, WorkerCommand, WorkerStatus,
 };
 
 pub use domain::event::{Event, EventId, InvalidEventId};

@@ -7,7 +7,7 @@ mod leave;
 mod lose_runs;
 mod workers;
 
-pub use command::{CommandAnswer, WorkerCommand};
+pub use command::{CapacityChangeError, CommandAnswer, WorkerCommand};
 pub use expire_lease::LeaseExpiry;
 pub use heartbeat::{Heartbeat, HeartbeatReply, Interruption, Renewal};
 pub use leave::LeaveAnswer;

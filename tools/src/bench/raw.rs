@@ -150,7 +150,7 @@ impl QueueRun<'_> {
             let mut left = offers as usize;
             while left > 0 {
                 let some = &batch[..left.min(batch.len())];
-                let failed = self.publisher.publish(some).await?;
+                let failed = self.publisher.publish(some, broker::CALL_LIMIT).await?;
                 failed.into_values().next().map_or(Ok(()), Err)?;
                 left -= some.len();
             }

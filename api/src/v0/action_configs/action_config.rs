@@ -56,7 +56,7 @@ pub(in crate::v0) struct ActionConfigCreate {
 /// A limit for the jobs of an action that have the same key.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"key": "{{tenant}}", "permits": 1}))]
-struct RunningPer {
+pub(super) struct RunningPer {
     /// The template of the key, with parameters of the job in `{{…}}`.
     key: String,
     /// The maximum number of jobs that run at the same time: the permits of each lock
@@ -131,7 +131,7 @@ impl ActionConfigCreate {
     }
 }
 
-fn checked_permits(field: &str, permits: Option<u32>) -> Result<Option<u32>, Error> {
+pub(super) fn checked_permits(field: &str, permits: Option<u32>) -> Result<Option<u32>, Error> {
     if permits.is_some_and(|permits| !(1..=MAX_PERMITS).contains(&permits)) {
         let why = format!("it must be a whole number from 1 to {MAX_PERMITS}");
         return Err(Error::invalid(field, why));
@@ -139,7 +139,7 @@ fn checked_permits(field: &str, permits: Option<u32>) -> Result<Option<u32>, Err
     Ok(permits)
 }
 
-fn checked_per(per: store::RunningPer) -> Result<store::RunningPer, Error> {
+pub(super) fn checked_per(per: store::RunningPer) -> Result<store::RunningPer, Error> {
     checked_permits("maxRunningPer.permits", Some(per.permits))?;
     if !per.key.contains("{{") || per.key.chars().count() > 255 {
         let why = "it must contain a parameter, like {{tenant}}, and at most 255 characters";

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use domain::capacity::CapacityMap;
 use domain::job::WorkerId;
 use serde::Deserialize;
-use store::{CommandAnswer, WorkerCommand};
+use store::{CapacityChangeError, CommandAnswer, WorkerCommand};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -59,6 +59,46 @@ pub(in crate::v0) async fn capacity(
     command(&app, &id, &WorkerCommand::Capacity(map)).await
 }
 
+/// Changes to the capacity of a worker.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"capacityMap": {"scan": 2}}))]
+pub(in crate::v0) struct CapacityChange {
+    /// The capacity types to change, with their new units. 0 removes a type.
+    #[schema(value_type = schemas::Capacity, required, nullable = false)]
+    capacity_map: Option<CapacityMap>,
+}
+
+/// Changes single types of a worker's capacity. All others stay as they are.
+///
+/// Running jobs continue, even if they exceed the new capacity.
+#[utoipa::path(
+    patch, path = "/workers/{id}/capacity", operation_id = "ChangeWorkerCapacity", tag = "workers",
+    params(WorkerPath),
+    request_body(content = CapacityChange, description = "At most 64 KiB."),
+    responses(
+        (status = 202, description = "The command was sent to the worker."),
+        BadQuery, BadBody, NoWorker, WorkerGone, TooLarge, WrongType, StoreUnavailable,
+    ),
+)]
+pub(in crate::v0) async fn change_capacity(
+    State(app): State<Arc<App>>,
+    WorkerPath(id): WorkerPath,
+    _: NoQuery,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let CapacityChange { capacity_map } = body::read(request, BODY_BYTES).await?;
+    let changes = capacity_map.ok_or_else(|| Error::invalid("capacityMap", "it is required"))?;
+    let changing = async {
+        let answer = app.store.change_capacity(&id, &changes).await.map_err(|error| match error {
+            CapacityChangeError::Invalid(why) => Error::invalid("capacityMap", why),
+            CapacityChangeError::Store(error) => error.into(),
+        });
+        accepted(&id, answer?)
+    };
+    in_time(changing).await
+}
+
 /// Drains a worker. It starts no jobs until it is resumed. Running jobs continue.
 #[utoipa::path(
     post, path = "/workers/{id}/drain", operation_id = "DrainWorker", tag = "workers",
@@ -94,8 +134,11 @@ pub(in crate::v0) async fn resume(
 }
 
 async fn command(app: &App, id: &WorkerId, command: &WorkerCommand) -> Result<StatusCode, Refusal> {
-    let sending = async { Ok::<_, Refusal>(app.store.command_worker(id, command).await?) };
-    match in_time(sending).await? {
+    in_time(async { accepted(id, app.store.command_worker(id, command).await?) }).await
+}
+
+fn accepted(id: &WorkerId, answer: CommandAnswer) -> Result<StatusCode, Refusal> {
+    match answer {
         CommandAnswer::Accepted => Ok(StatusCode::ACCEPTED),
         CommandAnswer::Over => Err(Error::WorkerGone(id.clone()).into()),
         CommandAnswer::Gone => Err(Error::NoSuchWorker(id.to_string()).into()),

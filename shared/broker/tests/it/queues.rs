@@ -26,7 +26,7 @@ async fn a_consumer_that_closes_returns_its_unacknowledged_offers() {
     let env = TestEnv::new().await;
     let (queue, sent) = (queue("scan=1"), offer());
     let mut publisher = Publisher::new(env.broker().await).await.unwrap();
-    publisher.publish(&[(queue.clone(), sent.clone())]).await.unwrap();
+    publisher.publish(&[(queue.clone(), sent.clone())], broker::CALL_LIMIT).await.unwrap();
     let broker = env.broker().await;
     assert_eq!(broker.depth(&queue).await.unwrap(), Some(1));
     let mut consumer = broker.consume(&queue, 1).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_consumer_holds_no_more_than_its_prefetch() {
     let queue = queue("scan=2");
     let mut publisher = Publisher::new(env.broker().await).await.unwrap();
     let offers: Vec<_> = (0..10).map(|_| (queue.clone(), offer())).collect();
-    publisher.publish(&offers).await.unwrap();
+    publisher.publish(&offers, broker::CALL_LIMIT).await.unwrap();
     let broker = env.broker().await;
     let mut consumer = broker.consume(&queue, 3).await.unwrap();
     let first = consumer.next().await.unwrap().unwrap();
@@ -79,14 +79,20 @@ async fn publishing_to_a_deleted_queue_fails_once_and_then_creates_the_queue() {
     let env = TestEnv::new().await;
     let queue = queue("scan=3");
     let mut publisher = Publisher::new(env.broker().await).await.unwrap();
-    publisher.publish(&[(queue.clone(), offer())]).await.unwrap();
+    publisher.publish(&[(queue.clone(), offer())], broker::CALL_LIMIT).await.unwrap();
     publisher.broker().delete(&queue).await.unwrap();
-    let failed = publisher.publish(&[(queue.clone(), offer())]).await.unwrap();
+    let failed = publisher.publish(&[(queue.clone(), offer())], broker::CALL_LIMIT).await.unwrap();
     assert_eq!(
         failed[&queue].to_string(),
         "rabbitmq did not accept an offer for queue scan=3.normal"
     );
-    assert!(publisher.publish(&[(queue.clone(), offer())]).await.unwrap().is_empty());
+    assert!(
+        publisher
+            .publish(&[(queue.clone(), offer())], broker::CALL_LIMIT)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     publisher.broker().delete(&queue).await.unwrap();
     env.close().await;
 }
@@ -97,12 +103,12 @@ async fn a_queue_that_does_not_answer_in_time_is_neither_broken_nor_empty() {
     let queue = queue("scan=5");
     let mut publisher = Publisher::new(env.broker().await).await.unwrap();
     let offers: Vec<_> = (0..3).map(|_| (queue.clone(), offer())).collect();
-    assert!(publisher.publish(&offers).await.unwrap().is_empty());
+    assert!(publisher.publish(&offers, broker::CALL_LIMIT).await.unwrap().is_empty());
     let broker = env.broker().await;
     call_sys(&env, "suspend", &queue).await;
     assert_eq!(broker.depth(&queue).await.unwrap(), Some(0), "RabbitMQ answers before it knows");
     let (published, is_empty, deleted) = tokio::join!(
-        publisher.publish(&offers[..1]),
+        publisher.publish(&offers[..1], broker::CALL_LIMIT),
         broker.is_empty(&queue),
         broker.delete_if_broken(&queue),
     );

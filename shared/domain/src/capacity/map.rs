@@ -73,6 +73,18 @@ impl CapacityMap {
         self.iter().any(|(name, units)| units > 0 && other.units(name) > 0)
     }
 
+    /// Returns this map with the units of `changes` in place of its own. A type with 0 units is
+    /// left out.
+    pub fn changed(&self, changes: &CapacityMap) -> Result<CapacityMap, CapacityError> {
+        let mut map = self.0.clone();
+        map.extend(changes.0.clone());
+        map.retain(|name, units| *units > 0 || name == DEFAULT_TYPE);
+        if map.len() > MAX_TYPES {
+            return Err(CapacityError::TooMany);
+        }
+        Ok(CapacityMap(map))
+    }
+
     /// Adds the `default` type, which every worker offers, if the map does not name it.
     #[must_use]
     pub fn with_default(mut self) -> CapacityMap {

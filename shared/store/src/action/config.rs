@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::defaults::ActionDefaults;
 use crate::bounds::MAX_ACTION_CONFIGS;
 use crate::error::StoreError;
-use crate::json::read_json;
+use crate::json::{changed_json, read_json};
 use crate::script::Script;
 use crate::store::Store;
 use domain::job::ActionName;
@@ -26,30 +26,86 @@ pub struct ActionConfig {
     pub defaults: ActionDefaults,
 }
 
+/// How often a change is tried again after a concurrent one.
+const TRIES: u32 = 10;
+
+/// What became of a config that was written.
+enum Written {
+    Set(Uuid),
+    /// The namespace has as many configs as it may have.
+    TooMany,
+    /// Another config is kept than the one that was read.
+    Conflict,
+}
+
+impl Written {
+    fn id(self) -> Option<Uuid> {
+        match self {
+            Written::Set(id) => Some(id),
+            Written::TooMany | Written::Conflict => None,
+        }
+    }
+}
+
 impl Store {
-    /// Configures an action; `None` when the namespace has as many configs as it may have.
+    /// Configures an action. `None` when the namespace has as many configs as it may have.
     pub async fn set_action_config(
         &self,
         action: &ActionName,
         defaults: &ActionDefaults,
     ) -> Result<Option<ActionConfig>, StoreError> {
+        let json = serde_json::to_string(defaults).unwrap_or_default();
+        let written = self.write_config(action, &json, "any").await?;
+        Ok(written.id().map(|id| ActionConfig {
+            id,
+            action: action.clone(),
+            defaults: defaults.clone(),
+        }))
+    }
+
+    /// Changes the config of an action, and leaves fields that only a later build knows. `None` when
+    /// the action has no config.
+    pub async fn change_action_config(
+        &self,
+        action: &ActionName,
+        change: impl Fn(ActionDefaults) -> ActionDefaults,
+    ) -> Result<Option<ActionConfig>, StoreError> {
+        for _ in 0..TRIES {
+            let Some(kept) = self.kept_config(action).await? else { return Ok(None) };
+            let was = read_config(action.as_str(), &kept)?.defaults;
+            let defaults = change(was.clone());
+            let json = kept.split_once(' ').map_or("", |(_, json)| json);
+            let changed = changed_json(json, &was, &defaults);
+            if let Written::Set(id) = self.write_config(action, &changed, &kept).await? {
+                return Ok(Some(ActionConfig { id, action: action.clone(), defaults }));
+            }
+        }
+        let why = "it changes too often to be changed";
+        Err(StoreError::unreadable(format!("config of {action}"), why))
+    }
+
+    async fn write_config(
+        &self,
+        action: &ActionName,
+        json: &str,
+        seen: &str,
+    ) -> Result<Written, StoreError> {
         let answer = self.call(&SET_ACTION_CONFIG, |call| {
             call.arg(action.as_str()).arg(Uuid::new_v4().to_string());
-            call.arg(serde_json::to_string(defaults).unwrap_or_default()).arg(MAX_ACTION_CONFIGS);
+            call.arg(json).arg(MAX_ACTION_CONFIGS).arg(seen);
         });
-        let id = answer.await?.decode(|words| match words {
-            ["set", id] => Some(Some(id.parse().ok()?)),
-            ["too_many"] => Some(None),
+        answer.await?.decode(|words| match words {
+            ["set", id] => Some(Written::Set(id.parse().ok()?)),
+            ["too_many"] => Some(Written::TooMany),
+            ["conflict"] => Some(Written::Conflict),
             _ => None,
-        })?;
-        let (action, defaults) = (action.clone(), defaults.clone());
-        Ok(id.map(|id| ActionConfig { id, action, defaults }))
+        })
     }
 
     /// Deletes the config of an action; false when it has none.
     pub async fn delete_action_config(&self, action: &ActionName) -> Result<bool, StoreError> {
         let answer = self.call(&SET_ACTION_CONFIG, |call| {
-            call.arg(action.as_str()).arg("").arg("").arg(0);
+            call.arg(action.as_str()).arg("").arg("").arg(0).arg("any");
         });
         answer.await?.decode(|words| match words {
             ["deleted"] => Some(true),
@@ -63,10 +119,14 @@ impl Store {
         &self,
         action: &ActionName,
     ) -> Result<Option<ActionConfig>, StoreError> {
+        let kept = self.kept_config(action).await?;
+        kept.map(|kept| read_config(action.as_str(), &kept)).transpose()
+    }
+
+    async fn kept_config(&self, action: &ActionName) -> Result<Option<String>, StoreError> {
         let mut command = redis::cmd("HGET");
         command.arg(self.keys.action_configs()).arg(action.as_str());
-        let kept: Option<String> = command.query_async(&mut self.connection.clone()).await?;
-        kept.map(|kept| read_config(action.as_str(), &kept)).transpose()
+        Ok(command.query_async(&mut self.connection.clone()).await?)
     }
 
     /// All configs, by action. One that cannot be read is left out.

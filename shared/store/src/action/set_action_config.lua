@@ -9,15 +9,18 @@
 -- ARGV[2]  id      string  of a new config
 -- ARGV[3]  config  JSON    the defaults
 -- ARGV[4]  most    int     how many configs a namespace may have; 0 to delete this one
+-- ARGV[5]  seen    string  the config that must still be kept; 'any' for every one
 -- Answers  {'set', id}
 --          {'deleted'}
 --          {'gone'}      no such config; nothing is written
 --          {'too_many'}  it would be one too many; nothing is written
+--          {'conflict'}  another config is kept by now; nothing is written
 -- include: change_permits, withdraw_offer, write_changes, try_step, clock, digits
 
 local configs, action, deletes, now = root .. 'action_configs', ARGV[1], ARGV[4] == '0', now_ms()
 local was = call('HGET', configs, action)
 if deletes and not was then return { 'gone' } end
+if ARGV[5] ~= 'any' and was ~= ARGV[5] then return { 'conflict' } end
 if not deletes and not was and call('HLEN', configs) >= tonumber(ARGV[4]) then
   return { 'too_many' }
 end

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::read::Cron;
 use crate::bounds::MAX_CRONS;
 use crate::error::StoreError;
+use crate::json::changed_json;
 use crate::script::Script;
 use crate::store::Store;
 use domain::cron::{CronName, CronSpec};
@@ -47,6 +48,28 @@ impl Store {
         self.write_cron(wanted, &serde_json::to_string(&wanted.spec).unwrap_or_default()).await
     }
 
+    /// Changes a cron, and leaves fields that only a later build knows. `None` when it does not
+    /// exist.
+    pub async fn change_cron<E: From<StoreError>>(
+        &self,
+        name: &CronName,
+        paused: Option<bool>,
+        change: impl Fn(CronSpec) -> Result<CronSpec, E>,
+    ) -> Result<Option<Cron>, E> {
+        for _ in 0..TRIES {
+            let Some(was) = self.cron(name).await? else { return Ok(None) };
+            let kept = self.cron_field(name, "spec").await?;
+            let spec = change(was.spec.clone())?;
+            let changed = changed_json(&kept, &was.spec, &spec);
+            let wanted = SetCron { name: name.clone(), spec, paused, declared: was.declared };
+            let seen = was.revision.to_string();
+            if self.try_write_cron(&wanted, &changed, Some(&was), seen).await?.is_some() {
+                return Ok(self.cron(name).await?);
+            }
+        }
+        Err(changes_too_often(name).into())
+    }
+
     /// Sets a cron with this spec as JSON; '' leaves it, also what only a later build knows of it.
     async fn write_cron(&self, wanted: &SetCron, spec: &str) -> Result<CronSet, StoreError> {
         for _ in 0..TRIES {
@@ -57,33 +80,42 @@ impl Store {
                 }
                 // One that cannot be read is replaced as a whole.
                 Err(StoreError::UnreadableRecord { .. }) => {
-                    (None, self.cron_revision(&wanted.name).await?)
+                    (None, self.cron_field(&wanted.name, "revision").await?)
                 }
                 Err(error) => return Err(error),
             };
-            let paused = wanted.paused.unwrap_or(was.as_ref().is_some_and(|was| was.paused));
-            let next = self.next_run(wanted, was.as_ref(), paused).await?;
-            let answer = self.call(&SET_CRON, |call| {
-                call.arg(MAX_CRONS).arg(wanted.name.as_str()).arg(seen);
-                call.arg(Uuid::new_v4().to_string());
-                call.arg(spec);
-                call.arg(wanted.spec.overlap.as_str()).arg(u8::from(paused));
-                call.arg(u8::from(wanted.declared)).arg(next);
-            });
-            let set = answer.await?.decode(|words| match words {
-                ["set", "created"] => Some(Some(CronSet::Created)),
-                ["set", "changed"] => Some(Some(CronSet::Changed)),
-                ["set", "unchanged"] => Some(Some(CronSet::Unchanged)),
-                ["too_many_crons"] => Some(Some(CronSet::TooMany)),
-                ["conflict"] | ["late"] => Some(None),
-                _ => None,
-            })?;
-            if let Some(set) = set {
+            if let Some(set) = self.try_write_cron(wanted, spec, was.as_ref(), seen).await? {
                 return Ok(set);
             }
         }
-        let why = "it changes too often to be set";
-        Err(StoreError::unreadable(format!("cron {}", wanted.name), why))
+        Err(changes_too_often(&wanted.name))
+    }
+
+    /// Sets a cron unless it has changed since it was `seen`. `None` if it has.
+    async fn try_write_cron(
+        &self,
+        wanted: &SetCron,
+        spec: &str,
+        was: Option<&Cron>,
+        seen: String,
+    ) -> Result<Option<CronSet>, StoreError> {
+        let paused = wanted.paused.unwrap_or(was.is_some_and(|was| was.paused));
+        let next = self.next_run(wanted, was, paused).await?;
+        let answer = self.call(&SET_CRON, |call| {
+            call.arg(MAX_CRONS).arg(wanted.name.as_str()).arg(seen);
+            call.arg(Uuid::new_v4().to_string());
+            call.arg(spec);
+            call.arg(wanted.spec.overlap.as_str()).arg(u8::from(paused));
+            call.arg(u8::from(wanted.declared)).arg(next);
+        });
+        answer.await?.decode(|words| match words {
+            ["set", "created"] => Some(Some(CronSet::Created)),
+            ["set", "changed"] => Some(Some(CronSet::Changed)),
+            ["set", "unchanged"] => Some(Some(CronSet::Unchanged)),
+            ["too_many_crons"] => Some(Some(CronSet::TooMany)),
+            ["conflict"] | ["late"] => Some(None),
+            _ => None,
+        })
     }
 
     /// Pauses or resumes a cron; ticks that come while it is paused are not made up for. `None`
@@ -100,12 +132,12 @@ impl Store {
         self.cron(&wanted.name).await
     }
 
-    /// The revision of a cron, which may not be readable otherwise; empty when it has none.
-    async fn cron_revision(&self, name: &CronName) -> Result<String, StoreError> {
+    /// A field of a cron, which may not be readable otherwise; empty when it has none.
+    async fn cron_field(&self, name: &CronName, field: &str) -> Result<String, StoreError> {
         let mut command = redis::cmd("HGET");
-        command.arg(self.keys.cron(name)).arg("revision");
-        let revision: Option<String> = command.query_async(&mut self.connection.clone()).await?;
-        Ok(revision.unwrap_or_default())
+        command.arg(self.keys.cron(name)).arg(field);
+        let value: Option<String> = command.query_async(&mut self.connection.clone()).await?;
+        Ok(value.unwrap_or_default())
     }
 
     /// The next tick as the script takes it.
@@ -124,4 +156,8 @@ impl Store {
         let next = if paused { None } else { wanted.spec.next(self.now().await?) };
         Ok(next.map(|next| next.ms().to_string()).unwrap_or_default())
     }
+}
+
+fn changes_too_often(name: &CronName) -> StoreError {
+    StoreError::unreadable(format!("cron {name}"), "it changes too often to be set")
 }

@@ -1,9 +1,10 @@
 //! What operators ask of a worker: drain, resume, another capacity map.
 
 use crate::error::StoreError;
+use crate::json::read_json;
 use crate::script::Script;
 use crate::store::Store;
-use domain::capacity::CapacityMap;
+use domain::capacity::{CapacityError, CapacityMap};
 use domain::job::WorkerId;
 
 static COMMAND_WORKER: Script = Script::new("command_worker", include_str!("command_worker.lua"));
@@ -30,6 +31,20 @@ pub enum CommandAnswer {
     Gone,
 }
 
+/// How often a change is tried again after a concurrent one.
+const TRIES: u32 = 10;
+
+/// Why a change of a worker's capacity was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CapacityChangeError {
+    /// The new map would not be valid.
+    #[error(transparent)]
+    Invalid(#[from] CapacityError),
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Store {
     /// Leaves a command for a worker.
     pub async fn command_worker(
@@ -37,6 +52,44 @@ impl Store {
         worker: &WorkerId,
         command: &WorkerCommand,
     ) -> Result<CommandAnswer, StoreError> {
+        let sent = self.send_command(worker, command, "any").await?;
+        sent.ok_or_else(|| StoreError::unreadable(format!("worker {worker}"), "a false conflict"))
+    }
+
+    /// Asks a worker to offer these units, and to leave the rest of its capacity as it is.
+    pub async fn change_capacity(
+        &self,
+        worker: &WorkerId,
+        changes: &CapacityMap,
+    ) -> Result<CommandAnswer, CapacityChangeError> {
+        for _ in 0..TRIES {
+            let mut command = redis::cmd("HMGET");
+            command.arg(self.keys.worker(worker)).arg("wantedMap").arg("capacityMap");
+            let (wanted, offered): (Option<String>, Option<String>) = command
+                .query_async(&mut self.connection.clone())
+                .await
+                .map_err(StoreError::from)?;
+            let Some(current) = wanted.as_ref().or(offered.as_ref()) else {
+                return Ok(CommandAnswer::Gone);
+            };
+            let current: CapacityMap = read_json(&format!("capacity of {worker}"), current)?;
+            let command = WorkerCommand::Capacity(current.changed(changes)?);
+            let seen = wanted.unwrap_or_default();
+            if let Some(answer) = self.send_command(worker, &command, &seen).await? {
+                return Ok(answer);
+            }
+        }
+        let why = "its capacity changes too often to be changed";
+        Err(StoreError::unreadable(format!("worker {worker}"), why).into())
+    }
+
+    /// Leaves a command if the field that it sets is as `seen`. `None` if it is not.
+    async fn send_command(
+        &self,
+        worker: &WorkerId,
+        command: &WorkerCommand,
+        seen: &str,
+    ) -> Result<Option<CommandAnswer>, StoreError> {
         let (field, value) = match command {
             WorkerCommand::Drain => ("drain", "1".to_owned()),
             WorkerCommand::Resume => ("drain", String::new()),
@@ -45,12 +98,13 @@ impl Store {
             }
         };
         let answer = self.call(&COMMAND_WORKER, |call| {
-            call.arg(worker.as_str()).arg(field).arg(value);
+            call.arg(worker.as_str()).arg(field).arg(value).arg(seen);
         });
         answer.await?.decode(|words| match words {
-            ["accepted"] => Some(CommandAnswer::Accepted),
-            ["over", _] => Some(CommandAnswer::Over),
-            ["gone"] => Some(CommandAnswer::Gone),
+            ["accepted"] => Some(Some(CommandAnswer::Accepted)),
+            ["over", _] => Some(Some(CommandAnswer::Over)),
+            ["gone"] => Some(Some(CommandAnswer::Gone)),
+            ["conflict"] => Some(None),
             _ => None,
         })
     }

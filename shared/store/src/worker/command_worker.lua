@@ -5,7 +5,9 @@
 -- ARGV[1]  worker  string  the worker
 -- ARGV[2]  field   string  'drain' or 'wantedMap'
 -- ARGV[3]  value   string  '1' or '' for drain; a capacity map as JSON
+-- ARGV[4]  seen    string  the value that the field must still have; 'any' for every value
 -- Answers  {'accepted'}
+--          {'conflict'}      the field has another value by now; nothing is written
 --          {'over', status}  it is dead or has left; nothing is written
 --          {'gone'}          no such worker
 -- flags: allow-oom
@@ -15,6 +17,9 @@ local worker, field, value = ARGV[1], ARGV[2], ARGV[3]
 local status = call('HGET', key_worker(worker), 'status')
 if not status then return { 'gone' } end
 if status == 'dead' or status == 'shutdown' then return { 'over', status } end
+if ARGV[4] ~= 'any' and (call('HGET', key_worker(worker), field) or '') ~= ARGV[4] then
+  return { 'conflict' }
+end
 
 call('HSET', key_worker(worker), field, value)
 emit('worker', worker, field, value)
