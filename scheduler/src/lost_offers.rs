@@ -18,7 +18,7 @@ const BEHIND: Duration = Duration::from_secs(30);
 
 /// A queue that did not answer this many times in a row hangs, if another queue answered. Each time
 /// it had 10 s.
-const HANGS_AFTER: u32 = 4;
+const HANGS_AFTER: u32 = 3;
 
 /// Finds lost offers. It keeps its connection to the broker.
 pub(crate) struct LostOffers {
@@ -59,7 +59,7 @@ impl LostOffers {
     /// can leave one behind that neither confirms offers nor answers a read.
     fn hanging(&mut self, found: &FoundOffers) -> Vec<QueueName> {
         self.silent.retain(|queue, _| found.silent.contains(queue));
-        let hangs = |queue: &QueueName| {
+        let mut hangs = |queue: &QueueName| {
             let times = self.silent.entry(queue.clone()).or_default();
             *times += 1;
             if *times == 1 {
@@ -67,7 +67,7 @@ impl LostOffers {
             }
             *times >= HANGS_AFTER
         };
-        found.silent.iter().cloned().filter(hangs).collect()
+        found.silent.iter().filter(|queue| hangs(queue)).cloned().collect()
     }
 
     /// Deletes a queue that hangs, so that it is created again. It held only offers.
@@ -176,9 +176,16 @@ pub async fn find_lost_offers(
             }
         }
     }
-    // If no queue answers, RabbitMQ is overloaded, or its cluster has lost its majority.
     if let Some(error) = timeout.filter(|_| !answered) {
-        return Err(error.into());
+        let other = announced.iter().find(|queue| !found.silent.contains(queue));
+        let answers = match other {
+            Some(other) => broker.is_empty(other).await.is_ok(),
+            None => false,
+        };
+        // If no queue answers, RabbitMQ is overloaded, or its cluster has lost its majority.
+        if !answers {
+            return Err(error.into());
+        }
     }
     match failed {
         Some(error) if found.jobs == 0 => Err(error),

@@ -78,7 +78,10 @@ async fn the_document_has_its_version_and_every_route() {
             GET /api/v0/subscriptions/{name}
             GET /api/v0/workers
             GET /api/v0/workers/{id}
+            PATCH /api/v0/action_configs/{action}
+            PATCH /api/v0/crons/{name}
             PATCH /api/v0/jobs/{id}
+            PATCH /api/v0/workers/{id}/capacity
             POST /api/v0/action_configs
             POST /api/v0/actions/{action}/pause
             POST /api/v0/actions/{action}/resume
@@ -210,7 +213,9 @@ fn errors_are_described(document: &Value, operation: &Operation) {
     let is_of_noun = nouns.iter().any(|of| operation.path.starts_with(&format!("/api/v0/{of}/")));
     let only_resumes = is_of_noun && operation.path.ends_with("/resume");
     let may_conflict = !only_resumes && conflicts.iter().any(|end| operation.path.ends_with(end));
-    if operation.method == Method::POST && may_conflict || operation.method == Method::PATCH {
+    let changes = operation.method == Method::PATCH
+        && ["/api/v0/jobs/", "/api/v0/workers/"].iter().any(|of| operation.path.starts_with(of));
+    if operation.method == Method::POST && may_conflict || changes {
         expected.push("409");
     }
     for status in expected {

@@ -44,6 +44,12 @@ impl RunningJobs {
         }
     }
 
+    /// Returns true if a claim with this token was answered before. If the store answers with it
+    /// again, it has lost the end of that run.
+    pub(super) fn was_claimed(&self, token: FencingToken) -> bool {
+        self.lock().noted.is_some_and(|noted| token <= noted)
+    }
+
     /// Returns the stop signal of a job that is about to start. A strict job is stopped from the
     /// start if the lease may have ended while the claim was answered: it would have been too late
     /// for [`RunningJobs::stop_strict`].
@@ -145,6 +151,7 @@ mod tests {
         assert_eq!(running.report(), (vec![(second, FencingToken(7))], FencingToken(9)));
         running.remove(second);
         assert_eq!(running.report(), (vec![], FencingToken(9)), "a later report is as complete");
+        assert!(running.was_claimed(FencingToken(8)) && !running.was_claimed(FencingToken(10)));
         assert_eq!(*running.stop_signal(first).borrow(), Some(StopReason::ClaimLost));
     }
 

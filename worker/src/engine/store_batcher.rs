@@ -2,7 +2,7 @@
 //! flight go together in the next one. Calls are repeated until answered, so an outage delays what
 //! is recorded and loses none of it.
 
-use domain::job::{FencingToken, JobId};
+use domain::job::{FencingToken, Status};
 use store::batcher::{Batcher, batcher};
 use store::{ClaimAnswer, ClaimRequest, Claims, Finish, FinishAnswer};
 use tokio::task::JoinSet;
@@ -57,10 +57,16 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
         let batch = &rest[..fitting.count().max(1)];
         let call = || store.claim(&session.id, batch);
         match session.store.until_successful(call).await {
-            Some(Claims::Answered(answers)) => {
+            Some(Claims::Answered(mut answers)) => {
+                for answer in answers.iter_mut().flatten() {
+                    refuse_earlier_claim(session, answer);
+                }
                 let tried = batch.iter().zip(&answers);
                 let tried = tried.flat_map(|(request, answers)| request.ids.iter().zip(answers));
-                session.running.claimed(tried.filter_map(|(id, answer)| claimed_run(*id, answer)));
+                let runs = tried.filter_map(|(id, answer)| {
+                    claimed_run(answer).map(|(token, strict_lease)| (*id, token, strict_lease))
+                });
+                session.running.claimed(runs);
                 replies.extend(answers.into_iter().map(Some));
             }
             Some(Claims::LeaseLost) => lease_lost.cancel(),
@@ -76,11 +82,19 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
     replies
 }
 
-/// Returns the run that a claim has begun, and whether its lease is strict.
-fn claimed_run(id: JobId, answer: &ClaimAnswer) -> Option<(JobId, FencingToken, bool)> {
+/// Refuses a job that the worker has claimed before with the same token. Redis has lost its end; the
+/// heartbeat ends it as lost, and its follow-up has a new token.
+fn refuse_earlier_claim(session: &Session, answer: &mut ClaimAnswer) {
+    if claimed_run(answer).is_some_and(|(token, _)| session.running.was_claimed(token)) {
+        *answer = ClaimAnswer::Refused(Status::Running);
+    }
+}
+
+/// Returns the token of the run that a claim has begun, and whether its lease is strict.
+fn claimed_run(answer: &ClaimAnswer) -> Option<(FencingToken, bool)> {
     match answer {
-        ClaimAnswer::Claimed(job) => Some((id, job.token, job.spec.strict_lease)),
-        ClaimAnswer::Unreadable(token, _) => Some((id, *token, false)),
+        ClaimAnswer::Claimed(job) => Some((job.token, job.spec.strict_lease)),
+        ClaimAnswer::Unreadable(token, _) => Some((*token, false)),
         ClaimAnswer::Gone
         | ClaimAnswer::Refused(_)
         | ClaimAnswer::Parked(_)

@@ -126,7 +126,7 @@ impl CronChange {
         Ok(CronSpec {
             action: self.action.clone().unwrap_or(spec.action),
             schedule: self.schedule.clone().unwrap_or(spec.schedule),
-            time_zone: self.time_zone.clone().unwrap_or(spec.time_zone),
+            time_zone: self.time_zone.unwrap_or(spec.time_zone),
             misfire: self.misfire.unwrap_or(spec.misfire),
             overlap: self.overlap.unwrap_or(spec.overlap),
             jitter: self.jitter.clone().unwrap_or(spec.jitter),
