@@ -113,7 +113,7 @@ mod tests {
     fn sent(words: &[&str]) -> (Value, Value) {
         let parsed = arguments::<SetArguments>(words).unwrap();
         let change = parsed.change().unwrap();
-        (json!(change), json!(parsed.creation(change.clone())))
+        (json!(change), json!(parsed.creation(change)))
     }
 
     #[test]
