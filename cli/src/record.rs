@@ -1,6 +1,7 @@
 //! Prints one record: a field per line for people, JSON for programs.
 
 use client::command::{CommandError, print, print_json};
+use client::escape;
 use serde_json::{Map, Value};
 
 /// Prints a record as JSON, or its fields with those named in `first` first.
@@ -17,13 +18,14 @@ pub(crate) fn print_new_job(job: &Value, json: bool) -> Result<(), CommandError>
     if json { print_json(job) } else { print(plain(&job["id"])) }
 }
 
-/// Lists the fields, one per line. Leaves out those that are null or empty.
+/// Lists the fields, one per line, without those that are null or empty. Control characters are
+/// escaped, so that a value cannot look like another field.
 pub(crate) fn fields(record: &Map<String, Value>, first: &[&str]) -> String {
     let named = first.iter().filter_map(|name| record.get_key_value(*name));
     let others = record.iter().filter(|(name, _)| !first.contains(&name.as_str()));
     let fields = named.chain(others).map(|(name, value)| (name, plain(value)));
     let fields = fields.filter(|(_, text)| !text.is_empty());
-    fields.map(|(name, text)| format!("{name:<16} {text}")).collect::<Vec<_>>().join("\n")
+    fields.map(|(name, text)| format!("{name:<16} {}", escape(&text))).collect::<Vec<_>>().join("\n")
 }
 
 /// Formats a value for people: strings without quotes; null and empty containers as nothing.
@@ -58,6 +60,13 @@ mod tests {
             parameters       {"seconds":3}
         "#]]
         .assert_eq(&(fields(record.as_object().unwrap(), &["id", "number", "status"]) + "\n"));
+    }
+
+    #[test]
+    fn a_value_cannot_look_like_another_field() {
+        let record = json!({"comment": "a\nstatus           done\u{1b}[2J"});
+        let shown = fields(record.as_object().unwrap(), &[]);
+        assert_eq!(shown, r"comment          a\nstatus           done\x1b[2J");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `capstan settings`: how long finished jobs are kept, and how much may wait.
 
 use clap::{Args, Subcommand};
-use client::ApiClient;
+use client::{ApiClient, escape};
 use client::command::{CommandOutcome, CommandResult, print, print_json};
 use domain::job::GoDuration;
 use serde::Serialize;
@@ -77,7 +77,7 @@ pub(crate) async fn run(api: &ApiClient, command: SettingsCommand) -> CommandRes
 
 /// Lists every setting, one per line, including those without a value.
 fn layout(settings: &Map<String, Value>) -> String {
-    let lines = settings.iter().map(|(name, value)| format!("{name:<28} {}", plain(value)));
+    let lines = settings.iter().map(|(name, value)| format!("{name:<28} {}", escape(&plain(value))));
     lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 

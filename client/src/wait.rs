@@ -9,6 +9,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::api_client::ApiClient;
 use crate::error::ClientError;
+use crate::escape::escape;
 use crate::wire::Job;
 
 /// How long an API that has answered before may be unreachable: it may be restarting.
@@ -42,7 +43,9 @@ impl fmt::Display for FinishedJob {
             write!(f, " as {}", self.job.id)?;
         }
         match &self.job.exception {
-            Some(exception) => write!(f, ": {}: {}", exception.kind, exception.message),
+            Some(exception) => {
+                write!(f, ": {}: {}", escape(&exception.kind), escape(&exception.message))
+            }
             None => Ok(()),
         }
     }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json};
+use client::command::{
+    CommandError, CommandOutcome, CommandResult, print_json, print_json_text, print_log_line,
+};
 use client::wire::{Job, LogLine};
 use client::{API_OUTAGE_LIMIT, ApiClient, ClientError};
 use domain::job::JobId;
@@ -31,6 +33,10 @@ pub(crate) struct LogsArguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: u64,
 
+    /// Print control characters to a terminal as they are, for example colours
+    #[arg(long)]
+    raw: bool,
+
     /// Print the API's answer as JSON; with --follow, one document per line
     #[arg(long)]
     json: bool,
@@ -51,8 +57,8 @@ pub(super) async fn run(api: &ApiClient, arguments: &LogsArguments) -> CommandRe
     }
     let lines = Vec::<LogLine>::deserialize(document);
     let lines = lines.map_err(|error| ClientError::unreadable(&error))?;
-    if !lines.is_empty() {
-        print(lines.iter().map(LogLine::text).collect::<Vec<_>>().join("\n"))?;
+    for line in &lines {
+        print_log_line(line.text(), arguments.raw)?;
     }
     Ok(CommandOutcome::Success)
 }
@@ -61,6 +67,7 @@ pub(super) async fn run(api: &ApiClient, arguments: &LogsArguments) -> CommandRe
 struct Follower<'a> {
     api: &'a ApiClient,
     id: JobId,
+    raw: bool,
     json: bool,
     /// Number of the next line.
     next: u64,
@@ -72,9 +79,9 @@ struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     fn new(api: &'a ApiClient, arguments: &LogsArguments) -> Follower<'a> {
-        let (id, json, next) = (arguments.id, arguments.json, arguments.offset);
+        let LogsArguments { id, raw, json, offset: next, .. } = *arguments;
         let left = if arguments.limit == 0 { u64::MAX } else { arguments.limit };
-        Follower { api, id, json, next, left, has_connected: false, unreachable_since: None }
+        Follower { api, id, raw, json, next, left, has_connected: false, unreachable_since: None }
     }
 
     /// A stream also ends when the API stops. The log is complete only after a stream that began
@@ -123,9 +130,9 @@ impl<'a> Follower<'a> {
         let line: LogLine =
             serde_json::from_slice(document).map_err(|error| ClientError::unreadable(&error))?;
         if self.json {
-            print(String::from_utf8_lossy(document))?;
+            print_json_text(&String::from_utf8_lossy(document))?;
         } else {
-            print(line.text())?;
+            print_log_line(line.text(), self.raw)?;
         }
         (self.next, self.left) = (line.number + 1, self.left - 1);
         Ok(())

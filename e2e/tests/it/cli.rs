@@ -1,0 +1,72 @@
+//! The command line against a real fleet, as people and scripts use it.
+
+use std::path::PathBuf;
+
+use testkit::TestEnv;
+use tokio::process::Command;
+
+use crate::docs::program;
+
+/// How long a script may take, the start of its fleet included.
+const LIMIT_S: &str = "60";
+
+#[tokio::test]
+async fn text_of_a_job_cannot_act_on_a_terminal_unless_it_is_to_be_raw() {
+    let actions = "[actions.forge]\nargv = ['printf', 'a\\r\\033[2J\\342\\200\\256b\\n']\n";
+    let script = r#"
+        comment=$(printf 'fine\nstatus           done\033[2J\342\200\256')
+        job=$(capstan jobs submit forge --comment "$comment")
+        capstan jobs wait "$job"
+        capstan jobs show "$job" | grep '^comment\|^status'
+        capstan jobs show "$job" --json | grep '"comment"'
+        terminal() { script -qec "$*" /dev/null | tr -d '\n'; echo; }
+        echo "pipe $(capstan jobs logs "$job")"
+        echo "terminal $(terminal capstan jobs logs "$job")"
+        echo "raw $(terminal capstan jobs logs "$job" --raw)"
+    "#;
+    let printed = run(actions, script).await;
+    let (_, printed) = printed.split_once('\n').unwrap();
+    let expected = [
+        r"status           done",
+        r"comment          fine\nstatus           done\x1b[2J\u{202e}",
+        r#"  "comment": "fine\nstatus           done\u001b[2J\u202e","#,
+        "pipe a\r\u{1b}[2J\u{202e}b",
+        "terminal a\\r\\x1b[2J\\u{202e}b\r",
+        "raw a\r\u{1b}[2J\u{202e}b\r",
+    ];
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected.map(|line| line.trim_end_matches('\r')));
+}
+
+/// Runs a Bash script against a fleet with these actions. Returns its standard output.
+async fn run(actions: &str, script: &str) -> String {
+    let env = TestEnv::new().await;
+    let folder = Folder(std::env::temp_dir().join(format!("cli-{}", env.store_config().namespace)));
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let actions_file = folder.0.join("actions.toml");
+    std::fs::write(&actions_file, actions).unwrap();
+
+    // SIGTERM after the limit lets `capstan up` stop what it started.
+    let mut up = Command::new("timeout");
+    up.arg(LIMIT_S).arg(program("capstan")).kill_on_drop(true).current_dir(&folder.0);
+    up.env("CAPSTAN_NAMESPACE", &env.store_config().namespace).env("CAPSTAN_LOG", "warn");
+    up.args(["up", "--listen", "127.0.0.1:0", "--grace", "1s"]);
+    up.args(["--redis", &env.store_config().redis_url]);
+    up.args(["--amqp", &env.broker_config().amqp_url]);
+    up.arg("--actions").arg(&actions_file);
+    up.args(["--", "bash", "-c", &format!("set -euo pipefail\n{script}")]);
+    let output = up.output().await.unwrap();
+    env.close().await;
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    stdout
+}
+
+/// A folder that is deleted on drop.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
