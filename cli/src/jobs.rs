@@ -17,6 +17,8 @@ use clap::Subcommand;
 use client::ApiClient;
 use client::command::CommandResult;
 
+use crate::columns::columns_help;
+
 const SUBMIT_EXAMPLES: &str = "\
 Examples:
   capstan jobs submit sleep -p seconds=5 --wait
@@ -25,7 +27,7 @@ Examples:
 
 const CANCEL_EXAMPLES: &str = "\
 Examples:
-  capstan jobs cancel 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
+  capstan jobs cancel 17 1fcf4c0f
   capstan jobs cancel --action scan --status waiting
   capstan jobs cancel --all";
 
@@ -36,6 +38,7 @@ pub(crate) enum JobsCommand {
     #[command(after_help = SUBMIT_EXAMPLES)]
     Submit(Box<submit::SubmitArguments>),
     /// List jobs, the latest scheduled first
+    #[command(after_help = columns_help(list::JOBS.columns))]
     List(list::ListArguments),
     /// Show a job
     Show(show::ShowArguments),
@@ -47,7 +50,7 @@ pub(crate) enum JobsCommand {
     ///
     /// Prints how each job ended. Exits with 0 only if all of them succeeded.
     Wait(wait::WaitArguments),
-    /// Cancel jobs by ID or by filter
+    /// Cancel jobs by number, ID or filter
     #[command(after_help = CANCEL_EXAMPLES)]
     Cancel(cancel::CancelArguments),
     /// Delete jobs and their logs

@@ -1,9 +1,10 @@
 //! `capstan`, the command line: one file or folder per noun, over the HTTP API.
 //!
-//! From the bottom up: [`record`], [`requests`] and [`flags`] ← the nouns ← [`command_line`] ←
-//! this file. It imports the domain and the API's client: neither Redis, RabbitMQ nor the services.
+//! From the bottom up: [`columns`] and [`flags`] ← [`record`], [`requests`] and [`references`] ← the
+//! nouns ← [`command_line`] ← this file. It imports the domain and the API's client: neither Redis, RabbitMQ nor the services.
 
 mod actions;
+mod columns;
 mod command_line;
 mod crons;
 mod flags;
@@ -14,6 +15,7 @@ mod locks;
 mod program;
 mod queues;
 mod record;
+mod references;
 mod requests;
 mod settings;
 mod subscriptions;

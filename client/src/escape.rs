@@ -39,8 +39,7 @@ pub fn escape_json(text: &str) -> Cow<'_, str> {
 /// True for C0, C1, DEL, the separators of lines and paragraphs, and what overrides the direction
 /// of text.
 fn is_unsafe(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn escape_if(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -91,7 +90,10 @@ mod tests {
         let value = serde_json::json!({"a\u{202e}": ["\n\u{1b}\u{7f}\u{9b}\u{2066}", 1.5]});
         let text = serde_json::to_string_pretty(&value).unwrap();
         let escaped = escape_json(&text);
-        assert!(escaped.contains(r"\u202e") && escaped.contains(r"\u007f\u009b\u2066"), "{escaped}");
+        assert!(
+            escaped.contains(r"\u202e") && escaped.contains(r"\u007f\u009b\u2066"),
+            "{escaped}"
+        );
         assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
         assert_eq!(escape_json("{\n  \"a\": 1\n}"), "{\n  \"a\": 1\n}");
     }

@@ -8,7 +8,7 @@ use domain::job::{ActionName, GoDuration};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::flags::{JobTemplate, body};
+use crate::flags::{JobTemplate, OutputFlags, body};
 
 /// The arguments of `crons set`, and the fields of the request.
 #[derive(Debug, Args, Serialize)]
@@ -53,10 +53,9 @@ pub(crate) struct SetArguments {
     #[arg(long, value_name = "BOOL")]
     paused: Option<bool>,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
+    #[command(flatten)]
     #[serde(skip)]
-    pub(super) json: bool,
+    pub(super) output: OutputFlags,
 
     #[command(flatten, next_help_heading = "Job")]
     #[serde(flatten)]

@@ -12,14 +12,16 @@ use domain::job::JobId;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::references::JobReference;
+
 /// Pause before another attempt to reach the API.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
 /// The arguments of `jobs logs`.
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
-    /// ID of the job
-    id: JobId,
+    /// Number or ID of the job
+    job: JobReference,
 
     /// Print new lines as they are written, until the job has finished
     #[arg(short, long)]
@@ -44,13 +46,14 @@ pub(crate) struct LogsArguments {
 
 /// Prints a job's log.
 pub(super) async fn run(api: &ApiClient, arguments: &LogsArguments) -> CommandResult {
+    let id = arguments.job.resolve(api).await?;
     if arguments.follow {
-        Follower::new(api, arguments).run().await?;
+        Follower::new(api, id, arguments).run().await?;
         return Ok(CommandOutcome::Success);
     }
     let (offset, limit) = (arguments.offset.to_string(), arguments.limit.to_string());
     let query = [("offset", offset), ("limit", limit)];
-    let document: Value = api.page(&path(arguments.id), &query).await?.body;
+    let document: Value = api.page(&path(id), &query).await?.body;
     if arguments.json {
         print_json(&document)?;
         return Ok(CommandOutcome::Success);
@@ -78,8 +81,8 @@ struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    fn new(api: &'a ApiClient, arguments: &LogsArguments) -> Follower<'a> {
-        let LogsArguments { id, raw, json, offset: next, .. } = *arguments;
+    fn new(api: &'a ApiClient, id: JobId, arguments: &LogsArguments) -> Follower<'a> {
+        let LogsArguments { raw, json, offset: next, .. } = *arguments;
         let left = if arguments.limit == 0 { u64::MAX } else { arguments.limit };
         Follower { api, id, raw, json, next, left, has_connected: false, unreachable_since: None }
     }

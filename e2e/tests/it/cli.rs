@@ -37,6 +37,32 @@ async fn text_of_a_job_cannot_act_on_a_terminal_unless_it_is_to_be_raw() {
     assert_eq!(printed.lines().collect::<Vec<_>>(), expected.map(|line| line.trim_end_matches('\r')));
 }
 
+#[tokio::test]
+async fn what_a_table_prints_can_be_typed_back() {
+    let script = r#"
+        job=$(capstan jobs submit noop --capacity gpu=9)
+        read -r id number action status code <<<"$(capstan jobs list | tail -1)"
+        [ "$id" = "$job" ]
+        echo "$action $status ${code%% *}"
+        for name in "$number" "${job:0:8}" "${job:0:13}…"; do
+            [ "$(capstan jobs show "$name" -o name)" = "$job" ]
+        done
+        cut=$(script -qec "stty cols 60; capstan jobs list" /dev/null | tail -1)
+        [ "$(capstan jobs show "${cut%% *}" -o name)" = "$job" ]
+        capstan jobs list -o json | grep '"total"'
+        capstan jobs list -o yaml | grep '^total'
+        capstan jobs cancel "$number"
+        worker=$(capstan workers list | awk 'NR == 2 { print $2 }')
+        capstan workers drain "$worker"
+        capstan workers resume "$(capstan workers -o name | head -1)"
+        capstan jobs show ffff 2>&1 || echo "exit $?"
+    "#;
+    let printed = run("", script).await;
+    let expected = "noop waiting capacity\n  \"total\": 1\ntotal: 1\n\
+                    capstan: no id of the latest 10000 jobs begins with ffff\nexit 2\n";
+    assert_eq!(printed, expected);
+}
+
 /// Runs a Bash script against a fleet with these actions. Returns its standard output.
 async fn run(actions: &str, script: &str) -> String {
     let env = TestEnv::new().await;
