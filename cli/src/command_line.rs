@@ -5,7 +5,11 @@ use client::ConnectionOptions;
 use client::command::EXIT_CODES;
 
 use crate::actions::ActionsCommand;
+use crate::audit::AuditArguments;
+use crate::columns::columns_help;
 use crate::crons::CronsCommand;
+use crate::events::EventsArguments;
+use crate::explain::ExplainArguments;
 use crate::health::HealthArguments;
 use crate::init::InitArguments;
 use crate::jobs::JobsCommand;
@@ -59,6 +63,15 @@ pub(crate) enum Command {
     /// Manage webhook subscriptions
     #[command(subcommand, after_help = EXIT_CODES)]
     Subscriptions(SubscriptionsCommand),
+    /// Follow changes of jobs, workers, crons, locks and queues
+    #[command(after_help = EXIT_CODES)]
+    Events(EventsArguments),
+    /// List who changed what, and which requests were refused
+    #[command(after_help = columns_help(crate::audit::ENTRIES.columns))]
+    Audit(AuditArguments),
+    /// Explain the code of an error, or of the reason why a job waits
+    #[command(args = ConnectionOptions::hidden())]
+    Explain(ExplainArguments),
     /// Show and change how long finished jobs are kept
     #[command(subcommand, after_help = EXIT_CODES)]
     Settings(SettingsCommand),

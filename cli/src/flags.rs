@@ -4,6 +4,7 @@ mod job_template;
 mod output;
 mod paging;
 mod parameters;
+mod time_or_age;
 
 use client::command::CommandError;
 use domain::job::{Backoff, GoDuration};
@@ -14,6 +15,7 @@ pub(crate) use job_template::JobTemplate;
 pub(crate) use output::OutputFlags;
 pub(crate) use paging::Paging;
 pub(crate) use parameters::ParameterFlags;
+pub(crate) use time_or_age::TimeOrAge;
 
 /// Serializes arguments without those that were not given: the API has their defaults.
 pub(crate) fn body(arguments: &impl Serialize) -> Result<Map<String, Value>, CommandError> {

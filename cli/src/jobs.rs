@@ -4,6 +4,7 @@ mod cancel;
 mod change;
 mod delete;
 mod filters;
+mod input;
 mod list;
 mod logs;
 mod relations;
@@ -11,6 +12,7 @@ mod retry;
 mod rules;
 mod show;
 mod submit;
+mod submit_lines;
 mod wait;
 
 use clap::Subcommand;
@@ -23,6 +25,7 @@ const SUBMIT_EXAMPLES: &str = "\
 Examples:
   capstan jobs submit sleep -p seconds=5 --wait
   capstan jobs submit backup -p host=db-1 --capacity cpu=2 --deadline 1h --retries 3
+  capstan jobs submit - <jobs.ndjson
   capstan jobs submit scan --at 2026-11-20T16:30:00Z --lock device-7 --unique-key device-7";
 
 const CANCEL_EXAMPLES: &str = "\

@@ -1,17 +1,22 @@
 //! `capstan`, the command line: one file or folder per noun, over the HTTP API.
 //!
-//! From the bottom up: [`columns`] and [`flags`] ← [`record`], [`requests`] and [`references`] ← the
+//! From the bottom up: [`columns`], [`flags`], [`lines`] and [`outage`] ← [`record`], [`requests`] and [`references`] ← the
 //! nouns ← [`command_line`] ← this file. It imports the domain and the API's client: neither Redis, RabbitMQ nor the services.
 
 mod actions;
+mod audit;
 mod columns;
 mod command_line;
 mod crons;
+mod events;
+mod explain;
 mod flags;
 mod health;
 mod init;
 mod jobs;
+mod lines;
 mod locks;
+mod outage;
 mod program;
 mod queues;
 mod record;
@@ -46,6 +51,9 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Locks(command) => locks::run(&api()?, command).await,
         Command::Queues(command) => queues::run(&api()?, command).await,
         Command::Subscriptions(command) => subscriptions::run(&api()?, command).await,
+        Command::Events(arguments) => events::run(&api()?, &arguments).await,
+        Command::Audit(arguments) => audit::run(&api()?, &arguments).await,
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Settings(command) => settings::run(&api()?, command).await,
         Command::Token(command) => tokens::run(command),
         Command::Init(arguments) => init::run(&arguments),

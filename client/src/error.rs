@@ -47,7 +47,9 @@ impl ClientError {
             message.push_str("; set CAPSTAN_TOKEN or pass --token-file FILE");
         }
         let field = detail.get("field").and_then(Value::as_str).map(str::to_owned);
-        ClientError::Refused(Refusal { status: status.as_u16(), code, message, field })
+        let index = detail.get("index").and_then(Value::as_u64);
+        let index = index.and_then(|index| usize::try_from(index).ok());
+        ClientError::Refused(Refusal { status: status.as_u16(), code, message, field, index })
     }
 }
 
@@ -69,6 +71,8 @@ pub struct Refusal {
     pub message: String,
     /// The invalid field of the request, if the API named one.
     pub field: Option<String>,
+    /// The index of the refused job in its batch, if the API named one.
+    pub index: Option<usize>,
 }
 
 impl fmt::Display for Refusal {

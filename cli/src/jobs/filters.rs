@@ -3,8 +3,9 @@
 use clap::Args;
 use client::ApiClient;
 use client::command::CommandError;
-use domain::job::{ActionName, Status, Timestamp};
+use domain::job::{ActionName, Status};
 
+use crate::flags::TimeOrAge;
 use crate::references::WorkerReference;
 
 /// Selects the jobs that match every given filter.
@@ -27,13 +28,13 @@ pub(super) struct Filters {
     #[arg(long, value_delimiter = ',', value_name = "STATUS,...")]
     status: Vec<Status>,
 
-    /// Only jobs scheduled at or after this time, in RFC 3339
+    /// Only jobs scheduled at or after this time: in RFC 3339, or an age such as 1h
     #[arg(long, value_name = "TIME")]
-    since: Option<Timestamp>,
+    since: Option<TimeOrAge>,
 
-    /// Only jobs scheduled at or before this time, in RFC 3339
+    /// Only jobs scheduled at or before this time: in RFC 3339, or an age such as 1h
     #[arg(long, value_name = "TIME")]
-    until: Option<Timestamp>,
+    until: Option<TimeOrAge>,
 }
 
 impl Filters {

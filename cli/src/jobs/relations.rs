@@ -37,6 +37,11 @@ pub(super) struct Relations {
 }
 
 impl Relations {
+    /// True if another job is named.
+    pub(super) fn has_jobs(&self) -> bool {
+        !self.depends_on.is_empty() || self.parent.is_some()
+    }
+
     /// Adds the jobs to the request body.
     pub(super) async fn add_jobs(
         &self,

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::relations::Relations;
 use super::rules::Rules;
+use super::submit_lines;
 use crate::flags::{JobTemplate, OutputFlags, body};
 use crate::record::print_new_job;
 
@@ -20,7 +21,7 @@ use crate::record::print_new_job;
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubmitArguments {
-    /// Action to run
+    /// Action to run; - submits a job from each line of standard input, a JSON object
     action: ActionName,
 
     /// Time to run at, in RFC 3339, for example 2026-11-20T16:30:00Z [default: now]
@@ -62,7 +63,21 @@ pub(crate) struct SubmitArguments {
     rules: Rules,
 }
 
+/// The action that stands for jobs in standard input.
+const STANDARD_INPUT: &str = "-";
+
 impl SubmitArguments {
+    /// Refuses flags beside `-`: each line has all fields of its job.
+    fn check_alone(&self) -> Result<(), CommandError> {
+        let has_fields = self.body()?.len() > 1 || self.relations.has_jobs();
+        if has_fields || self.wait || self.rules.idempotency_key.is_some() {
+            let text = "with -, each line of standard input has the fields of its job, as in \
+                        POST /jobs; only -o may be given";
+            return Err(CommandError::Usage(text.to_owned()));
+        }
+        Ok(())
+    }
+
     fn body(&self) -> Result<Map<String, Value>, CommandError> {
         let mut fields = body(self)?;
         if let Some(expiry) = self.rules.expiry(self.scheduled_at) {
@@ -75,8 +90,12 @@ impl SubmitArguments {
     }
 }
 
-/// Submits the job and, with `--wait`, waits for its end.
+/// Submits the job and, with `--wait`, waits for its end; or the jobs in standard input.
 pub(super) async fn run(api: &ApiClient, arguments: &SubmitArguments) -> CommandResult {
+    if arguments.action.as_str() == STANDARD_INPUT {
+        arguments.check_alone()?;
+        return submit_lines::run(api, arguments.output).await;
+    }
     let key = arguments.rules.idempotency_key.as_ref();
     let mut body = arguments.body()?;
     arguments.relations.add_jobs(api, &mut body).await?;
@@ -199,6 +218,23 @@ mod tests {
         ];
         for words in lines {
             assert_eq!(parsed(words).unwrap_err().exit_code(), 2, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn standard_input_takes_no_fields() {
+        for words in [&["-"] as &[&str], &["-", "-o", "json"]] {
+            parsed(words).unwrap().check_alone().unwrap();
+        }
+        let lines: [&[&str]; 4] = [
+            &["-", "-p", "a=1"],
+            &["-", "--wait"],
+            &["-", "--parent", "7"],
+            &["-", "--idempotency-key", "a"],
+        ];
+        for words in lines {
+            let error = parsed(words).unwrap().check_alone().unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words:?}");
         }
     }
 

@@ -50,6 +50,15 @@ pub fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escape_lines(&text.to_string()));
 }
 
+/// Shows how far a command is, on a line that the next call replaces. Only a terminal shows it.
+pub fn progress(text: impl Display) {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "\r{text}\x1b[K");
+        let _ = stderr.flush();
+    }
+}
+
 /// Lays out a table without borders. `rows` may be empty. Control characters in cells are escaped,
 /// so a row is one line.
 #[must_use]

@@ -102,6 +102,12 @@ pub struct LogLine {
     /// The number of the line, from 0.
     #[serde(rename = "lineNum", default)]
     pub number: u64,
+    /// When it was written.
+    #[serde(default)]
+    pub at: String,
+    /// Where it came from: `stdout`, `stderr` or `capstan`.
+    #[serde(default)]
+    pub source: String,
 }
 
 impl LogLine {

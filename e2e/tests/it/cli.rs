@@ -34,7 +34,10 @@ async fn text_of_a_job_cannot_act_on_a_terminal_unless_it_is_to_be_raw() {
         "terminal a\\r\\x1b[2J\\u{202e}b\r",
         "raw a\r\u{1b}[2J\u{202e}b\r",
     ];
-    assert_eq!(printed.lines().collect::<Vec<_>>(), expected.map(|line| line.trim_end_matches('\r')));
+    assert_eq!(
+        printed.lines().collect::<Vec<_>>(),
+        expected.map(|line| line.trim_end_matches('\r'))
+    );
 }
 
 #[tokio::test]
@@ -61,6 +64,46 @@ async fn what_a_table_prints_can_be_typed_back() {
     let expected = "noop waiting capacity\n  \"total\": 1\ntotal: 1\n\
                     capstan: no id of the latest 10000 jobs begins with ffff\nexit 2\n";
     assert_eq!(printed, expected);
+}
+
+#[tokio::test]
+async fn lines_of_standard_input_become_jobs_and_bad_ones_are_reported() {
+    let script = r#"
+        code=0
+        printf '%s\n' '{"action":"noop"}' '{"action":"noop","retries":-1}' 'nonsense' '' \
+            '{"action":"noop","comment":"last"}' |
+            capstan jobs submit - >ids 2>errors || code=$?
+        echo "exit $code, $(wc -l <ids) jobs"
+        capstan jobs show "$(tail -1 ids)" | grep '^comment'
+        cut -d: -f1 errors
+    "#;
+    let printed = run("", script).await;
+    let expected =
+        "exit 1, 2 jobs\ncomment          last\nline 3\nline 2\n2 of 4 lines were not accepted\n";
+    assert_eq!(printed, expected);
+}
+
+#[tokio::test]
+async fn logs_events_and_the_audit_are_selected_by_flags() {
+    let actions = "[actions.talk]\nargv = ['sh', '-c', 'echo a; echo b; echo c >&2']\n";
+    let script = r#"
+        job=$(capstan jobs submit talk --wait 2>/dev/null)
+        capstan jobs logs "$job" --stderr
+        capstan jobs logs "$job" --tail 1 --follow
+        capstan jobs logs "$job" --timestamps | cut -c5,8,11
+        capstan audit --since 1h --limit 1 | awk '{ print $NF }' | tail -1 | sed "s/$job/the job/"
+        capstan events --kind job --status done --action talk >events &
+        trap "kill $!" EXIT
+        until grep -q . events; do capstan jobs submit talk --wait >/dev/null 2>&1; done
+        head -1 events | grep -o 'action=talk.*status=done' | sed 's/ .* / /'
+        capstan explain capacity | head -1
+    "#;
+    let printed = run(actions, script).await;
+    let expected = "c\n(c|b)\n--T\n--T\n--T\nthe job\naction=talk status=done\ncapacity\n";
+    assert!(
+        ["c", "b", "a"].iter().any(|last| printed == expected.replace("(c|b)", last)),
+        "{printed}"
+    );
 }
 
 /// Runs a Bash script against a fleet with these actions. Returns its standard output.
