@@ -7,6 +7,7 @@ use client::command::EXIT_CODES;
 use crate::actions::ActionsCommand;
 use crate::audit::AuditArguments;
 use crate::columns::columns_help;
+use crate::completions::CompletionsArguments;
 use crate::crons::CronsCommand;
 use crate::events::EventsArguments;
 use crate::explain::ExplainArguments;
@@ -14,6 +15,7 @@ use crate::health::HealthArguments;
 use crate::init::InitArguments;
 use crate::jobs::JobsCommand;
 use crate::locks::LocksCommand;
+use crate::man::ManArguments;
 use crate::program::ProgramArguments;
 use crate::queues::QueuesCommand;
 use crate::settings::SettingsCommand;
@@ -86,6 +88,12 @@ pub(crate) enum Command {
     /// it is safe to run at every start.
     #[command(args = ConnectionOptions::hidden())]
     Init(InitArguments),
+    /// Print a script that completes the command line in a shell
+    #[command(args = ConnectionOptions::hidden())]
+    Completions(CompletionsArguments),
+    /// Write a manual page for each command into a folder
+    #[command(args = ConnectionOptions::hidden())]
+    Man(ManArguments),
     /// Check that a service is healthy
     ///
     /// Requests URL. Exits with 0 if the answer is 2xx; otherwise prints the reason and exits with 1.

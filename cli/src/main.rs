@@ -7,6 +7,7 @@ mod actions;
 mod audit;
 mod columns;
 mod command_line;
+mod completions;
 mod crons;
 mod events;
 mod explain;
@@ -16,6 +17,7 @@ mod init;
 mod jobs;
 mod lines;
 mod locks;
+mod man;
 mod outage;
 mod program;
 mod queues;
@@ -32,6 +34,7 @@ mod workers;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use client::command::{CommandResult, run_program};
 
 use command_line::{Arguments, Command};
@@ -58,6 +61,8 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Token(command) => tokens::run(command),
         Command::Init(arguments) => init::run(&arguments),
         Command::Health(arguments) => health::run(arguments).await,
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Up(arguments) => up::run(&arguments).await,
         Command::Demo(arguments) => Err(program::exec("capstan-demo", &connection, &arguments)),
         Command::Bench(arguments) => Err(program::exec("capstan-bench", &connection, &arguments)),
