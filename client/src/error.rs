@@ -55,9 +55,23 @@ impl ClientError {
 
 impl From<reqwest::Error> for ClientError {
     fn from(error: reqwest::Error) -> ClientError {
-        let causes = anyhow::Error::from(error);
-        ClientError::Unavailable(format!("cannot reach the API: {causes:#}"))
+        let scheme = error.url().map(|url| url.scheme().to_owned()).unwrap_or_default();
+        let causes = format!("{:#}", anyhow::Error::from(error));
+        let hint = scheme_hint(&scheme, &causes).unwrap_or_default();
+        ClientError::Unavailable(format!("cannot reach the API: {causes}{hint}"))
     }
+}
+
+/// Returns what to try if the server seems to speak the other protocol: its answer to a request
+/// without TLS is no HTTP, or its answer to the start of TLS is no TLS.
+fn scheme_hint(scheme: &str, causes: &str) -> Option<&'static str> {
+    if scheme == "http" && causes.contains("invalid HTTP version") {
+        return Some("; the server speaks TLS? use https://");
+    }
+    if scheme == "https" && causes.contains("InvalidContentType") {
+        return Some("; the server speaks no TLS? use http://");
+    }
+    None
 }
 
 /// The API's refusal of a request.

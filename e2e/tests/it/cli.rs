@@ -106,6 +106,26 @@ async fn logs_events_and_the_audit_are_selected_by_flags() {
     );
 }
 
+#[tokio::test]
+async fn errors_say_what_to_do() {
+    let script = r#"
+        { capstan jobs show 2>&1 || true; } | grep "^Usage"
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+            -subj /CN=localhost -keyout key.pem -out cert.pem 2>/dev/null
+        capstan-api --listen 127.0.0.1:0 --admin-listen "" --log info \
+            --tls-cert cert.pem --tls-key key.pem >api.log 2>&1 &
+        trap "kill $!" EXIT
+        until port=$(grep -ao 'address=127.0.0.1:[0-9]*' api.log); do sleep 0.05; done
+        capstan --api "http://127.0.0.1:${port##*:}" jobs list 2>&1 || echo "$?"
+        capstan --api "https://${CAPSTAN_API#http://}" jobs list 2>&1 || echo "$?"
+    "#;
+    let printed = run("", script).await;
+    let lines: Vec<&str> = printed.lines().collect();
+    let ["Usage: capstan jobs show <JOB>", plain, "4", tls, "4"] = lines[..] else { panic!("{printed}") };
+    assert!(plain.ends_with("; the server speaks TLS? use https://"), "{plain}");
+    assert!(tls.ends_with("; the server speaks no TLS? use http://"), "{tls}");
+}
+
 /// Runs a Bash script against a fleet with these actions. Returns its standard output.
 async fn run(actions: &str, script: &str) -> String {
     let env = TestEnv::new().await;
