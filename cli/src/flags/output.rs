@@ -38,6 +38,11 @@ impl OutputFlags {
         self.format == Some(Format::Wide)
     }
 
+    /// True if the output is for people.
+    pub(crate) fn is_table(self) -> bool {
+        !self.json && matches!(self.format, None | Some(Format::Wide))
+    }
+
     /// True if a whole document is printed: JSON or YAML.
     pub(crate) fn is_document(self) -> bool {
         self.json || matches!(self.format, Some(Format::Json | Format::Yaml))

@@ -44,7 +44,9 @@ pub(super) const JOBS: List<Job> = List {
             one.number.to_string()
         }),
         Column::new("ACTION", "action that it runs", |one| one.action.clone()),
-        Column::new("STATUS", "see `docs/jobs.md`, The statuses", |one| one.status.to_string()),
+        Column::new("STATUS", "its status, such as waiting, running, done or error", |one| {
+            one.status.to_string()
+        }),
         Column::new("WAITING FOR", "why it waits; see `capstan explain`", |one| {
             reason(one).map(|reason| reason.code.clone()).unwrap_or_default()
         }),
@@ -76,6 +78,10 @@ impl ListArguments {
         let mut query = self.filters.query(api).await?;
         if let Some(parent) = &self.parent {
             query.push(("parent", parent.resolve(api).await?.to_string()));
+        }
+        // With filters, the API lists the latest scheduled first.
+        if query.is_empty() {
+            query.push(("sort", "-createdAt".to_owned()));
         }
         query.extend(self.paging.query());
         Ok(query)

@@ -43,14 +43,16 @@ async fn text_of_a_job_cannot_act_on_a_terminal_unless_it_is_to_be_raw() {
 #[tokio::test]
 async fn what_a_table_prints_can_be_typed_back() {
     let script = r#"
+        capstan jobs submit noop --at 2100-01-01T00:00:00Z >/dev/null
         job=$(capstan jobs submit noop --capacity gpu=9)
-        read -r id number action status code <<<"$(capstan jobs list | tail -1)"
+        read -r id number action status code <<<"$(capstan jobs list | sed -n 2p)"
         [ "$id" = "$job" ]
         echo "$action $status ${code%% *}"
         for name in "$number" "${job:0:8}" "${job:0:13}…"; do
             [ "$(capstan jobs show "$name" -o name)" = "$job" ]
         done
-        cut=$(script -qec "stty cols 60; capstan jobs list" /dev/null | tail -1)
+        cut=$(script -qec "stty cols 70 rows 24; capstan jobs list" /dev/null | sed -n 2p)
+        grep -o '^[0-9a-f]*…' <<<"$cut" | sed 's/[0-9a-f]*//'
         [ "$(capstan jobs show "${cut%% *}" -o name)" = "$job" ]
         capstan jobs list -o json | grep '"total"'
         capstan jobs list -o yaml | grep '^total'
@@ -61,7 +63,7 @@ async fn what_a_table_prints_can_be_typed_back() {
         capstan jobs show ffff 2>&1 || echo "exit $?"
     "#;
     let printed = run("", script).await;
-    let expected = "noop waiting capacity\n  \"total\": 1\ntotal: 1\n\
+    let expected = "noop waiting capacity\n…\n  \"total\": 2\ntotal: 2\n\
                     capstan: no id of the latest 10000 jobs begins with ffff\nexit 2\n";
     assert_eq!(printed, expected);
 }
@@ -121,7 +123,9 @@ async fn errors_say_what_to_do() {
     "#;
     let printed = run("", script).await;
     let lines: Vec<&str> = printed.lines().collect();
-    let ["Usage: capstan jobs show <JOB>", plain, "4", tls, "4"] = lines[..] else { panic!("{printed}") };
+    let ["Usage: capstan jobs show <JOB>", plain, "4", tls, "4"] = lines[..] else {
+        panic!("{printed}")
+    };
     assert!(plain.ends_with("; the server speaks TLS? use https://"), "{plain}");
     assert!(tls.ends_with("; the server speaks no TLS? use http://"), "{tls}");
 }
@@ -137,6 +141,10 @@ async fn run(actions: &str, script: &str) -> String {
     // SIGTERM after the limit lets `capstan up` stop what it started.
     let mut up = Command::new("timeout");
     up.arg(LIMIT_S).arg(program("capstan")).kill_on_drop(true).current_dir(&folder.0);
+    up.env_clear();
+    for name in ["PATH", "HOME", "LANG"] {
+        up.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
     up.env("CAPSTAN_NAMESPACE", &env.store_config().namespace).env("CAPSTAN_LOG", "warn");
     up.args(["up", "--listen", "127.0.0.1:0", "--grace", "1s"]);
     up.args(["--redis", &env.store_config().redis_url]);
