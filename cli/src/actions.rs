@@ -1,14 +1,15 @@
 //! `capstan actions`: the configuration of actions, and pausing them.
 
 use clap::{Args, Subcommand};
-use client::command::{CommandError, CommandOutcome, CommandResult, table};
+use client::command::{CommandError, CommandOutcome, CommandResult};
 use client::{ApiClient, ClientError};
 use domain::capacity::CapacityMap;
 use domain::job::{ActionName, GoDuration};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::flags::{ParameterFlags, body};
+use crate::columns::{Column, columns_help};
+use crate::flags::{OutputFlags, ParameterFlags, body};
 use crate::record::{plain, print_record};
 use crate::requests::{List, command_each, print_list};
 
@@ -16,11 +17,8 @@ use crate::requests::{List, command_each, print_list};
 #[derive(Debug, Subcommand)]
 pub(crate) enum ActionsCommand {
     /// List the configured actions
-    List {
-        /// Print the API's answer as JSON
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(after_help = columns_help(CONFIGS.columns))]
+    List(OutputFlags),
     /// Configure an action, or change its configuration; what is not given stays as it is
     ///
     /// Jobs of the action use these values unless they have their own.
@@ -51,9 +49,8 @@ pub(crate) struct OneAction {
     /// Name of the action
     action: ActionName,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// The arguments of `actions set`, and the fields of the request.
@@ -82,23 +79,21 @@ pub(crate) struct SetArguments {
     #[arg(long, value_name = "DURATION")]
     stop_timeout: Option<GoDuration>,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
+    #[command(flatten)]
     #[serde(skip)]
-    json: bool,
+    output: OutputFlags,
 }
 
 /// Runs the command.
 pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResult {
     match command {
-        ActionsCommand::List { json } => {
-            let configs = List { path: "/action_configs", key: "actionConfigs" };
-            print_list(api, configs, &[], json, config_table).await?;
+        ActionsCommand::List(output) => {
+            print_list(api, &CONFIGS, &[], output).await?;
         }
         ActionsCommand::Set(arguments) => {
-            show(&set(api, &arguments).await?, arguments.json)?;
+            show(&set(api, &arguments).await?, arguments.output)?;
         }
-        ActionsCommand::Show(one) => show(&api.get(&one.path()).await?, one.json)?,
+        ActionsCommand::Show(one) => show(&api.get(&one.path()).await?, one.output)?,
         ActionsCommand::Delete(one) => api.delete(&one.path()).await?,
         ActionsCommand::Pause { actions } => {
             return command_each(api, "/actions", &actions, "pause").await;
@@ -114,7 +109,7 @@ pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResu
 async fn set(
     api: &ApiClient,
     arguments: &SetArguments,
-) -> Result<Map<String, Value>, CommandError> {
+) -> Result<Value, CommandError> {
     let all = body(arguments)?;
     let mut change = all.clone();
     change.remove("action");
@@ -132,21 +127,30 @@ impl OneAction {
     }
 }
 
-fn show(config: &Map<String, Value>, json: bool) -> Result<(), CommandError> {
-    print_record(config, &["action"], json)
+fn show(config: &Value, output: OutputFlags) -> Result<(), CommandError> {
+    print_record(config, &["action"], output)
 }
 
-fn config_table(configs: &[Value]) -> String {
-    const FIELDS: [&str; 6] =
-        ["action", "capacityMap", "retries", "deadline", "stopTimeout", "parameters"];
-    let row = |config: &Value| FIELDS.iter().map(|field| plain(&config[*field])).collect();
-    let header = ["ACTION", "CAPACITY", "RETRIES", "DEADLINE", "STOP TIMEOUT", "PARAMETERS"];
-    table(&header, configs.iter().map(row))
-}
+const CONFIGS: List<Value> = List {
+    path: "/action_configs",
+    key: "actionConfigs",
+    name: "action",
+    columns: &[
+        Column::whole("ACTION", "name of the action", |one: &Value| plain(&one["action"])),
+        Column::new("CAPACITY", "what a job uses", |one| plain(&one["capacityMap"])),
+        Column::new("RETRIES", "retries after a failure", |one| plain(&one["retries"])),
+        Column::new("DEADLINE", "time limit of a run", |one| plain(&one["deadline"])),
+        Column::new("STOP TIMEOUT", "time to stop before a run is killed", |one| {
+            plain(&one["stopTimeout"])
+        }),
+        Column::new("PARAMETERS", "default parameters", |one| plain(&one["parameters"])),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::lay_out;
     use crate::test_parser::subcommand;
     use expect_test::expect;
     use serde_json::json;
@@ -177,6 +181,6 @@ mod tests {
             gc      {"scan":1}  2        15m
             scan                                                 {"a":"1"}
         "#]]
-        .assert_eq(&(config_table(&configs) + "\n"));
+        .assert_eq(&(lay_out(CONFIGS.columns, &configs, false, None) + "\n"));
     }
 }

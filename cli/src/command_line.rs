@@ -5,11 +5,17 @@ use client::ConnectionOptions;
 use client::command::EXIT_CODES;
 
 use crate::actions::ActionsCommand;
+use crate::audit::AuditArguments;
+use crate::columns::columns_help;
+use crate::completions::CompletionsArguments;
 use crate::crons::CronsCommand;
+use crate::events::EventsArguments;
+use crate::explain::ExplainArguments;
 use crate::health::HealthArguments;
 use crate::init::InitArguments;
 use crate::jobs::JobsCommand;
 use crate::locks::LocksCommand;
+use crate::man::ManArguments;
 use crate::program::ProgramArguments;
 use crate::queues::QueuesCommand;
 use crate::settings::SettingsCommand;
@@ -59,6 +65,15 @@ pub(crate) enum Command {
     /// Manage webhook subscriptions
     #[command(subcommand, after_help = EXIT_CODES)]
     Subscriptions(SubscriptionsCommand),
+    /// Follow changes of jobs, workers, crons, locks and queues
+    #[command(after_help = EXIT_CODES)]
+    Events(EventsArguments),
+    /// List who changed what, and which requests were refused
+    #[command(after_help = columns_help(crate::audit::ENTRIES.columns))]
+    Audit(AuditArguments),
+    /// Explain the code of an error, or of the reason why a job waits
+    #[command(args = ConnectionOptions::hidden())]
+    Explain(ExplainArguments),
     /// Show and change how long finished jobs are kept
     #[command(subcommand, after_help = EXIT_CODES)]
     Settings(SettingsCommand),
@@ -73,6 +88,12 @@ pub(crate) enum Command {
     /// it is safe to run at every start.
     #[command(args = ConnectionOptions::hidden())]
     Init(InitArguments),
+    /// Print a script that completes the command line in a shell
+    #[command(args = ConnectionOptions::hidden())]
+    Completions(CompletionsArguments),
+    /// Write a manual page for each command into a folder
+    #[command(args = ConnectionOptions::hidden())]
+    Man(ManArguments),
     /// Check that a service is healthy
     ///
     /// Requests URL. Exits with 0 if the answer is 2xx; otherwise prints the reason and exits with 1.

@@ -5,13 +5,14 @@ mod set;
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, CommandResult, print, table};
+use client::command::{CommandError, CommandOutcome, CommandResult, print};
 use client::wire::Cron;
 use domain::cron::CronName;
 use domain::job::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::flags::Paging;
+use crate::columns::{Column, columns_help};
+use crate::flags::{OutputFlags, Paging};
 use crate::record::{plain, print_new_job, print_record};
 use crate::requests::{List, print_list};
 
@@ -26,6 +27,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum CronsCommand {
     /// List crons by name
+    #[command(after_help = columns_help(CRONS.columns))]
     List(ListArguments),
     /// Create a cron, or change the one of that name; what is not given stays as it is
     #[command(after_help = SET_EXAMPLES)]
@@ -56,9 +58,8 @@ pub(crate) struct ListArguments {
     #[command(flatten)]
     paging: Paging<1000>,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// The arguments of a command on one cron.
@@ -67,9 +68,8 @@ pub(crate) struct OneCron {
     /// Name of the cron
     name: CronName,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 impl OneCron {
@@ -92,35 +92,40 @@ pub(crate) struct NextArguments {
         value_parser = clap::value_parser!(u32).range(..=1000)
     )]
     count: u32,
+
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// Runs the command.
 pub(crate) async fn run(api: &ApiClient, command: CronsCommand) -> CommandResult {
     match command {
         CronsCommand::List(arguments) => {
-            let crons = List { path: "/crons", key: "crons" };
-            print_list(api, crons, &arguments.paging.query(), arguments.json, cron_table).await?;
+            print_list(api, &CRONS, &arguments.paging.query(), arguments.output).await?;
         }
         CronsCommand::Set(arguments) => {
-            show(&arguments.send(api).await?, arguments.json)?;
+            show(&arguments.send(api).await?, arguments.output)?;
         }
-        CronsCommand::Show(one) => show(&api.get(&one.path("")).await?, one.json)?,
+        CronsCommand::Show(one) => show(&api.get(&one.path("")).await?, one.output)?,
         CronsCommand::Delete(one) => api.delete(&one.path("")).await?,
         CronsCommand::Run(one) => {
             let job: Value = api.post_query(&one.path("/run"), &[]).await?;
-            print_new_job(&job, one.json)?;
+            print_new_job(&job, one.output)?;
         }
         CronsCommand::Pause(one) => {
-            show(&api.post_query(&one.path("/pause"), &[]).await?, one.json)?;
+            show(&api.post_query(&one.path("/pause"), &[]).await?, one.output)?;
         }
         CronsCommand::Resume(one) => {
-            show(&api.post_query(&one.path("/resume"), &[]).await?, one.json)?;
+            show(&api.post_query(&one.path("/resume"), &[]).await?, one.output)?;
         }
         CronsCommand::Next(arguments) => {
             let query = [("count", arguments.count.to_string())];
             let page = api.page(&format!("/crons/{}/next", arguments.name), &query).await?;
-            for tick in page.items::<Timestamp>("next")? {
-                print(tick)?;
+            let ticks: Vec<&Value> = page.body["next"].as_array().into_iter().flatten().collect();
+            if !arguments.output.print(&page.body, &ticks)? {
+                for tick in page.items::<Timestamp>("next")? {
+                    print(tick)?;
+                }
             }
         }
         CronsCommand::Explain(arguments) => explain::run(&arguments)?,
@@ -128,47 +133,46 @@ pub(crate) async fn run(api: &ApiClient, command: CronsCommand) -> CommandResult
     Ok(CommandOutcome::Success)
 }
 
-fn show(cron: &Map<String, Value>, json: bool) -> Result<(), CommandError> {
+fn show(cron: &Value, output: OutputFlags) -> Result<(), CommandError> {
     const FIRST_FIELDS: [&str; 8] =
         ["name", "action", "schedule", "timeZone", "nextRun", "paused", "lastRun", "lastSkip"];
-    print_record(cron, &FIRST_FIELDS, json)
+    print_record(cron, &FIRST_FIELDS, output)
 }
 
-fn cron_table(crons: &[Cron]) -> String {
-    let rows = crons.iter().map(|cron| {
-        let without_next = if cron.paused { "paused" } else { "never" };
-        let skip_reason = |skip: &Map<String, Value>| skip.get("reason").map(plain);
-        vec![
-            cron.name.clone(),
-            cron.action.clone(),
-            cron.schedule.clone(),
-            cron.time_zone.clone(),
-            cron.next_run.map_or_else(|| without_next.to_owned(), |next| next.to_string()),
-            cron.last_run.map(|last| last.to_string()).unwrap_or_default(),
-            cron.fired.to_string(),
-            cron.skipped.to_string(),
-            cron.last_skip.as_ref().and_then(skip_reason).unwrap_or_default(),
-            if cron.declared { "file" } else { "" }.to_owned(),
-        ]
-    });
-    let header = [
-        "NAME",
-        "ACTION",
-        "SCHEDULE",
-        "TIME ZONE",
-        "NEXT RUN",
-        "LAST RUN",
-        "FIRED",
-        "SKIPPED",
-        "LAST SKIP",
-        "SOURCE",
-    ];
-    table(&header, rows)
+const CRONS: List<Cron> = List {
+    path: "/crons",
+    key: "crons",
+    name: "name",
+    columns: &[
+        Column::whole("NAME", "name of the cron", |one: &Cron| one.name.clone()),
+        Column::new("ACTION", "action of its jobs", |one| one.action.clone()),
+        Column::new("SCHEDULE", "when it fires", |one| one.schedule.clone()),
+        Column::new("TIME ZONE", "time zone of the schedule", |one| one.time_zone.clone()),
+        Column::new("NEXT RUN", "when it fires next; `paused` or `never`", next_run),
+        Column::new("LAST RUN", "when it last fired", |one| {
+            one.last_run.map(|last| last.to_string()).unwrap_or_default()
+        }),
+        Column::new("FIRED", "times that it fired", |one| one.fired.to_string()),
+        Column::new("SKIPPED", "ticks at which it did not fire", |one| one.skipped.to_string()),
+        Column::new("LAST SKIP", "why it last skipped a tick", |one| {
+            let reason = |skip: &Map<String, Value>| skip.get("reason").map(plain);
+            one.last_skip.as_ref().and_then(reason).unwrap_or_default()
+        }),
+        Column::new("SOURCE", "`file` if the schedulers' cron file declares it", |one| {
+            if one.declared { "file" } else { "" }.to_owned()
+        }),
+    ],
+};
+
+fn next_run(cron: &Cron) -> String {
+    let without_next = if cron.paused { "paused" } else { "never" };
+    cron.next_run.map_or_else(|| without_next.to_owned(), |next| next.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::lay_out;
     use expect_test::expect;
     use serde_json::json;
 
@@ -185,6 +189,6 @@ mod tests {
             NAME  ACTION  SCHEDULE     TIME ZONE  NEXT RUN              LAST RUN              FIRED  SKIPPED  LAST SKIP  SOURCE
             gc    gc      0 0 1 * * 6  UTC        2018-04-28T01:00:00Z  2018-04-21T01:00:00Z  12     1        overlap    file
             b     scan    @daily                  paused                                      0      0
-        "#]].assert_eq(&(cron_table(&crons) + "\n"));
+        "#]].assert_eq(&(lay_out(CRONS.columns, &crons, false, None) + "\n"));
     }
 }

@@ -1,8 +1,10 @@
 //! Flags that several commands share, and the request bodies that flags become.
 
 mod job_template;
+mod output;
 mod paging;
 mod parameters;
+mod time_or_age;
 
 use client::command::CommandError;
 use domain::job::{Backoff, GoDuration};
@@ -10,8 +12,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(crate) use job_template::JobTemplate;
+pub(crate) use output::OutputFlags;
 pub(crate) use paging::Paging;
 pub(crate) use parameters::ParameterFlags;
+pub(crate) use time_or_age::TimeOrAge;
 
 /// Serializes arguments without those that were not given: the API has their defaults.
 pub(crate) fn body(arguments: &impl Serialize) -> Result<Map<String, Value>, CommandError> {

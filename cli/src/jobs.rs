@@ -4,6 +4,7 @@ mod cancel;
 mod change;
 mod delete;
 mod filters;
+mod input;
 mod list;
 mod logs;
 mod relations;
@@ -11,21 +12,25 @@ mod retry;
 mod rules;
 mod show;
 mod submit;
+mod submit_lines;
 mod wait;
 
 use clap::Subcommand;
 use client::ApiClient;
 use client::command::CommandResult;
 
+use crate::columns::columns_help;
+
 const SUBMIT_EXAMPLES: &str = "\
 Examples:
   capstan jobs submit sleep -p seconds=5 --wait
   capstan jobs submit backup -p host=db-1 --capacity cpu=2 --deadline 1h --retries 3
+  capstan jobs submit - <jobs.ndjson
   capstan jobs submit scan --at 2026-11-20T16:30:00Z --lock device-7 --unique-key device-7";
 
 const CANCEL_EXAMPLES: &str = "\
 Examples:
-  capstan jobs cancel 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
+  capstan jobs cancel 17 1fcf4c0f
   capstan jobs cancel --action scan --status waiting
   capstan jobs cancel --all";
 
@@ -35,7 +40,11 @@ pub(crate) enum JobsCommand {
     /// Submit a job and print its ID
     #[command(after_help = SUBMIT_EXAMPLES)]
     Submit(Box<submit::SubmitArguments>),
-    /// List jobs, the latest scheduled first
+    /// List jobs, the newest first
+    ///
+    /// All jobs are listed with the latest submitted first, and those that match a filter with the
+    /// latest scheduled first.
+    #[command(after_help = columns_help(list::JOBS.columns))]
     List(list::ListArguments),
     /// Show a job
     Show(show::ShowArguments),
@@ -47,7 +56,7 @@ pub(crate) enum JobsCommand {
     ///
     /// Prints how each job ended. Exits with 0 only if all of them succeeded.
     Wait(wait::WaitArguments),
-    /// Cancel jobs by ID or by filter
+    /// Cancel jobs by number, ID or filter
     #[command(after_help = CANCEL_EXAMPLES)]
     Cancel(cancel::CancelArguments),
     /// Delete jobs and their logs

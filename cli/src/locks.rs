@@ -4,17 +4,19 @@ mod layout;
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json};
+use client::command::{CommandError, CommandOutcome, CommandResult, print};
 use domain::lock::LockName;
 use serde_json::{Value, json};
 
-use crate::flags::Paging;
-use crate::requests::{List, each, print_list};
+use crate::columns::columns_help;
+use crate::flags::{OutputFlags, Paging};
+use crate::requests::{each, print_list};
 
 /// The commands on locks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LocksCommand {
     /// List locks by name, with their holders and the number of waiting jobs
+    #[command(after_help = columns_help(layout::LOCKS.columns))]
     List(ListArguments),
     /// Show a lock, the jobs that hold it, and those that wait for it
     Show(OneLock),
@@ -39,9 +41,8 @@ pub(crate) struct ListArguments {
     #[command(flatten)]
     paging: Paging<100>,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// The arguments of a command on one lock.
@@ -50,9 +51,8 @@ pub(crate) struct OneLock {
     /// Name of the lock
     name: LockName,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// The arguments of `locks set`.
@@ -64,9 +64,8 @@ pub(crate) struct SetArguments {
     #[command(flatten)]
     permits: Permits,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 #[derive(Debug, Args)]
@@ -85,18 +84,16 @@ struct Permits {
 pub(crate) async fn run(api: &ApiClient, command: LocksCommand) -> CommandResult {
     match command {
         LocksCommand::List(arguments) => {
-            let locks = List { path: "/locks", key: "locks" };
-            let query = arguments.paging.query();
-            print_list(api, locks, &query, arguments.json, layout::lock_table).await?;
+            print_list(api, &layout::LOCKS, &arguments.paging.query(), arguments.output).await?;
         }
-        LocksCommand::Show(one) => show(&api.get(&path(&one.name)).await?, one.json)?,
+        LocksCommand::Show(one) => show(&api.get(&path(&one.name)).await?, one.output)?,
         LocksCommand::Clear { names } => {
             return each(&names, async |name| Ok(api.delete(&path(name)).await?)).await;
         }
         LocksCommand::Set(arguments) => {
-            let SetArguments { name, permits: Permits { permits, .. }, json } = arguments;
+            let SetArguments { name, permits: Permits { permits, .. }, output } = arguments;
             let body = json!({"name": name, "permits": permits});
-            show(&api.post("/locks", &body).await?, json)?;
+            show(&api.post("/locks", &body).await?, output)?;
         }
     }
     Ok(CommandOutcome::Success)
@@ -107,8 +104,8 @@ fn path(name: &LockName) -> String {
     format!("/locks/{}", name.as_str().replace('/', "%2F"))
 }
 
-fn show(lock: &Value, json: bool) -> Result<(), CommandError> {
-    if json { print_json(lock) } else { print(layout::lock_details(lock)?) }
+fn show(lock: &Value, output: OutputFlags) -> Result<(), CommandError> {
+    if output.print_one(lock, "name")? { Ok(()) } else { print(layout::lock_details(lock)?) }
 }
 
 #[cfg(test)]

@@ -1,19 +1,28 @@
 //! `capstan`, the command line: one file or folder per noun, over the HTTP API.
 //!
-//! From the bottom up: [`record`], [`requests`] and [`flags`] ← the nouns ← [`command_line`] ←
-//! this file. It imports the domain and the API's client: neither Redis, RabbitMQ nor the services.
+//! From the bottom up: [`columns`], [`flags`], [`lines`] and [`outage`] ← [`record`], [`requests`] and [`references`] ← the
+//! nouns ← [`command_line`] ← this file. It imports the domain and the API's client: neither Redis, RabbitMQ nor the services.
 
 mod actions;
+mod audit;
+mod columns;
 mod command_line;
+mod completions;
 mod crons;
+mod events;
+mod explain;
 mod flags;
 mod health;
 mod init;
 mod jobs;
+mod lines;
 mod locks;
+mod man;
+mod outage;
 mod program;
 mod queues;
 mod record;
+mod references;
 mod requests;
 mod settings;
 mod subscriptions;
@@ -25,6 +34,7 @@ mod workers;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use client::command::{CommandResult, run_program};
 
 use command_line::{Arguments, Command};
@@ -44,10 +54,15 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Locks(command) => locks::run(&api()?, command).await,
         Command::Queues(command) => queues::run(&api()?, command).await,
         Command::Subscriptions(command) => subscriptions::run(&api()?, command).await,
+        Command::Events(arguments) => events::run(&api()?, &arguments).await,
+        Command::Audit(arguments) => audit::run(&api()?, &arguments).await,
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Settings(command) => settings::run(&api()?, command).await,
         Command::Token(command) => tokens::run(command),
         Command::Init(arguments) => init::run(&arguments),
         Command::Health(arguments) => health::run(arguments).await,
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Up(arguments) => up::run(&arguments).await,
         Command::Demo(arguments) => Err(program::exec("capstan-demo", &connection, &arguments)),
         Command::Bench(arguments) => Err(program::exec("capstan-bench", &connection, &arguments)),

@@ -2,21 +2,20 @@
 
 use clap::Subcommand;
 use client::ApiClient;
-use client::command::{CommandOutcome, CommandResult, table};
+use client::command::{CommandOutcome, CommandResult};
 use client::wire::Queue;
 use domain::capacity::Class;
 
+use crate::columns::{Column, columns_help};
+use crate::flags::OutputFlags;
 use crate::requests::{List, command_each, each, print_list};
 
 /// The commands on queues.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueuesCommand {
     /// List queues and the number of jobs in each
-    List {
-        /// Print the API's answer as JSON
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(after_help = columns_help(QUEUES.columns))]
+    List(OutputFlags),
     /// Delete the unused queues of classes now, instead of 10 minutes after their last job
     Delete {
         /// Classes, for example scan=1 or cpu=2+scan=1
@@ -40,9 +39,8 @@ pub(crate) enum QueuesCommand {
 /// Runs the command.
 pub(crate) async fn run(api: &ApiClient, command: QueuesCommand) -> CommandResult {
     match command {
-        QueuesCommand::List { json } => {
-            let queues = List { path: "/queues", key: "queues" };
-            print_list(api, queues, &[], json, queue_table).await?;
+        QueuesCommand::List(output) => {
+            print_list(api, &QUEUES, &[], output).await?;
             Ok(CommandOutcome::Success)
         }
         QueuesCommand::Delete { classes } => {
@@ -58,39 +56,34 @@ fn class(text: &str) -> Result<Class, String> {
     Class::try_from(text.to_owned()).map_err(|error| format!("{error}: {form}"))
 }
 
-fn queue_table(queues: &[Queue]) -> String {
-    let rows = queues.iter().map(|queue| {
-        vec![
-            queue.class.clone(),
-            queue.action.clone().unwrap_or_default(),
-            queue.priority.clone(),
-            queue.offered.to_string(),
-            queue.backlog.to_string(),
-            queue.parked.to_string(),
-            queue.running.to_string(),
-            queue.oldest.clone().unwrap_or_default(),
-            queue.workers.to_string(),
-            if queue.paused { "paused" } else { "" }.to_owned(),
-        ]
-    });
-    let header = [
-        "CLASS",
-        "ACTION",
-        "PRIORITY",
-        "OFFERED",
-        "BACKLOG",
-        "PARKED",
-        "RUNNING",
-        "OLDEST OFFER",
-        "WORKERS",
-        "PAUSED",
-    ];
-    table(&header, rows)
-}
+const QUEUES: List<Queue> = List {
+    path: "/queues",
+    key: "queues",
+    name: "class",
+    columns: &[
+        Column::whole("CLASS", "what the jobs need", |one: &Queue| one.class.clone()),
+        Column::new("ACTION", "action of the jobs, if not every live worker knows it", |one| {
+            one.action.clone().unwrap_or_default()
+        }),
+        Column::new("PRIORITY", "priority of the jobs", |one| one.priority.clone()),
+        Column::new("OFFERED", "jobs that are offered to workers", |one| one.offered.to_string()),
+        Column::new("BACKLOG", "jobs that wait behind those", |one| one.backlog.to_string()),
+        Column::new("PARKED", "jobs that wait for a lock", |one| one.parked.to_string()),
+        Column::new("RUNNING", "jobs that run", |one| one.running.to_string()),
+        Column::new("OLDEST OFFER", "when the oldest offered job was offered", |one| {
+            one.oldest.clone().unwrap_or_default()
+        }),
+        Column::new("WORKERS", "live workers that can run the jobs", |one| one.workers.to_string()),
+        Column::new("PAUSED", "`paused` while no job of the class is started", |one| {
+            if one.paused { "paused" } else { "" }.to_owned()
+        }),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::lay_out;
     use crate::test_parser::subcommand;
     use expect_test::expect;
     use serde_json::json;
@@ -124,6 +117,6 @@ mod tests {
             cpu=2+scan=1          high      64       900      3       12       2026-11-20T16:54:34.717Z  4        paused
             default=1             normal    0        0        0       0                                  0
             default=1     push    normal    2        0        0       0                                  1
-        "#]].assert_eq(&(queue_table(&queues) + "\n"));
+        "#]].assert_eq(&(lay_out(QUEUES.columns, &queues, false, None) + "\n"));
     }
 }

@@ -1,29 +1,40 @@
-//! Prints one record: a field per line for people, JSON for programs.
+//! Prints one record: a field per line for people, a document for programs.
 
-use client::command::{CommandError, print, print_json};
+use client::command::{CommandError, print};
+use client::escape;
 use serde_json::{Map, Value};
 
-/// Prints a record as JSON, or its fields with those named in `first` first.
+use crate::flags::OutputFlags;
+
+/// Prints a record for programs, or its fields with those named in `first` first. The first of them
+/// is its id or name.
 pub(crate) fn print_record(
-    record: &Map<String, Value>,
+    record: &Value,
     first: &[&str],
-    json: bool,
+    output: OutputFlags,
 ) -> Result<(), CommandError> {
-    if json { print_json(record) } else { print(fields(record, first)) }
+    if output.print_one(record, first.first().unwrap_or(&"id"))? {
+        return Ok(());
+    }
+    print(record.as_object().map(|record| fields(record, first)).unwrap_or_default())
 }
 
-/// Prints a job that was just created: as JSON, or its id alone.
-pub(crate) fn print_new_job(job: &Value, json: bool) -> Result<(), CommandError> {
-    if json { print_json(job) } else { print(plain(&job["id"])) }
+/// Prints a job that was just created: in a format for programs, or its id alone.
+pub(crate) fn print_new_job(job: &Value, output: OutputFlags) -> Result<(), CommandError> {
+    if output.print_one(job, "id")? { Ok(()) } else { print(plain(&job["id"])) }
 }
 
-/// Lists the fields, one per line. Leaves out those that are null or empty.
+/// Lists the fields, one per line, without those that are null or empty. Control characters are
+/// escaped, so that a value cannot look like another field.
 pub(crate) fn fields(record: &Map<String, Value>, first: &[&str]) -> String {
     let named = first.iter().filter_map(|name| record.get_key_value(*name));
     let others = record.iter().filter(|(name, _)| !first.contains(&name.as_str()));
     let fields = named.chain(others).map(|(name, value)| (name, plain(value)));
     let fields = fields.filter(|(_, text)| !text.is_empty());
-    fields.map(|(name, text)| format!("{name:<16} {text}")).collect::<Vec<_>>().join("\n")
+    fields
+        .map(|(name, text)| format!("{name:<16} {}", escape(&text)))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Formats a value for people: strings without quotes; null and empty containers as nothing.
@@ -58,6 +69,13 @@ mod tests {
             parameters       {"seconds":3}
         "#]]
         .assert_eq(&(fields(record.as_object().unwrap(), &["id", "number", "status"]) + "\n"));
+    }
+
+    #[test]
+    fn a_value_cannot_look_like_another_field() {
+        let record = json!({"comment": "a\nstatus           done\u{1b}[2J"});
+        let shown = fields(record.as_object().unwrap(), &[]);
+        assert_eq!(shown, r"comment          a\nstatus           done\x1b[2J");
     }
 
     #[test]

@@ -1,24 +1,20 @@
 //! `capstan settings`: how long finished jobs are kept, and how much may wait.
 
 use clap::{Args, Subcommand};
-use client::ApiClient;
-use client::command::{CommandOutcome, CommandResult, print, print_json};
+use client::command::{CommandOutcome, CommandResult, print};
+use client::{ApiClient, escape};
 use domain::job::GoDuration;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::flags::body;
+use crate::flags::{OutputFlags, body};
 use crate::record::plain;
 
 /// The commands on settings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SettingsCommand {
     /// Show the settings
-    Get {
-        /// Print the API's answer as JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Get(OutputFlags),
     /// Change settings and show all of them
     Set(SetArguments),
 }
@@ -29,9 +25,8 @@ pub(crate) struct SetArguments {
     #[command(flatten)]
     changes: Changes,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -65,19 +60,24 @@ struct Changes {
 
 /// Runs the command.
 pub(crate) async fn run(api: &ApiClient, command: SettingsCommand) -> CommandResult {
-    let (settings, json): (Map<String, Value>, bool) = match command {
-        SettingsCommand::Get { json } => (api.get("/meta/settings").await?, json),
+    let (settings, output): (Value, OutputFlags) = match command {
+        SettingsCommand::Get(output) => (api.get("/meta/settings").await?, output),
         SettingsCommand::Set(arguments) => {
-            (api.post("/meta/settings", &body(&arguments.changes)?).await?, arguments.json)
+            (api.post("/meta/settings", &body(&arguments.changes)?).await?, arguments.output)
         }
     };
-    if json { print_json(&settings) } else { print(layout(&settings)) }?;
+    let names: Vec<Value> =
+        settings.as_object().into_iter().flatten().map(|(name, _)| json!(name)).collect();
+    if !output.print(&settings, &names.iter().collect::<Vec<_>>())? {
+        print(settings.as_object().map(layout).unwrap_or_default())?;
+    }
     Ok(CommandOutcome::Success)
 }
 
 /// Lists every setting, one per line, including those without a value.
 fn layout(settings: &Map<String, Value>) -> String {
-    let lines = settings.iter().map(|(name, value)| format!("{name:<28} {}", plain(value)));
+    let lines =
+        settings.iter().map(|(name, value)| format!("{name:<28} {}", escape(&plain(value))));
     lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
@@ -86,7 +86,6 @@ mod tests {
     use super::*;
     use crate::test_parser::arguments;
     use expect_test::expect;
-    use serde_json::json;
 
     fn sent(words: &[&str]) -> Result<Value, clap::Error> {
         Ok(json!(body(&arguments::<SetArguments>(words)?.changes).unwrap()))

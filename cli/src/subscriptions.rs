@@ -4,10 +4,12 @@ mod set;
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, CommandResult, table};
+use client::command::{CommandError, CommandOutcome, CommandResult};
 use domain::subscription::SubscriptionName;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::columns::{Column, columns_help};
+use crate::flags::OutputFlags;
 use crate::record::{plain, print_new_job, print_record};
 use crate::requests::{List, print_list};
 
@@ -21,11 +23,8 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum SubscriptionsCommand {
     /// List subscriptions by name, with delivery counts
-    List {
-        /// Print the API's answer as JSON
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(after_help = columns_help(SUBSCRIPTIONS.columns))]
+    List(OutputFlags),
     /// Create a subscription, or change the one of that name
     ///
     /// Each subscription receives one signed POST per matching event. A generated
@@ -52,9 +51,8 @@ pub(crate) struct OneSubscription {
     /// Name of the subscription
     name: SubscriptionName,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 impl OneSubscription {
@@ -66,30 +64,30 @@ impl OneSubscription {
 /// Runs the command.
 pub(crate) async fn run(api: &ApiClient, command: SubscriptionsCommand) -> CommandResult {
     match command {
-        SubscriptionsCommand::List { json } => {
-            let subscriptions = List { path: "/subscriptions", key: "subscriptions" };
-            print_list(api, subscriptions, &[], json, subscription_table).await?;
+        SubscriptionsCommand::List(output) => {
+            print_list(api, &SUBSCRIPTIONS, &[], output).await?;
         }
         SubscriptionsCommand::Set(arguments) => {
-            show(&api.post("/subscriptions", &arguments.body()?).await?, arguments.json)?;
+            let body = arguments.body(api).await?;
+            show(&api.post("/subscriptions", &body).await?, arguments.output)?;
         }
-        SubscriptionsCommand::Show(one) => show(&api.get(&one.path("")).await?, one.json)?,
+        SubscriptionsCommand::Show(one) => show(&api.get(&one.path("")).await?, one.output)?,
         SubscriptionsCommand::Delete(one) => api.delete(&one.path("")).await?,
         SubscriptionsCommand::Pause(one) => {
-            show(&api.post_query(&one.path("/pause"), &[]).await?, one.json)?;
+            show(&api.post_query(&one.path("/pause"), &[]).await?, one.output)?;
         }
         SubscriptionsCommand::Resume(one) => {
-            show(&api.post_query(&one.path("/resume"), &[]).await?, one.json)?;
+            show(&api.post_query(&one.path("/resume"), &[]).await?, one.output)?;
         }
         SubscriptionsCommand::Test(one) => {
             let job: Value = api.post_query(&one.path("/test"), &[]).await?;
-            print_new_job(&job, one.json)?;
+            print_new_job(&job, one.output)?;
         }
     }
     Ok(CommandOutcome::Success)
 }
 
-fn show(subscription: &Map<String, Value>, json: bool) -> Result<(), CommandError> {
+fn show(subscription: &Value, output: OutputFlags) -> Result<(), CommandError> {
     const FIRST_FIELDS: [&str; 10] = [
         "name",
         "secret",
@@ -102,42 +100,41 @@ fn show(subscription: &Map<String, Value>, json: bool) -> Result<(), CommandErro
         "lastFailure",
         "lastGap",
     ];
-    print_record(subscription, &FIRST_FIELDS, json)
+    print_record(subscription, &FIRST_FIELDS, output)
 }
 
-fn subscription_table(subscriptions: &[Value]) -> String {
-    const COUNTS: [&str; 5] = ["waiting", "delivered", "failed", "dropped", "gaps"];
-    let rows = subscriptions.iter().map(|one| {
-        let events: Vec<String> =
-            one["events"].as_array().into_iter().flatten().map(plain).collect();
-        let mut row = vec![
-            plain(&one["name"]),
-            plain(&one["url"]),
-            if events.is_empty() { "all".to_owned() } else { events.join(",") },
-            if one["paused"] == true { "paused" } else { "" }.to_owned(),
-        ];
-        row.extend(COUNTS.iter().map(|field| plain(&one[*field])));
-        row.push(plain(&one["lastFailure"]["message"]));
-        row
-    });
-    let header = [
-        "NAME",
-        "URL",
-        "EVENTS",
-        "PAUSED",
-        "WAITING",
-        "DELIVERED",
-        "FAILED",
-        "DROPPED",
-        "CUTS",
-        "LAST FAILURE",
-    ];
-    table(&header, rows)
+const SUBSCRIPTIONS: List<Value> = List {
+    path: "/subscriptions",
+    key: "subscriptions",
+    name: "name",
+    columns: &[
+        Column::whole("NAME", "name of the subscription", |one: &Value| plain(&one["name"])),
+        Column::new("URL", "address that receives messages", |one| plain(&one["url"])),
+        Column::new("EVENTS", "kinds of events that are delivered", events),
+        Column::new("PAUSED", "`paused` while nothing is delivered", |one| {
+            if one["paused"] == true { "paused" } else { "" }.to_owned()
+        }),
+        Column::new("WAITING", "messages that wait for delivery", |one| plain(&one["waiting"])),
+        Column::new("DELIVERED", "messages that arrived", |one| plain(&one["delivered"])),
+        Column::new("FAILED", "messages that were given up", |one| plain(&one["failed"])),
+        Column::new("DROPPED", "messages that had no room", |one| plain(&one["dropped"])),
+        Column::new("GAPS", "times that events were lost", |one| plain(&one["gaps"])),
+        Column::new("LAST FAILURE", "why the last delivery failed", |one| {
+            plain(&one["lastFailure"]["message"])
+        }),
+    ],
+};
+
+fn events(subscription: &Value) -> String {
+    let events: Vec<String> =
+        subscription["events"].as_array().into_iter().flatten().map(plain).collect();
+    if events.is_empty() { "all".to_owned() } else { events.join(",") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::lay_out;
     use expect_test::expect;
     use serde_json::json;
 
@@ -151,9 +148,9 @@ mod tests {
                 "delivered": 0, "failed": 0, "dropped": 0, "gaps": 0, "lastFailure": null}),
         ];
         expect![[r#"
-            NAME  URL                       EVENTS      PAUSED  WAITING  DELIVERED  FAILED  DROPPED  CUTS  LAST FAILURE
+            NAME  URL                       EVENTS      PAUSED  WAITING  DELIVERED  FAILED  DROPPED  GAPS  LAST FAILURE
             ops   https://ops.example.org/  job,worker          1        512        7       0        0     the receiver answered 503
             b     http://b/                 all         paused  0        0          0       0        0
-        "#]].assert_eq(&(subscription_table(&subscriptions) + "\n"));
+        "#]].assert_eq(&(lay_out(SUBSCRIPTIONS.columns, &subscriptions, false, None) + "\n"));
     }
 }

@@ -5,8 +5,12 @@ mod file;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use client::command::{CommandError, CommandOutcome, CommandResult, note, print, table};
-use domain::access_tokens::{Owner, Role};
+use client::command::{CommandError, CommandOutcome, CommandResult, note, print};
+use domain::access_tokens::{AccessTokenEntry, Owner, Role};
+use serde_json::{Value, json};
+
+use crate::columns::{Column, columns_help, lay_out};
+use crate::flags::OutputFlags;
 
 pub(crate) use file::{PRIVATE, create, replace};
 
@@ -23,7 +27,8 @@ pub(crate) enum TokenCommand {
     #[command(after_help = NEW_EXAMPLE)]
     New(NewArguments),
     /// List the owners of tokens and their roles
-    List(TokensFile),
+    #[command(after_help = columns_help(&COLUMNS))]
+    List(ListArguments),
     /// Delete a token; the API rejects it within two seconds
     Delete(DeleteArguments),
 }
@@ -34,6 +39,16 @@ pub(crate) struct TokensFile {
     /// Tokens file, the same as the API's
     #[arg(long, env = "CAPSTAN_TOKENS", value_name = "FILE")]
     file: PathBuf,
+}
+
+/// The arguments of `token list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    tokens: TokensFile,
+
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// The arguments of `token new`.
@@ -70,11 +85,14 @@ pub(crate) fn run(command: TokenCommand) -> CommandResult {
             note(format!("token of {name} with role {role}, shown only once:"));
             print(secret.reveal())?;
         }
-        TokenCommand::List(tokens) => {
+        TokenCommand::List(ListArguments { tokens, output }) => {
             let tokens = file::read(&tokens.file)?;
-            let entries = tokens.entries().iter();
-            let rows = entries.map(|entry| vec![entry.owner.to_string(), entry.role.to_string()]);
-            print(table(&["NAME", "ROLE"], rows))?;
+            let entries = tokens.entries();
+            let documents: Vec<Value> = entries.iter().map(document).collect();
+            let list = json!({"tokens": documents, "total": documents.len()});
+            if !output.print_list(&list, &list["tokens"], "name")? {
+                print(lay_out(&COLUMNS, entries, output.is_wide(), output.table_width()))?;
+            }
         }
         TokenCommand::Delete(DeleteArguments { tokens, name }) => {
             if !file::delete(&tokens.file, &name)? {
@@ -83,4 +101,29 @@ pub(crate) fn run(command: TokenCommand) -> CommandResult {
         }
     }
     Ok(CommandOutcome::Success)
+}
+
+const COLUMNS: [Column<AccessTokenEntry>; 2] = [
+    Column::whole("NAME", "name of the owner", |entry| entry.owner.to_string()),
+    Column::new("ROLE", "viewer, operator or admin", |entry| entry.role.to_string()),
+];
+
+/// An entry for programs. Its hash is left out.
+fn document(entry: &AccessTokenEntry) -> Value {
+    json!({"name": entry.owner.as_str(), "role": entry.role.as_str()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::access_tokens::AccessToken;
+
+    #[test]
+    fn a_token_is_listed_without_its_hash() {
+        let (owner, secret) = ("ci".parse().unwrap(), AccessToken::random().unwrap());
+        let entry = AccessTokenEntry::new(owner, Role::Operator, &secret);
+        assert_eq!(document(&entry), json!({"name": "ci", "role": "operator"}));
+        let shown = lay_out(&COLUMNS, &[entry], true, None);
+        assert_eq!(shown, "NAME  ROLE\nci    operator");
+    }
 }

@@ -141,9 +141,26 @@ impl ApiClient {
         send(request.body(body).timeout(CALL_TIMEOUT)).await
     }
 
-    /// Gets a streamed answer, without a time limit.
-    pub async fn stream(&self, path: &str, query: &Query<'_>) -> Result<Response, ClientError> {
-        send(self.http.get(self.url(path)).query(query)).await
+    /// Submits a batch, the JSON text of which is given, and returns the jobs.
+    pub async fn submit_batch(&self, body: String) -> Result<Vec<Value>, ClientError> {
+        let answer: Value = read(self.post_text("/jobs/batch", body).await?).await?;
+        let jobs = answer.get("jobs").unwrap_or(&Value::Null);
+        Vec::deserialize(jobs).map_err(|error| ClientError::unreadable(&error))
+    }
+
+    /// Gets a streamed answer, without a time limit. A stream of events begins after the last event
+    /// that was received, if one is given.
+    pub async fn stream(
+        &self,
+        path: &str,
+        query: &Query<'_>,
+        last_event: Option<&HeaderValue>,
+    ) -> Result<Response, ClientError> {
+        let mut request = self.http.get(self.url(path)).query(query);
+        if let Some(id) = last_event {
+            request = request.header("Last-Event-ID", id);
+        }
+        send(request).await
     }
 
     fn url(&self, path: &str) -> String {

@@ -47,15 +47,31 @@ impl ClientError {
             message.push_str("; set CAPSTAN_TOKEN or pass --token-file FILE");
         }
         let field = detail.get("field").and_then(Value::as_str).map(str::to_owned);
-        ClientError::Refused(Refusal { status: status.as_u16(), code, message, field })
+        let index = detail.get("index").and_then(Value::as_u64);
+        let index = index.and_then(|index| usize::try_from(index).ok());
+        ClientError::Refused(Refusal { status: status.as_u16(), code, message, field, index })
     }
 }
 
 impl From<reqwest::Error> for ClientError {
     fn from(error: reqwest::Error) -> ClientError {
-        let causes = anyhow::Error::from(error);
-        ClientError::Unavailable(format!("cannot reach the API: {causes:#}"))
+        let scheme = error.url().map(|url| url.scheme().to_owned()).unwrap_or_default();
+        let causes = format!("{:#}", anyhow::Error::from(error));
+        let hint = scheme_hint(&scheme, &causes).unwrap_or_default();
+        ClientError::Unavailable(format!("cannot reach the API: {causes}{hint}"))
     }
+}
+
+/// Returns what to try if the server seems to speak the other protocol: its answer to a request
+/// without TLS is no HTTP, or its answer to the start of TLS is no TLS.
+fn scheme_hint(scheme: &str, causes: &str) -> Option<&'static str> {
+    if scheme == "http" && causes.contains("invalid HTTP version") {
+        return Some("; the server speaks TLS? use https://");
+    }
+    if scheme == "https" && causes.contains("InvalidContentType") {
+        return Some("; the server speaks no TLS? use http://");
+    }
+    None
 }
 
 /// The API's refusal of a request.
@@ -69,6 +85,8 @@ pub struct Refusal {
     pub message: String,
     /// The invalid field of the request, if the API named one.
     pub field: Option<String>,
+    /// The index of the refused job in its batch, if the API named one.
+    pub index: Option<usize>,
 }
 
 impl fmt::Display for Refusal {

@@ -9,6 +9,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::api_client::ApiClient;
 use crate::error::ClientError;
+use crate::escape::escape;
 use crate::wire::Job;
 
 /// How long an API that has answered before may be unreachable: it may be restarting.
@@ -42,7 +43,13 @@ impl fmt::Display for FinishedJob {
             write!(f, " as {}", self.job.id)?;
         }
         match &self.job.exception {
-            Some(exception) => write!(f, ": {}: {}", exception.kind, exception.message),
+            Some(exception) => {
+                write!(f, ": {}: {}", escape(&exception.kind), escape(&exception.message))?;
+                if exception.kind == "ExitCode" {
+                    write!(f, "; see `capstan jobs logs {}`", self.job.id)?;
+                }
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -138,7 +145,10 @@ impl Wait {
     fn unfinished(&self) -> String {
         let open: Vec<&Chain> = self.chains.iter().filter(|chain| !chain.is_finished()).collect();
         let shown = open.iter().take(3).map(|chain| match &chain.last {
-            Some(job) if job.id == chain.current => format!("{} {}", job.id, job.status),
+            Some(job) if job.id == chain.current => match &job.waiting_for {
+                Some(reason) => format!("{} {} ({})", job.id, job.status, reason.message),
+                None => format!("{} {}", job.id, job.status),
+            },
             _ => format!("{} not read yet", chain.current),
         });
         let shown = shown.collect::<Vec<_>>().join(", ");
@@ -151,6 +161,7 @@ impl Wait {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::WaitReason;
     use expect_test::expect;
     use serde_json::json;
 
@@ -164,6 +175,19 @@ mod tests {
             "exception": {"type": "ExitCode", "message": "exit code 1"},
         });
         serde_json::from_value(document).unwrap()
+    }
+
+    #[test]
+    fn a_wait_that_times_out_says_why_the_job_still_waits() {
+        let mut wait = Wait::new(&[FIRST.parse().unwrap()]);
+        let mut waiting = job(FIRST, "waiting", None);
+        let message = "no live worker offers gpu=4".to_owned();
+        waiting.waiting_for = Some(WaitReason { code: "capacity".to_owned(), message });
+        wait.chains[0].update(waiting);
+        let text = format!(
+            "timed out: 1 of 1 jobs have not finished: {FIRST} waiting (no live worker offers gpu=4)"
+        );
+        assert_eq!(wait.unfinished(), text);
     }
 
     #[test]
@@ -185,7 +209,9 @@ mod tests {
         }
         let finished: Vec<FinishedJob> =
             wait.chains.into_iter().filter_map(Chain::finished).collect();
-        let text = format!("{FIRST} error as {SECOND}: ExitCode: exit code 1");
+        let text = format!(
+            "{FIRST} error as {SECOND}: ExitCode: exit code 1; see `capstan jobs logs {SECOND}`"
+        );
         assert_eq!(finished[0].to_string(), text);
         assert!(!finished[0].succeeded());
     }

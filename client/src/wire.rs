@@ -12,7 +12,7 @@ mod units;
 mod worker;
 
 pub use cron::Cron;
-pub use job::{Exception, Job, LogLine};
+pub use job::{Exception, Job, LogLine, WaitReason};
 pub use lock::{Holder, Lock, Waiter};
 pub use queue::Queue;
 pub use units::Units;

@@ -29,3 +29,18 @@ impl Reason {
         Reason { code, message: message.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::explanation::WAIT_REASONS;
+
+    #[test]
+    fn every_code_has_an_explanation() {
+        let explained: Vec<&str> = WAIT_REASONS.iter().map(|one| one.code).collect();
+        let missing: Vec<_> = CODES.iter().filter(|code| !explained.contains(code)).collect();
+        assert!(missing.is_empty(), "not in domain::explanation: {missing:?}");
+        let unknown: Vec<_> = explained.iter().filter(|code| !CODES.contains(code)).collect();
+        assert!(unknown.is_empty(), "no reason has the code: {unknown:?}");
+    }
+}

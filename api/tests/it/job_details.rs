@@ -31,6 +31,25 @@ async fn a_job_is_shown_while_it_waits_runs_and_is_done() {
 }
 
 #[tokio::test]
+async fn a_path_names_a_job_by_its_id_or_its_number() {
+    with_env(async |env| {
+        let first = env.submit(&json!({"action": "noop"})).await;
+        let second = env.submit(&json!({"action": "noop"})).await;
+        let number = env.show(second).await["number"].as_u64().unwrap();
+        let shown = env.get(&format!("/jobs/{number}")).await;
+        assert_eq!((shown.status, &shown.json()["id"]), (200, &json!(second)));
+        assert_eq!(env.command(&format!("/jobs/{number}/cancel")).await.status, 204);
+        assert_eq!(env.show(second).await["status"], "cancel");
+        assert_eq!(env.show(first).await["status"], "waiting");
+        for name in [format!("0{number}"), format!("+{number}"), (number + 1_000_000).to_string()] {
+            let missing = env.get(&format!("/jobs/{name}")).await;
+            assert_eq!(missing.status, 404, "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_retry_and_the_job_it_retries_name_each_other() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;

@@ -38,12 +38,13 @@ async fn each_filter_lists_the_matching_jobs_latest_first_with_the_total() {
     with_env(async |env| {
         let six = submit_six(env).await;
         let worker = six.worker.as_str();
-        let cases: [(&str, &[usize]); 25] = [
+        let cases: [(&str, &[usize]); 26] = [
             ("", &[0, 1, 2, 3, 4, 5]),
             ("action=any&worker=any&running=any", &[0, 1, 2, 3, 4, 5]),
             ("action=gc", &[0, 2, 4]),
             ("sort=-scheduledAt&action=gc", &[0, 2, 4]),
             ("sort=scheduledAt", &[5, 4, 3, 2, 1, 0]),
+            ("sort=-createdAt", &[5, 4, 3, 2, 1, 0]),
             ("sort=scheduledAt&action=gc&status=waiting,done", &[2, 0]),
             ("sort=scheduledAt&status=waiting,done", &[3, 2, 1, 0]),
             ("action=none", &[]),

@@ -9,7 +9,7 @@ use domain::job::{ActionName, GoDuration};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::flags::{JobTemplate, body};
+use crate::flags::{JobTemplate, OutputFlags, body};
 
 /// The arguments of `crons set`, and the fields of the request.
 #[derive(Debug, Args, Serialize)]
@@ -60,10 +60,9 @@ pub(crate) struct SetArguments {
     #[arg(long, value_name = "BOOL")]
     paused: Option<bool>,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
+    #[command(flatten)]
     #[serde(skip)]
-    pub(super) json: bool,
+    pub(super) output: OutputFlags,
 
     #[command(flatten, next_help_heading = "Job")]
     #[serde(flatten)]
@@ -72,7 +71,7 @@ pub(crate) struct SetArguments {
 
 impl SetArguments {
     /// Changes the cron. Creates it if there is none.
-    pub(super) async fn send(&self, api: &ApiClient) -> Result<Map<String, Value>, CommandError> {
+    pub(super) async fn send(&self, api: &ApiClient) -> Result<Value, CommandError> {
         let change = self.change()?;
         match api.patch(&format!("/crons/{}", self.name), &change).await {
             Err(ClientError::Refused(refusal)) if refusal.code == "NO_SUCH_CRON" => {

@@ -2,30 +2,31 @@
 
 use clap::Args;
 use client::ApiClient;
-use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json};
-use domain::job::JobId;
+use client::command::{CommandError, CommandOutcome, CommandResult, print};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::filters::Filters;
+use crate::flags::OutputFlags;
+use crate::references::{JobReference, resolve_jobs};
 use crate::requests::command_each;
 
 /// The arguments of `jobs cancel`.
 #[derive(Debug, Args)]
 pub(crate) struct CancelArguments {
-    /// IDs of the jobs; without any, the waiting and running jobs that match the filters
-    #[arg(value_name = "ID")]
-    ids: Vec<JobId>,
+    /// Jobs, by number or ID; without any, the waiting and running jobs that match the filters
+    #[arg(value_name = "JOB")]
+    jobs: Vec<JobReference>,
 
     #[command(flatten)]
     filters: Filters,
 
     /// Cancel every waiting and running job
-    #[arg(long, conflicts_with = "ids")]
+    #[arg(long, conflicts_with = "jobs")]
     all: bool,
 
-    /// Print the number of cancelled jobs as JSON; with filters only
-    #[arg(long, conflicts_with = "ids")]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// The number of cancelled jobs: the API's answer, and what is printed.
@@ -38,27 +39,33 @@ struct Cancelled {
 }
 
 impl CancelArguments {
-    /// The filters as query parameters, or `None` when jobs are given by ID.
-    fn query(&self) -> Result<Option<Vec<(&'static str, String)>>, CommandError> {
-        let mut query = self.filters.query();
+    /// True if jobs are selected by the filters, false if they are given one by one.
+    fn has_filters(&self) -> Result<bool, CommandError> {
+        let error = match (self.jobs.is_empty(), self.filters.is_empty() && !self.all) {
+            (false, true) => return Ok(false),
+            (true, false) => return Ok(true),
+            (false, false) => "pass either jobs or filters, not both",
+            (true, true) => "pass jobs, a filter such as --action, or --all",
+        };
+        Err(CommandError::Usage(error.to_owned()))
+    }
+
+    async fn query(&self, api: &ApiClient) -> Result<Vec<(&'static str, String)>, CommandError> {
+        let mut query = self.filters.query(api).await?;
         if self.all {
             query.push(("all", "true".to_owned()));
         }
-        let error = match (self.ids.is_empty(), query.is_empty()) {
-            (false, true) => return Ok(None),
-            (true, false) => return Ok(Some(query)),
-            (false, false) => "pass either job IDs or filters, not both",
-            (true, true) => "pass job IDs, a filter such as --action, or --all",
-        };
-        Err(CommandError::Usage(error.to_owned()))
+        Ok(query)
     }
 }
 
 /// Cancels jobs.
 pub(super) async fn run(api: &ApiClient, arguments: &CancelArguments) -> CommandResult {
-    let Some(query) = arguments.query()? else {
-        return command_each(api, "/jobs", &arguments.ids, "cancel").await;
-    };
+    if !arguments.has_filters()? {
+        let ids = resolve_jobs(api, &arguments.jobs).await?;
+        return command_each(api, "/jobs", &ids, "cancel").await;
+    }
+    let query = arguments.query(api).await?;
     let mut all = Cancelled::default();
     loop {
         let some: Cancelled = api.post_query("/jobs/cancel", &query).await?;
@@ -67,9 +74,7 @@ pub(super) async fn run(api: &ApiClient, arguments: &CancelArguments) -> Command
             break;
         }
     }
-    if arguments.json {
-        print_json(&all)?;
-    } else {
+    if !arguments.output.print(&json!(all), &[])? {
         print(format!("{} cancelled", all.cancelled))?;
     }
     Ok(CommandOutcome::Success)
@@ -87,20 +92,14 @@ mod tests {
     #[test]
     fn jobs_are_given_by_id_or_by_filter_and_all_of_them_only_with_all() {
         let id = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
-        assert_eq!(parsed(&format!("{id} {id}")).unwrap().query().unwrap(), None);
-        let cases = [
-            ("--all", "all=true"),
-            ("--action gc --status waiting", "action=gc status=waiting"),
-            ("--running=false --all", "running=false all=true"),
-        ];
-        for (line, expected) in cases {
-            let query = parsed(line).unwrap().query().unwrap().unwrap();
-            let query: Vec<String> =
-                query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            assert_eq!(query.join(" "), expected, "{line}");
+        for line in [id, "7 1fcf 8"] {
+            assert!(!parsed(line).unwrap().has_filters().unwrap(), "{line}");
         }
-        for line in ["", &format!("{id} --action gc"), "--json"] {
-            assert_eq!(parsed(line).unwrap().query().unwrap_err().exit_code(), 2, "{line}");
+        for line in ["--all", "--action gc --status waiting", "--running=false --all"] {
+            assert!(parsed(line).unwrap().has_filters().unwrap(), "{line}");
+        }
+        for line in ["", "7 --action gc", "--json"] {
+            assert_eq!(parsed(line).unwrap().has_filters().unwrap_err().exit_code(), 2, "{line}");
         }
         for line in ["no-id", &format!("{id} --all"), "--limit 5", "--status finished"] {
             assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");

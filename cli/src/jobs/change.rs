@@ -3,25 +3,25 @@
 use clap::Args;
 use client::ApiClient;
 use client::command::{CommandOutcome, CommandResult};
-use domain::job::{JobId, Priority, Timestamp};
+use domain::job::{Priority, Timestamp};
 use serde::Serialize;
 
 use super::show::FIRST_FIELDS;
-use crate::flags::body;
+use crate::flags::{OutputFlags, body};
 use crate::record::print_record;
+use crate::references::JobReference;
 
 /// The arguments of `jobs change`.
 #[derive(Debug, Args)]
 pub(crate) struct ChangeArguments {
-    /// ID of the job
-    id: JobId,
+    /// Number or ID of the job
+    job: JobReference,
 
     #[command(flatten)]
     changes: JobChanges,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -39,9 +39,9 @@ struct JobChanges {
 
 /// Changes a job and shows it.
 pub(super) async fn run(api: &ApiClient, arguments: &ChangeArguments) -> CommandResult {
-    let path = format!("/jobs/{}", arguments.id);
+    let path = format!("/jobs/{}", arguments.job.resolve(api).await?);
     let job = api.patch(&path, &body(&arguments.changes)?).await?;
-    print_record(&job, &FIRST_FIELDS, arguments.json)?;
+    print_record(&job, &FIRST_FIELDS, arguments.output)?;
     Ok(CommandOutcome::Success)
 }
 

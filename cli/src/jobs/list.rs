@@ -1,14 +1,20 @@
 //! `capstan jobs list`.
 
 use clap::Args;
-use client::ApiClient;
-use client::command::{CommandOutcome, CommandResult, table};
-use client::wire::Job;
-use domain::job::JobId;
+use client::command::{CommandError, CommandOutcome, CommandResult};
+use client::wire::{Job, WaitReason};
+use client::{ApiClient, ClientError};
+use domain::job::Status;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::filters::Filters;
-use crate::flags::Paging;
-use crate::requests::{List, print_list};
+use crate::columns::Column;
+use crate::flags::{OutputFlags, Paging};
+use crate::references::JobReference;
+use crate::requests::{List, print_document, print_table};
+
+/// How many jobs are asked at the same time why they wait.
+const CONCURRENT_CALLS: usize = 8;
 
 /// The arguments of `jobs list`.
 #[derive(Debug, Args)]
@@ -17,46 +23,99 @@ pub(crate) struct ListArguments {
     filters: Filters,
 
     /// Only children of this job, or of a job that it continues
-    #[arg(long, value_name = "ID")]
-    parent: Option<JobId>,
+    #[arg(long, value_name = "JOB")]
+    parent: Option<JobReference>,
 
     #[command(flatten)]
     paging: Paging<10>,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
+/// The list of jobs.
+pub(super) const JOBS: List<Job> = List {
+    path: "/jobs",
+    key: "jobs",
+    name: "id",
+    columns: &[
+        Column::new("ID", "id of the job", |one: &Job| one.id.to_string()),
+        Column::whole("NUMBER", "its number, which commands accept too", |one| {
+            one.number.to_string()
+        }),
+        Column::new("ACTION", "action that it runs", |one| one.action.clone()),
+        Column::new("STATUS", "its status, such as waiting, running, done or error", |one| {
+            one.status.to_string()
+        }),
+        Column::new("WAITING FOR", "why it waits; see `capstan explain`", |one| {
+            reason(one).map(|reason| reason.code.clone()).unwrap_or_default()
+        }),
+        Column::new("WORKER", "worker that claimed it", |one| one.worker_id.clone()),
+        Column::new("SCHEDULED AT", "when it is due", |one| one.scheduled_at.to_string()),
+        Column::new("RUN TIME", "how long it ran", run_time),
+        Column::wide("CAPACITY", "what it needs", |one| one.capacity_map.to_string()),
+        Column::wide("PRIORITY", "its priority", |one| one.priority.clone()),
+        Column::wide("ATTEMPT", "number of the attempt, from 1", |one| one.attempt.to_string()),
+        Column::wide("SUBMITTED AT", "when it was submitted", |one| {
+            one.created_at.map(|at| at.to_string()).unwrap_or_default()
+        }),
+        Column::wide("SCHEDULED BY", "who submitted it", |one| {
+            one.scheduled_by.clone().unwrap_or_default()
+        }),
+        Column::wide("CRON", "cron that created it", |one| one.cron.clone().unwrap_or_default()),
+        Column::wide("COMMENT", "what was said about it", |one| {
+            one.comment.clone().unwrap_or_default()
+        }),
+        Column::wide("REASON", "why it waits or failed, in words", |one| {
+            let failure = one.exception.as_ref().map(|exception| &exception.message);
+            reason(one).map(|reason| &reason.message).or(failure).cloned().unwrap_or_default()
+        }),
+    ],
+};
+
 impl ListArguments {
-    fn query(&self) -> Vec<(&'static str, String)> {
-        let mut query = self.filters.query();
-        query.extend(self.parent.map(|parent| ("parent", parent.to_string())));
+    async fn query(&self, api: &ApiClient) -> Result<Vec<(&'static str, String)>, CommandError> {
+        let mut query = self.filters.query(api).await?;
+        if let Some(parent) = &self.parent {
+            query.push(("parent", parent.resolve(api).await?.to_string()));
+        }
+        // With filters, the API lists the latest scheduled first.
+        if query.is_empty() {
+            query.push(("sort", "-createdAt".to_owned()));
+        }
         query.extend(self.paging.query());
-        query
+        Ok(query)
     }
 }
 
 /// Lists jobs.
 pub(super) async fn run(api: &ApiClient, arguments: &ListArguments) -> CommandResult {
-    let jobs = List { path: "/jobs", key: "jobs" };
-    print_list(api, jobs, &arguments.query(), arguments.json, job_table).await?;
+    let page = api.page(JOBS.path, &arguments.query(api).await?).await?;
+    if !print_document(&JOBS, &page, arguments.output)? {
+        let jobs = with_reasons(api, page.items(JOBS.key)?).await?;
+        print_table(&JOBS, &jobs, page.total, arguments.output)?;
+    }
     Ok(CommandOutcome::Success)
 }
 
-fn job_table(jobs: &[Job]) -> String {
-    let rows = jobs.iter().map(|job| {
-        vec![
-            job.id.to_string(),
-            job.action.clone(),
-            job.status.to_string(),
-            job.worker_id.clone(),
-            job.capacity_map.to_string(),
-            job.scheduled_at.to_string(),
-            run_time(job),
-        ]
-    });
-    table(&["ID", "ACTION", "STATUS", "WORKER", "CAPACITY", "SCHEDULED AT", "RUN TIME"], rows)
+/// Reads the waiting jobs again one by one, because lists leave out why they wait.
+async fn with_reasons(api: &ApiClient, jobs: Vec<Job>) -> Result<Vec<Job>, ClientError> {
+    let read = |job: Job| async move {
+        if job.status != Status::Waiting {
+            return Ok(job);
+        }
+        match api.get(&format!("/jobs/{}", job.id)).await {
+            Ok(details) => Ok(details),
+            // It was removed meanwhile.
+            Err(ClientError::Refused(refusal)) if refusal.status == 404 => Ok(job),
+            Err(error) => Err(error),
+        }
+    };
+    stream::iter(jobs).map(read).buffered(CONCURRENT_CALLS).try_collect().await
+}
+
+fn reason(job: &Job) -> Option<&WaitReason> {
+    job.waiting_for.as_ref()
 }
 
 fn run_time(job: &Job) -> String {
@@ -69,46 +128,54 @@ fn run_time(job: &Job) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::lay_out;
     use crate::test_parser::arguments;
     use expect_test::expect;
     use serde_json::json;
 
-    fn query(line: &str) -> String {
+    fn given(line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let query = arguments::<ListArguments>(&words).unwrap().query().into_iter();
+        let arguments = arguments::<ListArguments>(&words).unwrap();
+        let query = arguments.filters.given().into_iter().chain(arguments.paging.query());
         query.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn filters_become_query_parameters() {
-        expect!["start=0 limit=10"].assert_eq(&query(""));
-        expect!["running=true start=0 limit=10"].assert_eq(&query("--running"));
-        expect!["running=false start=0 limit=10"].assert_eq(&query("--running=false"));
-        let parent = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
-        let expected = format!("parent={parent} start=0 limit=10");
-        assert_eq!(query(&format!("--parent {parent}")), expected);
-        let line = "--action sleep --worker 0000000000aa --status done,worker_dead \
+        expect!["start=0 limit=10"].assert_eq(&given(""));
+        expect!["running=true start=0 limit=10"].assert_eq(&given("--running"));
+        expect!["running=false start=0 limit=10"].assert_eq(&given("--running=false"));
+        let line = "--action sleep --worker host-1 --status done,worker_dead --parent 7 \
                     --since 2026-11-20T16:30:00Z --start 20 --limit 5";
-        let expected = "action=sleep worker=0000000000aa status=done,worker_dead \
+        let expected = "action=sleep status=done,worker_dead \
                         since=2026-11-20T16:30:00Z start=20 limit=5";
-        assert_eq!(query(line), expected);
+        assert_eq!(given(line), expected);
     }
 
     #[test]
     fn each_job_is_one_row() {
         let id = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
         let jobs = json!([
-            {"id": id, "workerID": "0000000000aa", "status": "done", "action": "sleep",
+            {"id": id, "number": 7, "workerID": "0000000000aa", "status": "done", "action": "sleep",
              "scheduledAt": "2026-11-20T16:30:00Z", "capacityMap": {"scan": 1},
              "startedAt": "2026-11-20T16:30:00.002Z", "finishedAt": "2026-11-20T16:30:03.012Z"},
             {"id": id, "workerID": "", "status": "cancel_request", "action": "sleep",
              "scheduledAt": "2026-11-20T16:30:00Z", "capacityMap": null},
+            {"id": id, "number": 9, "workerID": "", "status": "waiting", "action": "sleep",
+             "scheduledAt": "2026-11-20T16:30:00Z", "capacityMap": null, "comment": null,
+             "waitingFor": {"code": "lock", "message": "lock a is held by job 7"}},
         ]);
         let jobs: Vec<Job> = serde_json::from_value(jobs).unwrap();
         expect![[r#"
-            ID                                    ACTION  STATUS          WORKER        CAPACITY  SCHEDULED AT          RUN TIME
-            1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b  sleep   done            0000000000aa  scan=1    2026-11-20T16:30:00Z  3.010 s
-            1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b  sleep   cancel_request                          2026-11-20T16:30:00Z
-        "#]].assert_eq(&(job_table(&jobs) + "\n"));
+            ID                                    NUMBER  ACTION  STATUS          WAITING FOR  WORKER        SCHEDULED AT          RUN TIME
+            1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b  7       sleep   done                         0000000000aa  2026-11-20T16:30:00Z  3.010 s
+            1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b  0       sleep   cancel_request                             2026-11-20T16:30:00Z
+            1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b  9       sleep   waiting         lock                       2026-11-20T16:30:00Z
+        "#]].assert_eq(&(lay_out(JOBS.columns, &jobs, false, None) + "\n"));
+        expect![[r#"
+            ID         NUMBER  ACTION  STATUS  WAITING FOR  WORKER    SCHEDULED AT  RUN TIME
+            1fcf4c0f…  7       sleep   done                 0000000…  2026-11-20T…  3.010 s
+        "#]]
+        .assert_eq(&(lay_out(JOBS.columns, &jobs[..1], false, Some(80)) + "\n"));
     }
 }

@@ -1,23 +1,25 @@
 //! `capstan jobs logs`.
 
-use std::time::{Duration, Instant};
+mod follower;
+mod line_format;
 
 use clap::Args;
-use client::command::{CommandError, CommandOutcome, CommandResult, print, print_json};
-use client::wire::{Job, LogLine};
-use client::{API_OUTAGE_LIMIT, ApiClient, ClientError};
+use client::command::{CommandError, CommandOutcome, CommandResult, print_json};
+use client::wire::LogLine;
+use client::{ApiClient, ClientError};
 use domain::job::JobId;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Pause before another attempt to reach the API.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+use crate::references::JobReference;
+use follower::Follower;
+use line_format::LineFormat;
 
 /// The arguments of `jobs logs`.
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
-    /// ID of the job
-    id: JobId,
+    /// Number or ID of the job
+    job: JobReference,
 
     /// Print new lines as they are written, until the job has finished
     #[arg(short, long)]
@@ -31,152 +33,54 @@ pub(crate) struct LogsArguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: u64,
 
-    /// Print the API's answer as JSON; with --follow, one document per line
-    #[arg(long)]
-    json: bool,
+    /// Begin with the last N lines
+    #[arg(long, value_name = "N", conflicts_with_all = ["offset", "limit"])]
+    tail: Option<usize>,
+
+    #[command(flatten)]
+    format: LineFormat,
 }
 
 /// Prints a job's log.
 pub(super) async fn run(api: &ApiClient, arguments: &LogsArguments) -> CommandResult {
+    let id = arguments.job.resolve(api).await?;
+    let mut next = arguments.offset;
+    if !arguments.follow || arguments.tail.is_some() {
+        let lines = written(api, id, arguments).await?;
+        next = lines.last().map_or(next, |(line, _)| line.number + 1);
+        print_lines(lines, arguments)?;
+    }
     if arguments.follow {
-        Follower::new(api, arguments).run().await?;
-        return Ok(CommandOutcome::Success);
-    }
-    let (offset, limit) = (arguments.offset.to_string(), arguments.limit.to_string());
-    let query = [("offset", offset), ("limit", limit)];
-    let document: Value = api.page(&path(arguments.id), &query).await?.body;
-    if arguments.json {
-        print_json(&document)?;
-        return Ok(CommandOutcome::Success);
-    }
-    let lines = Vec::<LogLine>::deserialize(document);
-    let lines = lines.map_err(|error| ClientError::unreadable(&error))?;
-    if !lines.is_empty() {
-        print(lines.iter().map(LogLine::text).collect::<Vec<_>>().join("\n"))?;
+        Follower::new(api, id, next, arguments.limit, arguments.format).run().await?;
     }
     Ok(CommandOutcome::Success)
 }
 
-/// Follows a log to its end, over as many streams as that takes.
-struct Follower<'a> {
-    api: &'a ApiClient,
+/// Returns the lines that have been written, and their documents.
+async fn written(
+    api: &ApiClient,
     id: JobId,
-    json: bool,
-    /// Number of the next line.
-    next: u64,
-    /// How many lines may still be printed.
-    left: u64,
-    has_connected: bool,
-    unreachable_since: Option<Instant>,
+    arguments: &LogsArguments,
+) -> Result<Vec<(LogLine, Value)>, ClientError> {
+    let (offset, limit) = (arguments.offset.to_string(), arguments.limit.to_string());
+    let query = [("offset", offset), ("limit", limit)];
+    let documents = api.page(&format!("/jobs/{id}/logs"), &query).await?.body;
+    let documents = Vec::<Value>::deserialize(documents);
+    let documents = documents.map_err(|error| ClientError::unreadable(&error))?.into_iter();
+    let read = |document| Ok((LogLine::deserialize(&document)?, document));
+    let lines = documents.map(read).collect::<Result<_, serde_json::Error>>();
+    lines.map_err(|error| ClientError::unreadable(&error))
 }
 
-impl<'a> Follower<'a> {
-    fn new(api: &'a ApiClient, arguments: &LogsArguments) -> Follower<'a> {
-        let (id, json, next) = (arguments.id, arguments.json, arguments.offset);
-        let left = if arguments.limit == 0 { u64::MAX } else { arguments.limit };
-        Follower { api, id, json, next, left, has_connected: false, unreachable_since: None }
+fn print_lines(
+    mut lines: Vec<(LogLine, Value)>,
+    arguments: &LogsArguments,
+) -> Result<(), CommandError> {
+    lines.retain(|(line, _)| arguments.format.selects(line));
+    let first = arguments.tail.map_or(0, |tail| lines.len().saturating_sub(tail));
+    if arguments.format.json && !arguments.follow {
+        let documents: Vec<&Value> = lines[first..].iter().map(|(_, document)| document).collect();
+        return print_json(&documents);
     }
-
-    /// A stream also ends when the API stops. The log is complete only after a stream that began
-    /// when the job had finished has been read to its end.
-    async fn run(mut self) -> Result<(), CommandError> {
-        let mut job_has_finished = false;
-        loop {
-            match self.read_stream().await {
-                Ok(()) if job_has_finished || self.left == 0 => return Ok(()),
-                Ok(()) => {}
-                Err(CommandError::Api(ClientError::Unavailable(_))) if self.may_be_restarting() => {
-                    tokio::time::sleep(RECONNECT_PAUSE).await;
-                }
-                Err(error) => return Err(error),
-            }
-            match self.api.get::<Job>(&format!("/jobs/{}", self.id)).await {
-                Ok(job) => job_has_finished = job.status.is_final(),
-                Err(ClientError::Unavailable(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    fn may_be_restarting(&mut self) -> bool {
-        let since = self.unreachable_since.get_or_insert_with(Instant::now);
-        self.has_connected && since.elapsed() < API_OUTAGE_LIMIT
-    }
-
-    async fn read_stream(&mut self) -> Result<(), CommandError> {
-        let query = [("stream", "true".to_owned()), ("offset", self.next.to_string())];
-        let mut answer = self.api.stream(&path(self.id), &query).await?;
-        (self.has_connected, self.unreachable_since) = (true, None);
-        let mut documents = DocumentSplitter::default();
-        while let Some(chunk) = answer.chunk().await.map_err(ClientError::from)? {
-            for document in documents.split(&chunk) {
-                if self.left == 0 {
-                    return Ok(());
-                }
-                self.print(&document)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn print(&mut self, document: &[u8]) -> Result<(), CommandError> {
-        let line: LogLine =
-            serde_json::from_slice(document).map_err(|error| ClientError::unreadable(&error))?;
-        if self.json {
-            print(String::from_utf8_lossy(document))?;
-        } else {
-            print(line.text())?;
-        }
-        (self.next, self.left) = (line.number + 1, self.left - 1);
-        Ok(())
-    }
-}
-
-fn path(id: JobId) -> String {
-    format!("/jobs/{id}/logs")
-}
-
-/// Splits a stream that arrives in arbitrary chunks into its newline-delimited documents.
-#[derive(Default)]
-struct DocumentSplitter {
-    incomplete: Vec<u8>,
-}
-
-impl DocumentSplitter {
-    /// Returns the documents that end in this chunk.
-    fn split(&mut self, chunk: &[u8]) -> Vec<Vec<u8>> {
-        let mut documents = Vec::new();
-        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
-            match piece.strip_suffix(b"\n") {
-                Some(end) => {
-                    self.incomplete.extend_from_slice(end);
-                    documents.push(std::mem::take(&mut self.incomplete));
-                }
-                None => self.incomplete.extend_from_slice(piece),
-            }
-        }
-        documents.retain(|document| !document.trim_ascii().is_empty());
-        documents
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn documents_are_complete_wherever_the_stream_is_cut() {
-        let stream =
-            "{\"data\":\"ä\",\"lineNum\":0}\n\n{\"data\":\"b\",\"lineNum\":1}\r\n".as_bytes();
-        for size in 1..=stream.len() {
-            let mut splitter = DocumentSplitter::default();
-            let lines: Vec<LogLine> = stream
-                .chunks(size)
-                .flat_map(|chunk| splitter.split(chunk))
-                .map(|document| serde_json::from_slice(&document).unwrap())
-                .collect();
-            let texts: Vec<&str> = lines.iter().map(LogLine::text).collect();
-            assert_eq!(texts, ["ä", "b"], "in chunks of {size} bytes");
-        }
-    }
+    lines[first..].iter().try_for_each(|(line, document)| arguments.format.print(line, document))
 }

@@ -3,19 +3,19 @@
 use clap::Args;
 use client::ApiClient;
 use client::command::{CommandOutcome, CommandResult};
-use domain::job::JobId;
 
+use crate::flags::OutputFlags;
 use crate::record::print_record;
+use crate::references::JobReference;
 
 /// The arguments of `jobs show`.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
-    /// ID of the job
-    id: JobId,
+    /// Number or ID of the job
+    job: JobReference,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 /// The fields of a job that people look for first, in their order.
@@ -43,7 +43,7 @@ pub(super) const FIRST_FIELDS: [&str; 19] = [
 
 /// Shows a job.
 pub(super) async fn run(api: &ApiClient, arguments: &ShowArguments) -> CommandResult {
-    let job = api.get(&format!("/jobs/{}", arguments.id)).await?;
-    print_record(&job, &FIRST_FIELDS, arguments.json)?;
+    let id = arguments.job.resolve(api).await?;
+    print_record(&api.get(&format!("/jobs/{id}")).await?, &FIRST_FIELDS, arguments.output)?;
     Ok(CommandOutcome::Success)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use client::command::{CommandError, CommandOutcome, CommandResult, note, print, print_json};
+use client::command::{CommandError, CommandOutcome, CommandResult, note};
 use client::wire::Job;
 use client::{ApiClient, ClientError, FinishedJob, wait_for_jobs};
 use domain::job::{ActionName, JobId, Timestamp};
@@ -13,13 +13,15 @@ use serde_json::{Map, Value, json};
 
 use super::relations::Relations;
 use super::rules::Rules;
-use crate::flags::{JobTemplate, body};
+use super::submit_lines;
+use crate::flags::{JobTemplate, OutputFlags, body};
+use crate::record::print_new_job;
 
 /// The arguments of `jobs submit`, and the fields of the request.
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubmitArguments {
-    /// Action to run
+    /// Action to run; - submits a job from each line of standard input, a JSON object
     action: ActionName,
 
     /// Time to run at, in RFC 3339, for example 2026-11-20T16:30:00Z [default: now]
@@ -44,10 +46,9 @@ pub(crate) struct SubmitArguments {
     #[arg(long = "ticket", value_name = "TEXT")]
     ticket_ref: Option<String>,
 
-    /// Print the job as JSON instead of its ID; with --wait, the finished job
-    #[arg(long)]
+    #[command(flatten)]
     #[serde(skip)]
-    json: bool,
+    output: OutputFlags,
 
     #[command(flatten, next_help_heading = "Job")]
     #[serde(flatten)]
@@ -62,7 +63,21 @@ pub(crate) struct SubmitArguments {
     rules: Rules,
 }
 
+/// The action that stands for jobs in standard input.
+const STANDARD_INPUT: &str = "-";
+
 impl SubmitArguments {
+    /// Refuses flags beside `-`: each line has all fields of its job.
+    fn check_alone(&self) -> Result<(), CommandError> {
+        let has_fields = self.body()?.len() > 1 || self.relations.has_jobs();
+        if has_fields || self.wait || self.rules.idempotency_key.is_some() {
+            let text = "with -, each line of standard input has the fields of its job, as in \
+                        POST /jobs; only -o may be given";
+            return Err(CommandError::Usage(text.to_owned()));
+        }
+        Ok(())
+    }
+
     fn body(&self) -> Result<Map<String, Value>, CommandError> {
         let mut fields = body(self)?;
         if let Some(expiry) = self.rules.expiry(self.scheduled_at) {
@@ -75,18 +90,23 @@ impl SubmitArguments {
     }
 }
 
-/// Submits the job and, with `--wait`, waits for its end.
+/// Submits the job and, with `--wait`, waits for its end; or the jobs in standard input.
 pub(super) async fn run(api: &ApiClient, arguments: &SubmitArguments) -> CommandResult {
+    if arguments.action.as_str() == STANDARD_INPUT {
+        arguments.check_alone()?;
+        return submit_lines::run(api, arguments.output).await;
+    }
     let key = arguments.rules.idempotency_key.as_ref();
-    let (document, is_new) = api.submit(&arguments.body()?, key).await?;
+    let mut body = arguments.body()?;
+    arguments.relations.add_jobs(api, &mut body).await?;
+    let (document, is_new) = api.submit(&body, key).await?;
     let id = id_of(&document)?;
     if !is_new {
         note("no job was created: this unfinished one has the same unique key");
     }
-    if !arguments.json {
-        print(id)?;
-    } else if !arguments.wait {
-        print_json(&document)?;
+    let is_document = arguments.output.is_document();
+    if !is_document || !arguments.wait {
+        print_new_job(&document, arguments.output)?;
     }
     if arguments.wait {
         return wait(api, id, arguments).await;
@@ -97,8 +117,9 @@ pub(super) async fn run(api: &ApiClient, arguments: &SubmitArguments) -> Command
 async fn wait(api: &ApiClient, id: JobId, arguments: &SubmitArguments) -> CommandResult {
     let finished = wait_for_jobs(api, &[id], arguments.timeout).await?;
     for one in &finished {
-        if arguments.json {
-            print_json(&api.get::<Value>(&format!("/jobs/{}", one.job.id)).await?)?;
+        if arguments.output.is_document() {
+            let job: Value = api.get(&format!("/jobs/{}", one.job.id)).await?;
+            print_new_job(&job, arguments.output)?;
         } else {
             note(one);
         }
@@ -150,10 +171,6 @@ mod tests {
               },
               "comment": "weekly",
               "deadline": "1h30m",
-              "dependsOn": [
-                "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
-                "a261713a-9514-43f9-a7e5-50e7a9fa1d48"
-              ],
               "expiresAt": "2026-11-20T16:40:00Z",
               "fairnessKey": "tenant-7",
               "locks": {
@@ -165,7 +182,6 @@ mod tests {
                 "host": "db-1",
                 "level": 2
               },
-              "parent": "193c061a-c52c-448a-884a-719adc253497",
               "priority": "high",
               "retries": 3,
               "scheduledAt": "2026-11-20T16:30:00Z",
@@ -202,6 +218,23 @@ mod tests {
         ];
         for words in lines {
             assert_eq!(parsed(words).unwrap_err().exit_code(), 2, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn standard_input_takes_no_fields() {
+        for words in [&["-"] as &[&str], &["-", "-o", "json"]] {
+            parsed(words).unwrap().check_alone().unwrap();
+        }
+        let lines: [&[&str]; 4] = [
+            &["-", "-p", "a=1"],
+            &["-", "--wait"],
+            &["-", "--parent", "7"],
+            &["-", "--idempotency-key", "a"],
+        ];
+        for words in lines {
+            let error = parsed(words).unwrap().check_alone().unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words:?}");
         }
     }
 

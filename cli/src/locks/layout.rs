@@ -6,30 +6,40 @@ use client::wire::Lock;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::columns::Column;
 use crate::record::fields;
+use crate::requests::List;
 
 /// How many holders of a lock are listed in its row.
 const HOLDERS_SHOWN: usize = 3;
 
-/// Lays out locks, one per row.
-pub(super) fn lock_table(locks: &[Lock]) -> String {
-    let rows = locks.iter().map(|lock| {
-        let shown = lock.holders.iter().take(HOLDERS_SHOWN);
-        let mut holders: Vec<String> =
-            shown.map(|holder| format!("{} {}", holder.number, holder.action)).collect();
-        if lock.holders.len() > HOLDERS_SHOWN {
-            holders.push("…".to_owned());
-        }
-        vec![
-            lock.name.clone(),
-            lock.permits.map_or_else(|| "no limit".to_owned(), |permits| permits.to_string()),
-            lock.held.to_string(),
-            lock.waiting.to_string(),
-            if lock.paused { "paused" } else { "" }.to_owned(),
-            holders.join(", "),
-        ]
-    });
-    table(&["NAME", "PERMITS", "HELD", "WAITING", "PAUSED", "HELD BY"], rows)
+/// The list of locks.
+pub(super) const LOCKS: List<Lock> = List {
+    path: "/locks",
+    key: "locks",
+    name: "name",
+    columns: &[
+        Column::whole("NAME", "name of the lock", |one: &Lock| one.name.clone()),
+        Column::new("PERMITS", "permits that it has", |one| {
+            one.permits.map_or_else(|| "no limit".to_owned(), |permits| permits.to_string())
+        }),
+        Column::new("HELD", "permits that are held", |one| one.held.to_string()),
+        Column::new("WAITING", "jobs that wait for it", |one| one.waiting.to_string()),
+        Column::new("PAUSED", "`paused` while it is granted to no job", |one| {
+            if one.paused { "paused" } else { "" }.to_owned()
+        }),
+        Column::new("HELD BY", "number and action of the first jobs that hold it", holders),
+    ],
+};
+
+fn holders(lock: &Lock) -> String {
+    let shown = lock.holders.iter().take(HOLDERS_SHOWN);
+    let mut holders: Vec<String> =
+        shown.map(|holder| format!("{} {}", holder.number, holder.action)).collect();
+    if lock.holders.len() > HOLDERS_SHOWN {
+        holders.push("…".to_owned());
+    }
+    holders.join(", ")
 }
 
 /// Lays out one lock: its fields, then a row for each job that holds it or waits for it.
@@ -77,6 +87,7 @@ fn waiter_table(lock: &Lock) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::lay_out;
     use expect_test::expect;
     use serde_json::json;
 
@@ -100,7 +111,7 @@ mod tests {
             action:scan  no limit  0     7        paused
             licences     3         2     1                7 scan
         "#]]
-        .assert_eq(&(lock_table(&locks) + "\n"));
+        .assert_eq(&(lay_out(LOCKS.columns, &locks, false, None) + "\n"));
     }
 
     #[test]

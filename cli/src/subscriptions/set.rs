@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use client::ApiClient;
 use client::command::CommandError;
 use domain::event::EventKind;
-use domain::job::{ActionName, GoDuration, JobId, Status};
+use domain::job::{ActionName, GoDuration, Status};
 use domain::subscription::{SubscriptionName, WebhookUrl};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::flags::{backoff, body};
+use crate::flags::{OutputFlags, backoff, body};
+use crate::references::JobReference;
 
 /// The arguments of `subscriptions set`, and the fields of the request.
 #[derive(Debug, Args, Serialize)]
@@ -52,10 +54,9 @@ pub(crate) struct SetArguments {
     #[arg(long, value_name = "BOOL")]
     paused: Option<bool>,
 
-    /// Print the API's answer as JSON
-    #[arg(long)]
+    #[command(flatten)]
     #[serde(skip)]
-    pub(super) json: bool,
+    pub(super) output: OutputFlags,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -65,8 +66,9 @@ struct Filter {
     action: Option<ActionName>,
 
     /// Only status changes of this job
-    #[arg(long, value_name = "ID")]
-    job: Option<JobId>,
+    #[arg(long, value_name = "JOB")]
+    #[serde(skip)]
+    job: Option<JobReference>,
 
     /// Only status changes of jobs to one of these
     #[arg(long, value_name = "STATUS,...", value_delimiter = ',')]
@@ -75,7 +77,16 @@ struct Filter {
 
 impl SetArguments {
     /// The request body.
-    pub(super) fn body(&self) -> Result<Map<String, Value>, CommandError> {
+    pub(super) async fn body(&self, api: &ApiClient) -> Result<Map<String, Value>, CommandError> {
+        let mut fields = self.given()?;
+        if let Some(job) = &self.filter.job {
+            fields["filter"]["job"] = json!(job.resolve(api).await?);
+        }
+        Ok(fields)
+    }
+
+    /// The request body without the job.
+    fn given(&self) -> Result<Map<String, Value>, CommandError> {
         let mut fields = body(self)?;
         if let Some(path) = &self.secret_file {
             let secret = std::fs::read_to_string(path);
@@ -95,14 +106,14 @@ mod tests {
     use crate::test_parser::arguments;
 
     fn sent(words: &[&str]) -> Value {
-        json!(arguments::<SetArguments>(words).unwrap().body().unwrap())
+        json!(arguments::<SetArguments>(words).unwrap().given().unwrap())
     }
 
     #[test]
     fn only_given_arguments_are_sent() {
         let minimal = json!({
             "name": "ops", "url": "https://example.org/", "events": [],
-            "filter": {"action": null, "job": null, "status": []},
+            "filter": {"action": null, "status": []},
         });
         assert_eq!(sent(&["ops", "https://example.org"]), minimal);
         let words = [
@@ -119,7 +130,7 @@ mod tests {
         let expected = json!({
             "name": "ops", "url": "https://example.org/", "events": ["job", "cron"],
             "retries": 0, "backoff": {"base": "2s"}, "paused": true,
-            "filter": {"action": "scan", "job": null, "status": ["error", "worker_dead"]},
+            "filter": {"action": "scan", "status": ["error", "worker_dead"]},
         });
         assert_eq!(sent(&words), expected);
     }

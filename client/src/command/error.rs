@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::error::ClientError;
+use crate::escape::escape;
 
 /// A failed command.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +12,7 @@ pub enum CommandError {
     #[error("{0}")]
     Usage(String),
     /// A call to the API failed.
-    #[error(transparent)]
+    #[error("{}", escape(&.0.to_string()))]
     Api(#[from] ClientError),
     /// The reader of standard output has closed it, as in `capstan jobs list | head`.
     #[error("standard output is closed")]

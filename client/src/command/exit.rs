@@ -71,7 +71,8 @@ mod tests {
     #[test]
     fn every_error_has_the_exit_code_that_the_help_lists() {
         let text = || "x".to_owned();
-        let refusal = Refusal { status: 400, code: text(), message: text(), field: None };
+        let refusal =
+            Refusal { status: 400, code: text(), message: text(), field: None, index: None };
         let cases: [(CommandError, u8); 7] = [
             (CommandError::Usage(text()), 2),
             (ClientError::InvalidSetting(text()).into(), 2),

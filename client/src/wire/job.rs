@@ -18,8 +18,23 @@ pub struct Job {
     pub worker_id: String,
     /// Its status.
     pub status: Status,
+    /// Its number, in the order of submission.
+    #[serde(default)]
+    pub number: u64,
     /// The action it runs.
     pub action: String,
+    /// Its priority.
+    #[serde(default)]
+    pub priority: String,
+    /// Who submitted it.
+    #[serde(default)]
+    pub scheduled_by: Option<String>,
+    /// What was said about it.
+    #[serde(default)]
+    pub comment: Option<String>,
+    /// Why it waits. Lists leave this out.
+    #[serde(default)]
+    pub waiting_for: Option<WaitReason>,
     /// When it is due.
     pub scheduled_at: Timestamp,
     /// The capacity it needs.
@@ -57,6 +72,17 @@ pub struct Job {
     pub exception: Option<Exception>,
 }
 
+/// Why a job waits.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WaitReason {
+    /// The kind of reason, for example `lock`.
+    #[serde(default)]
+    pub code: String,
+    /// The message.
+    #[serde(default)]
+    pub message: String,
+}
+
 /// Why a job failed.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Exception {
@@ -76,6 +102,12 @@ pub struct LogLine {
     /// The number of the line, from 0.
     #[serde(rename = "lineNum", default)]
     pub number: u64,
+    /// When it was written.
+    #[serde(default)]
+    pub at: String,
+    /// Where it came from: `stdout`, `stderr` or `capstan`.
+    #[serde(default)]
+    pub source: String,
 }
 
 impl LogLine {

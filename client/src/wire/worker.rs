@@ -36,3 +36,11 @@ pub struct Worker {
     #[serde(default)]
     pub jobs: Value,
 }
+
+impl Worker {
+    /// True while it has not ended: it runs, or it drains.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !matches!(self.status.as_str(), "dead" | "shutdown")
+    }
+}

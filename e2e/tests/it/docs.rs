@@ -17,6 +17,7 @@ use std::path::{Component, Path, PathBuf};
 
 use block::{Kind, NO_RUN};
 use markdown::Document;
+pub(crate) use page::program;
 use page::run;
 
 /// The longest README and ARCHITECTURE.

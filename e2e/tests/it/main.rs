@@ -5,6 +5,7 @@
 mod broker_faults;
 mod cancellation;
 mod capacity;
+mod cli;
 mod clock_steps;
 mod crons;
 mod dependencies;

@@ -9,6 +9,7 @@ pub mod bounds;
 pub mod capacity;
 pub mod cron;
 pub mod event;
+pub mod explanation;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod job;

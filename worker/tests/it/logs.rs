@@ -53,7 +53,7 @@ async fn output_beyond_the_limit_is_read_and_dropped_with_a_note() {
     assert!((3_500_000..5_000_000).contains(&bytes), "{bytes} bytes are kept");
     let last = log.last().unwrap();
     assert!(last.starts_with("capstan: ") && last.contains("4194304 bytes"), "{last}");
-    assert!(log[0].contains('\u{fffd}'), "invalid UTF-8 is replaced");
+    assert!(log.iter().any(|line| line.contains('\u{fffd}')), "invalid UTF-8 is replaced");
     worker.stop().await;
     env.close().await;
 }

@@ -19,6 +19,8 @@ const MAX_LIMIT: u32 = 1000;
 pub(in crate::v0) struct ListQuery {
     /// The jobs; `None` if no job can match.
     pub(in crate::v0) filter: Option<JobFilter>,
+    /// True for all jobs in the order of submission, the newest first.
+    pub(in crate::v0) is_by_submission: bool,
     /// The offset of the first job.
     pub(in crate::v0) start: usize,
     /// The largest number of jobs.
@@ -31,13 +33,22 @@ pub(in crate::v0) fn list_query(raw: Option<&str>) -> Result<ListQuery, Error> {
     let statuses = statuses(&query)?;
     let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
     let mut filter = filter(&query, statuses.unwrap_or_default())?;
+    let is_by_submission = query.text("sort") == Some("-createdAt");
+    if is_by_submission && filter != JobFilter::default() {
+        let reason = "-createdAt lists all jobs; with a filter, use scheduledAt or -scheduledAt";
+        return Err(Error::invalid("sort", reason));
+    }
     filter.soonest_first = match query.text("sort") {
-        None | Some("-scheduledAt") => false,
+        None | Some("-scheduledAt" | "-createdAt") => false,
         Some("scheduledAt") => true,
-        Some(_) => return Err(Error::invalid("sort", "it must be scheduledAt or -scheduledAt")),
+        Some(_) => {
+            let reason = "it must be scheduledAt, -scheduledAt or -createdAt";
+            return Err(Error::invalid("sort", reason));
+        }
     };
     let (start, limit) = read_page(&query, DEFAULT_LIMIT, MAX_LIMIT)?;
-    Ok(ListQuery { filter: (!none_can_match).then_some(filter), start, limit })
+    let filter = (!none_can_match).then_some(filter);
+    Ok(ListQuery { filter, is_by_submission, start, limit })
 }
 
 /// Parses the query of a bulk cancellation; `None` if no job can match. Cancelling all jobs must be
@@ -100,7 +111,7 @@ mod tests {
         let read = |raw: &&str| match list_query(Some(raw)) {
             Err(error) => format!("{error}\n"),
             Ok(ListQuery { filter: None, .. }) => "nothing\n".to_owned(),
-            Ok(ListQuery { filter: Some(filter), start, limit }) => {
+            Ok(ListQuery { filter: Some(filter), is_by_submission, start, limit }) => {
                 let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
                 let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
                 format!(
@@ -111,7 +122,11 @@ mod tests {
                     text(filter.since.map(|at| at.to_string())),
                     text(filter.until.map(|at| at.to_string())),
                     statuses.join(" "),
-                    if filter.soonest_first { " soonest first" } else { "" },
+                    match (filter.soonest_first, is_by_submission) {
+                        (true, _) => " soonest first",
+                        (false, true) => " by submission",
+                        (false, false) => "",
+                    },
                 )
             }
         };
@@ -136,6 +151,7 @@ mod tests {
                 "parent=1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
                 "sort=scheduledAt&limit=1",
                 "sort=-scheduledAt",
+                "sort=-createdAt&start=2",
             ],
             &expect![[r#"
                 0+10 action - worker - parent - from - to - status []
@@ -152,6 +168,7 @@ mod tests {
                 0+10 action - worker - parent 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b from - to - status []
                 0+1 action - worker - parent - from - to - status [] soonest first
                 0+10 action - worker - parent - from - to - status []
+                2+10 action - worker - parent - from - to - status [] by submission
             "#]],
         );
     }
@@ -212,6 +229,7 @@ mod tests {
                 "worker=me",
                 "parent=1",
                 "sort=action",
+                "sort=-createdAt&status=done",
                 "limits=1",
             ],
             &expect![[r#"
@@ -224,7 +242,8 @@ mod tests {
                 action: "a b" is not a valid action name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -
                 worker: "me" is not a valid worker id: it must be 12 hexadecimal digits
                 parent: "1" is not a valid job id: it must be a UUID
-                sort: it must be scheduledAt or -scheduledAt
+                sort: it must be scheduledAt, -scheduledAt or -createdAt
+                sort: -createdAt lists all jobs; with a filter, use scheduledAt or -scheduledAt
                 limits: unknown query parameter; did you mean limit? expected one of: action, worker, running, start, limit, status, since, until, parent, sort
             "#]],
         );

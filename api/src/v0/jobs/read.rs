@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
-use store::JobIdPage;
+use store::{JobIdPage, JobIndex};
 
 use super::filter::{ListQuery, list_query};
 use super::job::{Job, JobDetails, Jobs};
@@ -48,9 +48,11 @@ const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
         ("parent" = Option<schemas::OptionalJobId>, Query,
             example = "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
             description = "Only children of this job, or of a job that it retries."),
-        ("sort" = Option<String>, Query, pattern = "^(-?scheduledAt)?$", example = "-scheduledAt",
+        ("sort" = Option<String>, Query, pattern = "^(-?scheduledAt|-createdAt)?$",
+            example = "-scheduledAt",
             description = "The order by due time: `-scheduledAt` (the default) lists the latest \
-                first, `scheduledAt` the earliest."),
+                first, `scheduledAt` the earliest. `-createdAt` lists all jobs, the newest \
+                submitted first; it cannot be combined with a filter."),
     ),
     responses(
         (status = 200, body = Jobs, description = "A page of jobs.",
@@ -67,9 +69,14 @@ pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refusal> {
-    let ListQuery { filter, start, limit } = list_query(raw.as_deref())?;
+    let ListQuery { filter, is_by_submission, start, limit } = list_query(raw.as_deref())?;
     app.reach_store().await?;
     let page = match filter {
+        Some(_) if is_by_submission => {
+            let range = (start as u64, limit as u64);
+            let (ids, total) = app.store.page_ids(&JobIndex::Number, true, range).await?;
+            JobIdPage { ids, total, cut: false }
+        }
         Some(filter) => app.store.job_ids(&filter, start, limit).await?,
         None => JobIdPage::default(),
     };

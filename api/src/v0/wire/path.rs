@@ -14,7 +14,7 @@ use serde_json::json;
 use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::refusal::Refusal;
 use crate::app::App;
@@ -51,10 +51,35 @@ macro_rules! path_parameters {
     )*};
 }
 
+/// The job that the path names by its id or its number.
+pub(in crate::v0) struct JobPath(pub(in crate::v0) JobId);
+
+impl FromRequestParts<Arc<App>> for JobPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let text = segment(parts, app).await;
+        if let Ok(id) = text.parse() {
+            return Ok(JobPath(id));
+        }
+        let number = text.parse::<u64>().ok().filter(|number| number.to_string() == text);
+        let job = match number {
+            Some(number) => app.store.job_numbered(number).await?,
+            None => None,
+        };
+        let repeated = || text.chars().take(REPEATED_CHARACTERS).collect();
+        Ok(JobPath(job.ok_or_else(|| Error::NoSuchJob(repeated()))?.id))
+    }
+}
+
+impl IntoParams for JobPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let example = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
+        vec![parameter("id", "The id or the number of the job.", example)]
+    }
+}
+
 path_parameters! {
-    /// The job that the path names.
-    JobPath(JobId) = str::parse, Error::NoSuchJob,
-        "id": "The id of the job.", "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
     /// The worker that the path names.
     WorkerPath(WorkerId) = str::parse, Error::NoSuchWorker,
         "id": "The id of the worker.", "f97ebb52f0f6";
@@ -88,11 +113,9 @@ async fn segment(parts: &mut Parts, app: &Arc<App>) -> String {
     path.map(|Path(text)| text).unwrap_or_default()
 }
 
-/// Describes a path parameter. An example that is a UUID gives it that format.
+/// Describes a path parameter.
 fn parameter(name: &str, description: &str, example: &str) -> Parameter {
-    let is_uuid = uuid::Uuid::try_parse(example).is_ok();
-    let format = is_uuid.then_some(SchemaFormat::KnownFormat(KnownFormat::Uuid));
-    let schema = ObjectBuilder::new().schema_type(Type::String).format(format);
+    let schema = ObjectBuilder::new().schema_type(Type::String);
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Path)

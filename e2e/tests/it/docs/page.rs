@@ -91,7 +91,7 @@ fn failure(
 }
 
 /// The path of a program of the workspace. They are built together with the tests' own folder.
-pub(super) fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let folder = std::env::current_exe().unwrap();
     let folder = folder.parent().and_then(Path::parent).unwrap();
     for program in PROGRAMS {

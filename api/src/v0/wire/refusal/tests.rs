@@ -2,6 +2,7 @@
 
 use super::*;
 use domain::access_tokens::Role;
+use domain::explanation::ERRORS;
 use domain::job::{JobId, Status};
 use expect_test::expect;
 use store::{Quota, QuotaExceeded};
@@ -54,6 +55,10 @@ fn every_error_has_the_shape_of_the_surface() {
         Error::Unreadable("cron nightly".to_owned()),
         Error::Internal,
     ];
+    let explained: Vec<&str> = ERRORS.iter().map(|one| one.code).collect();
+    for error in &errors {
+        assert!(explained.contains(&code(error)), "not in domain::explanation: {}", code(error));
+    }
     let text = |error: &Error| {
         let (status, Errors { errors }) = answer(error);
         let ErrorEntry { code, message, detail } = &errors[0];
