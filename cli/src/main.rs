@@ -16,6 +16,7 @@ mod queues;
 mod record;
 mod requests;
 mod settings;
+mod status;
 mod subscriptions;
 #[cfg(test)]
 mod test_parser;
@@ -44,6 +45,7 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Locks(command) => locks::run(&api()?, command).await,
         Command::Queues(command) => queues::run(&api()?, command).await,
         Command::Subscriptions(command) => subscriptions::run(&api()?, command).await,
+        Command::Status(arguments) => status::run(&api()?, &arguments).await,
         Command::Settings(command) => settings::run(&api()?, command).await,
         Command::Token(command) => tokens::run(command),
         Command::Init(arguments) => init::run(&arguments),
