@@ -189,9 +189,12 @@ pub(crate) const CANCEL_ALL: &str = "set all=true to cancel every job, or give a
 /// The error for a store that does not answer in time.
 pub(crate) const STORE_UNAVAILABLE: Error = Error::Unavailable("the store does not answer");
 
+/// What is wrong with a store whose memory is used up, or nearly.
+pub(crate) const STORE_IS_FULL: &str =
+    "the store is full; new jobs are accepted when others are over";
+
 /// The error for a store whose memory is used up, or nearly.
-pub(crate) const STORE_FULL: Error =
-    Error::Unavailable("the store is full; new jobs are accepted when others are over");
+pub(crate) const STORE_FULL: Error = Error::Unavailable(STORE_IS_FULL);
 
 impl Error {
     /// Returns the error for an invalid field or parameter.

@@ -4,7 +4,7 @@
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
 //! 1. `error`, `settings`, `deadline`, `body`, `http_error`
-//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `redaction`, `wait_reason`,
+//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `redaction`, `outage`, `wait_reason`,
 //!    `stream_lifetime`
 //! 3. `app`: the state that handlers share
 //! 4. `v0`, `v1`, `docs_page`: the surfaces, which share no code with each other
@@ -26,6 +26,7 @@ pub mod fuzzing;
 mod http_error;
 mod job_list;
 mod metrics;
+mod outage;
 mod redaction;
 mod server;
 mod settings;

@@ -4,6 +4,7 @@
 //! [`GRACE`]; followed logs and events end; the submission drivers end, with nothing left to do.
 
 mod accept;
+mod announcement;
 mod answer_budget;
 mod background;
 mod body_budget;
@@ -108,6 +109,7 @@ async fn serve(
     watch_files(&authenticator, tls.as_ref(), &config.exposure, &stop, &mut tasks);
     let checking = store_monitor::run(store.clone(), (health, room), metrics.clone(), stop.clone());
     tasks.try_spawn(async { checking.await.map_err(RunError::Store) });
+    tasks.spawn(announcement::run(store.clone(), stop.clone()));
     let events = Hub::new(store.clone());
     let reading = events.clone().run(stop.clone());
     tasks.try_spawn(async { reading.await.map_err(RunError::Store) });

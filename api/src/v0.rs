@@ -13,6 +13,7 @@ mod locks;
 mod queues;
 mod quotas;
 mod settings;
+mod status;
 mod subscriptions;
 pub(crate) mod wire;
 mod workers;
@@ -67,6 +68,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(subscriptions::resume))
         .routes(routes!(subscriptions::test))
         .routes(routes!(quotas::list))
+        .routes(routes!(status::show))
         .routes(routes!(audit::list))
         .route_layer(from_fn(limit_time));
     // These wait for a body or read many records, so they limit the time of each store call.

@@ -9,6 +9,8 @@ mod workers;
 use domain::job::{Job, Status};
 use store::{Store, StoreError, WaitPosition, Worker};
 
+use crate::outage::outage;
+
 pub(crate) use reason::{CODES, Reason};
 pub(crate) use workers::count_able;
 
@@ -21,7 +23,9 @@ pub(crate) async fn wait_reason(store: &Store, job: &Job) -> Result<Option<Reaso
     if job.status != Status::Waiting {
         return Ok(None);
     }
-    let reason = match store.wait_position(job).await? {
+    let position = store.wait_position(job).await?;
+    let outage = outage_of(store, job, &position).await?;
+    let reason = match position {
         WaitPosition::Nowhere => return Ok(None),
         WaitPosition::Children(open) => return Ok(Some(relations::children(open))),
         WaitPosition::Dependencies(on) => relations::dependencies(store, job, on).await?,
@@ -34,7 +38,34 @@ pub(crate) async fn wait_reason(store: &Store, job: &Job) -> Result<Option<Reaso
         }
         WaitPosition::Offered(ahead) => offered(store, job, ahead).await?,
     };
+    let reason = match outage {
+        Some(outage) => Reason::new("outage", format!("{outage}; {}", reason.message)),
+        None => reason,
+    };
     Ok(Some(with_expiry(job, reason)))
+}
+
+/// Returns the outage that holds up a job, in words; `None` if there is none. The reason of a job
+/// that is due later, or waits for a job, a lock or an operator, holds in an outage too.
+async fn outage_of(
+    store: &Store,
+    job: &Job,
+    position: &WaitPosition,
+) -> Result<Option<String>, StoreError> {
+    match position {
+        WaitPosition::Nowhere
+        | WaitPosition::Children(_)
+        | WaitPosition::Dependencies(_)
+        | WaitPosition::Paused(_)
+        | WaitPosition::Locks(_) => Ok(None),
+        WaitPosition::Due
+        | WaitPosition::Queue
+        | WaitPosition::Backlog { .. }
+        | WaitPosition::Offered(_) => {
+            let health = store.fleet_health().await?;
+            Ok(if job.scheduled_at > health.now { None } else { outage(&health) })
+        }
+    }
 }
 
 /// Returns the reason of a job in the backlog of its fairness group.

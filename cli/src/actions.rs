@@ -106,10 +106,7 @@ pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResu
 }
 
 /// Changes the configuration of an action. Creates it if there is none.
-async fn set(
-    api: &ApiClient,
-    arguments: &SetArguments,
-) -> Result<Value, CommandError> {
+async fn set(api: &ApiClient, arguments: &SetArguments) -> Result<Value, CommandError> {
     let all = body(arguments)?;
     let mut change = all.clone();
     change.remove("action");

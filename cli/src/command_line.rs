@@ -19,6 +19,7 @@ use crate::man::ManArguments;
 use crate::program::ProgramArguments;
 use crate::queues::QueuesCommand;
 use crate::settings::SettingsCommand;
+use crate::status::StatusArguments;
 use crate::subscriptions::SubscriptionsCommand;
 use crate::tokens::TokenCommand;
 use crate::up::UpArguments;
@@ -44,6 +45,11 @@ pub(crate) enum Command {
     /// Given COMMAND, runs it, stops everything, and exits with the exit code of COMMAND.
     #[command(args = ConnectionOptions::hidden())]
     Up(UpArguments),
+    /// Show the state of the fleet: services, Redis, RabbitMQ, jobs, and what needs attention
+    ///
+    /// Exits with 0 if the API answers, whatever the answer says.
+    #[command(after_help = EXIT_CODES)]
+    Status(StatusArguments),
     /// Submit, list, follow, wait for, cancel and retry jobs
     #[command(subcommand, after_help = EXIT_CODES)]
     Jobs(JobsCommand),

@@ -25,6 +25,7 @@ mod record;
 mod references;
 mod requests;
 mod settings;
+mod status;
 mod subscriptions;
 #[cfg(test)]
 mod test_parser;
@@ -57,6 +58,7 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Events(arguments) => events::run(&api()?, &arguments).await,
         Command::Audit(arguments) => audit::run(&api()?, &arguments).await,
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Status(arguments) => status::run(&api()?, &arguments).await,
         Command::Settings(command) => settings::run(&api()?, command).await,
         Command::Token(command) => tokens::run(command),
         Command::Init(arguments) => init::run(&arguments),

@@ -8,6 +8,7 @@ mod program;
 pub use error::CommandError;
 pub use exit::{CommandOutcome, CommandResult, EXIT_CODES};
 pub use output::{
-    note, print, print_data, print_json, print_json_text, print_log_line, progress, table,
+    clear_screen, note, print, print_data, print_json, print_json_text, print_log_line, progress,
+    table,
 };
 pub use program::run_program;

@@ -8,6 +8,7 @@ mod job;
 mod lock;
 mod optional;
 mod queue;
+mod status;
 mod units;
 mod worker;
 
@@ -15,5 +16,6 @@ pub use cron::Cron;
 pub use job::{Exception, Job, LogLine, WaitReason};
 pub use lock::{Holder, Lock, Waiter};
 pub use queue::Queue;
+pub use status::{Broker, Rates, Service, Status, Store, Workers};
 pub use units::Units;
 pub use worker::Worker;

@@ -4,12 +4,14 @@
 //! The relay publishes the outbox to RabbitMQ. The tickers move due jobs to the outbox and fire
 //! crons. The notifier creates deliveries for subscriptions. The others end expired jobs and lost
 //! leases, propagate the ends of jobs, offer jobs again whose offers were lost, retire unused
-//! queues, submit abandoned batches and trim the history. The runner repeats each of them until
-//! shutdown, and none of them waits for another.
+//! queues, submit abandoned batches, trim the history, and announce that the scheduler runs. The
+//! runner repeats each of them until shutdown, and none of them waits for another.
 //!
 //! Imports `domain`, `store`, `broker` and `service`.
 
 mod abandoned_batches;
+mod announcement;
+mod broker_link;
 mod clock_watch;
 mod config;
 mod cron_ticker;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use broker::{Broker, BrokerError, CALL_LIMIT, Offer, Publisher};
 use domain::queue::QueueName;
-use store::{Outbox, OutboxEntry};
+use store::{BrokerLink, Outbox, OutboxEntry};
 
 use crate::resources::Resources;
 use crate::runner::{Pass, Task};
@@ -58,7 +58,10 @@ impl Relay {
     async fn connect(&mut self) -> anyhow::Result<Publisher> {
         self.outbox.create_group().await?;
         self.pending = self.outbox.read_own(MAX_ENTRIES).await?;
-        let broker = self.resources.connect_broker("relay").await?;
+        let connected = self.resources.connect_broker("relay").await;
+        let link = &self.resources.broker_link;
+        let broker =
+            connected.inspect_err(|error| link.set(BrokerLink::Down(error.to_string())))?;
         // The new connection may lead to a broker that has lost the queues.
         self.announced.clear();
         Ok(Publisher::new(broker).await?)
@@ -185,10 +188,12 @@ impl Task for Relay {
                 publisher
             }
         };
+        self.resources.broker_link.set(link_of(publisher.broker()));
         let outcome = self.once(&mut publisher).await;
         if outcome.is_ok() {
             self.publisher = Some(publisher);
         } else {
+            self.resources.broker_link.set(link_of(publisher.broker()));
             publisher.broker().close().await;
         }
         outcome.map(|()| Pass::again())
@@ -198,6 +203,21 @@ impl Task for Relay {
         if let Some(publisher) = self.publisher {
             publisher.broker().close().await;
         }
+    }
+}
+
+/// Returns whether a connection can publish.
+fn link_of(broker: &Broker) -> BrokerLink {
+    if broker.is_blocked() {
+        return BrokerLink::Down(
+            "rabbitmq accepts no messages, because its memory or its disk is nearly used up"
+                .to_owned(),
+        );
+    }
+    if broker.is_connected() {
+        BrokerLink::Up
+    } else {
+        BrokerLink::Down("the connection to rabbitmq is gone".to_owned())
     }
 }
 

@@ -5,6 +5,7 @@ use service::health::Health;
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
+use crate::broker_link::SharedBrokerLink;
 use crate::config::Config;
 use crate::metrics::Metrics;
 
@@ -15,6 +16,8 @@ pub(crate) struct Resources {
     pub(crate) store: Store,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
+    /// Whether the relay can publish.
+    pub(crate) broker_link: SharedBrokerLink,
     /// Identifies this process among the schedulers.
     pub(crate) id: String,
     pub(crate) shutdown: CancellationToken,

@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::abandoned_batches::AbandonedBatches;
+use crate::announcement::Announcement;
+use crate::broker_link::SharedBrokerLink;
 use crate::config::Config;
 use crate::cron_ticker::CronTicker;
 use crate::crons_file;
@@ -35,7 +37,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let mut registry = Registry::with_prefix("capstan_scheduler");
     let metrics = Metrics::registered(&mut registry);
     let (health, id) = (Health::default(), WorkerId::random().to_string());
-    let resources = Resources { config, store, health, metrics, id, shutdown: shutdown.clone() };
+    let (broker_link, stop) = (SharedBrokerLink::default(), shutdown.clone());
+    let resources = Resources { config, store, health, metrics, broker_link, id, shutdown: stop };
     expect_all(&resources.health);
 
     let mut tasks = JoinSet::new();
@@ -82,6 +85,7 @@ fn expect_all(health: &Health) {
     expect_health::<AbandonedBatches>(health);
     expect_health::<HistoryTrimmer>(health);
     expect_health::<QueueRetirement>(health);
+    expect_health::<Announcement>(health);
 }
 
 fn start(resources: &Resources, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
@@ -99,6 +103,7 @@ fn start(resources: &Resources, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyh
     spawn(tasks, resources, AbandonedBatches::new(store.clone()));
     spawn(tasks, resources, HistoryTrimmer::new(store.clone(), metrics.clone()));
     spawn(tasks, resources, QueueRetirement::new(resources.clone()));
+    spawn(tasks, resources, Announcement::new(resources));
     Ok(())
 }
 

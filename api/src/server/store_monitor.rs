@@ -7,6 +7,7 @@ use service::health::Health;
 use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use crate::error::STORE_IS_FULL;
 use crate::metrics::Metrics;
 use crate::submit::StoreRoom;
 
@@ -31,6 +32,8 @@ pub(super) async fn run(
             // Without permission for INFO, only Redis itself refuses submissions, at `maxmemory`.
             if let Ok(memory) = store.memory_use().await {
                 room.note(&memory);
+                let full = memory.is_nearly_full().then(|| STORE_IS_FULL.to_owned());
+                health.warn("store", full.as_slice());
             }
             checks = checks.wrapping_add(1);
             let left_out_before = std::mem::replace(&mut left_out, store.left_out_records());

@@ -10,7 +10,8 @@ pub(crate) struct Reason {
 }
 
 /// Every code.
-pub(crate) const CODES: [&str; 10] = [
+pub(crate) const CODES: [&str; 11] = [
+    "outage",
     "due",
     "dependency",
     "children",

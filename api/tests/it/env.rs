@@ -13,7 +13,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use service::settings::{OptionalAddress, StoreSettings, TelemetrySettings};
-use store::Store;
+use store::{Announcer, BrokerLink, ServiceKind, Store};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -154,8 +154,16 @@ impl TestEnv {
         assert!(output.status.success(), "{output:?}");
     }
 
-    /// Returns a job as the API shows it.
+    /// Announces a scheduler that can publish, as a real one does every few seconds.
+    pub(crate) async fn announce_scheduler(&self) {
+        let (kind, version) = (ServiceKind::Scheduler, env!("CARGO_PKG_VERSION"));
+        let mut announcer = Announcer::new(self.store.clone(), kind, "0123456789ab", version);
+        announcer.announce(Some(BrokerLink::Up)).await.unwrap();
+    }
+
+    /// Returns a job as the API shows it while a scheduler runs.
     pub(crate) async fn show(&self, id: JobId) -> Value {
+        self.announce_scheduler().await;
         let answer = self.get(&format!("/jobs/{id}")).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()

@@ -35,6 +35,7 @@ mod secret_headers;
 mod simulated_worker;
 mod socketio;
 mod startup;
+mod status;
 mod stream_tokens;
 mod submission;
 mod subscriptions;

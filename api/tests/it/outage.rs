@@ -10,6 +10,8 @@ use crate::env::{TestEnv, eventually, free_address, send, with_env, with_env_on}
 use crate::redis_proxy::Proxy;
 use crate::redis_server::Redis;
 
+/// The one route that answers without a store: it says what is wrong.
+const STATUS: &str = "/status";
 const CRON: &str = "some-cron";
 const CLASS: &str = "scan=1";
 const ACTION: &str = "some-action";
@@ -21,6 +23,7 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("GET", "/jobs", ""),
         ("GET", "/jobs?action=noop&status=done", ""),
         ("GET", "/quotas", ""),
+        ("GET", STATUS, ""),
         ("POST", "/jobs", noop),
         ("POST", "/jobs/batch", r#"{"jobs": [{"action": "noop"}]}"#),
         ("POST", "/jobs/cancel?all=true", ""),
@@ -86,7 +89,8 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
     routes.into_iter().map(filled).collect()
 }
 
-/// Requests every route at the same time; each must answer 503 before the client gives up.
+/// Requests every route at the same time; each must answer 503 before the client gives up, or 200
+/// with the reason.
 async fn every_route_is_unavailable(env: &TestEnv) {
     let mut requests = JoinSet::new();
     for (method, path, body) in every_route(JobId::random()) {
@@ -94,6 +98,11 @@ async fn every_route_is_unavailable(env: &TestEnv) {
         requests.spawn(async move { (format!("{method} {path}"), send(request).await) });
     }
     for (route, answer) in requests.join_all().await {
+        if route.ends_with(STATUS) {
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            assert_eq!(answer.json()["store"]["why"], "the store does not answer");
+            continue;
+        }
         assert_eq!(answer.code(), "503 UNAVAILABLE", "{route}");
         assert_eq!(answer.header("retry-after"), Some("1"), "{route}");
     }

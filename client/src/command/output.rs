@@ -45,6 +45,15 @@ fn write_line(text: &str) -> Result<(), CommandError> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
 }
 
+/// Clears the terminal, if standard output is one.
+pub fn clear_screen() -> Result<(), CommandError> {
+    let mut stdout = io::stdout().lock();
+    if stdout.is_terminal() {
+        write!(stdout, "\x1b[H\x1b[2J")?;
+    }
+    Ok(())
+}
+
 /// Prints a note. Ignores errors: the result does not depend on it.
 pub fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escape_lines(&text.to_string()));

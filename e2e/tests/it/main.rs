@@ -25,6 +25,7 @@ mod order;
 mod outage;
 mod queue_retirement;
 mod redis_users;
+mod status;
 mod subscriptions;
 mod unreadable_records;
 mod worker_commands;

@@ -58,6 +58,13 @@ impl Broker {
         !self.is_worn_out() && self.connection.status().connected()
     }
 
+    /// Returns true if RabbitMQ accepts no offers on any connection, because its memory or its disk
+    /// is nearly used up.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
     /// Returns true if too many channels have failed.
     pub(crate) fn is_worn_out(&self) -> bool {
         self.failed_channels.load(Ordering::Relaxed) >= MAX_FAILED_CHANNELS

@@ -62,6 +62,11 @@ pub const WAIT_REASONS: &[Explanation] = &[
         "Start a worker whose file declares the action.",
     ),
     explain(
+        "outage",
+        "No scheduler is running, no scheduler is connected to RabbitMQ, or Redis is full.",
+        "See which: capstan status",
+    ),
+    explain(
         "draining",
         "Every worker that could run the job is draining.",
         "Resume one: capstan workers resume WORKER",

@@ -13,7 +13,7 @@ use crate::quota::QuotaExceeded;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Redis is unreachable, slow or full, or cannot carry out any call now.
-    #[error("redis: {0}")]
+    #[error("{}", unavailable(.0))]
     Redis(#[source] redis::RedisError),
     /// Redis cannot carry out this call on what it holds, and will not until that is repaired.
     #[error("redis cannot carry out a call on what it holds: {0}")]
@@ -96,7 +96,7 @@ impl StoreError {
     /// True when Redis has refused the call because its memory is used up.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self, StoreError::Redis(error) if error.code() == Some("OOM"))
+        matches!(self, StoreError::Redis(error) if is_out_of_memory(error))
     }
 
     /// True when the same call may succeed later.
@@ -139,6 +139,17 @@ impl From<redis::RedisError> for StoreError {
     fn from(error: redis::RedisError) -> StoreError {
         if fails_again(&error) { StoreError::UnusableData(error) } else { StoreError::Redis(error) }
     }
+}
+
+/// Returns why Redis has not carried out a call.
+fn unavailable(error: &redis::RedisError) -> String {
+    let full = if is_out_of_memory(error) { "the store is full: " } else { "" };
+    format!("{full}redis: {error}")
+}
+
+/// True for the refusal of a call whose memory Redis does not have.
+fn is_out_of_memory(error: &redis::RedisError) -> bool {
+    error.code() == Some("OOM")
 }
 
 /// True for an error that the same call gives until what Redis holds is repaired: a key of the
@@ -255,6 +266,17 @@ mod tests {
         for text in of_the_server {
             assert_eq!(reported(&text).class(), ErrorClass::Unavailable, "{text}");
         }
+    }
+
+    #[test]
+    fn a_full_redis_is_reported_as_a_full_store() {
+        let full = "OOM command not allowed when used memory > 'maxmemory'.";
+        for text in [full.to_owned(), format!("{full} script: d6cdca1, on @user_script:2.")] {
+            let error = reported(&text);
+            assert!(error.is_full() && error.to_string().starts_with("the store is full: redis:"));
+        }
+        let other = reported("LOADING Redis is loading the dataset in memory");
+        assert!(!other.is_full() && other.to_string().starts_with("redis:"), "{other}");
     }
 
     #[test]

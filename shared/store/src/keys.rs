@@ -63,6 +63,7 @@ fixed! {
     permits "permits"
     permits_held "permits:held"
     routing "routing"
+    services "services"
     settings "settings"
     subscription_cursor "subscriptions:cursor"
     subscriptions "subscriptions"

@@ -15,6 +15,8 @@ mod cron;
 mod dispatch;
 mod dump;
 mod error;
+mod fleet_health;
+mod fleet_status;
 mod history;
 mod job;
 mod json;
@@ -25,6 +27,7 @@ mod memory;
 mod opening;
 mod quota;
 mod script;
+mod service;
 mod store;
 mod subscription;
 mod worker;
@@ -42,6 +45,8 @@ pub use dispatch::{
 };
 pub use dump::Dumped;
 pub use error::{ErrorClass, InvalidRelation, RelationProblem, StoreError};
+pub use fleet_health::FleetHealth;
+pub use fleet_status::{FleetStatus, LiveWorkers, Rates};
 pub use history::{
     AuditFilter, AuditRecord, AuditedChange, EventPage, Events, JobFilter, JobIdPage, JobIndex,
     JobPage, JobRow, JobRows, RowFields, Settings, SettingsChanges, Sweep, Trimmed,
@@ -54,6 +59,7 @@ pub use job::{
 pub use lock::{Holder, Lock, Waiter};
 pub use memory::MemoryUse;
 pub use quota::{Quota, QuotaExceeded, UNKNOWN_USER};
+pub use service::{ANNOUNCEMENT_PERIOD, Announcer, BrokerLink, Service, ServiceKind};
 pub use store::Store;
 pub use subscription::{
     DeliveryAnswer, DeliveryAttempt, DeliveryFailure, DeliveryPlan, PendingEvents, SetSubscription,

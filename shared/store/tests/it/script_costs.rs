@@ -18,7 +18,8 @@ use crate::chains::chain;
 use monitor::{Costs, Monitor, scripts};
 
 /// The most commands that one call of each script may carry out.
-const BUDGETS: [(&str, u64); 42] = [
+const BUDGETS: [(&str, u64); 43] = [
+    ("announce", 5),
     ("cancel", 13_000),
     ("change", 500),
     ("claim", 10_500),
@@ -81,6 +82,7 @@ async fn no_call_of_a_script_exceeds_its_budget() {
     services::subscriptions(redis.url()).await;
     services::dispatch(redis.url()).await;
     services::workers(redis.url()).await;
+    services::services(redis.url()).await;
     jobs::dependents(redis.url()).await;
     let costs = monitor.stop().await;
 

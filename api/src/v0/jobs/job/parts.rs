@@ -25,7 +25,8 @@ pub(in crate::v0) struct Backoff {
 /// The reason why a job waits.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::v0) struct WaitingFor {
-    /// The reason, for programs. `due`: the job is not due yet. `dependency`: a job that it depends
+    /// The reason, for programs. `outage`: no scheduler is running, none can publish to RabbitMQ, or
+    /// the store is full. `due`: the job is not due yet. `dependency`: a job that it depends
     /// on has not finished. `children`: a child of it has not finished. `paused`: its action or
     /// class is paused. `lock`: a lock that it needs is held, or other jobs are ahead of it in the
     /// wait queue. `fairness`: other jobs of its fairness group are ahead of it. `capacity`: no

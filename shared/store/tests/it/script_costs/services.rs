@@ -8,8 +8,8 @@ use domain::job::{FencingToken, JobId, Timestamp, WorkerId};
 use domain::subscription::EventDelivery;
 use serde_json::json;
 use store::{
-    DeliveryAttempt, DeliveryPlan, Dumped, MAX_SUBSCRIPTIONS, Outbox, Redispatch, SetCron,
-    SetSubscription, WorkerCommand,
+    Announcer, DeliveryAttempt, DeliveryPlan, Dumped, MAX_SUBSCRIPTIONS, Outbox, Redispatch,
+    ServiceKind, SetCron, SetSubscription, WorkerCommand,
 };
 use testkit::{TestEnv, jobs, shared_queue};
 
@@ -152,5 +152,16 @@ pub(super) async fn workers(url: &str) {
     }
     store.command_worker(&worker, &WorkerCommand::Drain).await.unwrap();
     store.leave(&worker).await.unwrap();
+    env.close().await;
+}
+
+/// A service announces itself after a thousand others have become silent.
+pub(super) async fn services(url: &str) {
+    let env = TestEnv::on(url).await;
+    let silent = (0..1_000).flat_map(|index| [format!("api:{index}"), "1 {}".to_owned()]);
+    redis(&env, "hset", "services", silent.collect()).await;
+    let mut announcer = Announcer::new(env.store().clone(), ServiceKind::Scheduler, "id", "1");
+    announcer.announce(None).await.unwrap();
+    assert_eq!(env.store().fleet_health().await.unwrap().services.len(), 1);
     env.close().await;
 }
