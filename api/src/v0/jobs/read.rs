@@ -8,10 +8,10 @@ use axum::http::HeaderValue;
 use axum::response::Response;
 use store::JobIdPage;
 
-use super::filter::{ListQuery, list_query};
 use super::job::{Job, JobDetails, Jobs};
 use crate::app::App;
 use crate::error::Error;
+use crate::job_filter::{ListQuery, list_query};
 use crate::job_list::{Frame, Show, answer, array};
 use crate::v0::wire::path::JobPath;
 use crate::v0::wire::query::NoQuery;
@@ -20,6 +20,8 @@ use crate::v0::wire::responses::{BadQuery, NoJob, StoreUnavailable};
 use crate::v0::wire::schemas;
 use crate::wait_reason::wait_reason;
 
+/// The default and the largest number of jobs in a page.
+const LIMITS: (u32, u32) = (10, 1000);
 /// The body of a list, as [`Jobs`] describes it.
 const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
 
@@ -67,7 +69,7 @@ pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refusal> {
-    let ListQuery { filter, start, limit } = list_query(raw.as_deref())?;
+    let ListQuery { filter, start, limit } = list_query(raw.as_deref(), LIMITS)?;
     app.reach_store().await?;
     let page = match filter {
         Some(filter) => app.store.job_ids(&filter, start, limit).await?,

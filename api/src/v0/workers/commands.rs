@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use domain::capacity::CapacityMap;
 use domain::job::WorkerId;
 use serde::Deserialize;
-use store::{CommandAnswer, WorkerCommand};
+use store::WorkerCommand;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::deadline::in_time;
+use crate::commands;
 use crate::error::Error;
 use crate::v0::wire::body;
 use crate::v0::wire::path::WorkerPath;
@@ -94,10 +94,6 @@ pub(in crate::v0) async fn resume(
 }
 
 async fn command(app: &App, id: &WorkerId, command: &WorkerCommand) -> Result<StatusCode, Refusal> {
-    let sending = async { Ok::<_, Refusal>(app.store.command_worker(id, command).await?) };
-    match in_time(sending).await? {
-        CommandAnswer::Accepted => Ok(StatusCode::ACCEPTED),
-        CommandAnswer::Over => Err(Error::WorkerGone(id.clone()).into()),
-        CommandAnswer::Gone => Err(Error::NoSuchWorker(id.to_string()).into()),
-    }
+    commands::worker::send(app, id, command).await?;
+    Ok(StatusCode::ACCEPTED)
 }
