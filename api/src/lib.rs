@@ -7,7 +7,7 @@
 //! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `query`, `job_filter`, `redaction`,
 //!    `wait_reason`, `stream_lifetime`
 //! 3. `app`: the state that handlers share, and `commands`: what handlers ask of the store
-//! 4. `v0`, `v1`, `docs_page`: the surfaces, which share no code with each other
+//! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
 //! 5. `server`: routes, middleware, connections and background tasks
 
 // The example of a job has more fields than the default limit of `json!`.
@@ -37,6 +37,7 @@ mod submit;
 mod v0;
 mod v1;
 mod wait_reason;
+mod web;
 
 pub use server::{RunError, run, run_on};
 pub use settings::{Config, Exposure, Hosts, Networks, Origins};
