@@ -43,4 +43,5 @@ mod token_files;
 mod unreadable;
 mod v1;
 mod wait_reason;
+mod web;
 mod workers;
