@@ -3,6 +3,7 @@
 //!
 //! Every page and every action works without JavaScript. A page loads nothing from another server.
 
+mod asset_file;
 mod assets;
 mod capacity;
 mod cookie;
@@ -77,7 +78,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/locks/{name}/clear", post(locks::clear))
         .route("/login", get(login::show).post(login::log_in))
         .route("/logout", post(login::log_out))
-        .route("/assets/{name}", get(assets::show));
+        .route("/assets/{name}", get(asset_file::show));
     routes
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn(limit_time))

@@ -3,20 +3,16 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::{OriginalUri, Path};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
-
-use super::refusal::Refusal;
-use crate::http_error::no_such_route;
 
 /// A file of the page.
 pub(super) struct Asset {
     /// Its path, with its hash.
     pub(super) url: String,
-    media_type: &'static str,
-    bytes: &'static [u8],
+    /// Its media type.
+    pub(super) media_type: &'static str,
+    /// Its content.
+    pub(super) bytes: &'static [u8],
 }
 
 /// Every file that pages load.
@@ -40,7 +36,6 @@ pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
 });
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
-const FOREVER: &str = "public, max-age=31536000, immutable";
 
 fn asset(name: &str, media_type: &'static str, bytes: &'static [u8]) -> Asset {
     let hash: String = Sha256::digest(bytes)[..8].iter().map(|b| format!("{b:02x}")).collect();
@@ -48,16 +43,12 @@ fn asset(name: &str, media_type: &'static str, bytes: &'static [u8]) -> Asset {
     Asset { url: format!("/assets/{stem}-{hash}.{extension}"), media_type, bytes }
 }
 
-/// Returns a file.
-pub(super) async fn show(
-    Path(_): Path<String>,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, Refusal> {
-    let Assets { style, htmx, script, icon } = &*ASSETS;
-    let found = [style, htmx, script, icon].into_iter().find(|asset| asset.url == uri.path());
-    let found = found.ok_or_else(|| no_such_route::<Refusal>(&uri))?;
-    let headers = [(CONTENT_TYPE, found.media_type), (CACHE_CONTROL, FOREVER)];
-    Ok((headers, found.bytes).into_response())
+impl Assets {
+    /// Returns the file with this path.
+    pub(super) fn find(&self, path: &str) -> Option<&Asset> {
+        let Assets { style, htmx, script, icon } = self;
+        [style, htmx, script, icon].into_iter().find(|asset| asset.url == path)
+    }
 }
 
 #[cfg(test)]
