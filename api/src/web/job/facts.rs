@@ -44,7 +44,7 @@ fn times(job: &Job, now: Timestamp) -> Vec<Fact> {
         time("Due", Some(job.scheduled_at)),
         time("Started", job.started_at),
         time("Finished", job.finished_at),
-        ran.map(|ran| text("Ran", ran)),
+        ran.map(|ran| text(if job.status.is_running() { "Runs for" } else { "Ran for" }, ran)),
         time("Expires", job.spec.expires_at),
     ];
     all.into_iter().flatten().collect()

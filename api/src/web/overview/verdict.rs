@@ -71,12 +71,17 @@ pub(super) fn verdict(signs: &Signs) -> (Urgency, String) {
     }
     let main = main_code(&signs.codes);
     let age = rough(signs.oldest_ms);
-    let text = format!("{waiting} {wait}, the oldest for {age}: {}.", cause(main));
-    let is_stuck = ["capacity", "action"].contains(&main);
-    let urgency = match (is_stuck, signs.oldest_ms > LATE_MS) {
-        (true, _) => Urgency::Alarm,
-        (false, true) => Urgency::Notice,
-        (false, false) => Urgency::Calm,
+    let mut text = format!("{waiting} {wait}, the oldest for {age}: {}.", cause(main));
+    let stuck = signs.codes.iter().filter(|code| **code == "capacity").count() as u64;
+    if stuck > 0 && main != "capacity" {
+        let needs = if stuck == 1 { "needs" } else { "need" };
+        let jobs = count(stuck, "job");
+        text.push_str(&format!(" {jobs} {needs} capacity that no live worker offers."));
+    }
+    let urgency = match main {
+        "capacity" | "action" => Urgency::Alarm,
+        _ if stuck > 0 || signs.oldest_ms > LATE_MS => Urgency::Notice,
+        _ => Urgency::Calm,
     };
     (urgency, text)
 }
@@ -143,6 +148,7 @@ mod tests {
             Signs { waiting: 1, oldest_ms: -300_000, ..fleet() },
             late(&["queue", "lock", "lock"]),
             late(&["capacity"]),
+            Signs { oldest_ms: 2000, ..late(&["lock", "capacity", "lock"]) },
             late(&["dependency", "paused"]),
             late(&[]),
             Signs { oldest_ms: 2000, ..late(&["queue"]) },
@@ -162,6 +168,7 @@ mod tests {
             Calm: All is well. 1 job waits; the next is due in 5 min.
             Notice: 13 jobs wait, the oldest for 12 min: a lock is held.
             Alarm: 13 jobs wait, the oldest for 12 min: no live worker offers the capacity that it needs.
+            Notice: 13 jobs wait, the oldest for 2 s: a lock is held. 1 job needs capacity that no live worker offers.
             Notice: 13 jobs wait, the oldest for 12 min: the jobs it depends on have not finished.
             Notice: 13 jobs wait, the oldest for 12 min: the workers are busy.
             Calm: 13 jobs wait, the oldest for 2 s: the workers are busy.

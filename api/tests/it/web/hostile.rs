@@ -21,7 +21,7 @@ async fn no_value_of_a_job_becomes_markup() {
     with_env(async |env| {
         let worker = env.worker("default=16", &["noop"]).await;
         let job = json!({
-            "action": "noop", "comment": HOSTILE, "ticketRef": HOSTILE, "uniqueKey": HOSTILE,
+            "action": "noop", "comment": HOSTILE, "ticketRef": "<script>\"><img>\u{202e}", "uniqueKey": HOSTILE,
             "fairnessKey": HOSTILE, "parameters": {HOSTILE: HOSTILE}, "locks": ["l"],
         });
         let id = env.submit(&job).await;
