@@ -66,7 +66,7 @@ pub(super) async fn children(store: &Store, job: &Job) -> Result<String, StoreEr
 
 /// Returns the locks that a job needs, and the limits whose permits it holds.
 pub(super) fn locks(job: &Job) -> Vec<HeldLock> {
-    let needed = job.spec.locks.iter().map(|(name, permits)| (name, permits));
+    let needed = job.spec.locks.iter();
     let is_needed = |name| job.spec.locks.iter().any(|(own, _)| own == name);
     let limits = job.held_locks.iter().filter(|(name, _)| !is_needed(*name));
     let lock = |(name, permits): (&domain::lock::LockName, u32)| HeldLock {
