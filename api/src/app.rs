@@ -7,6 +7,7 @@ use store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Authenticator;
 use crate::deadline::in_time;
 use crate::error::Error;
 use crate::events::Hub;
@@ -36,6 +37,12 @@ pub(crate) struct App {
     pub(crate) events: Hub,
     /// One permit for each event stream.
     pub(crate) event_streams: Arc<Semaphore>,
+    /// Begins and ends sessions of the web page.
+    pub(crate) authenticator: Arc<Authenticator>,
+    /// True if the web page is served.
+    pub(crate) web: bool,
+    /// True if the API itself speaks TLS.
+    pub(crate) uses_tls: bool,
     /// The OpenAPI document as JSON.
     pub(crate) docs: Bytes,
     /// Ends endless answers at shutdown.

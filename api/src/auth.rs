@@ -5,6 +5,7 @@
 mod caller;
 mod client_address;
 pub(crate) mod roles;
+mod sessions;
 mod throttle;
 
 use std::net::IpAddr;
@@ -14,27 +15,31 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::access_tokens::AccessTokens;
+use domain::access_tokens::{AccessTokenEntry, AccessTokens, Role};
 use domain::settings::InvalidSetting;
 use service::watched_files::{CHECK_PERIOD, WatchedFiles};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use caller::Caller;
-pub(crate) use client_address::{Peer, client_address};
-pub(crate) use roles::{Access, required_access};
+pub(crate) use client_address::{Client, Peer, client, client_address};
+pub(crate) use roles::{Access, listed, required_access};
+pub(crate) use sessions::MAX_AGE as SESSION_AGE;
 
 use crate::error::{Error, WRONG_TOKEN};
 use crate::settings::Exposure;
+use sessions::Sessions;
 use throttle::{FailureThrottle, Verdict};
 
 const SETTING: &str = "CAPSTAN_TOKENS";
+const NO_TOKENS: &str = "this API has no tokens, so there is nothing to log in to";
 
 /// Checks tokens and their roles.
 pub(crate) struct Authenticator {
     /// `None` if requests need no token.
     tokens: Option<Arc<watch::Sender<AccessTokens>>>,
     throttle: FailureThrottle,
+    sessions: Sessions,
 }
 
 /// Why a request was refused, and its caller if the token was valid.
@@ -58,6 +63,7 @@ impl Authenticator {
         Ok(Authenticator {
             tokens: tokens.map(|tokens| Arc::new(watch::Sender::new(tokens))),
             throttle: FailureThrottle::default(),
+            sessions: Sessions::default(),
         })
     }
 
@@ -92,11 +98,12 @@ impl Authenticator {
         }
     }
 
-    /// Returns the caller if its token gives the required access. Answers to wrong tokens are
-    /// delayed.
+    /// Returns the caller if its session or its token gives the required access. Answers to wrong
+    /// tokens are delayed.
     pub(crate) async fn authorize(
         &self,
         headers: &HeaderMap,
+        session: Option<&str>,
         required: Access,
         from: IpAddr,
     ) -> Result<Caller, Denied> {
@@ -104,15 +111,16 @@ impl Authenticator {
             return Ok(Caller::default());
         };
         let denied = |error, caller| Denied { error, caller };
-        let token =
-            credentials(headers).map_err(|why| denied(Error::NotAuthenticated(why), None))?;
-        let entry = tokens.borrow().find(&token).cloned();
-        let Some(entry) = entry else {
-            let error = match self.throttle.record(from).await {
-                Verdict::Answered => WRONG_TOKEN,
-                Verdict::TooMany => Error::TooManyWrongTokens,
-            };
-            return Err(denied(error, None));
+        let entry = session.and_then(|id| self.sessions.find(id));
+        // A session ends with its token, and follows changes of the token's role.
+        let entry = entry.and_then(|entry| current(&tokens.borrow(), entry));
+        let entry = match entry {
+            Some(entry) => entry,
+            None => {
+                let token = credentials(headers)
+                    .map_err(|why| denied(Error::NotAuthenticated(why), None))?;
+                self.find(&token, tokens, from).await.map_err(|error| denied(error, None))?
+            }
         };
         let (owner, role) = (entry.owner.clone(), entry.role);
         let caller = Caller::known(entry, needed, Arc::clone(tokens));
@@ -121,6 +129,53 @@ impl Authenticator {
         }
         Ok(caller)
     }
+
+    /// Returns true if requests need a token.
+    pub(crate) fn requires_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// Begins a session of the owner of a token, and returns its id.
+    pub(crate) async fn log_in(&self, token: &str, from: IpAddr) -> Result<String, Error> {
+        let Some(tokens) = &self.tokens else { return Err(Error::NotAuthenticated(NO_TOKENS)) };
+        let entry = self.find(token, tokens, from).await?;
+        let owner = entry.owner.clone();
+        let id = self.sessions.begin(entry).map_err(|error| {
+            tracing::error!(%error, "cannot read random bytes");
+            Error::Internal
+        })?;
+        tracing::info!(%owner, %from, "a session of the web page began");
+        Ok(id)
+    }
+
+    /// Ends a session.
+    pub(crate) fn log_out(&self, session: &str) {
+        self.sessions.end(session);
+    }
+
+    /// Returns the entry of a token. Answers to wrong tokens are delayed.
+    async fn find(
+        &self,
+        token: &str,
+        tokens: &watch::Sender<AccessTokens>,
+        from: IpAddr,
+    ) -> Result<AccessTokenEntry, Error> {
+        let entry = tokens.borrow().find(token).cloned();
+        if let Some(entry) = entry {
+            return Ok(entry);
+        }
+        Err(match self.throttle.record(from).await {
+            Verdict::Answered => WRONG_TOKEN,
+            Verdict::TooMany => Error::TooManyWrongTokens,
+        })
+    }
+}
+
+/// Returns the entry of a token with its present role; `None` if the token is deleted.
+fn current(tokens: &AccessTokens, mut entry: AccessTokenEntry) -> Option<AccessTokenEntry> {
+    let roles = Role::ALL.into_iter().rev();
+    entry.role = { roles }.find(|role| tokens.still_allow(&entry, *role))?;
+    Some(entry)
 }
 
 fn read(exposure: &Exposure) -> Result<Option<AccessTokens>, InvalidSetting> {
@@ -152,7 +207,7 @@ fn credentials(headers: &HeaderMap) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::access_tokens::{AccessToken, AccessTokenEntry, Role};
+    use domain::access_tokens::AccessToken;
     use domain::job::WorkerId;
 
     #[test]

@@ -68,6 +68,9 @@ pub(crate) enum Error {
          CAPSTAN_CORS_ORIGINS lists the origins whose pages may call the API"
     )]
     CrossSite,
+    /// A form of the web page was not sent by the page itself.
+    #[error("the form was not sent from this page; open the page again and repeat the action")]
+    ForgedForm,
     /// The request is for a host with another name.
     #[error("this is not host {0:?}; CAPSTAN_HOSTS lists the names of the API's host")]
     WrongHost(String),

@@ -30,7 +30,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchRoute(_) => StatusCode::NOT_FOUND,
         Error::NotAuthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::TooManyWrongTokens | Error::QuotaExceeded(_) => StatusCode::TOO_MANY_REQUESTS,
-        Error::NotAuthorized { .. } | Error::CrossSite => StatusCode::FORBIDDEN,
+        Error::NotAuthorized { .. } | Error::CrossSite | Error::ForgedForm => StatusCode::FORBIDDEN,
         Error::WrongHost(_) => StatusCode::MISDIRECTED_REQUEST,
         Error::NotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Error::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,

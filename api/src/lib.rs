@@ -4,10 +4,10 @@
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
 //! 1. `error`, `settings`, `deadline`, `body`, `http_error`
-//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `redaction`, `outage`, `wait_reason`,
-//!    `stream_lifetime`
-//! 3. `app`: the state that handlers share
-//! 4. `v0`, `v1`, `docs_page`: the surfaces, which share no code with each other
+//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `query`, `job_filter`, `redaction`, `outage`,
+//!    `wait_reason`, `stream_lifetime`
+//! 3. `app`: the state that handlers share, and `commands`: what handlers ask of the store
+//! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
 //! 5. `server`: routes, middleware, connections and background tasks
 
 // The example of a job has more fields than the default limit of `json!`.
@@ -17,6 +17,7 @@ mod app;
 mod audit;
 mod auth;
 mod body;
+mod commands;
 mod deadline;
 mod docs_page;
 mod error;
@@ -24,9 +25,11 @@ mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http_error;
+mod job_filter;
 mod job_list;
 mod metrics;
 mod outage;
+mod query;
 mod redaction;
 mod server;
 mod settings;
@@ -35,6 +38,7 @@ mod submit;
 mod v0;
 mod v1;
 mod wait_reason;
+mod web;
 
 pub use server::{RunError, run, run_on};
 pub use settings::{Config, Exposure, Hosts, Networks, Origins};

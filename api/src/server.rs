@@ -128,6 +128,9 @@ async fn serve(
         scans: Semaphore::new(MAX_SCANS),
         events,
         event_streams: Arc::new(Semaphore::new(config.event_streams.into())),
+        authenticator: Arc::clone(&authenticator),
+        web: config.exposure.web,
+        uses_tls: tls.is_some(),
         docs: docs.to_json().map_err(RunError::Docs)?.into(),
         shutdown: stop.clone(),
     };

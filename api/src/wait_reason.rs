@@ -7,7 +7,9 @@ mod relations;
 mod workers;
 
 use domain::job::{Job, Status};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use store::{Store, StoreError, WaitPosition, Worker};
+use tokio::sync::OnceCell;
 
 use crate::outage::outage;
 
@@ -18,8 +20,39 @@ pub(crate) use workers::count_able;
 const NO_QUEUE: &str =
     "the namespace has as many queues as it may have; the job is tried again every 5 s";
 
+/// How many jobs are examined at once.
+const CONCURRENT: usize = 8;
+
 /// Returns why the job waits; `None` if it does not wait.
 pub(crate) async fn wait_reason(store: &Store, job: &Job) -> Result<Option<Reason>, StoreError> {
+    reason(store, &LiveWorkers::default(), job).await
+}
+
+/// Returns why each job waits. The live workers are read once.
+pub(crate) async fn wait_reasons(
+    store: &Store,
+    jobs: &[Job],
+) -> Result<Vec<Option<Reason>>, StoreError> {
+    let workers = LiveWorkers::default();
+    let reasons: Vec<_> = jobs.iter().map(|job| reason(store, &workers, job)).collect();
+    stream::iter(reasons).buffered(CONCURRENT).try_collect().await
+}
+
+/// The live workers, once they are read.
+#[derive(Default)]
+struct LiveWorkers(OnceCell<Vec<Worker>>);
+
+impl LiveWorkers {
+    async fn read(&self, store: &Store) -> Result<&[Worker], StoreError> {
+        Ok(self.0.get_or_try_init(|| store.live_workers()).await?)
+    }
+}
+
+async fn reason(
+    store: &Store,
+    workers: &LiveWorkers,
+    job: &Job,
+) -> Result<Option<Reason>, StoreError> {
     if job.status != Status::Waiting {
         return Ok(None);
     }
@@ -34,9 +67,11 @@ pub(crate) async fn wait_reason(store: &Store, job: &Job) -> Result<Option<Reaso
         WaitPosition::Locks(lines) => locks::queued(store, job, &lines).await?,
         WaitPosition::Queue => Reason::new("queue", NO_QUEUE),
         WaitPosition::Backlog { ahead, turns } => {
-            backlog(job, (ahead, turns), &store.live_workers().await?)
+            backlog(job, (ahead, turns), workers.read(store).await?)
         }
-        WaitPosition::Offered(ahead) => offered(store, job, ahead).await?,
+        WaitPosition::Offered(ahead) => {
+            offered(store, job, ahead, workers.read(store).await?).await?
+        }
     };
     let reason = match outage {
         Some(outage) => Reason::new("outage", format!("{outage}; {}", reason.message)),
@@ -89,15 +124,19 @@ fn backlog(job: &Job, (ahead, turns): (u64, Option<u64>), workers: &[Worker]) ->
 }
 
 /// Returns the reason of a job that is offered to workers.
-async fn offered(store: &Store, job: &Job, ahead: u64) -> Result<Reason, StoreError> {
-    let workers = store.live_workers().await?;
-    if let Some(reason) = workers::no_worker(&job.class, &job.spec.action, &workers) {
+async fn offered(
+    store: &Store,
+    job: &Job,
+    ahead: u64,
+    workers: &[Worker],
+) -> Result<Reason, StoreError> {
+    if let Some(reason) = workers::no_worker(&job.class, &job.spec.action, workers) {
         return Ok(reason);
     }
     if let Some(reason) = locks::unavailable(store, job).await? {
         return Ok(reason);
     }
-    Ok(match workers::few_workers(job, &workers) {
+    Ok(match workers::few_workers(job, workers) {
         Some(few) => Reason::new("action", format!("{few}; {} ahead of it", jobs(ahead))),
         None => Reason::new("queue", format!("{ahead} ahead of it")),
     })

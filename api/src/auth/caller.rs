@@ -11,6 +11,7 @@ use domain::job::ActionName;
 use store::UNKNOWN_USER;
 use tokio::sync::watch;
 
+use super::roles::Access;
 use crate::error::Error;
 
 /// The owner of the token of a request, and what the request created. Clones share their state.
@@ -71,6 +72,15 @@ impl Caller {
     /// Returns the role as the audit shows it; empty without tokens.
     pub(crate) fn role(&self) -> &'static str {
         self.0.token.as_ref().map_or("", |token| token.entry.role.as_str())
+    }
+
+    /// Returns true if the caller has the access that a route requires. A button of the web page
+    /// exists only if this is true for its route.
+    pub(crate) fn may(&self, access: Access) -> bool {
+        match (&self.0.token, access) {
+            (None, _) | (_, Access::Public) => true,
+            (Some(token), Access::Role(needed)) => token.entry.role >= needed,
+        }
     }
 
     /// Returns true if the caller may change jobs of the action `deliver`. They send the messages

@@ -8,10 +8,27 @@ use axum::http::{Extensions, HeaderMap};
 use crate::settings::Networks;
 
 const FORWARDED: &str = "x-forwarded-for";
+const SCHEME: &str = "x-forwarded-proto";
 
 /// The peer of the connection; an extension of every request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// The client of a request; an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client {
+    /// Its address.
+    pub(crate) address: IpAddr,
+    /// True if a trusted proxy reports that the client uses HTTPS.
+    pub(crate) uses_https: bool,
+}
+
+/// Returns the client of a request.
+pub(crate) fn client(extensions: &Extensions, headers: &HeaderMap, proxies: &Networks) -> Client {
+    let trusted = extensions.get::<Peer>().is_some_and(|peer| proxies.contain(peer.0));
+    let uses_https = trusted && headers.get(SCHEME).is_some_and(|scheme| scheme == "https");
+    Client { address: client_address(extensions, headers, proxies), uses_https }
+}
 
 /// Returns the address of the client.
 ///

@@ -21,6 +21,35 @@ const ADMIN: Access = Access::Role(Role::Admin);
 /// Path parameters are written `{}`, whatever their routes call them.
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, Access)] = &[
+    ("GET",    "/",                                VIEWER),
+    ("GET",    "/jobs",                            VIEWER),
+    ("GET",    "/jobs/{}",                         VIEWER),
+    ("GET",    "/jobs/{}/log",                     VIEWER),
+    ("POST",   "/jobs/{}/cancel",                  OPERATOR),
+    ("POST",   "/jobs/{}/retry",                   OPERATOR),
+    ("POST",   "/jobs/{}/delete",                  OPERATOR),
+    ("GET",    "/workers",                         VIEWER),
+    ("GET",    "/workers/{}",                      VIEWER),
+    ("POST",   "/workers/{}/drain",                OPERATOR),
+    ("POST",   "/workers/{}/resume",               OPERATOR),
+    ("GET",    "/queues",                          VIEWER),
+    ("POST",   "/queues/{}/pause",                 OPERATOR),
+    ("POST",   "/queues/{}/resume",                OPERATOR),
+    ("POST",   "/actions/{}/pause",                OPERATOR),
+    ("POST",   "/actions/{}/resume",               OPERATOR),
+    ("GET",    "/crons",                           VIEWER),
+    ("GET",    "/crons/{}",                        VIEWER),
+    ("POST",   "/crons/{}/run",                    OPERATOR),
+    ("POST",   "/crons/{}/pause",                  ADMIN),
+    ("POST",   "/crons/{}/resume",                 ADMIN),
+    ("GET",    "/locks",                           VIEWER),
+    ("GET",    "/locks/{}",                        VIEWER),
+    ("POST",   "/locks/{}/clear",                  OPERATOR),
+    ("GET",    "/login",                           PUBLIC),
+    ("POST",   "/login",                           PUBLIC),
+    ("POST",   "/logout",                          PUBLIC),
+    ("GET",    "/assets/{}",                       PUBLIC),
+
     ("GET",    "/docs",                            PUBLIC),
     ("GET",    "/docs/docs.css",                   PUBLIC),
     ("GET",    "/docs/docs.js",                    PUBLIC),
@@ -132,6 +161,21 @@ mod tests {
         ];
         for (method, path, expected) in cases {
             assert_eq!(required_access(&method, path), expected, "{method} {path:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_of_the_web_page_requires_the_role_of_its_command() {
+        let forms = TABLE.iter().filter(|(method, path, access)| {
+            *method == "POST" && !path.starts_with("/api/") && *access != PUBLIC
+        });
+        for (_, path, access) in forms {
+            let (noun, verb) = path.rsplit_once('/').unwrap();
+            let command = match verb {
+                "delete" | "clear" => listed("DELETE", &format!("/api/v0{noun}")),
+                _ => listed("POST", &format!("/api/v0{path}")),
+            };
+            assert_eq!(command, Some(*access), "{path}");
         }
     }
 

@@ -17,7 +17,7 @@ use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use store::UNKNOWN_USER;
 
-use super::refusal::refusal;
+use super::refusal::Surface;
 use crate::auth::{Caller, client_address};
 use crate::error::Error;
 use crate::settings::Networks;
@@ -110,16 +110,16 @@ pub(super) async fn charge(
     request: Request,
     next: Next,
 ) -> Response {
-    let (path, client) = (request.uri().path().to_owned(), budget.client(&request));
+    let (surface, client) = (Surface::of(&request), budget.client(&request));
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && !budget.has_room(&client, 0) {
-        return refusal(&path, UNREAD);
+        return surface.refuse(UNREAD);
     }
     let response = next.run(request).await;
     let bytes = response.body().size_hint().exact().and_then(|size| usize::try_from(size).ok());
     let Some(bytes) = bytes.filter(|bytes| *bytes > SMALL_BYTES) else { return response };
     if reads && !budget.has_room(&client, bytes) {
-        return refusal(&path, UNREAD);
+        return surface.refuse(UNREAD);
     }
     let charge = budget.charge(client, bytes);
     let mut response = response.map(|body| in_parts(body, charge));

@@ -12,7 +12,7 @@ use axum::response::Response;
 use futures_util::TryStreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::refusal::refusal;
+use super::refusal::Surface;
 use crate::error::Error;
 
 /// The budget of all bodies together.
@@ -95,7 +95,7 @@ pub(super) async fn charge(
     request: Request,
     next: Next,
 ) -> Response {
-    let path = request.uri().path().to_owned();
+    let surface = Surface::of(&request);
     let charge = Arc::new(Mutex::new(Charge::default()));
     let charging = Arc::clone(&charge);
     let request = request.map(|body| {
@@ -111,10 +111,10 @@ pub(super) async fn charge(
         None => response,
         Some(Refused::TooLarge) => {
             let why = "it has too many values for one request; split it";
-            refusal(&path, Error::invalid("body", why))
+            surface.refuse(Error::invalid("body", why))
         }
         Some(Refused::BudgetSpent) => {
-            refusal(&path, Error::Unavailable("too many large bodies are being processed"))
+            surface.refuse(Error::Unavailable("too many large bodies are being processed"))
         }
     }
 }

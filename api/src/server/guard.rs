@@ -10,11 +10,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use store::AuditedChange;
 
-use super::refusal::refusal;
+use super::refusal::Surface;
 use crate::audit::AuditLog;
-use crate::auth::{Authenticator, Denied, client_address, required_access};
+use crate::auth::{Access, Authenticator, Denied, client, required_access};
 use crate::error::Error;
 use crate::settings::Networks;
+use crate::web;
 
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"capstan\"");
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"capstan\", charset=\"UTF-8\"");
@@ -39,13 +40,18 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let from = client_address(request.extensions(), request.headers(), &guard.proxies);
+    let client = client(request.extensions(), request.headers(), &guard.proxies);
+    let from = client.address;
     let template = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let required = required_access(request.method(), template);
-    let is_change = template.is_some() && is_change(request.method());
+    let is_public = required == Access::Public;
+    let is_change = template.is_some() && !is_public && is_change(request.method());
     let change = is_change.then(|| audited_change(&request, from));
     move_query_token_to_header(&mut request);
-    let authorizing = guard.authenticator.authorize(request.headers(), required, from);
+    let surface = Surface::of(&request);
+    let session = (surface == Surface::Web).then(|| web::session(request.headers())).flatten();
+    let (headers, session) = (request.headers(), session.as_deref());
+    let authorizing = guard.authenticator.authorize(headers, session, required, from);
     let caller = match authorizing.await {
         Ok(caller) => caller,
         Err(Denied { error, caller }) => {
@@ -56,6 +62,7 @@ pub(super) async fn guard(
         }
     };
     request.extensions_mut().insert(caller.clone());
+    request.extensions_mut().insert(client);
     let pending = change.map(|change| guard.audit.begin(change, caller));
     let response = next.run(request).await;
     if let Some(pending) = pending {
@@ -105,7 +112,11 @@ fn audited_change(request: &Request, from: IpAddr) -> AuditedChange {
 /// which is useful for a page that the user opens, but not for what a page requests.
 fn denied(request: &Request, error: Error) -> Response {
     let needs_token = matches!(error, Error::NotAuthenticated(_));
-    let mut response = refusal(request.uri().path(), error);
+    let surface = Surface::of(request);
+    if needs_token && surface == Surface::Web {
+        return web::ask_for_token(request);
+    }
+    let mut response = surface.refuse(error);
     if needs_token {
         response.headers_mut().append(WWW_AUTHENTICATE, BEARER);
         let mode = request.headers().get("sec-fetch-mode");
@@ -135,5 +146,6 @@ mod tests {
         assert_eq!(body("/api/v1.0/jobs").await, v1);
         assert!(body("/api/v0/jobs").await.starts_with(r#"{"errors":[{"code":"NOT_AUTH"#));
         assert!(body("/api/v1.00/jobs").await.starts_with(r#"{"errors""#));
+        assert!(body("/jobs").await.starts_with(r#"{"errors""#), "no route of the web page");
     }
 }

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::guard::is_change;
-use super::refusal::refusal;
+use super::refusal::Surface;
 use crate::body::SEC_FETCH_SITE;
 use crate::error::Error;
 use crate::settings::{Exposure, Hosts, Origins};
@@ -90,7 +90,7 @@ pub(super) async fn check(
         Some(error) => {
             let path = request.uri().path();
             tracing::debug!(%error, path, "refused a request by a page of another site");
-            refusal(path, error)
+            Surface::of(&request).refuse(error)
         }
     }
 }

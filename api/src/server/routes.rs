@@ -17,13 +17,13 @@ use super::body_budget::{self, BodyBudget};
 use super::guard::{Guard, guard};
 use super::headers;
 use super::origin_policy::{self, OriginPolicy};
-use super::refusal::refusal;
+use super::refusal::Surface;
 use crate::app::App;
 use crate::error::Error;
 use crate::http_error;
 use crate::metrics;
 use crate::v0::wire::refusal::Refusal;
-use crate::{docs_page, v1};
+use crate::{docs_page, v1, web};
 
 /// How long a handler may take to begin its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -37,6 +37,7 @@ pub(super) fn routes(
     policy: OriginPolicy,
 ) -> NormalizePath<Router> {
     let router = v0.merge(v1::routes()).merge(docs_page::routes());
+    let router = if app.web { router.merge(web::routes()) } else { router };
     let router = http_error::with_fallbacks::<_, Refusal>(router).layer(socketio);
     let router = with_middleware(router, &app, guard, policy).with_state(app);
     NormalizePathLayer::trim_trailing_slash().layer(router)
@@ -66,9 +67,9 @@ fn with_middleware(
 }
 
 async fn limit_time(request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+    let surface = Surface::of(&request);
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await;
-    answer.unwrap_or_else(|_| refusal(&path, Error::Unavailable("the answer took too long")))
+    answer.unwrap_or_else(|_| surface.refuse(Error::Unavailable("the answer took too long")))
 }
 
 #[cfg(test)]

@@ -26,6 +26,13 @@ pub struct Exposure {
     )]
     pub open: bool,
 
+    /// Serve the web page at /: `on` or `off`
+    #[arg(
+        long, env = "CAPSTAN_WEB", action = ArgAction::Set, value_parser = on_or_off,
+        default_value = "on",
+    )]
+    pub web: bool,
+
     /// TLS certificate chain in PEM format, reloaded when it changes
     #[arg(long, env = "CAPSTAN_TLS_CERT", value_name = "FILE", value_parser = parse_path)]
     pub tls_cert: Option<PathBuf>,
@@ -73,6 +80,7 @@ impl Default for Exposure {
         Exposure {
             tokens: None,
             open: false,
+            web: true,
             tls_cert: None,
             tls_key: None,
             trusted_proxies: Networks::default(),
@@ -103,6 +111,15 @@ fn switch(text: &str) -> Result<bool, &'static str> {
         "true" | "1" => Ok(true),
         "false" | "0" | "" => Ok(false),
         _ => Err("it must be true or false"),
+    }
+}
+
+/// Parses `on` or `off`. Compose passes an unset variable as the empty text, so that means on.
+fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" | "" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it must be on or off"),
     }
 }
 
@@ -141,6 +158,15 @@ mod tests {
         ];
         for (argument, expected) in cases {
             assert_eq!(exposure(&[argument]).ok().map(|found| found.open), expected, "{argument}");
+        }
+    }
+
+    #[test]
+    fn the_web_page_is_on_unless_it_is_off() {
+        let cases = [("on", Some(true)), ("off", Some(false)), ("", Some(true)), ("false", None)];
+        for (value, expected) in cases {
+            let found = exposure(&["--web", value]).ok().map(|found| found.web);
+            assert_eq!(found, expected, "{value}");
         }
     }
 

@@ -9,8 +9,8 @@ use store::{AuditFilter, AuditRecord};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::v0::wire::pagination::{Paged, paged, read_page};
-use crate::v0::wire::query::Query;
+use crate::query::Query;
+use crate::v0::wire::pagination::{Paged, paged};
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{BadQuery, StoreUnavailable};
 use crate::v0::wire::schemas;
@@ -90,7 +90,7 @@ pub(in crate::v0) async fn list(
     RawQuery(raw): RawQuery,
 ) -> Result<Paged<Audit>, Refusal> {
     let query = Query::read(raw.as_deref(), &["start", "limit", "who", "since", "refused"])?;
-    let (start, limit) = read_page(&query, DEFAULT_LIMIT, MAX_LIMIT)?;
+    let (start, limit) = query.page(DEFAULT_LIMIT, MAX_LIMIT)?;
     let (who, since) = (query.text("who").map(str::to_owned), query.value("since")?);
     let filter = AuditFilter { who, since, refused: query.switch("refused")? };
     let (found, total) = app.store.audit_records(&filter, start, limit).await?;

@@ -13,12 +13,15 @@ use store::CronSet;
 
 use crate::app::App;
 use crate::auth::Caller;
+use crate::commands;
+use crate::commands::cron::find;
 use crate::error::Error;
+use crate::query::Query;
 use crate::v0::jobs::job::Job;
 use crate::v0::wire::body;
-use crate::v0::wire::pagination::{Paged, paged, read_page};
+use crate::v0::wire::pagination::{Paged, paged};
 use crate::v0::wire::path::CronPath;
-use crate::v0::wire::query::{NoQuery, Query};
+use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{
     BadBody, BadQuery, Conflicts, NoCron, QuotaReached, StoreUnavailable, TooLarge, TooManyCrons,
@@ -51,7 +54,7 @@ pub(in crate::v0) async fn list(
     RawQuery(raw): RawQuery,
 ) -> Result<Paged<Crons>, Refusal> {
     let query = Query::read(raw.as_deref(), &["start", "limit"])?;
-    let (start, limit) = read_page(&query, MAX_LIMIT, MAX_LIMIT)?;
+    let (start, limit) = query.page(MAX_LIMIT, MAX_LIMIT)?;
     let (crons, total) = app.store.crons(start, limit).await?;
     let crons = crons.into_iter().map(Cron::from).collect();
     Ok(paged(total, Crons { crons }))
@@ -134,10 +137,7 @@ pub(in crate::v0) async fn run(
     caller: Caller,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
-    let job = app.store.run_cron(&name).await?;
-    let job = job.ok_or_else(|| Error::NoSuchCron(name.to_string()))?;
-    app.metrics.submitted(1);
-    caller.set_subject(job.id);
+    let job = commands::cron::run(&app, &caller, &name).await?;
     Ok((StatusCode::ACCEPTED, Json(job.into())))
 }
 
@@ -196,12 +196,8 @@ pub(in crate::v0) async fn next(
     let query = Query::read(raw.as_deref(), &["count"])?;
     let count = query.number("count", MAX_TICKS)?.unwrap_or(10);
     let cron = find(&app, &name).await?;
-    let first = match cron.next_run {
-        Some(next) => Some(next),
-        None => cron.spec.next(app.store.now().await?),
-    };
-    let next = std::iter::successors(first, |tick| cron.spec.next(*tick));
-    Ok(Json(NextTicks { next: next.take(count as usize).collect() }))
+    let next = commands::cron::next_ticks(&app, &cron, count as usize).await?;
+    Ok(Json(NextTicks { next }))
 }
 
 async fn set_paused(
@@ -209,12 +205,6 @@ async fn set_paused(
     name: &CronName,
     paused: bool,
 ) -> Result<(StatusCode, Json<Cron>), Refusal> {
-    let cron = app.store.pause_cron(name, paused).await?;
-    let cron = cron.ok_or_else(|| Error::NoSuchCron(name.to_string()))?;
+    let cron = commands::cron::set_paused(app, name, paused).await?;
     Ok((StatusCode::ACCEPTED, Json(cron.into())))
-}
-
-async fn find(app: &App, name: &CronName) -> Result<store::Cron, Error> {
-    let cron = app.store.cron(name).await?;
-    cron.ok_or_else(|| Error::NoSuchCron(name.to_string()))
 }

@@ -9,11 +9,11 @@ use store::{ActionDefaults, JobFilter};
 use super::action_configs::action_config::ActionConfigCreate;
 use super::crons::cron::CronCreate;
 use super::jobs::change::JobUpdate;
-use super::jobs::filter::{cancel_filter, list_query as parse_list_query};
 use super::jobs::submission::{BatchSubmission, JobSubmission};
 use super::locks::lock::SetLock;
 use crate::auth::Caller;
 use crate::error::Error;
+use crate::job_filter::{cancel_filter, list_query as parse_list_query};
 use crate::v0::wire::body::parse;
 use crate::v0::wire::refusal::answer;
 
@@ -30,11 +30,12 @@ fn valid<T>(read: Result<T, Error>) -> Option<T> {
 /// Checks the query of a list and of a bulk cancellation.
 pub fn list_query(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Some(query) = valid(parse_list_query(Some(text))) {
+    if let Some(query) = valid(parse_list_query(Some(text), (10, 1000))) {
         assert!(query.limit <= 1000 && query.start <= i32::MAX as usize);
         if let Some(filter) = &query.filter {
             let query = to_query(filter, query.start, query.limit);
-            let again = valid(parse_list_query(Some(&query))).and_then(|again| again.filter);
+            let again =
+                valid(parse_list_query(Some(&query), (10, 1000))).and_then(|again| again.filter);
             assert_eq!(again.as_ref(), Some(filter), "{query}");
         }
     }

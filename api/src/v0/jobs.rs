@@ -4,8 +4,6 @@ mod bulk_cancel;
 pub(super) mod cancel;
 pub(super) mod change;
 pub(super) mod delete;
-mod deliveries;
-pub(super) mod filter;
 mod idempotency_key;
 pub(super) mod job;
 mod log_tail;

@@ -9,12 +9,14 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 
 use crate::app::App;
+use crate::commands;
 use crate::deadline::in_time;
 use crate::error::Error;
+use crate::query::Query;
 use crate::v0::wire::body;
-use crate::v0::wire::pagination::{Paged, paged, read_page};
+use crate::v0::wire::pagination::{Paged, paged};
 use crate::v0::wire::path::LockPath;
-use crate::v0::wire::query::{NoQuery, Query};
+use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{
     BadBody, BadQuery, NoLock, StoreUnavailable, TooLarge, WrongType,
@@ -45,7 +47,7 @@ pub(in crate::v0) async fn list(
     RawQuery(raw): RawQuery,
 ) -> Result<Paged<LockList>, Refusal> {
     let query = Query::read(raw.as_deref(), &["start", "limit"])?;
-    let (start, limit) = read_page(&query, DEFAULT_LIMIT, MAX_LIMIT)?;
+    let (start, limit) = query.page(DEFAULT_LIMIT, MAX_LIMIT)?;
     let reading = async { Ok::<_, Error>(app.store.locks(start, limit).await?) };
     let (locks, total) = in_time(reading).await?;
     let locks = locks.into_iter().map(Lock::from).collect();
@@ -110,10 +112,6 @@ pub(in crate::v0) async fn clear(
     LockPath(name): LockPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    let held = app.store.clear_lock(&name).await? > 0;
-    // A free lock exists too, if it is configured or waited for.
-    if held || app.store.is_lock_known(&name).await? {
-        return Ok(StatusCode::NO_CONTENT);
-    }
-    Err(Error::NoSuchLock(name.to_string()).into())
+    commands::lock::clear(&app, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -44,4 +44,5 @@ mod token_files;
 mod unreadable;
 mod v1;
 mod wait_reason;
+mod web;
 mod workers;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use domain::job::{Cancellation, Status};
+use domain::job::Status;
 use store::{CancelAnswer, JobFilter, Store, StoreError};
 use tokio::time::Instant;
 
-use super::deliveries::without_deliveries;
 use crate::auth::Caller;
+use crate::commands::deliveries::without_deliveries;
+use crate::commands::job::requested_by;
 
 /// The number of jobs that one call of the store cancels.
 const BATCH: usize = 100;
@@ -74,9 +75,4 @@ async fn pass(
         // The jobs that were cancelled have left the index of the status.
         position += passed - ids.len();
     }
-}
-
-/// Returns the cancellation of a job by this caller.
-pub(super) fn requested_by(caller: &Caller) -> Cancellation {
-    Cancellation { by: caller.name().to_owned(), reason: String::new() }
 }

@@ -6,15 +6,13 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use serde::Serialize;
-use store::CancelAnswer;
 use utoipa::ToSchema;
 
-use super::bulk_cancel::{BulkCancellation, cancel_all, requested_by};
-use super::deliveries::check_job;
-use super::filter::cancel_filter;
+use super::bulk_cancel::{BulkCancellation, cancel_all};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::Error;
+use crate::commands;
+use crate::job_filter::cancel_filter;
 use crate::v0::wire::path::JobPath;
 use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
@@ -39,12 +37,8 @@ pub(in crate::v0) async fn cancel(
     caller: Caller,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    check_job(&app.store, &caller, id).await?;
-    match app.store.cancel(&[id], &requested_by(&caller)).await?[..] {
-        [CancelAnswer::Requested(_) | CancelAnswer::Already(_)] => Ok(StatusCode::NO_CONTENT),
-        [CancelAnswer::Gone] => Err(Error::NoSuchJob(id.to_string()).into()),
-        _ => Err(Error::Internal.into()),
-    }
+    commands::job::cancel(&app, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The result of a bulk cancellation.

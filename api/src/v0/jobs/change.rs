@@ -10,9 +10,9 @@ use serde::Deserialize;
 use store::{ChangeAnswer, JobChange};
 use utoipa::ToSchema;
 
-use super::deliveries::check_job;
 use crate::app::App;
 use crate::auth::Caller;
+use crate::commands::deliveries::check_job;
 use crate::deadline::in_time;
 use crate::error::Error;
 use crate::v0::jobs::job::Job;

@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::job::Status;
-use store::DeleteAnswer;
 
-use super::deliveries::check_job;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::Error;
+use crate::commands;
 use crate::v0::wire::path::JobPath;
 use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
@@ -34,12 +31,6 @@ pub(in crate::v0) async fn delete(
     caller: Caller,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    check_job(&app.store, &caller, id).await?;
-    match app.store.delete(id).await? {
-        DeleteAnswer::Deleted | DeleteAnswer::Requested => Ok(StatusCode::NO_CONTENT),
-        DeleteAnswer::Gone if app.store.status(id).await? == Some(Status::Deleted) => {
-            Ok(StatusCode::NO_CONTENT)
-        }
-        DeleteAnswer::Gone => Err(Error::NoSuchJob(id.to_string()).into()),
-    }
+    commands::job::delete(&app, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -6,12 +6,11 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
-use store::{JobIdPage, JobIndex};
 
-use super::filter::{ListQuery, list_query};
 use super::job::{Job, JobDetails, Jobs};
 use crate::app::App;
 use crate::error::Error;
+use crate::job_filter::list_query;
 use crate::job_list::{Frame, Show, answer, array};
 use crate::v0::wire::path::JobPath;
 use crate::v0::wire::query::NoQuery;
@@ -20,6 +19,8 @@ use crate::v0::wire::responses::{BadQuery, NoJob, StoreUnavailable};
 use crate::v0::wire::schemas;
 use crate::wait_reason::wait_reason;
 
+/// The default and the largest number of jobs in a page.
+const LIMITS: (u32, u32) = (10, 1000);
 /// The body of a list, as [`Jobs`] describes it.
 const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
 
@@ -69,17 +70,9 @@ pub(in crate::v0) async fn list(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refusal> {
-    let ListQuery { filter, is_by_submission, start, limit } = list_query(raw.as_deref())?;
+    let query = list_query(raw.as_deref(), LIMITS)?;
     app.reach_store().await?;
-    let page = match filter {
-        Some(_) if is_by_submission => {
-            let range = (start as u64, limit as u64);
-            let (ids, total) = app.store.page_ids(&JobIndex::Number, true, range).await?;
-            JobIdPage { ids, total, cut: false }
-        }
-        Some(filter) => app.store.job_ids(&filter, start, limit).await?,
-        None => JobIdPage::default(),
-    };
+    let page = query.find(&app.store).await?;
     let show: Show = Box::new(|jobs| {
         let jobs: Vec<Job> = jobs.into_iter().map(Job::from).collect();
         Box::pin(std::future::ready(array(&jobs)))

@@ -5,14 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::job::JobId;
-use store::RetryAnswer;
 
-use super::deliveries::check_job;
 use super::job::Job;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::Error;
+use crate::commands;
 use crate::v0::wire::path::JobPath;
 use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
@@ -36,19 +33,6 @@ pub(in crate::v0) async fn retry(
     caller: Caller,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
-    check_job(&app.store, &caller, id).await?;
-    let new = JobId::random();
-    let refused = match app.store.retry(id, new).await? {
-        RetryAnswer::Created => {
-            let job = app.store.job(new).await?.ok_or_else(|| Error::NoSuchJob(new.to_string()))?;
-            app.metrics.submitted(1);
-            caller.set_subject(new);
-            return Ok((StatusCode::ACCEPTED, Json(job.into())));
-        }
-        RetryAnswer::Followed(follow_up) => Error::AlreadyRetried { id, follow_up },
-        RetryAnswer::Taken(holder) => Error::UniqueKeyTaken { id, holder },
-        RetryAnswer::Refused(status) => Error::NotFinished { id, status },
-        RetryAnswer::Gone => Error::NoSuchJob(id.to_string()),
-    };
-    Err(refused.into())
+    let job = commands::job::retry(&app, &caller, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(job.into())))
 }

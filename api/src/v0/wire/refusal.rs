@@ -76,7 +76,7 @@ fn code(error: &Error) -> &'static str {
         Error::NoSuchRoute(_) => "NO_SUCH_ROUTE",
         Error::NotAuthenticated(_) | Error::TooManyWrongTokens => "NOT_AUTHENTICATED",
         Error::NotAuthorized { .. } => "NOT_AUTHORIZED",
-        Error::CrossSite => "CROSS_SITE",
+        Error::CrossSite | Error::ForgedForm => "CROSS_SITE",
         Error::WrongHost(_) => "WRONG_HOST",
         Error::QuotaExceeded(_) => "QUOTA_EXCEEDED",
         Error::NotAllowed { .. } => "NOT_ALLOWED",
@@ -174,6 +174,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::NotAuthenticated(_)
         | Error::TooManyWrongTokens
         | Error::CrossSite
+        | Error::ForgedForm
         | Error::Json(_)
         | Error::TooManyCrons
         | Error::TooManyActionConfigs

@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use domain::capacity::CapacityMap;
 use domain::job::WorkerId;
 use serde::Deserialize;
-use store::{CapacityChangeError, CommandAnswer, WorkerCommand};
+use store::WorkerCommand;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::deadline::in_time;
+use crate::commands;
 use crate::error::Error;
 use crate::v0::wire::body;
 use crate::v0::wire::path::WorkerPath;
@@ -89,14 +89,8 @@ pub(in crate::v0) async fn change_capacity(
 ) -> Result<StatusCode, Refusal> {
     let CapacityChange { capacity_map } = body::read(request, BODY_BYTES).await?;
     let changes = capacity_map.ok_or_else(|| Error::invalid("capacityMap", "it is required"))?;
-    let changing = async {
-        let answer = app.store.change_capacity(&id, &changes).await.map_err(|error| match error {
-            CapacityChangeError::Invalid(why) => Error::invalid("capacityMap", why),
-            CapacityChangeError::Store(error) => error.into(),
-        });
-        accepted(&id, answer?)
-    };
-    in_time(changing).await
+    commands::worker::change_capacity(&app, &id, &changes).await?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 /// Drains a worker. It starts no jobs until it is resumed. Running jobs continue.
@@ -134,13 +128,6 @@ pub(in crate::v0) async fn resume(
 }
 
 async fn command(app: &App, id: &WorkerId, command: &WorkerCommand) -> Result<StatusCode, Refusal> {
-    in_time(async { accepted(id, app.store.command_worker(id, command).await?) }).await
-}
-
-fn accepted(id: &WorkerId, answer: CommandAnswer) -> Result<StatusCode, Refusal> {
-    match answer {
-        CommandAnswer::Accepted => Ok(StatusCode::ACCEPTED),
-        CommandAnswer::Over => Err(Error::WorkerGone(id.clone()).into()),
-        CommandAnswer::Gone => Err(Error::NoSuchWorker(id.to_string()).into()),
-    }
+    commands::worker::send(app, id, command).await?;
+    Ok(StatusCode::ACCEPTED)
 }

@@ -1,34 +1,45 @@
 //! The queries of job lists and of bulk cancellation, parsed into a filter of the store.
 
 use domain::job::Status;
-use store::JobFilter;
+use store::{JobFilter, JobIdPage, JobIndex, Store};
 
 use crate::error::{CANCEL_ALL, Error};
-use crate::v0::wire::pagination::read_page;
-use crate::v0::wire::query::Query;
+use crate::query::Query;
 
 const LIST_PARAMETERS: [&str; 10] =
     ["action", "worker", "running", "start", "limit", "status", "since", "until", "parent", "sort"];
 const CANCEL_PARAMETERS: [&str; 7] =
     ["action", "worker", "running", "status", "since", "until", "all"];
-const DEFAULT_LIMIT: u32 = 10;
-const MAX_LIMIT: u32 = 1000;
 
 /// A page of a list, as its query selects it.
 #[derive(Debug)]
-pub(in crate::v0) struct ListQuery {
+pub(crate) struct ListQuery {
     /// The jobs; `None` if no job can match.
-    pub(in crate::v0) filter: Option<JobFilter>,
+    pub(crate) filter: Option<JobFilter>,
     /// True for all jobs in the order of submission, the newest first.
-    pub(in crate::v0) is_by_submission: bool,
+    pub(crate) is_by_submission: bool,
     /// The offset of the first job.
-    pub(in crate::v0) start: usize,
+    pub(crate) start: usize,
     /// The largest number of jobs.
-    pub(in crate::v0) limit: usize,
+    pub(crate) limit: usize,
 }
 
-/// Parses the query of a list.
-pub(in crate::v0) fn list_query(raw: Option<&str>) -> Result<ListQuery, Error> {
+impl ListQuery {
+    /// Finds the page.
+    pub(crate) async fn find(self, store: &Store) -> Result<JobIdPage, Error> {
+        let ListQuery { filter, is_by_submission, start, limit } = self;
+        let Some(filter) = filter else { return Ok(JobIdPage::default()) };
+        if is_by_submission {
+            let range = (start as u64, limit as u64);
+            let (ids, total) = store.page_ids(&JobIndex::Number, true, range).await?;
+            return Ok(JobIdPage { ids, total, cut: false });
+        }
+        Ok(store.job_ids(&filter, start, limit).await?)
+    }
+}
+
+/// Parses the query of a list; `limits` are the default and the largest number of jobs in a page.
+pub(crate) fn list_query(raw: Option<&str>, limits: (u32, u32)) -> Result<ListQuery, Error> {
     let query = Query::read(raw, &LIST_PARAMETERS)?;
     let statuses = statuses(&query)?;
     let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
@@ -46,14 +57,14 @@ pub(in crate::v0) fn list_query(raw: Option<&str>) -> Result<ListQuery, Error> {
             return Err(Error::invalid("sort", reason));
         }
     };
-    let (start, limit) = read_page(&query, DEFAULT_LIMIT, MAX_LIMIT)?;
+    let (start, limit) = query.page(limits.0, limits.1)?;
     let filter = (!none_can_match).then_some(filter);
     Ok(ListQuery { filter, is_by_submission, start, limit })
 }
 
 /// Parses the query of a bulk cancellation; `None` if no job can match. Cancelling all jobs must be
 /// explicit.
-pub(in crate::v0) fn cancel_filter(raw: Option<&str>) -> Result<Option<JobFilter>, Error> {
+pub(crate) fn cancel_filter(raw: Option<&str>) -> Result<Option<JobFilter>, Error> {
     let query = Query::read(raw, &CANCEL_PARAMETERS)?;
     let statuses = statuses(&query)?;
     let filter = filter(&query, Vec::new())?;
@@ -108,7 +119,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(queries: &[&str], expected: &Expect) {
-        let read = |raw: &&str| match list_query(Some(raw)) {
+        let read = |raw: &&str| match list_query(Some(raw), (10, 1000)) {
             Err(error) => format!("{error}\n"),
             Ok(ListQuery { filter: None, .. }) => "nothing\n".to_owned(),
             Ok(ListQuery { filter: Some(filter), is_by_submission, start, limit }) => {

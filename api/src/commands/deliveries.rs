@@ -7,7 +7,7 @@ use crate::auth::Caller;
 use crate::error::Error;
 
 /// Refuses a change of a job that the caller may not make. The action of a job never changes.
-pub(super) async fn check_job(store: &Store, caller: &Caller, id: JobId) -> Result<(), Error> {
+pub(crate) async fn check_job(store: &Store, caller: &Caller, id: JobId) -> Result<(), Error> {
     if without_deliveries(store, caller, vec![id]).await?.is_empty() {
         return caller.check_action(&ActionName::deliver());
     }
@@ -15,7 +15,7 @@ pub(super) async fn check_job(store: &Store, caller: &Caller, id: JobId) -> Resu
 }
 
 /// Returns the jobs that the caller may change.
-pub(super) async fn without_deliveries(
+pub(crate) async fn without_deliveries(
     store: &Store,
     caller: &Caller,
     mut ids: Vec<JobId>,

@@ -1,0 +1,92 @@
+//! `/jobs/{id}`: everything about a job, why it waits, its log, and what can be done with it.
+
+mod actions;
+mod facts;
+mod log;
+mod relations;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::job::{Job, JobId};
+use serde_json::{Map, Value};
+
+use super::format::pretty;
+use super::layout::{Layout, Section, html};
+use super::links::{Segment, linked};
+use super::notice;
+use super::path::Name;
+use super::refusal::Refusal;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::Error;
+use crate::redaction::shown_parameters;
+use crate::wait_reason::wait_reason;
+use actions::Actions;
+use facts::Fact;
+use log::LogPart;
+use relations::{HeldLock, Relation};
+
+pub(super) use actions::{cancel, delete, retry};
+pub(super) use log::download;
+
+#[derive(Template)]
+#[template(path = "job.html")]
+struct JobPage {
+    layout: Layout,
+    job: Job,
+    actions: Actions,
+    reason: Option<Vec<Segment>>,
+    facts: Vec<Fact>,
+    locks: Vec<HeldLock>,
+    relations: Vec<Relation>,
+    children: String,
+    parameters: Option<String>,
+    result: Option<String>,
+    progress: Option<String>,
+    detail: Option<String>,
+    log: LogPart,
+}
+
+/// Shows a job.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Name(id): Name<JobId>,
+    caller: Caller,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Refusal> {
+    let notice = notice::read(raw.as_deref())?;
+    let job = app.store.job(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
+    let title = format!("#{} {}", job.number, job.spec.action);
+    let live = format!("/jobs/{id}");
+    let mut layout = Layout::new(&app, caller, Section::Jobs, title, live).await?;
+    layout.notice = notice;
+    let reason = wait_reason(&app.store, &job).await?.map(|reason| linked(&reason.message));
+    let relations = relations::read(&app.store, &job).await?;
+    let children = relations::children(&app.store, &job).await?;
+    let log = LogPart::read(&app.store, id).await?;
+    let parameters = shown_parameters(&job.spec.action, job.spec.parameters.clone());
+    let page = JobPage {
+        actions: Actions::new(&layout, &job),
+        reason,
+        facts: facts::facts(&job, layout.now),
+        locks: relations::locks(&job),
+        relations,
+        children,
+        parameters: parameters.map(pretty_object),
+        result: job.result.as_ref().map(pretty),
+        progress: job.progress.as_ref().map(pretty),
+        detail: job.exception.as_ref().and_then(|exception| exception.detail.as_ref()).map(pretty),
+        log,
+        layout,
+        job,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+fn pretty_object(object: Map<String, Value>) -> String {
+    pretty(&Value::Object(object))
+}

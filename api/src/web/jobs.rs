@@ -1,0 +1,139 @@
+//! `/jobs`: a page of the list of jobs. Its URL is the filter.
+
+mod filter_form;
+mod row;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::job::Status;
+use store::JobIdPage;
+
+use super::format::{number, status_words};
+use super::layout::{Layout, Section, html};
+use super::refusal::Refusal;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::Error;
+use crate::http_error;
+use crate::job_filter::{ListQuery, list_query};
+use crate::wait_reason::wait_reasons;
+use filter_form::FilterForm;
+
+pub(super) use row::{Row, run_time};
+
+/// The default and the largest number of jobs in a page.
+const LIMITS: (u32, u32) = (50, 200);
+
+#[derive(Template)]
+#[template(path = "jobs.html")]
+struct JobsPage {
+    layout: Layout,
+    form: FilterForm,
+    tabs: Vec<Tab>,
+    error: Option<String>,
+    list: List,
+}
+
+/// A link that selects a status.
+struct Tab {
+    name: &'static str,
+    url: String,
+    number: Option<String>,
+    is_selected: bool,
+}
+
+/// The jobs of a page, and where it is in the list.
+#[derive(Default)]
+struct List {
+    rows: Vec<Row>,
+    range: String,
+    newer: Option<String>,
+    older: Option<String>,
+}
+
+/// Shows the list. An invalid filter is shown with its error, so that it can be corrected.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Refusal> {
+    let form = FilterForm::new(raw.as_deref());
+    let layout = Layout::new(&app, caller, Section::Jobs, "Jobs", form.url(&[])).await?;
+    let tabs = tabs(&app, &form).await?;
+    let (status, error, list) = match list_query(raw.as_deref(), LIMITS) {
+        Ok(query) => (StatusCode::OK, None, read(&app, &layout, &form, query).await?),
+        Err(error) => (http_error::status(&error), Some(error.to_string()), List::default()),
+    };
+    let page = JobsPage { layout, form, tabs, error, list };
+    Ok(html(status, &page))
+}
+
+async fn read(
+    app: &App,
+    layout: &Layout,
+    form: &FilterForm,
+    query: ListQuery,
+) -> Result<List, Error> {
+    let (start, limit) = (query.start, query.limit);
+    let page = query.find(&app.store).await?;
+    let jobs = app.store.jobs_by_id(&page.ids).await?;
+    let reasons = wait_reasons(&app.store, &jobs).await?;
+    let rows: Vec<Row> = jobs
+        .into_iter()
+        .zip(reasons)
+        .map(|(job, reason)| Row::new(job, reason, layout.now))
+        .collect();
+    let end = start + page.ids.len();
+    let at = |start: usize| form.url(&[("start", &start.to_string())]);
+    let has_more = (end as u64) < page.total && !page.ids.is_empty();
+    Ok(List {
+        rows,
+        range: range(start, end, &page),
+        newer: (start > 0).then(|| at(start.saturating_sub(limit))),
+        older: has_more.then(|| at(end)),
+    })
+}
+
+fn range(start: usize, end: usize, page: &JobIdPage) -> String {
+    let least = if page.cut { "at least " } else { "" };
+    let total = number(page.total);
+    match page.ids.is_empty() {
+        true => format!("none of {least}{total}"),
+        false => {
+            let (first, last) = (number(start as u64 + 1), number(end as u64));
+            format!("{first}–{last} of {least}{total}")
+        }
+    }
+}
+
+/// Returns a link for every status that has jobs or is selected. The numbers are those of all jobs,
+/// so they are left out if another filter applies.
+async fn tabs(app: &App, form: &FilterForm) -> Result<Vec<Tab>, Error> {
+    let counts = app.store.counts().await?;
+    let is_deleted = |status: &Status| *status == Status::Deleted;
+    let all = counts.iter().filter(|(status, _)| !is_deleted(status));
+    let total: u64 = all.map(|(_, count)| count).sum();
+    let with_number = |count: u64| (!form.is_narrowed()).then(|| number(count));
+    let mut tabs = vec![Tab {
+        name: "all",
+        url: form.url(&[("status", ""), ("running", "")]),
+        number: with_number(total),
+        is_selected: form.status.is_empty() && form.running.is_empty(),
+    }];
+    for (status, count) in counts {
+        let is_selected = form.status.split(',').any(|one| one == status.as_str());
+        if count > 0 || is_selected {
+            tabs.push(Tab {
+                name: status_words(status),
+                url: form.url(&[("status", status.as_str()), ("running", "")]),
+                number: with_number(count),
+                is_selected,
+            });
+        }
+    }
+    Ok(tabs)
+}

@@ -1,0 +1,155 @@
+//! What all pages share: the frame around the content, and the headers of an answer.
+
+use askama::Template;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::job::Timestamp;
+
+use super::assets::{ASSETS, Assets};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::auth::listed;
+use crate::error::Error;
+
+/// Allows only files of this server, no inline code and no framing.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+    base-uri 'none'";
+
+/// `same-origin` instead of `no-referrer`, because browsers then send `Origin: null` with forms.
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+    (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// A page of the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    /// `/`
+    Overview,
+    /// `/jobs`
+    Jobs,
+    /// `/workers`
+    Workers,
+    /// `/queues`
+    Queues,
+    /// `/crons`
+    Crons,
+    /// `/locks`
+    Locks,
+}
+
+impl Section {
+    /// Every section, in the order of the navigation.
+    const ALL: [Section; 6] = [
+        Section::Overview,
+        Section::Jobs,
+        Section::Workers,
+        Section::Queues,
+        Section::Crons,
+        Section::Locks,
+    ];
+
+    /// Returns the name and the path.
+    fn link(self) -> (&'static str, &'static str) {
+        match self {
+            Section::Overview => ("Overview", "/"),
+            Section::Jobs => ("Jobs", "/jobs"),
+            Section::Workers => ("Workers", "/workers"),
+            Section::Queues => ("Queues", "/queues"),
+            Section::Crons => ("Crons", "/crons"),
+            Section::Locks => ("Locks", "/locks"),
+        }
+    }
+}
+
+/// The frame of a page.
+pub(super) struct Layout {
+    /// The title of the window.
+    pub(super) title: String,
+    /// The section that the page belongs to.
+    pub(super) section: Option<Section>,
+    /// The namespace of the fleet.
+    pub(super) namespace: String,
+    /// Who looks at the page.
+    pub(super) caller: Caller,
+    /// The path from which a newer version of the page is requested, if it changes by itself.
+    pub(super) live: Option<String>,
+    /// The time of the store.
+    pub(super) now: Timestamp,
+    /// The message after an action.
+    pub(super) notice: Option<&'static str>,
+}
+
+impl Layout {
+    /// Returns the frame of a page that is requested again every few seconds from `live`.
+    pub(super) async fn new(
+        app: &App,
+        caller: Caller,
+        section: Section,
+        title: impl Into<String>,
+        live: impl Into<String>,
+    ) -> Result<Layout, Error> {
+        Ok(Layout {
+            title: title.into(),
+            section: Some(section),
+            namespace: app.namespace.clone(),
+            caller,
+            live: Some(live.into()),
+            now: app.store.now().await?,
+            notice: None,
+        })
+    }
+
+    /// Returns the frame of a page without a caller, such as an error.
+    pub(super) fn bare(title: impl Into<String>) -> Layout {
+        Layout {
+            title: title.into(),
+            section: None,
+            namespace: String::new(),
+            caller: Caller::default(),
+            live: None,
+            now: Timestamp::from_ms(0),
+            notice: None,
+        }
+    }
+
+    /// Returns true if the caller may send a form to this route.
+    pub(super) fn may(&self, route: &str) -> bool {
+        listed("POST", route).is_some_and(|access| self.caller.may(access))
+    }
+
+    /// Returns the files that a page loads.
+    pub(super) fn assets(&self) -> &'static Assets {
+        &ASSETS
+    }
+
+    /// Returns the name and the path of each section, and whether the page belongs to it.
+    pub(super) fn links(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        Section::ALL.into_iter().map(|section| {
+            let (name, path) = section.link();
+            (name, path, self.section == Some(section))
+        })
+    }
+}
+
+/// Returns the answer with a page.
+pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(text) => (status, HEADERS, text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "cannot render a page");
+            (StatusCode::INTERNAL_SERVER_ERROR, HEADERS, "internal error; see the service log")
+                .into_response()
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The message after an action, which the page it leads to names in its URL.
+
+use axum::response::{IntoResponse, Redirect, Response};
+
+use crate::error::Error;
+use crate::query::Query;
+
+const PARAMETER: &str = "did";
+
+/// What an action did: a word for the URL and a message.
+const ALL: [(&str, &str); 13] = [
+    ("cancel", "The job is cancelled, or is being stopped by its worker."),
+    ("retry", "This job retries the one before."),
+    ("delete", "The job is deleted, or will be when it has stopped."),
+    (
+        "drain",
+        "The worker was asked to drain: it starts no more jobs, and those that run continue.",
+    ),
+    ("resume-worker", "The worker was asked to resume."),
+    ("pause-class", "The class is paused. Jobs that run continue."),
+    ("resume-class", "The class is resumed."),
+    ("pause-action", "The action is paused. Jobs that run continue."),
+    ("resume-action", "The action is resumed."),
+    ("run", "The cron created this job."),
+    ("pause-cron", "The cron is paused. Its ticks create no jobs, not even later."),
+    ("resume-cron", "The cron is resumed."),
+    ("clear", "The lock is cleared and granted to the next jobs in its wait queue."),
+];
+
+/// Returns the message that the URL of a page names.
+pub(super) fn read(raw: Option<&str>) -> Result<Option<&'static str>, Error> {
+    let query = Query::read(raw, &[PARAMETER])?;
+    let Some(word) = query.text(PARAMETER) else { return Ok(None) };
+    let found = ALL.iter().find(|(known, _)| *known == word).map(|(_, message)| *message);
+    found.map(Some).ok_or_else(|| Error::invalid(PARAMETER, "there is no such action"))
+}
+
+/// Returns the answer to a form: the page to show next, with its message.
+pub(super) fn show_at(path: &str, word: &str) -> Response {
+    Redirect::to(&format!("{path}?{PARAMETER}={word}")).into_response()
+}

@@ -1,0 +1,120 @@
+//! `/`: how the fleet is, in a sentence, in numbers, and by what waits longest.
+
+mod verdict;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::job::{Job, Status, Timestamp};
+use store::{JobFilter, QueueLoad, Worker, WorkerStatus};
+
+use super::capacity::{Load, loads};
+use super::format::number;
+use super::jobs::Row;
+use super::layout::{Layout, Section, html};
+use super::refusal::Refusal;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::Error;
+use crate::wait_reason::{Reason, wait_reasons};
+use verdict::{Signs, Urgency};
+
+/// How many of the jobs that wait longest are shown.
+const OLDEST: usize = 5;
+/// How many queues are shown.
+const QUEUES: usize = 8;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    layout: Layout,
+    urgency: &'static str,
+    verdict: String,
+    workers: String,
+    tiles: Vec<Tile>,
+    loads: Vec<Load>,
+    oldest: Vec<Row>,
+    queues: Vec<QueueLoad>,
+}
+
+/// The number of jobs in a status.
+struct Tile {
+    status: Status,
+    number: String,
+}
+
+/// Shows the page.
+pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
+    let layout = Layout::new(&app, caller, Section::Overview, "Overview", "/").await?;
+    let counts = app.store.counts().await?;
+    let workers = app.store.live_workers().await?;
+    let (jobs, reasons) = oldest(&app).await?;
+    let memory = app.store.memory_use().await?;
+    let queues = busiest(app.store.queue_loads().await?);
+    let signs = Signs {
+        store_is_nearly_full: memory.is_nearly_full(),
+        ..signs(&counts, &workers, (&jobs, &reasons), layout.now)
+    };
+    let (urgency, verdict) = verdict::verdict(&signs);
+    let now = layout.now;
+    let rows = jobs.into_iter().zip(reasons).map(|(job, reason)| Row::new(job, reason, now));
+    let page = OverviewPage {
+        urgency: match urgency {
+            Urgency::Calm => "calm",
+            Urgency::Notice => "attention",
+            Urgency::Alarm => "alarm",
+        },
+        verdict,
+        workers: verdict::workers(&signs),
+        tiles: counts.iter().filter_map(|(status, count)| tile(*status, *count)).collect(),
+        loads: loads(&workers),
+        oldest: rows.collect(),
+        queues,
+        layout,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+fn signs(
+    counts: &[(Status, u64)],
+    workers: &[Worker],
+    (jobs, reasons): (&[Job], &[Option<Reason>]),
+    now: Timestamp,
+) -> Signs {
+    let of = |wanted| counts.iter().find(|(status, _)| *status == wanted).map_or(0, |(_, n)| *n);
+    let draining = workers.iter().filter(|worker| worker.status == WorkerStatus::Draining);
+    Signs {
+        live_workers: workers.len() as u64,
+        draining_workers: draining.count() as u64,
+        running: of(Status::Running) + of(Status::CancelRequest),
+        waiting: of(Status::Waiting),
+        oldest_ms: jobs.first().map_or(0, |job| now.ms() - job.scheduled_at.ms()),
+        codes: reasons.iter().flatten().map(|reason| reason.code).collect(),
+        store_is_nearly_full: false,
+    }
+}
+
+/// Returns the waiting jobs that were due first, and why they wait.
+async fn oldest(app: &App) -> Result<(Vec<Job>, Vec<Option<Reason>>), Error> {
+    let statuses = vec![Status::Waiting];
+    let filter = JobFilter { statuses, soonest_first: true, ..JobFilter::default() };
+    let jobs = app.store.jobs(&filter, 0, OLDEST).await?.jobs;
+    let reasons = wait_reasons(&app.store, &jobs).await?;
+    Ok((jobs, reasons))
+}
+
+/// Returns the number of jobs in a status; `None` for a rare status without jobs.
+fn tile(status: Status, count: u64) -> Option<Tile> {
+    let always = [Status::Waiting, Status::Running, Status::Done, Status::Error];
+    (count > 0 || always.contains(&status)).then(|| Tile { status, number: number(count) })
+}
+
+/// Returns the queues with the most waiting jobs.
+fn busiest(mut queues: Vec<QueueLoad>) -> Vec<QueueLoad> {
+    queues.sort_by_key(|queue| std::cmp::Reverse(queue.offered + queue.behind + queue.parked));
+    queues.truncate(QUEUES);
+    queues
+}

@@ -1,0 +1,139 @@
+//! `/workers` and `/workers/{id}`: who runs jobs, how busy each is, and drain and resume.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::job::{Timestamp, WorkerId};
+use store::{Worker, WorkerCommand, WorkerStatus};
+
+use super::capacity::{Load, loads, status_word};
+use super::format::Moment;
+use super::jobs::Row;
+use super::layout::{Layout, Section, html};
+use super::notice;
+use super::path::Name;
+use super::refusal::Refusal;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::commands;
+use crate::error::Error;
+
+/// How many workers that have ended are listed.
+const MOST_ENDED: usize = 50;
+/// How many running jobs of a worker are listed.
+const MOST_JOBS: usize = 100;
+
+#[derive(Template)]
+#[template(path = "workers.html")]
+struct WorkersPage {
+    layout: Layout,
+    live: Vec<Shown>,
+    ended: Vec<Shown>,
+}
+
+#[derive(Template)]
+#[template(path = "worker.html")]
+struct WorkerPage {
+    layout: Layout,
+    worker: Shown,
+    actions: String,
+    rows: Vec<Row>,
+    more: usize,
+}
+
+/// A worker as the page shows it.
+struct Shown {
+    id: WorkerId,
+    name: String,
+    status: (&'static str, &'static str),
+    is_live: bool,
+    can_drain: bool,
+    can_resume: bool,
+    lease: Moment,
+    started: Moment,
+    version: String,
+    loads: Vec<Load>,
+    jobs: usize,
+}
+
+impl Shown {
+    fn new(worker: &Worker, layout: &Layout) -> Shown {
+        let now: Timestamp = layout.now;
+        let is = |status| worker.status == status;
+        Shown {
+            id: worker.id.clone(),
+            name: worker.name.clone(),
+            status: status_word(worker.status),
+            is_live: worker.is_live(),
+            can_drain: is(WorkerStatus::Running) && layout.may("/workers/{id}/drain"),
+            can_resume: is(WorkerStatus::Draining) && layout.may("/workers/{id}/resume"),
+            lease: Moment::new(worker.heartbeat_expiration, now),
+            started: Moment::new(worker.started_at, now),
+            version: worker.version.clone(),
+            loads: loads([worker]),
+            jobs: worker.jobs.len(),
+        }
+    }
+}
+
+/// Lists the workers.
+pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
+    let layout = Layout::new(&app, caller, Section::Workers, "Workers", "/workers").await?;
+    let all = app.store.workers().await?;
+    let mut live: Vec<Shown> =
+        all.iter().filter(|worker| worker.is_live()).map(|one| Shown::new(one, &layout)).collect();
+    // A fixed order, so that rows stay where they are.
+    live.sort_by(|one, other| {
+        (&one.name, one.id.to_string()).cmp(&(&other.name, other.id.to_string()))
+    });
+    let ended = all.iter().filter(|worker| !worker.is_live()).take(MOST_ENDED);
+    let ended = ended.map(|worker| Shown::new(worker, &layout)).collect();
+    Ok(html(StatusCode::OK, &WorkersPage { layout, live, ended }))
+}
+
+/// Shows a worker with its running jobs.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Name(id): Name<WorkerId>,
+    caller: Caller,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Refusal> {
+    let notice = notice::read(raw.as_deref())?;
+    let worker = app.store.worker(&id).await?;
+    let worker = worker.ok_or_else(|| Error::NoSuchWorker(id.to_string()))?;
+    let title = format!("Worker {}", worker.name);
+    let live = format!("/workers/{id}");
+    let mut layout = Layout::new(&app, caller, Section::Workers, title, live).await?;
+    layout.notice = notice;
+    let shown = worker.jobs.len().min(MOST_JOBS);
+    let jobs = app.store.jobs_by_id(&worker.jobs[..shown]).await?;
+    let page = WorkerPage {
+        worker: Shown::new(&worker, &layout),
+        actions: worker.actions.join(", "),
+        rows: jobs.into_iter().map(|job| Row::new(job, None, layout.now)).collect(),
+        more: worker.jobs.len() - shown,
+        layout,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+/// Drains a worker.
+pub(super) async fn drain(
+    State(app): State<Arc<App>>,
+    Name(id): Name<WorkerId>,
+) -> Result<Response, Refusal> {
+    commands::worker::send(&app, &id, &WorkerCommand::Drain).await?;
+    Ok(notice::show_at(&format!("/workers/{id}"), "drain"))
+}
+
+/// Resumes a draining worker.
+pub(super) async fn resume(
+    State(app): State<Arc<App>>,
+    Name(id): Name<WorkerId>,
+) -> Result<Response, Refusal> {
+    commands::worker::send(&app, &id, &WorkerCommand::Resume).await?;
+    Ok(notice::show_at(&format!("/workers/{id}"), "resume-worker"))
+}

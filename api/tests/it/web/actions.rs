@@ -1,0 +1,103 @@
+//! Forms: who sees them, who may send them, and what they do.
+
+use domain::access_tokens::Role;
+use domain::job::Status;
+use serde_json::json;
+
+use super::Visitor;
+use super::pages::attributes;
+use crate::env::{send, with_env};
+use crate::token_files::with_tokens;
+
+#[tokio::test]
+async fn only_the_page_itself_may_send_a_form() {
+    with_env(async |env| {
+        let visitor = Visitor::new(env);
+        let id = env.submit(&json!({"action": "noop"})).await;
+        let path = format!("/jobs/{id}/cancel");
+        let own = env.url.clone();
+        let senders: [&[(&str, &str)]; 5] = [
+            &[],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site"), ("origin", &own)],
+            &[("origin", "http://evil.example")],
+            &[("origin", "null")],
+        ];
+        for sender in senders {
+            let mut form = visitor.form(&path, "");
+            for (name, value) in sender {
+                form = form.header(*name, *value);
+            }
+            let answer = send(form).await;
+            assert_eq!(answer.status, 403, "{sender:?}");
+            assert_eq!(env.store.status(id).await.unwrap(), Some(Status::Waiting), "{sender:?}");
+        }
+        let answer = send(visitor.form(&path, "").header("origin", &own)).await;
+        let next = format!("/jobs/{id}?did=cancel");
+        assert_eq!((answer.status, answer.header("location")), (303, Some(next.as_str())));
+        assert_eq!(env.store.status(id).await.unwrap(), Some(Status::Cancel));
+        assert!(visitor.open(&next).await.text.contains("The job is cancelled"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_is_cancelled_retried_and_deleted_without_javascript() {
+    with_env(async |env| {
+        let visitor = Visitor::new(env);
+        let id = env.submit(&json!({"action": "noop"})).await;
+        visitor.submit(&format!("/jobs/{id}/cancel"), "").await;
+        let retried = visitor.submit(&format!("/jobs/{id}/retry"), "").await;
+        let next = retried.header("location").unwrap();
+        assert_eq!(retried.status, 303);
+        assert!(next.ends_with("?did=retry") && !next.contains(&id.to_string()), "{next}");
+        assert_eq!(visitor.open(next).await.status, 200);
+        let again = visitor.submit(&format!("/jobs/{id}/retry"), "").await;
+        assert_eq!(again.status, 409);
+        assert!(again.text.contains("was already retried"), "{}", again.text);
+        let deleted = visitor.submit(&format!("/jobs/{id}/delete"), "").await;
+        assert_eq!(deleted.status, 303);
+        assert_eq!(env.store.status(id).await.unwrap(), Some(Status::Deleted));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_role_sees_the_forms_that_it_may_send() {
+    with_tokens(async |env, tokens| {
+        let worker = env.worker("default=16", &["noop"]).await;
+        let body = json!({"action": "noop", "locks": ["l"]});
+        let submitted = env.request_as("POST", "/jobs", tokens.of(Role::Admin)).json(&body);
+        let id = crate::env::id_of(&send(submitted).await.json());
+        env.claim(&worker, id).await;
+        let cron = json!({"action": "noop", "schedule": "@daily"});
+        send(env.request_as("POST", "/crons", tokens.of(Role::Admin)).json(&cron)).await;
+        let mut numbers = Vec::new();
+        for role in Role::ALL {
+            let visitor = Visitor::logged_in(env, tokens.of(role)).await;
+            let job = format!("/jobs/{id}");
+            let worker = format!("/workers/{worker}");
+            let pages = [job.as_str(), &worker, "/workers", "/queues", "/crons/noop", "/locks/l"];
+            let mut number = 0;
+            for path in pages {
+                let page = visitor.open(path).await;
+                assert_eq!(page.status, 200, "{path}");
+                let forms = attributes(&page.text, "action").into_iter();
+                for form in forms.filter(|form| *form != "/logout") {
+                    // Not sent by the page, so the role is all that is checked here.
+                    let answer = send(visitor.form(form, "")).await;
+                    assert!(answer.text.contains("was not sent from this page"), "{role} {form}");
+                    number += 1;
+                }
+            }
+            numbers.push(number);
+        }
+        let [viewer, operator, admin] = numbers[..] else { panic!("{numbers:?}") };
+        assert!(viewer == 0 && operator > 4 && admin > operator, "{numbers:?}");
+        let vera = Visitor::logged_in(env, tokens.of(Role::Viewer)).await;
+        let refused = vera.submit(&format!("/jobs/{id}/cancel"), "").await;
+        assert_eq!(refused.status, 403);
+        assert!(refused.text.contains("token vera has role viewer; operator is required"));
+    })
+    .await;
+}

@@ -1,0 +1,140 @@
+//! What every page has: a strict policy, no markup for other servers, links that lead somewhere.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::Visitor;
+use crate::env::{TestEnv, with_env};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+    base-uri 'none'";
+
+/// Returns the values of an attribute.
+pub(super) fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
+    let parts = page.split(&format!(" {name}=\"")).skip(1).collect::<Vec<_>>();
+    parts.into_iter().map(|part| part.split('"').next().unwrap()).collect()
+}
+
+/// Follows the links from the overview and returns the path and the text of each page.
+pub(super) async fn all_pages(env: &TestEnv) -> Vec<(String, String)> {
+    let visitor = Visitor::new(env);
+    let (mut open, mut seen) = (vec!["/".to_owned()], BTreeSet::new());
+    let mut pages = Vec::new();
+    while let Some(path) = open.pop() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        assert!(seen.len() < 500, "there is no end of links: {seen:?}");
+        let answer = visitor.open(&path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        if answer.header("content-type") != Some("text/html; charset=utf-8") || path == "/docs" {
+            continue;
+        }
+        let links = attributes(&answer.text, "href").into_iter().filter(|link| *link != "#main");
+        let links = links.map(|link| link.replace("&amp;", "&")).collect::<Vec<_>>();
+        let is_elsewhere = |link: &&String| !link.starts_with('/') || link.starts_with("//");
+        assert_eq!(links.iter().find(is_elsewhere), None, "{path}");
+        assert_eq!(answer.header("content-security-policy"), Some(POLICY), "{path}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "{path}");
+        open.extend(links);
+        pages.push((path, answer.text));
+    }
+    pages
+}
+
+#[tokio::test]
+async fn every_link_leads_to_a_page_with_the_strict_policy() {
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
+        let done = env.submit(&json!({"action": "noop", "locks": ["a/b"]})).await;
+        let token = env.claim(&worker, done).await;
+        env.log(done, token, 0, &["hello"]).await;
+        env.submit(&json!({"action": "noop", "locks": ["a/b"], "dependsOn": [done]})).await;
+        env.submit(&json!({"action": "noop", "capacityMap": {"gpu": 1}})).await;
+        env.post("/crons", &json!({"action": "noop", "schedule": "@daily"})).await;
+        let pages = all_pages(env).await;
+        let paths: Vec<&str> = pages.iter().map(|(path, _)| path.as_str()).collect();
+        for expected in ["/jobs", "/workers", "/queues", "/crons", "/locks", "/locks/a%2Fb"] {
+            assert!(paths.contains(&expected), "{expected} is not in {paths:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn files_are_kept_by_browsers_until_they_change() {
+    with_env(async |env| {
+        let visitor = Visitor::new(env);
+        let page = visitor.open("/").await.text;
+        let files = [attributes(&page, "href"), attributes(&page, "src")].concat();
+        let files: BTreeSet<_> = files.into_iter().filter(|one| one.contains("/assets/")).collect();
+        assert_eq!(files.len(), 4, "{files:?}");
+        for file in files {
+            let answer = visitor.open(file).await;
+            assert_eq!(answer.status, 200, "{file}");
+            let kept = Some("public, max-age=31536000, immutable");
+            assert_eq!(answer.header("cache-control"), kept, "{file}");
+        }
+        assert_eq!(visitor.open("/assets/page-0000000000000000.css").await.status, 404);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_error_is_a_page() {
+    with_env(async |env| {
+        let visitor = Visitor::new(env);
+        let id = "a261713a-9514-43f9-a7e5-50e7a9fa1d48";
+        let cases = [
+            (format!("/jobs/{id}"), 404, "there is no job"),
+            ("/jobs/%22%3E%3Cimg".to_owned(), 404, "there is no job &quot;\\&quot;&gt;&lt;img"),
+            (format!("/jobs/{id}/log"), 404, "there is no job"),
+            (format!("/jobs/{id}/cancel"), 405, "does not allow GET"),
+            ("/workers/0123456789ab".to_owned(), 404, "there is no worker"),
+            ("/crons/none".to_owned(), 404, "there is no cron"),
+            ("/locks/none".to_owned(), 404, "is not held, waited for or configured"),
+            ("/jobs?status=finished".to_owned(), 400, "the statuses are waiting, running"),
+            ("/jobs?stats=done".to_owned(), 400, "did you mean status?"),
+            ("/locks?start=x".to_owned(), 400, "start:"),
+        ];
+        for (path, status, message) in cases {
+            let answer = visitor.open(&path).await;
+            assert_eq!(answer.status, status, "{path}");
+            let kind = answer.header("content-type");
+            assert_eq!(kind, Some("text/html; charset=utf-8"), "{path}");
+            assert!(answer.text.contains(message), "{path}: {}", answer.text);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_list_shows_why_each_job_waits_and_keeps_its_filter() {
+    with_env(async |env| {
+        let visitor = Visitor::new(env);
+        let empty = visitor.open("/jobs").await.text;
+        assert!(empty.contains("No jobs yet."), "{empty}");
+        let worker = env.worker("default=16", &["noop", "sleep"]).await;
+        for _ in 0..3 {
+            let done = env.submit(&json!({"action": "noop"})).await;
+            let token = env.claim(&worker, done).await;
+            env.finish(done, token, Some(json!({"lines": 12}))).await;
+        }
+        env.submit(&json!({"action": "train", "capacityMap": {"gpu": 1}})).await;
+        let all = visitor.open("/jobs?limit=2").await.text;
+        assert!(all.contains("no live worker offers gpu=1"), "{all}");
+        assert!(all.contains("1–2 of 4"), "{all}");
+        assert!(all.contains(r#"href="/jobs?limit=2&amp;start=2""#), "{all}");
+        let done = visitor.open("/jobs?status=done&action=noop&limit=2&start=2").await.text;
+        assert!(done.contains("3–3 of 3"), "{done}");
+        assert!(done.contains("{&quot;lines&quot;:12}"), "{done}");
+        let previous = "/jobs?status=done&amp;action=noop&amp;limit=2&amp;start=0";
+        assert!(done.contains(previous), "{done}");
+        let none = visitor.open("/jobs?action=other").await.text;
+        assert!(none.contains("No job matches this filter."), "{none}");
+    })
+    .await;
+}
