@@ -214,12 +214,12 @@ mod tests {
             .map(|status| layout(&serde_json::from_value::<Status>(status).unwrap()) + "\n--\n");
         expect![[r#"
             version        0.1.0
+            Redis          ok, 11.4 MiB used of 1.0 GiB, append-only file on
+            RabbitMQ       ok
             schedulers     1
             APIs           1
             workers        3 live, 1 of them draining
-            Redis          ok, 11.4 MiB used of 1.0 GiB, append-only file on
-            RabbitMQ       ok
-            jobs           250 waiting, 12 running, 0 cancel_request, 1803 done, 4 error, 3 others
+            jobs           250 waiting, 12 running, 2 cancel, 1 deleted, 1803 done, 4 error
             last minute    240 started, 236 ended, 1 of them failed
             oldest offer   1.2 s ago
 
@@ -228,22 +228,14 @@ mod tests {
             scheduler  0000000000bb  0.1.0    2026-11-20T16:00:00Z  2026-11-20T16:54:34Z
             --
             version        0.1.0
-            schedulers     0
-            APIs           0
-            workers        0 live
             Redis          not ok: the store does not answer
             RabbitMQ       not ok: unknown
-            jobs
 
             warning: the store does not answer
             --
             version        0.1.0
-            schedulers     0
-            APIs           0
-            workers        0 live
             Redis          ok, 900 bytes used, no limit
             RabbitMQ       not ok
-            jobs
             last 1.2 s     9 started, 8 ended, 0 of them failed
             --
         "#]]
