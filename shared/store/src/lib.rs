@@ -7,6 +7,7 @@
 
 mod action;
 mod answer;
+mod bare_records;
 pub mod batcher;
 mod bounds;
 mod config;
@@ -25,6 +26,7 @@ mod memory;
 mod opening;
 mod quota;
 mod script;
+mod server_stats;
 mod store;
 mod subscription;
 mod worker;
@@ -54,6 +56,7 @@ pub use job::{
 pub use lock::{Holder, Lock, Waiter};
 pub use memory::MemoryUse;
 pub use quota::{Quota, QuotaExceeded, UNKNOWN_USER};
+pub use server_stats::ServerStats;
 pub use store::Store;
 pub use subscription::{
     DeliveryAnswer, DeliveryAttempt, DeliveryFailure, DeliveryPlan, PendingEvents, SetSubscription,

@@ -50,9 +50,12 @@ impl Services {
         url.map(open).transpose().map_err(unavailable)
     }
 
+    pub(crate) fn amqp_url(&self) -> Option<&str> {
+        self.amqp_url.as_deref().filter(|url| !url.is_empty())
+    }
+
     pub(crate) fn broker(&self) -> Option<BrokerConfig> {
-        let url = self.amqp_url.as_ref().filter(|url| !url.is_empty())?;
-        Some(BrokerConfig::new(url, self.queue_type))
+        Some(BrokerConfig::new(self.amqp_url()?, self.queue_type))
     }
 }
 
