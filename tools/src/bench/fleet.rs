@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use client::command::CommandError;
 use client::{ApiClient, ClientError};
+use serde_json::Value;
 
 use crate::costs::Meter;
 use crate::fleet_workers::FleetWorkers;
 use crate::jobs::{Finish, no_op, submit};
-use crate::phase::{Phase, Run};
+use crate::phase::{Phase, Run, Submission};
 
 /// Measures all phases, in their order.
 pub(crate) async fn round(
@@ -19,7 +20,11 @@ pub(crate) async fn round(
     let workers = FleetWorkers::find(api).await?;
     let both = async {
         let finish = Finish::of(api).await?;
-        let submitted = measure(meter, jobs, submit_in(api, jobs, Phase::Submit)).await?;
+        let submit = async {
+            submit(api, jobs, Submission::BATCHES, no_op).await?;
+            Ok(0)
+        };
+        let submitted = measure(meter, jobs, submit).await?;
         let drain = async {
             workers.resume().await?;
             finish.wait().await
@@ -28,23 +33,29 @@ pub(crate) async fn round(
     };
     let (submitted, drained) = workers.while_drained(Box::pin(both)).await?;
     let mut runs = vec![(Phase::Submit, submitted), (Phase::Drain, drained)];
-    for phase in [Phase::LiveBatches, Phase::LiveSingle] {
-        let finish = Finish::of(api).await?;
-        let live = async {
-            submit_in(api, jobs, phase).await?;
-            finish.wait().await
-        };
-        runs.push((phase, measure(meter, jobs, live).await?));
+    let live_phases =
+        [(Phase::LiveBatches, Submission::BATCHES), (Phase::LiveSingle, Submission::SINGLE)];
+    for (phase, submission) in live_phases {
+        runs.push((phase, live(api, meter, jobs, submission, no_op).await?));
     }
     Ok(runs)
 }
 
-/// Submits the jobs of a phase. Returns 0, because none of them can have failed.
-async fn submit_in(api: &ApiClient, jobs: u64, phase: Phase) -> Result<u64, ClientError> {
-    if let Some(submission) = phase.submission() {
-        submit(api, jobs, submission, no_op).await?;
-    }
-    Ok(0)
+/// Measures jobs, which `job` makes from their numbers, from the first submission until all have
+/// finished.
+pub(crate) async fn live(
+    api: &ApiClient,
+    meter: &Meter<'_>,
+    jobs: u64,
+    submission: Submission,
+    job: impl Fn(u64) -> Value,
+) -> Result<Run, ClientError> {
+    let finish = Finish::of(api).await?;
+    let live = async {
+        submit(api, jobs, submission, job).await?;
+        finish.wait().await
+    };
+    measure(meter, jobs, live).await
 }
 
 /// Measures work that returns how many jobs failed.

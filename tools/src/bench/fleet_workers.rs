@@ -71,7 +71,7 @@ impl FleetWorkers<'_> {
 }
 
 /// The workers that are alive and not drained.
-async fn running(api: &ApiClient) -> Result<Vec<Worker>, ClientError> {
+pub(crate) async fn running(api: &ApiClient) -> Result<Vec<Worker>, ClientError> {
     let mut workers: Vec<Worker> = api.page("/workers", &[]).await?.items("workers")?;
     workers.retain(|worker| worker.status == "running");
     Ok(workers)

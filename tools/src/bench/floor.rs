@@ -13,7 +13,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use store::Store;
 use tokio::sync::mpsc;
 
-use crate::bare_queue::{BareQueue, Incoming, Outgoing, in_time, next};
+use crate::bare_queue::{BareQueue, Incoming, Outgoing, interruptible, next};
 use crate::costs::Meter;
 use crate::numbers::Percentiles;
 use crate::phase::{Phase, Run, Submission};
@@ -50,7 +50,7 @@ impl<'a> Floor<'a> {
     /// Measures all phases, in their order.
     pub(crate) async fn round(&mut self, jobs: u64) -> Result<Vec<(Phase, Run)>, CommandError> {
         let ids: Vec<JobId> = (0..jobs).map(|_| JobId::random()).collect();
-        let measured = in_time(Box::pin(self.measure(&ids))).await;
+        let measured = interruptible(Box::pin(self.measure(&ids))).await;
         self.store.delete_bare_records(&ids).await.map_err(unavailable)?;
         measured
     }
@@ -88,7 +88,7 @@ impl<'a> Floor<'a> {
     ) -> Result<PickupFloor, CommandError> {
         let ids: Vec<JobId> = (0..jobs).map(|_| JobId::random()).collect();
         let Floor { store, queue, meter } = self;
-        let work = in_time(Box::pin(pickup(store, queue, &ids, rate)));
+        let work = interruptible(Box::pin(pickup(store, queue, &ids, rate)));
         let measured = meter.measure(jobs, Box::pin(work)).await;
         store.delete_bare_records(&ids).await.map_err(unavailable)?;
         let (times_us, costs) = measured?;
@@ -161,13 +161,14 @@ async fn pickup(
 ) -> Result<Vec<i64>, CommandError> {
     let BareQueue { incoming, outgoing } = queue;
     let mut consumer = incoming.consume().await?;
-    let (sender, mut sent) = mpsc::unbounded_channel();
+    let (sender, mut sent) = mpsc::channel(ids.len().max(1));
     let submit = async {
         let mut period = tokio::time::interval(Duration::from_secs(1) / rate as u32);
         for id in ids {
-            period.tick().await;
+            // The time at which it should be submitted, even if the job before took too long.
+            let at = period.tick().await;
             // The receiver waits for all of them.
-            let _ = sender.send(Instant::now());
+            let _ = sender.send(at).await;
             store.write_bare_records(&[*id], Status::Waiting).await.map_err(unavailable)?;
             outgoing.publish(&[vec![*id]]).await?;
         }
@@ -179,7 +180,7 @@ async fn pickup(
             let delivery = next(&mut consumer).await?;
             let ids = delivery.offer.map_err(unavailable)?.jobs;
             store.write_bare_records(&ids, Status::Running).await.map_err(unavailable)?;
-            let at: Option<Instant> = sent.recv().await;
+            let at = sent.recv().await;
             times_us.extend(at.map(|at| at.elapsed().as_micros() as i64));
             delivery.receipt.ack().await;
         }

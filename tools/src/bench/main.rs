@@ -4,7 +4,7 @@
 //!
 //! From the bottom up: `numbers`, `services`, `sockets`, `disk` ← `processes` ← `offer_counts` ←
 //! `costs` ← `phase` ← `jobs`, `fleet_workers`, `bare_queue` ← `fleet`, `floor`, `pickup`, `memory`,
-//! `raw` ← `report` ← `picture` ← this file.
+//! `raw` ← `report` ← `picture`, `scale` ← this file.
 
 mod bare_queue;
 mod cost_tables;
@@ -23,9 +23,11 @@ mod picture;
 mod processes;
 mod raw;
 mod report;
+mod scale;
 mod services;
 mod sockets;
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,6 +39,7 @@ use client::command::{
     CommandError, CommandOutcome, CommandResult, EXIT_CODES, note, print, print_json, run_program,
 };
 use client::{ApiClient, ConnectionOptions, http_client};
+use serde::Serialize;
 use store::Store;
 
 use costs::Meter;
@@ -47,6 +50,7 @@ use picture::svg;
 use processes::{Addresses, Processes};
 use raw::RawArguments;
 use report::Report;
+use scale::{Scale, ScaleArguments, SimulatedWorkersArguments, run_simulated_workers};
 use services::Services;
 
 /// Measure the throughput and latency of an idle fleet
@@ -115,40 +119,75 @@ struct Arguments {
 enum Only {
     /// Measure only RabbitMQ and Redis themselves, without the fleet
     Raw(RawArguments),
+    /// Measure whether jobs cost the same with more jobs kept, workers, queues and fairness groups
+    ///
+    /// Also compares kinds of jobs. The workers of the fleet are drained meanwhile: all jobs are run
+    /// by workers that this command simulates. They stay in the list of workers for a day.
+    Scale(ScaleArguments),
+    /// Run workers in one process until SIGTERM; `scale` starts it
+    #[command(hide = true)]
+    SimulateWorkers(Box<SimulatedWorkersArguments>),
 }
 
 fn main() -> ExitCode {
     run_program(run)
 }
 
-/// Prints what was measured of the fleet even if RabbitMQ or Redis cannot be measured alone.
 async fn run(arguments: Arguments) -> CommandResult {
+    match &arguments.only {
+        None => Box::pin(run_all(&arguments)).await,
+        Some(Only::Raw(raw)) => run_raw(&arguments, raw.offers).await,
+        Some(Only::Scale(scale)) => Box::pin(run_scale(&arguments, scale)).await,
+        Some(Only::SimulateWorkers(workers)) => run_simulated_workers(workers).await,
+    }
+}
+
+/// Prints what was measured of the fleet even if RabbitMQ or Redis cannot be measured alone.
+async fn run_all(arguments: &Arguments) -> CommandResult {
     let store = arguments.services.store()?;
     let broker = arguments.services.broker();
     // An unsuitable file is an error now rather than after minutes.
     let picture = arguments.svg.as_ref().map(|path| picture_file(path)).transpose()?;
+    let api = arguments.connection.client()?;
     let mut report = Report::default();
-    let offers = match &arguments.only {
-        Some(Only::Raw(_)) if broker.is_none() && store.is_none() => {
-            return Err(CommandError::Usage("pass --amqp-url, --redis-url or both".to_owned()));
-        }
-        Some(Only::Raw(raw)) => raw.offers,
-        None => {
-            let api = arguments.connection.client()?;
-            Box::pin(measure_fleet(&api, &arguments, store.as_ref(), &mut report)).await?;
-            raw::DEFAULT_OFFERS.min(arguments.jobs.max(raw::FEWEST_OFFERS))
-        }
-    };
+    measure_fleet(&api, arguments, store.as_ref(), &mut report).await?;
+    let offers = raw::DEFAULT_OFFERS.min(arguments.jobs.max(raw::FEWEST_OFFERS));
     let raw = raw::measure(broker.as_ref(), store.as_ref(), offers).await;
     let result = raw.map(|raw| report.raw = raw);
-    if result.is_ok() || !report.phases.is_empty() {
-        if arguments.json { print_json(&report) } else { print(&report) }?;
-    }
     if let Some(mut file) = picture {
         file.write_all(svg(&report).as_bytes())?;
     }
+    arguments.print(&report)?;
     result?;
     Ok(CommandOutcome::success_if(report.all_succeeded()))
+}
+
+async fn run_raw(arguments: &Arguments, offers: u64) -> CommandResult {
+    let (store, broker) = (arguments.services.store()?, arguments.services.broker());
+    if broker.is_none() && store.is_none() {
+        return Err(CommandError::Usage("pass --amqp-url, --redis-url or both".to_owned()));
+    }
+    let raw = raw::measure(broker.as_ref(), store.as_ref(), offers).await?;
+    arguments.print(&Report { raw, ..Report::default() })?;
+    Ok(CommandOutcome::Success)
+}
+
+async fn run_scale(arguments: &Arguments, scale: &ScaleArguments) -> CommandResult {
+    let Arguments { connection, services, .. } = arguments;
+    let (Some(store), Some(amqp)) = (services.store()?, services.amqp_url()) else {
+        return Err(CommandError::Usage("pass --amqp-url and --redis-url".to_owned()));
+    };
+    let addresses = Addresses { api: connection.url(), amqp: Some(amqp) };
+    let api = connection.client()?;
+    let fleet = Scale { api: &api, addresses, services, store: &store };
+    arguments.print(&fleet.measure(scale).await?)?;
+    Ok(CommandOutcome::Success)
+}
+
+impl Arguments {
+    fn print(&self, report: &(impl Display + Serialize)) -> Result<(), CommandError> {
+        if self.json { print_json(report) } else { print(report) }
+    }
 }
 
 fn picture_file(path: &Path) -> Result<File, CommandError> {

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use store::Store;
 
-use crate::bare_queue::{BareQueue, in_time, next};
+use crate::bare_queue::{BareQueue, interruptible, next};
 use crate::numbers::per_second;
 use crate::services::unavailable;
 
@@ -91,7 +91,7 @@ pub(crate) async fn measure(
 
 async fn measure_broker(config: &BrokerConfig, offers: u64) -> Result<RawBroker, CommandError> {
     let mut queue = BareQueue::open(config).await?;
-    let measured = in_time(Box::pin(measure_queue(&mut queue, offers))).await;
+    let measured = interruptible(Box::pin(measure_queue(&mut queue, offers))).await;
     queue.delete().await?;
     measured
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
+use store::WorkerStatus;
 use testkit::TestEnv;
 use tokio::process::Command;
 
@@ -78,5 +79,35 @@ async fn every_phase_is_measured_with_its_costs_and_the_floor_beside_it() {
     let svg = std::fs::read_to_string(&picture).unwrap();
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{svg}");
     std::fs::remove_file(&picture).unwrap();
+    env.close().await;
+}
+
+#[tokio::test]
+async fn every_case_of_scale_is_measured_with_simulated_workers() {
+    let env = TestEnv::new().await;
+    let scale = ["capstan", "bench", "scale", "--jobs", "40", "--kept", "100,200"];
+    let command = [&scale[..], &["--workers", "1,3", "--json"]].concat();
+    let report: Value = serde_json::from_str(&with_fleet(&env, &command).await).unwrap();
+
+    let rows = report["rows"].as_array().unwrap();
+    let cases = |dimension: &str| {
+        let found = rows.iter().filter(|row| row["dimension"] == dimension);
+        found.map(|row| row["value"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(cases("keptJobs"), ["100", "200"]);
+    assert_eq!(cases("workers"), ["1", "3"]);
+    assert_eq!(cases("queues"), ["1", "20", "200"]);
+    assert_eq!(cases("fairnessGroups"), ["1", "100"]);
+    assert_eq!(cases("kind").len(), 6);
+    for row in rows {
+        assert!(row["jobsPerSecond"].as_f64() > Some(0.0), "{row}");
+        assert!(row["costs"]["cpuUsPerJob"]["worker"].is_number(), "{row}");
+        assert!(row["costs"]["redis"]["commandsPerJob"].as_f64() > Some(1.0), "{row}");
+    }
+    // The workers of the fleet start jobs again, and the simulated ones have left.
+    let workers = env.store().workers().await.unwrap();
+    let simulated: Vec<_> = workers.iter().filter(|worker| worker.name == "bench").collect();
+    assert_eq!(simulated.len(), 1 + 3);
+    assert!(simulated.iter().all(|worker| worker.status == WorkerStatus::Shutdown), "{workers:?}");
     env.close().await;
 }
