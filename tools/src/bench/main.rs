@@ -180,8 +180,9 @@ async fn run_scale(arguments: &Arguments, scale: &ScaleArguments) -> CommandResu
     let addresses = Addresses { api: connection.url(), amqp: Some(amqp) };
     let api = connection.client()?;
     let fleet = Scale { api: &api, addresses, services, store: &store };
-    arguments.print(&fleet.measure(scale).await?)?;
-    Ok(CommandOutcome::Success)
+    let report = fleet.measure(scale).await?;
+    arguments.print(&report)?;
+    Ok(CommandOutcome::success_if(report.is_complete()))
 }
 
 impl Arguments {

@@ -37,7 +37,7 @@ pub(crate) struct Process {
 }
 
 /// The processes of a fleet, and why others were not found.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Processes {
     pub(crate) found: Vec<Process>,
@@ -45,7 +45,7 @@ pub(crate) struct Processes {
 }
 
 /// A process that was not found.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Missing {
     pub(crate) role: Role,

@@ -62,6 +62,16 @@ pub(crate) struct ScaleArguments {
     )]
     workers: Vec<u16>,
 
+    /// Numbers of queues over which the jobs are spread
+    #[arg(
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        default_value = "1,20,200",
+        value_parser = clap::value_parser!(u64).range(1..=200)
+    )]
+    queues: Vec<u64>,
+
     /// Also measure with a million jobs kept and with 1,000 workers
     #[arg(long)]
     full: bool,
@@ -74,7 +84,7 @@ impl ScaleArguments {
             kept.push(1_000_000);
             workers.push(1_000);
         }
-        Case::all(&kept, &workers)
+        Case::all(&kept, &workers, &self.queues)
     }
 }
 
@@ -97,10 +107,27 @@ impl Scale<'_> {
         workers.while_drained(Box::pin(self.all(arguments))).await
     }
 
+    /// Returns what was measured before an error, with the error.
     async fn all(&self, arguments: &ScaleArguments) -> Result<ScaleReport, CommandError> {
         let mut report = ScaleReport::default();
+        let cases = arguments.cases();
+        let added = Box::pin(self.add_rows(&cases, arguments.jobs, &mut report)).await;
+        match added {
+            Err(error) if report.rows.is_empty() => return Err(error),
+            Err(error) => report.stopped = Some(format!("stopped by an error: {error}")),
+            Ok(()) => {}
+        }
+        Ok(report)
+    }
+
+    async fn add_rows(
+        &self,
+        cases: &[Case],
+        jobs: u64,
+        report: &mut ScaleReport,
+    ) -> Result<(), CommandError> {
         let mut running: Option<(SimulatedWorkers, Meter<'_>)> = None;
-        for case in arguments.cases() {
+        for case in cases {
             let (workers, meter) = match running.take() {
                 Some((workers, meter)) if workers.count() == case.workers => (workers, meter),
                 other => {
@@ -110,7 +137,7 @@ impl Scale<'_> {
                     self.start(case.workers).await?
                 }
             };
-            match self.row(&case, &meter, arguments.jobs).await {
+            match self.row(case, &meter, jobs).await {
                 Ok(row) => report.rows.push(row),
                 // For example, a submitter with a token may use only half of the queues.
                 Err(ClientError::Refused(refusal)) => {
@@ -118,13 +145,13 @@ impl Scale<'_> {
                 }
                 Err(error) => return Err(error.into()),
             }
+            report.processes = meter.processes.clone();
             running = Some((workers, meter));
         }
-        if let Some((workers, meter)) = running {
-            workers.stop().await?;
-            report.processes = meter.processes;
+        match running {
+            Some((workers, _)) => workers.stop().await,
+            None => Ok(()),
         }
-        Ok(report)
     }
 
     async fn start(&self, count: u16) -> Result<(SimulatedWorkers, Meter<'_>), CommandError> {

@@ -71,7 +71,7 @@ impl Dimension {
 impl Case {
     /// Every case, in the order in which they are measured: the number of kept jobs only grows, and
     /// that of workers changes as seldom as possible.
-    pub(super) fn all(kept: &[u64], workers: &[u16]) -> Vec<Case> {
+    pub(super) fn all(kept: &[u64], workers: &[u16], queues: &[u64]) -> Vec<Case> {
         let case = |dimension, jobs| Case { dimension, kept: None, workers: 1, jobs };
         let kinds = [
             Jobs::NoOp,
@@ -86,8 +86,7 @@ impl Case {
             sorted(kept)
                 .map(|kept| Case { kept: Some(kept), ..case(Dimension::KeptJobs, Jobs::NoOp) }),
         );
-        let queues = [1, 20, 200].map(Jobs::Queues);
-        all.extend(queues.map(|jobs| case(Dimension::Queues, jobs)));
+        all.extend(sorted(queues).map(Jobs::Queues).map(|jobs| case(Dimension::Queues, jobs)));
         let groups = [1, 100].map(Jobs::Groups);
         all.extend(groups.map(|jobs| case(Dimension::FairnessGroups, jobs)));
         all.extend(kinds.map(|jobs| case(Dimension::Kind, jobs)));
@@ -158,7 +157,7 @@ mod tests {
 
     #[test]
     fn kept_jobs_only_grow_and_workers_change_seldom() {
-        let all = Case::all(&[10_000, 1_000, 1_000], &[100, 1, 10]);
+        let all = Case::all(&[10_000, 1_000, 1_000], &[100, 1, 10], &[1, 200, 20]);
         let kept: Vec<u64> = all.iter().filter_map(|case| case.kept).collect();
         assert_eq!(kept, [1_000, 10_000]);
         assert!(all.iter().map(|case| case.workers).is_sorted());

@@ -17,6 +17,15 @@ use crate::processes::Processes;
 pub(crate) struct ScaleReport {
     pub(super) processes: Processes,
     pub(super) rows: Vec<Row>,
+    /// Why the cases after these rows were not measured.
+    pub(super) stopped: Option<String>,
+}
+
+impl ScaleReport {
+    /// True when no error stopped it.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.stopped.is_none()
+    }
 }
 
 /// One case.
@@ -43,7 +52,10 @@ impl fmt::Display for ScaleReport {
             first.into_iter().chain(cpu_cells(&row.costs, &programs)).collect()
         });
         f.write_str(&table(&header, rows))?;
-        self.processes.missing.iter().try_for_each(|one| write!(f, "\n\nCPU not measured of {one}"))
+        for one in &self.processes.missing {
+            write!(f, "\n\nCPU not measured of {one}")?;
+        }
+        self.stopped.iter().try_for_each(|reason| write!(f, "\n\n{reason}"))
     }
 }
 
@@ -70,12 +82,16 @@ mod tests {
             row(Dimension::Workers, "10", 11_000.0, 95.5),
             row(Dimension::Kind, "with a lock", 9_000.0, 120.0),
         ];
-        let report = ScaleReport { processes: Processes::default(), rows };
+        let stopped = Some("stopped while measuring kind: RabbitMQ is slow".to_owned());
+        let report = ScaleReport { processes: Processes::default(), rows, stopped };
+        assert!(!report.is_complete());
         expect![[r#"
             VARIED     VALUE        JOBS/S  CPU PER JOB (µs)  redis-server  worker
             kept jobs  1,000        12,346  130               90.0          40.0
             workers    10           11,000  136               95.5          40.0
             kind       with a lock  9,000   160               120           40.0
+
+            stopped while measuring kind: RabbitMQ is slow
         "#]]
         .assert_eq(&(report.to_string() + "\n"));
     }
