@@ -84,6 +84,12 @@ impl ConnectionOptions {
         Ok(ApiClient::new(http::build(builder)?, &self.api))
     }
 
+    /// The address of the API.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.api
+    }
+
     /// The same options as environment variables, for another program that has them.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {

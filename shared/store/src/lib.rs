@@ -7,6 +7,7 @@
 
 mod action;
 mod answer;
+mod bare_records;
 pub mod batcher;
 mod bounds;
 mod config;
@@ -27,6 +28,7 @@ mod memory;
 mod opening;
 mod quota;
 mod script;
+mod server_stats;
 mod service;
 mod store;
 mod subscription;
@@ -59,6 +61,7 @@ pub use job::{
 pub use lock::{Holder, Lock, Waiter};
 pub use memory::MemoryUse;
 pub use quota::{Quota, QuotaExceeded, UNKNOWN_USER};
+pub use server_stats::ServerStats;
 pub use service::{ANNOUNCEMENT_PERIOD, Announcer, BrokerLink, Service, ServiceKind};
 pub use store::Store;
 pub use subscription::{

@@ -2,27 +2,55 @@
 //! with the addresses of Redis and RabbitMQ also those two alone, as a lower bound. It reports
 //! numbers and judges none of them.
 //!
-//! From the bottom up: [`numbers`] and [`services`] ← the measurements ← [`report`] ← this file.
+//! From the bottom up: `numbers`, `services`, `sockets`, `disk` ← `processes` ← `offer_counts` ←
+//! `costs` ← `phase` ← `jobs`, `fleet_workers`, `bare_queue` ← `fleet`, `floor`, `pickup`, `memory`,
+//! `raw` ← `report` ← `picture`, `scale` ← this file.
 
+mod bare_queue;
+mod cost_tables;
+mod costs;
+mod disk;
+mod fleet;
+mod fleet_workers;
+mod floor;
+mod jobs;
 mod memory;
 mod numbers;
+mod offer_counts;
+mod phase;
 mod pickup;
+mod picture;
+mod processes;
 mod raw;
 mod report;
+mod scale;
 mod services;
-mod throughput;
+mod sockets;
 
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use client::command::{
     CommandError, CommandOutcome, CommandResult, EXIT_CODES, note, print, print_json, run_program,
 };
-use client::{ApiClient, ConnectionOptions};
+use client::{ApiClient, ConnectionOptions, http_client};
+use serde::Serialize;
 use store::Store;
 
+use costs::Meter;
+use floor::Floor;
+use jobs::note_other_jobs;
+use phase::PhaseRuns;
+use picture::svg;
+use processes::{Addresses, Processes};
 use raw::RawArguments;
 use report::Report;
+use scale::{Scale, ScaleArguments, SimulatedWorkersArguments, run_simulated_workers};
 use services::Services;
 
 /// Measure the throughput and latency of an idle fleet
@@ -37,7 +65,7 @@ struct Arguments {
     #[command(subcommand)]
     only: Option<Only>,
 
-    /// Jobs per round of the throughput measurement
+    /// Jobs of each phase
     #[arg(
         long,
         value_name = "N",
@@ -46,7 +74,7 @@ struct Arguments {
     )]
     jobs: u64,
 
-    /// Rounds of the throughput measurement; the medians are reported
+    /// Rounds of all phases; the medians are reported
     #[arg(
         long,
         value_name = "N",
@@ -75,6 +103,10 @@ struct Arguments {
     )]
     seconds: u64,
 
+    /// Also draw the report as an SVG picture into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+
     #[command(flatten)]
     services: Services,
 
@@ -87,35 +119,81 @@ struct Arguments {
 enum Only {
     /// Measure only RabbitMQ and Redis themselves, without the fleet
     Raw(RawArguments),
+    /// Measure whether jobs cost the same with more jobs kept, workers, queues and fairness groups
+    ///
+    /// Also compares kinds of jobs. The workers of the fleet are drained meanwhile: all jobs are run
+    /// by workers that this command simulates. They stay in the list of workers for a day.
+    Scale(ScaleArguments),
+    /// Run workers in one process until SIGTERM; `scale` starts it
+    #[command(hide = true)]
+    SimulateWorkers(Box<SimulatedWorkersArguments>),
 }
 
 fn main() -> ExitCode {
     run_program(run)
 }
 
-/// Prints what was measured of the fleet even if RabbitMQ or Redis cannot be measured.
 async fn run(arguments: Arguments) -> CommandResult {
+    match &arguments.only {
+        None => Box::pin(run_all(&arguments)).await,
+        Some(Only::Raw(raw)) => run_raw(&arguments, raw.offers).await,
+        Some(Only::Scale(scale)) => Box::pin(run_scale(&arguments, scale)).await,
+        Some(Only::SimulateWorkers(workers)) => run_simulated_workers(workers).await,
+    }
+}
+
+/// Prints what was measured of the fleet even if RabbitMQ or Redis cannot be measured alone.
+async fn run_all(arguments: &Arguments) -> CommandResult {
     let store = arguments.services.store()?;
     let broker = arguments.services.broker();
+    // An unsuitable file is an error now rather than after minutes.
+    let picture = arguments.svg.as_ref().map(|path| picture_file(path)).transpose()?;
+    let api = arguments.connection.client()?;
     let mut report = Report::default();
-    let offers = match &arguments.only {
-        Some(Only::Raw(_)) if broker.is_none() && store.is_none() => {
-            return Err(CommandError::Usage("pass --amqp-url, --redis-url or both".to_owned()));
-        }
-        Some(Only::Raw(raw)) => raw.offers,
-        None => {
-            let api = arguments.connection.client()?;
-            measure_fleet(&api, &arguments, store.as_ref(), &mut report).await?;
-            raw::DEFAULT_OFFERS
-        }
-    };
+    measure_fleet(&api, arguments, store.as_ref(), &mut report).await?;
+    let offers = raw::DEFAULT_OFFERS.min(arguments.jobs.max(raw::FEWEST_OFFERS));
     let raw = raw::measure(broker.as_ref(), store.as_ref(), offers).await;
     let result = raw.map(|raw| report.raw = raw);
-    if result.is_ok() || report.throughput.is_some() {
-        if arguments.json { print_json(&report) } else { print(&report) }?;
+    if let Some(mut file) = picture {
+        file.write_all(svg(&report).as_bytes())?;
     }
+    arguments.print(&report)?;
     result?;
     Ok(CommandOutcome::success_if(report.all_succeeded()))
+}
+
+async fn run_raw(arguments: &Arguments, offers: u64) -> CommandResult {
+    let (store, broker) = (arguments.services.store()?, arguments.services.broker());
+    if broker.is_none() && store.is_none() {
+        return Err(CommandError::Usage("pass --amqp-url, --redis-url or both".to_owned()));
+    }
+    let raw = raw::measure(broker.as_ref(), store.as_ref(), offers).await?;
+    arguments.print(&Report { raw, ..Report::default() })?;
+    Ok(CommandOutcome::Success)
+}
+
+async fn run_scale(arguments: &Arguments, scale: &ScaleArguments) -> CommandResult {
+    let Arguments { connection, services, .. } = arguments;
+    let (Some(store), Some(amqp)) = (services.store()?, services.amqp_url()) else {
+        return Err(CommandError::Usage("pass --amqp-url and --redis-url".to_owned()));
+    };
+    let addresses = Addresses { api: connection.url(), amqp: Some(amqp) };
+    let api = connection.client()?;
+    let fleet = Scale { api: &api, addresses, services, store: &store };
+    let report = fleet.measure(scale).await?;
+    arguments.print(&report)?;
+    Ok(CommandOutcome::success_if(report.is_complete()))
+}
+
+impl Arguments {
+    fn print(&self, report: &(impl Display + Serialize)) -> Result<(), CommandError> {
+        if self.json { print_json(report) } else { print(report) }
+    }
+}
+
+fn picture_file(path: &Path) -> Result<File, CommandError> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()));
+    Ok(file?)
 }
 
 async fn measure_fleet(
@@ -124,18 +202,36 @@ async fn measure_fleet(
     store: Option<&Store>,
     report: &mut Report,
 ) -> Result<(), CommandError> {
-    let &Arguments { jobs, rounds: count, rate, seconds, .. } = arguments;
-    throughput::note_other_jobs(api).await?;
-    let before = memory::sample(store).await?;
-    let mut rounds = Vec::new();
-    for number in 1..=count {
-        note(format!("bench: round {number} of {count}, {jobs} jobs"));
-        rounds.push(throughput::round(api, jobs).await?);
+    let &Arguments { jobs, rounds, rate, seconds, .. } = arguments;
+    let services = &arguments.services;
+    let addresses = Addresses { api: arguments.connection.url(), amqp: services.amqp_url() };
+    let processes = Processes::find(&addresses);
+    let bare = Meter { processes: processes.without_fleet(), store, http: None };
+    let meter = Meter { processes, store, http: Some(http_client()?) };
+    let mut floor = match (store, services.broker()) {
+        (Some(store), Some(broker)) => Some(Floor::open(store, &broker, bare).await?),
+        (Some(_) | None, _) => None,
+    };
+    note_other_jobs(api).await?;
+    let before = memory::sample(&meter.processes, store).await?;
+    let mut runs = PhaseRuns::default();
+    for number in 1..=rounds {
+        note(format!("bench: round {number} of {rounds}, {jobs} jobs per phase"));
+        runs.add_fleet(fleet::round(api, &meter, jobs).await?);
+        if let Some(floor) = &mut floor {
+            runs.add_floor(floor.round(jobs).await?);
+        }
     }
-    let after = memory::sample(store).await?;
-    report.memory = Some(memory::compare(&before, &after, jobs * count));
-    report.throughput = Some(throughput::Throughput::of(jobs, rounds));
+    let after = memory::sample(&meter.processes, store).await?;
+    report.memory = Some(memory::compare(&before, &after, jobs * rounds));
+    report.phases = runs.reports(jobs);
     note(format!("bench: {rate} jobs per second for {seconds} s"));
-    report.pickup = Some(pickup::measure(api, rate, seconds).await?);
+    let mut pickup = pickup::measure(api, &meter, rate, seconds).await?;
+    if let Some(mut floor) = floor {
+        pickup.floor = Some(floor.pickup(rate, rate * seconds).await?);
+        floor.close().await?;
+    }
+    report.pickup = Some(pickup);
+    report.processes = Some(meter.processes);
     Ok(())
 }

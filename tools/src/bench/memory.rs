@@ -6,7 +6,10 @@ use client::ClientError;
 use serde::Serialize;
 use store::Store;
 
+use crate::processes::{Processes, Role};
 use crate::services::unavailable;
+
+const FLEET: [Role; 3] = [Role::Scheduler, Role::Worker, Role::Api];
 
 /// The memory at one moment.
 pub(crate) struct Sample {
@@ -17,7 +20,7 @@ pub(crate) struct Sample {
 /// A Capstan process on this machine.
 #[derive(Debug, PartialEq, Eq)]
 struct Service {
-    name: String,
+    name: &'static str,
     pid: u32,
     bytes: u64,
 }
@@ -35,8 +38,7 @@ pub(crate) struct Memory {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Growth {
-    /// The first 15 characters, as the kernel reports them.
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     pub(crate) pid: u32,
     /// Zero if the process started later.
     pub(crate) before_bytes: u64,
@@ -53,12 +55,15 @@ pub(crate) struct RedisMemory {
 }
 
 /// Takes a sample.
-pub(crate) async fn sample(store: Option<&Store>) -> Result<Sample, ClientError> {
+pub(crate) async fn sample(
+    processes: &Processes,
+    store: Option<&Store>,
+) -> Result<Sample, ClientError> {
     let redis_bytes = match store {
         Some(store) => Some(store.memory_use().await.map_err(unavailable)?.used_bytes),
         None => None,
     };
-    Ok(Sample { services: services(), redis_bytes })
+    Ok(Sample { services: services(processes), redis_bytes })
 }
 
 /// Compares the samples before and after `jobs` jobs.
@@ -67,7 +72,7 @@ pub(crate) fn compare(before: &Sample, after: &Sample, jobs: u64) -> Memory {
     let services = after.services.iter().map(|one| Growth {
         before_bytes: was(one.pid),
         after_bytes: one.bytes,
-        name: one.name.clone(),
+        name: one.name,
         pid: one.pid,
     });
     let redis = before.redis_bytes.zip(after.redis_bytes).map(|(before_bytes, after_bytes)| {
@@ -77,30 +82,20 @@ pub(crate) fn compare(before: &Sample, after: &Sample, jobs: u64) -> Memory {
     Memory { services: services.collect(), redis }
 }
 
-/// Finds the other processes whose name begins with `capstan-`; none without /proc.
-fn services() -> Vec<Service> {
-    let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let found = folders.filter_map(|folder| {
-        let pid = folder.file_name().to_str()?.parse().ok()?;
-        if pid == std::process::id() {
-            return None;
-        }
-        // Unreadable when the process has ended meanwhile.
-        service(pid, &fs::read_to_string(folder.path().join("status")).ok()?)
+/// Reads the memory of the processes; one that has ended is left out.
+fn services(processes: &Processes) -> Vec<Service> {
+    let services = processes.of(FLEET).filter_map(|process| {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).ok()?;
+        let name = process.role.program();
+        Some(Service { name, pid: process.pid, bytes: resident_bytes(&status)? })
     });
-    let mut found: Vec<Service> = found.collect();
-    found.sort_by(|a, b| (&a.name, a.pid).cmp(&(&b.name, b.pid)));
-    found
+    services.collect()
 }
 
-fn service(pid: u32, status: &str) -> Option<Service> {
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
-    let name = field("Name:")?.trim();
-    if !name.starts_with("capstan-") {
-        return None;
-    }
-    let kib: u64 = field("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(Service { name: name.to_owned(), pid, bytes: kib * 1024 })
+fn resident_bytes(status: &str) -> Option<u64> {
+    let size = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = size.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
 }
 
 #[cfg(test)]
@@ -108,19 +103,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_is_recognized_by_the_name_in_its_status() {
-        let status =
-            "Name:\tcapstan-schedul\nState:\tS (sleeping)\nVmRSS:\t   12345 kB\nThreads:\t3\n";
-        let bytes = 12_345 * 1024;
-        let found = Service { name: "capstan-schedul".to_owned(), pid: 7, bytes };
-        assert_eq!(service(7, status), Some(found));
-        assert_eq!(service(7, "Name:\tcapstan\nVmRSS:\t 1 kB\n"), None);
-        assert_eq!(service(7, "Name:\tcapstan-api\nState:\tZ (zombie)\n"), None);
+    fn the_memory_of_a_process_is_what_is_resident() {
+        let status = "Name:\tcapstan-schedul\nVmSize:\t 99999 kB\nVmRSS:\t   12345 kB\n";
+        assert_eq!(resident_bytes(status), Some(12_345 * 1024));
+        assert_eq!(resident_bytes("Name:\tcapstan-api\nState:\tZ (zombie)\n"), None);
     }
 
     #[test]
     fn growth_is_reported_by_process_and_by_job() {
-        let service = |pid, bytes| Service { name: "capstan-api".to_owned(), pid, bytes };
+        let service = |pid, bytes| Service { name: "api", pid, bytes };
         let before = Sample { services: vec![service(1, 100)], redis_bytes: Some(1000) };
         let after =
             Sample { services: vec![service(1, 150), service(2, 70)], redis_bytes: Some(6000) };

@@ -57,6 +57,16 @@ pub(crate) fn grouped(rate: f64) -> String {
     text
 }
 
+/// Formats a small number with three digits that count, a large one without decimals.
+pub(crate) fn short(number: f64) -> String {
+    match number.abs() {
+        size if size >= 99.95 => grouped(number),
+        size if size >= 9.995 => format!("{number:.1}"),
+        size if size >= 0.9995 || size == 0.0 => format!("{number:.2}"),
+        _ => format!("{number:.3}"),
+    }
+}
+
 /// Formats microseconds as milliseconds.
 pub(crate) fn milliseconds(us: i64) -> String {
     format!("{:.2}", us as f64 / 1000.0)
@@ -101,6 +111,21 @@ mod tests {
             [(0.4, "0"), (999.6, "1,000"), (19_204.2, "19,204"), (1_234_567.0, "1,234,567")];
         for (rate, text) in cases {
             assert_eq!(grouped(rate), text);
+        }
+    }
+
+    #[test]
+    fn numbers_have_three_digits_that_count() {
+        let cases = [
+            (0.0, "0.00"),
+            (0.0156, "0.016"),
+            (0.24, "0.240"),
+            (1.0, "1.00"),
+            (33.97, "34.0"),
+            (1_912.3, "1,912"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(short(number), text);
         }
     }
 }

@@ -12,8 +12,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::costs::{Costs, Meter};
+use crate::jobs::ACTION;
 use crate::numbers::Percentiles;
-use crate::throughput::ACTION;
 
 /// Jobs that open the connections and are not counted.
 const WARM_UP: u64 = 20;
@@ -29,6 +30,18 @@ pub(crate) struct Pickup {
     pub(crate) submit_to_start: Percentiles,
     /// The POST alone, until its answer.
     pub(crate) post: Percentiles,
+    pub(crate) costs: Costs,
+    /// `None` without the addresses of Redis and RabbitMQ.
+    pub(crate) floor: Option<PickupFloor>,
+}
+
+/// The same without Capstan.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PickupFloor {
+    /// From before a job is written until it is claimed.
+    pub(crate) submit_to_start: Percentiles,
+    pub(crate) costs: Costs,
 }
 
 /// A submitted job.
@@ -41,11 +54,14 @@ struct Sent {
 /// Submits jobs at a constant rate, however long each submission takes, and measures them.
 pub(crate) async fn measure(
     api: &ApiClient,
+    meter: &Meter<'_>,
     rate: u64,
     seconds: u64,
 ) -> Result<Pickup, CommandError> {
     submit_at_rate(api, rate, WARM_UP).await?;
-    let sent = submit_at_rate(api, rate, rate * seconds).await?;
+    let jobs = rate * seconds;
+    let (sent, costs) = meter.measure(jobs, Box::pin(submit_at_rate(api, rate, jobs))).await?;
+    // Only now, so that these reads neither delay jobs nor count as their costs.
     let ids: Vec<JobId> = sent.iter().map(|one| one.id).collect();
     let finished = wait_for_jobs(api, &ids, Some(END_TIMEOUT)).await?;
     if !finished.iter().all(FinishedJob::succeeded) {
@@ -61,9 +77,11 @@ pub(crate) async fn measure(
     })?;
     Ok(Pickup {
         jobs_per_second: rate,
-        jobs: rate * seconds,
+        jobs,
         submit_to_start: Percentiles::of(waits),
         post: Percentiles::of(sent.iter().map(|one| one.post_us).collect()),
+        costs,
+        floor: None,
     })
 }
 

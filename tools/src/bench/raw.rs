@@ -1,33 +1,30 @@
 //! RabbitMQ alone, with Capstan's publisher and consumer but without jobs, scripts and workers; and
-//! round trips to Redis alone. Uses a separate namespace and deletes its queue at the end.
+//! round trips to Redis alone.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::anyhow;
-use broker::{Broker, BrokerConfig, BrokerError, MAX_OFFER_JOBS, Offer, Publisher};
+use broker::{BrokerConfig, MAX_OFFER_JOBS};
 use clap::Args;
 use client::ClientError;
 use client::command::{CommandError, note};
-use domain::capacity::Class;
-use domain::job::{JobId, Priority, Timestamp, WorkerId};
-use domain::queue::QueueName;
+use domain::job::JobId;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use store::Store;
 
+use crate::bare_queue::{BareQueue, interruptible, next};
 use crate::numbers::per_second;
 use crate::services::unavailable;
 
 /// The number of offers unless one is given.
 pub(crate) const DEFAULT_OFFERS: u64 = 20_000;
 
+/// The fewest offers with which every measurement has some.
+pub(crate) const FEWEST_OFFERS: u64 = 10;
+
 const BATCH: usize = 64;
-const PREFETCH: u16 = 1000;
-const CLASS: &str = "benchraw=1";
-const CONNECTION: &str = "capstan bench";
 /// The measurements with single offers, and with many IDs per offer, use this part of the offers.
 const SMALLER_SHARE: u64 = 10;
-const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The arguments of `bench raw`.
 #[derive(Debug, Args)]
@@ -37,7 +34,7 @@ pub(crate) struct RawArguments {
         long,
         value_name = "N",
         default_value_t = DEFAULT_OFFERS,
-        value_parser = clap::value_parser!(u64).range(10..)
+        value_parser = clap::value_parser!(u64).range(FEWEST_OFFERS..)
     )]
     pub(crate) offers: u64,
 }
@@ -93,83 +90,54 @@ pub(crate) async fn measure(
 }
 
 async fn measure_broker(config: &BrokerConfig, offers: u64) -> Result<RawBroker, CommandError> {
-    let namespace = format!("bench-{}", WorkerId::random());
-    let class = Class::try_from(CLASS.to_owned()).map_err(anyhow::Error::from)?;
-    let queue = QueueName::shared(class, Priority::Normal);
-    let connect = || Broker::connect(config, &namespace, CONNECTION);
-    let incoming = connect().await.map_err(unavailable)?;
-    let mut publisher =
-        Publisher::new(connect().await.map_err(unavailable)?).await.map_err(unavailable)?;
-    let mut run = QueueRun { incoming: &incoming, publisher: &mut publisher, queue: &queue };
-    let measured: Result<RawBroker, CommandError> = tokio::select! {
-        measured = tokio::time::timeout(TIMEOUT, run.measure(offers)) => match measured {
-            Ok(measured) => measured.map_err(|error| unavailable(error).into()),
-            Err(_) => Err(ClientError::TimedOut("RabbitMQ is too slow".to_owned()).into()),
-        },
-        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted").into()),
+    let mut queue = BareQueue::open(config).await?;
+    let measured = interruptible(Box::pin(measure_queue(&mut queue, offers))).await;
+    queue.delete().await?;
+    measured
+}
+
+async fn measure_queue(queue: &mut BareQueue, offers: u64) -> Result<RawBroker, CommandError> {
+    let fewer = offers / SMALLER_SHARE;
+    run(queue, BATCH as u64, BATCH, 1).await?; // warm-up
+    let one_by_one = run(queue, fewer, 1, 1).await?;
+    let in_batches = run(queue, offers, BATCH, 1).await?;
+    let many_ids = run(queue, fewer, BATCH, MAX_OFFER_JOBS).await?;
+    Ok(RawBroker {
+        offers_per_second_one_by_one: per_second(fewer, one_by_one),
+        offers_per_second_in_batches: per_second(offers, in_batches),
+        ids_per_second_in_batches: per_second(fewer * MAX_OFFER_JOBS as u64, many_ids),
+    })
+}
+
+/// Returns the seconds from the first publish to the last acknowledgement.
+async fn run(
+    queue: &mut BareQueue,
+    offers: u64,
+    batch: usize,
+    ids: usize,
+) -> Result<f64, ClientError> {
+    let batch = vec![vec![JobId::random(); ids]; batch];
+    let mut consumer = queue.incoming.consume().await?;
+    let start = Instant::now();
+    let publish = async {
+        let mut left = offers as usize;
+        while left > 0 {
+            let some = &batch[..left.min(batch.len())];
+            queue.outgoing.publish(some).await?;
+            left -= some.len();
+        }
+        Ok::<(), ClientError>(())
     };
-    let deleted = incoming.delete(&queue).await;
-    publisher.broker().close().await;
-    incoming.close().await;
-    let measured = measured?;
-    deleted.map_err(unavailable)?;
-    Ok(measured)
-}
-
-/// A queue with its publisher and consumer.
-struct QueueRun<'a> {
-    incoming: &'a Broker,
-    publisher: &'a mut Publisher,
-    queue: &'a QueueName,
-}
-
-impl QueueRun<'_> {
-    async fn measure(&mut self, offers: u64) -> Result<RawBroker, BrokerError> {
-        let fewer = offers / SMALLER_SHARE;
-        self.run(BATCH as u64, BATCH, 1).await?; // warm-up: declares the queue
-        let one_by_one = self.run(fewer, 1, 1).await?;
-        let in_batches = self.run(offers, BATCH, 1).await?;
-        let many_ids = self.run(fewer, BATCH, MAX_OFFER_JOBS).await?;
-        Ok(RawBroker {
-            offers_per_second_one_by_one: per_second(fewer, one_by_one),
-            offers_per_second_in_batches: per_second(offers, in_batches),
-            ids_per_second_in_batches: per_second(fewer * MAX_OFFER_JOBS as u64, many_ids),
-        })
-    }
-
-    /// Returns the seconds from the first publish to the last acknowledgement.
-    async fn run(&mut self, offers: u64, batch: usize, ids: usize) -> Result<f64, BrokerError> {
-        let at = Timestamp::from_ms(chrono::Utc::now().timestamp_millis());
-        let offer = || (self.queue.clone(), Offer::new(at, 1, vec![JobId::random(); ids]));
-        let batch: Vec<(QueueName, Offer)> = std::iter::repeat_with(offer).take(batch).collect();
-        let failed = self.incoming.declare(&[self.queue.clone()].into()).await;
-        failed.into_values().next().map_or(Ok(()), Err)?;
-        let mut consumer = self.incoming.consume(self.queue, PREFETCH).await?;
-        let start = Instant::now();
-        let publish = async {
-            let mut left = offers as usize;
-            while left > 0 {
-                let some = &batch[..left.min(batch.len())];
-                let failed = self.publisher.publish(some, broker::CALL_LIMIT).await?;
-                failed.into_values().next().map_or(Ok(()), Err)?;
-                left -= some.len();
-            }
-            Ok::<(), BrokerError>(())
-        };
-        let consume = async {
-            for _ in 0..offers {
-                match consumer.next().await {
-                    Some(delivery) => delivery?.receipt.ack().await,
-                    None => return Err(BrokerError::NotAccepted(self.queue.clone())),
-                }
-            }
-            Ok(())
-        };
-        tokio::try_join!(publish, consume)?;
-        let took = start.elapsed().as_secs_f64();
-        consumer.close().await;
-        Ok(took)
-    }
+    let consume = async {
+        for _ in 0..offers {
+            next(&mut consumer).await?.receipt.ack().await;
+        }
+        Ok(())
+    };
+    tokio::try_join!(publish, consume)?;
+    let took = start.elapsed().as_secs_f64();
+    consumer.close().await;
+    Ok(took)
 }
 
 async fn measure_redis(store: &Store, calls: u64) -> Result<RawRedis, ClientError> {

@@ -5,17 +5,20 @@ use std::fmt;
 use client::command::table;
 use serde::Serialize;
 
+use crate::cost_tables::{cpu_table, redis_table};
 use crate::memory::Memory;
 use crate::numbers::{Percentiles, grouped, mebibytes, milliseconds};
+use crate::phase::PhaseReport;
 use crate::pickup::Pickup;
+use crate::processes::Processes;
 use crate::raw::Raw;
-use crate::throughput::Throughput;
 
 /// The measurements; `None` for those that were not made.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    pub(crate) throughput: Option<Throughput>,
+    pub(crate) processes: Option<Processes>,
+    pub(crate) phases: Vec<PhaseReport>,
     pub(crate) pickup: Option<Pickup>,
     pub(crate) memory: Option<Memory>,
     pub(crate) raw: Option<Raw>,
@@ -24,35 +27,60 @@ pub(crate) struct Report {
 impl Report {
     /// True when every job succeeded.
     pub(crate) fn all_succeeded(&self) -> bool {
-        self.throughput.as_ref().is_none_or(|all| all.ended_badly == 0)
+        self.phases.iter().all(|phase| phase.fleet.failed == 0)
     }
 
-    fn rates(&self) -> Vec<Vec<String>> {
-        let mut rows = Vec::new();
-        let mut add = |what: &str, rate: f64, unit: &str| {
-            rows.push(vec![what.to_owned(), grouped(rate), unit.to_owned()]);
+    fn phase_table(&self) -> Option<String> {
+        let rows = self.phases.iter().map(|phase| {
+            let rate = phase.fleet.jobs_per_second;
+            let floor = phase.floor.as_ref().map(|floor| floor.jobs_per_second);
+            let share = floor.filter(|floor| *floor > 0.0).map(|floor| rate / floor);
+            vec![
+                phase.phase.title().to_owned(),
+                grouped(rate),
+                floor.map(grouped).unwrap_or_default(),
+                share.map(|share| format!("{share:.2}")).unwrap_or_default(),
+                if phase.fleet.failed > 0 { phase.fleet.failed.to_string() } else { String::new() },
+            ]
+        });
+        let header = ["JOBS/S", "CAPSTAN", "FLOOR", "CAPSTAN/FLOOR", "FAILED JOBS"];
+        (!self.phases.is_empty()).then(|| table(&header, rows))
+    }
+
+    fn pickup_table(&self) -> Option<String> {
+        let pickup = self.pickup.as_ref()?;
+        let title = format!("AT {} JOBS/S (ms)", pickup.jobs_per_second);
+        let row = |what: &str, of: &Percentiles| {
+            let times = [of.p50_us, of.p90_us, of.p99_us, of.max_us].map(milliseconds);
+            [vec![what.to_owned()], times.to_vec()].concat()
         };
-        if let Some(all) = &self.throughput {
-            add("submitted", all.submitted_per_second, "jobs/s");
-            add("submitted and finished", all.ended_per_second, "jobs/s");
-            if all.ended_badly > 0 {
-                add("not successful", all.ended_badly as f64, "jobs");
-            }
+        let mut rows = vec![row("submit to start", &pickup.submit_to_start)];
+        if let Some(floor) = &pickup.floor {
+            rows.push(row("submit to start, floor", &floor.submit_to_start));
         }
-        if let Some(bare) = self.raw.as_ref().and_then(|raw| raw.broker.as_ref()) {
-            add("RabbitMQ alone, one by one", bare.offers_per_second_one_by_one, "offers/s");
-            add("RabbitMQ alone, batches of 64", bare.offers_per_second_in_batches, "offers/s");
-            add("RabbitMQ alone, 64 IDs per offer", bare.ids_per_second_in_batches, "IDs/s");
-        }
-        if let Some(bare) = self.raw.as_ref().and_then(|raw| raw.redis.as_ref()) {
-            add("Redis alone, one by one", bare.calls_per_second_one_by_one, "calls/s");
-            add("Redis alone, 64 in flight", bare.calls_per_second_in_flight, "calls/s");
-        }
-        rows
+        rows.push(row("POST", &pickup.post));
+        Some(table(&[title.as_str(), "P50", "P90", "P99", "MAX"], rows))
     }
 
-    fn memory_rows(&self) -> Vec<Vec<String>> {
-        let Some(memory) = &self.memory else { return Vec::new() };
+    /// The costs of each phase, with and without Capstan.
+    fn cost_tables(&self) -> Vec<String> {
+        let mut rows = Vec::new();
+        let mut add = |title: &str, fleet, floor: Option<_>| {
+            rows.push((title.to_owned(), fleet));
+            rows.extend(floor.map(|floor| (format!("{title}, floor"), floor)));
+        };
+        for phase in &self.phases {
+            let floor = phase.floor.as_ref().map(|floor| &floor.costs);
+            add(phase.phase.title(), &phase.fleet.costs, floor);
+        }
+        if let Some(pickup) = &self.pickup {
+            add("pickup", &pickup.costs, pickup.floor.as_ref().map(|floor| &floor.costs));
+        }
+        if rows.is_empty() { Vec::new() } else { vec![cpu_table(&rows), redis_table(&rows)] }
+    }
+
+    fn memory_table(&self) -> Option<String> {
+        let memory = self.memory.as_ref()?;
         let services = memory.services.iter().map(|one| {
             let name = format!("{} ({})", one.name, one.pid);
             vec![name, mebibytes(one.before_bytes), mebibytes(one.after_bytes), String::new()]
@@ -60,144 +88,49 @@ impl Report {
         let redis = memory.redis.iter().map(|redis| {
             let each = format!("{:.0}", redis.bytes_per_job);
             let (before, after) = (mebibytes(redis.before_bytes), mebibytes(redis.after_bytes));
-            vec!["Redis".to_owned(), before, after, each]
+            vec!["redis-server".to_owned(), before, after, each]
         });
-        services.chain(redis).collect()
+        let rows: Vec<_> = services.chain(redis).collect();
+        let header = ["MEMORY", "BEFORE (MiB)", "AFTER (MiB)", "BYTES PER JOB"];
+        (!rows.is_empty()).then(|| table(&header, rows))
+    }
+
+    fn raw_table(&self) -> Option<String> {
+        let raw = self.raw.as_ref()?;
+        let mut rows = Vec::new();
+        let mut add = |what: &str, rate: f64, unit: &str| {
+            rows.push(vec![what.to_owned(), grouped(rate), unit.to_owned()]);
+        };
+        if let Some(bare) = &raw.broker {
+            add("RabbitMQ alone, one by one", bare.offers_per_second_one_by_one, "offers/s");
+            add("RabbitMQ alone, batches of 64", bare.offers_per_second_in_batches, "offers/s");
+            add("RabbitMQ alone, 64 IDs per offer", bare.ids_per_second_in_batches, "IDs/s");
+        }
+        if let Some(bare) = &raw.redis {
+            add("Redis alone, one by one", bare.calls_per_second_one_by_one, "calls/s");
+            add("Redis alone, 64 in flight", bare.calls_per_second_in_flight, "calls/s");
+        }
+        Some(table(&["RATE", "", ""], rows))
+    }
+
+    fn missing(&self) -> Option<String> {
+        let missing = &self.processes.as_ref()?.missing;
+        let lines = missing.iter().map(|one| format!("CPU not measured of {one}"));
+        (!missing.is_empty()).then(|| lines.collect::<Vec<_>>().join("\n"))
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tables = vec![table(&["RATE", "", ""], self.rates())];
-        if let Some(pickup) = &self.pickup {
-            let title = format!("AT {} JOBS/S (ms)", pickup.jobs_per_second);
-            let row = |what: &str, of: &Percentiles| {
-                let times = [of.p50_us, of.p90_us, of.p99_us, of.max_us].map(milliseconds);
-                [vec![what.to_owned()], times.to_vec()].concat()
-            };
-            let rows = [row("submit to start", &pickup.submit_to_start), row("POST", &pickup.post)];
-            tables.push(table(&[title.as_str(), "P50", "P90", "P99", "MAX"], rows));
-        }
-        let memory = self.memory_rows();
-        if !memory.is_empty() {
-            let header = ["MEMORY", "BEFORE (MiB)", "AFTER (MiB)", "BYTES PER JOB"];
-            tables.push(table(&header, memory));
-        }
-        f.write_str(&tables.join("\n\n"))
+        let mut parts: Vec<String> = self.phase_table().into_iter().collect();
+        parts.extend(self.pickup_table());
+        parts.extend(self.cost_tables());
+        parts.extend(self.missing());
+        parts.extend(self.memory_table());
+        parts.extend(self.raw_table());
+        f.write_str(&parts.join("\n\n"))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::memory::{Growth, RedisMemory};
-    use crate::raw::{RawBroker, RawRedis};
-    use crate::throughput::Round;
-    use expect_test::expect;
-
-    fn report(ended_badly: u64) -> Report {
-        let name = "capstan-worker".to_owned();
-        let mib = 1 << 20;
-        Report {
-            throughput: Some(Throughput::of(
-                20_000,
-                vec![Round { submit_s: 0.5, end_s: 1.0, ended_badly }],
-            )),
-            pickup: Some(Pickup {
-                jobs_per_second: 50,
-                jobs: 4,
-                submit_to_start: Percentiles::of(vec![1350, 2200, 1400, 1300]),
-                post: Percentiles::of(vec![600, 700]),
-            }),
-            memory: Some(Memory {
-                services: vec![Growth {
-                    name,
-                    pid: 7,
-                    before_bytes: 9 * mib,
-                    after_bytes: 12 * mib,
-                }],
-                redis: Some(RedisMemory {
-                    before_bytes: 2 * mib,
-                    after_bytes: 20 * mib,
-                    bytes_per_job: 943.7,
-                }),
-            }),
-            raw: Some(Raw {
-                broker: Some(RawBroker {
-                    offers_per_second_one_by_one: 1740.0,
-                    offers_per_second_in_batches: 12_345.6,
-                    ids_per_second_in_batches: 345_678.0,
-                }),
-                redis: Some(RawRedis {
-                    calls_per_second_one_by_one: 9_000.0,
-                    calls_per_second_in_flight: 99_000.0,
-                }),
-            }),
-        }
-    }
-
-    #[test]
-    fn tables_show_the_fleet_beside_rabbitmq_and_redis_alone() {
-        expect![[r#"
-            RATE
-            submitted                         40,000   jobs/s
-            submitted and finished            20,000   jobs/s
-            RabbitMQ alone, one by one        1,740    offers/s
-            RabbitMQ alone, batches of 64     12,346   offers/s
-            RabbitMQ alone, 64 IDs per offer  345,678  IDs/s
-            Redis alone, one by one           9,000    calls/s
-            Redis alone, 64 in flight         99,000   calls/s
-
-            AT 50 JOBS/S (ms)  P50   P90   P99   MAX
-            submit to start    1.35  2.20  2.20  2.20
-            POST               0.60  0.70  0.70  0.70
-
-            MEMORY              BEFORE (MiB)  AFTER (MiB)  BYTES PER JOB
-            capstan-worker (7)  9.0           12.0
-            Redis               2.0           20.0         944
-        "#]]
-        .assert_eq(&(report(0).to_string() + "\n"));
-    }
-
-    #[test]
-    fn json_has_every_number_with_its_unit_in_the_name() {
-        let mut report = report(1);
-        assert!(!report.all_succeeded());
-        (report.memory, report.raw) = (None, None);
-        expect![[r#"
-            {
-              "throughput": {
-                "jobs": 20000,
-                "submittedPerSecond": 40000.0,
-                "endedPerSecond": 20000.0,
-                "endedBadly": 1,
-                "rounds": [
-                  {
-                    "submitS": 0.5,
-                    "endS": 1.0,
-                    "endedBadly": 1
-                  }
-                ]
-              },
-              "pickup": {
-                "jobsPerSecond": 50,
-                "jobs": 4,
-                "submitToStart": {
-                  "p50Us": 1350,
-                  "p90Us": 2200,
-                  "p99Us": 2200,
-                  "maxUs": 2200
-                },
-                "post": {
-                  "p50Us": 600,
-                  "p90Us": 700,
-                  "p99Us": 700,
-                  "maxUs": 700
-                }
-              },
-              "memory": null,
-              "raw": null
-            }"#]]
-        .assert_eq(&serde_json::to_string_pretty(&report).unwrap());
-    }
-}
+mod tests;

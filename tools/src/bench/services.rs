@@ -50,9 +50,23 @@ impl Services {
         url.map(open).transpose().map_err(unavailable)
     }
 
+    /// The same flags as environment variables, for another program that has them.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, &str)> {
+        let optional =
+            [("CAPSTAN_REDIS_URL", &self.redis_url), ("CAPSTAN_AMQP_URL", &self.amqp_url)];
+        let mut variables = vec![("CAPSTAN_QUEUE_TYPE", self.queue_type.as_str())];
+        variables
+            .extend(optional.into_iter().filter_map(|(name, url)| Some((name, url.as_deref()?))));
+        variables
+    }
+
+    /// The address of RabbitMQ.
+    pub(crate) fn amqp_url(&self) -> Option<&str> {
+        self.amqp_url.as_deref().filter(|url| !url.is_empty())
+    }
+
     pub(crate) fn broker(&self) -> Option<BrokerConfig> {
-        let url = self.amqp_url.as_ref().filter(|url| !url.is_empty())?;
-        Some(BrokerConfig::new(url, self.queue_type))
+        Some(BrokerConfig::new(self.amqp_url()?, self.queue_type))
     }
 }
 

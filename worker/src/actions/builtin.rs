@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::context::stop::stop_requested;
 
 const DEFAULT_SLEEP_S: f64 = 60.0;
+const MAX_LOG_LINES: u64 = 1000;
 
 /// Sleeps for `seconds` (a number or a numeric string), 60 by default.
 pub(super) struct Sleep;
@@ -57,16 +58,32 @@ impl Action for False {
     }
 }
 
-/// Does nothing. With `"clock": true` its result is when it started, for benchmarks on one machine.
+/// Does nothing. Two parameters are for benchmarks: with `"clock": true` its result is when it
+/// started, by the clock of its machine, and with `"logLines": 10` it logs so many lines.
 pub(super) struct Noop;
 
 impl Action for Noop {
     fn run(&self, context: Context) -> BoxFuture<'_, ActionResult> {
-        let parameter = context.job.spec.parameters.as_ref().and_then(|all| all.get("clock"));
-        let clock = parameter == Some(&Value::Bool(true));
+        let parameter = |name| context.job.spec.parameters.as_ref().and_then(|all| all.get(name));
+        let clock = parameter("clock") == Some(&Value::Bool(true));
         let result = clock.then(|| json!({"startedMicros": chrono::Utc::now().timestamp_micros()}));
-        async { Ok(result) }.boxed()
+        let lines = log_lines(parameter("logLines"));
+        async move {
+            for number in 1..=lines? {
+                context.log.line(LogSource::Stdout, format!("line {number}")).await;
+            }
+            Ok(result)
+        }
+        .boxed()
     }
+}
+
+fn log_lines(parameter: Option<&Value>) -> Result<u64, Exception> {
+    let lines = parameter.map_or(Some(0), Value::as_u64);
+    lines.filter(|lines| *lines <= MAX_LOG_LINES).ok_or_else(|| {
+        let message = format!("parameter logLines must be a whole number up to {MAX_LOG_LINES}");
+        Exception::new("BadParameter", message)
+    })
 }
 
 #[cfg(test)]
@@ -89,6 +106,16 @@ mod tests {
         for (parameters, ms) in cases {
             let duration = sleep_duration(parameters.as_object());
             assert_eq!(duration.ok(), ms.map(Duration::from_millis), "{parameters}");
+        }
+    }
+
+    #[test]
+    fn log_lines_are_a_whole_number() {
+        let lines = |value| log_lines(Some(&value)).ok();
+        assert_eq!(log_lines(None).ok(), Some(0));
+        assert_eq!(lines(json!(10)), Some(10));
+        for wrong in [json!(1001), json!(-1), json!(1.5), json!("10"), json!(null)] {
+            assert_eq!(lines(wrong.clone()), None, "{wrong}");
         }
     }
 }

@@ -54,6 +54,7 @@ pub(super) const NO_RUN: &[&str] = &[
     "redis-cli -u \"$REDIS_ADMIN_URL\" HGET '{capstan}:store' format >capstan.format",
     "export CAPSTAN_REDIS_URL=redis://redis:6379",
     "export CAPSTAN_AMQP_URL=amqp://capstan:secret@rabbitmq:5672/%2f",
+    "capstan bench scale",
     "capstan-scheduler",
     "CAPSTAN_JOB_USER=10002:10002 capstan-worker",
     "capstan-worker --capacity scan=4,cpu=8 --actions /etc/capstan/actions.toml",

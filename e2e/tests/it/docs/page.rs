@@ -16,7 +16,8 @@ const LIMIT_S: &str = "60";
 const TIMED_OUT: i32 = 124;
 
 /// The programs that a page needs, beside the folder of this test.
-const PROGRAMS: [&str; 4] = ["capstan", "capstan-scheduler", "capstan-worker", "capstan-api"];
+const PROGRAMS: [&str; 5] =
+    ["capstan", "capstan-scheduler", "capstan-worker", "capstan-api", "capstan-bench"];
 
 /// Whether a page has something to run.
 pub(super) fn is_runnable(document: &Document) -> bool {
