@@ -120,6 +120,13 @@ pub(crate) fn free_address() -> SocketAddr {
 }
 
 impl TestEnv {
+    /// Returns the keys of the namespace, but not those that exist without any accepted request.
+    pub(crate) async fn keys_of_requests(&self) -> Vec<String> {
+        let mut keys = self.store.keys_of_namespace().await.unwrap();
+        keys.retain(|key| ![":audit", ":services", ":store"].iter().any(|end| key.ends_with(end)));
+        keys
+    }
+
     /// Gets a path of the v0 surface.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         send(self.client.get(self.at(path))).await

@@ -77,7 +77,8 @@ impl Outgoing {
         let at = Timestamp::from_ms(chrono::Utc::now().timestamp_millis());
         let offer = |ids: &Vec<JobId>| (self.queue.clone(), Offer::new(at, 1, ids.clone()));
         let offers: Vec<(QueueName, Offer)> = offers.iter().map(offer).collect();
-        let failed = self.publisher.publish(&offers, broker::CALL_LIMIT).await.map_err(unavailable)?;
+        let failed =
+            self.publisher.publish(&offers, broker::CALL_LIMIT).await.map_err(unavailable)?;
         failed.into_values().next().map_or(Ok(()), Err).map_err(unavailable)
     }
 }
