@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use store::{ANNOUNCEMENT_PERIOD, Announcer, ServiceKind};
+use store::{ANNOUNCEMENT_PERIOD, Announcer, BrokerLink, ServiceKind};
 
 use crate::broker_link::SharedBrokerLink;
 use crate::resources::Resources;
 use crate::runner::{Pass, Task};
+
+/// The time between two announcements without a connection, so that a new one shows at once.
+const RECONNECT_PERIOD: Duration = Duration::from_millis(100);
 
 /// Announces one scheduler.
 pub(crate) struct Announcement {
@@ -27,8 +30,10 @@ impl Task for Announcement {
     const PERIOD: Duration = ANNOUNCEMENT_PERIOD;
 
     async fn pass(&mut self) -> anyhow::Result<Pass> {
-        self.announcer.announce(Some(self.broker.get())).await?;
-        Ok(Pass::default())
+        let link = self.broker.get();
+        let next = (link != BrokerLink::Up).then_some(RECONNECT_PERIOD);
+        self.announcer.announce(Some(link)).await?;
+        Ok(Pass { next, ..Pass::default() })
     }
 
     async fn close(self) {
