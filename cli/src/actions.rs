@@ -1,7 +1,8 @@
 //! `capstan actions`: the configuration of actions, and pausing them.
 
 use clap::{Args, Subcommand};
-use client::command::{CommandError, CommandOutcome, CommandResult};
+use client::command::{CommandError, CommandOutcome, CommandResult, note};
+use client::wire::Worker;
 use client::{ApiClient, ClientError};
 use domain::capacity::CapacityMap;
 use domain::job::{ActionName, GoDuration};
@@ -96,13 +97,27 @@ pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResu
         ActionsCommand::Show(one) => show(&api.get(&one.path()).await?, one.output)?,
         ActionsCommand::Delete(one) => api.delete(&one.path()).await?,
         ActionsCommand::Pause { actions } => {
-            return command_each(api, "/actions", &actions, "pause").await;
+            let outcome = command_each(api, "/actions", &actions, "pause").await?;
+            note_unknown(api, &actions).await?;
+            return Ok(outcome);
         }
         ActionsCommand::Resume { actions } => {
             return command_each(api, "/actions", &actions, "resume").await;
         }
     }
     Ok(CommandOutcome::Success)
+}
+
+/// Says which actions no worker knows: their names may be misspelled.
+async fn note_unknown(api: &ApiClient, actions: &[ActionName]) -> Result<(), CommandError> {
+    let workers: Vec<Worker> = api.page("/workers", &[]).await?.items("workers")?;
+    let is_known = |action: &str| {
+        workers.iter().any(|worker| worker.actions.iter().any(|known| known == action))
+    };
+    for action in actions.iter().filter(|action| !is_known(action.as_str())) {
+        note(format!("{action} is paused, but no worker knows an action of this name"));
+    }
+    Ok(())
 }
 
 /// Changes the configuration of an action. Creates it if there is none.

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use client::ApiClient;
-use client::command::{CommandOutcome, CommandResult};
+use client::command::{CommandError, CommandOutcome, CommandResult, note};
 use client::wire::Queue;
 use domain::capacity::Class;
 
@@ -46,9 +46,23 @@ pub(crate) async fn run(api: &ApiClient, command: QueuesCommand) -> CommandResul
         QueuesCommand::Delete { classes } => {
             each(&classes, async |class| Ok(api.delete(&format!("/queues/{class}")).await?)).await
         }
-        QueuesCommand::Pause { classes } => command_each(api, "/queues", &classes, "pause").await,
+        QueuesCommand::Pause { classes } => {
+            let outcome = command_each(api, "/queues", &classes, "pause").await?;
+            note_unknown(api, &classes).await?;
+            Ok(outcome)
+        }
         QueuesCommand::Resume { classes } => command_each(api, "/queues", &classes, "resume").await,
     }
+}
+
+/// Says which classes have no queue: they may be misspelled.
+async fn note_unknown(api: &ApiClient, classes: &[Class]) -> Result<(), CommandError> {
+    let queues: Vec<Queue> = api.page(QUEUES.path, &[]).await?.items(QUEUES.key)?;
+    let has_queue = |class: &str| queues.iter().any(|queue| queue.class == class);
+    for class in classes.iter().filter(|class| !has_queue(class.as_str())) {
+        note(format!("{class} is paused, but no job of this class has been submitted lately"));
+    }
+    Ok(())
 }
 
 fn class(text: &str) -> Result<Class, String> {

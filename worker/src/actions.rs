@@ -97,7 +97,12 @@ pub(crate) fn load(
                     }
                 };
                 let user = config.job_user.ids();
-                Exec::new(command, user, shared.clone(), defaults).map(|exec| Arc::new(exec) as _)
+                Exec::new(command, user, shared.clone(), defaults).map(|exec| {
+                    if let Some(program) = exec.missing_program() {
+                        tracing::warn!(action = %name, program, "there is no such program; jobs of the action will fail");
+                    }
+                    Arc::new(exec) as _
+                })
             }
             ActionKind::Webhook(webhook) => {
                 let webhook = Webhook::configured(http.clone(), webhook, defaults);

@@ -69,6 +69,20 @@ async fn what_a_table_prints_can_be_typed_back() {
 }
 
 #[tokio::test]
+async fn pausing_a_name_that_nobody_knows_says_so() {
+    let script = r#"
+        capstan actions pause noop nop 2>&1
+        capstan actions resume noop nop
+        capstan jobs submit noop --capacity gpu=9 >/dev/null
+        capstan queues pause gpu=9 gpu=8 2>&1
+        capstan queues resume gpu=9 gpu=8
+    "#;
+    let expected = "nop is paused, but no worker knows an action of this name\n\
+                    gpu=8 is paused, but no job of this class has been submitted lately\n";
+    assert_eq!(run("", script).await, expected);
+}
+
+#[tokio::test]
 async fn lines_of_standard_input_become_jobs_and_bad_ones_are_reported() {
     let script = r#"
         code=0

@@ -54,6 +54,11 @@ impl Exec {
     ) -> Result<Exec, String> {
         Ok(Exec { command: CommandTemplate::new(declaration, job_user)?, environment, defaults })
     }
+
+    /// The program of the command, if this machine does not have it.
+    pub(super) fn missing_program(&self) -> Option<&str> {
+        self.command.missing_program()
+    }
 }
 
 impl Action for Exec {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use domain::job::Exception;
@@ -94,6 +94,21 @@ impl CommandTemplate {
             user,
             limits: declaration.limits,
         })
+    }
+
+    /// Returns the program if this machine does not have it. A relative path, or a `PATH` of the
+    /// command's own, is not looked up.
+    pub(super) fn missing_program(&self) -> Option<&str> {
+        let program = Path::new(&self.program);
+        if program.is_absolute() {
+            return (!program.exists()).then_some(&self.program);
+        }
+        if self.program.contains('/') || self.environment.contains_key("PATH") {
+            return None;
+        }
+        let path = std::env::var_os("PATH")?;
+        let found = std::env::split_paths(&path).any(|folder| folder.join(program).exists());
+        (!found).then_some(&self.program)
     }
 
     /// Returns the user and the group that own the command's files.
@@ -208,6 +223,22 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
+
+    #[test]
+    fn a_program_that_this_machine_does_not_have_is_named() {
+        let missing = |program: &str| {
+            let argv = vec![program.to_owned()];
+            let declaration = CommandDeclaration { argv, ..CommandDeclaration::default() };
+            let template = CommandTemplate::new(declaration, None).unwrap();
+            template.missing_program().map(str::to_owned)
+        };
+        for program in ["sh", "/bin/sh", "./in-the-working-directory"] {
+            assert_eq!(missing(program), None);
+        }
+        for program in ["no-such-program", "/bin/no-such-program"] {
+            assert_eq!(missing(program).as_deref(), Some(program));
+        }
+    }
 
     #[test]
     fn a_declaration_that_cannot_run_is_refused_at_startup() {
