@@ -8,7 +8,7 @@ mod workers;
 
 use domain::job::{Job, Status};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use store::{Store, StoreError, WaitPosition, Worker};
+use store::{FleetHealth, Store, StoreError, WaitPosition, Worker};
 use tokio::sync::OnceCell;
 
 use crate::outage::outage;
@@ -25,39 +25,42 @@ const CONCURRENT: usize = 8;
 
 /// Returns why the job waits; `None` if it does not wait.
 pub(crate) async fn wait_reason(store: &Store, job: &Job) -> Result<Option<Reason>, StoreError> {
-    reason(store, &LiveWorkers::default(), job).await
+    reason(store, &Fleet::default(), job).await
 }
 
-/// Returns why each job waits. The live workers are read once.
+/// Returns why each job waits. The state of the fleet is read once.
 pub(crate) async fn wait_reasons(
     store: &Store,
     jobs: &[Job],
 ) -> Result<Vec<Option<Reason>>, StoreError> {
-    let workers = LiveWorkers::default();
-    let reasons: Vec<_> = jobs.iter().map(|job| reason(store, &workers, job)).collect();
+    let fleet = Fleet::default();
+    let reasons: Vec<_> = jobs.iter().map(|job| reason(store, &fleet, job)).collect();
     stream::iter(reasons).buffered(CONCURRENT).try_collect().await
 }
 
-/// The live workers, once they are read.
+/// The state of the fleet, once it is read.
 #[derive(Default)]
-struct LiveWorkers(OnceCell<Vec<Worker>>);
+struct Fleet {
+    workers: OnceCell<Vec<Worker>>,
+    health: OnceCell<FleetHealth>,
+}
 
-impl LiveWorkers {
-    async fn read(&self, store: &Store) -> Result<&[Worker], StoreError> {
-        Ok(self.0.get_or_try_init(|| store.live_workers()).await?)
+impl Fleet {
+    async fn workers(&self, store: &Store) -> Result<&[Worker], StoreError> {
+        Ok(self.workers.get_or_try_init(|| store.live_workers()).await?)
+    }
+
+    async fn health(&self, store: &Store) -> Result<&FleetHealth, StoreError> {
+        self.health.get_or_try_init(|| store.fleet_health()).await
     }
 }
 
-async fn reason(
-    store: &Store,
-    workers: &LiveWorkers,
-    job: &Job,
-) -> Result<Option<Reason>, StoreError> {
+async fn reason(store: &Store, fleet: &Fleet, job: &Job) -> Result<Option<Reason>, StoreError> {
     if job.status != Status::Waiting {
         return Ok(None);
     }
     let position = store.wait_position(job).await?;
-    let outage = outage_of(store, job, &position).await?;
+    let outage = outage_of(store, fleet, job, &position).await?;
     let reason = match position {
         WaitPosition::Nowhere => return Ok(None),
         WaitPosition::Children(open) => return Ok(Some(relations::children(open))),
@@ -67,10 +70,10 @@ async fn reason(
         WaitPosition::Locks(lines) => locks::queued(store, job, &lines).await?,
         WaitPosition::Queue => Reason::new("queue", NO_QUEUE),
         WaitPosition::Backlog { ahead, turns } => {
-            backlog(job, (ahead, turns), workers.read(store).await?)
+            backlog(job, (ahead, turns), fleet.workers(store).await?)
         }
         WaitPosition::Offered(ahead) => {
-            offered(store, job, ahead, workers.read(store).await?).await?
+            offered(store, job, ahead, fleet.workers(store).await?).await?
         }
     };
     let reason = match outage {
@@ -84,6 +87,7 @@ async fn reason(
 /// that is due later, or waits for a job, a lock or an operator, holds in an outage too.
 async fn outage_of(
     store: &Store,
+    fleet: &Fleet,
     job: &Job,
     position: &WaitPosition,
 ) -> Result<Option<String>, StoreError> {
@@ -97,8 +101,8 @@ async fn outage_of(
         | WaitPosition::Queue
         | WaitPosition::Backlog { .. }
         | WaitPosition::Offered(_) => {
-            let health = store.fleet_health().await?;
-            Ok(if job.scheduled_at > health.now { None } else { outage(&health) })
+            let health = fleet.health(store).await?;
+            Ok(if job.scheduled_at > health.now { None } else { outage(health) })
         }
     }
 }

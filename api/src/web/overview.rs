@@ -19,6 +19,7 @@ use super::refusal::Refusal;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::Error;
+use crate::outage::unoffered;
 use crate::wait_reason::{Reason, wait_reasons};
 use verdict::{Signs, Urgency};
 
@@ -52,10 +53,11 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<
     let counts = app.store.counts().await?;
     let workers = app.store.live_workers().await?;
     let (jobs, reasons) = oldest(&app).await?;
-    let memory = app.store.memory_use().await?;
+    let health = app.store.fleet_health().await?;
     let queues = busiest(app.store.queue_loads().await?);
     let signs = Signs {
-        store_is_nearly_full: memory.is_nearly_full(),
+        outage: unoffered(&health),
+        store_is_nearly_full: health.memory.is_some_and(|memory| memory.is_nearly_full()),
         ..signs(&counts, &workers, (&jobs, &reasons), layout.now)
     };
     let (urgency, verdict) = verdict::verdict(&signs);
@@ -93,7 +95,7 @@ fn signs(
         waiting: of(Status::Waiting),
         oldest_ms: jobs.first().map_or(0, |job| now.ms() - job.scheduled_at.ms()),
         codes: reasons.iter().flatten().map(|reason| reason.code).collect(),
-        store_is_nearly_full: false,
+        ..Signs::default()
     }
 }
 

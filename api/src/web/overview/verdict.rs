@@ -20,6 +20,8 @@ pub(super) struct Signs {
     pub(super) oldest_ms: i64,
     /// The codes of the reasons why the oldest waiting jobs wait.
     pub(super) codes: Vec<&'static str>,
+    /// Why no job is offered to workers, in words.
+    pub(super) outage: Option<String>,
     /// True if the store has nearly used up its memory.
     pub(super) store_is_nearly_full: bool,
 }
@@ -46,6 +48,13 @@ pub(super) fn verdict(signs: &Signs) -> (Urgency, String) {
     if signs.store_is_nearly_full {
         let text = "The store has nearly used up its memory, so new jobs are refused.";
         return (Urgency::Alarm, text.to_owned());
+    }
+    if let Some(outage) = &signs.outage {
+        let text = match signs.waiting {
+            0 => format!("No job waits, but {outage}."),
+            _ => format!("{waiting} {wait}: {outage}."),
+        };
+        return (Urgency::Alarm, text);
     }
     if active == 0 && signs.waiting > 0 {
         let why = if signs.live_workers == 0 { "no worker is live" } else { "every worker drains" };
@@ -142,6 +151,7 @@ mod tests {
             Signs { waiting: 1, ..Signs::default() },
             Signs { waiting: 2, draining_workers: 3, ..fleet() },
             Signs { store_is_nearly_full: true, ..fleet() },
+            Signs { outage: Some("no scheduler is running".to_owned()), waiting: 2, ..fleet() },
             fleet(),
             Signs { running: 0, ..fleet() },
             Signs { running: 1, ..fleet() },
@@ -162,6 +172,7 @@ mod tests {
             Alarm: 1 job waits, and no worker is live.
             Alarm: 2 jobs wait, and every worker drains.
             Alarm: The store has nearly used up its memory, so new jobs are refused.
+            Alarm: 2 jobs wait: no scheduler is running.
             Calm: All is well. 2 jobs run, and none waits.
             Calm: All is well. No job waits, and none runs.
             Calm: All is well. 1 job runs, and none waits.

@@ -10,6 +10,7 @@ use driver::Browser;
 
 /// Fills the fleet with jobs in many states.
 async fn fill(env: &TestEnv) -> Vec<String> {
+    env.announce_scheduler().await;
     let worker = env.worker("default=16,scan=2", &["noop", "scan", "backup"]).await;
     let mut shown = Vec::new();
     for n in 0..6 {

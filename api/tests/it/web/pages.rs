@@ -65,6 +65,22 @@ async fn every_link_leads_to_a_page_with_the_strict_policy() {
 }
 
 #[tokio::test]
+async fn the_overview_says_that_no_scheduler_runs_and_so_does_each_waiting_job() {
+    with_env(async |env| {
+        env.worker("default=16", &["noop"]).await;
+        env.submit(&json!({"action": "noop"})).await;
+        let visitor = Visitor::new(env);
+        let outage = "no scheduler is running, so no job is offered to workers";
+        let page = visitor.open("/").await.text;
+        assert!(page.contains(&format!("1 job waits: {outage}.")), "{page}");
+        assert!(visitor.open("/jobs").await.text.contains(outage));
+        env.announce_scheduler().await;
+        assert!(!visitor.open("/").await.text.contains(outage));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn files_are_kept_by_browsers_until_they_change() {
     with_env(async |env| {
         let visitor = Visitor::new(env);
