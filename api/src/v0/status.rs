@@ -44,6 +44,7 @@ const LIMIT: Duration = Duration::from_secs(4);
     "oldestReadyMs": 1250,
     "warnings": [],
 }))]
+#[schema(as = FleetStatus)]
 pub(in crate::v0) struct Status {
     /// The version of the API that answers.
     version: &'static str,
@@ -87,6 +88,7 @@ struct Service {
 
 /// The live workers.
 #[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = WorkerNumbers)]
 struct Workers {
     /// The number of live workers.
     live: u64,
@@ -97,6 +99,7 @@ struct Workers {
 /// The state of Redis.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = StoreState)]
 struct Store {
     /// Whether it answers, accepts writes and has room for new jobs.
     ok: bool,
@@ -112,6 +115,7 @@ struct Store {
 
 /// The state of RabbitMQ.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BrokerState)]
 struct Broker {
     /// Whether at least one scheduler can publish.
     ok: bool,
