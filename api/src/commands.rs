@@ -1,5 +1,5 @@
-//! The commands that both surfaces for people offer, v0 and the web page: what they ask of the
-//! store, and the errors of each. A surface only parses the request and shows the result.
+//! The operations that v0 and the web page share, with their errors. A surface only parses the
+//! request and presents the result.
 
 pub(crate) mod cron;
 pub(crate) mod deliveries;

@@ -25,7 +25,7 @@ pub(crate) struct ListQuery {
 }
 
 impl ListQuery {
-    /// Finds the page.
+    /// Finds the jobs of the page.
     pub(crate) async fn find(self, store: &Store) -> Result<JobIdPage, Error> {
         let ListQuery { filter, is_by_submission, start, limit } = self;
         let Some(filter) = filter else { return Ok(JobIdPage::default()) };

@@ -1,16 +1,16 @@
-//! Outages that hold up every waiting job: no scheduler, no broker, a full store. Pure.
+//! Outages that keep every job waiting: no scheduler, no broker, a full store. Pure.
 
 use store::{BrokerLink, FleetHealth, Service, ServiceKind};
 
 use crate::error::STORE_IS_FULL;
 
-/// Returns the outage that holds up waiting jobs, in words; `None` if there is none.
+/// Returns a description of the outage, if there is one.
 pub(crate) fn outage(health: &FleetHealth) -> Option<String> {
     let is_full = health.memory.is_some_and(|memory| memory.is_full());
     unoffered(health).or_else(|| is_full.then(|| STORE_IS_FULL.to_owned()))
 }
 
-/// Returns why no job is offered to workers, in words; `None` if jobs are.
+/// Returns why no job is offered to workers; `None` if jobs are offered.
 pub(crate) fn unoffered(health: &FleetHealth) -> Option<String> {
     if schedulers(health).next().is_none() {
         return Some("no scheduler is running, so no job is offered to workers".to_owned());

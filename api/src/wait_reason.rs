@@ -83,8 +83,8 @@ async fn reason(store: &Store, fleet: &Fleet, job: &Job) -> Result<Option<Reason
     Ok(Some(with_expiry(job, reason)))
 }
 
-/// Returns the outage that holds up a job, in words; `None` if there is none. The reason of a job
-/// that is due later, or waits for a job, a lock or an operator, holds in an outage too.
+/// Returns a description of the outage that keeps a job waiting, if there is one. A job that is due
+/// later, or waits for a job, a lock or an operator, keeps its own reason.
 async fn outage_of(
     store: &Store,
     fleet: &Fleet,

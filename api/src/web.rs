@@ -19,6 +19,7 @@ mod locks;
 mod login;
 mod notice;
 mod overview;
+mod paging;
 mod path;
 mod queues;
 mod refusal;

@@ -20,7 +20,7 @@ pub(crate) enum ActionsCommand {
     /// List the configured actions
     #[command(after_help = columns_help(CONFIGS.columns))]
     List(OutputFlags),
-    /// Configure an action, or change its configuration; what is not given stays as it is
+    /// Configure an action; options that you omit keep their values
     ///
     /// Jobs of the action use these values unless they have their own.
     Set(Box<SetArguments>),
@@ -108,14 +108,14 @@ pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResu
     Ok(CommandOutcome::Success)
 }
 
-/// Says which actions no worker knows: their names may be misspelled.
+/// Warns about actions that no worker knows; their names may be misspelled.
 async fn note_unknown(api: &ApiClient, actions: &[ActionName]) -> Result<(), CommandError> {
     let workers: Vec<Worker> = api.page("/workers", &[]).await?.items("workers")?;
     let is_known = |action: &str| {
         workers.iter().any(|worker| worker.actions.iter().any(|known| known == action))
     };
     for action in actions.iter().filter(|action| !is_known(action.as_str())) {
-        note(format!("{action} is paused, but no worker knows an action of this name"));
+        note(format!("paused {action}, but no worker has an action with this name"));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) struct AuditArguments {
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
 
-    /// Only requests at or after this time: a time in RFC 3339, or an age such as 1h
+    /// Only requests since this time (RFC 3339) or within this long (1h, 90m)
     #[arg(long, value_name = "TIME")]
     since: Option<TimeOrAge>,
 

@@ -77,7 +77,7 @@ pub(crate) enum Command {
     /// List who changed what, and which requests were refused
     #[command(after_help = columns_help(crate::audit::ENTRIES.columns))]
     Audit(AuditArguments),
-    /// Explain the code of an error, or of the reason why a job waits
+    /// Explain an error code or the code of a wait reason
     #[command(args = ConnectionOptions::hidden())]
     Explain(ExplainArguments),
     /// Show and change how long finished jobs are kept

@@ -29,7 +29,7 @@ pub(crate) enum CronsCommand {
     /// List crons by name
     #[command(after_help = columns_help(CRONS.columns))]
     List(ListArguments),
-    /// Create a cron, or change the one of that name; what is not given stays as it is
+    /// Create or update a cron; options that you omit keep their values
     #[command(after_help = SET_EXAMPLES)]
     Set(Box<set::SetArguments>),
     /// Show a cron

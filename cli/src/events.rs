@@ -33,7 +33,7 @@ pub(crate) struct EventsArguments {
     #[arg(long, value_name = "STATUS,...", value_delimiter = ',')]
     status: Vec<Status>,
 
-    /// Begin after the event with this ID instead of now
+    /// Start after the event with this ID instead of with new events
     #[arg(long, value_name = "ID")]
     after: Option<HeaderValue>,
 

@@ -40,10 +40,9 @@ pub(crate) enum JobsCommand {
     /// Submit a job and print its ID
     #[command(after_help = SUBMIT_EXAMPLES)]
     Submit(Box<submit::SubmitArguments>),
-    /// List jobs, the newest first
+    /// List jobs, newest first
     ///
-    /// All jobs are listed with the latest submitted first, and those that match a filter with the
-    /// latest scheduled first.
+    /// Without filters, jobs are sorted by submission; with filters, by scheduled time.
     #[command(after_help = columns_help(list::JOBS.columns))]
     List(list::ListArguments),
     /// Show a job

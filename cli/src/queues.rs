@@ -55,12 +55,12 @@ pub(crate) async fn run(api: &ApiClient, command: QueuesCommand) -> CommandResul
     }
 }
 
-/// Says which classes have no queue: they may be misspelled.
+/// Warns about classes without a queue; they may be misspelled.
 async fn note_unknown(api: &ApiClient, classes: &[Class]) -> Result<(), CommandError> {
     let queues: Vec<Queue> = api.page(QUEUES.path, &[]).await?.items(QUEUES.key)?;
     let has_queue = |class: &str| queues.iter().any(|queue| queue.class == class);
     for class in classes.iter().filter(|class| !has_queue(class.as_str())) {
-        note(format!("{class} is paused, but no job of this class has been submitted lately"));
+        note(format!("paused {class}, but there are no jobs of this class"));
     }
     Ok(())
 }

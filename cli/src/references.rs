@@ -1,4 +1,4 @@
-//! Jobs and workers as people name them: by number, id, beginning of an id, or name.
+//! Jobs and workers as users refer to them: by number, id, id prefix or name.
 
 mod job;
 mod worker;
@@ -6,12 +6,12 @@ mod worker;
 pub(crate) use job::{JobReference, resolve_jobs};
 pub(crate) use worker::{WorkerReference, resolve_workers};
 
-/// The least number of characters of the beginning of an id.
+/// The minimum length of an id prefix.
 const SHORTEST_PREFIX: usize = 4;
 /// How many candidates an error lists.
 const MOST_CANDIDATES: usize = 5;
 
-/// Returns what to say about a beginning of an id that several things have.
+/// Returns the error message for an ambiguous id prefix.
 fn ambiguous(text: &str, what: &str, candidates: &[String]) -> String {
     let shown = candidates.iter().take(MOST_CANDIDATES).cloned().collect::<Vec<_>>().join(", ");
     let more = match candidates.len().saturating_sub(MOST_CANDIDATES) {

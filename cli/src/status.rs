@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::flags::OutputFlags;
 
-/// The pause between two drawings.
+/// The pause before each redraw.
 const REDRAW_PAUSE: Duration = Duration::from_secs(2);
 
 /// The arguments of `status`.
@@ -42,7 +42,7 @@ pub(crate) async fn run(api: &ApiClient, arguments: &StatusArguments) -> Command
     Ok(CommandOutcome::Success)
 }
 
-/// Draws until the process is interrupted. An API that does not answer may answer again.
+/// Redraws until interrupted. Goes on if the API does not answer, because it may recover.
 async fn watch(api: &ApiClient) -> Result<(), CommandError> {
     loop {
         let text = match api.get("/status").await {

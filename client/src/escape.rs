@@ -1,5 +1,5 @@
-//! Makes text of others safe to print: without it, a job's comment or log could move the cursor,
-//! clear the screen, or look like another row of a table.
+//! Makes untrusted text safe to print. Otherwise a comment or a log line could move the cursor, clear
+//! the screen, or look like another row of a table.
 
 use std::borrow::Cow;
 use std::fmt::Write;

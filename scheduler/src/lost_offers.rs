@@ -16,15 +16,15 @@ const LOST_AFTER: Duration = Duration::from_secs(5);
 /// queue has lost its offer: a queue keeps its order, except for offers that workers return.
 const BEHIND: Duration = Duration::from_secs(30);
 
-/// A queue that did not answer this many times in a row hangs, if another queue answered. Each time
-/// it had 10 s.
+/// A queue hangs if it fails to answer within 10 s this many times in a row while another queue
+/// answers.
 const HANGS_AFTER: u32 = 3;
 
 /// Finds lost offers. It keeps its connection to the broker.
 pub(crate) struct LostOffers {
     resources: Resources,
     broker: Option<Broker>,
-    /// How often in a row each of these queues did not answer.
+    /// The number of times in a row that each of these queues did not answer.
     silent: BTreeMap<QueueName, u32>,
 }
 
@@ -55,8 +55,8 @@ impl LostOffers {
         found
     }
 
-    /// Counts how often queues did not answer. Returns those that hang: RabbitMQ 3.10 that is killed
-    /// can leave one behind that neither confirms offers nor answers a read.
+    /// Counts the times that queues did not answer, and returns those that hang. If RabbitMQ 3.10 is
+    /// killed, a queue may afterwards neither confirm offers nor answer a read.
     fn hanging(&mut self, found: &FoundOffers) -> Vec<QueueName> {
         self.silent.retain(|queue, _| found.silent.contains(queue));
         let mut hangs = |queue: &QueueName| {
@@ -100,7 +100,7 @@ impl Task for LostOffers {
             self.delete_hanging(&queue).await;
         }
         if !found.silent.is_empty() {
-            // Its channels still wait for the silent queues.
+            // Its channels are still waiting for the silent queues.
             self.broker = None;
         }
         Ok(Pass::default())

@@ -25,7 +25,7 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 const TAKE_OVER_AFTER: Duration = Duration::from_secs(10);
 /// A relay that has been idle for this long is removed from the group.
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
-/// The time that a queue gets to confirm offers after a pause.
+/// The time that a queue has to confirm offers after a pause.
 const LIMIT_AFTER_PAUSE: Duration = Duration::from_secs(1);
 
 /// Publishes the outbox. Several relays share the entries.
@@ -95,8 +95,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Publishes offers. A queue that was paused gets little time to confirm, because everything
-    /// else waits for it.
+    /// Publishes offers. A queue that was paused has less time to confirm, because it delays all
+    /// others.
     async fn publish(
         &self,
         publisher: &mut Publisher,

@@ -98,9 +98,7 @@ pub(crate) fn load(
                 };
                 let user = config.job_user.ids();
                 Exec::new(command, user, shared.clone(), defaults).map(|exec| {
-                    if let Some(program) = exec.missing_program() {
-                        tracing::warn!(action = %name, program, "there is no such program; jobs of the action will fail");
-                    }
+                    warn_if_missing(&name, &exec);
                     Arc::new(exec) as _
                 })
             }
@@ -141,6 +139,13 @@ fn builtin_actions(
         actions.push((ActionName::WEBHOOK, Arc::new(Webhook::ad_hoc(http.clone()))));
     }
     actions.into_iter().filter_map(|(name, action)| Some((name.parse().ok()?, action))).collect()
+}
+
+/// Warns about a command that cannot run because its program is not installed.
+fn warn_if_missing(action: &ActionName, command: &Exec) {
+    if let Some(program) = command.missing_program() {
+        tracing::warn!(%action, program, "program not found; jobs of this action will fail");
+    }
 }
 
 /// Returns the names of the commands whose limits need a cgroup.

@@ -1,4 +1,4 @@
-//! Commands to a cron: run, pause and resume, and the preview of its ticks.
+//! Operations on a cron: run, pause, resume, and preview its ticks.
 
 use domain::cron::CronName;
 use domain::job::{Job, Timestamp};

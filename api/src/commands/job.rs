@@ -1,4 +1,4 @@
-//! Commands to one job: cancel, retry, delete.
+//! Operations on a job: cancel, retry, delete.
 
 use domain::job::{Cancellation, Job, JobId, Status};
 use store::{CancelAnswer, DeleteAnswer, RetryAnswer};

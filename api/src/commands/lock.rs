@@ -1,4 +1,4 @@
-//! Commands to a lock: clear it.
+//! Operations on a lock: clear it.
 
 use domain::lock::LockName;
 

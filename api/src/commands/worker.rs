@@ -1,4 +1,4 @@
-//! Commands to workers.
+//! Operations on a worker.
 
 use domain::capacity::CapacityMap;
 use domain::job::WorkerId;
@@ -14,7 +14,7 @@ pub(crate) async fn send(app: &App, id: &WorkerId, command: &WorkerCommand) -> R
     accepted(id, in_time(sending).await?)
 }
 
-/// Asks a worker to offer these units, and to leave the rest of its capacity as it is.
+/// Changes some types of a worker's capacity. The others stay unchanged.
 pub(crate) async fn change_capacity(
     app: &App,
     id: &WorkerId,

@@ -114,7 +114,7 @@ fn switch(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// Parses `on` or `off`. Compose passes an unset variable as the empty text, so that means on.
+/// Parses `on` or `off`. Compose passes an unset variable as an empty string, which means on.
 fn on_or_off(text: &str) -> Result<bool, &'static str> {
     match text {
         "on" | "" => Ok(true),

@@ -63,7 +63,7 @@ pub(in crate::v0) struct Status {
     /// The age of the oldest offer that no worker has taken, in milliseconds. `null` if there is
     /// none.
     oldest_ready_ms: Option<u64>,
-    /// What needs attention, in words.
+    /// Warnings, for people.
     warnings: Vec<String>,
 }
 

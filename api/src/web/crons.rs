@@ -15,6 +15,7 @@ use store::Cron;
 use super::format::{Moment, count, number, pretty};
 use super::layout::{Layout, Section, html};
 use super::notice;
+use super::paging::Paging;
 use super::path::Name;
 use super::refusal::Refusal;
 use crate::app::App;
@@ -33,8 +34,7 @@ const TICKS: usize = 10;
 struct CronsPage {
     layout: Layout,
     crons: Vec<Shown>,
-    range: String,
-    next: Option<String>,
+    paging: Paging,
 }
 
 #[derive(Template)]
@@ -123,15 +123,9 @@ pub(super) async fn list(
     let live = format!("/crons?start={start}&limit={limit}");
     let layout = Layout::new(&app, caller, Section::Crons, "Crons", live).await?;
     let (crons, total) = app.store.crons(start, limit).await?;
-    let end = start + crons.len();
-    let page = CronsPage {
-        crons: crons.iter().map(|cron| Shown::new(cron, &layout)).collect(),
-        range: format!("{} of {}", number(crons.len() as u64), count(total, "cron")),
-        next: ((end as u64) < total && end > start)
-            .then(|| format!("/crons?start={end}&limit={limit}")),
-        layout,
-    };
-    Ok(html(StatusCode::OK, &page))
+    let paging = Paging::new("/crons", (start, limit), crons.len(), (total, "cron"));
+    let crons = crons.iter().map(|cron| Shown::new(cron, &layout)).collect();
+    Ok(html(StatusCode::OK, &CronsPage { layout, crons, paging }))
 }
 
 /// Shows a cron.

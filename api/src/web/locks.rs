@@ -10,9 +10,10 @@ use domain::job::{ActionName, JobId, Status};
 use domain::lock::LockName;
 use store::Lock;
 
-use super::format::{Moment, count, number};
+use super::format::{Moment, number};
 use super::layout::{Layout, Section, html};
 use super::notice;
+use super::paging::Paging;
 use super::path::{Name, lock_url};
 use super::refusal::Refusal;
 use crate::app::App;
@@ -31,8 +32,7 @@ const NAMED: usize = 3;
 struct LocksPage {
     layout: Layout,
     locks: Vec<Shown>,
-    range: String,
-    next: Option<String>,
+    paging: Paging,
 }
 
 #[derive(Template)]
@@ -123,12 +123,9 @@ pub(super) async fn list(
     let live = format!("/locks?start={start}&limit={limit}");
     let layout = Layout::new(&app, caller, Section::Locks, "Locks", live).await?;
     let (locks, total) = app.store.locks(start, limit).await?;
-    let end = start + locks.len();
-    let range = format!("{} of {}", number(locks.len() as u64), count(total, "lock"));
-    let next =
-        ((end as u64) < total && end > start).then(|| format!("/locks?start={end}&limit={limit}"));
+    let paging = Paging::new("/locks", (start, limit), locks.len(), (total, "lock"));
     let locks = locks.into_iter().map(|lock| Shown::new(lock, &layout)).collect();
-    Ok(html(StatusCode::OK, &LocksPage { layout, locks, range, next }))
+    Ok(html(StatusCode::OK, &LocksPage { layout, locks, paging }))
 }
 
 /// Shows a lock. A lock that just became free is shown too, because the page refreshes itself.

@@ -1,4 +1,4 @@
-//! `/`: how the fleet is, in a sentence, in numbers, and by what waits longest.
+//! `/`: the state of the fleet as a sentence, in numbers, and the jobs that have waited longest.
 
 mod verdict;
 

@@ -28,11 +28,11 @@ pub(super) struct Filters {
     #[arg(long, value_delimiter = ',', value_name = "STATUS,...")]
     status: Vec<Status>,
 
-    /// Only jobs scheduled at or after this time: in RFC 3339, or an age such as 1h
+    /// Only jobs scheduled since this time (RFC 3339) or within this long (1h, 90m)
     #[arg(long, value_name = "TIME")]
     since: Option<TimeOrAge>,
 
-    /// Only jobs scheduled at or before this time: in RFC 3339, or an age such as 1h
+    /// Only jobs scheduled until this time (RFC 3339) or until this long ago (1h, 90m)
     #[arg(long, value_name = "TIME")]
     until: Option<TimeOrAge>,
 }

@@ -14,7 +14,7 @@ const LINE_BYTES: usize = 1024 * 1024;
 /// How much of the input is read at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Lines that belong together, each with its number from 1.
+/// A batch of lines of one kind, each with its number from 1.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Batch {
     /// JSON objects.

@@ -13,7 +13,7 @@ use crate::flags::{OutputFlags, Paging};
 use crate::references::JobReference;
 use crate::requests::{List, print_document, print_table};
 
-/// How many jobs are asked at the same time why they wait.
+/// How many jobs are read at the same time to learn why they wait.
 const CONCURRENT_CALLS: usize = 8;
 
 /// The arguments of `jobs list`.
@@ -106,7 +106,7 @@ async fn with_reasons(api: &ApiClient, jobs: Vec<Job>) -> Result<Vec<Job>, Clien
         }
         match api.get(&format!("/jobs/{}", job.id)).await {
             Ok(details) => Ok(details),
-            // It was removed meanwhile.
+            // It has been removed in the meantime.
             Err(ClientError::Refused(refusal)) if refusal.status == 404 => Ok(job),
             Err(error) => Err(error),
         }

@@ -33,7 +33,7 @@ pub(crate) struct LogsArguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: u64,
 
-    /// Begin with the last N lines
+    /// Start with the last N lines
     #[arg(long, value_name = "N", conflicts_with_all = ["offset", "limit"])]
     tail: Option<usize>,
 

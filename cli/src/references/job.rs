@@ -1,4 +1,4 @@
-//! A job by its number, its id or the beginning of its id.
+//! A job, given by its number, its id or a prefix of its id.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use domain::job::JobId;
 
 use super::{SHORTEST_PREFIX, ambiguous};
 
-/// How many jobs are searched for the beginning of an id, in pages as large as the API allows.
+/// How many jobs are searched for an id prefix, in pages as large as the API allows.
 const SEARCHED: u32 = 10_000;
 const PAGE: u32 = 1000;
 
@@ -18,9 +18,9 @@ const PAGE: u32 = 1000;
 pub(crate) enum JobReference {
     /// Its id.
     Id(JobId),
-    /// Its number; also the beginning of an id if it is long enough.
+    /// Its number, or an id prefix if it is long enough.
     Number(String),
-    /// The beginning of its id, in lower case.
+    /// A prefix of its id, in lower case.
     Prefix(String),
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn resolve_jobs(
     Ok(ids)
 }
 
-/// Returns the id that begins so, if there is one among the latest jobs.
+/// Returns the id with this prefix, if one of the latest jobs has it.
 async fn find(api: &ApiClient, prefix: &str) -> Result<Option<JobId>, CommandError> {
     let mut found: Vec<Job> = Vec::new();
     for start in (0..SEARCHED).step_by(PAGE as usize) {
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_is_typed_as_a_number_an_id_or_the_beginning_of_one() {
+    fn a_job_is_given_by_number_id_or_id_prefix() {
         let id = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b";
         let prefix = |text: &str| JobReference::Prefix(text.to_owned());
         let number = |text: &str| JobReference::Number(text.to_owned());

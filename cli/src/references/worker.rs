@@ -1,4 +1,4 @@
-//! A worker by its id, its name or the beginning of its id.
+//! A worker, given by its id, its name or a prefix of its id.
 
 use std::str::FromStr;
 
@@ -19,14 +19,14 @@ impl FromStr for WorkerReference {
     fn from_str(text: &str) -> Result<WorkerReference, String> {
         let text = text.strip_suffix('…').unwrap_or(text).trim();
         if text.is_empty() {
-            return Err("it must be the id of a worker, its beginning, or a name".to_owned());
+            return Err("it must be the id of a worker, a prefix of its id, or a name".to_owned());
         }
         Ok(WorkerReference(text.to_owned()))
     }
 }
 
 impl WorkerReference {
-    /// Returns the id. One that no worker has is returned as it is: old jobs may name it.
+    /// Returns the id. An id is not looked up, because old jobs may refer to a worker that is gone.
     pub(crate) async fn resolve(&self, api: &ApiClient) -> Result<WorkerId, CommandError> {
         let workers: Vec<Worker> = api.page("/workers", &[]).await?.items("workers")?;
         let id = find(&self.0, &workers).map_err(CommandError::Usage)?;
@@ -48,7 +48,7 @@ pub(crate) async fn resolve_workers(
     Ok(ids)
 }
 
-/// Returns the id of the worker with this id, name, or beginning of an id, in this order. A live
+/// Returns the id of the worker with this id, name or id prefix, in this order. A live
 /// worker is preferred: one that restarts has the same name and another id.
 fn find<'a>(text: &str, workers: &'a [Worker]) -> Result<Option<&'a str>, String> {
     let is_prefix = text.len() >= SHORTEST_PREFIX;
@@ -79,7 +79,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_worker_is_found_by_id_name_or_the_beginning_of_its_id() {
+    fn a_worker_is_found_by_id_name_or_id_prefix() {
         let workers = json!([
             {"id": "0000000000aa", "name": "host-1", "status": "dead"},
             {"id": "0000000000bb", "name": "host-1", "status": "running"},

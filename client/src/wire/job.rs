@@ -29,7 +29,7 @@ pub struct Job {
     /// Who submitted it.
     #[serde(default)]
     pub scheduled_by: Option<String>,
-    /// What was said about it.
+    /// Its comment.
     #[serde(default)]
     pub comment: Option<String>,
     /// Why it waits. Lists leave this out.

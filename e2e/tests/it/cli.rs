@@ -69,7 +69,7 @@ async fn what_a_table_prints_can_be_typed_back() {
 }
 
 #[tokio::test]
-async fn pausing_a_name_that_nobody_knows_says_so() {
+async fn pausing_an_unknown_name_prints_a_note() {
     let script = r#"
         capstan actions pause noop nop 2>&1
         capstan actions resume noop nop
@@ -77,8 +77,8 @@ async fn pausing_a_name_that_nobody_knows_says_so() {
         capstan queues pause gpu=9 gpu=8 2>&1
         capstan queues resume gpu=9 gpu=8
     "#;
-    let expected = "nop is paused, but no worker knows an action of this name\n\
-                    gpu=8 is paused, but no job of this class has been submitted lately\n";
+    let expected = "paused nop, but no worker has an action with this name\n\
+                    paused gpu=8, but there are no jobs of this class\n";
     assert_eq!(run("", script).await, expected);
 }
 

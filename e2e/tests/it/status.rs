@@ -1,5 +1,4 @@
-//! Outages are shown where people look: in the status, in the reason why a job waits, and in the
-//! errors of the API.
+//! Outages are shown in the status, in the reason why a job waits, and in the errors of the API.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

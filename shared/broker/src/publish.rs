@@ -58,7 +58,7 @@ impl Publisher {
             confirms.push((queue, self.send(queue, offer).await?));
         }
         let mut reopen = false;
-        // One deadline for all: several queues without a leader must not add up their delays.
+        // One deadline for all, so that the delays of several queues without a leader do not add up.
         let deadline = Instant::now() + limit;
         for (queue, confirm) in confirms {
             let confirmation = self.confirmation(confirm, deadline, limit).await?;

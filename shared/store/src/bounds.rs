@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// The number of times that a change is tried if concurrent ones get in its way.
+pub(crate) const CHANGE_TRIES: u32 = 10;
 /// Crons.
 pub const MAX_CRONS: u32 = 200_000;
 /// Action configs: every submission reads them all.

@@ -193,7 +193,7 @@ fn is_limit_of(name: &LockName, queue: &QueueName) -> bool {
 fn rates(events: &StreamRangeReply, now: Timestamp) -> Rates {
     let at = |id: &str| id.split_once('-').and_then(|(ms, _)| ms.parse::<i64>().ok());
     let since = now.ms() - RATES_PERIOD_MS;
-    // What is before the last event that was read is not known.
+    // Events before the last one that was read are unknown.
     let first = events.ids.last().filter(|_| events.ids.len() >= MAX_EVENTS);
     let since = first.and_then(|first| at(&first.id)).map_or(since, |first| first.max(since));
     let mut rates = Rates { period_ms: now.ms().saturating_sub(since) as u64, ..Rates::default() };

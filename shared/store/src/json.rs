@@ -15,7 +15,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(key: &str, text: &str) -> Result<T,
     Ok(value)
 }
 
-/// Returns the JSON of a record in which `was` has become `now`. Fields that this build does not
+/// Returns the JSON of a record after a change from `was` to `now`. Fields that this build does not
 /// know keep their values.
 pub(crate) fn changed_json<T: Serialize>(json: &str, was: &T, now: &T) -> String {
     let object = |value: &T| match serde_json::to_value(value) {

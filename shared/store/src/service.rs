@@ -1,5 +1,5 @@
-//! Schedulers and API processes: each announces itself every few seconds, and is forgotten when it
-//! is silent. Workers have leases instead.
+//! Schedulers and API processes. Each announces itself every few seconds and is forgotten after a
+//! silence. Workers have leases instead.
 
 mod announcer;
 mod running;

@@ -1,4 +1,4 @@
-//! How often the disks of this machine were told to write what they had cached, which an fsync does.
+//! Counts how often the disks of this machine flushed their caches, as an fsync does.
 
 use std::fs;
 use std::path::Path;

@@ -58,8 +58,8 @@ impl Action for False {
     }
 }
 
-/// Does nothing. Two parameters are for benchmarks: with `"clock": true` its result is when it
-/// started, by the clock of its machine, and with `"logLines": 10` it logs so many lines.
+/// Does nothing. Two parameters are for benchmarks: with `"clock": true`, the result is its start
+/// time by the clock of the machine; with `"logLines": 10`, it logs 10 lines.
 pub(super) struct Noop;
 
 impl Action for Noop {

@@ -55,7 +55,7 @@ impl Exec {
         Ok(Exec { command: CommandTemplate::new(declaration, job_user)?, environment, defaults })
     }
 
-    /// The program of the command, if this machine does not have it.
+    /// Returns the program of the command if it is not installed.
     pub(super) fn missing_program(&self) -> Option<&str> {
         self.command.missing_program()
     }

@@ -82,8 +82,8 @@ async fn claim(session: &Session, requests: Vec<ClaimRequest>) -> Vec<ClaimReply
     replies
 }
 
-/// Refuses a job that the worker has claimed before with the same token. Redis has lost its end; the
-/// heartbeat ends it as lost, and its follow-up has a new token.
+/// Refuses a claim whose token the worker has already used: Redis has lost the end of that run. The
+/// heartbeat ends the job as lost, and its follow-up has a new token.
 fn refuse_earlier_claim(session: &Session, answer: &mut ClaimAnswer) {
     if claimed_run(answer).is_some_and(|(token, _)| session.running.was_claimed(token)) {
         *answer = ClaimAnswer::Refused(Status::Running);

@@ -1,4 +1,4 @@
-//! What needs attention in a fleet, in words. Pure.
+//! The warnings of the status, for people. Pure.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use store::{BrokerLink, FleetStatus};
 use crate::error::STORE_IS_FULL;
 use crate::outage::{schedulers, unoffered};
 
-/// Returns what needs attention, the most urgent first.
+/// Returns the warnings, the most urgent first.
 pub(super) fn warnings(fleet: &FleetStatus, version: &str, left_out: u64) -> Vec<String> {
     let mut warnings = Vec::new();
     warnings

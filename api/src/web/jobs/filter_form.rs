@@ -27,7 +27,7 @@ pub(super) struct FilterForm {
 const MAX_CHARACTERS: usize = 256;
 
 impl FilterForm {
-    /// Reads the query of a URL. What is unknown is left to the check of the filter.
+    /// Reads the query of a URL. Ignores unknown parameters, which the filter refuses.
     pub(super) fn new(raw: Option<&str>) -> FilterForm {
         let mut form = FilterForm::default();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()) {

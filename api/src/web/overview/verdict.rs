@@ -1,5 +1,5 @@
-//! How the fleet is, in a sentence. Rules over what the store shows at this moment: the first that
-//! applies gives the sentence.
+//! The state of the fleet as a sentence. The first rule that applies to the present state of the
+//! store determines it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Follows a log to its end, over as many streams as that takes.
+//! Follows a log to its end, and opens a new stream whenever one ends early.
 
 use client::command::CommandError;
 use client::wire::{Job, LogLine};
@@ -24,7 +24,7 @@ pub(super) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    /// Begins with the line of number `next`. A `limit` of 0 is none.
+    /// Starts at line `next`. A `limit` of 0 means no limit.
     pub(super) fn new(
         api: &'a ApiClient,
         id: JobId,

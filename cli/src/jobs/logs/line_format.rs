@@ -8,11 +8,11 @@ use serde_json::Value;
 /// The flags that apply to each line.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct LineFormat {
-    /// Only lines that the job wrote to standard error
+    /// Only lines from standard error
     #[arg(long)]
     stderr: bool,
 
-    /// Print before each line when it was written
+    /// Print the time of each line
     #[arg(long)]
     timestamps: bool,
 

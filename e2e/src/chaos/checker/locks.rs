@@ -53,8 +53,8 @@ fn is_key_of_a_lock(key: &str) -> bool {
 fn check_lock(name: &str, holders: &[Holder<'_>], violations: &mut Violations) {
     let permits = if name == LICENCE.0 { LICENCE.1 } else { 1 };
     for (index, later) in holders.iter().enumerate() {
-        // A worker that was frozen before it started the command may start it after its lease has
-        // ended, when others hold the lock. They have larger tokens.
+        // A worker that was frozen may start a command after its lease has ended, while others hold
+        // the lock with larger tokens.
         if may_outlive_its_claim(later.job) {
             continue;
         }

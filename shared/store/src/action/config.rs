@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::defaults::ActionDefaults;
-use crate::bounds::MAX_ACTION_CONFIGS;
+use crate::bounds::{CHANGE_TRIES, MAX_ACTION_CONFIGS};
 use crate::error::StoreError;
 use crate::json::{changed_json, read_json};
 use crate::script::Script;
@@ -26,15 +26,12 @@ pub struct ActionConfig {
     pub defaults: ActionDefaults,
 }
 
-/// How often a change is tried again after a concurrent one.
-const TRIES: u32 = 10;
-
 /// What became of a config that was written.
 enum Written {
     Set(Uuid),
     /// The namespace has as many configs as it may have.
     TooMany,
-    /// Another config is kept than the one that was read.
+    /// The config has changed since it was read.
     Conflict,
 }
 
@@ -63,14 +60,14 @@ impl Store {
         }))
     }
 
-    /// Changes the config of an action, and leaves fields that only a later build knows. `None` when
+    /// Changes the config of an action. Fields that only a later build knows stay unchanged. `None` if
     /// the action has no config.
     pub async fn change_action_config(
         &self,
         action: &ActionName,
         change: impl Fn(ActionDefaults) -> ActionDefaults,
     ) -> Result<Option<ActionConfig>, StoreError> {
-        for _ in 0..TRIES {
+        for _ in 0..CHANGE_TRIES {
             let Some(kept) = self.kept_config(action).await? else { return Ok(None) };
             let was = read_config(action.as_str(), &kept)?.defaults;
             let defaults = change(was.clone());

@@ -9,12 +9,12 @@
 -- ARGV[2]  id      string  of a new config
 -- ARGV[3]  config  JSON    the defaults
 -- ARGV[4]  most    int     how many configs a namespace may have; 0 to delete this one
--- ARGV[5]  seen    string  the config that must still be kept; 'any' for every one
+-- ARGV[5]  seen    string  the config that was read; 'any' skips the check
 -- Answers  {'set', id}
 --          {'deleted'}
 --          {'gone'}      no such config; nothing is written
 --          {'too_many'}  it would be one too many; nothing is written
---          {'conflict'}  another config is kept by now; nothing is written
+--          {'conflict'}  the config has changed since; nothing is written
 -- include: change_permits, withdraw_offer, write_changes, try_step, clock, digits
 
 local configs, action, deletes, now = root .. 'action_configs', ARGV[1], ARGV[4] == '0', now_ms()

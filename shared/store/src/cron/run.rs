@@ -1,6 +1,7 @@
 //! Creates a job of a cron on demand.
 
 use super::firing::FiringRecord;
+use crate::bounds::CHANGE_TRIES;
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
@@ -9,14 +10,11 @@ use domain::job::{Job, JobId};
 
 static RUN_CRON: Script = Script::new("run_cron", include_str!("run_cron.lua"));
 
-/// How often it is tried again after a concurrent change of the cron.
-const TRIES: u32 = 10;
-
 impl Store {
     /// Creates a job of a cron now; `None` when the cron does not exist.
     pub async fn run_cron(&self, name: &CronName) -> Result<Option<Job>, StoreError> {
         let id = JobId::random();
-        for _ in 0..TRIES {
+        for _ in 0..CHANGE_TRIES {
             let Some(cron) = self.cron(name).await? else { return Ok(None) };
             let (defaults, tick) = (self.action_defaults().await?, self.now().await?);
             let firing = Firing { cron: name.clone(), tick, cause: Cause::Run, missed: 0 };

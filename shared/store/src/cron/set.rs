@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::read::Cron;
-use crate::bounds::MAX_CRONS;
+use crate::bounds::{CHANGE_TRIES, MAX_CRONS};
 use crate::error::StoreError;
 use crate::json::changed_json;
 use crate::script::Script;
@@ -11,9 +11,6 @@ use crate::store::Store;
 use domain::cron::{CronName, CronSpec};
 
 static SET_CRON: Script = Script::new("set_cron", include_str!("set_cron.lua"));
-
-/// How often a change is tried again after a concurrent one.
-const TRIES: u32 = 10;
 
 /// A cron to set.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +45,7 @@ impl Store {
         self.write_cron(wanted, &serde_json::to_string(&wanted.spec).unwrap_or_default()).await
     }
 
-    /// Changes a cron, and leaves fields that only a later build knows. `None` when it does not
+    /// Changes a cron. Fields that only a later build knows stay unchanged. `None` if it does not
     /// exist.
     pub async fn change_cron<E: From<StoreError>>(
         &self,
@@ -56,7 +53,7 @@ impl Store {
         paused: Option<bool>,
         change: impl Fn(CronSpec) -> Result<CronSpec, E>,
     ) -> Result<Option<Cron>, E> {
-        for _ in 0..TRIES {
+        for _ in 0..CHANGE_TRIES {
             let Some(was) = self.cron(name).await? else { return Ok(None) };
             let kept = self.cron_field(name, "spec").await?;
             let spec = change(was.spec.clone())?;
@@ -72,7 +69,7 @@ impl Store {
 
     /// Sets a cron with this spec as JSON; '' leaves it, also what only a later build knows of it.
     async fn write_cron(&self, wanted: &SetCron, spec: &str) -> Result<CronSet, StoreError> {
-        for _ in 0..TRIES {
+        for _ in 0..CHANGE_TRIES {
             let (was, seen) = match self.cron(&wanted.name).await {
                 Ok(was) => {
                     let seen = was.as_ref().map(|was| was.revision.to_string());

@@ -1,4 +1,4 @@
-//! Announces one service, again and again until it retracts.
+//! Announces a service periodically until it stops.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! What operators ask of a worker: drain, resume, another capacity map.
 
+use crate::bounds::CHANGE_TRIES;
 use crate::error::StoreError;
 use crate::json::read_json;
 use crate::script::Script;
@@ -31,9 +32,6 @@ pub enum CommandAnswer {
     Gone,
 }
 
-/// How often a change is tried again after a concurrent one.
-const TRIES: u32 = 10;
-
 /// Why a change of a worker's capacity was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum CapacityChangeError {
@@ -56,13 +54,13 @@ impl Store {
         sent.ok_or_else(|| StoreError::unreadable(format!("worker {worker}"), "a false conflict"))
     }
 
-    /// Asks a worker to offer these units, and to leave the rest of its capacity as it is.
+    /// Changes some types of a worker's capacity. The others stay unchanged.
     pub async fn change_capacity(
         &self,
         worker: &WorkerId,
         changes: &CapacityMap,
     ) -> Result<CommandAnswer, CapacityChangeError> {
-        for _ in 0..TRIES {
+        for _ in 0..CHANGE_TRIES {
             let mut command = redis::cmd("HMGET");
             command.arg(self.keys.worker(worker)).arg("wantedMap").arg("capacityMap");
             let (wanted, offered): (Option<String>, Option<String>) = command

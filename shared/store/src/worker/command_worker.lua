@@ -5,9 +5,9 @@
 -- ARGV[1]  worker  string  the worker
 -- ARGV[2]  field   string  'drain' or 'wantedMap'
 -- ARGV[3]  value   string  '1' or '' for drain; a capacity map as JSON
--- ARGV[4]  seen    string  the value that the field must still have; 'any' for every value
+-- ARGV[4]  seen    string  the value that was read; 'any' skips the check
 -- Answers  {'accepted'}
---          {'conflict'}      the field has another value by now; nothing is written
+--          {'conflict'}      the field has changed since; nothing is written
 --          {'over', status}  it is dead or has left; nothing is written
 --          {'gone'}          no such worker
 -- flags: allow-oom

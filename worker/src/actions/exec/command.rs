@@ -96,8 +96,8 @@ impl CommandTemplate {
         })
     }
 
-    /// Returns the program if this machine does not have it. A relative path, or a `PATH` of the
-    /// command's own, is not looked up.
+    /// Returns the program if it is not installed. Relative paths, and programs of commands that set
+    /// their own `PATH`, are not checked.
     pub(super) fn missing_program(&self) -> Option<&str> {
         let program = Path::new(&self.program);
         if program.is_absolute() {
@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_this_machine_does_not_have_is_named() {
+    fn a_program_that_is_not_installed_is_reported() {
         let missing = |program: &str| {
             let argv = vec![program.to_owned()];
             let declaration = CommandDeclaration { argv, ..CommandDeclaration::default() };
