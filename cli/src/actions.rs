@@ -149,7 +149,7 @@ const CONFIGS: List<Value> = List {
     name: "action",
     columns: &[
         Column::whole("ACTION", "name of the action", |one: &Value| plain(&one["action"])),
-        Column::new("CAPACITY", "what a job uses", |one| plain(&one["capacityMap"])),
+        Column::new("CAPACITY", "capacity that a job uses", |one| plain(&one["capacityMap"])),
         Column::new("RETRIES", "retries after a failure", |one| plain(&one["retries"])),
         Column::new("DEADLINE", "time limit of a run", |one| plain(&one["deadline"])),
         Column::new("STOP TIMEOUT", "time to stop before a run is killed", |one| {

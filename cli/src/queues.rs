@@ -75,7 +75,7 @@ const QUEUES: List<Queue> = List {
     key: "queues",
     name: "class",
     columns: &[
-        Column::whole("CLASS", "what the jobs need", |one: &Queue| one.class.clone()),
+        Column::whole("CLASS", "capacity that the jobs need", |one: &Queue| one.class.clone()),
         Column::new("ACTION", "action of the jobs, if not every live worker knows it", |one| {
             one.action.clone().unwrap_or_default()
         }),

@@ -73,8 +73,8 @@ const WORKERS: List<Worker> = List {
         Column::whole("ID", "id of the worker, new at each start", |one: &Worker| one.id.clone()),
         Column::whole("NAME", "its name, which commands accept too", |one| one.name.clone()),
         Column::new("STATUS", "running, draining, dead or shutdown", |one| one.status.clone()),
-        Column::new("CAPACITY", "what it offers", |one| one.capacity_map.to_string()),
-        Column::new("FREE", "what no job uses", |one| one.free.to_string()),
+        Column::new("CAPACITY", "capacity that it offers", |one| one.capacity_map.to_string()),
+        Column::new("FREE", "capacity that no job uses", |one| one.free.to_string()),
         Column::new("JOBS", "number of jobs that it runs", running_jobs),
         Column::new("LEASE UNTIL", "when it counts as dead unless it renews its lease", |one| {
             one.heartbeat_expiration.clone()

@@ -53,7 +53,7 @@ pub(super) const JOBS: List<Job> = List {
         Column::new("WORKER", "worker that claimed it", |one| one.worker_id.clone()),
         Column::new("SCHEDULED AT", "when it is due", |one| one.scheduled_at.to_string()),
         Column::new("RUN TIME", "how long it ran", run_time),
-        Column::wide("CAPACITY", "what it needs", |one| one.capacity_map.to_string()),
+        Column::wide("CAPACITY", "capacity that it needs", |one| one.capacity_map.to_string()),
         Column::wide("PRIORITY", "its priority", |one| one.priority.clone()),
         Column::wide("ATTEMPT", "number of the attempt, from 1", |one| one.attempt.to_string()),
         Column::wide("SUBMITTED AT", "when it was submitted", |one| {
@@ -63,10 +63,10 @@ pub(super) const JOBS: List<Job> = List {
             one.scheduled_by.clone().unwrap_or_default()
         }),
         Column::wide("CRON", "cron that created it", |one| one.cron.clone().unwrap_or_default()),
-        Column::wide("COMMENT", "what was said about it", |one| {
+        Column::wide("COMMENT", "comment given at submission", |one| {
             one.comment.clone().unwrap_or_default()
         }),
-        Column::wide("REASON", "why it waits or failed, in words", |one| {
+        Column::wide("REASON", "message that says why it waits or failed", |one| {
             let failure = one.exception.as_ref().map(|exception| &exception.message);
             reason(one).map(|reason| &reason.message).or(failure).cloned().unwrap_or_default()
         }),
@@ -79,7 +79,7 @@ impl ListArguments {
         if let Some(parent) = &self.parent {
             query.push(("parent", parent.resolve(api).await?.to_string()));
         }
-        // With filters, the API lists the latest scheduled first.
+        // With filters, the API sorts by scheduled time only.
         if query.is_empty() {
             query.push(("sort", "-createdAt".to_owned()));
         }

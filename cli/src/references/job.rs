@@ -41,8 +41,8 @@ impl FromStr for JobReference {
         if text.len() >= SHORTEST_PREFIX && text.chars().all(of_id) {
             return Ok(JobReference::Prefix(text.to_ascii_lowercase()));
         }
-        Err("it must be the number of a job, its id, or at least 4 characters of the beginning \
-             of its id"
+        Err("it must be the number of a job, its id, or a prefix of its id with at least 4 \
+             characters"
             .to_owned())
     }
 }

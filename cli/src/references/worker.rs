@@ -26,7 +26,8 @@ impl FromStr for WorkerReference {
 }
 
 impl WorkerReference {
-    /// Returns the id. An id is not looked up, because old jobs may refer to a worker that is gone.
+    /// Returns the id. A full id is accepted even if the API does not list its worker, because old
+    /// jobs may refer to it.
     pub(crate) async fn resolve(&self, api: &ApiClient) -> Result<WorkerId, CommandError> {
         let workers: Vec<Worker> = api.page("/workers", &[]).await?.items("workers")?;
         let id = find(&self.0, &workers).map_err(CommandError::Usage)?;
@@ -48,8 +49,8 @@ pub(crate) async fn resolve_workers(
     Ok(ids)
 }
 
-/// Returns the id of the worker with this id, name or id prefix, in this order. A live
-/// worker is preferred: one that restarts has the same name and another id.
+/// Returns the id of the worker with this id, name or id prefix, in this order. A live worker is
+/// preferred: one that restarts has the same name and another id.
 fn find<'a>(text: &str, workers: &'a [Worker]) -> Result<Option<&'a str>, String> {
     let is_prefix = text.len() >= SHORTEST_PREFIX;
     let fits: [&dyn Fn(&Worker) -> bool; 3] =

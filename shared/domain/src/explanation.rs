@@ -46,8 +46,8 @@ pub const WAIT_REASONS: &[Explanation] = &[
     ),
     explain(
         "fairness",
-        "As many jobs of its fairness group as may be offered at a time are ahead of it, or other \
-         groups of its submitter have their turn first.",
+        "Its fairness group already has the maximum number of jobs on offer, or other groups of its \
+         submitter go first.",
         "Wait, add workers, or use a finer fairnessKey.",
     ),
     explain(
@@ -73,7 +73,7 @@ pub const WAIT_REASONS: &[Explanation] = &[
     ),
     explain(
         "queue",
-        "Other jobs are ahead of it, or the namespace has as many queues as it may have.",
+        "Other jobs are ahead of it, or the namespace has the maximum number of queues.",
         "Add workers, or raise the priority: capstan jobs change JOB --priority high. If there are \
          too many queues, use fewer different capacity maps.",
     ),
@@ -108,8 +108,8 @@ pub const ERRORS: &[Explanation] = &[
     ),
     explain(
         "WRONG_HOST",
-        "The request is for a host name that the API does not have.",
-        "Use the name of the API, or add the name to CAPSTAN_HOSTS of the API.",
+        "The request names a host that the API does not serve.",
+        "Use the host name of the API, or add this one to CAPSTAN_HOSTS of the API.",
     ),
     explain(
         "NO_SUCH_JOB",
@@ -133,12 +133,12 @@ pub const ERRORS: &[Explanation] = &[
     ),
     explain(
         "NO_SUCH_CLASS",
-        "The text is not a class of jobs.",
+        "The text is not a valid class of jobs.",
         "Write it with its types in alphabetical order, like cpu=2+scan=1: capstan queues list",
     ),
     explain(
         "NO_SUCH_ACTION",
-        "The text is not an action name.",
+        "The text is not a valid action name.",
         "Use 1 to 64 characters of A-Z a-z 0-9 _ . -",
     ),
     explain(
@@ -169,8 +169,8 @@ pub const ERRORS: &[Explanation] = &[
     explain(
         "CONFLICT",
         "The state does not allow the request: the job has finished or was retried already, or \
-         there are too many of something.",
-        "Read the message; it says what is in the way.",
+         a maximum number is reached.",
+        "The message says what prevents it.",
     ),
     explain(
         "IDEMPOTENCY_MISMATCH",
@@ -179,17 +179,17 @@ pub const ERRORS: &[Explanation] = &[
     ),
     explain(
         "QUOTA_EXCEEDED",
-        "The submitter has as many jobs waiting as it may have, or as many bytes of them.",
+        "The submitter has reached its limit of waiting jobs, or of their total size.",
         "Wait until some have run, or raise the quota: capstan settings set --max-waiting-jobs N",
     ),
     explain(
         "UNAVAILABLE",
         "Redis is unreachable or full, or the API is overloaded.",
-        "Try again in a second. If it stays so, look at /readyz of the API.",
+        "Try again in a second. If the error persists, check /readyz of the API.",
     ),
     explain(
         "INTERNAL_ERROR",
-        "A defect of Capstan, or a record that cannot be read.",
+        "A bug in Capstan, or a record that cannot be read.",
         "See the log of the API.",
     ),
 ];

@@ -56,7 +56,7 @@ pub(in crate::v0) struct ActionConfigChange {
     max_running_per: Option<Object<store::RunningPer>>,
 }
 
-/// Changes single fields of the configuration of an action. All others stay as they are.
+/// Changes single fields of the configuration of an action. The others stay unchanged.
 ///
 /// It applies to jobs that are submitted from now on.
 #[utoipa::path(

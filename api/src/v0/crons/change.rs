@@ -78,7 +78,7 @@ pub(in crate::v0) struct CronChange {
     paused: Option<bool>,
 }
 
-/// Changes single fields of a cron. All others stay as they are.
+/// Changes single fields of a cron. The others stay unchanged.
 ///
 /// Schedulers apply the file that declares a cron again when they start, so change such a cron
 /// there.

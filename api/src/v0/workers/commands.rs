@@ -25,20 +25,20 @@ use crate::v0::wire::schemas;
 
 const BODY_BYTES: usize = 64 * 1024;
 
-/// The new capacity of a worker.
+/// The capacity of a worker, or single types of it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"capacityMap": {"scan": 2, "scanCheck": 1}}))]
 pub(in crate::v0) struct CapacityUpdate {
-    /// The capacity units that the worker offers. They replace its capacity map. `default`, which
-    /// every worker offers, defaults to 16.
+    /// The capacity types and their units.
     #[schema(value_type = schemas::Capacity, required, nullable = false)]
     capacity_map: Option<CapacityMap>,
 }
 
 /// Replaces the capacity of a worker.
 ///
-/// Running jobs continue, even if they exceed the new capacity.
+/// `default`, which every worker offers, defaults to 16. Running jobs continue, even if they exceed
+/// the new capacity.
 #[utoipa::path(
     post, path = "/workers/{id}/capacity", operation_id = "UpdateWorkerCapacity", tag = "workers",
     params(WorkerPath),
@@ -59,23 +59,13 @@ pub(in crate::v0) async fn capacity(
     command(&app, &id, &WorkerCommand::Capacity(map)).await
 }
 
-/// Changes to the capacity of a worker.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schema(example = json!({"capacityMap": {"scan": 2}}))]
-pub(in crate::v0) struct CapacityChange {
-    /// The capacity types to change, with their new units. 0 removes a type.
-    #[schema(value_type = schemas::Capacity, required, nullable = false)]
-    capacity_map: Option<CapacityMap>,
-}
-
-/// Changes single types of a worker's capacity. All others stay as they are.
+/// Changes single types of a worker's capacity. The others stay unchanged; 0 removes a type.
 ///
 /// Running jobs continue, even if they exceed the new capacity.
 #[utoipa::path(
     patch, path = "/workers/{id}/capacity", operation_id = "ChangeWorkerCapacity", tag = "workers",
     params(WorkerPath),
-    request_body(content = CapacityChange, description = "At most 64 KiB."),
+    request_body(content = CapacityUpdate, description = "At most 64 KiB."),
     responses(
         (status = 202, description = "The command was sent to the worker."),
         BadQuery, BadBody, NoWorker, WorkerGone, TooLarge, WrongType, StoreUnavailable,
@@ -87,7 +77,7 @@ pub(in crate::v0) async fn change_capacity(
     _: NoQuery,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    let CapacityChange { capacity_map } = body::read(request, BODY_BYTES).await?;
+    let CapacityUpdate { capacity_map } = body::read(request, BODY_BYTES).await?;
     let changes = capacity_map.ok_or_else(|| Error::invalid("capacityMap", "it is required"))?;
     commands::worker::change_capacity(&app, &id, &changes).await?;
     Ok(StatusCode::ACCEPTED)
