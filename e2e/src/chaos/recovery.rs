@@ -83,7 +83,8 @@ pub(crate) async fn until_queues_are_retired(
         let broker = Broker::connect(&config, namespace, "chaos").await?;
         retire_unused_queues(store, &broker, Duration::ZERO).await?;
         broker.close().await;
-        let queues = Queues::read(fleet, store, namespace).await?;
+        let lost_writes = history.has_lost_writes();
+        let queues = Queues::read(fleet, store, namespace, lost_writes).await?;
         if queues.is_empty() {
             history.log("all queues are retired");
             return Ok(());
@@ -113,7 +114,11 @@ pub(crate) async fn until_healthy(
     loop {
         let mut problems = problems(fleet, store, namespace, &client).await;
         if problems.is_empty() {
-            problems = queue_problems(fleet, store, namespace, queues_are_fresh).await;
+            let lost_writes = history.has_lost_writes();
+            problems = match Queues::read(fleet, store, namespace, lost_writes).await {
+                Ok(queues) => queues.problems(&workers(fleet), queues_are_fresh),
+                Err(error) => vec![format!("the queues cannot be compared: {error}")],
+            };
         }
         if problems.is_empty() {
             history.log("the fleet is healthy");
@@ -151,13 +156,6 @@ async fn problems(fleet: &Fleet, store: &Store, namespace: &str, client: &Client
         Err(error) => problems.push(format!("the queues cannot be read: {error}")),
     }
     problems
-}
-
-async fn queue_problems(fleet: &Fleet, store: &Store, namespace: &str, fresh: bool) -> Vec<String> {
-    match Queues::read(fleet, store, namespace).await {
-        Ok(queues) => queues.problems(&workers(fleet), fresh),
-        Err(error) => vec![format!("the queues cannot be compared: {error}")],
-    }
 }
 
 async fn nonempty_queues(

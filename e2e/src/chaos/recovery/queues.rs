@@ -25,10 +25,13 @@ pub(super) struct Queues {
 }
 
 impl Queues {
+    /// Reads the queues. If the store has lost writes, it may not know of queues that RabbitMQ
+    /// still has; those that no worker consumes are left out then (decision 023).
     pub(super) async fn read(
         fleet: &Fleet,
         store: &Store,
         namespace: &str,
+        lost_writes: bool,
     ) -> anyhow::Result<Queues> {
         let mut command = Command::new(&fleet.rabbitmqctl);
         command.args(["--quiet", "--formatter", "json", "list_queues", "name", "consumers"]);
@@ -42,7 +45,10 @@ impl Queues {
             consumers.insert(name.parse()?, queue["consumers"].as_u64().unwrap_or(0));
         }
         let in_use = store.queue_names().await?.into_iter().collect();
-        let announced = store.declared_queues().await?.into_iter().collect();
+        let announced: BTreeSet<QueueName> = store.declared_queues().await?.into_iter().collect();
+        if lost_writes {
+            consumers.retain(|queue, consumers| *consumers > 0 || announced.contains(queue));
+        }
         Ok(Queues { in_use, announced, consumers })
     }
 
