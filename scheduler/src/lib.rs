@@ -34,7 +34,7 @@ mod scheduler;
 mod ticker;
 
 pub use config::Config;
-pub use lost_offers::{FoundOffers, find_lost_offers};
+pub use lost_offers::{FoundOffers, Search, find_lost_offers};
 pub use metrics::Metrics;
 pub use notifier::{Notifications, Notifier};
 pub use queue_retirement::retire_unused_queues;

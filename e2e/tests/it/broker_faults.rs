@@ -83,25 +83,38 @@ async fn a_queue_that_is_broken_in_the_broker_delays_no_other_and_is_declared_ag
     env.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_queue_that_hangs_in_the_broker_is_deleted_while_another_answers() {
+/// Submits a job whose queue is in the state that an Erlang expression brings its process into. It
+/// runs, because the queue is deleted and created again while that of another class answers.
+async fn assert_created_again(process_into_state: impl FnOnce(&str) -> String) {
     let env = TestEnv::new().await;
     let (scheduler, worker) = (env.scheduler(), env.worker("scan=1,cpu=1"));
     env.store().submit(&[job("noop", "scan=1"), job("noop", "cpu=1")]).await.unwrap();
     env.until_done(2).await;
-    // The process of the queue exists and answers nothing.
     let name = format!("{}.{}", env.store_config().namespace, shared_queue(&job("noop", "scan=1")));
-    let suspend = format!("sys:suspend(whereis(binary_to_atom(<<\"%2F_{name}\">>, utf8))).");
-    env.rabbitmqctl(&["eval", &suspend]).await;
+    let process = format!("whereis(binary_to_atom(<<\"%2F_{name}\">>, utf8))");
+    env.rabbitmqctl(&["eval", &process_into_state(&process)]).await;
     let waiting = job("noop", "scan=1");
     env.store().submit(std::slice::from_ref(&waiting)).await.unwrap();
-    // The queue of the other class answers.
     env.finished(waiting.id).await;
     env.until_done(3).await;
     assert_consistent(env.store()).await;
     worker.stop().await;
     scheduler.stop().await;
     env.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_hangs_in_the_broker_is_deleted_while_another_answers() {
+    assert_created_again(|process| format!("sys:suspend({process}).")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_seems_empty_but_has_no_leader_is_deleted_while_another_answers() {
+    // It stays a follower, as after some restarts of RabbitMQ 3.10.
+    let follower = "fun({_, Data}) -> {follower, list_to_tuple([case is_map(Part) of \
+        true -> Part#{leader_id => undefined}; false -> Part end \
+        || Part <- tuple_to_list(Data)])} end";
+    assert_created_again(|process| format!("sys:replace_state({process}, {follower}), ok.")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,9 +184,9 @@ async fn an_offer_lost_in_the_middle_of_a_backlog_is_published_again() {
     assert_eq!(forgotten.offer.unwrap().jobs[0], backlog[0].id);
     forgotten.receipt.ack().await;
     consumer.close().await;
-    let none = Duration::ZERO;
+    let all = scheduler::Search::default();
     let find_lost =
-        async || scheduler::find_lost_offers(env.store(), &broker, none, none).await.unwrap().jobs;
+        async || scheduler::find_lost_offers(env.store(), &broker, &all).await.unwrap().jobs;
     assert_eq!(find_lost().await, 0, "no later offer was claimed yet");
     let worker = WorkerId::random();
     env.store().heartbeat(&heartbeat(&worker, Duration::from_secs(600))).await.unwrap();

@@ -1,8 +1,6 @@
 //! Jobs of equal priority and `scheduledAt` start in the order of their numbers, wherever they
 //! wait. Judged by the order of the events.
 
-use std::time::Duration;
-
 use domain::job::{JobId, NewJob, Status, Timestamp};
 use e2e::{MeasuredWorker, StartServices};
 use futures_util::future::join_all;
@@ -182,9 +180,9 @@ async fn jobs_whose_offers_were_lost_start_in_order() {
     let offered = async || broker.depth(&queue).await.unwrap().unwrap_or(0) > 0;
     env.eventually("the first jobs are offered", offered).await;
     broker.delete(&queue).await.unwrap();
-    let none = Duration::ZERO;
+    let all = scheduler::Search::default();
     let offered_again = async || {
-        scheduler::find_lost_offers(env.store(), &broker, none, none).await.unwrap();
+        scheduler::find_lost_offers(env.store(), &broker, &all).await.unwrap();
         offered().await
     };
     env.eventually("they are offered again", offered_again).await;

@@ -44,11 +44,17 @@ const DELETE: QueueDeleteOptions =
 const COUNT_LIMIT: Duration = Duration::from_millis(250);
 
 impl Broker {
-    /// Returns true if no offer is ready in a queue; `None` if the queue does not exist.
-    pub async fn is_empty(&self, queue: &QueueName) -> Result<Option<bool>, BrokerError> {
+    /// Returns true if no offer is ready in a queue; `None` if the queue does not exist. A count of
+    /// 0 is confirmed by a read if the queue is `suspect` or was slow to count: RabbitMQ also
+    /// answers 0 for a queue whose leader does not answer.
+    pub async fn is_empty(
+        &self,
+        queue: &QueueName,
+        suspect: bool,
+    ) -> Result<Option<bool>, BrokerError> {
         let asked_at = Instant::now();
         let depth = self.depth(queue).await?;
-        if depth == Some(0) && asked_at.elapsed() >= COUNT_LIMIT {
+        if depth == Some(0) && (suspect || asked_at.elapsed() >= COUNT_LIMIT) {
             let channel = self.channel().await?;
             let offered = has_offer(&channel, self.full_name(queue)).await;
             return offered.map(|offered| Some(!offered)).map_err(|error| self.count(error));

@@ -109,7 +109,7 @@ async fn a_queue_that_does_not_answer_in_time_is_neither_broken_nor_empty() {
     assert_eq!(broker.depth(&queue).await.unwrap(), Some(0), "RabbitMQ answers before it knows");
     let (published, is_empty, deleted) = tokio::join!(
         publisher.publish(&offers[..1], broker::CALL_LIMIT),
-        broker.is_empty(&queue),
+        broker.is_empty(&queue, false),
         broker.delete_if_broken(&queue),
     );
     assert_eq!(
@@ -125,7 +125,7 @@ async fn a_queue_that_does_not_answer_in_time_is_neither_broken_nor_empty() {
     let holds_all = async || broker.depth(&queue).await.unwrap() >= Some(3);
     env.eventually("the queue holds its offers", holds_all).await;
     assert!(!broker.delete_if_broken(&queue).await.unwrap());
-    assert_eq!(broker.is_empty(&queue).await.unwrap(), Some(false));
+    assert_eq!(broker.is_empty(&queue, false).await.unwrap(), Some(false));
     broker.delete(&queue).await.unwrap();
     env.close().await;
 }
@@ -147,7 +147,7 @@ async fn a_queue_without_a_leader_is_deleted_and_one_that_only_refuses_offers_is
     let nothing = r#"{"max-length":0,"overflow":"reject-publish"}"#;
     env.rabbitmqctl(&["set_policy", "--apply-to", "queues", &namespace, &pattern, nothing]).await;
     assert!(!broker.delete_if_broken(&full).await.unwrap());
-    assert_eq!(broker.is_empty(&full).await.unwrap(), Some(true));
+    assert_eq!(broker.is_empty(&full, false).await.unwrap(), Some(true));
     env.rabbitmqctl(&["clear_policy", &namespace]).await;
     broker.delete(&full).await.unwrap();
     env.close().await;
