@@ -30,12 +30,15 @@ pub(crate) async fn apply(
     requester: Requester<'_>,
     refused: &mut Counts,
 ) -> Result<u64, StoreError> {
+    let Requester { operation, is_repeated, .. } = requester;
     let refusals = match verb {
         BulkVerb::Cancel => cancel(store, ids, requester).await?,
-        BulkVerb::Retry | BulkVerb::Delete => {
-            let calls = ids.iter().map(|id| change(store.clone(), verb, *id, requester));
-            let calls: Vec<BoxFuture<'static, Result<Refusal, StoreError>>> = calls.collect();
-            stream::iter(calls).buffered(CONCURRENT_CALLS).try_collect().await?
+        BulkVerb::Retry => {
+            all(ids.iter().map(|id| retry(store.clone(), *id, operation).boxed()).collect()).await?
+        }
+        BulkVerb::Delete => {
+            all(ids.iter().map(|id| delete(store.clone(), *id, is_repeated).boxed()).collect())
+                .await?
         }
     };
     let changed = refusals.iter().filter(|refusal| refusal.is_none()).count();
@@ -63,44 +66,39 @@ async fn cancel(
     Ok(store.cancel(ids, &why).await?.into_iter().map(refusal).collect())
 }
 
-/// Retries or deletes a job. Only an unavailable store is an error: any other is that of one job.
-fn change(
-    store: Store,
-    verb: BulkVerb,
-    id: JobId,
-    requester: Requester<'_>,
-) -> BoxFuture<'static, Result<Refusal, StoreError>> {
-    let Requester { operation, is_repeated, .. } = requester;
-    async move {
-        let changed = match verb {
-            BulkVerb::Retry => retry(&store, id, operation).await,
-            BulkVerb::Cancel | BulkVerb::Delete => delete(&store, id, is_repeated).await,
-        };
-        match changed {
-            Err(error) if error.class() != ErrorClass::Unavailable => Ok(Some(reason(&error))),
-            answer => answer,
-        }
-    }
-    .boxed()
+/// A call about one job, which owns what it needs.
+type Call = BoxFuture<'static, Result<Refusal, StoreError>>;
+
+/// Makes a call for each job.
+async fn all(calls: Vec<Call>) -> Result<Vec<Refusal>, StoreError> {
+    stream::iter(calls).buffered(CONCURRENT_CALLS).try_collect().await
 }
 
-async fn retry(store: &Store, id: JobId, operation: Uuid) -> Result<Refusal, StoreError> {
+async fn retry(store: Store, id: JobId, operation: Uuid) -> Result<Refusal, StoreError> {
     let follow_up = JobId::derived(operation, &id.to_string());
-    Ok(match store.retry(id, follow_up).await? {
+    of_one_job(store.retry(id, follow_up).await.map(|answer| match answer {
         RetryAnswer::Created => None,
         RetryAnswer::Followed(_) => Some("alreadyRetried"),
         RetryAnswer::Taken(_) => Some("uniqueKeyTaken"),
         RetryAnswer::Refused(Status::Deleted) | RetryAnswer::Gone => Some("deleted"),
         RetryAnswer::Refused(_) => Some("notFinished"),
-    })
+    }))
 }
 
-async fn delete(store: &Store, id: JobId, is_repeated: bool) -> Result<Refusal, StoreError> {
-    Ok(match store.delete(id).await? {
+async fn delete(store: Store, id: JobId, is_repeated: bool) -> Result<Refusal, StoreError> {
+    of_one_job(store.delete(id).await.map(|answer| match answer {
         DeleteAnswer::Deleted | DeleteAnswer::Requested => None,
         DeleteAnswer::Gone if is_repeated => None,
         DeleteAnswer::Gone => Some("deleted"),
-    })
+    }))
+}
+
+/// Only an unavailable store ends a step: any other error is that of one job.
+fn of_one_job(answer: Result<Refusal, StoreError>) -> Result<Refusal, StoreError> {
+    match answer {
+        Err(error) if error.class() != ErrorClass::Unavailable => Ok(Some(reason(&error))),
+        answer => answer,
+    }
 }
 
 fn reason(error: &StoreError) -> &'static str {

@@ -66,8 +66,10 @@ impl BulkRunner {
     /// Makes a step of each operation that no other process carries out. Returns false if there is
     /// none.
     async fn round(&mut self, shutdown: &CancellationToken) -> Result<bool, StoreError> {
+        let running = self.store.running_bulk().await?;
+        self.save_ended(&running).await?;
         let mut has_worked = false;
-        for id in self.store.running_bulk().await? {
+        for id in running {
             if shutdown.is_cancelled() {
                 break;
             }
@@ -82,6 +84,17 @@ impl BulkRunner {
             }
         }
         Ok(has_worked)
+    }
+
+    /// Saves what the last steps of operations that were stopped have done.
+    async fn save_ended(&mut self, running: &[Uuid]) -> Result<(), StoreError> {
+        let ended = self.claimed.keys().filter(|id| !running.contains(id));
+        for id in ended.copied().collect::<Vec<_>>() {
+            if let Some(operation) = self.claimed.remove(&id) {
+                self.save(&operation, false).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes a step of an operation. Returns false if another process carries it out.

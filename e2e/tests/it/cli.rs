@@ -125,7 +125,7 @@ cancel done 1
 retry done 2
 state            done
 state            done
-capstan: there is no bulk operation \"1\"
+capstan: the API refused (404 NO_SUCH_BULK_OPERATION): there is no bulk operation \"1\"
 exit 3
 ";
     assert_eq!(printed, expected);
