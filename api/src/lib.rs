@@ -4,7 +4,7 @@
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
 //! 1. `error`, `settings`, `deadline`, `body`, `http_error`
-//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `query`, `job_filter`, `redaction`, `outage`,
+//! 2. `metrics`, `auth`, `audit`, `submit`, `bulk`, `events`, `query`, `job_filter`, `redaction`, `outage`,
 //!    `wait_reason`, `stream_lifetime`
 //! 3. `app`: the state that handlers share, and `commands`: what handlers ask of the store
 //! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
@@ -17,6 +17,7 @@ mod app;
 mod audit;
 mod auth;
 mod body;
+mod bulk;
 mod commands;
 mod deadline;
 mod docs_page;

@@ -49,11 +49,20 @@ const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
         ("parent" = Option<schemas::OptionalJobId>, Query,
             example = "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
             description = "Only children of this job, or of a job that it retries."),
+        ("label" = Option<Vec<String>>, Query, example = json!(["team:network"]),
+            description = "Only jobs with this label, as `name:text`. May be given several times: \
+                all must match."),
+        ("cron" = Option<String>, Query, pattern = "^[A-Za-z0-9_.-]{0,64}$", example = "gc",
+            description = "Only jobs that this cron created."),
+        ("scheduledBy" = Option<String>, Query, example = "ci",
+            description = "Only jobs that the token with this name submitted."),
+        ("fairnessKey" = Option<String>, Query, example = "tenant-7",
+            description = "Only jobs with this fairness key."),
         ("sort" = Option<String>, Query, pattern = "^(-?scheduledAt|-createdAt)?$",
             example = "-scheduledAt",
-            description = "The order by due time: `-scheduledAt` (the default) lists the latest \
-                first, `scheduledAt` the earliest. `-createdAt` lists all jobs, the newest \
-                submitted first; it cannot be combined with a filter."),
+            description = "The order: by due time, the latest first (`-scheduledAt`, the default) \
+                or the earliest first (`scheduledAt`), or by submission, the newest first \
+                (`-createdAt`)."),
     ),
     responses(
         (status = 200, body = Jobs, description = "A page of jobs.",
@@ -61,7 +70,7 @@ const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
                 ("X-Total-Count" = u64, description = "The total number of jobs that match."),
                 ("X-Result-Truncated" = Option<bool>, description = "`true` if the search reached \
                     its time limit, so that more jobs may match. Occurs only with several \
-                    filters."),
+                    filters, or with one that no index serves."),
             )),
         BadQuery, StoreUnavailable,
     ),
