@@ -25,6 +25,7 @@ mod order;
 mod outage;
 mod queue_retirement;
 mod redis_users;
+mod sentinel;
 mod status;
 mod subscriptions;
 mod unreadable_records;

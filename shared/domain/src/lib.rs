@@ -12,6 +12,7 @@ pub mod event;
 pub mod explanation;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod host_list;
 pub mod job;
 pub mod lock;
 mod names;

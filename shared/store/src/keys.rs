@@ -62,6 +62,7 @@ fixed! {
     paused "paused"
     permits "permits"
     permits_held "permits:held"
+    replication "replication"
     routing "routing"
     services "services"
     settings "settings"

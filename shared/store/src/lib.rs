@@ -3,7 +3,7 @@
 //! outside this crate says `redis::`.
 //!
 //! From the bottom up: `bounds`, `config`, `error`, `json`, `keys`, `script`, `answer`,
-//! `connection`; `store`, the handle; `opening`; then the nouns, which add methods to it.
+//! `sentinels`, `endpoint`, `connection`, `replication`; `store`, the handle; `opening`; then the nouns, which add methods to it.
 
 mod action;
 mod answer;
@@ -15,6 +15,7 @@ mod connection;
 mod cron;
 mod dispatch;
 mod dump;
+mod endpoint;
 mod error;
 mod fleet_health;
 mod fleet_status;
@@ -27,7 +28,9 @@ mod lock;
 mod memory;
 mod opening;
 mod quota;
+mod replication;
 mod script;
+mod sentinels;
 mod server_stats;
 mod service;
 mod store;
