@@ -12,6 +12,7 @@ mod jobs;
 mod locks;
 mod queues;
 mod quotas;
+mod scaling;
 mod settings;
 mod status;
 mod subscriptions;
@@ -68,6 +69,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(subscriptions::resume))
         .routes(routes!(subscriptions::test))
         .routes(routes!(quotas::list))
+        .routes(routes!(scaling::show))
         .routes(routes!(status::show))
         .routes(routes!(audit::list))
         .route_layer(from_fn(limit_time));

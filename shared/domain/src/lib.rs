@@ -18,6 +18,7 @@ pub mod lock;
 mod names;
 mod priority;
 pub mod queue;
+pub mod scaling;
 pub mod settings;
 pub mod subscription;
 mod time;
