@@ -35,6 +35,7 @@ use crate::app::{App, MAX_LOG_STREAMS, MAX_SCANS};
 use crate::audit::AuditLog;
 use crate::auth::Authenticator;
 use crate::events::Hub;
+use crate::fleet_metrics::FleetMetrics;
 use crate::metrics::Metrics;
 use crate::settings::{Config, Exposure};
 use crate::submit::{StoreRoom, Submissions};
@@ -93,6 +94,7 @@ async fn serve(
     let tls = Tls::new(&config.exposure)?;
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
+    let fleet = FleetMetrics::registered(&mut registry);
     let health = Health::default();
     let admin = Admin { health: health.clone(), registry: Arc::new(registry) };
     let mut tasks = BackgroundTasks::default();
@@ -110,6 +112,7 @@ async fn serve(
     let checking = store_monitor::run(store.clone(), (health, room), metrics.clone(), stop.clone());
     tasks.try_spawn(async { checking.await.map_err(RunError::Store) });
     tasks.spawn(announcement::run(store.clone(), stop.clone()));
+    tasks.spawn(fleet.run(store.clone(), stop.clone()));
     let events = Hub::new(store.clone());
     let reading = events.clone().run(stop.clone());
     tasks.try_spawn(async { reading.await.map_err(RunError::Store) });

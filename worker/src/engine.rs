@@ -36,6 +36,7 @@ pub(crate) async fn run(resources: Arc<Resources>, shutdown: Shutdown) -> Result
     let desired = DesiredState { capacity: resources.capacity.clone(), draining: false };
     let desired = watch::Sender::new(desired);
     while run_session(&resources, &desired, &shutdown).await == SessionEnd::LeaseLost {
+        resources.metrics.lost_leases.inc();
         tracing::warn!("lease lost, starting a new session under another worker id");
         tokio::time::sleep(NEW_SESSION_PAUSE).await;
     }

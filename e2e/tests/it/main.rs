@@ -20,6 +20,7 @@ mod locks;
 mod lost_leases;
 mod lost_writes;
 mod mixed_fleets;
+mod monitoring;
 mod network_faults;
 mod order;
 mod outage;

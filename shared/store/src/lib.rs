@@ -7,6 +7,7 @@
 
 mod action;
 mod answer;
+mod backlogs;
 mod bare_records;
 pub mod batcher;
 mod bounds;
@@ -38,6 +39,7 @@ mod subscription;
 mod worker;
 
 pub use action::{ActionConfig, ActionDefaults, AllDefaults, RunningPer};
+pub use backlogs::Backlogs;
 pub use bounds::{
     AUDIT_AGE, AUDIT_KEPT, AUDIT_REFUSED_KEPT, MAX_ACTION_CONFIGS, MAX_CRONS, MAX_DELIVERIES,
     MAX_SUBSCRIPTIONS,
