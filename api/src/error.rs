@@ -210,6 +210,12 @@ pub(crate) const STORE_IS_FULL: &str =
 /// The error for a store whose memory is used up, or nearly.
 pub(crate) const STORE_FULL: Error = Error::Unavailable(STORE_IS_FULL);
 
+/// The error for jobs that fewer replicas have than the settings demand.
+const NOT_REPLICATED: Error = Error::Unavailable(
+    "too few replicas of the store have the job, which may run all the same; repeat the request with \
+     the same Idempotency-Key",
+);
+
 impl Error {
     /// Returns the error for an invalid field or parameter.
     pub(crate) fn invalid(field: impl Into<String>, reason: impl fmt::Display) -> Error {

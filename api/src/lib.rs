@@ -6,7 +6,8 @@
 //! 1. `error`, `settings`, `deadline`, `body`, `http_error`
 //! 2. `metrics`, `auth`, `audit`, `submit`, `bulk`, `events`, `query`, `job_filter`, `redaction`, `outage`,
 //!    `wait_reason`, `stream_lifetime`
-//! 3. `app`: the state that handlers share, and `commands`: what handlers ask of the store
+//! 3. `app`: the state that handlers share, `commands`: what handlers ask of the store, and
+//!    `fleet_metrics`
 //! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
 //! 5. `server`: routes, middleware, connections and background tasks
 
@@ -23,6 +24,7 @@ mod deadline;
 mod docs_page;
 mod error;
 mod events;
+mod fleet_metrics;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http_error;

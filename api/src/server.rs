@@ -36,6 +36,7 @@ use crate::audit::AuditLog;
 use crate::auth::Authenticator;
 use crate::bulk::{BulkRunner, NewOperation};
 use crate::events::Hub;
+use crate::fleet_metrics::FleetMetrics;
 use crate::metrics::Metrics;
 use crate::settings::{Config, Exposure};
 use crate::submit::{StoreRoom, Submissions};
@@ -94,6 +95,7 @@ async fn serve(
     let tls = Tls::new(&config.exposure)?;
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
+    let fleet = FleetMetrics::registered(&mut registry);
     let health = Health::default();
     let admin = Admin { health: health.clone(), registry: Arc::new(registry) };
     let mut tasks = BackgroundTasks::default();
@@ -114,6 +116,7 @@ async fn serve(
     let new_operation = NewOperation::default();
     let bulk = BulkRunner::new(store.clone(), metrics.clone(), new_operation.clone());
     tasks.spawn(bulk.run(stop.clone()));
+    tasks.spawn(fleet.run(store.clone(), stop.clone()));
     let events = Hub::new(store.clone());
     let reading = events.clone().run(stop.clone());
     tasks.try_spawn(async { reading.await.map_err(RunError::Store) });

@@ -13,6 +13,7 @@ mod jobs;
 mod locks;
 mod queues;
 mod quotas;
+mod scaling;
 mod settings;
 mod status;
 mod subscriptions;
@@ -71,6 +72,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(bulk::show))
         .routes(routes!(bulk::stop))
         .routes(routes!(quotas::list))
+        .routes(routes!(scaling::show))
         .routes(routes!(status::show))
         .routes(routes!(audit::list))
         .route_layer(from_fn(limit_time));

@@ -19,6 +19,7 @@ use crate::locks::LocksCommand;
 use crate::man::ManArguments;
 use crate::program::ProgramArguments;
 use crate::queues::QueuesCommand;
+use crate::scaling::ScalingArguments;
 use crate::settings::SettingsCommand;
 use crate::status::StatusArguments;
 use crate::subscriptions::SubscriptionsCommand;
@@ -84,6 +85,11 @@ pub(crate) enum Command {
     /// Explain an error code or the code of a wait reason
     #[command(args = ConnectionOptions::hidden())]
     Explain(ExplainArguments),
+    /// Calculate how many workers of one shape are wanted, for an autoscaler
+    ///
+    /// Prints the number of workers that would hold what runs on such workers and what is ready.
+    #[command(after_help = EXIT_CODES)]
+    Scaling(ScalingArguments),
     /// Show and change how long finished jobs are kept, and how much may wait
     #[command(subcommand, after_help = EXIT_CODES)]
     Settings(SettingsCommand),

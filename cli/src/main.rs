@@ -27,6 +27,7 @@ mod queues;
 mod record;
 mod references;
 mod requests;
+mod scaling;
 mod settings;
 mod status;
 mod subscriptions;
@@ -63,6 +64,7 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Audit(arguments) => audit::run(&api()?, &arguments).await,
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&api()?, &arguments).await,
+        Command::Scaling(arguments) => scaling::run(&api()?, &arguments).await,
         Command::Settings(command) => settings::run(&api()?, command).await,
         Command::Token(command) => tokens::run(command),
         Command::Init(arguments) => init::run(&arguments),

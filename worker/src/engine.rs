@@ -12,7 +12,7 @@ mod store_batcher;
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::StoreError;
+use store::{StoreError, WorkerCommand};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -36,10 +36,22 @@ pub(crate) async fn run(resources: Arc<Resources>, shutdown: Shutdown) -> Result
     let desired = DesiredState { capacity: resources.capacity.clone(), draining: false };
     let desired = watch::Sender::new(desired);
     while run_session(&resources, &desired, &shutdown).await == SessionEnd::LeaseLost {
+        resources.metrics.lost_leases.inc();
         tracing::warn!("lease lost, starting a new session under another worker id");
         tokio::time::sleep(NEW_SESSION_PAUSE).await;
     }
     Ok(())
+}
+
+/// Lets operators and autoscalers see that a worker that is asked to stop claims nothing more. Never
+/// returns. An error changes nothing else, and the worker leaves soon.
+async fn show_draining(session: &Session, shutdown: &Shutdown) -> SessionEnd {
+    shutdown.requested.cancelled().await;
+    let drained = session.resources.store.command_worker(&session.id, &WorkerCommand::Drain).await;
+    if let Err(error) = drained {
+        tracing::debug!(%error, "cannot record that the worker drains");
+    }
+    std::future::pending().await
 }
 
 /// Runs one session, from its first heartbeat until shutdown or until the lease is lost. On
@@ -60,7 +72,11 @@ async fn run_session(
     let stop_heartbeat = CancellationToken::new();
     let renewing = heartbeat::run(&session, &stop_heartbeat);
     let working = async {
-        let end = intake::run(session.clone(), shutdown.clone()).await;
+        let intake = intake::run(session.clone(), shutdown.clone());
+        let end = tokio::select! {
+            end = intake => end,
+            never = show_draining(&session, shutdown) => never,
+        };
         stop_heartbeat.cancel();
         end
     };

@@ -112,6 +112,7 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("POST",   "/api/v0/subscriptions/{}/test",    OPERATOR),
     ("GET",    "/api/v0/events",                   VIEWER),
     ("GET",    "/api/v0/quotas",                   VIEWER),
+    ("GET",    "/api/v0/scaling",                  VIEWER),
     ("GET",    "/api/v0/status",                   VIEWER),
     ("GET",    "/api/v0/meta/settings",            VIEWER),
     ("POST",   "/api/v0/meta/settings",            ADMIN),

@@ -2,12 +2,15 @@
 
 use store::{RelationProblem, StoreError};
 
-use super::{Error, STORE_FULL, STORE_UNAVAILABLE};
+use super::{Error, NOT_REPLICATED, STORE_FULL, STORE_UNAVAILABLE};
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         if error.is_full() {
             return STORE_FULL;
+        }
+        if matches!(error, StoreError::NotReplicated { .. }) {
+            return NOT_REPLICATED;
         }
         if error.is_unavailable() {
             tracing::debug!(%error, "the store did not answer");
@@ -30,6 +33,7 @@ impl From<StoreError> for Error {
                 }
             },
             StoreError::Redis(_)
+            | StoreError::NotReplicated { .. }
             | StoreError::Setting(_)
             | StoreError::Random(_)
             | StoreError::OtherFormat { .. }

@@ -28,9 +28,9 @@ const LIMIT: Duration = Duration::from_secs(4);
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
-    "version": "0.1.0",
+    "version": "0.2.0",
     "services": [{
-        "kind": "scheduler", "id": "f97ebb52f0f6", "version": "0.1.0",
+        "kind": "scheduler", "id": "f97ebb52f0f6", "version": "0.2.0",
         "startedAt": "2026-11-20T16:00:00Z", "lastSeen": "2026-11-20T16:54:34.717Z",
     }],
     "workers": {"live": 3, "draining": 0},

@@ -25,7 +25,7 @@ use crate::v0::wire::schemas;
 #[schema(example = json!({
     "id": "f97ebb52f0f6", "status": "running", "capacityMap": {"default": 16, "scan": 1},
     "heartbeatExpiration": "2026-11-20T16:54:39Z", "name": "host-1", "free": {"default": 16},
-    "actions": ["noop", "sleep"], "startedAt": "2026-11-20T16:00:00Z", "version": "0.1.0",
+    "actions": ["noop", "sleep"], "startedAt": "2026-11-20T16:00:00Z", "version": "0.2.0",
     "jobs": ["a261713a-9514-43f9-a7e5-50e7a9fa1d48"],
 }))]
 pub(in crate::v0) struct Worker {

@@ -32,6 +32,7 @@ mod password_secrecy;
 mod queues;
 mod redis_proxy;
 mod redis_server;
+mod scaling;
 mod secret_headers;
 mod simulated_worker;
 mod socketio;

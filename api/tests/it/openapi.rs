@@ -76,6 +76,7 @@ async fn the_document_has_its_version_and_every_route() {
             GET /api/v0/meta/settings
             GET /api/v0/queues
             GET /api/v0/quotas
+            GET /api/v0/scaling
             GET /api/v0/status
             GET /api/v0/subscriptions
             GET /api/v0/subscriptions/{name}

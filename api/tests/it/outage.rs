@@ -24,6 +24,7 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("GET", "/jobs?action=noop&status=done", ""),
         ("GET", "/quotas", ""),
         ("GET", STATUS, ""),
+        ("GET", "/scaling?capacity=scan=1", ""),
         ("POST", "/jobs", noop),
         ("POST", "/jobs/batch", r#"{"jobs": [{"action": "noop"}]}"#),
         ("POST", "/jobs/cancel?all=true", ""),

@@ -12,7 +12,7 @@ use anyhow::Context;
 pub(super) const PATH: &str = ".capstan/env";
 
 /// Settings of this process that a client or another worker needs too.
-const INHERITED: [&str; 10] = [
+const INHERITED: [&str; 12] = [
     "CAPSTAN_TOKEN",
     "CAPSTAN_TOKEN_FILE",
     "CAPSTAN_CA",
@@ -20,6 +20,8 @@ const INHERITED: [&str; 10] = [
     "CAPSTAN_LEASE",
     "CAPSTAN_QUEUE_TYPE",
     "CAPSTAN_REDIS_PASSWORD_FILE",
+    "CAPSTAN_REDIS_SENTINEL_PASSWORD_FILE",
+    "CAPSTAN_REDIS_WAIT",
     "CAPSTAN_REDIS_CA",
     "CAPSTAN_AMQP_PASSWORD_FILE",
     "CAPSTAN_AMQP_CA",

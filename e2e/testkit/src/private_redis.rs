@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use devserver::{Redis, Run};
+use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
 use crate::env::DEADLINE;
@@ -47,6 +48,16 @@ impl PrivateRedis {
     /// Kills the process with SIGKILL.
     pub fn kill(&mut self) {
         self.redis.process.kill();
+    }
+
+    /// Stops the process as it is: its connections stay open, and it answers nothing.
+    pub fn freeze(&self) {
+        self.redis.process.signal(Signal::SIGSTOP).expect("the process runs");
+    }
+
+    /// Lets a frozen process continue.
+    pub fn thaw(&self) {
+        self.redis.process.signal(Signal::SIGCONT).expect("the process runs");
     }
 
     /// Starts the process again on the same port and data, and waits until it is ready.
@@ -115,7 +126,9 @@ impl PrivateRedis {
         }
     }
 
-    fn port(&self) -> &str {
+    /// The port on which it listens.
+    #[must_use]
+    pub fn port(&self) -> &str {
         let port = self.url().rsplit(':').next().and_then(|rest| rest.split('/').next());
         port.expect("the URL has a port")
     }

@@ -18,7 +18,7 @@ fn program(name: &str) -> PathBuf {
     program
 }
 
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 

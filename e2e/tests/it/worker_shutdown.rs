@@ -64,6 +64,9 @@ async fn a_stopping_worker_lets_jobs_end_within_its_grace_and_hands_the_others_o
     env.store().submit(&batch).await.unwrap();
     until_running(&env, 3).await;
     requested.cancel();
+    let draining =
+        async || env.store().workers().await.unwrap()[0].status == WorkerStatus::Draining;
+    env.eventually("the stopping worker is shown as draining", draining).await;
     short.open();
     for job in &batch[..2] {
         assert_eq!(env.finished(job.id).await.status, Status::Done);

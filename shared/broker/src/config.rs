@@ -6,7 +6,8 @@ use std::str::FromStr;
 /// The RabbitMQ server. `Debug` leaves out the URL and the password.
 #[derive(Clone)]
 pub struct BrokerConfig {
-    /// `amqp://user:password@host:port/vhost`; `amqps://` uses TLS.
+    /// `amqp://user:password@host:port/vhost`; `amqps://` uses TLS. Several hosts, separated by
+    /// commas, are the nodes of a cluster: each connection goes to one that answers.
     pub amqp_url: String,
     /// Replaces the password of the URL.
     pub password: Option<String>,

@@ -78,8 +78,17 @@ pub(crate) async fn limited<T>(
     operation: &'static str,
     call: impl Future<Output = Result<T, lapin::Error>>,
 ) -> Result<T, BrokerError> {
-    match tokio::time::timeout(CALL_LIMIT, call).await {
+    limited_to(CALL_LIMIT, operation, call).await
+}
+
+/// Runs a call with a time limit of its own.
+pub(crate) async fn limited_to<T>(
+    limit: Duration,
+    operation: &'static str,
+    call: impl Future<Output = Result<T, lapin::Error>>,
+) -> Result<T, BrokerError> {
+    match tokio::time::timeout(limit, call).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(BrokerError::Timeout { operation, limit: CALL_LIMIT }),
+        Err(_) => Err(BrokerError::Timeout { operation, limit }),
     }
 }

@@ -12,11 +12,13 @@ pub mod event;
 pub mod explanation;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod host_list;
 pub mod job;
 pub mod lock;
 mod names;
 mod priority;
 pub mod queue;
+pub mod scaling;
 pub mod settings;
 pub mod subscription;
 mod time;

@@ -15,7 +15,8 @@ use store::StoreConfig;
 /// The settings of the store.
 #[derive(Clone, Args)]
 pub struct StoreSettings {
-    /// Redis URL: redis://[user:password@]host:port[/db]; rediss:// uses TLS
+    /// Redis URL: redis://[user:password@]host:port[/db]; rediss:// uses TLS; with Sentinel:
+    /// redis+sentinel://[user:password@]host,host,host/NAME[/db]
     #[arg(
         long,
         env = "CAPSTAN_REDIS_URL",
@@ -27,6 +28,25 @@ pub struct StoreSettings {
     /// File with the Redis password, instead of the URL
     #[arg(long, env = "CAPSTAN_REDIS_PASSWORD_FILE", value_name = "FILE", value_parser = parse_path)]
     pub redis_password_file: Option<PathBuf>,
+
+    /// File with the password of the sentinels, if they have one
+    #[arg(
+        long,
+        env = "CAPSTAN_REDIS_SENTINEL_PASSWORD_FILE",
+        value_name = "FILE",
+        value_parser = parse_path
+    )]
+    pub redis_sentinel_password_file: Option<PathBuf>,
+
+    /// Number of replicas that must have a new job before it is accepted
+    #[arg(
+        long,
+        env = "CAPSTAN_REDIS_WAIT",
+        value_name = "REPLICAS",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u8).range(0..=8)
+    )]
+    pub redis_wait: u8,
 
     /// PEM file of the certificate authorities to trust for Redis [default: those of the system]
     #[arg(long, env = "CAPSTAN_REDIS_CA", value_name = "FILE", value_parser = parse_path)]
@@ -41,7 +61,8 @@ pub struct StoreSettings {
 /// The settings of the broker.
 #[derive(Clone, Args)]
 pub struct BrokerSettings {
-    /// RabbitMQ URL: amqp://user:password@host:port/vhost; amqps:// uses TLS
+    /// RabbitMQ URL: amqp://user:password@host:port/vhost; amqps:// uses TLS; several hosts,
+    /// separated by commas, are the nodes of a cluster
     #[arg(
         long,
         env = "CAPSTAN_AMQP_URL",
@@ -74,7 +95,14 @@ impl StoreSettings {
     #[must_use]
     pub fn new(redis_url: impl Into<String>, namespace: impl Into<String>) -> StoreSettings {
         let (redis_url, namespace) = (redis_url.into(), namespace.into());
-        StoreSettings { redis_url, redis_password_file: None, redis_ca: None, namespace }
+        StoreSettings {
+            redis_url,
+            redis_password_file: None,
+            redis_sentinel_password_file: None,
+            redis_wait: 0,
+            redis_ca: None,
+            namespace,
+        }
     }
 
     /// Reads the files that the settings name.
@@ -85,6 +113,11 @@ impl StoreSettings {
                 "CAPSTAN_REDIS_PASSWORD_FILE",
                 self.redis_password_file.as_deref(),
             )?,
+            sentinel_password: read_file(
+                "CAPSTAN_REDIS_SENTINEL_PASSWORD_FILE",
+                self.redis_sentinel_password_file.as_deref(),
+            )?,
+            replicas: self.redis_wait,
             authorities: read_file("CAPSTAN_REDIS_CA", self.redis_ca.as_deref())?,
             namespace: self.namespace.clone(),
         })

@@ -15,6 +15,14 @@ pub enum StoreError {
     /// Redis is unreachable, slow or full, or cannot carry out any call now.
     #[error("{}", unavailable(.0))]
     Redis(#[source] redis::RedisError),
+    /// The change was made, but too few replicas have it: a failover now would lose it.
+    #[error("the change is on {found} of {wanted} replicas: it may be lost, or may take effect")]
+    NotReplicated {
+        /// How many replicas must have it.
+        wanted: u8,
+        /// How many have it.
+        found: u64,
+    },
     /// Redis cannot carry out this call on what it holds, and will not until that is repaired.
     #[error("redis cannot carry out a call on what it holds: {0}")]
     UnusableData(#[source] redis::RedisError),
@@ -79,7 +87,7 @@ impl StoreError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            StoreError::Redis(_) => ErrorClass::Unavailable,
+            StoreError::Redis(_) | StoreError::NotReplicated { .. } => ErrorClass::Unavailable,
             StoreError::UnusableData(_)
             | StoreError::UnexpectedAnswer { .. }
             | StoreError::UnreadableRecord { .. } => ErrorClass::Unreadable,

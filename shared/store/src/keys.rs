@@ -65,6 +65,7 @@ fixed! {
     paused "paused"
     permits "permits"
     permits_held "permits:held"
+    replication "replication"
     routing "routing"
     services "services"
     settings "settings"

@@ -3,10 +3,11 @@
 //! outside this crate says `redis::`.
 //!
 //! From the bottom up: `bounds`, `config`, `error`, `json`, `keys`, `script`, `answer`,
-//! `connection`; `store`, the handle; `opening`; then the nouns, which add methods to it.
+//! `sentinels`, `endpoint`, `connection`, `replication`; `store`, the handle; `opening`; then the nouns, which add methods to it.
 
 mod action;
 mod answer;
+mod backlogs;
 mod bare_records;
 pub mod batcher;
 mod bounds;
@@ -16,6 +17,7 @@ mod connection;
 mod cron;
 mod dispatch;
 mod dump;
+mod endpoint;
 mod error;
 mod fleet_health;
 mod fleet_status;
@@ -28,7 +30,9 @@ mod lock;
 mod memory;
 mod opening;
 mod quota;
+mod replication;
 mod script;
+mod sentinels;
 mod server_stats;
 mod service;
 mod store;
@@ -36,6 +40,7 @@ mod subscription;
 mod worker;
 
 pub use action::{ActionConfig, ActionDefaults, AllDefaults, RunningPer};
+pub use backlogs::Backlogs;
 pub use bounds::{
     AUDIT_AGE, AUDIT_KEPT, AUDIT_REFUSED_KEPT, BULK_KEPT, MAX_ACTION_CONFIGS, MAX_BULK_OPERATIONS,
     MAX_CRONS, MAX_DELIVERIES, MAX_SUBSCRIPTIONS,

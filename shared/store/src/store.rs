@@ -10,21 +10,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::Answer;
 use crate::config::StoreConfig;
-use crate::connection::{self, CALL_LIMIT, Connection};
+use crate::connection::{CALL_LIMIT, Connection};
+use crate::endpoint::Endpoint;
 use crate::error::StoreError;
 use crate::keys::Keys;
 use crate::left_out::LeftOut;
+use crate::replication::Replication;
 use crate::script::Script;
 use domain::job::Timestamp;
 
 /// A handle on one namespace of the store. Cheap to clone; clones share one connection.
 #[derive(Clone)]
 pub struct Store {
-    pub(crate) client: redis::Client,
     pub(crate) connection: Connection,
     // Walks over many jobs have a connection of their own and take turns, so that no other call
     // waits behind them.
     walks: (Connection, Arc<Mutex<()>>),
+    // `WAIT` blocks a connection, so it has one of its own.
+    pub(crate) replication: Option<Replication>,
     pub(crate) keys: Keys,
     // The number of claims so far, by which a script recognises a late one.
     pub(crate) claims: Arc<AtomicU64>,
@@ -36,14 +39,14 @@ pub struct Store {
 impl Store {
     /// Makes a handle without connecting: the first call does. Must be called inside a runtime.
     pub fn new(config: &StoreConfig) -> Result<Store, StoreError> {
-        let client = connection::client(config)?;
-        let connection = Connection::new(client.clone(), CALL_LIMIT)?;
+        let connection = Connection::new(Endpoint::new(config)?, CALL_LIMIT)?;
         let walks = (connection.another(CALL_LIMIT)?, Arc::default());
+        let replication = Replication::new(&connection, config.replicas)?;
         let keys = Keys::new(&config.namespace);
         Ok(Store {
-            client,
             connection,
             walks,
+            replication,
             keys,
             claims: Arc::default(),
             opened: Arc::default(),

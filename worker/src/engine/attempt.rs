@@ -4,7 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use domain::job::{ClaimedJob, Exception, FencingToken, JobId, Outcome};
+use domain::job::{ClaimedJob, Exception, FencingToken, JobId, Outcome, Status};
 use futures_util::FutureExt;
 use serde_json::Value;
 use store::{Finish, FinishAnswer};
@@ -41,7 +41,12 @@ pub(super) async fn run(
     let started = Instant::now();
     tracing::debug!(job.id = %id, job.action = %action, %token, "job started");
     let outcome = perform(session, job, stop).await;
-    record(session, batcher, (id, token), outcome).await;
+    let ran = started.elapsed();
+    let ended = record(session, batcher, (id, token), outcome).await;
+    // A job of an unknown action has run nothing, and its name could be anything.
+    if let Some(status) = ended.filter(|_| session.resources.actions.get(&action).is_some()) {
+        session.resources.metrics.ended(action.as_str(), status, ran);
+    }
     let elapsed_ms = started.elapsed().as_millis() as u64;
     tracing::debug!(job.id = %id, job.action = %action, elapsed_ms, "job ended");
 }
@@ -62,13 +67,14 @@ pub(super) async fn end_unreadable(
     record(session, batcher, (id, token), Outcome::Error(exception)).await;
 }
 
-/// Records the outcome of a run, and takes it from the running jobs.
+/// Records the outcome of a run, and takes it from the running jobs. Returns the status in which the
+/// job ended, if that is recorded.
 async fn record(
     session: &Session,
     batcher: StoreBatcher,
     (id, token): (JobId, FencingToken),
     outcome: Outcome,
-) {
+) -> Option<Status> {
     let resurrected = outcome == Outcome::Resurrected;
     let finish = Finish { id, token, outcome, follow_up: JobId::random(), jitter: jitter() };
     let recorded = if resurrected {
@@ -77,9 +83,11 @@ async fn record(
     } else {
         batcher.outcomes.ask(finish).await.ok().flatten()
     };
+    let mut ended = None;
     match recorded {
         Some(FinishAnswer::Recorded(status) | FinishAnswer::Already(status)) => {
             tracing::debug!(job.id = %id, %token, %status, "outcome recorded");
+            ended = Some(status);
         }
         Some(FinishAnswer::Failed(reason)) => {
             session.resources.metrics.unreadable.inc();
@@ -92,6 +100,7 @@ async fn record(
         }
     }
     session.running.remove(id);
+    ended
 }
 
 /// Records that a job with a lost claim was stopped. If the store did not notice the lost lease

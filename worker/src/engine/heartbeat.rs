@@ -113,6 +113,7 @@ async fn send(session: &Session) -> Result<bool, StoreError> {
         running,
         noted,
     };
+    resources.metrics.units(&heartbeat.capacity_map, &heartbeat.free, &resources.capacity);
     match resources.store.heartbeat(&heartbeat).await? {
         HeartbeatReply::Renewed(renewal) => {
             let capacity = renewal.wanted.map(CapacityMap::with_default);

@@ -24,7 +24,8 @@ pub(super) fn unknown_metrics(page: &Document) -> Vec<String> {
             .iter()
             .find_map(|(prefix, folder, begin)| Some((folder, begin, text.strip_prefix(prefix)?)));
         found.is_some_and(|(folder, begin, name)| {
-            let name = name.trim_end_matches("_total").trim_end_matches("_seconds");
+            let units = ["_total", "_seconds", "_bytes"];
+            let name = units.iter().fold(name, |name, unit| name.trim_end_matches(unit));
             !is_quoted_in(folder, &format!("{begin}{name}"))
         })
     });

@@ -31,6 +31,11 @@ impl CapacityMap {
         self.0.iter().map(|(name, units)| (name.as_str(), *units))
     }
 
+    /// The types with at least one unit, and their units.
+    pub fn units_by_type(&self) -> impl Iterator<Item = (String, u32)> + use<> {
+        self.0.clone().into_iter().filter(|(_, units)| *units > 0)
+    }
+
     /// Returns how many times `need` fits into this map, considering every type.
     #[must_use]
     pub fn fits(&self, need: &CapacityMap) -> u32 {

@@ -50,7 +50,7 @@ impl Store {
     /// Receives the hints of the namespace and those for one worker.
     pub async fn hints(&self, worker: &WorkerId) -> Result<Hints, StoreError> {
         let subscribing = async {
-            let mut subscription = self.client.get_async_pubsub().await?;
+            let mut subscription = self.connection.primary().await?.get_async_pubsub().await?;
             let channels = [self.keys.hints(), self.keys.hints_of(worker)];
             subscription.subscribe(&channels[..]).await?;
             Ok(Hints { subscription, heard: Instant::now() })

@@ -38,7 +38,8 @@ pub enum Submission {
 
 impl Store {
     /// Submits jobs in one step, all or none. A job whose id is known already is not changed. A
-    /// caller with many jobs cuts them into [`submission_steps`](crate::submission_steps).
+    /// caller with many jobs cuts them into [`submission_steps`](crate::submission_steps). Fails if
+    /// fewer replicas have them than the settings demand; they are submitted all the same.
     pub async fn submit(&self, jobs: &[NewJob]) -> Result<Vec<Submitted>, StoreError> {
         self.submit_step("", 0, jobs).await
     }
@@ -61,7 +62,10 @@ impl Store {
         if let Some(refused) = head.decode(refusal)? {
             return Err(refused);
         }
-        answers.into_iter().map(|answer| answer.decode(submitted)).collect()
+        let submitted: Result<Vec<_>, _> =
+            answers.into_iter().map(|answer| answer.decode(submitted)).collect();
+        self.wait_for_replicas().await?;
+        submitted
     }
 }
 

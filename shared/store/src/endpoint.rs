@@ -1,0 +1,84 @@
+//! The address of Redis: one server, or the sentinels that know which server is the primary.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::settings::InvalidSetting;
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsCertificates,
+};
+
+use crate::config::StoreConfig;
+use crate::error::StoreError;
+use crate::sentinels::Sentinels;
+
+/// How long sent data may stay unacknowledged before the connection counts as lost.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
+
+/// How the URL of one Redis server is written.
+const URL_FORM: &str = "it must be like redis://HOST:PORT, or rediss://HOST:PORT with TLS";
+
+/// Where the primary is. Cheap to clone.
+#[derive(Clone)]
+pub(super) enum Endpoint {
+    /// At a fixed address.
+    Server(Box<Client>),
+    /// Where the sentinels say.
+    Sentinels(Arc<Sentinels>),
+}
+
+impl Endpoint {
+    /// Parses the settings.
+    pub(super) fn new(config: &StoreConfig) -> Result<Endpoint, StoreError> {
+        if let Some(sentinels) = Sentinels::new(config)? {
+            return Ok(Endpoint::Sentinels(Arc::new(sentinels)));
+        }
+        // The URL may contain a password, so an error does not repeat it.
+        let invalid = |_| InvalidSetting::new("CAPSTAN_REDIS_URL", URL_FORM);
+        let mut info = config.redis_url.as_str().into_connection_info().map_err(invalid)?;
+        if let Some(password) = &config.password {
+            let known = info.redis_settings().clone().set_password(password);
+            info = info.set_redis_settings(known);
+        }
+        Ok(Endpoint::Server(Box::new(client(info, config.authorities.as_deref())?)))
+    }
+
+    /// Finds the primary. Its address is looked up again with each connection.
+    pub(super) async fn primary(&self) -> RedisResult<Client> {
+        match self {
+            Endpoint::Server(client) => Ok(Client::clone(client)),
+            Endpoint::Sentinels(sentinels) => sentinels.primary().await,
+        }
+    }
+
+    /// The number of the database.
+    pub(super) fn database(&self) -> i64 {
+        match self {
+            Endpoint::Server(client) => client.get_connection_info().redis_settings().db(),
+            Endpoint::Sentinels(sentinels) => sentinels.database(),
+        }
+    }
+}
+
+/// A client whose connections notice within seconds that the other side has vanished.
+pub(super) fn client(
+    info: ConnectionInfo,
+    authorities: Option<&str>,
+) -> Result<Client, StoreError> {
+    let probes = TcpKeepalive::new()
+        .with_time(UNACKNOWLEDGED)
+        .with_interval(Duration::from_secs(2))
+        .with_retries(3);
+    let settings = TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(probes)
+        .set_user_timeout(UNACKNOWLEDGED);
+    let info = info.set_tcp_settings(settings);
+    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Ok(Client::open(info)?);
+    }
+    let root_cert = authorities.map(|text| text.as_bytes().to_vec());
+    Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })
+        .map_err(|error| InvalidSetting::new("CAPSTAN_REDIS_CA", error).into())
+}
