@@ -3,7 +3,7 @@
 //! outside this crate says `redis::`.
 //!
 //! From the bottom up: `bounds`, `config`, `error`, `json`, `keys`, `script`, `answer`,
-//! `connection`; `store`, the handle; `opening`; then the nouns, which add methods to it.
+//! `packed`, `connection`; `store`, the handle; `opening`; then the nouns, which add methods to it.
 
 mod action;
 mod answer;
@@ -26,6 +26,7 @@ mod left_out;
 mod lock;
 mod memory;
 mod opening;
+mod packed;
 mod quota;
 mod script;
 mod server_stats;

@@ -9,6 +9,7 @@ mod cancel;
 mod chains;
 mod claim;
 mod crons;
+mod events;
 mod fairness;
 mod finish;
 mod format;
