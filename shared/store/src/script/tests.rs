@@ -174,11 +174,15 @@ fn no_script_uses_a_name_that_is_not_declared() {
 fn every_script_that_puts_off_writes_carries_them_out() {
     // They only use a constant and a read of the files that they include.
     let exceptions = ["clamp_retries", "keep_batch"];
+    let buffer = ["add_member", "add_to_count", "count_waiting", "emit_job", "add_to_outbox"];
     for (name, source) in scripts() {
         let assembled = assemble(&source);
-        let puts_off = ["add_member", "add_to_count", "count_waiting", "emit_job", "add_to_outbox"]
+        let puts_off = buffer
             .iter()
             .any(|function| assembled.contains(&format!("local function {function}(")));
+        let after = source.rsplit_once("\nwrite_changes()").map_or("", |(_, after)| after);
+        let late = identifiers(after).into_iter().find(|word| buffer.contains(&word.as_str()));
+        assert_eq!(late, None, "{name} calls it after write_changes");
         let writes = source.contains("\nwrite_changes()") || source.contains("then_write_changes(");
         let excepted = exceptions.contains(&name.as_str());
         assert_eq!(puts_off && !excepted, writes, "{name}");
