@@ -17,10 +17,14 @@ use crate::runner::{Pass, Task};
 use offers::group_by_queue;
 use rejections::{Decision, Rejections};
 
-/// The most entries that one pass takes: enough to fill large offers, few enough to keep in memory.
-const MAX_ENTRIES: usize = 2048;
+/// The most entries that one pass takes, of up to 64 jobs each: enough to fill large offers, few
+/// enough to keep in memory.
+const MAX_ENTRIES: usize = 512;
 /// The time that a pass waits for the first entry.
 const MAX_WAIT: Duration = Duration::from_secs(1);
+/// The time after which published entries are removed, so that one call removes those of several
+/// passes.
+const REMOVE_AFTER: Duration = Duration::from_millis(20);
 /// An entry that a relay has read and not removed for this long is taken over.
 const TAKE_OVER_AFTER: Duration = Duration::from_secs(10);
 /// A relay that has been idle for this long is removed from the group.
@@ -35,6 +39,9 @@ pub(crate) struct Relay {
     publisher: Option<Publisher>,
     /// Entries that this relay has read and not removed. They outlive the connection to the broker.
     pending: Vec<OutboxEntry>,
+    /// The ids of entries that are published and not removed yet.
+    published: Vec<String>,
+    last_removal: Instant,
     rejections: Rejections,
     last_take_over: Instant,
     /// Queues that the store knows to be declared on this connection.
@@ -49,6 +56,8 @@ impl Relay {
             outbox,
             publisher: None,
             pending: Vec::new(),
+            published: Vec::new(),
+            last_removal: Instant::now(),
             rejections: Rejections::default(),
             last_take_over: Instant::now(),
             announced: BTreeSet::new(),
@@ -57,6 +66,7 @@ impl Relay {
 
     async fn connect(&mut self) -> anyhow::Result<Publisher> {
         self.outbox.create_group().await?;
+        self.remove_published().await?;
         self.pending = self.outbox.read_own(MAX_ENTRIES).await?;
         let connected = self.resources.connect_broker("relay").await;
         let link = &self.resources.broker_link;
@@ -118,7 +128,8 @@ impl Relay {
             self.last_take_over = Instant::now();
         }
         if self.pending.is_empty() {
-            self.pending = self.outbox.read_new(MAX_ENTRIES, MAX_WAIT).await?;
+            let wait = if self.published.is_empty() { MAX_WAIT } else { REMOVE_AFTER };
+            self.pending = self.outbox.read_new(MAX_ENTRIES, wait).await?;
         }
         Ok(())
     }
@@ -159,13 +170,25 @@ impl Relay {
         Ok(())
     }
 
-    /// Removes all pending entries but those of queues to try again.
+    /// Leaves only the entries of queues to try again pending. Removes the others after a while, or
+    /// when no more entries come.
     async fn remove_entries(&mut self, retry: &BTreeSet<QueueName>) -> anyhow::Result<()> {
-        let is_done = |entry: &&OutboxEntry| {
-            !entry.job.as_ref().is_some_and(|job| retry.contains(&job.queue))
-        };
-        self.outbox.remove(self.pending.iter().filter(is_done)).await?;
-        self.pending.retain(|entry| !is_done(&entry));
+        let is_done =
+            |entry: &mut OutboxEntry| !entry.queue().is_some_and(|queue| retry.contains(queue));
+        let done: Vec<OutboxEntry> = self.pending.extract_if(.., is_done).collect();
+        let is_idle = done.is_empty();
+        self.published.extend(done.into_iter().map(|entry| entry.id));
+        let is_late = self.last_removal.elapsed() >= REMOVE_AFTER;
+        if is_idle || is_late || self.published.len() >= MAX_ENTRIES {
+            self.remove_published().await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_published(&mut self) -> anyhow::Result<()> {
+        self.outbox.remove(&self.published).await?;
+        self.published.clear();
+        self.last_removal = Instant::now();
         Ok(())
     }
 }
@@ -199,7 +222,9 @@ impl Task for Relay {
         outcome.map(|()| Pass::again())
     }
 
-    async fn close(self) {
+    async fn close(mut self) {
+        // Entries that stay are only published once more.
+        let _ = self.remove_published().await;
         if let Some(publisher) = self.publisher {
             publisher.broker().close().await;
         }

@@ -13,7 +13,7 @@ const OFFERS_PER_QUEUE: usize = 32;
 /// Groups jobs by queue into offers, in the order of the outbox.
 pub(super) fn group_by_queue(entries: &[OutboxEntry]) -> Vec<(QueueName, Offer)> {
     let mut queues: BTreeMap<&QueueName, Vec<&ReadyJob>> = BTreeMap::new();
-    for job in entries.iter().filter_map(|entry| entry.job.as_ref()) {
+    for job in entries.iter().flat_map(|entry| &entry.jobs) {
         queues.entry(&job.queue).or_default().push(job);
     }
     let mut offers = Vec::new();
@@ -34,16 +34,21 @@ mod tests {
     use domain::job::{JobId, Timestamp};
 
     fn entries(class: &str, count: usize) -> Vec<OutboxEntry> {
-        let entry = |index: usize| OutboxEntry {
-            id: format!("{index}-0"),
-            job: Some(ReadyJob {
-                id: JobId::random(),
-                number: index as u64 + 1,
-                queue: format!("{class}.normal").parse().unwrap(),
-                scheduled_at: Timestamp::from_ms(1_000 + index as i64),
-            }),
+        let job = |index: usize| ReadyJob {
+            id: JobId::random(),
+            number: index as u64 + 1,
+            queue: format!("{class}.normal").parse().unwrap(),
+            scheduled_at: Timestamp::from_ms(1_000 + index as i64),
         };
-        (0..count).map(entry).collect()
+        let jobs: Vec<ReadyJob> = (0..count).map(job).collect();
+        // Entries of one job, and of several.
+        let (single, packed) = jobs.split_at(count / 3);
+        let entries = single.chunks(1).chain(packed.chunks(64)).enumerate();
+        let entry = |(index, jobs): (usize, &[ReadyJob])| OutboxEntry {
+            id: format!("{index}-0"),
+            jobs: jobs.to_vec(),
+        };
+        entries.map(entry).collect()
     }
 
     #[test]
@@ -59,12 +64,12 @@ mod tests {
     fn offers_keep_the_order_and_contain_jobs_of_one_queue() {
         let mut all = entries("scan=1", 100);
         all.extend(entries("cpu=2", 70));
-        all.push(OutboxEntry { id: "x".into(), job: None });
+        all.push(OutboxEntry { id: "x".into(), jobs: Vec::new() });
         let made = group_by_queue(&all);
         for class in ["cpu=2", "scan=1"] {
             let of_class = made.iter().filter(|(queue, _)| queue.class.as_str() == class);
             let ids: Vec<JobId> = of_class.flat_map(|(_, offer)| offer.jobs.clone()).collect();
-            let jobs = all.iter().filter_map(|entry| entry.job.as_ref());
+            let jobs = all.iter().flat_map(|entry| &entry.jobs);
             let expected: Vec<JobId> =
                 jobs.filter(|job| job.queue.class.as_str() == class).map(|job| job.id).collect();
             assert_eq!(ids, expected);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redis::streams::StreamRangeReply;
 
 use crate::error::StoreError;
+use crate::packed::unpack;
 use crate::store::Store;
 
 /// The value of one key.
@@ -21,7 +22,7 @@ pub enum Dumped {
     Sorted(BTreeMap<String, f64>),
     /// A list.
     List(Vec<String>),
-    /// A stream's entries, without their ids, which are times.
+    /// A stream's entries, without their ids, which are times. Packed ones are taken apart.
     Stream(Vec<BTreeMap<String, String>>),
 }
 
@@ -104,11 +105,10 @@ fn dumped(kind: &str, value: redis::Value) -> Result<Dumped, StoreError> {
 }
 
 fn stream(reply: StreamRangeReply) -> Dumped {
-    let entries = reply.ids.into_iter().map(|entry| {
+    let entries = reply.ids.into_iter().flat_map(|entry| {
         let fields = entry.map.into_iter();
-        fields
-            .filter_map(|(name, value)| Some((name, redis::from_redis_value(value).ok()?)))
-            .collect()
+        let text = |(name, value)| Some((name, redis::from_redis_value(value).ok()?));
+        unpack(fields.filter_map(text).collect())
     });
     Dumped::Stream(entries.collect())
 }

@@ -6,6 +6,7 @@ use redis::streams::StreamRangeReply;
 
 use crate::error::StoreError;
 use crate::fleet_health::{FleetHealth, Reply, next};
+use crate::history::events_of;
 use crate::store::Store;
 use domain::job::{Status, Timestamp, WorkerId};
 use domain::lock::LockName;
@@ -13,8 +14,8 @@ use domain::queue::QueueName;
 
 /// How far back changes of jobs are counted.
 const RATES_PERIOD_MS: i64 = 60_000;
-/// How many events are read to count them.
-const MAX_EVENTS: usize = 2_000;
+/// How many entries of the stream of events are read to count them.
+const MAX_ENTRIES: usize = 1_000;
 /// How many workers are read.
 const MAX_WORKERS: isize = 1_000;
 /// How many paused actions and classes are read.
@@ -76,7 +77,7 @@ impl Store {
             pipe.zcard(self.keys.status(status));
         }
         pipe.cmd("XREVRANGE").arg(self.keys.events()).arg("+").arg("-");
-        pipe.arg("COUNT").arg(MAX_EVENTS);
+        pipe.arg("COUNT").arg(MAX_ENTRIES);
         pipe.zcard(self.keys.leases()).zrange(self.keys.leases(), 0, MAX_WORKERS - 1);
         pipe.hkeys(self.keys.routing());
         pipe.cmd("SRANDMEMBER").arg(self.keys.paused()).arg(MAX_PAUSED);
@@ -90,7 +91,7 @@ impl Store {
         for status in Status::ALL {
             jobs.push((status, next(&mut replies)?));
         }
-        let rates = rates(&next(&mut replies)?, health.now);
+        let rates = rates(next(&mut replies)?, health.now);
         let count = next(&mut replies)?;
         let workers: Vec<String> = next(&mut replies)?;
         let workers = workers.into_iter().filter_map(|id| WorkerId::try_from(id).ok());
@@ -190,18 +191,18 @@ fn is_limit_of(name: &LockName, queue: &QueueName) -> bool {
 }
 
 /// Counts the changes of jobs in a list of events, the last one first.
-fn rates(events: &StreamRangeReply, now: Timestamp) -> Rates {
+fn rates(entries: StreamRangeReply, now: Timestamp) -> Rates {
     let at = |id: &str| id.split_once('-').and_then(|(ms, _)| ms.parse::<i64>().ok());
     let since = now.ms() - RATES_PERIOD_MS;
     // Events before the last one that was read are unknown.
-    let first = events.ids.last().filter(|_| events.ids.len() >= MAX_EVENTS);
+    let first = entries.ids.last().filter(|_| entries.ids.len() >= MAX_ENTRIES);
     let since = first.and_then(|first| at(&first.id)).map_or(since, |first| first.max(since));
     let mut rates = Rates { period_ms: now.ms().saturating_sub(since) as u64, ..Rates::default() };
-    for event in &events.ids {
-        if at(&event.id).is_none_or(|at| at < since) || !event.contains_key("job") {
+    for event in entries.ids.into_iter().flat_map(events_of) {
+        if event.at().ms() < since || !event.fields.contains_key("job") {
             continue;
         }
-        let status: Option<Status> = event.get::<String>("status").and_then(|s| s.parse().ok());
+        let status: Option<Status> = event.fields.get("status").and_then(|s| s.parse().ok());
         let (started, ended, failed) = match status {
             Some(Status::Running) => (1, 0, 0),
             Some(Status::Done | Status::Cancel) => (0, 1, 0),

@@ -13,6 +13,7 @@ mod settings;
 mod trim;
 
 pub use audit::{AuditFilter, AuditRecord, AuditedChange};
+pub(crate) use events::events_of;
 pub use events::{EventPage, Events};
 pub use list::{JobFilter, JobIdPage, JobPage};
 pub use rows::{JobIndex, JobRow, JobRows, RowFields};

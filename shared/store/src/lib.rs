@@ -3,7 +3,8 @@
 //! outside this crate says `redis::`.
 //!
 //! From the bottom up: `bounds`, `config`, `error`, `json`, `keys`, `script`, `answer`,
-//! `sentinels`, `endpoint`, `connection`, `replication`; `store`, the handle; `opening`; then the nouns, which add methods to it.
+//! `packed`, `sentinels`, `endpoint`, `connection`, `replication`; `store`, the handle; `opening`;
+//! then the nouns, which add methods to it.
 
 mod action;
 mod answer;
@@ -29,6 +30,7 @@ mod left_out;
 mod lock;
 mod memory;
 mod opening;
+mod packed;
 mod quota;
 mod replication;
 mod script;

@@ -29,7 +29,15 @@ impl Script {
     }
 }
 
+/// How many locals a level declares before the next one begins. A function can capture 60 locals of
+/// those around it, as a test checks, and a level has 200 at most.
+const LEVEL_LOCALS: usize = 40;
+
 /// Joins a script with what it includes, each once and after what it includes itself.
+///
+/// They are functions in each other, some includes in each: for every local of the innermost function
+/// around it that a new closure captures, Lua searches all that are captured there already, and with
+/// more than a hundred closures in one function that took most of the time of a short call.
 ///
 /// A script that ends or renews work carries `-- flags: allow-oom`: Redis runs it even when it is
 /// full, because it is how space becomes free and how running jobs keep their leases. Scripts that
@@ -41,25 +49,46 @@ fn assemble(source: &str) -> String {
         assembled.push_str(flag);
     }
     assembled.push('\n');
-    let mut included = Vec::new();
-    include("root", &mut included, &mut assembled);
-    for name in directive(source, "include") {
-        include(name, &mut included, &mut assembled);
+    let (mut levels, mut locals) = (0, 0);
+    for include in includes_of(source) {
+        let own = count_locals(include);
+        if locals > 0 && locals + own > LEVEL_LOCALS {
+            assembled.push_str("return (function()\n");
+            (levels, locals) = (levels + 1, 0);
+        }
+        locals += own;
+        assembled.push_str(include);
     }
-    assembled + source
+    assembled + source + &"end)()\n".repeat(levels)
+}
+
+/// The sources of what a script includes, in order.
+fn includes_of(source: &str) -> Vec<&'static str> {
+    let (mut names, mut sources) = (Vec::new(), Vec::new());
+    include("root", &mut names, &mut sources);
+    for name in directive(source, "include") {
+        include(name, &mut names, &mut sources);
+    }
+    sources
 }
 
 /// An unknown name adds nothing here; a test finds it.
-fn include(name: &str, included: &mut Vec<String>, assembled: &mut String) {
+fn include(name: &str, names: &mut Vec<String>, sources: &mut Vec<&'static str>) {
     let Some((_, source)) = INCLUDES.iter().find(|(one, _)| *one == name) else { return };
-    if included.iter().any(|one| one == name) {
+    if names.iter().any(|one| one == name) {
         return;
     }
-    included.push(name.to_owned());
+    names.push(name.to_owned());
     for name in directive(source, "include") {
-        include(name, included, assembled);
+        include(name, names, sources);
     }
-    assembled.push_str(source);
+    sources.push(source);
+}
+
+/// How many locals the top level of a source declares.
+fn count_locals(source: &str) -> usize {
+    let lines = source.lines().filter_map(|line| line.strip_prefix("local "));
+    lines.map(|line| line.split('=').next().unwrap_or_default().split(',').count()).sum()
 }
 
 /// The values of the header lines `-- <name>: value, value`.

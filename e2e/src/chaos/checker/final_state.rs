@@ -9,8 +9,8 @@ use crate::observations::Observations;
 const CONSISTENT: &str = "lists, counts and records agree";
 const BOUNDED: &str = "everything is bounded";
 
-/// Redis trims the stream to about 10,000 events, by whole nodes.
-const MAX_EVENTS: usize = 11_000;
+/// Redis trims the stream to about 10,000 entries, by whole nodes. An entry has up to 32 events.
+const MAX_EVENTS: usize = 32 * 11_000;
 const MAX_MEMORY_KIB: u64 = 150 * 1024;
 const MAX_FILES: usize = 200;
 

@@ -8,6 +8,7 @@ use redis::streams::{StreamAutoClaimReply, StreamId, StreamReadReply};
 
 use crate::connection::{CALL_LIMIT, Connection};
 use crate::error::StoreError;
+use crate::packed::{Fields, unpack};
 use crate::script::Script;
 use crate::store::Store;
 use domain::job::{JobId, Timestamp};
@@ -25,8 +26,17 @@ const MOST_PER_CALL: usize = 1_000;
 pub struct OutboxEntry {
     /// Its id in the stream.
     pub id: String,
-    /// The job; `None` when the entry cannot be read and is only to be removed.
-    pub job: Option<ReadyJob>,
+    /// The jobs, all of one queue, in order. One that cannot be read is left out; when none can,
+    /// the entry is only to be removed.
+    pub jobs: Vec<ReadyJob>,
+}
+
+impl OutboxEntry {
+    /// The queue of the jobs.
+    #[must_use]
+    pub fn queue(&self) -> Option<&QueueName> {
+        self.jobs.first().map(|job| &job.queue)
+    }
 }
 
 /// A job that is ready, and its queue.
@@ -111,15 +121,8 @@ impl Outbox {
         Ok(reply.claimed.into_iter().map(entry).collect())
     }
 
-    /// Removes entries that are published.
-    pub async fn remove(
-        &self,
-        entries: impl Iterator<Item = &OutboxEntry>,
-    ) -> Result<(), StoreError> {
-        let ids: Vec<&str> = entries.map(|entry| entry.id.as_str()).collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
+    /// Removes the entries with these ids, which are published.
+    pub async fn remove(&self, ids: &[String]) -> Result<(), StoreError> {
         for some in ids.chunks(MOST_PER_CALL) {
             let answer = self.store.call(&REMOVE_ENTRIES, |call| {
                 call.arg(GROUP).arg(some);
@@ -152,11 +155,17 @@ impl Outbox {
 }
 
 fn entry(item: StreamId) -> OutboxEntry {
-    let job = (|| {
-        let id = item.get::<String>("job")?.parse().ok()?;
-        let queue = item.get::<String>("queue")?.parse().ok()?;
-        let scheduled_at = Timestamp::from_ms(item.get("scheduledAt")?);
-        Some(ReadyJob { id, number: item.get("number")?, queue, scheduled_at })
-    })();
-    OutboxEntry { id: item.id, job }
+    let fields = item.map.into_iter();
+    let text = |(name, value)| Some((name, redis::from_redis_value(value).ok()?));
+    let jobs = unpack(fields.filter_map(text).collect());
+    OutboxEntry { id: item.id, jobs: jobs.iter().filter_map(ready_job).collect() }
+}
+
+fn ready_job(fields: &Fields) -> Option<ReadyJob> {
+    Some(ReadyJob {
+        id: fields.get("job")?.parse().ok()?,
+        number: fields.get("number")?.parse().ok()?,
+        queue: fields.get("queue")?.parse().ok()?,
+        scheduled_at: Timestamp::from_ms(fields.get("scheduledAt")?.parse().ok()?),
+    })
 }

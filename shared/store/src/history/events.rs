@@ -1,13 +1,14 @@
 //! The stream of events: what comes, as it comes, and what came after a given event, as long as it
 //! is kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 
 use crate::connection::{CALL_LIMIT, Connection};
 use crate::error::StoreError;
+use crate::packed::unpack;
 use crate::store::Store;
 use domain::event::{Event, EventId};
 
@@ -24,7 +25,15 @@ pub struct EventPage {
 pub struct Events {
     reader: Connection,
     key: String,
+    /// Events that were read, because their entry has others, and not returned yet.
+    rest: VecDeque<Event>,
+    /// The event before them.
+    returned: EventId,
 }
+
+/// How many entries the first read of a list takes; each further read takes four times as many. An
+/// entry has up to 32 events.
+const FIRST_ENTRIES: u64 = 32;
 
 /// The stream as a whole.
 struct Stream {
@@ -38,7 +47,8 @@ impl Store {
     pub fn events(&self) -> Result<Events, StoreError> {
         let limit = CALL_LIMIT + Duration::from_secs(2);
         let reader = self.connection.another(limit)?;
-        Ok(Events { reader, key: self.keys.events() })
+        let (key, returned) = (self.keys.events(), EventId::default());
+        Ok(Events { reader, key, rest: VecDeque::new(), returned })
     }
 
     /// The id of the last event; the smallest id when there was none.
@@ -60,12 +70,27 @@ impl Store {
     /// Events after the one with this id (the empty text is the beginning), oldest first, at most
     /// `count`.
     pub async fn event_list(&self, after: &str, count: u64) -> Result<Vec<Event>, StoreError> {
-        let from = if after.is_empty() { "-".to_owned() } else { format!("({after}") };
-        let mut command = redis::cmd("XRANGE");
-        command.arg(self.keys.events()).arg(from).arg("+").arg("COUNT").arg(count);
-        let mut connection = self.connection.clone();
-        let reply: StreamRangeReply = command.query_async(&mut connection).await?;
-        Ok(reply.ids.into_iter().map(event).collect())
+        let mut from = if after.is_empty() { "-".to_owned() } else { format!("({after}") };
+        let after: Option<EventId> = after.parse().ok();
+        let (mut events, mut entries, most) = (Vec::new(), FIRST_ENTRIES, count as usize);
+        while events.len() < most {
+            let mut command = redis::cmd("XRANGE");
+            let wanted = entries.min((most - events.len()) as u64);
+            command.arg(self.keys.events()).arg(&from).arg("+").arg("COUNT").arg(wanted);
+            let mut connection = self.connection.clone();
+            let reply: StreamRangeReply = command.query_async(&mut connection).await?;
+            let is_last = (reply.ids.len() as u64) < wanted;
+            let Some(last) = reply.ids.last() else { break };
+            from = format!("({}", last.id);
+            let new = reply.ids.into_iter().flat_map(events_of);
+            events.extend(new.filter(|event| after.is_none_or(|after| event.id > after)));
+            if is_last {
+                break;
+            }
+            entries *= 4;
+        }
+        events.truncate(most);
+        Ok(events)
     }
 
     /// What is known of the whole stream; `None` when there was no event yet.
@@ -82,8 +107,11 @@ impl Store {
         let last = info.get("last-generated-id");
         let last: String =
             last.and_then(|id| redis::from_redis_value_ref(id).ok()).unwrap_or_default();
-        let entry = info.get("first-entry").and_then(|entry| entry.as_sequence()?.first());
-        let first: Option<String> = entry.and_then(|id| redis::from_redis_value_ref(id).ok());
+        let entry = info.get("first-entry").filter(|entry| **entry != redis::Value::Nil);
+        let entries = entry.map(|entry| redis::Value::Array(vec![entry.clone()]));
+        let entries = entries.and_then(|entries| redis::from_redis_value(entries).ok());
+        let entries: StreamRangeReply = entries.unwrap_or_default();
+        let first = entries.ids.into_iter().flat_map(events_of).next().map(|event| event.id);
         // A Redis before 7.0 does not count the entries; what is before the first then counts as
         // trimmed.
         let trimmed = match (number("entries-added"), number("length")) {
@@ -91,7 +119,7 @@ impl Store {
             _ => true,
         };
         let last = event_id(&last);
-        Ok(Some(Stream { first: first.map_or(last, |id| event_id(&id)), last, trimmed }))
+        Ok(Some(Stream { first: first.unwrap_or(last), last, trimmed }))
     }
 }
 
@@ -103,20 +131,35 @@ impl Events {
         count: usize,
         wait: Duration,
     ) -> Result<Vec<Event>, StoreError> {
-        let mut command = redis::cmd("XREAD");
-        command.arg("COUNT").arg(count).arg("BLOCK").arg(wait.as_millis() as u64);
-        command.arg("STREAMS").arg(&self.key).arg(id.to_string());
-        let reply: Option<StreamReadReply> = command.query_async(&mut self.reader).await?;
-        let streams = reply.map(|reply| reply.keys).unwrap_or_default();
-        Ok(streams.into_iter().flat_map(|stream| stream.ids).map(event).collect())
+        if id != self.returned {
+            self.rest.clear();
+        }
+        if self.rest.is_empty() {
+            let mut command = redis::cmd("XREAD");
+            command.arg("COUNT").arg(count).arg("BLOCK").arg(wait.as_millis() as u64);
+            command.arg("STREAMS").arg(&self.key).arg(id.to_string());
+            let reply: Option<StreamReadReply> = command.query_async(&mut self.reader).await?;
+            let streams = reply.map(|reply| reply.keys).unwrap_or_default();
+            let new = streams.into_iter().flat_map(|stream| stream.ids).flat_map(events_of);
+            self.rest.extend(new.filter(|event| event.id > id));
+        }
+        let some = self.rest.drain(..count.min(self.rest.len())).collect::<Vec<_>>();
+        self.returned = some.last().map_or(id, |event| event.id);
+        Ok(some)
     }
 }
 
-fn event(entry: StreamId) -> Event {
+/// The events of an entry, oldest first. Its id is that of the last one, and the others have the
+/// ids just below.
+pub(crate) fn events_of(entry: StreamId) -> impl Iterator<Item = Event> {
     let fields = entry.map.into_iter();
-    let fields =
-        fields.filter_map(|(name, value)| Some((name, redis::from_redis_value(value).ok()?)));
-    Event { fields: fields.collect(), id: event_id(&entry.id) }
+    let text = |(name, value)| Some((name, redis::from_redis_value(value).ok()?));
+    let all = unpack(fields.filter_map(text).collect());
+    let (last, count) = (event_id(&entry.id), all.len() as u64);
+    all.into_iter().zip(1..).map(move |(fields, number)| {
+        let sequence = (last.sequence + number).saturating_sub(count);
+        Event { fields, id: EventId { ms: last.ms, sequence } }
+    })
 }
 
 fn event_id(text: &str) -> EventId {

@@ -4,7 +4,9 @@
 
 local function needs_of(job)
   local needs = parse_needs(job.locks)
-  for _, name in ipairs({ 'action:' .. job.action, 'class:' .. job.class }) do
+  local limited = { 'action:' .. job.action, 'class:' .. job.class }
+  read_limits(limited)
+  for _, name in ipairs(limited) do
     if permits_of(name) < math.huge then needs[#needs + 1] = { name = name, need = 1 } end
   end
   return needs

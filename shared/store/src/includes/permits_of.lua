@@ -3,6 +3,16 @@
 
 local known_permits = {}
 
+-- Reads the limits and pauses of an action and a class with one command each.
+local function read_limits(names)
+  if known_permits[names[1]] and known_permits[names[2]] then return end
+  local limits = call('HMGET', root .. 'permits', unpack(names))
+  local paused = call('SMISMEMBER', root .. 'paused', unpack(names))
+  for i, name in ipairs(names) do
+    known_permits[name] = paused[i] == 1 and 0 or tonumber(limits[i] or math.huge)
+  end
+end
+
 -- math.huge is no limit.
 local function permits_of(name)
   if known_permits[name] then return known_permits[name] end

@@ -78,7 +78,7 @@ end
 
 -- Assigns a job to the queue of its route. Returns false when there is no room for that queue.
 local function assign_queue(id, job, now)
-  if open_queues({ job }, now) then return false end
+  if not in_use[route_of(job).queue] and open_queues({ job }, now) then return false end
   local by_action = route_of(job).kind == 'action_queues'
   if by_action and not job.actionQueue then
     call('HSET', key_job(id), 'actionQueue', 1)

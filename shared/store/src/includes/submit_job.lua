@@ -9,9 +9,19 @@ local function answer_about(word, id)
   return known[1] and { word, known[1], known[2], known[3], id }
 end
 
+-- Whether some of the jobs may have had a record before the script, and those that it has created.
+local some_known, created_ids = true, {}
+
+-- Reads with one command whether any of these jobs has a record.
+local function find_known(jobs)
+  local keys = {}
+  for i, job in ipairs(jobs) do keys[i] = key_job(job.id) end
+  some_known = #keys > 0 and call('EXISTS', unpack(keys)) > 0
+end
+
 local function submit_job(job, again, batch, most, now)
   local id, fields = job.id, job.fields
-  local known = answer_about('known', id)
+  local known = (some_known or created_ids[id]) and answer_about('known', id)
   if known then return known end
   local used = job.reserveID and not again and call('GET', key_used_id(id))
   if used or again then return used and answer_about('taken', used) or { 'spent', id } end
@@ -30,5 +40,6 @@ local function submit_job(job, again, batch, most, now)
   if job.parentID then join_parent(id, fields, job.parentID) end
   if job.dependsOn then depend_on(id, fields, job.dependsOn, job.parentID) end
   create_job(id, fields, job.spec, now)
+  created_ids[id] = true
   return { 'created', fields.number, digits(now), fields.scheduledAt, id }
 end

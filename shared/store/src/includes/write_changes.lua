@@ -1,10 +1,12 @@
--- write_changes: writes the buffered changes of sets, sorted sets and counts. A script that buffers
--- some, directly or through an include, calls it last.
--- include: count_waiting, members, hash_counts, try_step
+-- write_changes: writes the buffered changes of sets, sorted sets and counts, the events and the
+-- outbox. A script that buffers some, directly or through an include, calls it last.
+-- include: count_waiting, members, hash_counts, emit, outbox, try_step
 
 local function write_changes()
   write_members()
   try_reported('counts', write_counts)
+  try_reported('events', write_events)
+  try_reported('outbox', write_outbox)
   record_waiting()
 end
 

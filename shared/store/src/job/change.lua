@@ -47,6 +47,6 @@ add_member(key_action(job.action), at, id)
 if job.parentGroup then call('ZADD', key_child_jobs(job.parentGroup), at, id) end
 if not job.blockers then schedule_job(id, job, now) end
 refill_offers(now)
-write_changes()
 emit_job(id, job.number, job.action, 'waiting', '', '')
+write_changes()
 return { 'changed' }

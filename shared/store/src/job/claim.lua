@@ -39,8 +39,32 @@ call('HSET', key_worker(worker), 'lastClaim', ARGV[2])
 local knows = {}
 for name in string.gmatch(lease[3] or '', '[^,]+') do knows[name] = true end
 
+-- Records that were read ahead. A job that waits for locks is read when it is its turn, because the
+-- claim of another may change for which.
+local records = {}
+
+-- Reads the jobs that are tried first, and when they were offered: with one command per queue.
+local function read_ahead()
+  local offered, i = {}, 3
+  local function read_one(id)
+    local job = read_job(id, true)
+    if not job or job.status ~= 'waiting' or job.awaitedLocks then return end
+    local key, member = key_ready(queue_of(job)), member_of(id, job)
+    offered[key] = offered[key] or {}
+    table.insert(offered[key], member)
+    records[id] = job
+  end
+  while i < #ARGV do
+    local last = i + 1 + tonumber(ARGV[i + 1])
+    for j = i + 2, math.min(last, i + 1 + tonumber(ARGV[i])) do try_step(read_one, ARGV[j]) end
+    i = last + 1
+  end
+  for key, members in pairs(offered) do try_step(read_scores, key, members) end
+end
+
 local function claim(id, most)
-  local job = read_job(id, true)
+  local job = records[id] or read_job(id, true)
+  records[id] = nil
   if not job then return { 'gone' } end
   if not (is_running(job) and job.worker == worker) then
     local expired = job.expiresAt and tonumber(job.expiresAt) <= now
@@ -65,6 +89,7 @@ local function claim(id, most)
   return { 'claimed', job.token, tostring(job.number), tostring(job.attempt), job.spec or '' }
 end
 
+read_ahead()
 local answers, i, parks_left = { 'claims' }, 3, 64
 while i < #ARGV do
   local max, last = tonumber(ARGV[i]), i + 1 + tonumber(ARGV[i + 1])

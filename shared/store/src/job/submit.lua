@@ -54,6 +54,7 @@ local again = batch ~= '' and (call('EXISTS', root .. 'batch:' .. batch) == 0
   or tonumber(call('HGET', root .. 'batches:done', batch) or 0) >= done)
 local answers = { 'submitted' }
 then_write_changes(function()
+  find_known(jobs)
   for i, job in ipairs(jobs) do
     answers[i + 1] = submit_job(job, again, batch, #jobs - i + 1, now)
   end

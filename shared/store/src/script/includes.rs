@@ -68,6 +68,7 @@ includes! {
     offer_window
     offered_at
     oldest_jobs
+    outbox
     park_job
     parse_needs
     permits_held

@@ -174,14 +174,34 @@ fn no_script_uses_a_name_that_is_not_declared() {
 fn every_script_that_puts_off_writes_carries_them_out() {
     // They only use a constant and a read of the files that they include.
     let exceptions = ["clamp_retries", "keep_batch"];
+    let buffer = ["add_member", "add_to_count", "count_waiting", "emit_job", "add_to_outbox"];
     for (name, source) in scripts() {
         let assembled = assemble(&source);
-        let puts_off = ["add_member", "add_to_count", "count_waiting"]
+        let puts_off = buffer
             .iter()
             .any(|function| assembled.contains(&format!("local function {function}(")));
+        let after = source.rsplit_once("\nwrite_changes()").map_or("", |(_, after)| after);
+        let late = identifiers(after).into_iter().find(|word| buffer.contains(&word.as_str()));
+        assert_eq!(late, None, "{name} calls it after write_changes");
         let writes = source.contains("\nwrite_changes()") || source.contains("then_write_changes(");
         let excepted = exceptions.contains(&name.as_str());
         assert_eq!(puts_off && !excepted, writes, "{name}");
+    }
+}
+
+/// Lua refuses a function that captures more than 60 locals of the functions around it.
+#[test]
+fn no_level_of_a_script_captures_too_many_locals() {
+    for (name, source) in scripts() {
+        let assembled = assemble(&source);
+        let levels: Vec<&str> = assembled.split("return (function()\n").collect();
+        for level in 1..levels.len() {
+            let outer = declared(&levels[..level].concat());
+            let used: BTreeSet<String> =
+                identifiers(&levels[level..].concat()).into_iter().collect();
+            let captured = outer.intersection(&used).count();
+            assert!(captured <= 60, "{name} captures {captured} locals in level {level}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::job::{ClaimedJob, Exception, FencingToken, JobId, NewJob, Outcome, Status, WorkerId};
 use store::{
     ClaimAnswer, ClaimRequest, Claims, Dumped, Finish, FinishAnswer, Heartbeat, HeartbeatReply,
-    LeaseExpiry, Store,
+    LeaseExpiry, OutboxEntry, Store,
 };
 use testkit::TestEnv;
 pub(crate) use testkit::redis_cli;
@@ -164,6 +164,11 @@ pub(crate) async fn offers(env: &TestEnv) -> Vec<(JobId, String)> {
     let offer =
         |entry: BTreeMap<String, String>| (entry["job"].parse().unwrap(), entry["queue"].clone());
     entries.into_iter().map(offer).collect()
+}
+
+/// The ids of entries of the outbox.
+pub(crate) fn ids_of(entries: &[OutboxEntry]) -> Vec<String> {
+    entries.iter().map(|entry| entry.id.clone()).collect()
 }
 
 /// The queue through which a job was offered last.

@@ -10,6 +10,7 @@ mod cancel;
 mod chains;
 mod claim;
 mod crons;
+mod events;
 mod fairness;
 mod finish;
 mod format;

@@ -277,5 +277,6 @@ impl Drop for History {
 async fn world(store: &Store) -> World {
     let mut world = dump_of(store).await;
     world.retain(|_, value| *value != Dumped::Stream(Vec::new()));
+    expected::sort_outbox(&mut world);
     world
 }

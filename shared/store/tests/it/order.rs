@@ -5,7 +5,7 @@ use domain::job::{FencingToken, JobId, NewJob, Outcome, Timestamp, WorkerId};
 use store::{ClaimAnswer, JobChange, Outbox, Redispatch, WaitPosition};
 use testkit::{TestEnv, assert_consistent, job, jobs, shared_queue};
 
-use crate::calls::{claim, claimed, end, finish, offers, submit, worker};
+use crate::calls::{claim, claimed, end, finish, ids_of, offers, submit, worker};
 
 fn ids(jobs: &[NewJob]) -> Vec<JobId> {
     jobs.iter().map(|job| job.id).collect()
@@ -37,14 +37,15 @@ async fn a_batch_is_offered_in_its_order_through_the_window_and_the_backlog() {
     loop {
         let entries = relay.read_new(1, std::time::Duration::from_millis(1)).await.unwrap();
         let Some(entry) = entries.first() else { break };
-        let job = entry.job.clone().unwrap();
-        let position = env.store().wait_position(&env.job(job.id).await).await.unwrap();
-        assert_eq!(position, WaitPosition::Offered(0), "none of the others is ahead of it");
-        let run = claimed(&env, &worker, job.id).await;
-        done(&env, job.id, run.token).await;
-        relay.remove(entries.iter()).await.unwrap();
-        order.push(job.id);
-        numbers.push(job.number);
+        for job in &entry.jobs {
+            let position = env.store().wait_position(&env.job(job.id).await).await.unwrap();
+            assert_eq!(position, WaitPosition::Offered(0), "none of the others is ahead of it");
+            let run = claimed(&env, &worker, job.id).await;
+            done(&env, job.id, run.token).await;
+            order.push(job.id);
+            numbers.push(job.number);
+        }
+        relay.remove(&ids_of(&entries)).await.unwrap();
     }
     assert_eq!(order, ids(&batch));
     assert_eq!(numbers, (1..=200).collect::<Vec<u64>>());
@@ -167,7 +168,7 @@ async fn lost_offers_are_offered_again_in_their_order() {
     let mut relay = Outbox::new(env.store().clone(), "relay".into()).unwrap();
     relay.create_group().await.unwrap();
     let lost = relay.read_new(100, std::time::Duration::from_millis(1)).await.unwrap();
-    relay.remove(lost.iter()).await.unwrap();
+    relay.remove(&ids_of(&lost)).await.unwrap();
     let which =
         Redispatch { queue: shared_queue(&batch[0]), age: std::time::Duration::ZERO, behind: None };
     assert_eq!(env.store().redispatch(&which).await.unwrap().offered, 64);

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use domain::job::JobId;
+use domain::job::{JobId, Priority, Timestamp};
 use store::{Outbox, Redispatch, Redispatched};
 use testkit::{TestEnv, assert_consistent, job, jobs, shared_queue};
 
-use crate::calls::{claimed, dump, redis_cli, submit, worker};
+use crate::calls::{claimed, dump, ids_of, redis_cli, submit, worker};
 
 /// How long a read waits for entries that are there already.
 const WAIT: Duration = Duration::from_millis(1);
@@ -16,7 +16,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[tokio::test]
 async fn each_entry_goes_to_one_relay_and_to_another_when_the_first_leaves_it() {
     let env = TestEnv::new().await;
-    env.store().submit(&jobs(10, "noop", "scan=1")).await.unwrap();
+    for job in &jobs(10, "noop", "scan=1") {
+        submit(&env, job).await;
+    }
     let mut first = Outbox::new(env.store().clone(), "first".into()).unwrap();
     let mut second = Outbox::new(env.store().clone(), "second".into()).unwrap();
     first.create_group().await.unwrap();
@@ -30,14 +32,39 @@ async fn each_entry_goes_to_one_relay_and_to_another_when_the_first_leaves_it() 
         some,
         "a relay may not have received the answer"
     );
-    second.remove(others.iter()).await.unwrap();
+    second.remove(&ids_of(&others)).await.unwrap();
     assert_eq!(second.read_own(100).await.unwrap(), []);
     assert_eq!(second.take_over(100, MINUTE).await.unwrap(), []);
     let taken_over = second.take_over(100, Duration::ZERO).await.unwrap();
     assert_eq!(taken_over, some);
-    second.remove(taken_over.iter()).await.unwrap();
+    second.remove(&ids_of(&taken_over)).await.unwrap();
     assert_eq!(first.read_new(100, WAIT).await.unwrap(), []);
     assert_eq!(second.forget_dead_relays(Duration::ZERO).await.unwrap(), 1);
+    env.close().await;
+}
+
+#[tokio::test]
+async fn the_jobs_of_one_call_and_queue_share_an_entry() {
+    let env = TestEnv::new().await;
+    let mut outbox = Outbox::new(env.store().clone(), "relay".into()).unwrap();
+    outbox.create_group().await.unwrap();
+    let mut batch = jobs(20, "noop", "scan=1");
+    batch[7].spec.priority = Priority::High;
+    batch[9].scheduled_at = Some(Timestamp::from_ms(1_000));
+    env.store().submit(&batch).await.unwrap();
+    let entries = outbox.read_new(100, WAIT).await.unwrap();
+    let (high, normal) = (shared_queue(&batch[7]), shared_queue(&batch[0]));
+    let queues: Vec<_> = entries.iter().map(|entry| entry.queue().unwrap()).collect();
+    assert_eq!(queues, [&normal, &high]);
+    let offered: Vec<JobId> = entries[0].jobs.iter().map(|job| job.id).collect();
+    let wanted = batch.iter().filter(|job| job.id != batch[7].id).map(|job| job.id);
+    assert_eq!(offered, wanted.collect::<Vec<_>>());
+    for entry in &entries {
+        for offer in &entry.jobs {
+            let job = env.job(offer.id).await;
+            assert_eq!((offer.number, offer.scheduled_at), (job.number, job.scheduled_at));
+        }
+    }
     env.close().await;
 }
 
@@ -59,7 +86,7 @@ async fn only_waiting_jobs_whose_offer_is_old_are_offered_again() {
     );
     assert_eq!(dump(&env).await, before);
     let published = outbox.read_new(100, WAIT).await.unwrap();
-    outbox.remove(published.iter()).await.unwrap();
+    outbox.remove(&ids_of(&published)).await.unwrap();
     claimed(&env, &worker, running.id).await;
     assert_eq!(
         env.store().redispatch(&which(MINUTE)).await.unwrap().offered,
@@ -69,7 +96,7 @@ async fn only_waiting_jobs_whose_offer_is_old_are_offered_again() {
     assert_eq!(env.store().redispatch(&which(Duration::ZERO)).await.unwrap().offered, 1);
     let again = outbox.read_new(100, WAIT).await.unwrap();
     assert_eq!(again.len(), 1);
-    assert_eq!(again[0].job.as_ref().unwrap().id, lost.id);
+    assert_eq!(again[0].jobs[0].id, lost.id);
     assert_consistent(env.store()).await;
     env.close().await;
 }
@@ -93,7 +120,7 @@ async fn a_lost_offer_is_found_when_later_offers_of_its_queue_are_claimed() {
         env.eventually("the next job is offered later", later).await;
     }
     let published = outbox.read_new(100, WAIT).await.unwrap();
-    outbox.remove(published.iter()).await.unwrap();
+    outbox.remove(&ids_of(&published)).await.unwrap();
     let before = dump(&env).await;
     assert_eq!(
         env.store().redispatch(&which(0)).await.unwrap().offered,
@@ -119,11 +146,7 @@ async fn a_lost_offer_is_found_when_later_offers_of_its_queue_are_claimed() {
     assert_eq!(env.store().redispatch(&which(0)).await.unwrap().offered, 1);
     let again = outbox.read_new(100, WAIT).await.unwrap();
     assert_eq!(again.len(), 1);
-    assert_eq!(
-        again[0].job.as_ref().unwrap().id,
-        batch[0].id,
-        "the offer of the third may still arrive"
-    );
+    assert_eq!(again[0].jobs[0].id, batch[0].id, "the offer of the third may still arrive");
     assert_consistent(env.store()).await;
     env.close().await;
 }
@@ -138,7 +161,7 @@ async fn members_whose_jobs_do_not_wait_in_the_queue_are_removed_and_hide_no_los
     submit(&env, &lost).await;
     submit(&env, &running).await;
     let published = outbox.read_new(100, WAIT).await.unwrap();
-    outbox.remove(published.iter()).await.unwrap();
+    outbox.remove(&ids_of(&published)).await.unwrap();
     claimed(&env, &worker, running.id).await;
     let number = env.job(running.id).await.number;
     let mut members = vec![format!("{number:016}:{}", running.id)];
@@ -157,6 +180,6 @@ async fn members_whose_jobs_do_not_wait_in_the_queue_are_removed_and_hide_no_los
     }
     assert_eq!(sum, Redispatched { offered: 1, removed: 501 });
     let again = outbox.read_new(100, WAIT).await.unwrap();
-    assert_eq!(again[0].job.as_ref().unwrap().id, lost.id);
+    assert_eq!(again[0].jobs[0].id, lost.id);
     env.close().await;
 }

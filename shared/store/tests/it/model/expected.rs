@@ -147,6 +147,7 @@ impl Model {
                 keys.0.insert(name.to_owned(), Dumped::Stream(stream.clone()));
             }
         }
+        sort_outbox(&mut keys.0);
         keys.0
     }
 
@@ -201,6 +202,14 @@ impl Model {
             let notes = self.propagations.iter().map(Note::text).collect();
             keys.0.insert("propagations".into(), Dumped::List(notes));
         }
+    }
+}
+
+/// Brings the outbox into an order that does not depend on how a script orders its queues: the jobs
+/// of one queue keep theirs.
+pub(super) fn sort_outbox(world: &mut World) {
+    if let Some(Dumped::Stream(jobs)) = world.get_mut("outbox") {
+        jobs.sort_by(|one, other| one["queue"].cmp(&other["queue"]));
     }
 }
 

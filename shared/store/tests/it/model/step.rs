@@ -13,6 +13,7 @@ use store::{
 };
 
 use super::state::{Model, World};
+use crate::calls::ids_of;
 
 /// One call of a history.
 #[derive(Debug, Clone)]
@@ -174,8 +175,8 @@ impl Step {
             Step::ClearLock(name) => answer(&store.clear_lock(name).await?),
             Step::Publish => {
                 let entries = outbox.read_new(10_000, Duration::from_millis(1)).await?;
-                outbox.remove(entries.iter()).await?;
-                answer(&entries.len())
+                outbox.remove(&ids_of(&entries)).await?;
+                answer(&entries.iter().map(|entry| entry.jobs.len()).sum::<usize>())
             }
             Step::Retire(queue, unused) => answer(&store.retire_queue(queue, *unused).await?),
             Step::Declare(queues) => answer(&store.queues_declared(queues).await?),

@@ -16,7 +16,7 @@ use testkit::{TestEnv, jobs, shared_queue};
 use uuid::Uuid;
 
 use super::jobs::submit_all;
-use crate::calls::{dump, heartbeat, redis_cli};
+use crate::calls::{dump, heartbeat, ids_of, redis_cli};
 
 const CRONS: usize = 50;
 const ACTIONS: usize = 200;
@@ -129,7 +129,7 @@ pub(super) async fn dispatch(url: &str) {
     redis(&env, "zadd", "due", members.collect()).await;
     store.due().await.unwrap();
     let entries = outbox.read_new(1_000, Duration::from_millis(1)).await.unwrap();
-    outbox.remove(entries.iter()).await.unwrap();
+    outbox.remove(&ids_of(&entries)).await.unwrap();
     let queue = shared_queue(&some[0]);
     let which = Redispatch { queue: queue.clone(), age: Duration::ZERO, behind: None };
     assert_eq!(store.redispatch(&which).await.unwrap().offered, 200);

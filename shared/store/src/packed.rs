@@ -1,0 +1,66 @@
+//! Entries of streams that hold several events or jobs, a line each, as `emit.lua` and `outbox.lua`
+//! write them. An entry of one has a field for each word instead.
+
+use std::collections::BTreeMap;
+
+/// The fields of an event, or of a job in the outbox.
+pub(crate) type Fields = BTreeMap<String, String>;
+
+/// The field that has the lines, and the name of each word of a line. A line that has fewer words
+/// ends as the line before it.
+const LINES: [(&str, &[&str]); 2] = [
+    ("events", &["job", "number", "token", "action", "status", "worker"]),
+    ("jobs", &["job", "number", "scheduledAt"]),
+];
+
+/// Takes an entry apart: the fields of each event or job that it holds, in order. What all have in
+/// common stays a field of each.
+pub(crate) fn unpack(mut entry: Fields) -> Vec<Fields> {
+    let packed = LINES.iter().find_map(|(field, names)| Some((entry.remove(*field)?, *names)));
+    let Some((lines, names)) = packed else { return vec![entry] };
+    let mut words: Vec<&str> = Vec::new();
+    let unpacked = lines.split('\n').map(|line| {
+        let own: Vec<&str> = line.split(' ').collect();
+        let rest = words.get(own.len()..).unwrap_or_default().to_vec();
+        words = [own, rest].concat();
+        let named = names.iter().zip(&words);
+        let mut fields = entry.clone();
+        fields.extend(named.map(|(name, word)| ((*name).to_owned(), (*word).to_owned())));
+        fields
+    });
+    unpacked.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(entry: &[(&str, &str)]) -> Vec<String> {
+        let fields = entry.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let show = |fields: Fields| {
+            let fields = fields.iter().map(|(name, value)| format!("{name}={value}"));
+            fields.collect::<Vec<_>>().join(" ")
+        };
+        unpack(fields.collect()).into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn a_line_ends_as_the_one_before_it_and_a_single_event_is_unchanged() {
+        let lines = "j 7  noop waiting \nk 8 \nl 9 3 noop running w\nm 10 4";
+        assert_eq!(
+            shown(&[("events", lines)]),
+            [
+                "action=noop job=j number=7 status=waiting token= worker=",
+                "action=noop job=k number=8 status=waiting token= worker=",
+                "action=noop job=l number=9 status=running token=3 worker=w",
+                "action=noop job=m number=10 status=running token=4 worker=w",
+            ]
+        );
+        assert_eq!(
+            shown(&[("queue", "q"), ("jobs", "j 7 1000\nk 8")]),
+            ["job=j number=7 queue=q scheduledAt=1000", "job=k number=8 queue=q scheduledAt=1000"]
+        );
+        assert_eq!(shown(&[("worker", "w"), ("status", "dead")]), ["status=dead worker=w"]);
+        assert_eq!(shown(&[("jobs", "")]), ["job="], "a broken line is still an entry");
+    }
+}
