@@ -89,11 +89,11 @@ async fn boards_and_rules_use_metrics_that_exist_and_the_table_lists_all() {
     for file in ["alerts.yaml", "fleet.json", "jobs.json"] {
         let used = names(&read(&format!("deploy/monitoring/{file}")));
         assert!(used.len() >= 10, "{file}: {used:?}");
-        let exists = |name: &&String| {
+        let is_unknown = |name: &&String| {
             let histogram = name.strip_suffix("_bucket").is_some_and(|name| exposed.contains(name));
             !(exposed.contains(*name) || samples.contains(*name) || histogram)
         };
-        let unknown: Vec<_> = used.iter().filter(exists).collect();
+        let unknown: Vec<_> = used.iter().filter(is_unknown).collect();
         assert!(unknown.is_empty(), "{file}: {unknown:?}");
     }
 }

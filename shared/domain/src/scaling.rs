@@ -126,7 +126,8 @@ fn largest(parts: &Parts) -> (Option<String>, f64) {
 
 /// Rounds up to one decimal. What is a whole number but for an error of the arithmetic stays one.
 fn up_to_tenths(number: f64) -> f64 {
-    (number * 10.0 - 1e-6).ceil().max(0.0) / 10.0
+    // The last addition turns a negative zero into zero.
+    (number * 10.0 - 1e-6).ceil().max(0.0) / 10.0 + 0.0
 }
 
 #[cfg(test)]

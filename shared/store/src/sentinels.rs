@@ -87,24 +87,18 @@ impl Sentinels {
     pub(super) async fn primary(&self) -> RedisResult<Client> {
         let answers = join_all(self.sentinels.iter().map(|sentinel| self.ask(sentinel))).await;
         let (host, port) = most_named(answers, &self.name)?;
-        let address = match self.primary.addr() {
-            ConnectionAddr::TcpTls { insecure, tls_params, .. } => ConnectionAddr::TcpTls {
-                host: host.clone(),
-                port,
-                insecure: *insecure,
-                tls_params: tls_params.clone(),
-            },
-            _ => ConnectionAddr::Tcp(host.clone(), port),
-        };
+        let mut address = ConnectionAddr::Tcp(host.clone(), port);
+        if let ConnectionAddr::TcpTls { insecure, tls_params, .. } = self.primary.addr() {
+            let (insecure, tls_params) = (*insecure, tls_params.clone());
+            address = ConnectionAddr::TcpTls { host: host.clone(), port, insecure, tls_params };
+        }
         let info = self.primary.clone().set_addr(address);
         let client = endpoint::client(info, self.authorities.as_deref())
             .map_err(|error| failed(error.to_string()))?;
         let mut connection = connect(&client).await?;
         let role: Vec<redis::Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
-        let role: String = role
-            .into_iter()
-            .next()
-            .map_or(Ok(String::new()), |role| redis::from_redis_value(role))?;
+        let role: String =
+            role.into_iter().next().map_or(Ok(String::new()), redis::from_redis_value)?;
         if role != "master" {
             return Err(failed(format!(
                 "{host}:{port}, which the sentinels name, is not a primary (role {role:?})"

@@ -42,6 +42,11 @@ fn the_wanted_workers_hold_what_runs_and_what_is_ready() {
     ];
     for (shape, free, ready, wanted, because) in cases {
         let found = demand(free, ready).scaling(&map(shape));
+        assert!(
+            found.wanted.is_sign_positive(),
+            "{shape}: {} is printed with a sign",
+            found.wanted
+        );
         let expected = (wanted, because, free.len());
         let found = (found.wanted, found.because.as_deref(), found.live);
         assert_eq!(found, expected, "{shape}: {free:?} {ready:?}");

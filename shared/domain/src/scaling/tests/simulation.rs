@@ -65,7 +65,7 @@ impl Pool {
             self.ready.extend(std::iter::repeat_n(now, submitted as usize));
             self.end_jobs(now);
             self.start_jobs(now, run_s);
-            if now % LOOK_S == 0 {
+            if now.is_multiple_of(LOOK_S) {
                 self.follow_the_signal(now);
             }
             self.remove_drained(now);
@@ -177,7 +177,7 @@ fn a_daily_curve_is_followed_without_flapping_and_without_killing_a_job() {
 fn jobs_of_changing_length_wait_no_longer_than_the_start_of_workers() {
     let load = |now: u64| {
         let run_s = if now % 600 < 300 { 5 } else { 120 };
-        (u64::from(now % 3 == 0 && now < 3000), run_s)
+        (u64::from(now.is_multiple_of(3) && now < 3000), run_s)
     };
     let outcome = Pool::new("cpu=1", "cpu=1").run(4800, load);
     assert_eq!((outcome.done, outcome.killed), (1000, 0));
