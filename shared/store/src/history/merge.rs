@@ -98,11 +98,10 @@ impl Merged {
     }
 
     /// Moves to the first entry after this one, which may have left the list. Halves the range of
-    /// ranks in all sets at once.
+    /// ranks in all sets at once, among the entries with the same score.
     pub(super) async fn seek_after(&mut self, (id, at): (JobId, i64)) -> Result<(), StoreError> {
         let last = (self.order(at), id);
-        let mut ranges: Vec<(u64, u64)> =
-            self.parts.iter().map(|part| (part.first, part.end)).collect();
+        let mut ranges = self.ranks_of(at).await?;
         while ranges.iter().any(|(low, high)| low < high) {
             let mut pipe = redis::pipe();
             for (part, (low, high)) in self.parts.iter().zip(&ranges) {
@@ -123,6 +122,27 @@ impl Merged {
         }
         self.parts.iter_mut().zip(ranges).for_each(|(part, (low, _))| part.at = low);
         Ok(())
+    }
+
+    /// The ranks of the entries with this score in each set, from the first to before the last.
+    async fn ranks_of(&mut self, score: i64) -> Result<Vec<(u64, u64)>, StoreError> {
+        if self.parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for part in &self.parts {
+            match self.descending {
+                true => pipe.zcount(&part.key, format!("({score}"), "+inf"),
+                false => pipe.zcount(&part.key, "-inf", format!("({score}")),
+            };
+            pipe.zcount(&part.key, score, score);
+        }
+        let counts: Vec<u64> = pipe.query_async(&mut self.connection).await?;
+        let within = |(part, (before, same)): (&Part, (u64, u64))| {
+            let clamped = |rank: u64| rank.clamp(part.first, part.end);
+            (clamped(before), clamped(before + same))
+        };
+        Ok(self.parts.iter().zip(pairs(&counts)).map(within).collect())
     }
 
     /// Whether an entry comes after the one with this order and id.
