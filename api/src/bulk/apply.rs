@@ -102,9 +102,8 @@ fn of_one_job(answer: Result<Refusal, StoreError>) -> Result<Refusal, StoreError
 }
 
 fn reason(error: &StoreError) -> &'static str {
-    match error {
-        StoreError::QuotaExceeded(_) => "quotaExceeded",
-        StoreError::TooManyQueues(_) => "tooManyQueues",
-        _ => "unreadable",
+    if matches!(error, StoreError::QuotaExceeded(_)) {
+        return "quotaExceeded";
     }
+    if matches!(error, StoreError::TooManyQueues(_)) { "tooManyQueues" } else { "unreadable" }
 }
