@@ -17,6 +17,7 @@ pub mod lock;
 mod names;
 mod priority;
 pub mod queue;
+pub mod search;
 pub mod settings;
 pub mod subscription;
 mod time;

@@ -8,6 +8,7 @@ mod merge;
 mod rows;
 mod settings;
 mod trim;
+mod walk;
 
 pub use audit::{AuditFilter, AuditRecord, AuditedChange};
 pub use events::{EventPage, Events};
@@ -15,3 +16,4 @@ pub use list::{JobFilter, JobIdPage, JobPage};
 pub use rows::{JobIndex, JobRow, JobRows, RowFields};
 pub use settings::{Settings, SettingsChanges};
 pub use trim::{Sweep, Trimmed};
+pub use walk::JobWalk;

@@ -107,7 +107,7 @@ impl Store {
 }
 
 impl Store {
-    async fn list<'a>(&'a self, filter: &'a JobFilter) -> Result<List<'a>, StoreError> {
+    pub(super) async fn list<'a>(&'a self, filter: &'a JobFilter) -> Result<List<'a>, StoreError> {
         let child_group = match filter.parent {
             Some(parent) => Some(self.child_group(parent).await?),
             None => None,
@@ -124,7 +124,7 @@ impl Store {
     }
 }
 
-struct List<'a> {
+pub(super) struct List<'a> {
     store: &'a Store,
     filter: &'a JobFilter,
     /// The child group of `filter.parent`.
@@ -136,7 +136,7 @@ type Page = (Vec<JobId>, u64, bool);
 
 impl List<'_> {
     /// The index of each condition; all jobs when there is none.
-    fn indexes(&self) -> Vec<Vec<String>> {
+    pub(super) fn indexes(&self) -> Vec<Vec<String>> {
         let mut indexes = self.narrowing();
         if indexes.is_empty() {
             indexes.push(self.store.keys.all_jobs());
@@ -183,16 +183,8 @@ impl List<'_> {
         start: usize,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let mut narrowest: Option<(Merged, usize)> = None;
-        for (position, index) in indexes.iter().enumerate() {
-            let index = self.open(index.clone()).await?;
-            if narrowest.as_ref().is_none_or(|(one, _)| index.total() < one.total()) {
-                narrowest = Some((index, position));
-            }
-        }
-        let Some((mut index, position)) = narrowest else { return Ok((Vec::new(), 0, false)) };
-        let mut others = indexes;
-        others.remove(position);
+        let narrowest = self.narrowest(indexes).await?;
+        let Some((mut index, others)) = narrowest else { return Ok((Vec::new(), 0, false)) };
         let until = Instant::now() + WALK_LIMIT;
         let (mut page, mut total, mut counted) = (Vec::new(), 0_u64, 0);
         loop {
@@ -216,8 +208,25 @@ impl List<'_> {
         }
     }
 
+    /// Opens the narrowest of several indexes, and returns the others.
+    pub(super) async fn narrowest(
+        &self,
+        mut indexes: Vec<Vec<String>>,
+    ) -> Result<Option<(Merged, Vec<Vec<String>>)>, StoreError> {
+        let mut narrowest: Option<(Merged, usize)> = None;
+        for (position, index) in indexes.iter().enumerate() {
+            let index = self.open(index.clone()).await?;
+            if narrowest.as_ref().is_none_or(|(one, _)| index.total() < one.total()) {
+                narrowest = Some((index, position));
+            }
+        }
+        let Some((index, position)) = narrowest else { return Ok(None) };
+        indexes.remove(position);
+        Ok(Some((index, indexes)))
+    }
+
     /// Those of these jobs that are in each of the other indexes.
-    async fn matching(
+    pub(super) async fn matching(
         &self,
         mut ids: Vec<JobId>,
         others: &[Vec<String>],
