@@ -1,13 +1,18 @@
 //! The queries of job lists and of bulk cancellation, parsed into a filter of the store.
 
 use domain::job::Status;
-use store::{JobFilter, JobIdPage, JobIndex, Store};
+use domain::search::Search;
+use store::{JobFilter, JobIdPage, JobIndex};
 
+use crate::app::App;
 use crate::error::{CANCEL_ALL, Error};
+use crate::job_search::search;
 use crate::query::Query;
 
-const LIST_PARAMETERS: [&str; 10] =
-    ["action", "worker", "running", "start", "limit", "status", "since", "until", "parent", "sort"];
+const LIST_PARAMETERS: [&str; 11] = [
+    "q", "action", "worker", "running", "start", "limit", "status", "since", "until", "parent",
+    "sort",
+];
 const CANCEL_PARAMETERS: [&str; 7] =
     ["action", "worker", "running", "status", "since", "until", "all"];
 
@@ -16,6 +21,8 @@ const CANCEL_PARAMETERS: [&str; 7] =
 pub(crate) struct ListQuery {
     /// The jobs; `None` if no job can match.
     pub(crate) filter: Option<JobFilter>,
+    /// A search that the jobs must match, too.
+    pub(crate) search: Search,
     /// True for all jobs in the order of submission, the newest first.
     pub(crate) is_by_submission: bool,
     /// The offset of the first job.
@@ -26,15 +33,18 @@ pub(crate) struct ListQuery {
 
 impl ListQuery {
     /// Finds the jobs of the page.
-    pub(crate) async fn find(self, store: &Store) -> Result<JobIdPage, Error> {
-        let ListQuery { filter, is_by_submission, start, limit } = self;
+    pub(crate) async fn find(self, app: &App) -> Result<JobIdPage, Error> {
+        let ListQuery { filter, search: terms, is_by_submission, start, limit } = self;
         let Some(filter) = filter else { return Ok(JobIdPage::default()) };
         if is_by_submission {
             let range = (start as u64, limit as u64);
-            let (ids, total) = store.page_ids(&JobIndex::Number, true, range).await?;
+            let (ids, total) = app.store.page_ids(&JobIndex::Number, true, range).await?;
             return Ok(JobIdPage { ids, total, cut: false });
         }
-        Ok(store.job_ids(&filter, start, limit).await?)
+        match terms.terms().is_empty() {
+            true => Ok(app.store.job_ids(&filter, start, limit).await?),
+            false => search(app, filter, &terms, (start, limit)).await,
+        }
     }
 }
 
@@ -44,8 +54,10 @@ pub(crate) fn list_query(raw: Option<&str>, limits: (u32, u32)) -> Result<ListQu
     let statuses = statuses(&query)?;
     let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
     let mut filter = filter(&query, statuses.unwrap_or_default())?;
+    let search: Search = query.value("q")?.unwrap_or_default();
     let is_by_submission = query.text("sort") == Some("-createdAt");
-    if is_by_submission && filter != JobFilter::default() {
+    let is_narrowed = filter != JobFilter::default() || !search.terms().is_empty();
+    if is_by_submission && is_narrowed {
         let reason = "-createdAt lists all jobs; with a filter, use scheduledAt or -scheduledAt";
         return Err(Error::invalid("sort", reason));
     }
@@ -59,7 +71,7 @@ pub(crate) fn list_query(raw: Option<&str>, limits: (u32, u32)) -> Result<ListQu
     };
     let (start, limit) = query.page(limits.0, limits.1)?;
     let filter = (!none_can_match).then_some(filter);
-    Ok(ListQuery { filter, is_by_submission, start, limit })
+    Ok(ListQuery { filter, search, is_by_submission, start, limit })
 }
 
 /// Parses the query of a bulk cancellation; `None` if no job can match. Cancelling all jobs must be
@@ -122,11 +134,11 @@ mod tests {
         let read = |raw: &&str| match list_query(Some(raw), (10, 1000)) {
             Err(error) => format!("{error}\n"),
             Ok(ListQuery { filter: None, .. }) => "nothing\n".to_owned(),
-            Ok(ListQuery { filter: Some(filter), is_by_submission, start, limit }) => {
+            Ok(ListQuery { filter: Some(filter), search, is_by_submission, start, limit }) => {
                 let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
                 let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
                 format!(
-                    "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]{}\n",
+                    "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]{}{}\n",
                     text(filter.action.map(|action| action.to_string())),
                     text(filter.worker.map(|worker| worker.to_string())),
                     text(filter.parent.map(|parent| parent.to_string())),
@@ -137,6 +149,10 @@ mod tests {
                         (true, _) => " soonest first",
                         (false, true) => " by submission",
                         (false, false) => "",
+                    },
+                    match search.to_string() {
+                        search if search.is_empty() => search,
+                        search => format!(" search {search}"),
                     },
                 )
             }
@@ -163,6 +179,8 @@ mod tests {
                 "sort=scheduledAt&limit=1",
                 "sort=-scheduledAt",
                 "sort=-createdAt&start=2",
+                "q=status:error+refused&action=gc",
+                "q=",
             ],
             &expect![[r#"
                 0+10 action - worker - parent - from - to - status []
@@ -241,6 +259,8 @@ mod tests {
                 "parent=1",
                 "sort=action",
                 "sort=-createdAt&status=done",
+                "sort=-createdAt&q=x",
+                "q=status:error+stat:x",
                 "limits=1",
             ],
             &expect![[r#"

@@ -22,6 +22,10 @@ pub(crate) struct ListArguments {
     #[command(flatten)]
     filters: Filters,
 
+    /// Only jobs that match this search, for example 'status:error param.host:sw1 refused'
+    #[arg(short = 'q', long = "search", value_name = "SEARCH")]
+    search: Option<String>,
+
     /// Only children of this job, or of a job that it continues
     #[arg(long, value_name = "JOB")]
     parent: Option<JobReference>,
@@ -79,6 +83,7 @@ impl ListArguments {
         if let Some(parent) = &self.parent {
             query.push(("parent", parent.resolve(api).await?.to_string()));
         }
+        query.extend(self.search.clone().map(|search| ("q", search)));
         // With filters, the API sorts by scheduled time only.
         if query.is_empty() {
             query.push(("sort", "-createdAt".to_owned()));
