@@ -5,4 +5,5 @@ pub(crate) mod cron;
 pub(crate) mod deliveries;
 pub(crate) mod job;
 pub(crate) mod lock;
+pub(crate) mod subscription;
 pub(crate) mod worker;

@@ -4,9 +4,10 @@
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
 //! 1. `error`, `settings`, `deadline`, `body`, `http_error`
-//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `query`, `job_filter`, `redaction`, `outage`,
-//!    `wait_reason`, `stream_lifetime`
-//! 3. `app`: the state that handlers share, and `commands`: what handlers ask of the store
+//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `query`, `redaction`, `outage`, `wait_reason`,
+//!    `stream_lifetime`, `live_pages`
+//! 3. `app`: the state that handlers share, and `commands`, `job_filter`, `job_search`: what
+//!    handlers ask of the store
 //! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
 //! 5. `server`: routes, middleware, connections and background tasks
 
@@ -27,6 +28,8 @@ pub mod fuzzing;
 mod http_error;
 mod job_filter;
 mod job_list;
+mod job_search;
+mod live_pages;
 mod metrics;
 mod outage;
 mod query;

@@ -35,6 +35,7 @@ use crate::app::{App, MAX_LOG_STREAMS, MAX_SCANS};
 use crate::audit::AuditLog;
 use crate::auth::Authenticator;
 use crate::events::Hub;
+use crate::live_pages::LivePages;
 use crate::metrics::Metrics;
 use crate::settings::{Config, Exposure};
 use crate::submit::{StoreRoom, Submissions};
@@ -128,6 +129,8 @@ async fn serve(
         scans: Semaphore::new(MAX_SCANS),
         events,
         event_streams: Arc::new(Semaphore::new(config.event_streams.into())),
+        page_streams: Arc::new(Semaphore::new(config.event_streams.into())),
+        live_pages: LivePages::default(),
         authenticator: Arc::clone(&authenticator),
         web: config.exposure.web,
         uses_tls: tls.is_some(),

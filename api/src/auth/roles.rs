@@ -45,6 +45,20 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("GET",    "/locks",                           VIEWER),
     ("GET",    "/locks/{}",                        VIEWER),
     ("POST",   "/locks/{}/clear",                  OPERATOR),
+    ("GET",    "/jobs/{}/edit",                    OPERATOR),
+    ("POST",   "/jobs/{}/change",                  OPERATOR),
+    ("POST",   "/jobs/{}/repeat",                  OPERATOR),
+    ("POST",   "/crons",                           ADMIN),
+    ("GET",    "/cron-editor",                     ADMIN),
+    ("GET",    "/find",                            VIEWER),
+    ("GET",    "/settings",                        VIEWER),
+    ("GET",    "/audit",                           ADMIN),
+    ("GET",    "/subscriptions",                   ADMIN),
+    ("GET",    "/subscriptions/{}",                ADMIN),
+    ("POST",   "/subscriptions/{}/pause",          ADMIN),
+    ("POST",   "/subscriptions/{}/resume",         ADMIN),
+    ("POST",   "/subscriptions/{}/test",           OPERATOR),
+    ("GET",    "/live",                            VIEWER),
     ("GET",    "/login",                           PUBLIC),
     ("POST",   "/login",                           PUBLIC),
     ("POST",   "/logout",                          PUBLIC),
@@ -172,6 +186,8 @@ mod tests {
         for (_, path, access) in forms {
             let (noun, verb) = path.rsplit_once('/').unwrap();
             let command = match verb {
+                "change" => listed("PATCH", &format!("/api/v0{noun}")),
+                "repeat" => listed("POST", "/api/v0/jobs"),
                 "delete" | "clear" => listed("DELETE", &format!("/api/v0{noun}")),
                 _ => listed("POST", &format!("/api/v0{path}")),
             };

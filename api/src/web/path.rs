@@ -10,6 +10,7 @@ use domain::capacity::Class;
 use domain::cron::CronName;
 use domain::job::{ActionName, JobId, WorkerId};
 use domain::lock::LockName;
+use domain::subscription::SubscriptionName;
 
 use super::refusal::Refusal;
 use crate::error::Error;
@@ -64,6 +65,7 @@ named! {
     CronName => parsed, Error::NoSuchCron;
     LockName => parsed, Error::NoSuchLock;
     ActionName => parsed, Error::NoSuchAction;
+    SubscriptionName => parsed, Error::NoSuchSubscription;
     Class => class, Error::NoSuchClass;
 }
 
