@@ -198,6 +198,8 @@ mod tests {
                 0+1 action - worker - parent - from - to - status [] soonest first
                 0+10 action - worker - parent - from - to - status []
                 2+10 action - worker - parent - from - to - status [] by submission
+                0+10 action gc worker - parent - from - to - status [] search status:error text:refused
+                0+10 action - worker - parent - from - to - status []
             "#]],
         );
     }
@@ -275,7 +277,9 @@ mod tests {
                 parent: "1" is not a valid job id: it must be a UUID
                 sort: it must be scheduledAt, -scheduledAt or -createdAt
                 sort: -createdAt lists all jobs; with a filter, use scheduledAt or -scheduledAt
-                limits: unknown query parameter; did you mean limit? expected one of: action, worker, running, start, limit, status, since, until, parent, sort
+                sort: -createdAt lists all jobs; with a filter, use scheduledAt or -scheduledAt
+                q: character 14: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, since, until, text and param.NAME; quote a text that contains a colon
+                limits: unknown query parameter; did you mean limit? expected one of: q, action, worker, running, start, limit, status, since, until, parent, sort
             "#]],
         );
     }

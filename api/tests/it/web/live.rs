@@ -60,7 +60,7 @@ async fn a_page_is_sent_when_it_has_changed() {
         assert!(first.contains("data: <main id=\"main\"") && first.contains("No jobs yet."));
         assert!(!first.contains("<header"), "only the main part is sent");
         env.submit(&json!({"action": "scan"})).await;
-        let second = stream.with("/jobs?q=action").await;
+        let second = stream.with("data-row").await;
         assert!(second.contains("data: ") && !id_of(&second).is_empty());
     })
     .await;
