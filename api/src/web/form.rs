@@ -26,7 +26,9 @@ pub(super) fn object(field: &str, text: Option<&str>) -> Result<Option<Map<Strin
     let invalid = |why: &dyn Display| Error::invalid(field, format!("it is not valid JSON: {why}"));
     match serde_json::from_str(text).map_err(|error| invalid(&error))? {
         Value::Object(object) => Ok(Some(object)),
-        _ => Err(Error::invalid(field, "it must be a JSON object, like {\"host\": \"sw1\"}")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(Error::invalid(field, "it must be a JSON object, like {\"host\": \"sw1\"}"))
+        }
     }
 }
 

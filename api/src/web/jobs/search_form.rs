@@ -65,9 +65,8 @@ impl SearchForm {
     /// Returns true if a condition besides the status applies.
     pub(super) fn is_narrowed(&self) -> bool {
         let is_status = |term: &Term| !term.is_excluded && term.condition.key() == "status";
-        let terms = self.search.iter().flat_map(Search::terms);
-        !matches!(self.running.as_str(), "" | "any")
-            || terms.into_iter().any(|term| !is_status(term))
+        let mut terms = self.search.iter().flat_map(Search::terms);
+        !matches!(self.running.as_str(), "" | "any") || terms.any(|term| !is_status(term))
     }
 
     /// Returns true if this status is selected.

@@ -203,10 +203,10 @@ impl Condition {
     /// Returns the key under which it is written.
     #[must_use]
     pub fn key(&self) -> String {
-        match self {
-            Condition::Parameter(path, _) => format!("{PARAMETER_KEY}{path}"),
-            _ => self.key_name().to_owned(),
+        if let Condition::Parameter(path, _) = self {
+            return format!("{PARAMETER_KEY}{path}");
         }
+        self.key_name().to_owned()
     }
 
     /// Returns the name of its key in errors.
