@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
+use crate::bulk::NewOperation;
 use crate::deadline::in_time;
 use crate::error::Error;
 use crate::events::Hub;
@@ -30,6 +31,8 @@ pub(crate) struct App {
     pub(crate) submissions: Submissions,
     /// The metrics of the API.
     pub(crate) metrics: Metrics,
+    /// Wakes the task that carries out bulk operations.
+    pub(crate) new_operation: NewOperation,
     /// One permit for each followed log.
     pub(crate) log_streams: Arc<Semaphore>,
     /// One permit for each scan of all jobs.

@@ -2,6 +2,7 @@
 //! surface decides how it reports an error.
 
 mod field_path;
+mod of_store;
 mod suggestion;
 
 use std::fmt;
@@ -10,7 +11,8 @@ use domain::access_tokens::{Owner, Role};
 use domain::bounds::{BoundError, PARAMETERS_BYTES};
 use domain::job::{JobId, Status, WorkerId};
 use store::{
-    MAX_ACTION_CONFIGS, MAX_CRONS, MAX_SUBSCRIPTIONS, QuotaExceeded, RelationProblem, StoreError,
+    MAX_ACTION_CONFIGS, MAX_BULK_OPERATIONS, MAX_CRONS, MAX_SUBSCRIPTIONS, QuotaExceeded,
+    StoreError,
 };
 
 pub(crate) use field_path::FieldPath;
@@ -46,6 +48,9 @@ pub(crate) enum Error {
     /// No subscription has this name, or the text is not a valid name.
     #[error("there is no subscription {0:?}")]
     NoSuchSubscription(String),
+    /// No bulk operation has this id, or the text is not a valid id.
+    #[error("there is no bulk operation {0:?}")]
+    NoSuchBulkOperation(String),
     /// The request has no valid token.
     #[error("{0}")]
     NotAuthenticated(&'static str),
@@ -122,6 +127,9 @@ pub(crate) enum Error {
     /// The namespace already has the maximum number of subscriptions.
     #[error("this namespace already has {MAX_SUBSCRIPTIONS} subscriptions, which is the limit")]
     TooManySubscriptions,
+    /// The namespace already has the maximum number of bulk operations, all running.
+    #[error("{MAX_BULK_OPERATIONS} bulk operations are running, which is the limit; stop one")]
+    TooManyBulkOperations,
     /// The idempotency key was used within the last day, and its job has been removed since.
     #[error("{at}: the job that was created with this key has been removed")]
     SpentKey {
@@ -189,6 +197,9 @@ pub(crate) const WRONG_TOKEN: Error = Error::NotAuthenticated("there is no such 
 /// Why a bulk cancellation without any filter is refused.
 pub(crate) const CANCEL_ALL: &str = "set all=true to cancel every job, or give a filter";
 
+/// Why a bulk operation without any condition is refused.
+pub(crate) const SELECT_ALL: &str = "set all to true to select every job, or give a condition";
+
 /// The error for a store that does not answer in time.
 pub(crate) const STORE_UNAVAILABLE: Error = Error::Unavailable("the store does not answer");
 
@@ -205,6 +216,16 @@ impl Error {
         Error::Invalid { at: FieldPath::new(field), reason: reason.to_string() }
     }
 
+    /// Returns the same error, reported for a field of the object `name`.
+    pub(crate) fn below(mut self, name: &str) -> Error {
+        if let Error::Invalid { at, .. } = &mut self
+            && at.field != name
+        {
+            at.field = format!("{name}.{}", at.field);
+        }
+        self
+    }
+
     /// Returns the same error, reported for the job at `index` of a batch.
     pub(crate) fn in_job(mut self, index: usize) -> Error {
         if let Error::Invalid { at, .. } | Error::TooLarge { at, .. } | Error::SpentKey { at, .. } =
@@ -213,44 +234,6 @@ impl Error {
             at.index = Some(index);
         }
         self
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Error {
-        if error.is_full() {
-            return STORE_FULL;
-        }
-        if error.is_unavailable() {
-            tracing::debug!(%error, "the store did not answer");
-            return STORE_UNAVAILABLE;
-        }
-        match error {
-            StoreError::UnreadableRecord { key, why } => {
-                tracing::error!(record = key, why, "a record cannot be read");
-                Error::Unreadable(key)
-            }
-            StoreError::TooManyQueues(queue) => Error::TooManyQueues(queue),
-            StoreError::OtherRequest(id) => Error::OtherRequest(id),
-            StoreError::QuotaExceeded(exceeded) => Error::QuotaExceeded(exceeded),
-            StoreError::Relation(bad) => match bad.kind {
-                RelationProblem::UnknownDependency | RelationProblem::ForeignDependency => {
-                    Error::invalid("dependsOn", bad)
-                }
-                RelationProblem::UnknownParent | RelationProblem::ParentOver => {
-                    Error::invalid("parent", bad)
-                }
-            },
-            StoreError::Redis(_)
-            | StoreError::Setting(_)
-            | StoreError::Random(_)
-            | StoreError::OtherFormat { .. }
-            | StoreError::UnusableData(_)
-            | StoreError::UnexpectedAnswer { .. } => {
-                tracing::error!(%error, "the store gave an unexpected answer");
-                Error::Internal
-            }
-        }
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchAction(_)
         | Error::NoSuchActionConfig(_)
         | Error::NoSuchSubscription(_)
+        | Error::NoSuchBulkOperation(_)
         | Error::NoSuchRoute(_) => StatusCode::NOT_FOUND,
         Error::NotAuthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::TooManyWrongTokens | Error::QuotaExceeded(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -39,6 +40,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         Error::TooManyCrons
         | Error::TooManyActionConfigs
         | Error::TooManySubscriptions
+        | Error::TooManyBulkOperations
         | Error::TooManyQueues(_)
         | Error::SpentKey { .. }
         | Error::NotFinished { .. }

@@ -1,20 +1,35 @@
-//! The queries of job lists and of bulk cancellation, parsed into a filter of the store.
+//! The queries of job lists and of bulk operations, parsed into a filter of the store.
+
+mod bulk;
 
 use domain::job::Status;
 use domain::search::Search;
-use store::{JobFilter, JobIdPage, JobIndex};
+use store::{JobFilter, JobIdPage};
 
 use crate::app::App;
-use crate::error::{CANCEL_ALL, Error};
+use crate::error::Error;
 use crate::job_search::search;
 use crate::query::Query;
 
-const LIST_PARAMETERS: [&str; 11] = [
-    "q", "action", "worker", "running", "start", "limit", "status", "since", "until", "parent",
+pub(crate) use bulk::{bulk_filter, cancel_filter};
+
+const LIST_PARAMETERS: [&str; 15] = [
+    "q",
+    "action",
+    "worker",
+    "running",
+    "start",
+    "limit",
+    "status",
+    "since",
+    "until",
+    "parent",
+    "label",
+    "cron",
+    "scheduledBy",
+    "fairnessKey",
     "sort",
 ];
-const CANCEL_PARAMETERS: [&str; 7] =
-    ["action", "worker", "running", "status", "since", "until", "all"];
 
 /// A page of a list, as its query selects it.
 #[derive(Debug)]
@@ -23,7 +38,7 @@ pub(crate) struct ListQuery {
     pub(crate) filter: Option<JobFilter>,
     /// A search that the jobs must match, too.
     pub(crate) search: Search,
-    /// True for all jobs in the order of submission, the newest first.
+    /// True for the order of submission, the newest first.
     pub(crate) is_by_submission: bool,
     /// The offset of the first job.
     pub(crate) start: usize,
@@ -36,15 +51,13 @@ impl ListQuery {
     pub(crate) async fn find(self, app: &App) -> Result<JobIdPage, Error> {
         let ListQuery { filter, search: terms, is_by_submission, start, limit } = self;
         let Some(filter) = filter else { return Ok(JobIdPage::default()) };
+        if !terms.terms().is_empty() {
+            return search(app, filter, &terms, (start, limit)).await;
+        }
         if is_by_submission {
-            let range = (start as u64, limit as u64);
-            let (ids, total) = app.store.page_ids(&JobIndex::Number, true, range).await?;
-            return Ok(JobIdPage { ids, total, cut: false });
+            return Ok(app.store.newest_job_ids(&filter, start, limit).await?);
         }
-        match terms.terms().is_empty() {
-            true => Ok(app.store.job_ids(&filter, start, limit).await?),
-            false => search(app, filter, &terms, (start, limit)).await,
-        }
+        Ok(app.store.job_ids(&filter, start, limit).await?)
     }
 }
 
@@ -56,9 +69,8 @@ pub(crate) fn list_query(raw: Option<&str>, limits: (u32, u32)) -> Result<ListQu
     let mut filter = filter(&query, statuses.unwrap_or_default())?;
     let search: Search = query.value("q")?.unwrap_or_default();
     let is_by_submission = query.text("sort") == Some("-createdAt");
-    let is_narrowed = filter != JobFilter::default() || !search.terms().is_empty();
-    if is_by_submission && is_narrowed {
-        let reason = "-createdAt lists all jobs; with a filter, use scheduledAt or -scheduledAt";
+    if is_by_submission && !search.terms().is_empty() {
+        let reason = "-createdAt cannot be combined with q; use scheduledAt or -scheduledAt";
         return Err(Error::invalid("sort", reason));
     }
     filter.soonest_first = match query.text("sort") {
@@ -74,32 +86,15 @@ pub(crate) fn list_query(raw: Option<&str>, limits: (u32, u32)) -> Result<ListQu
     Ok(ListQuery { filter, search, is_by_submission, start, limit })
 }
 
-/// Parses the query of a bulk cancellation; `None` if no job can match. Cancelling all jobs must be
-/// explicit.
-pub(crate) fn cancel_filter(raw: Option<&str>) -> Result<Option<JobFilter>, Error> {
-    let query = Query::read(raw, &CANCEL_PARAMETERS)?;
-    let statuses = statuses(&query)?;
-    let filter = filter(&query, Vec::new())?;
-    let JobFilter { action, worker, parent, since, until, statuses: _, soonest_first: _ } = &filter;
-    let narrowed = action.is_some()
-        || worker.is_some()
-        || parent.is_some()
-        || since.is_some()
-        || until.is_some();
-    if !narrowed && statuses.is_none() && query.switch("all")? != Some(true) {
-        return Err(Error::invalid("all", CANCEL_ALL));
-    }
-    let cancellable = [Status::Waiting, Status::Running].into_iter();
-    let selected = |status: &Status| statuses.as_ref().is_none_or(|named| named.contains(status));
-    let statuses: Vec<Status> = cancellable.filter(selected).collect();
-    Ok((!statuses.is_empty()).then_some(JobFilter { statuses, ..filter }))
-}
-
 fn filter(query: &Query, statuses: Vec<Status>) -> Result<JobFilter, Error> {
     Ok(JobFilter {
         action: query.value_unless_any("action")?,
         worker: query.value_unless_any("worker")?,
         parent: query.value("parent")?,
+        labels: query.values("label")?,
+        cron: query.value("cron")?,
+        scheduled_by: query.text("scheduledBy").map(str::to_owned),
+        fairness_key: query.text("fairnessKey").map(str::to_owned),
         statuses,
         since: query.value("since")?,
         until: query.value("until")?,
@@ -126,161 +121,4 @@ fn statuses(query: &Query) -> Result<Option<Vec<Status>>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use expect_test::{Expect, expect};
-
-    fn check(queries: &[&str], expected: &Expect) {
-        let read = |raw: &&str| match list_query(Some(raw), (10, 1000)) {
-            Err(error) => format!("{error}\n"),
-            Ok(ListQuery { filter: None, .. }) => "nothing\n".to_owned(),
-            Ok(ListQuery { filter: Some(filter), search, is_by_submission, start, limit }) => {
-                let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
-                let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-                format!(
-                    "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]{}{}\n",
-                    text(filter.action.map(|action| action.to_string())),
-                    text(filter.worker.map(|worker| worker.to_string())),
-                    text(filter.parent.map(|parent| parent.to_string())),
-                    text(filter.since.map(|at| at.to_string())),
-                    text(filter.until.map(|at| at.to_string())),
-                    statuses.join(" "),
-                    match (filter.soonest_first, is_by_submission) {
-                        (true, _) => " soonest first",
-                        (false, true) => " by submission",
-                        (false, false) => "",
-                    },
-                    match search.to_string() {
-                        search if search.is_empty() => search,
-                        search => format!(" search {search}"),
-                    },
-                )
-            }
-        };
-        expected.assert_eq(&queries.iter().map(read).collect::<String>());
-    }
-
-    #[test]
-    fn a_query_is_parsed_into_a_filter() {
-        check(
-            &[
-                "",
-                "action=any&worker=any&running=any",
-                "action=&worker=&running=&start=&limit=",
-                "action=gc&worker=0123456789ab&start=3&limit=1000",
-                "running=t",
-                "running=F",
-                "status=done,error",
-                "status=deleted",
-                "status=done,running,done&running=true",
-                "status=done&running=true",
-                "since=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00%2B01:00",
-                "parent=1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b",
-                "sort=scheduledAt&limit=1",
-                "sort=-scheduledAt",
-                "sort=-createdAt&start=2",
-                "q=status:error+refused&action=gc",
-                "q=",
-            ],
-            &expect![[r#"
-                0+10 action - worker - parent - from - to - status []
-                0+10 action - worker - parent - from - to - status []
-                0+10 action - worker - parent - from - to - status []
-                3+1000 action gc worker 0123456789ab parent - from - to - status []
-                0+10 action - worker - parent - from - to - status [running cancel_request]
-                0+10 action - worker - parent - from - to - status [waiting done error cancel worker_dead worker_shutdown worker_resurrection]
-                0+10 action - worker - parent - from - to - status [done error]
-                0+10 action - worker - parent - from - to - status [deleted]
-                0+10 action - worker - parent - from - to - status [running]
-                nothing
-                0+10 action - worker - parent - from 2026-01-01T00:00:00Z to 2026-01-01T23:00:00Z status []
-                0+10 action - worker - parent 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b from - to - status []
-                0+1 action - worker - parent - from - to - status [] soonest first
-                0+10 action - worker - parent - from - to - status []
-                2+10 action - worker - parent - from - to - status [] by submission
-                0+10 action gc worker - parent - from - to - status [] search status:error text:refused
-                0+10 action - worker - parent - from - to - status []
-            "#]],
-        );
-    }
-
-    #[test]
-    fn only_waiting_and_running_jobs_are_cancelled_and_all_only_explicitly() {
-        let queries = [
-            "",
-            "action=any&worker=&running=any",
-            "all=false",
-            "all=maybe",
-            "all=true",
-            "all=t&action=gc",
-            "action=gc",
-            "running=true",
-            "running=false",
-            "status=waiting,done",
-            "status=done",
-            "since=2026-01-01T00:00:00Z",
-            "limit=5",
-        ];
-        let read = |raw: &str| match cancel_filter(Some(raw)) {
-            Err(error) => format!("{error}\n"),
-            Ok(None) => "nothing\n".to_owned(),
-            Ok(Some(filter)) => {
-                let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
-                format!("{} of {:?}\n", statuses.join(" "), filter.action.map(String::from))
-            }
-        };
-        expect![[r#"
-            all: set all=true to cancel every job, or give a filter
-            all: set all=true to cancel every job, or give a filter
-            all: set all=true to cancel every job, or give a filter
-            all: "maybe" is not a boolean: use true or false
-            waiting running of None
-            waiting running of Some("gc")
-            waiting running of Some("gc")
-            running of None
-            waiting of None
-            waiting of None
-            nothing
-            waiting running of None
-            limit: unknown query parameter; expected one of: action, worker, running, status, since, until, all
-        "#]].assert_eq(&queries.map(read).concat());
-    }
-
-    #[test]
-    fn an_invalid_parameter_is_named() {
-        check(
-            &[
-                "limit=1001",
-                "start=4294967296",
-                "running=maybe",
-                "status=done,",
-                "status=finished",
-                "since=yesterday",
-                "action=a%20b",
-                "worker=me",
-                "parent=1",
-                "sort=action",
-                "sort=-createdAt&status=done",
-                "sort=-createdAt&q=x",
-                "q=status:error+stat:x",
-                "limits=1",
-            ],
-            &expect![[r#"
-                limit: "1001" is not a whole number from 0 to 1000
-                start: "4294967296" is not a whole number from 0 to 2147483647
-                running: "maybe" is not a boolean: use true or false
-                status: "" is not a valid status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
-                status: "finished" is not a valid status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
-                since: "yesterday" is not a valid time: it must be RFC 3339, like 2026-11-20T16:30:00Z
-                action: "a b" is not a valid action name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -
-                worker: "me" is not a valid worker id: it must be 12 hexadecimal digits
-                parent: "1" is not a valid job id: it must be a UUID
-                sort: it must be scheduledAt, -scheduledAt or -createdAt
-                sort: -createdAt lists all jobs; with a filter, use scheduledAt or -scheduledAt
-                sort: -createdAt lists all jobs; with a filter, use scheduledAt or -scheduledAt
-                q: character 14: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, since, until, text and param.NAME; quote a text that contains a colon
-                limits: unknown query parameter; did you mean limit? expected one of: q, action, worker, running, start, limit, status, since, until, parent, sort
-            "#]],
-        );
-    }
-}
+mod tests;

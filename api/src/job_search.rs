@@ -1,5 +1,5 @@
-//! Searches for jobs. Terms with an index become a filter of the store; if others remain, a walk
-//! over the filtered jobs reads each job and checks them, for a bounded time.
+//! Searches for jobs. Terms that are conditions of a filter become one of the store; if others
+//! remain, a walk over the filtered jobs reads each job and checks them, for a bounded time.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ const MOST_COUNTED: usize = 5_000;
 
 /// A search whose terms are split by how they are checked.
 #[derive(Debug, PartialEq, Eq)]
-struct Narrowed<'a> {
-    /// The terms that an index serves, and the bounds of time.
-    filter: JobFilter,
+pub(crate) struct Narrowed<'a> {
+    /// The terms that are conditions of a filter.
+    pub(crate) filter: JobFilter,
     /// The others.
-    terms: Vec<&'a Term>,
+    pub(crate) terms: Vec<&'a Term>,
 }
 
 /// Finds the jobs that match a filter and a search, from the `start`-th on, at most `limit`.
@@ -72,8 +72,12 @@ fn shown(mut job: Job) -> Job {
     job
 }
 
-/// Adds the terms that an index serves to a filter; `None` if no job can match.
-fn narrow(mut filter: JobFilter, search: &Search, now: Timestamp) -> Option<Narrowed<'_>> {
+/// Adds the terms that are conditions of a filter to one; `None` if no job can match.
+pub(crate) fn narrow(
+    mut filter: JobFilter,
+    search: &Search,
+    now: Timestamp,
+) -> Option<Narrowed<'_>> {
     let mut terms = Vec::new();
     for term in search.terms() {
         if term.is_excluded {
@@ -92,10 +96,11 @@ fn narrow(mut filter: JobFilter, search: &Search, now: Timestamp) -> Option<Narr
                 let until = time.resolve(now);
                 filter.until = Some(filter.until.map_or(until, |other| other.min(until)));
             }
-            Condition::Cron(_)
-            | Condition::By(_)
-            | Condition::FairnessKey(_)
-            | Condition::UniqueKey(_)
+            Condition::Cron(cron) => agree(&mut filter.cron, cron)?,
+            Condition::By(owner) => agree(&mut filter.scheduled_by, owner)?,
+            Condition::FairnessKey(key) => agree(&mut filter.fairness_key, key)?,
+            Condition::Label(label) => filter.labels.push(label.clone()),
+            Condition::UniqueKey(_)
             | Condition::Priority(_)
             | Condition::Lock(_)
             | Condition::Ticket(_)
@@ -128,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_with_an_index_become_a_filter() {
+    fn terms_become_conditions_of_a_filter() {
         let now = Timestamp::from_ms(1_800_000_000_000);
         let given = JobFilter {
             statuses: vec![Status::Done, Status::Error],
@@ -150,6 +155,11 @@ mod tests {
         let (filter, _) = narrowed("action:gc since:500ms until:100ms").unwrap();
         assert_eq!(filter.since.unwrap().ms(), now.ms() - 500);
         assert_eq!(filter.until.unwrap().ms(), now.ms() - 100);
+        let (filter, rest) = narrowed("label:a:b cron:c by:d key:e -by:f").unwrap();
+        assert_eq!((filter.labels.len(), rest.as_str()), (1, "-by:f"));
+        assert_eq!(filter.cron, Some("c".parse().unwrap()));
+        assert_eq!(filter.scheduled_by.as_deref(), Some("d"));
+        assert_eq!(filter.fairness_key.as_deref(), Some("e"));
         for text in ["status:cancel", "action:other", "refused action:other"] {
             assert_eq!(narrowed(text), None, "{text}");
         }

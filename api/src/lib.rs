@@ -4,8 +4,8 @@
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
 //! 1. `error`, `settings`, `deadline`, `body`, `http_error`
-//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `query`, `redaction`, `outage`, `wait_reason`,
-//!    `stream_lifetime`, `live_pages`
+//! 2. `metrics`, `auth`, `audit`, `submit`, `bulk`, `events`, `query`, `redaction`, `outage`,
+//!    `wait_reason`, `stream_lifetime`, `live_pages`
 //! 3. `app`: the state that handlers share, and `commands`, `job_filter`, `job_search`: what
 //!    handlers ask of the store
 //! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
@@ -18,6 +18,7 @@ mod app;
 mod audit;
 mod auth;
 mod body;
+mod bulk;
 mod commands;
 mod deadline;
 mod docs_page;

@@ -1,7 +1,10 @@
 //! The program `capstan-api`: parses the settings, starts logging and handles signals.
 
+use std::process::ExitCode;
+
 use anyhow::Context;
 use clap::Parser;
+use service::exit::exit_code;
 use service::shutdown::shutdown_on_signals;
 use tokio_util::sync::CancellationToken;
 
@@ -14,8 +17,11 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config = Arguments::parse().config;
+async fn main() -> ExitCode {
+    exit_code("capstan-api", run(Arguments::parse().config).await)
+}
+
+async fn run(config: api::Config) -> anyhow::Result<()> {
     service::logging::start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
     let shutdown = CancellationToken::new();
     let steps = [shutdown.clone()];

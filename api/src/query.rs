@@ -9,7 +9,10 @@ use crate::error::{Error, unknown_name};
 /// Redis counts positions in a list with signed 32-bit numbers.
 pub(crate) const MAX_START: u32 = i32::MAX as u32;
 
-/// The parameters of a request: each is known and given once.
+/// The parameters that may be given several times.
+const REPEATABLE: [&str; 1] = ["label"];
+
+/// The parameters of a request: each is known, and given once unless it is repeatable.
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(String, String)>);
 
@@ -22,12 +25,18 @@ impl Query {
                 let why = unknown_name("query parameter", &name, known);
                 return Err(Error::invalid(name.chars().take(64).collect::<String>(), why));
             }
-            if found.iter().any(|(before, _)| *before == name) {
+            let is_repeatable = REPEATABLE.contains(&name.as_ref());
+            if !is_repeatable && found.iter().any(|(before, _)| *before == name) {
                 return Err(Error::invalid(name, "it must not be given twice"));
             }
             found.push((name.into_owned(), value.into_owned()));
         }
         Ok(Query(found))
+    }
+
+    /// Returns a query of these parameters, each of which is known.
+    pub(crate) fn of(given: impl IntoIterator<Item = (&'static str, String)>) -> Query {
+        Query(given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     /// Returns a parameter as text; `None` if it is absent or empty.
@@ -43,6 +52,16 @@ impl Query {
     {
         let value = self.text(name).map(str::parse).transpose();
         value.map_err(|error| Error::invalid(name, error))
+    }
+
+    /// Parses each value of a parameter that may be given several times.
+    pub(crate) fn values<T>(&self, name: &str) -> Result<Vec<T>, Error>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let given = self.0.iter().filter(|(given, value)| given == name && !value.is_empty());
+        let values = given.map(|(_, value)| value.parse());
+        values.map(|value| value.map_err(|error| Error::invalid(name, error))).collect()
     }
 
     /// Parses a parameter for which `any` means absent.

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, MAX_LOG_STREAMS, MAX_SCANS};
 use crate::audit::AuditLog;
 use crate::auth::Authenticator;
+use crate::bulk::{BulkRunner, NewOperation};
 use crate::events::Hub;
 use crate::live_pages::LivePages;
 use crate::metrics::Metrics;
@@ -111,6 +112,9 @@ async fn serve(
     let checking = store_monitor::run(store.clone(), (health, room), metrics.clone(), stop.clone());
     tasks.try_spawn(async { checking.await.map_err(RunError::Store) });
     tasks.spawn(announcement::run(store.clone(), stop.clone()));
+    let new_operation = NewOperation::default();
+    let bulk = BulkRunner::new(store.clone(), metrics.clone(), new_operation.clone());
+    tasks.spawn(bulk.run(stop.clone()));
     let events = Hub::new(store.clone());
     let reading = events.clone().run(stop.clone());
     tasks.try_spawn(async { reading.await.map_err(RunError::Store) });
@@ -125,6 +129,7 @@ async fn serve(
         namespace: config.store.namespace,
         submissions,
         metrics,
+        new_operation,
         log_streams: Arc::new(Semaphore::new(MAX_LOG_STREAMS)),
         scans: Semaphore::new(MAX_SCANS),
         events,

@@ -5,6 +5,7 @@ mod accepted;
 mod batches;
 mod checks;
 mod draft;
+mod expiry;
 mod idempotency_key;
 mod retry;
 mod singles;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 
 pub(crate) use accepted::{Acceptance, Accepted};
 pub(crate) use draft::{Draft, DraftBatch};
+pub(crate) use expiry::{check_expiries, check_expiry};
 pub(crate) use idempotency_key::IdempotencyKey;
 
 use crate::deadline::in_time;

@@ -4,6 +4,7 @@
 
 mod action_configs;
 mod audit;
+mod bulk;
 mod crons;
 mod docs;
 mod events;
@@ -67,6 +68,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
         .routes(routes!(subscriptions::test))
+        .routes(routes!(bulk::show))
+        .routes(routes!(bulk::stop))
         .routes(routes!(quotas::list))
         .routes(routes!(status::show))
         .routes(routes!(audit::list))
@@ -83,6 +86,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(action_configs::change::change))
         .routes(routes!(subscriptions::list, subscriptions::set))
         .routes(routes!(jobs::cancel::cancel_many))
+        .routes(routes!(bulk::list, bulk::begin))
         .routes(routes!(workers::commands::capacity, workers::commands::change_capacity))
         .routes(routes!(settings::show, settings::change))
         .routes(routes!(events::follow))

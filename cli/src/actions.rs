@@ -7,17 +7,17 @@ use client::{ApiClient, ClientError};
 use domain::capacity::CapacityMap;
 use domain::job::{ActionName, GoDuration};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::columns::{Column, columns_help};
 use crate::flags::{OutputFlags, ParameterFlags, body};
 use crate::record::{plain, print_record};
-use crate::requests::{List, command_each, print_list};
+use crate::requests::{List, command_each, print_document, print_table};
 
 /// The commands on actions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ActionsCommand {
-    /// List the configured actions
+    /// List the configured and the paused actions
     #[command(after_help = columns_help(CONFIGS.columns))]
     List(OutputFlags),
     /// Configure an action; options that you omit keep their values
@@ -89,7 +89,7 @@ pub(crate) struct SetArguments {
 pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResult {
     match command {
         ActionsCommand::List(output) => {
-            print_list(api, &CONFIGS, &[], output).await?;
+            list(api, output).await?;
         }
         ActionsCommand::Set(arguments) => {
             show(&set(api, &arguments).await?, arguments.output)?;
@@ -106,6 +106,28 @@ pub(crate) async fn run(api: &ApiClient, command: ActionsCommand) -> CommandResu
         }
     }
     Ok(CommandOutcome::Success)
+}
+
+/// Lists the configurations, and the paused actions that have none.
+async fn list(api: &ApiClient, output: OutputFlags) -> Result<(), CommandError> {
+    let page = api.page(CONFIGS.path, &[]).await?;
+    if print_document(&CONFIGS, &page, output)? {
+        return Ok(());
+    }
+    let paused = page.body["pausedActions"].as_array().cloned().unwrap_or_default();
+    print_table(&CONFIGS, &with_paused(page.items(CONFIGS.key)?, paused), None, output)
+}
+
+/// Marks the paused actions, and adds those without a configuration.
+fn with_paused(mut configs: Vec<Value>, mut paused: Vec<Value>) -> Vec<Value> {
+    for config in &mut configs {
+        let is_paused = paused.contains(&config["action"]);
+        paused.retain(|action| *action != config["action"]);
+        config["paused"] = Value::Bool(is_paused);
+    }
+    let others = paused.into_iter().map(|action| json!({"action": action, "paused": true}));
+    configs.extend(others);
+    configs
 }
 
 /// Warns about actions that no worker knows; their names may be misspelled.
@@ -156,6 +178,9 @@ const CONFIGS: List<Value> = List {
             plain(&one["stopTimeout"])
         }),
         Column::new("PARAMETERS", "default parameters", |one| plain(&one["parameters"])),
+        Column::new("PAUSED", "`paused` while none of its jobs is started", |one| {
+            if one["paused"] == true { "paused" } else { "" }.to_owned()
+        }),
     ],
 };
 
@@ -165,7 +190,6 @@ mod tests {
     use crate::columns::lay_out;
     use crate::test_parser::subcommand;
     use expect_test::expect;
-    use serde_json::json;
 
     #[test]
     fn only_given_arguments_are_sent() {
@@ -188,10 +212,12 @@ mod tests {
             json!({"action": "gc", "capacityMap": {"scan": 1}, "retries": 2, "deadline": "15m"}),
             json!({"action": "scan", "parameters": {"a": "1"}, "retries": null}),
         ];
+        let configs = with_paused(configs.into(), vec![json!("scan"), json!("sleep")]);
         expect![[r#"
-            ACTION  CAPACITY    RETRIES  DEADLINE  STOP TIMEOUT  PARAMETERS
+            ACTION  CAPACITY    RETRIES  DEADLINE  STOP TIMEOUT  PARAMETERS  PAUSED
             gc      {"scan":1}  2        15m
-            scan                                                 {"a":"1"}
+            scan                                                 {"a":"1"}   paused
+            sleep                                                            paused
         "#]]
         .assert_eq(&(lay_out(CONFIGS.columns, &configs, false, None) + "\n"));
     }

@@ -6,6 +6,7 @@ use client::command::EXIT_CODES;
 
 use crate::actions::ActionsCommand;
 use crate::audit::AuditArguments;
+use crate::bulk::BulkCommand;
 use crate::columns::columns_help;
 use crate::completions::CompletionsArguments;
 use crate::crons::CronsCommand;
@@ -50,9 +51,12 @@ pub(crate) enum Command {
     /// Exits with 0 if the API answers, whatever the answer says.
     #[command(after_help = EXIT_CODES)]
     Status(StatusArguments),
-    /// Submit, list, follow, wait for, cancel and retry jobs
+    /// Submit, list, follow, wait for, cancel, retry and delete jobs
     #[command(subcommand, after_help = EXIT_CODES)]
     Jobs(JobsCommand),
+    /// Cancel, retry or delete all jobs that match filters
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Bulk(BulkCommand),
     /// Run jobs on a schedule
     #[command(subcommand, after_help = EXIT_CODES)]
     Crons(CronsCommand),
@@ -80,7 +84,7 @@ pub(crate) enum Command {
     /// Explain an error code or the code of a wait reason
     #[command(args = ConnectionOptions::hidden())]
     Explain(ExplainArguments),
-    /// Show and change how long finished jobs are kept
+    /// Show and change how long finished jobs are kept, and how much may wait
     #[command(subcommand, after_help = EXIT_CODES)]
     Settings(SettingsCommand),
     /// Create, list and delete API tokens

@@ -1,6 +1,7 @@
 //! Flags that several commands share, and the request bodies that flags become.
 
 mod job_template;
+mod label;
 mod output;
 mod paging;
 mod parameters;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(crate) use job_template::JobTemplate;
+pub(crate) use label::{LabelFlag, as_object};
 pub(crate) use output::OutputFlags;
 pub(crate) use paging::Paging;
 pub(crate) use parameters::ParameterFlags;

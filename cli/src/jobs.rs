@@ -3,7 +3,6 @@
 mod cancel;
 mod change;
 mod delete;
-mod filters;
 mod input;
 mod list;
 mod logs;
@@ -19,6 +18,7 @@ use clap::Subcommand;
 use client::ApiClient;
 use client::command::CommandResult;
 
+use crate::bulk::Selection;
 use crate::columns::columns_help;
 
 const SUBMIT_EXAMPLES: &str = "\
@@ -32,7 +32,17 @@ const CANCEL_EXAMPLES: &str = "\
 Examples:
   capstan jobs cancel 17 1fcf4c0f
   capstan jobs cancel --action scan --status waiting
-  capstan jobs cancel --all";
+  capstan jobs cancel --all --yes";
+
+const RETRY_EXAMPLES: &str = "\
+Examples:
+  capstan jobs retry 17 1fcf4c0f
+  capstan jobs retry --status error --since 1h";
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  capstan jobs delete 17 1fcf4c0f
+  capstan jobs delete --status done --until 24h --yes";
 
 /// The commands on jobs.
 #[derive(Debug, Subcommand)]
@@ -40,9 +50,7 @@ pub(crate) enum JobsCommand {
     /// Submit a job and print its ID
     #[command(after_help = SUBMIT_EXAMPLES)]
     Submit(Box<submit::SubmitArguments>),
-    /// List jobs, newest first
-    ///
-    /// Without filters, jobs are sorted by submission; with filters, by scheduled time.
+    /// List jobs, newest submitted first
     #[command(after_help = columns_help(list::JOBS.columns))]
     List(list::ListArguments),
     /// Show a job
@@ -57,13 +65,18 @@ pub(crate) enum JobsCommand {
     Wait(wait::WaitArguments),
     /// Cancel jobs by number, ID or filter
     #[command(after_help = CANCEL_EXAMPLES)]
-    Cancel(cancel::CancelArguments),
-    /// Delete jobs and their logs
+    Cancel(Selection),
+    /// Delete jobs and their logs, by number, ID or filter
     ///
     /// A running job is cancelled first.
-    Delete(delete::DeleteArguments),
-    /// Retry finished jobs and print the IDs of the new ones
-    Retry(retry::RetryArguments),
+    #[command(after_help = DELETE_EXAMPLES)]
+    Delete(Selection),
+    /// Retry finished jobs by number, ID or filter; print the IDs of the new ones
+    ///
+    /// With filters, jobs that are done are retried only if --status names done, and the number of
+    /// new jobs is printed.
+    #[command(after_help = RETRY_EXAMPLES)]
+    Retry(Selection),
 }
 
 /// Runs the command.

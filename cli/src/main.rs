@@ -1,17 +1,19 @@
 //! `capstan`, the command line: one file or folder per noun, over the HTTP API.
 //!
 //! From the bottom up: [`columns`], [`flags`], [`lines`] and [`outage`] ← [`record`], [`requests`]
-//! and [`references`] ← the nouns ← [`command_line`] ← this file. It imports the domain and the
+//! and [`references`] ← [`filters`] ← the nouns ← [`command_line`] ← this file. It imports the domain and the
 //! API's client: neither Redis, RabbitMQ nor the services.
 
 mod actions;
 mod audit;
+mod bulk;
 mod columns;
 mod command_line;
 mod completions;
 mod crons;
 mod events;
 mod explain;
+mod filters;
 mod flags;
 mod health;
 mod init;
@@ -42,7 +44,7 @@ use client::command::{CommandResult, run_program};
 use command_line::{Arguments, Command};
 
 fn main() -> ExitCode {
-    run_program(run)
+    completions::complete(Arguments::command).unwrap_or_else(|| run_program(run))
 }
 
 async fn run(arguments: Arguments) -> CommandResult {
@@ -50,6 +52,7 @@ async fn run(arguments: Arguments) -> CommandResult {
     let api = || connection.client();
     match command {
         Command::Jobs(command) => jobs::run(&api()?, command).await,
+        Command::Bulk(command) => bulk::run(&api()?, command).await,
         Command::Crons(command) => crons::run(&api()?, command).await,
         Command::Actions(command) => actions::run(&api()?, command).await,
         Command::Workers(arguments) => workers::run(&api()?, arguments).await,
@@ -64,7 +67,7 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Token(command) => tokens::run(command),
         Command::Init(arguments) => init::run(&arguments),
         Command::Health(arguments) => health::run(arguments).await,
-        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Up(arguments) => up::run(&arguments).await,
         Command::Demo(arguments) => Err(program::exec("capstan-demo", &connection, &arguments)),

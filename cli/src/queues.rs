@@ -8,7 +8,7 @@ use domain::capacity::Class;
 
 use crate::columns::{Column, columns_help};
 use crate::flags::OutputFlags;
-use crate::requests::{List, command_each, each, print_list};
+use crate::requests::{List, command_each, each, print_document, print_table};
 
 /// The commands on queues.
 #[derive(Debug, Subcommand)]
@@ -40,7 +40,7 @@ pub(crate) enum QueuesCommand {
 pub(crate) async fn run(api: &ApiClient, command: QueuesCommand) -> CommandResult {
     match command {
         QueuesCommand::List(output) => {
-            print_list(api, &QUEUES, &[], output).await?;
+            list(api, output).await?;
             Ok(CommandOutcome::Success)
         }
         QueuesCommand::Delete { classes } => {
@@ -53,6 +53,20 @@ pub(crate) async fn run(api: &ApiClient, command: QueuesCommand) -> CommandResul
         }
         QueuesCommand::Resume { classes } => command_each(api, "/queues", &classes, "resume").await,
     }
+}
+
+/// Lists the queues, and the paused actions, whose jobs wait in any of them.
+async fn list(api: &ApiClient, output: OutputFlags) -> Result<(), CommandError> {
+    let page = api.page(QUEUES.path, &[]).await?;
+    if print_document(&QUEUES, &page, output)? {
+        return Ok(());
+    }
+    print_table(&QUEUES, &page.items(QUEUES.key)?, None, output)?;
+    let paused: Vec<String> = page.items("pausedActions").unwrap_or_default();
+    if !paused.is_empty() {
+        note(format!("paused actions: {}", paused.join(", ")));
+    }
+    Ok(())
 }
 
 /// Warns about classes without a queue; they may be misspelled.

@@ -30,6 +30,8 @@ pub struct Page {
     pub body: Value,
     /// The number of items on all pages, from the header `X-Total-Count`.
     pub total: Option<u64>,
+    /// True if the search reached its time limit, so that more items may match.
+    pub is_truncated: bool,
 }
 
 impl Page {
@@ -57,7 +59,8 @@ impl ApiClient {
         let request = self.http.get(self.url(path)).query(query);
         let response = send(request.timeout(CALL_TIMEOUT)).await?;
         let total = total_count(response.headers());
-        Ok(Page { body: read(response).await?, total })
+        let is_truncated = response.headers().contains_key("x-result-truncated");
+        Ok(Page { body: read(response).await?, total, is_truncated })
     }
 
     /// Counts the jobs that match a query.

@@ -3,6 +3,7 @@
 //! The API defines the documents (`/api/v0/docs.json`). Fields that are not listed here are
 //! ignored, and most that are may be absent.
 
+mod bulk;
 mod cron;
 mod job;
 mod lock;
@@ -12,6 +13,7 @@ mod status;
 mod units;
 mod worker;
 
+pub use bulk::{BulkOperation, BulkPreview};
 pub use cron::Cron;
 pub use job::{Exception, Job, LogLine, WaitReason};
 pub use lock::{Holder, Lock, Waiter};

@@ -1,6 +1,9 @@
 //! The binary `capstan-scheduler`: one scheduler per process.
 
+use std::process::ExitCode;
+
 use clap::Parser;
+use service::exit::exit_code;
 use service::logging::start_logging;
 use service::shutdown::shutdown_on_signals;
 use tokio_util::sync::CancellationToken;
@@ -14,8 +17,11 @@ struct Cli {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config = Cli::parse().config;
+async fn main() -> ExitCode {
+    exit_code("capstan-scheduler", run(Cli::parse().config).await)
+}
+
+async fn run(config: scheduler::Config) -> anyhow::Result<()> {
     start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
     let shutdown = CancellationToken::new();
     let steps = [shutdown.clone()];

@@ -1,8 +1,12 @@
 //! `capstan-worker`: one worker process with the built-in actions and those of its actions file.
 
+use std::process::ExitCode;
+
+use service::exit::exit_code;
 use worker::{Config, Worker};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    Worker::new(Config::from_arguments()).owns_process().run().await
+async fn main() -> ExitCode {
+    let worker = Worker::new(Config::from_arguments()).owns_process();
+    exit_code("capstan-worker", worker.run().await)
 }

@@ -80,6 +80,11 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("POST",   "/api/v0/jobs/{}/retry",            OPERATOR),
     ("GET",    "/api/v0/jobs/{}/logs",             VIEWER),
 
+    ("GET",    "/api/v0/bulk",                     VIEWER),
+    ("POST",   "/api/v0/bulk",                     OPERATOR),
+    ("GET",    "/api/v0/bulk/{}",                  VIEWER),
+    ("POST",   "/api/v0/bulk/{}/stop",             OPERATOR),
+
     ("GET",    "/api/v0/workers",                  VIEWER),
     ("GET",    "/api/v0/workers/{}",               VIEWER),
     ("POST",   "/api/v0/workers/{}/capacity",      ADMIN),

@@ -37,7 +37,8 @@ pub(in crate::v0) async fn list(
 ) -> Result<Json<ActionConfigs>, Refusal> {
     let configs = app.store.action_configs().await?;
     let action_configs = configs.into_iter().map(ActionConfig::from).collect();
-    Ok(Json(ActionConfigs { action_configs }))
+    let paused_actions = app.store.paused_actions().await?;
+    Ok(Json(ActionConfigs { action_configs, paused_actions }))
 }
 
 /// Creates or replaces the configuration of an action.

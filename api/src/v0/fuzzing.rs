@@ -58,6 +58,10 @@ fn to_query(filter: &JobFilter, start: usize, limit: usize) -> String {
     add("parent", filter.parent.map(|id| id.to_string()));
     add("since", filter.since.map(|at| at.to_string()));
     add("until", filter.until.map(|at| at.to_string()));
+    add("cron", filter.cron.as_ref().map(ToString::to_string));
+    add("scheduledBy", filter.scheduled_by.clone());
+    add("fairnessKey", filter.fairness_key.clone());
+    filter.labels.iter().for_each(|label| add("label", Some(label.to_string())));
     let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
     add("status", Some(statuses.join(",")));
     query.finish()

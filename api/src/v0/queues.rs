@@ -58,8 +58,12 @@ pub(in crate::v0) struct Queue {
 
 /// A list of queues, ordered by class, action and priority.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(in crate::v0) struct Queues {
     queues: Vec<Queue>,
+    /// The actions that are paused: their jobs wait in these queues and are not started.
+    #[schema(value_type = Vec<schemas::Action>)]
+    paused_actions: Vec<ActionName>,
 }
 
 /// Lists the queues in use, with the number of jobs in each.
@@ -88,7 +92,8 @@ pub(in crate::v0) async fn list(
         oldest: load.oldest,
         paused: load.paused,
     });
-    Ok(Json(Queues { queues: queues.collect() }))
+    let paused_actions = app.store.paused_actions().await?;
+    Ok(Json(Queues { queues: queues.collect(), paused_actions }))
 }
 
 /// Deletes the queues of a class in which no job waits, without the delay of 10 minutes.

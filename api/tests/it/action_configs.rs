@@ -13,7 +13,10 @@ async fn class_of(env: &TestEnv, job: &Value) -> String {
 #[tokio::test]
 async fn a_configuration_is_set_shown_listed_changed_and_deleted() {
     with_env(async |env| {
-        assert_eq!(env.get("/action_configs").await.json(), json!({"actionConfigs": []}));
+        assert_eq!(
+            env.get("/action_configs").await.json(),
+            json!({"actionConfigs": [], "pausedActions": []})
+        );
         // Clients of DTR send only these fields.
         let answer =
             env.post("/action_configs", &json!({"action": "gc", "parameters": {"a": "1"}})).await;

@@ -31,7 +31,11 @@ fn command(address: SocketAddr, flags: &[&str]) -> Command {
 impl Process {
     /// Starts the program with the shared Redis and waits until it accepts connections.
     pub(crate) async fn start(flags: &[&str]) -> Process {
-        let (address, namespace) = (free_address(), format!("test-api-{}", WorkerId::random()));
+        Process::start_in(format!("test-api-{}", WorkerId::random()), flags).await
+    }
+
+    async fn start_in(namespace: String, flags: &[&str]) -> Process {
+        let address = free_address();
         let mut command = command(address, flags);
         command.env("CAPSTAN_REDIS_URL", redis_url()).env("CAPSTAN_NAMESPACE", &namespace);
         let child = command.spawn().unwrap();
@@ -40,11 +44,34 @@ impl Process {
         Process { address, namespace, child }
     }
 
+    /// Kills the program and starts it again with the same jobs.
+    pub(crate) async fn kill_and_start_again(mut self) -> Process {
+        self.child.kill().await.unwrap();
+        Process::start_in(self.namespace, &[]).await
+    }
+
     /// Ends the program and removes its jobs.
     pub(crate) async fn remove_jobs(mut self) {
         self.child.kill().await.unwrap();
-        let config = StoreConfig::new(redis_url(), self.namespace);
-        Store::new(&config).unwrap().remove_namespace().await.unwrap();
+        self.store().remove_namespace().await.unwrap();
+    }
+
+    /// The store of the program.
+    pub(crate) fn store(&self) -> Store {
+        Store::new(&StoreConfig::new(redis_url(), self.namespace.clone())).unwrap()
+    }
+
+    /// Returns the URL of a path of the v0 surface.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("http://{}/api/v0{path}", self.address)
+    }
+
+    /// Makes a call of Redis itself on a key of the program's namespace.
+    pub(crate) async fn redis(&self, command: &str, key: &str, arguments: &[&str]) {
+        let mut call = Command::new("redis-cli");
+        call.args(["-u", &redis_url(), "-e", command, &format!("{{{}}}:{key}", self.namespace)]);
+        let output = call.args(arguments).output().await.expect("redis-cli is installed");
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// The most memory that the process has had so far.

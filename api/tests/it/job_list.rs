@@ -38,13 +38,16 @@ async fn each_filter_lists_the_matching_jobs_latest_first_with_the_total() {
     with_env(async |env| {
         let six = submit_six(env).await;
         let worker = six.worker.as_str();
-        let cases: [(&str, &[usize]); 26] = [
+        let cases: [(&str, &[usize]); 29] = [
             ("", &[0, 1, 2, 3, 4, 5]),
             ("action=any&worker=any&running=any", &[0, 1, 2, 3, 4, 5]),
             ("action=gc", &[0, 2, 4]),
             ("sort=-scheduledAt&action=gc", &[0, 2, 4]),
             ("sort=scheduledAt", &[5, 4, 3, 2, 1, 0]),
             ("sort=-createdAt", &[5, 4, 3, 2, 1, 0]),
+            ("sort=-createdAt&action=gc", &[4, 2, 0]),
+            ("sort=-createdAt&status=done&since=2020-01-04T00:00:00Z", &[2]),
+            ("scheduledBy=unknown&action=gc", &[0, 2, 4]),
             ("sort=scheduledAt&action=gc&status=waiting,done", &[2, 0]),
             ("sort=scheduledAt&status=waiting,done", &[3, 2, 1, 0]),
             ("action=none", &[]),
@@ -72,6 +75,50 @@ async fn each_filter_lists_the_matching_jobs_latest_first_with_the_total() {
         check(env, &six, &format!("worker={worker}"), &[2, 3, 4, 5], 4).await;
         check(env, &six, &format!("worker={worker}&action=scan"), &[3, 5], 2).await;
         check(env, &six, &format!("worker={worker}&running=true"), &[5], 1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_label_and_retries_keep_their_labels() {
+    with_env(async |env| {
+        let labels = json!({"team": "net", "tier": "1:a"});
+        let job = json!({"action": "noop", "labels": labels, "fairnessKey": "t7"});
+        let id = env.submit(&job).await;
+        env.submit(&json!({"action": "noop", "labels": {"team": "web"}})).await;
+        env.submit(&json!({"action": "noop"})).await;
+        env.command(&format!("/jobs/{id}/cancel")).await;
+        let retry = env.command(&format!("/jobs/{id}/retry")).await.json();
+        assert_eq!(retry["labels"], labels);
+        let found = async |query: &str| {
+            let answer = env.get(&format!("/jobs?sort=-createdAt&{query}")).await.json();
+            let jobs = answer["jobs"].as_array().unwrap();
+            jobs.iter().map(|job| job["number"].as_u64().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(found("label=team:net").await, [4, 1]);
+        assert_eq!(found("label=team:net&label=tier:1:a&status=waiting").await, [4]);
+        assert_eq!(found("label=team:net&label=team:web").await, [] as [u64; 0]);
+        assert_eq!(found("fairnessKey=t7").await, [4, 1]);
+        assert_eq!(env.show(id).await["labels"], labels);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_invalid_label_is_refused_by_name() {
+    with_env(async |env| {
+        let many: std::collections::BTreeMap<String, String> =
+            (0..17).map(|index| (format!("n{index}"), String::new())).collect();
+        let cases = [
+            (json!({"a b": "x"}), "labels: \"a b\" is not a valid name of a label: it must be 1 to 63 characters of A-Z a-z 0-9 _ . - /"),
+            (json!({"team": "x".repeat(64)}), "labels.team: it is longer than 63 characters"),
+            (json!(many), "labels: 17 labels are more than the maximum of 16"),
+            (json!({"team": 7}), "labels.team: invalid type: integer `7`, expected a string"),
+        ];
+        for (labels, why) in cases {
+            let answer = env.post("/jobs", &json!({"action": "noop", "labels": labels})).await;
+            assert_eq!(answer.refusal(), format!("400 INVALID_PARAMETERS {why}"));
+        }
     })
     .await;
 }

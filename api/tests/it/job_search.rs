@@ -14,7 +14,8 @@ async fn submit(env: &TestEnv) -> Vec<JobId> {
             "comment": "Before the move"}),
         json!({"action": "webhook", "parameters": {"url": "http://192.0.2.7/sw1",
             "headers": {"authorization": "Bearer hunter2"}}, "priority": "high"}),
-        json!({"action": "scan", "ticketRef": "NET-1", "locks": ["device-sw1"]}),
+        json!({"action": "scan", "ticketRef": "NET-1", "locks": ["device-sw1"],
+            "labels": {"team": "network"}}),
     ];
     let mut ids = Vec::new();
     for (at, mut job) in jobs.into_iter().enumerate() {
@@ -40,7 +41,7 @@ async fn search(env: &TestEnv, query: &str) -> (Value, Option<String>) {
 async fn a_search_finds_the_jobs_that_match_every_term() {
     with_env(async |env| {
         let ids = submit(env).await;
-        let cases: [(&str, &[usize]); 22] = [
+        let cases: [(&str, &[usize]); 24] = [
             ("", &[0, 1, 2, 3]),
             ("action:scan", &[0, 1, 3]),
             ("-action:scan", &[2]),
@@ -56,6 +57,8 @@ async fn a_search_finds_the_jobs_that_match_every_term() {
             ("priority:high", &[2]),
             ("ticket:NET-1", &[3]),
             ("lock:device-sw1", &[3]),
+            ("label:team:network", &[3]),
+            ("-label:team:network action:scan", &[0, 1]),
             ("by:unknown", &[0, 1, 2, 3]),
             ("by:ci", &[]),
             ("until:2020-01-07T00:00:00Z", &[2, 3]),
@@ -103,7 +106,7 @@ async fn an_invalid_search_is_refused_with_its_position() {
             ("q=status:error%20stat:x", "q: character 14: unknown key \"stat\"; the keys are"),
             ("q=status:finished", "q: character 8: status: \"finished\" is not a valid status"),
             ("q=%22open", "q: character 1: the quotation mark is not closed"),
-            ("q=x&sort=-createdAt", "sort: -createdAt lists all jobs"),
+            ("q=x&sort=-createdAt", "sort: -createdAt cannot be combined with q"),
         ] {
             let refusal = env.get(&format!("/jobs?{query}")).await.refusal();
             let expected = format!("400 INVALID_PARAMETERS {message}");

@@ -61,6 +61,8 @@ async fn the_document_has_its_version_and_every_route() {
             GET /api/v0/action_configs
             GET /api/v0/action_configs/{action}
             GET /api/v0/audit
+            GET /api/v0/bulk
+            GET /api/v0/bulk/{id}
             GET /api/v0/crons
             GET /api/v0/crons/{name}
             GET /api/v0/crons/{name}/next
@@ -86,6 +88,8 @@ async fn the_document_has_its_version_and_every_route() {
             POST /api/v0/action_configs
             POST /api/v0/actions/{action}/pause
             POST /api/v0/actions/{action}/resume
+            POST /api/v0/bulk
+            POST /api/v0/bulk/{id}/stop
             POST /api/v0/crons
             POST /api/v0/crons/{name}/pause
             POST /api/v0/crons/{name}/resume

@@ -17,7 +17,7 @@ async fn queue(env: &TestEnv, class: &str, priority: &str) -> Value {
 #[tokio::test]
 async fn a_queue_counts_its_jobs_by_state() {
     with_env(async |env| {
-        assert_eq!(env.get("/queues").await.json(), json!({"queues": []}));
+        assert_eq!(env.get("/queues").await.json(), json!({"queues": [], "pausedActions": []}));
         let worker = env.worker("default=16,scan=1", &["noop"]).await;
         env.worker("default=1", &["noop", "other"]).await;
         env.worker("scan=1,default=0", &["noop"]).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use store::{ActionDefaults, JobFilter};
 use tokio::task::JoinSet;
 
-use crate::env::{Answer, TestEnv, send, with_env};
+use crate::env::{Answer, TestEnv, eventually, send, with_env};
 
 async fn count(env: &TestEnv) -> u64 {
     env.store.jobs(&JobFilter::default(), 0, 0).await.unwrap().total
@@ -22,6 +22,7 @@ async fn a_submitted_job_has_its_values_and_is_stored() {
             "scheduledAt": "2100-01-01T00:00:00Z", "priority": "high", "comment": "c",
             "ticketRef": "t", "uniqueKey": "u", "expiresAt": "2100-01-01T00:00:01Z",
             "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "fail", "strictLease": true,
+            "labels": {"team": "network"},
         });
         let answer = env.post("/jobs", &submission).await;
         assert_eq!(answer.status, 202);
@@ -42,6 +43,35 @@ async fn a_submitted_job_has_its_values_and_is_stored() {
             shown.as_object_mut().unwrap().remove(detail);
         }
         assert_eq!(shown, job, "the response equals the stored job");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_has_expired_already_is_refused_unless_the_request_is_a_repeat() {
+    with_env(async |env| {
+        let past = json!({"action": "noop", "expiresAt": "2020-01-01T00:00:00Z"});
+        let answer = env.post("/jobs", &past).await;
+        assert_eq!(answer.refusal(), "400 INVALID_PARAMETERS expiresAt: it is in the past");
+        let batch = json!({"jobs": [{"action": "noop"}, past]});
+        let answer = env.post("/jobs/batch", &batch).await;
+        assert_eq!(answer.refusal(), "400 INVALID_PARAMETERS jobs[1].expiresAt: it is in the past");
+        assert_eq!(count(env).await, 0);
+
+        // The time is still in the future when the request is sent first.
+        let soon = env.store.now().await.unwrap().ms() + 2_000;
+        let soon = domain::job::Timestamp::from_ms(soon).to_string();
+        let expiring = json!({"action": "noop", "expiresAt": soon});
+        let submit = async || {
+            let request = env.client.post(env.at("/jobs")).header("Idempotency-Key", "once");
+            send(request.json(&expiring)).await
+        };
+        let first = submit().await;
+        assert_eq!(first.status, 202, "{}", first.text);
+        let passed = async || env.store.now().await.unwrap().to_string() > soon;
+        eventually(passed, |passed| *passed).await;
+        let second = submit().await;
+        assert_eq!((second.status, &second.json()["id"]), (202, &first.json()["id"]));
     })
     .await;
 }

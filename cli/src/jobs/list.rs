@@ -1,16 +1,15 @@
 //! `capstan jobs list`.
 
 use clap::Args;
-use client::command::{CommandError, CommandOutcome, CommandResult};
+use client::command::{CommandError, CommandOutcome, CommandResult, note};
 use client::wire::{Job, WaitReason};
 use client::{ApiClient, ClientError};
 use domain::job::Status;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::filters::Filters;
 use crate::columns::Column;
+use crate::filters::Filters;
 use crate::flags::{OutputFlags, Paging};
-use crate::references::JobReference;
 use crate::requests::{List, print_document, print_table};
 
 /// How many jobs are read at the same time to learn why they wait.
@@ -25,10 +24,6 @@ pub(crate) struct ListArguments {
     /// Only jobs that match this search, for example 'status:error param.host:sw1 refused'
     #[arg(short = 'q', long = "search", value_name = "SEARCH")]
     search: Option<String>,
-
-    /// Only children of this job, or of a job that it continues
-    #[arg(long, value_name = "JOB")]
-    parent: Option<JobReference>,
 
     #[command(flatten)]
     paging: Paging<10>,
@@ -67,6 +62,10 @@ pub(super) const JOBS: List<Job> = List {
             one.scheduled_by.clone().unwrap_or_default()
         }),
         Column::wide("CRON", "cron that created it", |one| one.cron.clone().unwrap_or_default()),
+        Column::wide("LABELS", "its labels", |one| {
+            let labels = one.labels.iter().map(|(name, text)| format!("{name}={text}"));
+            labels.collect::<Vec<_>>().join(",")
+        }),
         Column::wide("COMMENT", "comment given at submission", |one| {
             one.comment.clone().unwrap_or_default()
         }),
@@ -80,14 +79,11 @@ pub(super) const JOBS: List<Job> = List {
 impl ListArguments {
     async fn query(&self, api: &ApiClient) -> Result<Vec<(&'static str, String)>, CommandError> {
         let mut query = self.filters.query(api).await?;
-        if let Some(parent) = &self.parent {
-            query.push(("parent", parent.resolve(api).await?.to_string()));
-        }
-        query.extend(self.search.clone().map(|search| ("q", search)));
-        // With filters, the API sorts by scheduled time only.
-        if query.is_empty() {
-            query.push(("sort", "-createdAt".to_owned()));
-        }
+        // A search is listed in the order by due time.
+        query.push(match &self.search {
+            Some(search) => ("q", search.clone()),
+            None => ("sort", "-createdAt".to_owned()),
+        });
         query.extend(self.paging.query());
         Ok(query)
     }
@@ -99,6 +95,9 @@ pub(super) async fn run(api: &ApiClient, arguments: &ListArguments) -> CommandRe
     if !print_document(&JOBS, &page, arguments.output)? {
         let jobs = with_reasons(api, page.items(JOBS.key)?).await?;
         print_table(&JOBS, &jobs, page.total, arguments.output)?;
+    }
+    if page.is_truncated {
+        note("the search reached its time limit; more jobs may match: narrow the filters");
     }
     Ok(CommandOutcome::Success)
 }
@@ -151,9 +150,10 @@ mod tests {
         expect!["running=true start=0 limit=10"].assert_eq(&given("--running"));
         expect!["running=false start=0 limit=10"].assert_eq(&given("--running=false"));
         let line = "--action sleep --worker host-1 --status done,worker_dead --parent 7 \
-                    --since 2026-11-20T16:30:00Z --start 20 --limit 5";
-        let expected = "action=sleep status=done,worker_dead \
-                        since=2026-11-20T16:30:00Z start=20 limit=5";
+                    --since 2026-11-20T16:30:00Z --start 20 --limit 5 --label team=db \
+                    --label tier=1 --cron gc --scheduled-by ci --fairness-key t7";
+        let expected = "action=sleep status=done,worker_dead since=2026-11-20T16:30:00Z cron=gc \
+                        scheduledBy=ci fairnessKey=t7 label=team:db label=tier:1 start=20 limit=5";
         assert_eq!(given(line), expected);
     }
 

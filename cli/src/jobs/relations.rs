@@ -32,7 +32,7 @@ pub(super) struct Relations {
     parent: Option<JobReference>,
 
     /// Fairness group: the jobs of one group do not hold up those of other groups
-    #[arg(long = "key", value_name = "KEY")]
+    #[arg(long, visible_alias = "key", value_name = "KEY")]
     fairness_key: Option<String>,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct ShowArguments {
 }
 
 /// The fields of a job that people look for first, in their order.
-pub(super) const FIRST_FIELDS: [&str; 19] = [
+pub(super) const FIRST_FIELDS: [&str; 20] = [
     "id",
     "number",
     "action",
@@ -33,6 +33,7 @@ pub(super) const FIRST_FIELDS: [&str; 19] = [
     "exception",
     "result",
     "parameters",
+    "labels",
     "capacityMap",
     "workerID",
     "scheduledAt",

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::relations::Relations;
 use super::rules::Rules;
 use super::submit_lines;
-use crate::flags::{JobTemplate, OutputFlags, body};
+use crate::flags::{JobTemplate, LabelFlag, OutputFlags, as_object, body};
 use crate::record::print_new_job;
 
 /// The arguments of `jobs submit`, and the fields of the request.
@@ -41,6 +41,11 @@ pub(crate) struct SubmitArguments {
     /// Comment, at most 255 characters
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
+
+    /// Label by which the job is found, for example team=network. Repeatable
+    #[arg(long = "label", value_name = "NAME=TEXT")]
+    #[serde(serialize_with = "as_object")]
+    labels: Vec<LabelFlag>,
 
     /// Reference to a ticket, at most 32 characters
     #[arg(long = "ticket", value_name = "TEXT")]
@@ -151,7 +156,7 @@ mod tests {
         assert_eq!(sent(&["sleep"]), "{\n  \"action\": \"sleep\"\n}");
         let line = "backup -p host=db-1 -p level:=2 --capacity scan=1,cpu=2 --retries 3 --deadline \
                     1h30m --stop-timeout 10s --at 2026-11-20T17:30:00+01:00 --priority high \
-                    --comment weekly --ticket T-1 --unique-key host --expires-in 10m \
+                    --comment weekly --ticket T-1 --label team=db --label tier=1 --unique-key host --expires-in 10m \
                     --backoff-base 2s --backoff-max 1m --on-worker-lost fail --strict-lease \
                     --lock db-{{host}} --lock licences=2 --when finished --key tenant-7 \
                     --depends-on 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b,\
@@ -173,6 +178,10 @@ mod tests {
               "deadline": "1h30m",
               "expiresAt": "2026-11-20T16:40:00Z",
               "fairnessKey": "tenant-7",
+              "labels": {
+                "team": "db",
+                "tier": "1"
+              },
               "locks": {
                 "db-{{host}}": 1,
                 "licences": 2
@@ -245,5 +254,7 @@ mod tests {
         assert_eq!((twice.exit_code(), &*twice.to_string()), (2, "parameter \"a\" is given twice"));
         let twice = refused(&["sleep", "--lock", "a", "--lock", "a=2"]);
         assert_eq!((twice.exit_code(), &*twice.to_string()), (2, "lock \"a\" is given twice"));
+        let twice = refused(&["sleep", "--label", "a=b", "--label", "a=b"]);
+        assert_eq!((twice.exit_code(), &*twice.to_string()), (2, "label \"a\" is given twice"));
     }
 }

@@ -1,5 +1,7 @@
 //! Jobs and their logs.
 
+use std::collections::BTreeMap;
+
 use domain::job::{JobId, Status, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -61,6 +63,9 @@ pub struct Job {
     /// The cron that created it.
     #[serde(default)]
     pub cron: Option<String>,
+    /// Its labels.
+    #[serde(default, deserialize_with = "default_if_null")]
+    pub labels: BTreeMap<String, String>,
     /// Its parameters.
     #[serde(default)]
     pub parameters: Value,

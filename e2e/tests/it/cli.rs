@@ -72,14 +72,103 @@ async fn what_a_table_prints_can_be_typed_back() {
 async fn pausing_an_unknown_name_prints_a_note() {
     let script = r#"
         capstan actions pause noop nop 2>&1
+        capstan actions list
+        capstan queues list 2>&1 | tail -1
         capstan actions resume noop nop
         capstan jobs submit noop --capacity gpu=9 >/dev/null
         capstan queues pause gpu=9 gpu=8 2>&1
         capstan queues resume gpu=9 gpu=8
     "#;
     let expected = "paused nop, but no worker has an action with this name\n\
+                    ACTION  CAPACITY  RETRIES  DEADLINE  STOP TIMEOUT  PARAMETERS  PAUSED\n\
+                    noop                                                           paused\n\
+                    nop                                                            paused\n\
+                    paused actions: noop, nop\n\
                     paused gpu=8, but there are no jobs of this class\n";
     assert_eq!(run("", script).await, expected);
+}
+
+#[tokio::test]
+async fn jobs_are_changed_by_filter_after_a_confirmation() {
+    let actions = "[actions.fail]\nargv = ['false']\n";
+    let script = r#"
+        for team in net net web; do
+            capstan jobs submit fail --label team=$team --wait >/dev/null 2>&1 || true
+        done
+        capstan jobs submit noop --at 2100-01-01T00:00:00Z >/dev/null
+        capstan bulk retry --label team=net --dry-run
+        capstan jobs retry --label team=net </dev/null 2>&1 || echo "exit $?"
+        capstan jobs retry --label team=net --yes 2>/dev/null
+        until [ "$(capstan jobs list --status error -o name | wc -l)" = 5 ]; do sleep 0.1; done
+        capstan bulk retry --label team=net --status error --dry-run
+        capstan bulk cancel --all --yes 2>/dev/null
+        capstan bulk delete --status error,cancel --yes 2>/dev/null
+        capstan bulk list | awk '{ print $2, $3, $4 }'
+        id=$(capstan bulk list -o name | head -1)
+        capstan bulk show "$id" | grep '^state'
+        capstan bulk stop "$id" | grep '^state'
+        capstan bulk show 1 2>&1 || echo "exit $?"
+    "#;
+    let printed = run(actions, script).await;
+    let expected = "\
+2 jobs can be retried
+2 jobs can be retried
+capstan: Retry 2 jobs? Pass --yes: there is no terminal to ask on
+exit 2
+2 jobs retried
+2 jobs can be retried, 2 cannot: 2 alreadyRetried
+1 job cancelled
+6 jobs deleted
+OPERATION STATE CHANGED
+delete done 6
+cancel done 1
+retry done 2
+state            done
+state            done
+capstan: the API refused (404 NO_SUCH_BULK_OPERATION): there is no bulk operation \"1\"
+exit 3
+";
+    assert_eq!(printed, expected);
+}
+
+#[tokio::test]
+async fn a_shell_completes_commands_flags_and_names() {
+    let script = r#"
+        job=$(capstan jobs submit noop --at 2100-01-01T00:00:00Z)
+        capstan crons set nightly --action noop --schedule '0 3 * * *' >/dev/null
+        . <(capstan completions bash)
+        complete_line() {
+            COMP_WORDS=(capstan "$@") COMP_CWORD=$# COMP_TYPE=9
+            _clap_complete_capstan capstan "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+            printf '%s ' "${COMPREPLY[@]% }"
+            echo
+        }
+        complete_line jo
+        complete_line jobs canc
+        complete_line jobs show "" | tr ' ' '\n' | grep -c "^1$"
+        [ "$(complete_line jobs show "${job:0:8}")" = "$job " ]
+        complete_line crons run n
+        complete_line jobs submit sl
+        complete_line jobs list --status wor
+        complete_line jobs list --sin
+        CAPSTAN_API=http://127.0.0.1:1 complete_line jobs show 1
+        api=$CAPSTAN_API
+        CAPSTAN_API=http://127.0.0.1:1 complete_line --api "$api" crons run n
+    "#;
+    let expected = "\
+jobs
+cancel
+1
+nightly
+sleep
+worker_dead worker_shutdown worker_resurrection
+--since
+
+nightly
+";
+    let printed = run("", script).await;
+    let trimmed: Vec<&str> = printed.lines().map(str::trim_end).collect();
+    assert_eq!(trimmed.join("\n") + "\n", expected);
 }
 
 #[tokio::test]

@@ -152,6 +152,11 @@ pub const ERRORS: &[Explanation] = &[
         "List the subscriptions: capstan subscriptions list",
     ),
     explain(
+        "NO_SUCH_BULK_OPERATION",
+        "There is no bulk operation with this id. It is kept for a day after its end.",
+        "List the operations: capstan bulk list",
+    ),
+    explain(
         "NO_SUCH_ROUTE",
         "The API has no route with this path.",
         "See the routes of the API at /docs. The program and the API may be of different versions.",

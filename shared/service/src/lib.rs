@@ -1,7 +1,8 @@
-//! What every service binary needs: settings, logging, health, the admin listener, shutdown, and
-//! files that are read again when they change. Imports `domain`, `store` and `broker`.
+//! What every service binary needs: settings, logging, health, the admin listener, shutdown, the
+//! exit code, and files that are read again when they change. Imports `domain`, `store` and `broker`.
 
 pub mod admin;
+pub mod exit;
 pub mod health;
 pub mod logging;
 pub mod settings;

@@ -10,6 +10,10 @@ pub const MAX_CRONS: u32 = 200_000;
 pub const MAX_ACTION_CONFIGS: u32 = 1_000;
 /// Subscriptions: each event is compared with all of them.
 pub const MAX_SUBSCRIPTIONS: u32 = 100;
+/// Bulk operations, those that have ended included.
+pub const MAX_BULK_OPERATIONS: u32 = 100;
+/// How long a bulk operation is kept after it has ended.
+pub const BULK_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Messages of one subscription that are not delivered yet: an unreachable receiver must not fill
 /// the store.
 pub const MAX_DELIVERIES: u32 = 10_000;

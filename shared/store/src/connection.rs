@@ -30,9 +30,11 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
 /// there is no primary, replacing more often would only make connections.
 const MIN_AGE: Duration = Duration::from_millis(500);
 
+/// How the URL of a Redis server is written.
+const URL_FORM: &str = "it must be like redis://HOST:PORT, or rediss://HOST:PORT with TLS";
+
 /// A client whose connections notice within seconds that the other side has vanished.
 pub(super) fn client(config: &StoreConfig) -> Result<Client, StoreError> {
-    let bad = |error| InvalidSetting::new("CAPSTAN_REDIS_URL", error);
     let probes = TcpKeepalive::new()
         .with_time(UNACKNOWLEDGED)
         .with_interval(Duration::from_secs(2))
@@ -41,7 +43,9 @@ pub(super) fn client(config: &StoreConfig) -> Result<Client, StoreError> {
         .set_nodelay(true)
         .set_keepalive(probes)
         .set_user_timeout(UNACKNOWLEDGED);
-    let mut endpoint = config.redis_url.as_str().into_connection_info().map_err(bad)?;
+    // The URL may contain a password, so an error does not repeat it.
+    let endpoint = config.redis_url.as_str().into_connection_info();
+    let mut endpoint = endpoint.map_err(|_| InvalidSetting::new("CAPSTAN_REDIS_URL", URL_FORM))?;
     if let Some(password) = &config.password {
         let known = endpoint.redis_settings().clone().set_password(password);
         endpoint = endpoint.set_redis_settings(known);

@@ -1,10 +1,13 @@
 //! History: lists of jobs, the stream of events, the audit log, and what removes the oldest of it
 //! all.
 
+mod after;
 mod audit;
+mod conditions;
 mod events;
 mod list;
 mod merge;
+mod newest;
 mod rows;
 mod settings;
 mod trim;

@@ -9,6 +9,7 @@ use domain::job::{ActionName, JobId, Status, WorkerId};
 use domain::lock::LockName;
 use domain::queue::QueueName;
 use domain::subscription::SubscriptionName;
+use uuid::Uuid;
 
 /// The keys of one namespace.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ fixed! {
     audit_refused "audit:refused"
     batches "batches"
     batches_done "batches:done"
+    bulk "bulk"
+    bulk_running "bulk:running"
     check "check"
     contended "contended"
     cron_names "cron_names"
@@ -75,6 +78,7 @@ of_one! {
     action "jobs:action" &ActionName,
     backlog "backlog" &str,
     batch "batch" &str,
+    bulk_operation "bulk" Uuid,
     chain "chain" JobId,
     child_jobs "jobs:parent" JobId,
     children "children" JobId,
@@ -91,6 +95,7 @@ of_one! {
     status "jobs:status" Status,
     subscription "subscription" &SubscriptionName,
     turns "turns" &str,
+    unique "unique" &str,
     used_id "used_id" JobId,
     waiters "waiters" &LockName,
     worker "worker" &WorkerId,
@@ -141,6 +146,7 @@ mod tests {
     fn keys_are_the_same_in_rust_and_lua() {
         let keys = Keys::new("ns");
         let lua = concat!(
+            include_str!("includes/bulk_keys.lua"),
             include_str!("includes/cron_keys.lua"),
             include_str!("includes/job_keys.lua"),
             include_str!("includes/lock_keys.lua"),
@@ -159,6 +165,8 @@ mod tests {
             ("key_job(id)", keys.job(id)),
             ("key_log(id)", keys.log(id)),
             ("key_used_id(id)", keys.used_id(id)),
+            ("key_bulk(operation)", keys.bulk_operation(Uuid::from_u128(7))),
+            ("key_unique(key)", keys.unique("k")),
             ("key_request(id)", format!("{}request:{id}", keys.root())),
             ("key_status(status)", keys.status(Status::Done)),
             ("key_action(action)", keys.action(&action)),
@@ -189,6 +197,8 @@ mod tests {
                 "owner" => "o".to_owned(),
                 "status" => "done".to_owned(),
                 "action" => "a".to_owned(),
+                "operation" => Uuid::from_u128(7).to_string(),
+                "key" => "k".to_owned(),
                 "worker" => worker.to_string(),
                 "name" => "n".to_owned(),
                 "queue" => "c=1.high".to_owned(),

@@ -10,6 +10,7 @@ mod answer;
 mod bare_records;
 pub mod batcher;
 mod bounds;
+mod bulk;
 mod config;
 mod connection;
 mod cron;
@@ -36,8 +37,12 @@ mod worker;
 
 pub use action::{ActionConfig, ActionDefaults, AllDefaults, RunningPer};
 pub use bounds::{
-    AUDIT_AGE, AUDIT_KEPT, AUDIT_REFUSED_KEPT, MAX_ACTION_CONFIGS, MAX_CRONS, MAX_DELIVERIES,
-    MAX_SUBSCRIPTIONS,
+    AUDIT_AGE, AUDIT_KEPT, AUDIT_REFUSED_KEPT, BULK_KEPT, MAX_ACTION_CONFIGS, MAX_BULK_OPERATIONS,
+    MAX_CRONS, MAX_DELIVERIES, MAX_SUBSCRIPTIONS,
+};
+pub use bulk::{
+    BulkBegun, BulkCursor, BulkJob, BulkOperation, BulkProgress, BulkSpec, BulkState, BulkStep,
+    BulkVerb, SaveAnswer, StopAnswer,
 };
 pub use config::StoreConfig;
 pub use cron::{Cron, CronSet, DueCron, DueCrons, FireAnswer, SetCron, Skip};

@@ -1,7 +1,7 @@
 //! A child job as a running job requests it, and the job that it becomes. No I/O; an error names
 //! the invalid field.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -11,8 +11,8 @@ use domain::bounds::{
 };
 use domain::capacity::{CapacityMap, Class};
 use domain::job::{
-    ActionName, Backoff, DependencyCondition, GoDuration, JobId, JobSpec, NewJob, OnWorkerLost,
-    Priority, Timestamp,
+    ActionName, Backoff, DependencyCondition, GoDuration, JobId, JobSpec, Labels, NewJob,
+    OnWorkerLost, Priority, Timestamp,
 };
 use domain::lock::LockTemplates;
 use serde::Deserialize;
@@ -50,6 +50,7 @@ pub struct Child {
     fairness_key: Option<String>,
     comment: Option<String>,
     ticket_ref: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
 }
 
 /// Why a child cannot be created.
@@ -133,6 +134,7 @@ impl Child {
         let retries = bounded("retries", bounds::retries(self.retries))?;
         let backoff = self.backoff.map(bounds::backoff).transpose();
         let locks = self.locks.unwrap_or_default().render(self.parameters.as_ref());
+        let labels = Labels::new(self.labels.unwrap_or_default());
         let mut spec = JobSpec {
             parameters: self.parameters,
             capacity_map: self.capacity_map,
@@ -147,6 +149,7 @@ impl Child {
             scheduled_by: parent.spec.scheduled_by.clone(),
             comment: text("comment", self.comment, COMMENT_CHARACTERS)?,
             ticket_ref: text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
+            labels: labels.map_err(|error| invalid(&error.field(), error))?,
             locks: locks.map_err(|error| invalid("locks", error))?,
             depends_on: dependencies(self.depends_on.unwrap_or_default(), siblings)?,
             when: self.when.unwrap_or_default(),

@@ -108,6 +108,9 @@ pub(in crate::v0) struct ActionConfig {
 pub(in crate::v0) struct ActionConfigs {
     /// The action configurations, ordered by action.
     pub(super) action_configs: Vec<ActionConfig>,
+    /// The actions that are paused, with or without a configuration.
+    #[schema(value_type = Vec<schemas::Action>)]
+    pub(super) paused_actions: Vec<ActionName>,
 }
 
 impl ActionConfigCreate {

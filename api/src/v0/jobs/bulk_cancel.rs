@@ -1,16 +1,15 @@
-//! Bulk cancellation: cancels all jobs that match a filter, in small steps and for a limited time.
+//! Cancels all jobs that match a filter within one request, for a limited time. It takes the same
+//! steps as a bulk operation, but is not stored.
 
 use std::time::Duration;
 
-use domain::job::Status;
-use store::{CancelAnswer, JobFilter, Store, StoreError};
+use store::{BulkSpec, Store, StoreError};
 use tokio::time::Instant;
+use uuid::Uuid;
 
-use crate::auth::Caller;
-use crate::commands::deliveries::without_deliveries;
-use crate::commands::job::requested_by;
+use crate::bulk::{Counts, Requester, apply, select};
 
-/// The number of jobs that one call of the store cancels.
+/// The number of jobs that are cancelled between two looks at the clock.
 const BATCH: usize = 100;
 /// A request that has cancelled at least one job ends after this time.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
@@ -24,55 +23,28 @@ pub(super) struct BulkCancellation {
     pub(super) more: bool,
 }
 
-/// Cancels every job that matches the filter and that the caller may change. Each job is cancelled
-/// separately: after an error, some are cancelled, and the request can be repeated.
+/// Cancels every job that matches. Each job is cancelled separately: after an error, some are
+/// cancelled, and the request can be repeated.
 pub(super) async fn cancel_all(
     store: &Store,
-    filter: &JobFilter,
-    caller: &Caller,
+    spec: &BulkSpec,
 ) -> Result<BulkCancellation, StoreError> {
     let deadline = Instant::now() + TIME_LIMIT;
-    let mut progress = BulkCancellation::default();
-    for status in &filter.statuses {
-        loop {
-            let before = progress.cancelled;
-            pass(store, (filter, *status), caller, deadline, &mut progress).await?;
-            // Jobs that leave the index during a pass shift the others, so it may skip some.
-            if progress.more || progress.cancelled == before {
-                break;
-            }
-        }
-    }
-    Ok(progress)
-}
-
-/// Cancels the matching jobs of one status. The index by action or worker is not used, because it
-/// also lists finished jobs, and the next request would have to skip the cancelled ones again.
-async fn pass(
-    store: &Store,
-    (filter, status): (&JobFilter, Status),
-    caller: &Caller,
-    deadline: Instant,
-    progress: &mut BulkCancellation,
-) -> Result<(), StoreError> {
-    let mut position = 0;
+    let requester =
+        Requester { name: &spec.requested_by, operation: Uuid::new_v4(), is_repeated: false };
+    let (mut cancelled, mut cursor, mut refused) = (0, None, Counts::new());
     loop {
-        let (passed, ids) = store.walk_step(filter, status, position).await?;
-        if passed == 0 {
-            return Ok(());
-        }
-        let ids = without_deliveries(store, caller, ids).await?;
-        for batch in ids.chunks(BATCH) {
+        let step = store.bulk_step(&spec.filter, cursor).await?;
+        for batch in select(spec, &step.jobs, &mut refused).chunks(BATCH) {
             // Every request makes some progress, so repeating it eventually completes.
-            if Instant::now() > deadline && progress.cancelled > 0 {
-                progress.more = true;
-                return Ok(());
+            if Instant::now() > deadline && cancelled > 0 {
+                return Ok(BulkCancellation { cancelled, more: true });
             }
-            let answers = store.cancel(batch, &requested_by(caller)).await?;
-            let requested = answers.iter().filter(|one| matches!(one, CancelAnswer::Requested(_)));
-            progress.cancelled += requested.count() as u64;
+            cancelled += apply(store, spec.verb, batch, requester, &mut refused).await?;
         }
-        // The jobs that were cancelled have left the index of the status.
-        position += passed - ids.len();
+        if step.next.is_none() {
+            return Ok(BulkCancellation { cancelled, more: false });
+        }
+        cursor = step.next;
     }
 }

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use serde::Serialize;
+use store::{BulkSpec, BulkVerb};
 use utoipa::ToSchema;
 
 use super::bulk_cancel::{BulkCancellation, cancel_all};
@@ -92,7 +93,13 @@ pub(in crate::v0) async fn cancel_many(
     let BulkCancellation { cancelled, more } = match filter {
         Some(filter) => {
             filter.action.as_ref().map_or(Ok(()), |action| caller.check_action(action))?;
-            cancel_all(&app.store, &filter, &caller).await?
+            let spec = BulkSpec {
+                verb: BulkVerb::Cancel,
+                filter,
+                requested_by: caller.name().to_owned(),
+                may_change_deliveries: caller.may_change_deliveries(),
+            };
+            cancel_all(&app.store, &spec).await?
         }
         None => BulkCancellation::default(),
     };

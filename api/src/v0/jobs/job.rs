@@ -5,8 +5,8 @@ mod parts;
 use domain::capacity::CapacityMap;
 use domain::cron::CronName;
 use domain::job::{
-    self, ActionName, DependencyCondition, FencingToken, GoDuration, JobId, OnWorkerLost, Priority,
-    Status, Timestamp,
+    self, ActionName, DependencyCondition, FencingToken, GoDuration, JobId, Labels, OnWorkerLost,
+    Priority, Status, Timestamp,
 };
 use domain::lock::Locks;
 use serde::Serialize;
@@ -33,7 +33,7 @@ use parts::{Children, Exception, Firing, WaitingFor};
     "parameters": null, "deadline": "", "stopTimeout": "5s", "number": 7,
     "createdAt": "2026-11-20T16:54:34.717Z", "startedAt": "2026-11-20T16:54:34.719Z",
     "finishedAt": "2026-11-20T16:58:34.727Z", "priority": "normal", "scheduledBy": "unknown",
-    "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0,
+    "labels": {"team": "network"}, "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0,
     "locks": {"devices": 1}, "holds": {"devices": 1}, "dependsOn": [], "when": "done",
     "parent": null, "next": null, "fairnessKey": null, "result": null, "exception": null,
     "progress": null, "followUpID": null, "fencingToken": 12,
@@ -98,6 +98,9 @@ pub(in crate::v0) struct Job {
     scheduled_by: Option<String>,
     /// A comment for people.
     comment: Option<String>,
+    /// Its labels.
+    #[schema(value_type = BTreeMap<String, String>)]
+    labels: Labels,
     /// A ticket reference for people.
     ticket_ref: Option<String>,
     /// The cron that created it. `null` if it was not created by a cron.
@@ -205,6 +208,7 @@ impl From<job::Job> for Job {
             priority: job.spec.priority,
             scheduled_by: job.spec.scheduled_by,
             comment: job.spec.comment,
+            labels: job.spec.labels,
             ticket_ref: job.spec.ticket_ref,
             cron: job.spec.cron.as_ref().map(|firing| firing.cron.clone()),
             firing: job.spec.cron.map(Firing::from),

@@ -32,7 +32,7 @@ const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
             description = "A search: terms like `key:value`, each of which must hold, or not after \
                 a `-`; a text without a key must occur in the job. The keys are `status`, \
                 `action`, `worker`, `parent`, `cron`, `by`, `key`, `unique`, `priority`, `lock`, \
-                `ticket`, `since`, `until`, `text`, and `param.NAME`."),
+                `ticket`, `label`, `since`, `until`, `text`, and `param.NAME`."),
         ("action" = Option<String>, Query, pattern = "^[A-Za-z0-9_.-]{0,64}$", example = "any",
             description = "Only jobs of this action. `any` selects all actions."),
         ("worker" = Option<String>, Query, pattern = "^(any|[0-9a-f]{12})?$", example = "any",
@@ -54,11 +54,20 @@ const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
         ("parent" = Option<schemas::OptionalJobId>, Query,
             example = "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
             description = "Only children of this job, or of a job that it retries."),
+        ("label" = Option<Vec<String>>, Query, example = json!(["team:network"]),
+            description = "Only jobs with this label, as `name:text`. May be given several times: \
+                all must match."),
+        ("cron" = Option<String>, Query, pattern = "^[A-Za-z0-9_.-]{0,64}$", example = "gc",
+            description = "Only jobs that this cron created."),
+        ("scheduledBy" = Option<String>, Query, example = "ci",
+            description = "Only jobs that the token with this name submitted."),
+        ("fairnessKey" = Option<String>, Query, example = "tenant-7",
+            description = "Only jobs with this fairness key."),
         ("sort" = Option<String>, Query, pattern = "^(-?scheduledAt|-createdAt)?$",
             example = "-scheduledAt",
-            description = "The order by due time: `-scheduledAt` (the default) lists the latest \
-                first, `scheduledAt` the earliest. `-createdAt` lists all jobs, the newest \
-                submitted first; it cannot be combined with a filter."),
+            description = "The order: by due time, the latest first (`-scheduledAt`, the default) \
+                or the earliest first (`scheduledAt`), or by submission, the newest first \
+                (`-createdAt`)."),
     ),
     responses(
         (status = 200, body = Jobs, description = "A page of jobs.",
@@ -66,7 +75,7 @@ const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
                 ("X-Total-Count" = u64, description = "The total number of jobs that match."),
                 ("X-Result-Truncated" = Option<bool>, description = "`true` if the search reached \
                     its time limit, so that more jobs may match. Occurs only with several \
-                    filters or a search."),
+                    filters, or with one or a search that no index serves."),
             )),
         BadQuery, StoreUnavailable,
     ),

@@ -3,6 +3,8 @@
 
 mod references;
 
+use std::collections::BTreeMap;
+
 use domain::bounds::{
     self, COMMENT_CHARACTERS, FAIRNESS_KEY_CHARACTERS, TICKET_CHARACTERS, UNIQUE_KEY_CHARACTERS,
 };
@@ -38,7 +40,7 @@ pub(in crate::v0) const MAX_JOBS: usize = 10_000;
     "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "retry", "strictLease": false,
     "locks": {"device-{{hostname}}": 1}, "fairnessKey": "tenant-7", "when": "done",
     "dependsOn": [], "parent": null,
-    "comment": "before the release", "ticketRef": "OPS-17",
+    "labels": {"team": "network"}, "comment": "before the release", "ticketRef": "OPS-17",
 }))]
 pub(in crate::v0) struct JobSubmission {
     /// The action to run: 1 to 64 characters of A-Z a-z 0-9 _ . -
@@ -69,7 +71,8 @@ pub(in crate::v0) struct JobSubmission {
     /// returns the existing job, with status 200.
     #[schema(min_length = 1, max_length = 255)]
     unique_key: Option<String>,
-    /// If the job has not started by this time, it ends as `error`. RFC 3339, after `scheduledAt`.
+    /// If the job has not started by this time, it ends as `error`. RFC 3339, in the future and
+    /// after `scheduledAt`.
     #[schema(value_type = Option<schemas::OptionalTime>)]
     expires_at: Option<String>,
     /// The delay before retries: `base` before the first one, doubled for each further one, up to
@@ -107,6 +110,10 @@ pub(in crate::v0) struct JobSubmission {
     /// A comment for people.
     #[schema(max_length = 255)]
     comment: Option<String>,
+    /// Names and texts by which jobs are found: at most 16. A name has 1 to 63 characters of A-Z
+    /// a-z 0-9 _ . - / and a text at most 63 characters.
+    #[schema(value_type = Option<schemas::Labels>)]
+    labels: Option<BTreeMap<String, String>>,
     /// A ticket reference for people.
     #[schema(max_length = 32)]
     ticket_ref: Option<String>,
@@ -170,6 +177,7 @@ impl JobSubmission {
             strict_lease: self.strict_lease.unwrap_or_default(),
             scheduled_by: Some(caller.name().to_owned()),
             comment: text("comment", self.comment, COMMENT_CHARACTERS)?,
+            labels: fields::labels(self.labels)?,
             ticket_ref: text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
             cron: None,
             depends_on: references.dependencies(self.depends_on.unwrap_or_default())?,

@@ -12,7 +12,9 @@ use super::job::{Job, Jobs};
 use super::submission::{BatchSubmission, JobSubmission};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::submit::{Acceptance, Accepted, DraftBatch, IdempotencyKey};
+use crate::submit::{
+    Acceptance, Accepted, DraftBatch, IdempotencyKey, check_expiries, check_expiry,
+};
 use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
 use crate::v0::wire::responses::{
@@ -51,6 +53,7 @@ pub(in crate::v0) async fn submit(
     let (submission, key): (JobSubmission, _) =
         header.read(&app, &caller, (request, BODY_BYTES), IdempotencyKey::job).await?;
     let draft = submission.draft(key.as_ref(), &caller)?;
+    check_expiry(&app.store, &draft).await?;
     let Accepted { job, how } = app.submissions.one(draft).await?;
     app.metrics.submitted(usize::from(how == Acceptance::Created));
     caller.set_subject(job.id);
@@ -89,6 +92,7 @@ pub(in crate::v0) async fn submit_batch(
     let (batch, key): (BatchSubmission, _) =
         header.read(&app, &caller, request, |key| key.job_of_batch(0)).await?;
     let drafts = batch.drafts(key.as_ref(), &caller)?;
+    check_expiries(&app.store, &drafts).await?;
     let id = key.map_or_else(Uuid::new_v4, |key| key.batch());
     caller.set_subject(format_args!("batch {id} of {}", drafts.len()));
     let batch = DraftBatch { id, drafts };

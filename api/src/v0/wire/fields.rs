@@ -1,6 +1,8 @@
 //! Fields of request bodies that need more than their type to be checked.
 
-use domain::job::Timestamp;
+use std::collections::BTreeMap;
+
+use domain::job::{Labels, Timestamp};
 use domain::lock::{LockError, LockTemplates, Locks};
 use serde_json::{Map, Value};
 
@@ -27,6 +29,12 @@ pub(in crate::v0) fn locks_or_templates(
         Err(LockError::Parameter(..)) => Ok((Locks::default(), templates)),
         Err(error) => Err(Error::invalid("locks", error)),
     }
+}
+
+/// Checks the labels of a job.
+pub(in crate::v0) fn labels(labels: Option<BTreeMap<String, String>>) -> Result<Labels, Error> {
+    let labels = Labels::new(labels.unwrap_or_default());
+    labels.map_err(|error| Error::invalid(error.field(), error))
 }
 
 /// Parses a time. An empty string means none, as in DTR.

@@ -15,6 +15,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
+use uuid::Uuid;
 
 use super::refusal::Refusal;
 use crate::app::App;
@@ -101,6 +102,9 @@ path_parameters! {
     /// The subscription that the path names.
     SubscriptionPath(SubscriptionName) = str::parse, Error::NoSuchSubscription,
         "name": "The name of the subscription.", "ops";
+    /// The bulk operation that the path names.
+    BulkPath(Uuid) = str::parse, Error::NoSuchBulkOperation,
+        "id": "The id of the bulk operation.", "8e5c4a0a-9a55-4d29-9dd5-0a4a8e9b7a11";
 }
 
 fn class(text: &str) -> Result<Class, impl Sized> {

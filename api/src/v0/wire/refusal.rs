@@ -1,7 +1,7 @@
 //! The one place where an error becomes an answer of this surface: code, message and detail.
 //!
 //! Some codes are additions to the contract: NO_SUCH_ROUTE, NO_SUCH_CLASS, NO_SUCH_ACTION,
-//! NO_SUCH_SUBSCRIPTION, CROSS_SITE, WRONG_HOST, IDEMPOTENCY_MISMATCH and DTR's INTERNAL_ERROR. A
+//! NO_SUCH_SUBSCRIPTION, NO_SUCH_BULK_OPERATION, CROSS_SITE, WRONG_HOST, IDEMPOTENCY_MISMATCH and DTR's INTERNAL_ERROR. A
 //! 413 has the code INVALID_PARAMETERS, with the limit in its detail; a 429 has the code
 //! NOT_AUTHENTICATED, or QUOTA_EXCEEDED.
 
@@ -73,6 +73,7 @@ fn code(error: &Error) -> &'static str {
         Error::NoSuchAction(_) => "NO_SUCH_ACTION",
         Error::NoSuchActionConfig(_) => "NO_SUCH_ACTION_CONFIG",
         Error::NoSuchSubscription(_) => "NO_SUCH_SUBSCRIPTION",
+        Error::NoSuchBulkOperation(_) => "NO_SUCH_BULK_OPERATION",
         Error::NoSuchRoute(_) => "NO_SUCH_ROUTE",
         Error::NotAuthenticated(_) | Error::TooManyWrongTokens => "NOT_AUTHENTICATED",
         Error::NotAuthorized { .. } => "NOT_AUTHORIZED",
@@ -86,6 +87,7 @@ fn code(error: &Error) -> &'static str {
         Error::TooManyCrons
         | Error::TooManyActionConfigs
         | Error::TooManySubscriptions
+        | Error::TooManyBulkOperations
         | Error::TooManyQueues(_)
         | Error::SpentKey { .. }
         | Error::NotFinished { .. }
@@ -103,7 +105,7 @@ fn detail(error: &Error) -> Map<String, Value> {
     let mut detail = Map::new();
     let mut add = |name: &str, value: Value| detail.insert(name.to_owned(), value);
     match error {
-        Error::NoSuchJob(id) | Error::NoSuchWorker(id) => {
+        Error::NoSuchJob(id) | Error::NoSuchWorker(id) | Error::NoSuchBulkOperation(id) => {
             add("id", json!(id));
         }
         Error::NoSuchCron(name)
@@ -179,6 +181,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         | Error::TooManyCrons
         | Error::TooManyActionConfigs
         | Error::TooManySubscriptions
+        | Error::TooManyBulkOperations
         | Error::Unavailable(_)
         | Error::Unreadable(_)
         | Error::Internal => {}

@@ -85,6 +85,10 @@ responses! {
     NoSubscription: Error::NoSuchSubscription("ops".to_owned());
     /// The limit of subscriptions is reached.
     TooManySubscriptions: Error::TooManySubscriptions;
+    /// The bulk operation does not exist.
+    NoBulkOperation: Error::NoSuchBulkOperation("8e5c4a0a-9a55-4d29-9dd5-0a4a8e9b7a11".to_owned());
+    /// The limit of bulk operations is reached.
+    TooManyBulkOperations: Error::TooManyBulkOperations;
     /// The worker does not exist.
     NoWorker: Error::NoSuchWorker("f97ebb52f0f6".to_owned());
     /// The store does not answer, or an internal error occurred.

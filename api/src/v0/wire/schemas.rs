@@ -88,10 +88,16 @@ values! {
     /// object of names and permits. At most 16 locks are allowed. In a name, `{{hostname}}` is
     /// replaced by the parameter `hostname`.
     LockTemplates = lock_templates();
+    /// Names and texts by which jobs are found, at most 16.
+    Labels = labels();
     /// The delay before retries: `base` before the first one, doubled for each further one, up to
     /// `max`. Each delay is reduced by a random part of up to one half. The defaults are `1s` and
     /// `5m`.
     BackoffSubmission = backoff();
+    /// What a bulk operation does with each job.
+    BulkVerb = words(store::BulkVerb::ALL.map(store::BulkVerb::as_str));
+    /// Whether a bulk operation goes on.
+    BulkState = words(store::BulkState::ALL.map(store::BulkState::as_str));
     /// The status of a job.
     Status = words(job::Status::ALL.map(job::Status::as_str));
     /// Statuses of jobs, separated by commas.
@@ -141,6 +147,16 @@ fn units() -> ObjectBuilder {
     let map = ObjectBuilder::new().schema_type(Type::Object).max_properties(Some(16));
     map.property_names(Some(name))
         .additional_properties(Some(AdditionalProperties::from(whole(0, 1_000_000))))
+}
+
+fn labels() -> ObjectBuilder {
+    let name = text("^[A-Za-z0-9_./-]{1,63}$").build();
+    let value = ObjectBuilder::new().schema_type(Type::String);
+    let value = value.max_length(Some(job::LABEL_CHARACTERS));
+    let map = ObjectBuilder::new().schema_type(Type::Object);
+    map.max_properties(Some(job::MAX_LABELS))
+        .property_names(Some(name))
+        .additional_properties(Some(AdditionalProperties::from(value)))
 }
 
 fn statuses() -> ObjectBuilder {

@@ -107,6 +107,8 @@ fn fields(job: &Job) -> Vec<(String, String)> {
         ("ticket", spec.ticket_ref.clone()),
     ];
     let named = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    let labels = spec.labels.by_name().iter();
+    let labels = labels.map(|(name, text)| ("label".to_owned(), format!("{name}:{text}")));
     let locks = spec.locks.iter().map(|(name, _)| ("lock".to_owned(), name.to_string()));
     let parameters = shown_parameters(&spec.action, spec.parameters.clone()).unwrap_or_default();
     let parameters = parameters.into_iter().filter_map(|(name, value)| {
@@ -118,5 +120,5 @@ fn fields(job: &Job) -> Vec<(String, String)> {
         };
         is_key.then(|| (format!("{PARAMETER_KEY}{name}"), text))
     });
-    named.chain(locks).chain(parameters).collect()
+    named.chain(labels).chain(locks).chain(parameters).collect()
 }

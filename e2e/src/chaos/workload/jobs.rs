@@ -105,11 +105,12 @@ pub(super) fn ignores_sigterm(_: &mut ChaCha8Rng) -> Vec<Value> {
 
 pub(super) fn expires(rng: &mut ChaCha8Rng) -> Vec<Value> {
     let job = with_capacity(rng).remove(0);
-    let due = rng.random_range(0..1_500);
+    // The API refuses a time in the past, so the submission gets time to arrive.
+    let due = rng.random_range(1_000..2_500);
     let soon = after(due + rng.random_range(1..200));
     let late = after(due + 20_000);
     let expires = if rng.random_bool(0.7) { soon } else { late };
-    let scheduled = if due > 500 { after(due) } else { String::new() };
+    let scheduled = if due > 1_500 { after(due) } else { String::new() };
     vec![with(job, &json!({"expiresAt": expires, "scheduledAt": scheduled}))]
 }
 

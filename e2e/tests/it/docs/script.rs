@@ -54,7 +54,7 @@ impl Script {
             script.say(format_args!("__line={}", block.line));
             script.add(&kind, &block);
         }
-        script.say(format_args!("exec >/dev/null\ncapstan jobs cancel --all"));
+        script.say(format_args!("exec >/dev/null\ncapstan jobs cancel --all --yes"));
         script
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Labels;
 use crate::capacity::CapacityMap;
 use crate::cron::Firing;
 use crate::lock::Locks;
@@ -56,6 +57,9 @@ pub struct JobSpec {
     /// A remark, for people; at most 255 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// By what people find it.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// A ticket, for people; at most 32 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket_ref: Option<String>,
@@ -110,6 +114,7 @@ impl JobSpec {
             strict_lease: false,
             scheduled_by: None,
             comment: None,
+            labels: Labels::default(),
             ticket_ref: None,
             cron: None,
             locks: Locks::default(),

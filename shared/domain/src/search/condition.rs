@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::job::Status;
+use crate::job::{Label, Status};
 use crate::lock::LockName;
 use crate::names::{ActionName, CronName, JobId, WorkerId};
 use crate::priority::Priority;
@@ -34,6 +34,8 @@ pub enum Condition {
     Lock(LockName),
     /// It has this ticket reference.
     Ticket(String),
+    /// It has this label.
+    Label(Label),
     /// It is due at or after this time.
     Since(SearchTime),
     /// It is due at or before this time.
@@ -113,7 +115,7 @@ const fn key(name: &'static str, meaning: &'static str, example: &'static str) -
 }
 
 /// Every key with a fixed name, in the order in which errors and completion list them.
-pub const KEYS: [KeyName; 14] = [
+pub const KEYS: [KeyName; 15] = [
     key("status", "in one of these statuses, separated by commas", "error,worker_dead"),
     key("action", "of this action", "scan"),
     key("worker", "claimed by the worker with this id", "0123456789ab"),
@@ -125,6 +127,7 @@ pub const KEYS: [KeyName; 14] = [
     key("priority", "of this priority", "high"),
     key("lock", "that need this lock", "device-sw1"),
     key("ticket", "with this ticket reference", "NET-4711"),
+    key("label", "with this label", "team:network"),
     key("since", "due at or after this time, or this long ago", "1h"),
     key("until", "due at or before this time, or this long ago", "5m"),
     key("text", "in which this text occurs", "refused"),
@@ -188,6 +191,7 @@ impl Key<'_> {
             "priority" => Condition::Priority(read(&value)?),
             "lock" => Condition::Lock(read(&value)?),
             "ticket" => Condition::Ticket(value),
+            "label" => Condition::Label(read(&value)?),
             "since" => Condition::Since(read(&value)?),
             "until" => Condition::Until(read(&value)?),
             _ => Condition::Text(value),
@@ -223,6 +227,7 @@ impl Condition {
             Condition::Priority(_) => "priority",
             Condition::Lock(_) => "lock",
             Condition::Ticket(_) => "ticket",
+            Condition::Label(_) => "label",
             Condition::Since(_) => "since",
             Condition::Until(_) => "until",
             Condition::Parameter(..) => "param",
@@ -243,6 +248,7 @@ impl Condition {
             Condition::Cron(name) => name.to_string(),
             Condition::Priority(priority) => priority.to_string(),
             Condition::Lock(name) => name.to_string(),
+            Condition::Label(label) => label.to_string(),
             Condition::Since(time) | Condition::Until(time) => time.to_string(),
             Condition::By(text)
             | Condition::FairnessKey(text)
@@ -255,6 +261,12 @@ impl Condition {
 
     /// Returns true if a job can satisfy two conditions with this key and different values.
     pub(super) fn may_repeat(&self) -> bool {
-        matches!(self, Condition::Lock(_) | Condition::Parameter(..) | Condition::Text(_))
+        matches!(
+            self,
+            Condition::Lock(_)
+                | Condition::Label(_)
+                | Condition::Parameter(..)
+                | Condition::Text(_)
+        )
     }
 }

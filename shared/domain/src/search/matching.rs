@@ -34,6 +34,7 @@ impl Condition {
                 spec.locks.iter().chain(job.held_locks.iter()).any(|(name, _)| name == lock)
             }
             Condition::Ticket(ticket) => is(&spec.ticket_ref, ticket),
+            Condition::Label(label) => spec.labels.has(label),
             Condition::Since(time) => job.scheduled_at >= time.resolve(now),
             Condition::Until(time) => job.scheduled_at <= time.resolve(now),
             Condition::Parameter(path, value) => {

@@ -35,6 +35,7 @@ fn a_search_is_written_in_one_form() {
             "priority:high worker:0123456789ab cron:nightly ticket:a\"b",
             "parent:1FCF4C0F-ff3b-471a-8839-5dcb631b2f7b",
             "action:a -action:b -action:c",
+            "label:team:network label:\"tier:1 a\" -label:x:y",
         ],
         &expect![[r#"
 
@@ -52,6 +53,7 @@ fn a_search_is_written_in_one_form() {
             priority:high worker:0123456789ab cron:nightly ticket:"a\"b"
             parent:1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
             action:a -action:b -action:c
+            label:team:network label:"tier:1 a" -label:x:y
         "#]],
     );
 }
@@ -78,16 +80,17 @@ fn an_error_says_where_it_is_and_what_is_allowed() {
             "-since:1h",
             "worker:me",
             "priority:urgent",
+            "label:team",
             "lock:",
             &"a ".repeat(17),
             &"a".repeat(513),
         ],
         &expect![[r#"
-            character 1: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, since, until, text and param.NAME; quote a text that contains a colon
-            character 14: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, since, until, text and param.NAME; quote a text that contains a colon
-            character 1: unknown key "http"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, since, until, text and param.NAME; quote a text that contains a colon
-            character 1: unknown key ""; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, since, until, text and param.NAME; quote a text that contains a colon
-            character 1: unknown key "param."; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, since, until, text and param.NAME; quote a text that contains a colon
+            character 1: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
+            character 14: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
+            character 1: unknown key "http"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
+            character 1: unknown key ""; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
+            character 1: unknown key "param."; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
             character 8: status: "finished" is not a valid status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
             character 8: action: must be followed by a value; write "" for an empty one
             character 8: action: must be followed by a value; write "" for an empty one
@@ -101,6 +104,7 @@ fn an_error_says_where_it_is_and_what_is_allowed() {
             character 2: since cannot be excluded; use until instead
             character 8: worker: "me" is not a valid worker id: it must be 12 hexadecimal digits
             character 10: priority: "urgent" is not a valid priority: it must be high, normal or low
+            character 7: label: it must be NAME:TEXT, like team:payments
             character 6: lock: must be followed by a value; write "" for an empty one
             character 33: a search has at most 16 terms
             character 513: a search has at most 512 characters

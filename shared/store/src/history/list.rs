@@ -4,15 +4,18 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::merge::{Bounds, Merged, STEP};
 use crate::error::StoreError;
 use crate::store::Store;
-use domain::job::{ActionName, Job, JobId, Status, Timestamp, WorkerId};
+use domain::cron::CronName;
+use domain::job::{ActionName, Job, JobId, Label, Status, Timestamp, WorkerId};
 
 /// Which jobs to list; all conditions must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct JobFilter {
     /// Only jobs of this action.
     pub action: Option<ActionName>,
@@ -26,6 +29,14 @@ pub struct JobFilter {
     pub since: Option<Timestamp>,
     /// Only jobs due at this moment or earlier.
     pub until: Option<Timestamp>,
+    /// Only jobs with each of these labels.
+    pub labels: Vec<Label>,
+    /// Only jobs that this cron created, and those that carry them on.
+    pub cron: Option<CronName>,
+    /// Only jobs that this owner submitted.
+    pub scheduled_by: Option<String>,
+    /// Only jobs of this fairness group.
+    pub fairness_key: Option<String>,
     /// Ascending by `scheduledAt`, instead of descending.
     pub soonest_first: bool,
 }
@@ -78,31 +89,15 @@ impl Store {
     ) -> Result<JobIdPage, StoreError> {
         let list = self.list(filter).await?;
         let mut indexes = list.indexes();
-        let (ids, total, cut) = match (indexes.pop(), indexes.is_empty()) {
-            (Some(index), true) => list.page_of(index, start, limit).await?,
-            (last, _) => {
+        let is_indexed = indexes.len() == 1 && !filter.compares_specs();
+        let (ids, total, cut) = match indexes.pop() {
+            Some(index) if is_indexed => list.page_of(index, start, limit).await?,
+            last => {
                 indexes.extend(last);
                 list.walked(indexes, start, limit).await?
             }
         };
         Ok(JobIdPage { ids, total, cut })
-    }
-
-    /// One step of a walk over the jobs in a status, from the `at`-th on: how many it looked at, a
-    /// few hundred at most, and those of them that match the rest of the filter. For a walk that
-    /// takes what it finds out of the status; concurrent changes may make it miss some.
-    pub async fn walk_step(
-        &self,
-        filter: &JobFilter,
-        status: Status,
-        at: usize,
-    ) -> Result<(usize, Vec<JobId>), StoreError> {
-        let filter = &JobFilter { statuses: Vec::new(), ..filter.clone() };
-        let list = self.list(filter).await?;
-        let mut index = list.open(vec![self.keys.status(status)]).await?;
-        index.seek(at as u64).await?;
-        let ids: Vec<JobId> = index.next(STEP).await?.into_iter().map(|(id, _)| id).collect();
-        Ok((ids.len(), list.matching(ids, &list.narrowing()).await?))
     }
 }
 
@@ -124,8 +119,9 @@ impl Store {
     }
 }
 
+/// A list of the jobs that match a filter.
 pub(super) struct List<'a> {
-    store: &'a Store,
+    pub(super) store: &'a Store,
     filter: &'a JobFilter,
     /// The child group of `filter.parent`.
     child_group: Option<JobId>,
@@ -163,6 +159,11 @@ impl List<'_> {
         Merged::open(self.store, keys, !self.filter.soonest_first, bounds).await
     }
 
+    fn is_within_bounds(&self, score: i64) -> bool {
+        self.filter.since.is_none_or(|since| score >= since.ms())
+            && self.filter.until.is_none_or(|until| score <= until.ms())
+    }
+
     /// A page of one index.
     async fn page_of(
         &self,
@@ -183,15 +184,26 @@ impl List<'_> {
         start: usize,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let narrowest = self.narrowest(indexes).await?;
-        let Some((mut index, others)) = narrowest else { return Ok((Vec::new(), 0, false)) };
+        match self.narrowest(indexes).await? {
+            Some(indexes) => self.walk(indexes, None, start, limit).await,
+            None => Ok((Vec::new(), 0, false)),
+        }
+    }
+
+    /// A page of the jobs of an index that are in all others. If the total is known, the walk does
+    /// not count.
+    pub(super) async fn walk(
+        &self,
+        (mut index, others): (Merged, Vec<Vec<String>>),
+        exact_total: Option<u64>,
+        start: usize,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         let until = Instant::now() + WALK_LIMIT;
         let (mut page, mut total, mut counted) = (Vec::new(), 0_u64, 0);
         loop {
             let found = index.next(STEP).await?;
-            if found.is_empty() {
-                return Ok((page, total, false));
-            }
+            let is_last = found.is_empty();
             let ids: Vec<JobId> = found.into_iter().map(|(id, _)| id).collect();
             if page.len() == limit {
                 counted += ids.len();
@@ -202,13 +214,16 @@ impl List<'_> {
                 }
                 total += 1;
             }
+            if is_last || (exact_total.is_some() && page.len() == limit) {
+                return Ok((page, exact_total.unwrap_or(total), false));
+            }
             if counted >= MOST_COUNTED || Instant::now() > until {
-                return Ok((page, total, true));
+                return Ok((page, exact_total.unwrap_or(total), true));
             }
         }
     }
 
-    /// Opens the narrowest of several indexes, and returns the others.
+    /// Opens the index with the fewest jobs, and returns the others too.
     pub(super) async fn narrowest(
         &self,
         mut indexes: Vec<Vec<String>>,
@@ -225,7 +240,8 @@ impl List<'_> {
         Ok(Some((index, indexes)))
     }
 
-    /// Those of these jobs that are in each of the other indexes.
+    /// Those of these jobs that are in each of the other indexes, due within the bounds, and meet
+    /// the conditions that no index serves.
     pub(super) async fn matching(
         &self,
         mut ids: Vec<JobId>,
@@ -247,9 +263,10 @@ impl List<'_> {
             let mut positions = 0..;
             ids.retain(|_| {
                 let position = positions.next().unwrap_or_default();
-                scores.iter().any(|of| of.get(position).is_some_and(Option::is_some))
+                let score = scores.iter().find_map(|of| *of.get(position)?);
+                score.is_some_and(|score| self.is_within_bounds(score as i64))
             });
         }
-        Ok(ids)
+        self.store.with_conditions(self.filter, ids).await
     }
 }

@@ -92,6 +92,45 @@ impl Merged {
         Ok(())
     }
 
+    /// How many entries are left.
+    pub(super) fn left(&self) -> u64 {
+        self.parts.iter().map(|part| part.end - part.at).sum()
+    }
+
+    /// Moves to the first entry after this one, which may have left the list. Halves the range of
+    /// ranks in all sets at once.
+    pub(super) async fn seek_after(&mut self, (id, at): (JobId, i64)) -> Result<(), StoreError> {
+        let last = (self.order(at), id);
+        let mut ranges: Vec<(u64, u64)> =
+            self.parts.iter().map(|part| (part.first, part.end)).collect();
+        while ranges.iter().any(|(low, high)| low < high) {
+            let mut pipe = redis::pipe();
+            for (part, (low, high)) in self.parts.iter().zip(&ranges) {
+                let middle = low + (high - low) / 2;
+                range(&mut pipe, &part.key, (middle, middle), self.descending);
+            }
+            let found: Vec<Vec<(String, f64)>> = pipe.query_async(&mut self.connection).await?;
+            for ((low, high), entry) in ranges.iter_mut().zip(found) {
+                let middle = *low + (*high - *low) / 2;
+                let entry = entry.first().and_then(|(id, at)| Some((id.parse().ok()?, *at as i64)));
+                let is_before = entry.is_some_and(|(id, at)| !self.is_after((id, at), last));
+                if *low < *high && is_before {
+                    *low = middle + 1;
+                } else {
+                    *high = middle.max(*low);
+                }
+            }
+        }
+        self.parts.iter_mut().zip(ranges).for_each(|(part, (low, _))| part.at = low);
+        Ok(())
+    }
+
+    /// Whether an entry comes after the one with this order and id.
+    fn is_after(&self, (id, at): (JobId, i64), (order, last): (i64, JobId)) -> bool {
+        let ids = if self.descending { last.cmp(&id) } else { id.cmp(&last) };
+        (self.order(at), ids) > (order, std::cmp::Ordering::Equal)
+    }
+
     /// Reads the next entries and drops them.
     async fn pass(&mut self, mut count: u64) -> Result<(), StoreError> {
         while count > 0 {

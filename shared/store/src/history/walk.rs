@@ -45,10 +45,7 @@ impl JobWalk {
             return Ok(None);
         }
         let ids: Vec<JobId> = found.into_iter().map(|(id, _)| id).collect();
-        let ids = match self.others.is_empty() {
-            true => ids,
-            false => self.store.list(&self.filter).await?.matching(ids, &self.others).await?,
-        };
+        let ids = self.store.list(&self.filter).await?.matching(ids, &self.others).await?;
         let (_, _turn) = self.store.walking().await;
         self.store.jobs_by_id(&ids).await.map(Some)
     }

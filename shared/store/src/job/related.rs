@@ -136,7 +136,7 @@ impl Store {
         Ok(ahead.collect())
     }
 
-    pub(super) async fn field_of<T: redis::FromRedisValue>(
+    pub(crate) async fn field_of<T: redis::FromRedisValue>(
         &self,
         ids: &[JobId],
         field: &str,

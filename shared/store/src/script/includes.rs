@@ -11,6 +11,7 @@ macro_rules! includes {
 }
 
 includes! {
+    bulk_keys
     bury_job
     change_permits
     changes_after
@@ -34,6 +35,7 @@ includes! {
     emit
     emit_cron
     emit_job
+    end_bulk
     end_job
     end_run
     end_waiting

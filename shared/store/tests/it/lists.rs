@@ -1,6 +1,6 @@
 //! Lists of jobs: every filter, compared with a plain filter over all jobs.
 
-use domain::job::{Cancellation, Job, Outcome, Status, Timestamp};
+use domain::job::{Cancellation, Job, Label, Labels, NewJob, Outcome, Status, Timestamp};
 use store::{JobFilter, JobIndex};
 use testkit::{TestEnv, job};
 
@@ -55,7 +55,7 @@ async fn every_filter_lists_the_jobs_that_match_newest_first_with_their_exact_nu
             statuses: status.clone(),
             since: since.map(Timestamp::from_ms),
             until: until.map(Timestamp::from_ms),
-            soonest_first: false,
+            ..JobFilter::default()
         };
         let matches = |job: &&Job| {
             filter.action.as_ref().is_none_or(|action| job.spec.action == *action)
@@ -64,11 +64,55 @@ async fn every_filter_lists_the_jobs_that_match_newest_first_with_their_exact_nu
                 && filter.since.is_none_or(|since| job.scheduled_at >= since)
                 && filter.until.is_none_or(|until| job.scheduled_at <= until)
         };
-        let wanted: Vec<_> = all.iter().filter(matches).map(|job| job.id).collect();
+        let mut matching: Vec<_> = all.iter().filter(matches).collect();
+        let wanted: Vec<_> = matching.iter().map(|job| job.id).collect();
         let page = env.store().jobs(&filter, 3, 7).await.unwrap();
         assert_eq!(page.total, wanted.len() as u64, "{filter:?}");
         let found: Vec<_> = page.jobs.iter().map(|job| job.id).collect();
         let wanted: Vec<_> = wanted.into_iter().skip(3).take(7).collect();
+        assert_eq!(found, wanted, "{filter:?}");
+
+        matching.sort_by_key(|job| std::cmp::Reverse(job.number));
+        let newest = env.store().newest_job_ids(&filter, 3, 7).await.unwrap();
+        let wanted: Vec<_> = matching.iter().skip(3).take(7).map(|job| job.id).collect();
+        assert_eq!(newest.ids, wanted, "{filter:?}");
+        assert_eq!((newest.total, newest.cut), (matching.len() as u64, false), "{filter:?}");
+    }
+    env.close().await;
+}
+
+/// Labels, a fairness key and a submitter on every second to fourth of 40 jobs.
+#[tokio::test]
+async fn conditions_that_no_index_serves_are_compared_with_each_job() {
+    let env = TestEnv::new().await;
+    let mut some: Vec<_> = (0..40).map(|_| job("noop", "")).collect();
+    for (index, one) in some.iter_mut().enumerate() {
+        let tier = ("tier".to_owned(), (index % 3).to_string());
+        let team = (index % 2 == 0).then(|| ("team".to_owned(), "net".to_owned()));
+        one.spec.labels = Labels::new(team.into_iter().chain([tier]).collect()).unwrap();
+        one.spec.fairness_key = (index % 4 == 0).then(|| "t7".to_owned());
+        one.spec.scheduled_by = Some(format!("owner {}", index % 5));
+    }
+    env.store().submit(&some).await.unwrap();
+    let (team, tier): (Label, Label) = ("team:net".parse().unwrap(), "tier:1".parse().unwrap());
+    let filter = JobFilter::default;
+    let cases: [(JobFilter, fn(usize) -> bool); 6] = [
+        (JobFilter { labels: vec![team.clone()], ..filter() }, |index| index % 2 == 0),
+        (JobFilter { labels: vec![team, tier], ..filter() }, |index| index % 6 == 4),
+        (JobFilter { labels: vec!["tier:9".parse().unwrap()], ..filter() }, |_| false),
+        (JobFilter { fairness_key: Some("t7".into()), ..filter() }, |index| index % 4 == 0),
+        (JobFilter { scheduled_by: Some("owner 3".into()), ..filter() }, |index| index % 5 == 3),
+        (JobFilter { cron: Some("gc".parse().unwrap()), ..filter() }, |_| false),
+    ];
+    for (filter, matches) in cases {
+        let of = |(index, job): (usize, &NewJob)| matches(index).then_some(job.id);
+        let mut wanted: Vec<_> = some.iter().enumerate().filter_map(of).collect();
+        wanted.reverse();
+        let newest = env.store().newest_job_ids(&filter, 0, 40).await.unwrap();
+        assert_eq!((newest.ids, newest.total), (wanted.clone(), wanted.len() as u64), "{filter:?}");
+        let mut found = env.store().job_ids(&filter, 0, 40).await.unwrap().ids;
+        found.sort();
+        wanted.sort();
         assert_eq!(found, wanted, "{filter:?}");
     }
     env.close().await;
@@ -117,6 +161,17 @@ async fn a_page_far_down_the_list_has_the_right_jobs() {
             let found: Vec<_> = page.jobs.iter().map(|job| job.id).collect();
             let wanted: Vec<_> = wanted.iter().copied().skip(start).take(9).collect();
             assert_eq!(found, wanted, "from {start} of {filter:?}");
+        }
+        all.sort_by_key(|job| std::cmp::Reverse(job.number));
+        let matches = |job: &&Job| {
+            (statuses.is_empty() || statuses.contains(&job.status))
+                && until.is_none_or(|until| job.scheduled_at <= until)
+        };
+        let wanted: Vec<_> = all.iter().filter(matches).map(|job| job.id).collect();
+        for start in [0, 1, 700, 1599] {
+            let page = env.store().newest_job_ids(&filter, start, 9).await.unwrap();
+            let wanted: Vec<_> = wanted.iter().copied().skip(start).take(9).collect();
+            assert_eq!(page.ids, wanted, "newest from {start} of {filter:?}");
         }
     }
     for (index, by_number) in [(JobIndex::Number, true), (JobIndex::Statuses(several), false)] {

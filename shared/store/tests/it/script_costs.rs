@@ -18,8 +18,9 @@ use crate::chains::chain;
 use monitor::{Costs, Monitor, scripts};
 
 /// The most commands that one call of each script may carry out.
-const BUDGETS: [(&str, u64); 43] = [
+const BUDGETS: [(&str, u64); 46] = [
     ("announce", 5),
+    ("begin_bulk", 210),
     ("cancel", 13_000),
     ("change", 500),
     ("claim", 10_500),
@@ -56,10 +57,12 @@ const BUDGETS: [(&str, u64); 43] = [
     ("retire_queue", 8),
     ("retry", 20),
     ("run_cron", 20),
+    ("save_bulk", 6),
     ("set_action_config", 2_000),
     ("set_cron", 13),
     ("set_permits", 400),
     ("set_subscription", 11),
+    ("stop_bulk", 7),
     ("submit", 10_800),
     ("trim", 900),
 ];
@@ -83,6 +86,7 @@ async fn no_call_of_a_script_exceeds_its_budget() {
     services::dispatch(redis.url()).await;
     services::workers(redis.url()).await;
     services::services(redis.url()).await;
+    services::bulk(redis.url()).await;
     jobs::dependents(redis.url()).await;
     let costs = monitor.stop().await;
 

@@ -20,7 +20,7 @@ fn full() -> job::Job {
     let spec: JobSpec = serde_json::from_value(json!({
         "action": "scan", "parameters": {"a": [1]}, "capacityMap": {"scan": 1}, "retries": 2,
         "deadline": "15m", "stopTimeout": "5s", "priority": "high", "scheduledBy": "unknown",
-        "comment": "c", "ticketRef": "t", "uniqueKey": "u", "expiresAt": "2017-03-01T00:00:00Z",
+        "comment": "c", "labels": {"team": "net"}, "ticketRef": "t", "uniqueKey": "u", "expiresAt": "2017-03-01T00:00:00Z",
         "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "fail", "strictLease": true,
         "locks": {"devices": 1, "licences": 2}, "when": "finished", "fairnessKey": "f",
         "dependsOn": ["a261713a-9514-43f9-a7e5-50e7a9fa1d48"],
@@ -76,6 +76,7 @@ fn a_new_job_has_every_field_and_null_for_absent_values() {
           "priority": "normal",
           "scheduledBy": null,
           "comment": null,
+          "labels": {},
           "ticketRef": null,
           "cron": null,
           "firing": null,
@@ -135,6 +136,9 @@ fn a_failed_retry_has_every_field() {
           "priority": "high",
           "scheduledBy": "unknown",
           "comment": "c",
+          "labels": {
+            "team": "net"
+          },
           "ticketRef": "t",
           "cron": null,
           "firing": null,

@@ -20,6 +20,7 @@ fn every_error_has_the_shape_of_the_surface() {
         Error::NoSuchAction("x y".to_owned()),
         Error::NoSuchActionConfig("x".to_owned()),
         Error::NoSuchSubscription("x".to_owned()),
+        Error::NoSuchBulkOperation("x".to_owned()),
         Error::NotAuthenticated("there is no such token"),
         Error::TooManyWrongTokens,
         Error::NotAuthorized {
@@ -44,6 +45,7 @@ fn every_error_has_the_shape_of_the_surface() {
         Error::TooManyCrons,
         Error::TooManyActionConfigs,
         Error::TooManySubscriptions,
+        Error::TooManyBulkOperations,
         Error::SpentKey { at: FieldPath::new("Idempotency-Key"), id }.in_job(2),
         Error::NotFinished { id, status: Status::Running },
         Error::AlreadyStarted { id, status: Status::Done },
@@ -82,6 +84,8 @@ fn every_error_has_the_shape_of_the_surface() {
           action "x" has no configuration
         404 NO_SUCH_SUBSCRIPTION {"name":"x"}
           there is no subscription "x"
+        404 NO_SUCH_BULK_OPERATION {"id":"x"}
+          there is no bulk operation "x"
         401 NOT_AUTHENTICATED {}
           there is no such token
         429 NOT_AUTHENTICATED {}
@@ -112,6 +116,8 @@ fn every_error_has_the_shape_of_the_surface() {
           this namespace already configures 1000 actions, which is the limit
         409 CONFLICT {}
           this namespace already has 100 subscriptions, which is the limit
+        409 CONFLICT {}
+          100 bulk operations are running, which is the limit; stop one
         409 CONFLICT {"field":"Idempotency-Key","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","index":2}
           jobs[2].Idempotency-Key: the job that was created with this key has been removed
         409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"running"}

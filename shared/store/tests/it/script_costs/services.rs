@@ -8,10 +8,12 @@ use domain::job::{FencingToken, JobId, Timestamp, WorkerId};
 use domain::subscription::EventDelivery;
 use serde_json::json;
 use store::{
-    Announcer, DeliveryAttempt, DeliveryPlan, Dumped, MAX_SUBSCRIPTIONS, Outbox, Redispatch,
-    ServiceKind, SetCron, SetSubscription, WorkerCommand,
+    Announcer, BulkProgress, BulkSpec, BulkState, BulkVerb, DeliveryAttempt, DeliveryPlan, Dumped,
+    JobFilter, MAX_BULK_OPERATIONS, MAX_SUBSCRIPTIONS, Outbox, Redispatch, SaveAnswer, ServiceKind,
+    SetCron, SetSubscription, WorkerCommand,
 };
 use testkit::{TestEnv, jobs, shared_queue};
+use uuid::Uuid;
 
 use super::jobs::submit_all;
 use crate::calls::{dump, heartbeat, redis_cli};
@@ -163,5 +165,32 @@ pub(super) async fn services(url: &str) {
     let mut announcer = Announcer::new(env.store().clone(), ServiceKind::Scheduler, "id", "1");
     announcer.announce(None).await.unwrap();
     assert_eq!(env.store().fleet_health().await.unwrap().services.len(), 1);
+    env.close().await;
+}
+
+/// As many bulk operations as there may be: half have expired, the others have ended.
+pub(super) async fn bulk(url: &str) {
+    let env = TestEnv::on(url).await;
+    let store = env.store();
+    let spec = BulkSpec {
+        verb: BulkVerb::Cancel,
+        filter: JobFilter::default(),
+        requested_by: "ci".to_owned(),
+        may_change_deliveries: true,
+    };
+    for index in 0..MAX_BULK_OPERATIONS {
+        let id = Uuid::new_v4();
+        store.begin_bulk(id, &spec).await.unwrap();
+        store.claim_bulk(id, "a").await.unwrap();
+        let progress = BulkProgress::default();
+        let saved = store.save_bulk(id, "a", &progress, true).await.unwrap();
+        assert_eq!(saved, SaveAnswer::Own(BulkState::Done));
+        if index % 2 == 0 {
+            redis(&env, "del", &format!("bulk:{id}"), Vec::new()).await;
+        }
+    }
+    let last = Uuid::new_v4();
+    store.begin_bulk(last, &spec).await.unwrap();
+    store.stop_bulk(last, "ci").await.unwrap();
     env.close().await;
 }
