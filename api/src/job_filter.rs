@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::job_search::search;
 use crate::query::Query;
 
-pub(crate) use bulk::{bulk_filter, cancel_filter};
+pub(crate) use bulk::{bulk_filter, cancel_filter, considered};
 
 const LIST_PARAMETERS: [&str; 15] = [
     "q",

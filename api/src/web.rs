@@ -6,6 +6,7 @@
 mod asset_file;
 mod assets;
 mod audit;
+mod bulk;
 mod capacity;
 mod cookie;
 mod cron_editor;
@@ -66,6 +67,11 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/jobs/{id}/edit", get(job::edit))
         .route("/jobs/{id}/change", post(job::change))
         .route("/jobs/{id}/repeat", post(job::repeat))
+        .route("/bulk", post(bulk::begin))
+        .route("/bulk/{id}/stop", post(bulk::stop))
+        .route("/bulk-editor", get(bulk::edit))
+        .route("/ticked", get(bulk::ticked))
+        .route("/jobs/ticked", post(bulk::change_ticked))
         .route("/crons", post(cron_editor::save))
         .route("/cron-editor", get(cron_editor::show))
         .route("/jobs/{id}/log", get(job::download))

@@ -48,6 +48,13 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("GET",    "/jobs/{}/edit",                    OPERATOR),
     ("POST",   "/jobs/{}/change",                  OPERATOR),
     ("POST",   "/jobs/{}/repeat",                  OPERATOR),
+    ("GET",    "/bulk",                            VIEWER),
+    ("POST",   "/bulk",                            OPERATOR),
+    ("GET",    "/bulk/{}",                         VIEWER),
+    ("POST",   "/bulk/{}/stop",                    OPERATOR),
+    ("GET",    "/bulk-editor",                     OPERATOR),
+    ("GET",    "/ticked",                          OPERATOR),
+    ("POST",   "/jobs/ticked",                     OPERATOR),
     ("POST",   "/crons",                           ADMIN),
     ("GET",    "/cron-editor",                     ADMIN),
     ("GET",    "/find",                            VIEWER),
@@ -193,6 +200,7 @@ mod tests {
             let command = match verb {
                 "change" => listed("PATCH", &format!("/api/v0{noun}")),
                 "repeat" => listed("POST", "/api/v0/jobs"),
+                "ticked" => listed("POST", "/api/v0/bulk"),
                 "delete" | "clear" => listed("DELETE", &format!("/api/v0{noun}")),
                 _ => listed("POST", &format!("/api/v0{path}")),
             };

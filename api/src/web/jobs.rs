@@ -26,6 +26,7 @@ use facets::{Facet, KeyHint, facets, keys};
 use search_form::{Chip, SearchForm};
 
 pub(super) use row::{Row, run_time};
+pub(super) use search_form::written;
 
 /// The default and the largest number of jobs in a page.
 const LIMITS: (u32, u32) = (50, 200);
@@ -43,6 +44,7 @@ struct JobsPage {
     error: Option<String>,
     list: List,
     quoted: String,
+    bulk: String,
 }
 
 /// A link that selects a status.
@@ -77,8 +79,8 @@ pub(super) async fn list(
         Ok(query) => (StatusCode::OK, None, read(&app, &layout, &form, query).await?),
         Err(error) => (http_error::status(&error), Some(error.to_string()), List::default()),
     };
-    let (chips, quoted) = (form.chips(), shell_quoted(&form.text));
-    let page = JobsPage { layout, form, chips, tabs, keys: keys(), error, list, quoted };
+    let (chips, quoted, bulk) = (form.chips(), shell_quoted(&form.text), form.bulk_url());
+    let page = JobsPage { layout, form, chips, tabs, keys: keys(), error, list, quoted, bulk };
     Ok(html(status, &page))
 }
 

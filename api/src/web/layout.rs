@@ -52,6 +52,8 @@ pub(super) enum Section {
     Audit,
     /// `/settings`
     Settings,
+    /// `/bulk`
+    Bulk,
     /// `/find`
     Find,
 }
@@ -68,7 +70,8 @@ impl Section {
     ];
 
     /// The sections at the bottom of every page.
-    const MORE: [Section; 3] = [Section::Subscriptions, Section::Audit, Section::Settings];
+    const MORE: [Section; 4] =
+        [Section::Bulk, Section::Subscriptions, Section::Audit, Section::Settings];
 
     /// Returns the name and the path.
     fn link(self) -> (&'static str, &'static str) {
@@ -82,6 +85,7 @@ impl Section {
             Section::Subscriptions => ("Subscriptions", "/subscriptions"),
             Section::Audit => ("Audit", "/audit"),
             Section::Settings => ("Settings", "/settings"),
+            Section::Bulk => ("Bulk operations", "/bulk"),
             Section::Find => ("Find", "/find"),
         }
     }

@@ -9,7 +9,7 @@ use crate::query::Query;
 pub(super) const PARAMETER: &str = "did";
 
 /// What an action did: a word for the URL and a message.
-const ALL: [(&str, &str); 20] = [
+const ALL: [(&str, &str); 22] = [
     ("cancel", "The job is cancelled, or is being stopped by its worker."),
     ("retry", "This job retries the one before."),
     ("change", "The job is changed."),
@@ -17,6 +17,11 @@ const ALL: [(&str, &str); 20] = [
     (
         "same-key",
         "This job has the same unique key and has not finished, so no new one was created.",
+    ),
+    ("begin-bulk", "The operation has begun. It continues if you leave this page."),
+    (
+        "stop-bulk",
+        "The operation stops after its current step. Jobs that it has changed stay changed.",
     ),
     ("save-cron", "The cron is saved."),
     ("delete", "The job is deleted, or will be when it has stopped."),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 
-use super::{audit, crons, job, jobs, locks, overview, queues, settings, subscriptions, workers};
+use super::{
+    audit, bulk, crons, job, jobs, locks, overview, queues, settings, subscriptions, workers,
+};
 use crate::app::App;
 
 /// Returns the routes of the pages. Each can be followed by `/live`.
@@ -23,6 +25,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/locks", get(locks::list))
         .route("/locks/{name}", get(locks::show))
         .route("/settings", get(settings::show))
+        .route("/bulk", get(bulk::list))
+        .route("/bulk/{id}", get(bulk::show))
         .route("/audit", get(audit::list))
         .route("/subscriptions", get(subscriptions::list))
         .route("/subscriptions/{name}", get(subscriptions::show))

@@ -2,6 +2,7 @@
 
 mod actions;
 mod browser;
+mod bulk;
 mod hostile;
 mod live;
 mod login;

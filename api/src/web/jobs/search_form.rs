@@ -114,6 +114,12 @@ impl SearchForm {
         form.url_of(&search.to_string(), None)
     }
 
+    /// Returns the URL of the page that changes all jobs that match.
+    pub(super) fn bulk_url(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        format!("/bulk-editor?{}", query.append_pair("q", &self.text).finish())
+    }
+
     /// Returns the URL of the list in another order.
     pub(super) fn sorted(&self, sort: &str) -> String {
         SearchForm { sort: sort.to_owned(), ..self.clone() }.url(None)
@@ -144,7 +150,7 @@ impl SearchForm {
 }
 
 /// Returns a term as a search writes it.
-pub(super) fn written(key: &str, value: &str) -> String {
+pub(in crate::web) fn written(key: &str, value: &str) -> String {
     let is_plain = |c: char| !c.is_whitespace() && c != '"' && c != '\\';
     match !value.is_empty() && value.chars().all(is_plain) {
         true => format!("{key}:{value}"),

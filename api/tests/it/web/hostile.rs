@@ -10,10 +10,10 @@ const TAGS: [&str; 24] = [
     "!doctype", "html", "head", "meta", "title", "link", "script", "body", "a", "header", "img",
     "nav", "div", "span", "form", "button", "main", "h1", "h2", "p", "footer", "b", "ul", "li",
 ];
-const MORE_TAGS: [&str; 29] = [
+const MORE_TAGS: [&str; 30] = [
     "table", "thead", "tbody", "tr", "th", "td", "time", "section", "dl", "dt", "dd", "pre",
     "code", "ol", "details", "summary", "label", "input", "select", "option", "meter", "small",
-    "strong", "h3", "template", "datalist", "textarea", "dialog", "kbd",
+    "strong", "h3", "template", "datalist", "textarea", "dialog", "kbd", "progress",
 ];
 
 #[tokio::test]
