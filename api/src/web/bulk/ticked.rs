@@ -49,8 +49,8 @@ impl Selection {
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             match name.as_ref() {
                 "job" => {
-                    let id = value.parse().map_err(|error| Error::invalid("job", error))?;
-                    ids.push(id);
+                    let id = value.parse::<JobId>();
+                    ids.push(id.map_err(|error| Error::invalid("job", error))?);
                 }
                 "operation" => {
                     verb = BulkVerb::ALL.into_iter().find(|verb| verb.as_str() == value);
