@@ -37,8 +37,8 @@ async fn all_jobs_that_match_are_changed_after_a_dry_run() {
             assert_eq!(env.store.status(id).await.unwrap(), Some(Status::Cancel));
         }
         assert!(visitor.open("/bulk").await.text.contains("label:team:a"));
-        let stopped = visitor.submit(&format!("{}/stop", next.split('?').next().unwrap()), "");
-        assert_eq!(stopped.await.status, 303);
+        let stop = format!("{}/stop", next.split('?').next().unwrap());
+        assert_eq!(visitor.submit(&stop, "").await.status, 303);
     })
     .await;
 }
