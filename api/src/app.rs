@@ -12,6 +12,7 @@ use crate::bulk::NewOperation;
 use crate::deadline::in_time;
 use crate::error::Error;
 use crate::events::Hub;
+use crate::live_pages::LivePages;
 use crate::metrics::Metrics;
 use crate::submit::Submissions;
 
@@ -40,6 +41,10 @@ pub(crate) struct App {
     pub(crate) events: Hub,
     /// One permit for each event stream.
     pub(crate) event_streams: Arc<Semaphore>,
+    /// One permit for each tab of the web page that follows its page.
+    pub(crate) page_streams: Arc<Semaphore>,
+    /// The pages that open tabs of the web page follow.
+    pub(crate) live_pages: LivePages,
     /// Begins and ends sessions of the web page.
     pub(crate) authenticator: Arc<Authenticator>,
     /// True if the web page is served.

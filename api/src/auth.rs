@@ -135,6 +135,14 @@ impl Authenticator {
         self.tokens.is_some()
     }
 
+    /// Returns the owner and the role of each token.
+    pub(crate) fn owners(&self) -> Vec<(String, &'static str)> {
+        let Some(tokens) = &self.tokens else { return Vec::new() };
+        let tokens = tokens.borrow();
+        let entries = tokens.entries().iter();
+        entries.map(|entry| (entry.owner.to_string(), entry.role.as_str())).collect()
+    }
+
     /// Begins a session of the owner of a token, and returns its id.
     pub(crate) async fn log_in(&self, token: &str, from: IpAddr) -> Result<String, Error> {
         let Some(tokens) = &self.tokens else { return Err(Error::NotAuthenticated(NO_TOKENS)) };

@@ -3,14 +3,18 @@
 mod bulk;
 
 use domain::job::Status;
-use store::{JobFilter, JobIdPage, Store};
+use domain::search::Search;
+use store::{JobFilter, JobIdPage};
 
+use crate::app::App;
 use crate::error::Error;
+use crate::job_search::search;
 use crate::query::Query;
 
-pub(crate) use bulk::{bulk_filter, cancel_filter};
+pub(crate) use bulk::{bulk_filter, cancel_filter, considered};
 
-const LIST_PARAMETERS: [&str; 14] = [
+const LIST_PARAMETERS: [&str; 15] = [
+    "q",
     "action",
     "worker",
     "running",
@@ -32,6 +36,8 @@ const LIST_PARAMETERS: [&str; 14] = [
 pub(crate) struct ListQuery {
     /// The jobs; `None` if no job can match.
     pub(crate) filter: Option<JobFilter>,
+    /// A search that the jobs must match, too.
+    pub(crate) search: Search,
     /// True for the order of submission, the newest first.
     pub(crate) is_by_submission: bool,
     /// The offset of the first job.
@@ -42,13 +48,16 @@ pub(crate) struct ListQuery {
 
 impl ListQuery {
     /// Finds the jobs of the page.
-    pub(crate) async fn find(self, store: &Store) -> Result<JobIdPage, Error> {
-        let ListQuery { filter, is_by_submission, start, limit } = self;
+    pub(crate) async fn find(self, app: &App) -> Result<JobIdPage, Error> {
+        let ListQuery { filter, search: terms, is_by_submission, start, limit } = self;
         let Some(filter) = filter else { return Ok(JobIdPage::default()) };
-        if is_by_submission {
-            return Ok(store.newest_job_ids(&filter, start, limit).await?);
+        if !terms.terms().is_empty() {
+            return search(app, filter, &terms, (start, limit)).await;
         }
-        Ok(store.job_ids(&filter, start, limit).await?)
+        if is_by_submission {
+            return Ok(app.store.newest_job_ids(&filter, start, limit).await?);
+        }
+        Ok(app.store.job_ids(&filter, start, limit).await?)
     }
 }
 
@@ -58,7 +67,12 @@ pub(crate) fn list_query(raw: Option<&str>, limits: (u32, u32)) -> Result<ListQu
     let statuses = statuses(&query)?;
     let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
     let mut filter = filter(&query, statuses.unwrap_or_default())?;
+    let search: Search = query.value("q")?.unwrap_or_default();
     let is_by_submission = query.text("sort") == Some("-createdAt");
+    if is_by_submission && !search.terms().is_empty() {
+        let reason = "-createdAt cannot be combined with q; use scheduledAt or -scheduledAt";
+        return Err(Error::invalid("sort", reason));
+    }
     filter.soonest_first = match query.text("sort") {
         None | Some("-scheduledAt" | "-createdAt") => false,
         Some("scheduledAt") => true,
@@ -69,7 +83,7 @@ pub(crate) fn list_query(raw: Option<&str>, limits: (u32, u32)) -> Result<ListQu
     };
     let (start, limit) = query.page(limits.0, limits.1)?;
     let filter = (!none_can_match).then_some(filter);
-    Ok(ListQuery { filter, is_by_submission, start, limit })
+    Ok(ListQuery { filter, search, is_by_submission, start, limit })
 }
 
 fn filter(query: &Query, statuses: Vec<Status>) -> Result<JobFilter, Error> {

@@ -4,10 +4,10 @@
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
 //! 1. `error`, `settings`, `deadline`, `body`, `http_error`
-//! 2. `metrics`, `auth`, `audit`, `submit`, `bulk`, `events`, `query`, `job_filter`, `redaction`, `outage`,
-//!    `wait_reason`, `stream_lifetime`
-//! 3. `app`: the state that handlers share, `commands`: what handlers ask of the store, and
-//!    `fleet_metrics`
+//! 2. `metrics`, `auth`, `audit`, `submit`, `bulk`, `events`, `query`, `redaction`, `outage`,
+//!    `wait_reason`, `stream_lifetime`, `live_pages`
+//! 3. `app`: the state that handlers share; `commands`, `job_filter`, `job_search`: what handlers
+//!    ask of the store; and `fleet_metrics`
 //! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
 //! 5. `server`: routes, middleware, connections and background tasks
 
@@ -30,6 +30,8 @@ pub mod fuzzing;
 mod http_error;
 mod job_filter;
 mod job_list;
+mod job_search;
+mod live_pages;
 mod metrics;
 mod outage;
 mod query;

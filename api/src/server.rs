@@ -37,6 +37,7 @@ use crate::auth::Authenticator;
 use crate::bulk::{BulkRunner, NewOperation};
 use crate::events::Hub;
 use crate::fleet_metrics::FleetMetrics;
+use crate::live_pages::LivePages;
 use crate::metrics::Metrics;
 use crate::settings::{Config, Exposure};
 use crate::submit::{StoreRoom, Submissions};
@@ -136,6 +137,8 @@ async fn serve(
         scans: Semaphore::new(MAX_SCANS),
         events,
         event_streams: Arc::new(Semaphore::new(config.event_streams.into())),
+        page_streams: Arc::new(Semaphore::new(config.event_streams.into())),
+        live_pages: LivePages::default(),
         authenticator: Arc::clone(&authenticator),
         web: config.exposure.web,
         uses_tls: tls.is_some(),

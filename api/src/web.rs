@@ -5,24 +5,33 @@
 
 mod asset_file;
 mod assets;
+mod audit;
+mod bulk;
 mod capacity;
 mod cookie;
+mod cron_editor;
 mod crons;
 mod escape;
+mod find;
 mod forgery;
+mod form;
 mod format;
 mod job;
 mod jobs;
 mod layout;
 mod links;
+mod live;
 mod locks;
 mod login;
 mod notice;
 mod overview;
+mod pages;
 mod paging;
 mod path;
 mod queues;
 mod refusal;
+mod settings;
+mod subscriptions;
 mod workers;
 
 use std::sync::Arc;
@@ -52,31 +61,36 @@ pub(crate) fn serves(route: &str) -> bool {
 
 /// Returns the routes of the web page.
 pub(crate) fn routes() -> Router<Arc<App>> {
-    let routes = Router::new()
-        .route("/", get(overview::show))
-        .route("/jobs", get(jobs::list))
-        .route("/jobs/{id}", get(job::show))
+    let routes = pages::routes()
+        .route("/find", get(find::show))
+        .route("/live", get(live::follow))
+        .route("/jobs/{id}/edit", get(job::edit))
+        .route("/jobs/{id}/change", post(job::change))
+        .route("/jobs/{id}/repeat", post(job::repeat))
+        .route("/bulk", post(bulk::begin))
+        .route("/bulk/{id}/stop", post(bulk::stop))
+        .route("/bulk-editor", get(bulk::edit))
+        .route("/ticked", get(bulk::ticked))
+        .route("/jobs/ticked", post(bulk::change_ticked))
+        .route("/crons", post(cron_editor::save))
+        .route("/cron-editor", get(cron_editor::show))
         .route("/jobs/{id}/log", get(job::download))
         .route("/jobs/{id}/cancel", post(job::cancel))
         .route("/jobs/{id}/retry", post(job::retry))
         .route("/jobs/{id}/delete", post(job::delete))
-        .route("/workers", get(workers::list))
-        .route("/workers/{id}", get(workers::show))
         .route("/workers/{id}/drain", post(workers::drain))
         .route("/workers/{id}/resume", post(workers::resume))
-        .route("/queues", get(queues::list))
         .route("/queues/{class}/pause", post(queues::pause_class))
         .route("/queues/{class}/resume", post(queues::resume_class))
         .route("/actions/{action}/pause", post(queues::pause_action))
         .route("/actions/{action}/resume", post(queues::resume_action))
-        .route("/crons", get(crons::list))
-        .route("/crons/{name}", get(crons::show))
         .route("/crons/{name}/run", post(crons::run))
         .route("/crons/{name}/pause", post(crons::pause))
         .route("/crons/{name}/resume", post(crons::resume))
-        .route("/locks", get(locks::list))
-        .route("/locks/{name}", get(locks::show))
         .route("/locks/{name}/clear", post(locks::clear))
+        .route("/subscriptions/{name}/pause", post(subscriptions::pause))
+        .route("/subscriptions/{name}/resume", post(subscriptions::resume))
+        .route("/subscriptions/{name}/test", post(subscriptions::test))
         .route("/login", get(login::show).post(login::log_in))
         .route("/logout", post(login::log_out))
         .route("/assets/{name}", get(asset_file::show));

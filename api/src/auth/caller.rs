@@ -83,6 +83,17 @@ impl Caller {
         }
     }
 
+    /// Returns true if the caller has the access that a route requires, and has not lost it since
+    /// the request began.
+    pub(crate) fn may_still(&self, access: Access) -> bool {
+        match (&self.0.token, access) {
+            (None, _) | (_, Access::Public) => true,
+            (Some(token), Access::Role(needed)) => {
+                token.tokens.borrow().still_allow(&token.entry, needed)
+            }
+        }
+    }
+
     /// Returns true if the caller may change jobs of the action `deliver`. They send the messages
     /// of subscriptions, so stopping them silences alerts. Subscriptions are changed by admins.
     pub(crate) fn may_change_deliveries(&self) -> bool {

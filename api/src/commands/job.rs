@@ -1,7 +1,7 @@
-//! Operations on a job: cancel, retry, delete.
+//! Operations on a job: cancel, retry, change, delete.
 
-use domain::job::{Cancellation, Job, JobId, Status};
-use store::{CancelAnswer, DeleteAnswer, RetryAnswer};
+use domain::job::{Cancellation, Job, JobId, Priority, Status, Timestamp};
+use store::{CancelAnswer, ChangeAnswer, DeleteAnswer, JobChange, RetryAnswer};
 
 use super::deliveries::check_job;
 use crate::app::App;
@@ -40,6 +40,26 @@ pub(crate) async fn retry(app: &App, caller: &Caller, id: JobId) -> Result<Job, 
         RetryAnswer::Gone => Error::NoSuchJob(id.to_string()),
     };
     Err(refused)
+}
+
+/// Changes the priority, the due time or both of a job that has not started, and returns it.
+pub(crate) async fn change(
+    app: &App,
+    caller: &Caller,
+    id: JobId,
+    (priority, scheduled_at): (Option<Priority>, Option<Timestamp>),
+) -> Result<Job, Error> {
+    check_job(&app.store, caller, id).await?;
+    let gone = || Error::NoSuchJob(id.to_string());
+    match app.store.change(id, JobChange { priority, scheduled_at }).await? {
+        ChangeAnswer::Changed => app.store.job(id).await?.ok_or_else(gone),
+        ChangeAnswer::Refused(status) => Err(Error::AlreadyStarted { id, status }),
+        ChangeAnswer::TooLate(expires) => {
+            let why = format!("it must be before expiresAt, which is {expires}");
+            Err(Error::invalid("scheduledAt", why))
+        }
+        ChangeAnswer::Gone => Err(gone()),
+    }
 }
 
 /// Deletes a job and its log; a running job when it has stopped.

@@ -37,7 +37,7 @@ pub(crate) fn bulk_filter(query: &Query, verb: BulkVerb) -> Result<JobFilter, Er
 
 /// The statuses that a bulk operation considers unless its filter names some. The jobs of all others
 /// cannot be changed, or, if they are done, should not be repeated by accident.
-fn considered(verb: BulkVerb) -> Vec<Status> {
+pub(crate) fn considered(verb: BulkVerb) -> Vec<Status> {
     let is_considered = |status: &Status| match verb {
         BulkVerb::Cancel => matches!(status, Status::Waiting | Status::Running),
         BulkVerb::Retry => status.is_final() && !matches!(status, Status::Done | Status::Deleted),

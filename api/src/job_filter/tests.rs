@@ -7,12 +7,12 @@ fn check(queries: &[&str], expected: &Expect) {
     let read = |raw: &&str| match list_query(Some(raw), (10, 1000)) {
         Err(error) => format!("{error}\n"),
         Ok(ListQuery { filter: None, .. }) => "nothing\n".to_owned(),
-        Ok(ListQuery { filter: Some(filter), is_by_submission, start, limit }) => {
+        Ok(ListQuery { filter: Some(filter), search, is_by_submission, start, limit }) => {
             let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
             let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
             let others = unindexed(&filter);
             format!(
-                "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]{}{}\n",
+                "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]{}{}{}\n",
                 text(filter.action.map(|action| action.to_string())),
                 text(filter.worker.map(|worker| worker.to_string())),
                 text(filter.parent.map(|parent| parent.to_string())),
@@ -24,6 +24,10 @@ fn check(queries: &[&str], expected: &Expect) {
                     (true, _) => " soonest first",
                     (false, true) => " by submission",
                     (false, false) => "",
+                },
+                match search.to_string() {
+                    search if search.is_empty() => search,
+                    search => format!(" search {search}"),
                 },
             )
         }
@@ -61,6 +65,8 @@ fn a_query_is_parsed_into_a_filter() {
             "sort=-scheduledAt",
             "sort=-createdAt&start=2",
             "label=team:a&label=tier:b:c&cron=gc&scheduledBy=ci&fairnessKey=t%207",
+            "q=status:error+refused&action=gc",
+            "q=",
         ],
         &expect![[r#"
             0+10 action - worker - parent - from - to - status []
@@ -79,6 +85,8 @@ fn a_query_is_parsed_into_a_filter() {
             0+10 action - worker - parent - from - to - status []
             2+10 action - worker - parent - from - to - status [] by submission
             0+10 action - worker - parent - from - to - status [] label team:a label tier:b:c cron gc by ci key t 7
+            0+10 action gc worker - parent - from - to - status [] search status:error text:refused
+            0+10 action - worker - parent - from - to - status []
         "#]],
     );
 }
@@ -142,6 +150,8 @@ fn an_invalid_parameter_is_named() {
             "label=team",
             "label=a%20b:c",
             "cron=a%20b",
+            "sort=-createdAt&q=x",
+            "q=status:error+stat:x",
             "limits=1",
         ],
         &expect![[r#"
@@ -158,7 +168,9 @@ fn an_invalid_parameter_is_named() {
             label: it must be NAME:TEXT, like team:payments
             label: "a b" is not a valid name of a label: it must be 1 to 63 characters of A-Z a-z 0-9 _ . - /
             cron: "a b" is not a valid cron name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -
-            limits: unknown query parameter; did you mean limit? expected one of: action, worker, running, start, limit, status, since, until, parent, label, cron, scheduledBy, fairnessKey, sort
+            sort: -createdAt cannot be combined with q; use scheduledAt or -scheduledAt
+            q: character 14: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
+            limits: unknown query parameter; did you mean limit? expected one of: q, action, worker, running, start, limit, status, since, until, parent, label, cron, scheduledBy, fairnessKey, sort
         "#]],
     );
 }

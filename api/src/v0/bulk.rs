@@ -10,13 +10,13 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use store::{BulkBegun, BulkSpec, BulkVerb, StopAnswer};
+use store::{BulkSpec, BulkVerb};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::bulk::preview;
+use crate::commands;
 use crate::deadline::in_time;
 use crate::error::Error;
 use crate::job_filter::bulk_filter;
@@ -86,21 +86,13 @@ pub(in crate::v0) async fn begin(
     app.reach_store().await?;
     if dry_run == Some(true) {
         caller.set_subject(format_args!("dry run of {verb} {}", wanted.summary()));
-        let _scan = app.scans.acquire().await.map_err(|_| Error::Internal)?;
-        let preview = preview(&app.store, &spec).await?;
+        let preview = commands::bulk::dry_run(&app, &spec).await?;
         return Ok(Json(BulkPreview::from(preview)).into_response());
     }
     let id = Uuid::new_v4();
     caller.set_subject(format_args!("{id} {verb} {}", wanted.summary()));
-    let begun = in_time(async {
-        match app.store.begin_bulk(id, &spec).await? {
-            BulkBegun::Begun => find(&app, id).await,
-            BulkBegun::TooMany => Err(Error::TooManyBulkOperations),
-        }
-    });
-    let begun = begun.await?;
-    app.new_operation.notify_one();
-    Ok((StatusCode::ACCEPTED, Json(begun)).into_response())
+    let begun = in_time(commands::bulk::begin(&app, id, &spec)).await?;
+    Ok((StatusCode::ACCEPTED, Json(BulkOperation::from(begun))).into_response())
 }
 
 /// Lists the bulk operations, newest first.
@@ -133,7 +125,7 @@ pub(in crate::v0) async fn show(
     BulkPath(id): BulkPath,
     _: NoQuery,
 ) -> Result<Json<BulkOperation>, Refusal> {
-    Ok(Json(find(&app, id).await?))
+    Ok(Json(commands::bulk::find(&app, id).await?.into()))
 }
 
 /// Stops a bulk operation after its current step.
@@ -153,14 +145,6 @@ pub(in crate::v0) async fn stop(
     caller: Caller,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<BulkOperation>), Refusal> {
-    match app.store.stop_bulk(id, caller.name()).await? {
-        StopAnswer::Stopped | StopAnswer::Already(_) => {}
-        StopAnswer::Gone => return Err(Error::NoSuchBulkOperation(id.to_string()).into()),
-    }
-    Ok((StatusCode::ACCEPTED, Json(find(&app, id).await?)))
-}
-
-async fn find(app: &App, id: Uuid) -> Result<BulkOperation, Error> {
-    let found = app.store.bulk_operation(id).await?;
-    found.map(Into::into).ok_or_else(|| Error::NoSuchBulkOperation(id.to_string()))
+    let stopped = commands::bulk::stop(&app, &caller, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(stopped.into())))
 }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use domain::subscription::{EventDelivery, SubscriptionName};
+use domain::subscription::SubscriptionName;
 use store::{self, SubscriptionSet};
 
 use crate::app::App;
 use crate::auth::Caller;
+use crate::commands;
+use crate::commands::subscription::find;
 use crate::deadline::in_time;
 use crate::error::Error;
 use crate::v0::jobs::job::Job;
@@ -171,13 +173,7 @@ pub(in crate::v0) async fn test(
     caller: Caller,
     _: NoQuery,
 ) -> Result<(StatusCode, Json<Job>), Refusal> {
-    let one = find(&app, &name).await?;
-    let message = EventDelivery::test((&one.name, one.id), app.store.now().await?);
-    let job = message.job(&one.spec);
-    app.store.submit(std::slice::from_ref(&job)).await?;
-    app.metrics.submitted(1);
-    caller.set_subject(job.id);
-    let job = app.store.job(job.id).await?.ok_or(Error::Internal)?;
+    let job = commands::subscription::test(&app, &caller, &name).await?;
     Ok((StatusCode::ACCEPTED, Json(job.into())))
 }
 
@@ -186,13 +182,6 @@ async fn set_paused(
     name: &SubscriptionName,
     paused: bool,
 ) -> Result<(StatusCode, Json<Subscription>), Refusal> {
-    if !app.store.pause_subscription(name, paused, None).await? {
-        return Err(Error::NoSuchSubscription(name.to_string()).into());
-    }
-    Ok((StatusCode::ACCEPTED, Json(find(app, name).await?.into())))
-}
-
-async fn find(app: &App, name: &SubscriptionName) -> Result<store::Subscription, Error> {
-    let one = app.store.subscription(name).await?;
-    one.ok_or_else(|| Error::NoSuchSubscription(name.to_string()))
+    let one = commands::subscription::set_paused(app, name, paused).await?;
+    Ok((StatusCode::ACCEPTED, Json(one.into())))
 }

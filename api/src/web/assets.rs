@@ -21,8 +21,10 @@ pub(super) struct Assets {
     pub(super) style: Asset,
     /// htmx, which replaces parts of a page by newer ones.
     pub(super) htmx: Asset,
-    /// Our own script.
+    /// The script that keeps a page up to date.
     pub(super) script: Asset,
+    /// The script of the keyboard, the finder, completion and copying.
+    pub(super) tools: Asset,
     /// The icon.
     pub(super) icon: Asset,
 }
@@ -32,6 +34,7 @@ pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
     style: asset("page.css", "text/css; charset=utf-8", include_bytes!("../../assets/page.css")),
     htmx: asset("htmx.js", SCRIPT, include_bytes!("../../assets/htmx.min.js")),
     script: asset("page.js", SCRIPT, include_bytes!("../../assets/page.js")),
+    tools: asset("tools.js", SCRIPT, include_bytes!("../../assets/tools.js")),
     icon: asset("icon.svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")),
 });
 
@@ -46,8 +49,8 @@ fn asset(name: &str, media_type: &'static str, bytes: &'static [u8]) -> Asset {
 impl Assets {
     /// Returns the file with this path.
     pub(super) fn find(&self, path: &str) -> Option<&Asset> {
-        let Assets { style, htmx, script, icon } = self;
-        [style, htmx, script, icon].into_iter().find(|asset| asset.url == path)
+        let Assets { style, htmx, script, tools, icon } = self;
+        [style, htmx, script, tools, icon].into_iter().find(|asset| asset.url == path)
     }
 }
 

@@ -35,6 +35,7 @@ struct CronsPage {
     layout: Layout,
     crons: Vec<Shown>,
     paging: Paging,
+    can_edit: bool,
 }
 
 #[derive(Template)]
@@ -65,6 +66,7 @@ struct Shown {
     can_run: bool,
     can_pause: bool,
     can_resume: bool,
+    can_edit: bool,
 }
 
 /// A tick to come.
@@ -93,6 +95,7 @@ impl Shown {
             can_run: layout.may("/crons/{name}/run"),
             can_pause: !cron.paused && layout.may("/crons/{name}/pause"),
             can_resume: cron.paused && layout.may("/crons/{name}/resume"),
+            can_edit: layout.may("/crons"),
         }
     }
 }
@@ -125,7 +128,8 @@ pub(super) async fn list(
     let (crons, total) = app.store.crons(start, limit).await?;
     let paging = Paging::new("/crons", (start, limit), crons.len(), (total, "cron"));
     let crons = crons.iter().map(|cron| Shown::new(cron, &layout)).collect();
-    Ok(html(StatusCode::OK, &CronsPage { layout, crons, paging }))
+    let can_edit = layout.may("/crons");
+    Ok(html(StatusCode::OK, &CronsPage { layout, crons, paging, can_edit }))
 }
 
 /// Shows a cron.

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use domain::job::{Status, Timestamp};
+use domain::job::{JobId, Status, Timestamp};
 use serde_json::Value;
 
 /// A time, relative to the time of the page and exact.
@@ -80,6 +80,16 @@ pub(super) fn number(value: u64) -> String {
 pub(super) fn count(value: u64, noun: &str) -> String {
     let s = if value == 1 { "" } else { "s" };
     format!("{} {noun}{s}", number(value))
+}
+
+/// Returns a text as one word of a shell.
+pub(super) fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Returns the first part of an id, which commands accept in its place.
+pub(super) fn short_id(id: impl Borrow<JobId>) -> String {
+    id.borrow().to_string().chars().take(13).collect()
 }
 
 /// Returns a JSON value over several lines.
@@ -160,5 +170,6 @@ mod tests {
         assert_eq!(count(1, "job"), "1 job");
         assert_eq!(count(2000, "job"), "2,000 jobs");
         assert_eq!(cut("Größe", 3), "Grö…");
+        assert_eq!(shell_quoted("it's $HOME"), r"'it'\''s $HOME'");
     }
 }

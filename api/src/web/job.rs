@@ -1,6 +1,7 @@
 //! `/jobs/{id}`: everything about a job, why it waits, its log, and what can be done with it.
 
 mod actions;
+mod edit;
 mod facts;
 mod log;
 mod relations;
@@ -23,14 +24,16 @@ use super::refusal::Refusal;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::Error;
+use crate::query::Query;
 use crate::redaction::shown_parameters;
 use crate::wait_reason::wait_reason;
 use actions::Actions;
 use facts::Fact;
-use log::LogPart;
+use log::{LogFilter, LogPart};
 use relations::{HeldLock, Relation};
 
 pub(super) use actions::{cancel, delete, retry};
+pub(super) use edit::{change, repeat, show as edit};
 pub(super) use log::download;
 
 #[derive(Template)]
@@ -58,16 +61,17 @@ pub(super) async fn show(
     caller: Caller,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refusal> {
-    let notice = notice::read(raw.as_deref())?;
+    let query = Query::read(raw.as_deref(), &[notice::PARAMETER, "log", "source"])?;
+    let (notice, filter) = (notice::named(&query)?, LogFilter::read(&query)?);
     let job = app.store.job(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
     let title = format!("#{} {}", job.number, job.spec.action);
-    let live = format!("/jobs/{id}");
+    let live = format!("/jobs/{id}{}", filter.query());
     let mut layout = Layout::new(&app, caller, Section::Jobs, title, live).await?;
     layout.notice = notice;
     let reason = wait_reason(&app.store, &job).await?.map(|reason| linked(&reason.message));
     let relations = relations::read(&app.store, &job).await?;
     let children = relations::children(&app.store, &job).await?;
-    let log = LogPart::read(&app.store, id).await?;
+    let log = LogPart::read(&app.store, id, filter).await?;
     let parameters = shown_parameters(&job.spec.action, job.spec.parameters.clone());
     let page = JobPage {
         actions: Actions::new(&layout, &job),

@@ -46,10 +46,20 @@ pub(super) enum Section {
     Crons,
     /// `/locks`
     Locks,
+    /// `/subscriptions`
+    Subscriptions,
+    /// `/audit`
+    Audit,
+    /// `/settings`
+    Settings,
+    /// `/bulk`
+    Bulk,
+    /// `/find`
+    Find,
 }
 
 impl Section {
-    /// Every section, in the order of the navigation.
+    /// The sections at the top of every page, in their order.
     const ALL: [Section; 6] = [
         Section::Overview,
         Section::Jobs,
@@ -58,6 +68,10 @@ impl Section {
         Section::Crons,
         Section::Locks,
     ];
+
+    /// The sections at the bottom of every page.
+    const MORE: [Section; 4] =
+        [Section::Bulk, Section::Subscriptions, Section::Audit, Section::Settings];
 
     /// Returns the name and the path.
     fn link(self) -> (&'static str, &'static str) {
@@ -68,6 +82,11 @@ impl Section {
             Section::Queues => ("Queues", "/queues"),
             Section::Crons => ("Crons", "/crons"),
             Section::Locks => ("Locks", "/locks"),
+            Section::Subscriptions => ("Subscriptions", "/subscriptions"),
+            Section::Audit => ("Audit", "/audit"),
+            Section::Settings => ("Settings", "/settings"),
+            Section::Bulk => ("Bulk operations", "/bulk"),
+            Section::Find => ("Find", "/find"),
         }
     }
 }
@@ -110,6 +129,17 @@ impl Layout {
         })
     }
 
+    /// Returns the frame of a page that does not change by itself.
+    pub(super) async fn still(
+        app: &App,
+        caller: Caller,
+        section: Section,
+        title: impl Into<String>,
+    ) -> Result<Layout, Error> {
+        let layout = Layout::new(app, caller, section, title, "").await?;
+        Ok(Layout { live: None, ..layout })
+    }
+
     /// Returns the frame of a page without a caller, such as an error.
     pub(super) fn bare(title: impl Into<String>) -> Layout {
         Layout {
@@ -135,10 +165,21 @@ impl Layout {
 
     /// Returns the name and the path of each section, and whether the page belongs to it.
     pub(super) fn links(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-        Section::ALL.into_iter().map(|section| {
-            let (name, path) = section.link();
-            (name, path, self.section == Some(section))
-        })
+        Section::ALL.into_iter().map(|section| self.link(section))
+    }
+
+    /// Returns the same for the sections at the bottom that the caller may see.
+    pub(super) fn more_links(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        let sections = Section::MORE.into_iter().filter(|_| self.section.is_some());
+        let may_see = |section: &Section| {
+            listed("GET", section.link().1).is_some_and(|access| self.caller.may(access))
+        };
+        sections.filter(may_see).map(|section| self.link(section))
+    }
+
+    fn link(&self, section: Section) -> (&'static str, &'static str, bool) {
+        let (name, path) = section.link();
+        (name, path, self.section == Some(section))
     }
 }
 

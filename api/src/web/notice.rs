@@ -5,12 +5,25 @@ use axum::response::{IntoResponse, Redirect, Response};
 use crate::error::Error;
 use crate::query::Query;
 
-const PARAMETER: &str = "did";
+/// The parameter that names what an action did.
+pub(super) const PARAMETER: &str = "did";
 
 /// What an action did: a word for the URL and a message.
-const ALL: [(&str, &str); 13] = [
+const ALL: [(&str, &str); 22] = [
     ("cancel", "The job is cancelled, or is being stopped by its worker."),
     ("retry", "This job retries the one before."),
+    ("change", "The job is changed."),
+    ("repeat", "This is the new job."),
+    (
+        "same-key",
+        "This job has the same unique key and has not finished, so no new one was created.",
+    ),
+    ("begin-bulk", "The operation has begun. It continues if you leave this page."),
+    (
+        "stop-bulk",
+        "The operation stops after its current step. Jobs that it has changed stay changed.",
+    ),
+    ("save-cron", "The cron is saved."),
     ("delete", "The job is deleted, or will be when it has stopped."),
     (
         "drain",
@@ -24,12 +37,19 @@ const ALL: [(&str, &str); 13] = [
     ("run", "The cron created this job."),
     ("pause-cron", "The cron is paused. Its ticks create no jobs, not even later."),
     ("resume-cron", "The cron is resumed."),
+    ("pause-subscription", "The subscription is paused. It receives no messages."),
+    ("resume-subscription", "The subscription is resumed. It receives events from now on."),
+    ("test", "This job sends the test message."),
     ("clear", "The lock is cleared and granted to the next jobs in its wait queue."),
 ];
 
-/// Returns the message that the URL of a page names.
+/// Returns the message that the URL of a page names, which has no other parameters.
 pub(super) fn read(raw: Option<&str>) -> Result<Option<&'static str>, Error> {
-    let query = Query::read(raw, &[PARAMETER])?;
+    named(&Query::read(raw, &[PARAMETER])?)
+}
+
+/// Returns the message that a query names.
+pub(super) fn named(query: &Query) -> Result<Option<&'static str>, Error> {
     let Some(word) = query.text(PARAMETER) else { return Ok(None) };
     let found = ALL.iter().find(|(known, _)| *known == word).map(|(_, message)| *message);
     found.map(Some).ok_or_else(|| Error::invalid(PARAMETER, "there is no such action"))

@@ -10,6 +10,8 @@ use domain::capacity::Class;
 use domain::cron::CronName;
 use domain::job::{ActionName, JobId, WorkerId};
 use domain::lock::LockName;
+use domain::subscription::SubscriptionName;
+use uuid::Uuid;
 
 use super::refusal::Refusal;
 use crate::error::Error;
@@ -64,6 +66,8 @@ named! {
     CronName => parsed, Error::NoSuchCron;
     LockName => parsed, Error::NoSuchLock;
     ActionName => parsed, Error::NoSuchAction;
+    Uuid => parsed, Error::NoSuchBulkOperation;
+    SubscriptionName => parsed, Error::NoSuchSubscription;
     Class => class, Error::NoSuchClass;
 }
 

@@ -23,6 +23,7 @@ mod job_changes;
 mod job_commands;
 mod job_details;
 mod job_list;
+mod job_search;
 mod limits;
 mod locks;
 mod logs;

@@ -2,12 +2,15 @@
 
 mod actions;
 mod browser;
+mod bulk;
 mod hostile;
+mod live;
 mod login;
+mod more_pages;
 mod pages;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, Response};
 
 use crate::env::{Answer, TIMEOUT, TestEnv, send};
 
@@ -38,6 +41,12 @@ impl<'a> Visitor<'a> {
     /// Opens a page.
     pub(crate) async fn open(&self, path: &str) -> Answer {
         send(self.with_cookie(self.client.get(format!("{}{path}", self.env.url)))).await
+    }
+
+    /// Opens a stream of a page.
+    pub(crate) async fn follow(&self, query: &str) -> Response {
+        let url = format!("{}/live?{query}", self.env.url);
+        self.with_cookie(self.client.get(url)).send().await.unwrap()
     }
 
     /// Sends a form as the page itself does.

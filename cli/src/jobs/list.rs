@@ -21,6 +21,10 @@ pub(crate) struct ListArguments {
     #[command(flatten)]
     filters: Filters,
 
+    /// Only jobs that match this search, for example 'status:error param.host:sw1 refused'
+    #[arg(short = 'q', long = "search", value_name = "SEARCH")]
+    search: Option<String>,
+
     #[command(flatten)]
     paging: Paging<10>,
 
@@ -75,7 +79,11 @@ pub(super) const JOBS: List<Job> = List {
 impl ListArguments {
     async fn query(&self, api: &ApiClient) -> Result<Vec<(&'static str, String)>, CommandError> {
         let mut query = self.filters.query(api).await?;
-        query.push(("sort", "-createdAt".to_owned()));
+        // A search is listed in the order by due time.
+        query.push(match &self.search {
+            Some(search) => ("q", search.clone()),
+            None => ("sort", "-createdAt".to_owned()),
+        });
         query.extend(self.paging.query());
         Ok(query)
     }

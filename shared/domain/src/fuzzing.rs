@@ -13,6 +13,7 @@ use crate::capacity::{CapacityMap, Class};
 use crate::cron::{Schedule, TimeZone};
 use crate::lock::{LockName, LockTemplates, Locks, MAX_LOCKS, MAX_PERMITS};
 use crate::names::{ActionName, CronName, JobId, WorkerId};
+use crate::search::{MAX_TERMS, Search};
 use crate::time::{GoDuration, Timestamp};
 
 /// An error repeats only a part of the input, so its text has at most this length.
@@ -22,12 +23,13 @@ pub const MAX_ERROR_BYTES: usize = 1024;
 pub type Check = (&'static str, fn(&[u8]));
 
 /// The checks of this crate.
-pub const CHECKS: [Check; 5] = [
+pub const CHECKS: [Check; 6] = [
     ("cron_line", cron_line),
     ("capacity", capacity),
     ("locks", locks),
     ("names", names),
     ("tokens", tokens),
+    ("search", search),
 ];
 
 /// Returns the value if the input was accepted; otherwise checks the length of the error.
@@ -144,6 +146,18 @@ pub fn tokens(bytes: &[u8]) {
     let Some(tokens) = accepted(text.parse::<AccessTokens>()) else { return };
     let lines: Vec<String> = tokens.entries().iter().map(ToString::to_string).collect();
     assert_eq!(lines.join("\n").parse(), Ok(tokens));
+}
+
+/// A search for jobs.
+pub fn search(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some(search) = accepted(text.parse::<Search>()) else { return };
+    assert!(search.terms().len() <= MAX_TERMS);
+    let written = search.to_string();
+    // Quotation marks may make it longer than a search may be.
+    if written.chars().count() <= crate::search::MAX_CHARACTERS {
+        assert_eq!(written.parse::<Search>(), Ok(search));
+    }
 }
 
 /// Runs checks on their seeds, which include earlier findings.

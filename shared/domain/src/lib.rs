@@ -19,6 +19,7 @@ mod names;
 mod priority;
 pub mod queue;
 pub mod scaling;
+pub mod search;
 pub mod settings;
 pub mod subscription;
 mod time;

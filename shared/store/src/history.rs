@@ -11,6 +11,7 @@ mod newest;
 mod rows;
 mod settings;
 mod trim;
+mod walk;
 
 pub use audit::{AuditFilter, AuditRecord, AuditedChange};
 pub(crate) use events::events_of;
@@ -19,3 +20,4 @@ pub use list::{JobFilter, JobIdPage, JobPage};
 pub use rows::{JobIndex, JobRow, JobRows, RowFields};
 pub use settings::{Settings, SettingsChanges};
 pub use trim::{Sweep, Trimmed};
+pub use walk::JobWalk;

@@ -63,7 +63,7 @@ pub use fleet_health::FleetHealth;
 pub use fleet_status::{FleetStatus, LiveWorkers, Rates};
 pub use history::{
     AuditFilter, AuditRecord, AuditedChange, EventPage, Events, JobFilter, JobIdPage, JobIndex,
-    JobPage, JobRow, JobRows, RowFields, Settings, SettingsChanges, Sweep, Trimmed,
+    JobPage, JobRow, JobRows, JobWalk, RowFields, Settings, SettingsChanges, Sweep, Trimmed,
 };
 pub use job::{
     AppendAnswer, CancelAnswer, ChangeAnswer, ClaimAnswer, ClaimRequest, Claims, DeleteAnswer,

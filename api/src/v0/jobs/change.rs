@@ -5,14 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use domain::job::{self, JobId, Priority, Timestamp};
+use domain::job::Priority;
 use serde::Deserialize;
-use store::{ChangeAnswer, JobChange};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::commands::deliveries::check_job;
+use crate::commands;
 use crate::deadline::in_time;
 use crate::error::Error;
 use crate::v0::jobs::job::Job;
@@ -67,27 +66,8 @@ pub(in crate::v0) async fn change(
     let now = scheduled_at.as_ref().is_some_and(String::is_empty);
     let at = fields::time("scheduledAt", scheduled_at)?;
     let changed = in_time(async {
-        check_job(&app.store, &caller, id).await?;
         let at = if now { Some(app.store.now().await?) } else { at };
-        changed(&app, id, priority, at).await
+        commands::job::change(&app, &caller, id, (priority, at)).await
     });
     Ok((StatusCode::ACCEPTED, Json(changed.await?.into())))
-}
-
-async fn changed(
-    app: &App,
-    id: JobId,
-    priority: Option<Priority>,
-    scheduled_at: Option<Timestamp>,
-) -> Result<job::Job, Error> {
-    let gone = || Error::NoSuchJob(id.to_string());
-    match app.store.change(id, JobChange { priority, scheduled_at }).await? {
-        ChangeAnswer::Changed => app.store.job(id).await?.ok_or_else(gone),
-        ChangeAnswer::Refused(status) => Err(Error::AlreadyStarted { id, status }),
-        ChangeAnswer::TooLate(expires) => {
-            let why = format!("it must be before expiresAt, which is {expires}");
-            Err(Error::invalid("scheduledAt", why))
-        }
-        ChangeAnswer::Gone => Err(gone()),
-    }
 }

@@ -28,6 +28,11 @@ const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
 #[utoipa::path(
     get, path = "/jobs", operation_id = "ListJobs", tag = "jobs",
     params(
+        ("q" = Option<String>, Query, max_length = 512, example = "status:error param.host:sw1",
+            description = "A search: terms like `key:value`, each of which must hold, or not after \
+                a `-`; a text without a key must occur in the job. The keys are `status`, \
+                `action`, `worker`, `parent`, `cron`, `by`, `key`, `unique`, `priority`, `lock`, \
+                `ticket`, `label`, `since`, `until`, `text`, and `param.NAME`."),
         ("action" = Option<String>, Query, pattern = "^[A-Za-z0-9_.-]{0,64}$", example = "any",
             description = "Only jobs of this action. `any` selects all actions."),
         ("worker" = Option<String>, Query, pattern = "^(any|[0-9a-f]{12})?$", example = "any",
@@ -70,7 +75,7 @@ const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
                 ("X-Total-Count" = u64, description = "The total number of jobs that match."),
                 ("X-Result-Truncated" = Option<bool>, description = "`true` if the search reached \
                     its time limit, so that more jobs may match. Occurs only with several \
-                    filters, or with one that no index serves."),
+                    filters, or with one or a search that no index serves."),
             )),
         BadQuery, StoreUnavailable,
     ),
@@ -81,7 +86,7 @@ pub(in crate::v0) async fn list(
 ) -> Result<Response, Refusal> {
     let query = list_query(raw.as_deref(), LIMITS)?;
     app.reach_store().await?;
-    let page = query.find(&app.store).await?;
+    let page = query.find(&app).await?;
     let show: Show = Box::new(|jobs| {
         let jobs: Vec<Job> = jobs.into_iter().map(Job::from).collect();
         Box::pin(std::future::ready(array(&jobs)))

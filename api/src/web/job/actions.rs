@@ -22,6 +22,8 @@ pub(super) struct Actions {
     pub(super) retry: bool,
     /// Delete the job.
     pub(super) delete: bool,
+    /// Change the job, or submit one like it.
+    pub(super) edit: bool,
 }
 
 impl Actions {
@@ -36,12 +38,13 @@ impl Actions {
             cancel: !is_over && !is_stopping && may("/jobs/{id}/cancel"),
             retry: is_over && !is_deleted && job.follow_up.is_none() && may("/jobs/{id}/retry"),
             delete: !is_deleted && may("/jobs/{id}/delete"),
+            edit: !is_deleted && may("/jobs/{id}/repeat"),
         }
     }
 
     /// Returns true if there is at least one form.
     pub(super) fn any(&self) -> bool {
-        self.cancel || self.retry || self.delete
+        self.cancel || self.retry || self.delete || self.edit
     }
 }
 

@@ -5,7 +5,6 @@ use domain::job::Status;
 use serde_json::json;
 
 use super::Visitor;
-use super::pages::attributes;
 use crate::env::{send, with_env};
 use crate::token_files::with_tokens;
 
@@ -82,7 +81,8 @@ async fn each_role_sees_the_forms_that_it_may_send() {
             for path in pages {
                 let page = visitor.open(path).await;
                 assert_eq!(page.status, 200, "{path}");
-                let forms = attributes(&page.text, "action").into_iter();
+                let forms = page.text.split("<form method=\"post\" action=\"").skip(1);
+                let forms = forms.map(|rest| rest.split('"').next().unwrap());
                 for form in forms.filter(|form| *form != "/logout") {
                     // Not sent by the page, so the role is all that is checked here.
                     let answer = send(visitor.form(form, "")).await;

@@ -1,18 +1,19 @@
 //! The page in a real browser: Chromium, driven through chromedriver. Pictures of the pages stay in
 //! `target/web-pages`, for people to look at.
 
+mod accessibility;
 mod driver;
+mod keyboard;
 
 use serde_json::json;
 
 use crate::env::{TestEnv, eventually, with_env};
 use driver::Browser;
 
-/// Fills the fleet with jobs in many states.
-async fn fill(env: &TestEnv) -> Vec<String> {
+/// Fills the fleet with jobs in many states. Returns the name and the path of each page.
+pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
     env.announce_scheduler().await;
     let worker = env.worker("default=16,scan=2", &["noop", "scan", "backup"]).await;
-    let mut shown = Vec::new();
     for n in 0..6 {
         let job = json!({"action": "scan", "parameters": {"host": format!("sw{n}")}});
         let id = env.submit(&job).await;
@@ -32,19 +33,38 @@ async fn fill(env: &TestEnv) -> Vec<String> {
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     env.log(holder, token, 0, &lines).await;
     env.store.progress(holder, token, &json!({"done": 40, "of": 443})).await.unwrap();
-    shown.push(format!("/jobs/{holder}"));
     let waits = env.submit(&json!({"action": "scan", "locks": ["device-sw1"]})).await;
     env.park(&worker, waits).await;
-    shown.push(format!("/jobs/{waits}"));
     env.submit(&json!({"action": "train", "capacityMap": {"gpu": 4}})).await;
     env.submit(&json!({"action": "noop", "dependsOn": [holder]})).await;
-    shown.push(format!("/jobs/{failed}"));
     let cron = json!({"name": "nightly", "action": "backup", "schedule": "0 0 1 * * *"});
     env.post("/crons", &cron).await;
-    shown.extend(["/", "/jobs", "/jobs?status=finished", "/workers", "/queues"].map(Into::into));
-    shown.extend(["/crons", "/crons/nightly", "/locks", "/locks/device-sw1"].map(Into::into));
-    shown.push(format!("/workers/{worker}"));
-    shown
+    let subscription = json!({"name": "ops", "url": "http://192.0.2.7/", "events": ["job"]});
+    env.post("/subscriptions", &subscription).await;
+    let pages = [
+        ("overview", "/".to_owned()),
+        ("jobs", "/jobs".to_owned()),
+        ("jobs-search", "/jobs?q=action:scan+-status:error+param.host:sw1".to_owned()),
+        ("jobs-invalid", "/jobs?status=finished".to_owned()),
+        ("job-running", format!("/jobs/{holder}")),
+        ("job-waiting", format!("/jobs/{waits}")),
+        ("job-failed", format!("/jobs/{failed}")),
+        ("job-edit", format!("/jobs/{waits}/edit")),
+        ("workers", "/workers".to_owned()),
+        ("worker", format!("/workers/{worker}")),
+        ("queues", "/queues".to_owned()),
+        ("crons", "/crons".to_owned()),
+        ("cron", "/crons/nightly".to_owned()),
+        ("cron-editor", "/cron-editor?schedule=0+30+2+*+*+MON-FRI".to_owned()),
+        ("locks", "/locks".to_owned()),
+        ("lock", "/locks/device-sw1".to_owned()),
+        ("subscriptions", "/subscriptions".to_owned()),
+        ("subscription", "/subscriptions/ops".to_owned()),
+        ("settings", "/settings".to_owned()),
+        ("audit", "/audit".to_owned()),
+        ("find", "/find?q=s".to_owned()),
+    ];
+    pages.into()
 }
 
 #[tokio::test]
@@ -52,7 +72,7 @@ async fn every_page_fits_and_keeps_to_the_policy() {
     with_env(async |env| {
         let paths = fill(env).await;
         let browser = Browser::start().await;
-        for path in &paths {
+        for (name, path) in &paths {
             for look in ["light", "dark", "narrow"] {
                 browser.set_look(look).await;
                 // On a busy machine, the store may not answer at first.
@@ -63,8 +83,6 @@ async fn every_page_fits_and_keeps_to_the_policy() {
                 eventually(title, |title| *title != "Service Unavailable · Capstan").await;
                 let wide = "document.documentElement.scrollWidth > innerWidth";
                 assert_eq!(browser.value(wide).await, false, "{path} is too wide: {look}");
-                let name = path.trim_matches('/').replace(['/', '?', '='], "-");
-                let name = if name.len() > 40 { &name[..13] } else { &name };
                 browser.picture(&format!("{name}-{look}")).await;
             }
         }
@@ -88,7 +106,7 @@ async fn a_list_refreshes_itself_unless_a_row_is_in_use() {
         eventually(async || browser.value(rows).await, |rows| *rows == 2).await;
         browser.point_at("[data-row]").await;
         env.submit(&json!({"action": "third"})).await;
-        let live = "document.getElementById('live').textContent";
+        let live = "document.querySelector('#live .state').textContent";
         eventually(async || browser.value(live).await, |text| *text == "1 new").await;
         assert_eq!(browser.value(rows).await, 2);
         browser.point_at("h1").await;

@@ -31,6 +31,13 @@ impl Locks {
         self.0.len()
     }
 
+    /// Returns the locks that clients name, without the limits of actions and classes.
+    #[must_use]
+    pub fn without_reserved(mut self) -> Locks {
+        self.0.retain(|name, _| !name.is_reserved());
+        self
+    }
+
     /// Adds a lock, or replaces its number of permits.
     pub fn add(&mut self, name: LockName, permits: u32) {
         self.0.insert(name, permits);

@@ -55,8 +55,7 @@ impl Browser {
 
     /// Returns the value of an expression on the page.
     pub(super) async fn value(&self, expression: &str) -> Value {
-        let script = format!("return {expression}");
-        self.post("execute/sync", json!({"script": script, "args": []})).await
+        self.run(&format!("return {expression}")).await
     }
 
     /// Sets the size of the window and the colours that the system prefers.
@@ -89,6 +88,32 @@ impl Browser {
     pub(super) async fn click(&self, selector: &str) {
         let element = self.element(selector).await;
         self.post(&format!("element/{element}/click"), json!({})).await;
+    }
+
+    /// Presses a key, with another one held down if the text has two characters.
+    pub(super) async fn press(&self, keys: &str) {
+        let key = |kind: &str, value: char| json!({"type": kind, "value": value});
+        let down = keys.chars().map(|one| key("keyDown", one));
+        let up = keys.chars().rev().map(|one| key("keyUp", one));
+        let steps: Vec<Value> = down.chain(up).collect();
+        let board = json!({"type": "key", "id": "keys", "actions": steps});
+        self.post("actions", json!({"actions": [board]})).await;
+    }
+
+    /// Types a text into the first element that matches.
+    pub(super) async fn type_into(&self, selector: &str, text: &str) {
+        let element = self.element(selector).await;
+        self.post(&format!("element/{element}/value"), json!({"text": text})).await;
+    }
+
+    /// Runs a script on the page and returns its result, or that of its promise.
+    pub(super) async fn run(&self, script: &str) -> Value {
+        self.post("execute/sync", json!({"script": script, "args": []})).await
+    }
+
+    /// Ends the session of the web page.
+    pub(super) async fn forget_session(&self) {
+        call(&self.client, Method::DELETE, &format!("{}/cookie", self.session), &json!({})).await;
     }
 
     /// Moves the pointer over the first element that matches.

@@ -1,5 +1,6 @@
-//! A bench of job lists: fills a private Redis with jobs, requests pages with every kind of filter
-//! from an API, and prints how long they take and the slowest commands of Redis.
+//! A bench of lists and pages: fills a private Redis with jobs, requests pages with every kind of
+//! filter and the pages of the web page from an API, and prints how long they take, the slowest
+//! commands of Redis, and what open pages cost the API.
 //!
 //! Needs a release build of the API, and `redis-server`:
 //!
@@ -8,21 +9,22 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its results")]
 
+mod fill;
+mod open_pages;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use clap::Parser;
 use devserver::{Probe, Process, Redis, Run, free_port};
-use domain::capacity::{CapacityMap, Class};
-use domain::job::{
-    Cancellation, Exception, FencingToken, JobId, JobSpec, NewJob, Outcome, Timestamp, WorkerId,
-};
+use domain::job::WorkerId;
 use futures_util::future::try_join_all;
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
-use store::{ClaimAnswer, ClaimRequest, Claims, Finish, Store, StoreConfig};
-use testkit::heartbeat;
+use store::{Store, StoreConfig};
 use tokio::process::Command;
+
+use fill::{WRITERS, fill};
 
 #[derive(Parser)]
 struct Arguments {
@@ -32,46 +34,62 @@ struct Arguments {
     /// The number of pages requested with each filter
     #[arg(long, default_value_t = 200)]
     pages: usize,
+    /// The number of pages of the web page that are open at once
+    #[arg(long, default_value_t = 200)]
+    open_pages: usize,
     /// The folder of the service programs
     #[arg(long, default_value = "target/release")]
     programs: PathBuf,
 }
 
 const NAMESPACE: &str = "capstan";
-/// The jobs of one step: 96 run, of which a few fail, one is cancelled, and the others wait.
-const STEP: u64 = 100;
-const WRITERS: u64 = 4;
 /// One filter is requested for at most this long: a search through all jobs takes seconds.
 const FILTER_LIMIT: Duration = Duration::from_secs(10);
 
 /// The queries. `#` stands for a random page or offset, `{W}` for a worker.
-const QUERIES: [&str; 26] = [
-    "v0/jobs?limit=50&start=#",
-    "v0/jobs?limit=1000&start=#",
-    "v0/jobs?limit=50&status=done&start=#",
-    "v0/jobs?limit=50&status=done,error,cancel&start=#",
-    "v0/jobs?limit=50&running=false&start=#",
-    "v0/jobs?limit=50&running=true",
-    "v0/jobs?limit=50&action=noop&start=#",
-    "v0/jobs?limit=50&worker={W}&start=#",
-    "v0/jobs?limit=50&status=done&since=2020-09-15T00:00:00Z&until=2020-09-20T00:00:00Z",
-    "v0/jobs?limit=50&action=noop&status=running",
-    "v0/jobs?limit=50&action=rare&status=error",
-    "v0/jobs?limit=50&action=noop&status=done",
-    "v0/jobs?limit=50&worker={W}&action=noop",
-    "v1.0/jobs?page=#",
-    "v1.0/jobs?sort=-id",
-    "v1.0/jobs?sort=-scheduled_time&page=#",
-    "v1.0/jobs?filter[status]=FINISHED&page=#",
-    "v1.0/jobs?filter[status]=EXCEPTION&page=#",
-    "v1.0/jobs?filter[status]=RUNNING",
-    "v1.0/jobs?filter[function_name]=noop&page=#",
-    "v1.0/jobs?filter[function_name]=rare",
-    "v1.0/jobs?filter[id]=#",
-    "v1.0/jobs?filter[status]=RUNNING&filter[function_name]=noop",
-    "v1.0/jobs?filter[status]=SCHEDULED&filter[comment][contains]=night",
-    "v1.0/jobs?filter[comment][contains]=night%205",
-    "v1.0/jobs?sort=-finish_time",
+const QUERIES: [&str; 42] = [
+    "api/v0/jobs?limit=50&start=#",
+    "api/v0/jobs?limit=1000&start=#",
+    "api/v0/jobs?limit=50&status=done&start=#",
+    "api/v0/jobs?limit=50&status=done,error,cancel&start=#",
+    "api/v0/jobs?limit=50&running=false&start=#",
+    "api/v0/jobs?limit=50&running=true",
+    "api/v0/jobs?limit=50&action=noop&start=#",
+    "api/v0/jobs?limit=50&worker={W}&start=#",
+    "api/v0/jobs?limit=50&status=done&since=2020-09-15T00:00:00Z&until=2020-09-20T00:00:00Z",
+    "api/v0/jobs?limit=50&action=noop&status=running",
+    "api/v0/jobs?limit=50&action=rare&status=error",
+    "api/v0/jobs?limit=50&action=noop&status=done",
+    "api/v0/jobs?limit=50&worker={W}&action=noop",
+    "api/v1.0/jobs?page=#",
+    "api/v1.0/jobs?sort=-id",
+    "api/v1.0/jobs?sort=-scheduled_time&page=#",
+    "api/v1.0/jobs?filter[status]=FINISHED&page=#",
+    "api/v1.0/jobs?filter[status]=EXCEPTION&page=#",
+    "api/v1.0/jobs?filter[status]=RUNNING",
+    "api/v1.0/jobs?filter[function_name]=noop&page=#",
+    "api/v1.0/jobs?filter[function_name]=rare",
+    "api/v1.0/jobs?filter[id]=#",
+    "api/v1.0/jobs?filter[status]=RUNNING&filter[function_name]=noop",
+    "api/v1.0/jobs?filter[status]=SCHEDULED&filter[comment][contains]=night",
+    "api/v1.0/jobs?filter[comment][contains]=night%205",
+    "api/v1.0/jobs?sort=-finish_time",
+    "api/v0/jobs?limit=50&q=status:error+action:rare",
+    "api/v0/jobs?limit=50&q=night",
+    "api/v0/jobs?limit=50&q=night+status:error",
+    "api/v0/jobs?limit=50&q=param.host:nowhere",
+    "",
+    "jobs",
+    "jobs?start=#",
+    "jobs?q=status:error",
+    "jobs?q=night",
+    "jobs?q=param.host:nowhere",
+    "workers",
+    "queues",
+    "crons",
+    "locks",
+    "settings",
+    "find?q=noop",
 ];
 
 #[tokio::main]
@@ -95,14 +113,17 @@ async fn main() -> anyhow::Result<()> {
     let mut command = run.command(arguments.programs.join("capstan-api"));
     command.arg(format!("--redis-url={}", redis.url)).arg("--log=error");
     command.arg(format!("--listen=127.0.0.1:{listen}"));
-    command.arg(format!("--admin-listen=127.0.0.1:{admin}"));
+    command.arg(format!("--admin-listen=127.0.0.1:{admin}")).arg("--event-streams=4096");
     let api = Process::new("api", command, run.log("api"));
     let mut api = api.with_probe(Probe::readyz(admin));
     api.start().await?;
     redis_cli(&redis, &["config", "set", "slowlog-log-slower-than", "1000"]).await?;
     redis_cli(&redis, &["slowlog", "reset"]).await?;
-    measure(&arguments, &format!("http://127.0.0.1:{listen}/api"), &workers[0]).await?;
-    print_slow_commands(&redis).await
+    let url = format!("http://127.0.0.1:{listen}");
+    measure(&arguments, &url, &workers[0]).await?;
+    print_slow_commands(&redis).await?;
+    let pid = api.id().ok_or_else(|| anyhow::anyhow!("the API has ended"))?;
+    open_pages::measure(&url, pid, arguments.open_pages).await
 }
 
 async fn redis_cli(redis: &Redis, arguments: &[&str]) -> anyhow::Result<String> {
@@ -122,70 +143,6 @@ async fn print_slow_commands(redis: &Redis) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Creates every `WRITERS`th step of jobs, and runs them as a worker.
-async fn fill(config: &StoreConfig, part: u64, jobs: u64) -> anyhow::Result<WorkerId> {
-    let store = Store::new(config)?;
-    let worker = WorkerId::random();
-    let mut beat = heartbeat(&worker, Duration::from_secs(24 * 3600));
-    beat.capacity_map = "default=1000".parse::<CapacityMap>()?;
-    beat.free = beat.capacity_map.clone();
-    let actions = ["noop", "sleep", "scan", "sync_devices", "rare"];
-    beat.actions = actions.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-    store.heartbeat(&beat).await?;
-    for step in 0..jobs / STEP / WRITERS {
-        let first = (step * WRITERS + part) * STEP;
-        let new = (first..first + STEP).map(new_job).collect::<anyhow::Result<Vec<_>>>()?;
-        store.submit(&new).await?;
-        let ids: Vec<JobId> = new.iter().map(|job| job.id).collect();
-        store.cancel(&ids[..1], &Cancellation::default()).await?;
-        let request = ClaimRequest { max: 96, ids: ids[1..97].to_vec() };
-        let claims = store.claim(&worker, &[request]).await?;
-        let Claims::Answered(answers) = claims else { bail!("the worker may not claim") };
-        let tokens = answers[0].iter().filter_map(|answer| match answer {
-            ClaimAnswer::Claimed(claimed) => Some((claimed.id, claimed.token)),
-            ClaimAnswer::Gone
-            | ClaimAnswer::Refused(_)
-            | ClaimAnswer::Parked(_)
-            | ClaimAnswer::Unreadable(..)
-            | ClaimAnswer::Failed(_) => None,
-        });
-        // One job of every hundredth step keeps running.
-        let still_running = usize::from(step % 100 == 0);
-        let ends: Vec<Finish> = tokens.skip(still_running).enumerate().map(end).collect();
-        store.finish(&ends).await?;
-    }
-    Ok(worker)
-}
-
-fn new_job(index: u64) -> anyhow::Result<NewJob> {
-    let action = match index % 1000 {
-        500 => "rare",
-        0..600 => "noop",
-        600..850 => "sleep",
-        850..950 => "scan",
-        _ => "sync_devices",
-    };
-    let mut spec = JobSpec::of(action.parse()?);
-    spec.comment = (index % 10 == 3).then(|| format!("night {}", index / 86_400));
-    let scheduled_at = Some(Timestamp::from_ms(1_600_000_000_000 + 1000 * index as i64));
-    Ok(NewJob {
-        id: JobId::random(),
-        class: Class::of(None)?,
-        scheduled_at,
-        reserve_id: false,
-        request_hash: None,
-        spec,
-    })
-}
-
-fn end((index, (id, token)): (usize, (JobId, FencingToken))) -> Finish {
-    let outcome = match index % 20 {
-        7 => Outcome::Error(Exception::new("ExitCode", "exit status 1")),
-        _ => Outcome::Done(None),
-    };
-    Finish { id, token, outcome, follow_up: JobId::random(), jitter: 0.0 }
-}
-
 async fn measure(arguments: &Arguments, api: &str, worker: &WorkerId) -> anyhow::Result<()> {
     println!("{:76} {:>9} {:>9} {:>9} {:>8}", "query", "p50", "p99", "max", "total");
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -195,7 +152,7 @@ async fn measure(arguments: &Arguments, api: &str, worker: &WorkerId) -> anyhow:
     }
     println!("while four other clients search for a text that does not exist:");
     let search = || async {
-        let url = format!("{api}/v1.0/jobs?filter[comment][contains]=nowhere");
+        let url = format!("{api}/api/v1.0/jobs?filter[comment][contains]=nowhere");
         loop {
             reqwest::get(&url).await?.error_for_status()?;
         }
@@ -203,7 +160,7 @@ async fn measure(arguments: &Arguments, api: &str, worker: &WorkerId) -> anyhow:
     let searches: [_; 4] = std::array::from_fn(|_| search());
     tokio::select! {
         failed = try_join_all(searches) => failed.map(|_: Vec<()>| ()),
-        done = request_pages(arguments, api, "v0/jobs?limit=50&start=#", &mut rng) => done,
+        done = request_pages(arguments, api, "api/v0/jobs?limit=50&start=#", &mut rng) => done,
     }
 }
 

@@ -1,0 +1,60 @@
+//! Says that something has changed, for readers who look at the store themselves. It passes over
+//! events, so a slow reader misses none of the changes and reads no event twice.
+
+use std::sync::Arc;
+
+use store::EventId;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+
+use super::hub::{Batch, Hub};
+
+/// The changes after a position.
+pub(crate) struct Changes {
+    /// It holds the sender, so the channel stays open.
+    _hub: Hub,
+    batches: broadcast::Receiver<Arc<Batch>>,
+    position: Option<EventId>,
+}
+
+impl Changes {
+    /// Returns the changes from now on.
+    pub(crate) fn new(hub: &Hub) -> Changes {
+        Changes { batches: hub.subscribe(), _hub: hub.clone(), position: None }
+    }
+
+    /// Returns the id of the last event that was passed over; `None` if that is not known yet.
+    pub(crate) fn position(&self) -> Option<EventId> {
+        self.position
+    }
+
+    /// Waits for a change, and passes over all that have happened.
+    pub(crate) async fn next(&mut self) {
+        loop {
+            let received = self.batches.recv().await;
+            let mut has_changed = match received {
+                Ok(batch) => self.pass(&batch),
+                Err(RecvError::Lagged(_)) => true,
+                // It cannot happen: the hub holds the sender.
+                Err(RecvError::Closed) => std::future::pending().await,
+            };
+            loop {
+                match self.batches.try_recv() {
+                    Ok(batch) => has_changed |= self.pass(&batch),
+                    Err(TryRecvError::Lagged(_)) => has_changed = true,
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                }
+            }
+            if has_changed {
+                return;
+            }
+        }
+    }
+
+    /// Moves past a batch. Returns true if it contains an event.
+    fn pass(&mut self, batch: &Batch) -> bool {
+        let last = batch.events.last().map(|event| event.id);
+        self.position = Some(last.unwrap_or(batch.after));
+        last.is_some()
+    }
+}
