@@ -6,7 +6,7 @@ mod spec;
 mod status;
 
 pub use outcome::{Exception, Outcome};
-pub use record::{Cancellation, ClaimedJob, Job, NewJob};
+pub use record::{Cancellation, ClaimedJob, Job, NewJob, Passed};
 pub use spec::{Backoff, DependencyCondition, JobSpec, OnWorkerLost};
 pub use status::{Status, Transition, UnknownStatus};
 
