@@ -3,9 +3,9 @@
 //!
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
-//! 1. `error`, `settings`, `deadline`, `body`, `http_error`
+//! 1. `error`, `settings`, `deadline`, `body`, `http_error`, `words`
 //! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `query`, `job_filter`, `redaction`, `outage`,
-//!    `wait_reason`, `stream_lifetime`
+//!    `wait_reason`, `waiting`, `load`, `verdict`, `expected_start`, `timeline`, `stream_lifetime`
 //! 3. `app`: the state that handlers share, and `commands`: what handlers ask of the store
 //! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
 //! 5. `server`: routes, middleware, connections and background tasks
@@ -22,11 +22,13 @@ mod deadline;
 mod docs_page;
 mod error;
 mod events;
+mod expected_start;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http_error;
 mod job_filter;
 mod job_list;
+mod load;
 mod metrics;
 mod outage;
 mod query;
@@ -35,10 +37,14 @@ mod server;
 mod settings;
 mod stream_lifetime;
 mod submit;
+mod timeline;
 mod v0;
 mod v1;
+mod verdict;
 mod wait_reason;
+mod waiting;
 mod web;
+mod words;
 
 pub use server::{RunError, run, run_on};
 pub use settings::{Config, Exposure, Hosts, Networks, Origins};

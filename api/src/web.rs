@@ -23,6 +23,7 @@ mod paging;
 mod path;
 mod queues;
 mod refusal;
+mod waiting;
 mod workers;
 
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/jobs/{id}/cancel", post(job::cancel))
         .route("/jobs/{id}/retry", post(job::retry))
         .route("/jobs/{id}/delete", post(job::delete))
+        .route("/waiting", get(waiting::list))
         .route("/workers", get(workers::list))
         .route("/workers/{id}", get(workers::show))
         .route("/workers/{id}/drain", post(workers::drain))

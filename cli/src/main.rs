@@ -1,6 +1,6 @@
 //! `capstan`, the command line: one file or folder per noun, over the HTTP API.
 //!
-//! From the bottom up: [`columns`], [`flags`], [`lines`] and [`outage`] ← [`record`], [`requests`]
+//! From the bottom up: [`columns`], [`flags`], [`lines`], [`outage`] and [`spans`] ← [`record`], [`requests`]
 //! and [`references`] ← the nouns ← [`command_line`] ← this file. It imports the domain and the
 //! API's client: neither Redis, RabbitMQ nor the services.
 
@@ -26,12 +26,16 @@ mod record;
 mod references;
 mod requests;
 mod settings;
+mod spans;
 mod status;
 mod subscriptions;
 #[cfg(test)]
 mod test_parser;
 mod tokens;
 mod up;
+mod verdict;
+mod waiting;
+mod why;
 mod workers;
 
 use std::process::ExitCode;
@@ -60,6 +64,9 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Audit(arguments) => audit::run(&api()?, &arguments).await,
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&api()?, &arguments).await,
+        Command::Verdict(arguments) => verdict::run(&api()?, &arguments).await,
+        Command::Waiting(output) => waiting::run(&api()?, output).await,
+        Command::Why(arguments) => why::run(&api()?, &arguments).await,
         Command::Settings(command) => settings::run(&api()?, command).await,
         Command::Token(command) => tokens::run(command),
         Command::Init(arguments) => init::run(&arguments),

@@ -3,6 +3,7 @@
 
 mod driver;
 
+use domain::job::{JobId, WorkerId};
 use serde_json::json;
 
 use crate::env::{TestEnv, eventually, with_env};
@@ -41,10 +42,49 @@ async fn fill(env: &TestEnv) -> Vec<String> {
     shown.push(format!("/jobs/{failed}"));
     let cron = json!({"name": "nightly", "action": "backup", "schedule": "0 0 1 * * *"});
     env.post("/crons", &cron).await;
+    let nested = json!({"name": "sweep", "action": "scan", "schedule": "0 0 1 * * *",
+        "timeZone": "Europe/Berlin"});
+    env.post("/crons", &nested).await;
     shown.extend(["/", "/jobs", "/jobs?status=finished", "/workers", "/queues"].map(Into::into));
+    shown.push("/waiting".into());
+    shown.push(format!("/jobs/{}", pipeline(env, &worker).await));
     shown.extend(["/crons", "/crons/nightly", "/locks", "/locks/device-sw1"].map(Into::into));
     shown.push(format!("/workers/{worker}"));
     shown
+}
+
+/// Adds a job that several others come before and after, with a retry, and returns it.
+async fn pipeline(env: &TestEnv, worker: &WorkerId) -> JobId {
+    let mut before = Vec::new();
+    for _ in 0..3 {
+        before.push(env.submit(&json!({"action": "scan"})).await);
+    }
+    let job = json!({"action": "noop", "dependsOn": before, "retries": 1, "scheduledBy": "indy"});
+    let job = env.submit(&job).await;
+    for action in ["scan", "backup"] {
+        env.submit(&json!({"action": action, "dependsOn": [job]})).await;
+    }
+    for (id, ms) in before.into_iter().zip([61_000, 3_000, 9_000]) {
+        let token = env.claim(worker, id).await;
+        let past = env.store.now().await.unwrap().ms() - ms;
+        env.redis("HSET", &format!("job:{id}"), &["startedAt", &past.to_string()]).await;
+        env.finish(id, token, None).await;
+    }
+    let token = env.claim(worker, job).await;
+    let past = |ms: i64| async move { (env.store.now().await.unwrap().ms() - ms).to_string() };
+    let times = [
+        ("createdAt", 70_000),
+        ("scheduledAt", 60_000),
+        ("unblockedAt", 20_000),
+        ("parkedAt", 18_000),
+        ("grantedAt", 9_000),
+        ("startedAt", 8_000),
+    ];
+    for (field, ms) in times {
+        env.redis("HSET", &format!("job:{job}"), &[field, &past(ms).await]).await;
+    }
+    env.fail(job, token).await;
+    job
 }
 
 #[tokio::test]
