@@ -2,8 +2,9 @@
 
 use domain::job::{JobId, Outcome};
 use serde_json::{Value, json};
+use store::ClaimAnswer;
 
-use crate::env::{TestEnv, with_env};
+use crate::env::{TestEnv, eventually, with_env};
 
 async fn timeline(env: &TestEnv, id: JobId) -> Value {
     let answer = env.get(&format!("/jobs/{id}/timeline")).await;
@@ -21,10 +22,13 @@ fn sum(timeline: &Value) -> u64 {
     wait.map(|ms| ms.as_u64().unwrap()).sum::<u64>() + timeline["runMs"].as_u64().unwrap()
 }
 
-/// Moves a time of a job into the past.
-async fn set_back(env: &TestEnv, id: JobId, field: &str, ms: i64) {
-    let past = env.store.now().await.unwrap().ms() - ms;
-    env.redis("HSET", &format!("job:{id}"), &[field, &past.to_string()]).await;
+/// Moves times of a job into the past, by so many milliseconds from now.
+async fn set_back(env: &TestEnv, id: JobId, fields: &[(&str, i64)]) {
+    let now = env.store.now().await.unwrap().ms();
+    let times = fields.iter().flat_map(|(name, ms)| [(*name).to_owned(), (now - ms).to_string()]);
+    let times: Vec<String> = times.collect();
+    let times: Vec<&str> = times.iter().map(String::as_str).collect();
+    env.redis("HSET", &format!("job:{id}"), &times).await;
 }
 
 #[tokio::test]
@@ -34,17 +38,15 @@ async fn a_job_that_waited_for_others_and_for_a_lock() {
         let lock = json!({"action": "noop", "locks": ["sw1"]});
         let (needed, holder) =
             (env.submit(&json!({"action": "noop"})).await, env.submit(&lock).await);
-        let job = json!({"action": "noop", "locks": ["sw1"], "dependsOn": [needed],
-            "scheduledBy": "indy"});
+        let job = json!({"action": "noop", "locks": ["sw1"], "dependsOn": [needed]});
         let id = env.submit(&job).await;
         let tokens = [env.claim(&worker, needed).await, env.claim(&worker, holder).await];
         assert_eq!(steps(&timeline(env, id).await), ["submitted"]);
         env.finish(needed, tokens[0], None).await;
         env.park(&worker, id).await;
-        set_back(env, id, "createdAt", 100_000).await;
-        set_back(env, id, "scheduledAt", 100_000).await;
-        set_back(env, id, "unblockedAt", 70_000).await;
-        set_back(env, id, "parkedAt", 60_000).await;
+        let submitted = [("createdAt", 100_000), ("scheduledAt", 100_000)];
+        let passed = [("unblockedAt", 70_000), ("parkedAt", 60_000)];
+        set_back(env, id, &[submitted, passed].concat()).await;
         let waits = timeline(env, id).await;
         assert_eq!(steps(&waits), ["submitted", "unblocked", "parked"]);
         let why = "it depends on how long others hold the lock";
@@ -79,9 +81,13 @@ async fn a_retry_and_a_cancel_are_steps_of_the_same_job() {
         let token = env.claim(&worker, first).await;
         env.fail(first, token).await;
         let second = env.store.job(first).await.unwrap().unwrap().follow_up.unwrap();
-        let due = async || env.store.due().await.unwrap();
-        crate::env::eventually(due, |moved| moved.moved > 0).await;
-        let token = env.claim(&worker, second).await;
+        let claim = async || {
+            env.store.due().await.unwrap();
+            env.try_claim(&worker, second).await
+        };
+        let claimed = eventually(claim, |one| matches!(one, ClaimAnswer::Claimed(_))).await;
+        let ClaimAnswer::Claimed(claimed) = claimed else { panic!("{claimed:?}") };
+        let token = claimed.token;
         env.command(&format!("/jobs/{second}/cancel")).await;
         env.finish_cancelled(second, token).await;
         let both = timeline(env, first).await;
@@ -105,10 +111,9 @@ async fn a_parent_runs_and_then_waits_for_its_children() {
         let token = env.claim(&worker, parent).await;
         let child = env.submit(&json!({"action": "noop", "parent": parent})).await;
         env.end(parent, token, Outcome::Await(None)).await;
-        set_back(env, parent, "ranUntil", 50_000).await;
-        set_back(env, parent, "startedAt", 60_000).await;
-        set_back(env, parent, "createdAt", 60_000).await;
-        set_back(env, parent, "scheduledAt", 60_000).await;
+        let submitted = [("createdAt", 60_000), ("scheduledAt", 60_000)];
+        let ran = [("startedAt", 60_000), ("ranUntil", 50_000)];
+        set_back(env, parent, &[submitted, ran].concat()).await;
         let token = env.claim(&worker, child).await;
         env.finish(child, token, None).await;
         let done = timeline(env, parent).await;

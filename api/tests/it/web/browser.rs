@@ -59,7 +59,7 @@ async fn pipeline(env: &TestEnv, worker: &WorkerId) -> JobId {
     for _ in 0..3 {
         before.push(env.submit(&json!({"action": "scan"})).await);
     }
-    let job = json!({"action": "noop", "dependsOn": before, "retries": 1, "scheduledBy": "indy"});
+    let job = json!({"action": "noop", "dependsOn": before, "retries": 1});
     let job = env.submit(&job).await;
     for action in ["scan", "backup"] {
         env.submit(&json!({"action": action, "dependsOn": [job]})).await;

@@ -36,7 +36,7 @@ async fn no_value_of_a_job_becomes_markup() {
             "name": "c", "action": "noop", "schedule": "@daily", "parameters": {"x": HOSTILE},
         });
         assert_eq!(env.post("/crons", &cron).await.status, 202);
-        let by = json!({"action": "noop", "scheduledBy": HOSTILE, "dependsOn": [waits]});
+        let by = json!({"action": "noop", "dependsOn": [waits]});
         env.submit(&by).await;
         let other = env.submit(&json!({"action": "noop"})).await;
         let token = env.claim(&worker, other).await;
