@@ -3,9 +3,10 @@
 //!
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
-//! 1. `error`, `settings`, `deadline`, `body`, `http_error`
+//! 1. `error`, `settings`, `deadline`, `body`, `http_error`, `words`
 //! 2. `metrics`, `auth`, `audit`, `submit`, `bulk`, `events`, `query`, `redaction`, `outage`,
-//!    `wait_reason`, `stream_lifetime`, `live_pages`
+//!    `wait_reason`, `waiting`, `load`, `verdict`, `expected_start`, `timeline`, `stream_lifetime`,
+//!    `live_pages`
 //! 3. `app`: the state that handlers share; `commands`, `job_filter`, `job_search`: what handlers
 //!    ask of the store; and `fleet_metrics`
 //! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
@@ -25,6 +26,7 @@ mod docs_page;
 mod error;
 mod events;
 mod fleet_metrics;
+mod expected_start;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http_error;
@@ -32,6 +34,7 @@ mod job_filter;
 mod job_list;
 mod job_search;
 mod live_pages;
+mod load;
 mod metrics;
 mod outage;
 mod query;
@@ -40,10 +43,14 @@ mod server;
 mod settings;
 mod stream_lifetime;
 mod submit;
+mod timeline;
 mod v0;
 mod v1;
+mod verdict;
 mod wait_reason;
+mod waiting;
 mod web;
+mod words;
 
 pub use server::{RunError, run, run_on};
 pub use settings::{Config, Exposure, Hosts, Networks, Origins};

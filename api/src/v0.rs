@@ -17,6 +17,7 @@ mod scaling;
 mod settings;
 mod status;
 mod subscriptions;
+mod verdict;
 pub(crate) mod wire;
 mod workers;
 
@@ -74,6 +75,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(quotas::list))
         .routes(routes!(scaling::show))
         .routes(routes!(status::show))
+        .routes(routes!(verdict::show))
+        .routes(routes!(verdict::list_waiting))
+        .routes(routes!(jobs::timeline::show))
         .routes(routes!(audit::list))
         .route_layer(from_fn(limit_time));
     // These wait for a body or read many records, so they limit the time of each store call.

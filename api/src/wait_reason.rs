@@ -142,7 +142,10 @@ async fn offered(
     }
     Ok(match workers::few_workers(job, workers) {
         Some(few) => Reason::new("action", format!("{few}; {} ahead of it", jobs(ahead))),
-        None => Reason::new("queue", format!("{ahead} ahead of it")),
+        None => match workers::gathering(job, workers).filter(|_| ahead == 0) {
+            Some(message) => Reason::new("gathering", message),
+            None => Reason::new("queue", format!("{ahead} ahead of it")),
+        },
     })
 }
 

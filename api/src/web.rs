@@ -32,6 +32,7 @@ mod queues;
 mod refusal;
 mod settings;
 mod subscriptions;
+mod waiting;
 mod workers;
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use crate::completions::CompletionsArguments;
 use crate::crons::CronsCommand;
 use crate::events::EventsArguments;
 use crate::explain::ExplainArguments;
+use crate::flags::OutputFlags;
 use crate::health::HealthArguments;
 use crate::init::InitArguments;
 use crate::jobs::JobsCommand;
@@ -25,6 +26,9 @@ use crate::status::StatusArguments;
 use crate::subscriptions::SubscriptionsCommand;
 use crate::tokens::TokenCommand;
 use crate::up::UpArguments;
+use crate::verdict::VerdictArguments;
+use crate::waiting::GROUPS;
+use crate::why::WhyArguments;
 use crate::workers::WorkersArguments;
 
 /// Run background jobs on a fleet of workers
@@ -52,6 +56,17 @@ pub(crate) enum Command {
     /// Exits with 0 if the API answers, whatever the answer says.
     #[command(after_help = EXIT_CODES)]
     Status(StatusArguments),
+    /// Say in a sentence how the fleet is doing, what explains it and what was ruled out
+    ///
+    /// Exits with 0 if the API answers, whatever the answer says.
+    #[command(after_help = EXIT_CODES)]
+    Verdict(VerdictArguments),
+    /// List the waiting jobs, grouped by the reason for which they wait
+    #[command(after_help = columns_help(GROUPS.columns))]
+    Waiting(OutputFlags),
+    /// Show why a job waits and when it will probably start, or where its time went
+    #[command(after_help = EXIT_CODES)]
+    Why(WhyArguments),
     /// Submit, list, follow, wait for, cancel, retry and delete jobs
     #[command(subcommand, after_help = EXIT_CODES)]
     Jobs(JobsCommand),

@@ -1,8 +1,8 @@
 //! `capstan`, the command line: one file or folder per noun, over the HTTP API.
 //!
-//! From the bottom up: [`columns`], [`flags`], [`lines`] and [`outage`] ← [`record`], [`requests`]
-//! and [`references`] ← [`filters`] ← the nouns ← [`command_line`] ← this file. It imports the domain and the
-//! API's client: neither Redis, RabbitMQ nor the services.
+//! From the bottom up: [`columns`], [`flags`], [`lines`], [`outage`] and [`spans`] ← [`record`],
+//! [`requests`] and [`references`] ← [`filters`] ← the nouns ← [`command_line`] ← this file. It
+//! imports the domain and the API's client: neither Redis, RabbitMQ nor the services.
 
 mod actions;
 mod audit;
@@ -29,12 +29,16 @@ mod references;
 mod requests;
 mod scaling;
 mod settings;
+mod spans;
 mod status;
 mod subscriptions;
 #[cfg(test)]
 mod test_parser;
 mod tokens;
 mod up;
+mod verdict;
+mod waiting;
+mod why;
 mod workers;
 
 use std::process::ExitCode;
@@ -65,6 +69,9 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&api()?, &arguments).await,
         Command::Scaling(arguments) => scaling::run(&api()?, &arguments).await,
+        Command::Verdict(arguments) => verdict::run(&api()?, &arguments).await,
+        Command::Waiting(output) => waiting::run(&api()?, output).await,
+        Command::Why(arguments) => why::run(&api()?, &arguments).await,
         Command::Settings(command) => settings::run(&api()?, command).await,
         Command::Token(command) => tokens::run(command),
         Command::Init(arguments) => init::run(&arguments),

@@ -11,6 +11,7 @@ mod optional;
 mod queue;
 mod status;
 mod units;
+mod waiting;
 mod worker;
 
 pub use bulk::{BulkOperation, BulkPreview};
@@ -20,4 +21,7 @@ pub use lock::{Holder, Lock, Waiter};
 pub use queue::Queue;
 pub use status::{Broker, Rates, Service, Status, Store, Workers};
 pub use units::Units;
+pub use waiting::{
+    ExpectedStart, LongHeld, Timeline, TimelineStep, Verdict, Wait, Waiting, WaitingGroup,
+};
 pub use worker::Worker;

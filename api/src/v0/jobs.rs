@@ -12,3 +12,4 @@ pub(super) mod read;
 pub(super) mod retry;
 pub(super) mod submission;
 pub(super) mod submit;
+pub(super) mod timeline;

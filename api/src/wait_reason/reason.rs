@@ -10,7 +10,7 @@ pub(crate) struct Reason {
 }
 
 /// Every code.
-pub(crate) const CODES: [&str; 11] = [
+pub(crate) const CODES: [&str; 12] = [
     "outage",
     "due",
     "dependency",
@@ -21,6 +21,7 @@ pub(crate) const CODES: [&str; 11] = [
     "capacity",
     "action",
     "draining",
+    "gathering",
     "queue",
 ];
 

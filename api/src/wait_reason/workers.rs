@@ -42,6 +42,29 @@ pub(super) fn few_workers(job: &Job, workers: &[Worker]) -> Option<String> {
     few.then(|| who_knows(action, &live))
 }
 
+/// Returns why a job waits although workers could run it: each of them has some of the capacity
+/// that the job needs free, but none has all of it. `None` if one has, or if all are fully busy.
+pub(super) fn gathering(job: &Job, workers: &[Worker]) -> Option<String> {
+    let need = job.class.need();
+    let able = workers.iter().filter(|worker| {
+        worker.status == WorkerStatus::Running
+            && worker.capacity_map.fits(&need) > 0
+            && knows(worker, &job.spec.action)
+    });
+    let able: Vec<&Worker> = able.collect();
+    if able.iter().any(|worker| worker.free.fits(&need) > 0) {
+        return None;
+    }
+    let missing = |worker: &&&Worker| -> u32 {
+        need.iter().map(|(name, units)| units.saturating_sub(worker.free.units(name))).sum()
+    };
+    let has_some = |worker: &&&Worker| need.iter().any(|(name, _)| worker.free.units(name) > 0);
+    let best = able.iter().filter(has_some).min_by_key(missing)?;
+    let free = need.iter().map(|(name, _)| format!("{name}={}", best.free.units(name)));
+    let free = free.collect::<Vec<_>>().join(",");
+    Some(format!("no worker has {need} free at once; worker {} has the most, {free}", best.id))
+}
+
 /// Returns a clause that says how many of these workers know an action.
 fn who_knows(action: &ActionName, live: &[&Worker]) -> String {
     let all = live.len();

@@ -1,6 +1,8 @@
 //! `/crons` and `/crons/{name}`: what fires when, what was skipped and why, and run, pause and
 //! resume.
 
+mod calendar;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -8,7 +10,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::cron::CronName;
-use domain::job::JobId;
+use domain::job::{JobId, Timestamp};
 use serde_json::Value;
 use store::Cron;
 
@@ -21,11 +23,16 @@ use super::refusal::Refusal;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::commands;
+use crate::error::Error;
 use crate::query::Query;
 use crate::redaction::shown_parameters;
+use calendar::Calendar;
 
 /// The default and the largest number of crons in a page.
 const LIMIT: u32 = 200;
+/// How many changes of a cron are shown, and among how many events they are searched.
+const HISTORY: usize = 20;
+const HISTORY_EVENTS: u64 = 2_000;
 /// How many of the next ticks are shown.
 const TICKS: usize = 10;
 
@@ -34,6 +41,7 @@ const TICKS: usize = 10;
 struct CronsPage {
     layout: Layout,
     crons: Vec<Shown>,
+    calendar: Calendar,
     paging: Paging,
     can_edit: bool,
 }
@@ -46,6 +54,7 @@ struct CronPage {
     ticks: Vec<Tick>,
     parameters: Option<String>,
     rules: String,
+    history: Vec<Change>,
 }
 
 /// A cron as the page shows it.
@@ -67,6 +76,12 @@ struct Shown {
     can_pause: bool,
     can_resume: bool,
     can_edit: bool,
+}
+
+/// A change of a cron, or ticks that it skipped.
+struct Change {
+    moment: Moment,
+    what: String,
 }
 
 /// A tick to come.
@@ -102,7 +117,14 @@ impl Shown {
 
 fn last_skip(cron: &Cron, layout: &Layout) -> String {
     let Some(skip) = &cron.last_skip else { return String::new() };
-    let why = match skip.reason.as_str() {
+    let why = skip_reason(&skip.reason);
+    let when = Moment::new(skip.at, layout.now).relative;
+    format!("{} {when}: {why}", count(skip.count, "tick"))
+}
+
+/// Returns why ticks were skipped, in words.
+fn skip_reason(code: &str) -> &str {
+    match code {
         "missed" => "no scheduler was running",
         "overlap" => "an earlier job had not finished",
         "replaced" => "a later tick replaced it",
@@ -110,9 +132,27 @@ fn last_skip(cron: &Cron, layout: &Layout) -> String {
         "no_queue" => "the namespace had no room for its queue",
         "quota" => "its quota was reached",
         other => other,
+    }
+}
+
+/// Returns the latest changes of a cron, and the ticks that it skipped, the last one first.
+async fn history(app: &App, name: &CronName, now: Timestamp) -> Result<Vec<Change>, Error> {
+    let events = app.store.latest_events(HISTORY_EVENTS).await?;
+    let own = events
+        .into_iter()
+        .filter(|event| event.fields.get("cron").is_some_and(|cron| cron == name.as_str()));
+    let change = |event: store::Event| {
+        let text = |field: &str| event.fields.get(field).cloned().unwrap_or_default();
+        let what = match text("change").as_str() {
+            "skipped" => {
+                let ticks = count(text("count").parse().unwrap_or(1), "tick");
+                format!("skipped {ticks}: {}", skip_reason(&text("reason")))
+            }
+            change => change.to_owned(),
+        };
+        Change { moment: Moment::new(Timestamp::from_ms(event.id.ms as i64), now), what }
     };
-    let when = Moment::new(skip.at, layout.now).relative;
-    format!("{} {when}: {why}", count(skip.count, "tick"))
+    Ok(own.take(HISTORY).map(change).collect())
 }
 
 /// Lists the crons.
@@ -127,9 +167,10 @@ pub(super) async fn list(
     let layout = Layout::new(&app, caller, Section::Crons, "Crons", live).await?;
     let (crons, total) = app.store.crons(start, limit).await?;
     let paging = Paging::new("/crons", (start, limit), crons.len(), (total, "cron"));
+    let calendar = Calendar::new(&crons, layout.now);
     let crons = crons.iter().map(|cron| Shown::new(cron, &layout)).collect();
     let can_edit = layout.may("/crons");
-    Ok(html(StatusCode::OK, &CronsPage { layout, crons, paging, can_edit }))
+    Ok(html(StatusCode::OK, &CronsPage { layout, crons, calendar, paging, can_edit }))
 }
 
 /// Shows a cron.
@@ -150,6 +191,7 @@ pub(super) async fn show(
     let parameters = shown_parameters(&cron.spec.action, cron.spec.parameters.clone());
     let page = CronPage {
         cron: Shown::new(&cron, &layout),
+        history: history(&app, &name, layout.now).await?,
         ticks: ticks.into_iter().map(tick).collect(),
         parameters: parameters.map(|object| pretty(&Value::Object(object))),
         rules: format!(

@@ -3,8 +3,10 @@
 mod actions;
 mod edit;
 mod facts;
+mod graph;
 mod log;
 mod relations;
+mod timeline;
 
 use std::sync::Arc;
 
@@ -24,13 +26,17 @@ use super::refusal::Refusal;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::Error;
+use crate::expected_start::expected_start;
 use crate::query::Query;
 use crate::redaction::shown_parameters;
+use crate::timeline::timeline;
 use crate::wait_reason::wait_reason;
 use actions::Actions;
 use facts::Fact;
+use graph::Graph;
 use log::{LogFilter, LogPart};
 use relations::{HeldLock, Relation};
+use timeline::{ShownStart, TimelinePart};
 
 pub(super) use actions::{cancel, delete, retry};
 pub(super) use edit::{change, repeat, show as edit};
@@ -43,10 +49,13 @@ struct JobPage {
     job: Job,
     actions: Actions,
     reason: Option<Vec<Segment>>,
+    start: Option<ShownStart>,
+    timeline: TimelinePart,
     facts: Vec<Fact>,
     locks: Vec<HeldLock>,
     relations: Vec<Relation>,
     children: String,
+    graph: Option<Graph>,
     parameters: Option<String>,
     result: Option<String>,
     progress: Option<String>,
@@ -69,17 +78,23 @@ pub(super) async fn show(
     let mut layout = Layout::new(&app, caller, Section::Jobs, title, live).await?;
     layout.notice = notice;
     let reason = wait_reason(&app.store, &job).await?.map(|reason| linked(&reason.message));
+    let start = expected_start(&app.store, &job).await?;
+    let steps = timeline(&app.store, &job).await?;
     let relations = relations::read(&app.store, &job).await?;
     let children = relations::children(&app.store, &job).await?;
+    let graph = Graph::read(&app.store, &job, layout.now).await?;
     let log = LogPart::read(&app.store, id, filter).await?;
     let parameters = shown_parameters(&job.spec.action, job.spec.parameters.clone());
     let page = JobPage {
         actions: Actions::new(&layout, &job),
         reason,
+        start: start.map(|start| ShownStart::new(start, layout.now)),
+        timeline: TimelinePart::new(steps, id, layout.now),
         facts: facts::facts(&job, layout.now),
         locks: relations::locks(&job),
         relations,
         children,
+        graph,
         parameters: parameters.map(pretty_object),
         result: job.result.as_ref().map(pretty),
         progress: job.progress.as_ref().map(pretty),

@@ -38,6 +38,8 @@ pub(super) enum Section {
     Overview,
     /// `/jobs`
     Jobs,
+    /// `/waiting`
+    Waiting,
     /// `/workers`
     Workers,
     /// `/queues`
@@ -60,9 +62,10 @@ pub(super) enum Section {
 
 impl Section {
     /// The sections at the top of every page, in their order.
-    const ALL: [Section; 6] = [
+    const ALL: [Section; 7] = [
         Section::Overview,
         Section::Jobs,
+        Section::Waiting,
         Section::Workers,
         Section::Queues,
         Section::Crons,
@@ -78,6 +81,7 @@ impl Section {
         match self {
             Section::Overview => ("Overview", "/"),
             Section::Jobs => ("Jobs", "/jobs"),
+            Section::Waiting => ("Waiting", "/waiting"),
             Section::Workers => ("Workers", "/workers"),
             Section::Queues => ("Queues", "/queues"),
             Section::Crons => ("Crons", "/crons"),

@@ -10,7 +10,7 @@ use domain::job::{ActionName, JobId, Status};
 use domain::lock::LockName;
 use store::Lock;
 
-use super::format::{Moment, number};
+use super::format::{Moment, number, rough};
 use super::layout::{Layout, Section, html};
 use super::notice;
 use super::paging::Paging;
@@ -21,6 +21,7 @@ use crate::auth::Caller;
 use crate::commands;
 use crate::error::Error;
 use crate::query::Query;
+use crate::waiting::LONG_HELD_MS;
 
 /// The default and the largest number of locks in a page.
 const LIMIT: u32 = 100;
@@ -52,6 +53,8 @@ struct Shown {
     permits: String,
     is_paused: bool,
     held: u32,
+    /// How long it has been held, if that is long and jobs wait for it.
+    held_long: String,
     holders: Vec<Holder>,
     more_holders: usize,
     waiting: u64,
@@ -74,6 +77,7 @@ struct Waiter {
     number: u64,
     action: String,
     permits: u32,
+    since: Option<Moment>,
 }
 
 impl Shown {
@@ -93,8 +97,13 @@ impl Shown {
             number: job.number,
             action: job.spec.action.to_string(),
             permits,
+            since: job.passed.parked_at.map(|at| Moment::new(at, layout.now)),
         };
+        let oldest = lock.holders.iter().filter_map(|holder| holder.job.started_at).min();
+        let held_ms = oldest.map_or(0, |since| layout.now.ms() - since.ms());
+        let is_long = lock.waiting > 0 && held_ms >= LONG_HELD_MS;
         Shown {
+            held_long: if is_long { rough(held_ms) } else { String::new() },
             url: lock_url(&lock.name),
             name: lock.name.to_string(),
             permits: lock.permits.map_or("no limit".to_owned(), |all| number(u64::from(all))),

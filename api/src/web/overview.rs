@@ -1,27 +1,26 @@
 //! `/`: the state of the fleet as a sentence, in numbers, and the jobs that have waited longest.
 
-mod verdict;
-
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::job::{Job, Status, Timestamp};
+use domain::job::{Job, Status};
 use store::{JobFilter, QueueLoad, Worker, WorkerStatus};
 
-use super::capacity::{Load, loads};
 use super::format::number;
 use super::jobs::Row;
 use super::layout::{Layout, Section, html};
+use super::links::{Segment, linked};
 use super::refusal::Refusal;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::Error;
-use crate::outage::unoffered;
+use crate::load::{Load, loads};
+use crate::verdict::verdict;
 use crate::wait_reason::{Reason, wait_reasons};
-use verdict::{Signs, Urgency};
+use crate::words::count;
 
 /// How many of the jobs that wait longest are shown.
 const OLDEST: usize = 5;
@@ -33,7 +32,9 @@ const QUEUES: usize = 8;
 struct OverviewPage {
     layout: Layout,
     urgency: &'static str,
-    verdict: String,
+    verdict: Vec<Segment>,
+    because: Vec<Vec<Segment>>,
+    ruled_out: Vec<String>,
     workers: String,
     tiles: Vec<Tile>,
     loads: Vec<Load>,
@@ -53,24 +54,16 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<
     let counts = app.store.counts().await?;
     let workers = app.store.live_workers().await?;
     let (jobs, reasons) = oldest(&app).await?;
-    let health = app.store.fleet_health().await?;
     let queues = busiest(app.store.queue_loads().await?);
-    let signs = Signs {
-        outage: unoffered(&health),
-        store_is_nearly_full: health.memory.is_some_and(|memory| memory.is_nearly_full()),
-        ..signs(&counts, &workers, (&jobs, &reasons), layout.now)
-    };
-    let (urgency, verdict) = verdict::verdict(&signs);
+    let state = verdict(&app.store).await?;
     let now = layout.now;
     let rows = jobs.into_iter().zip(reasons).map(|(job, reason)| Row::new(job, reason, now));
     let page = OverviewPage {
-        urgency: match urgency {
-            Urgency::Calm => "calm",
-            Urgency::Notice => "attention",
-            Urgency::Alarm => "alarm",
-        },
-        verdict,
-        workers: verdict::workers(&signs),
+        urgency: state.urgency.as_str(),
+        verdict: linked(&state.text),
+        because: state.because.iter().map(|text| linked(text)).collect(),
+        ruled_out: state.ruled_out,
+        workers: workers_line(&counts, &workers),
         tiles: counts.iter().filter_map(|(status, count)| tile(*status, *count)).collect(),
         loads: loads(&workers),
         oldest: rows.collect(),
@@ -80,23 +73,16 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<
     Ok(html(StatusCode::OK, &page))
 }
 
-fn signs(
-    counts: &[(Status, u64)],
-    workers: &[Worker],
-    (jobs, reasons): (&[Job], &[Option<Reason>]),
-    now: Timestamp,
-) -> Signs {
+/// Describes the workers, for the line below the verdict.
+fn workers_line(counts: &[(Status, u64)], workers: &[Worker]) -> String {
     let of = |wanted| counts.iter().find(|(status, _)| *status == wanted).map_or(0, |(_, n)| *n);
-    let draining = workers.iter().filter(|worker| worker.status == WorkerStatus::Draining);
-    Signs {
-        live_workers: workers.len() as u64,
-        draining_workers: draining.count() as u64,
-        running: of(Status::Running) + of(Status::CancelRequest),
-        waiting: of(Status::Waiting),
-        oldest_ms: jobs.first().map_or(0, |job| now.ms() - job.scheduled_at.ms()),
-        codes: reasons.iter().flatten().map(|reason| reason.code).collect(),
-        ..Signs::default()
-    }
+    let draining = workers.iter().filter(|worker| worker.status == WorkerStatus::Draining).count();
+    let draining = match draining {
+        0 => String::new(),
+        draining => format!(", {} of them draining", number(draining as u64)),
+    };
+    let running = count(of(Status::Running) + of(Status::CancelRequest), "running job");
+    format!("{} live{draining} · {running}", count(workers.len() as u64, "worker"))
 }
 
 /// Returns the waiting jobs that were due first, and why they wait.

@@ -7,7 +7,8 @@ use axum::Router;
 use axum::routing::get;
 
 use super::{
-    audit, bulk, crons, job, jobs, locks, overview, queues, settings, subscriptions, workers,
+    audit, bulk, crons, job, jobs, locks, overview, queues, settings, subscriptions, waiting,
+    workers,
 };
 use crate::app::App;
 
@@ -17,6 +18,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/", get(overview::show))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(job::show))
+        .route("/waiting", get(waiting::list))
         .route("/workers", get(workers::list))
         .route("/workers/{id}", get(workers::show))
         .route("/queues", get(queues::list))

@@ -9,7 +9,7 @@ use axum::response::Response;
 use domain::job::{Timestamp, WorkerId};
 use store::{Worker, WorkerCommand, WorkerStatus};
 
-use super::capacity::{Load, loads, status_word};
+use super::capacity::status_word;
 use super::format::Moment;
 use super::jobs::Row;
 use super::layout::{Layout, Section, html};
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::commands;
 use crate::error::Error;
+use crate::load::{Load, loads};
 
 /// How many workers that have ended are listed.
 const MOST_ENDED: usize = 50;

@@ -163,9 +163,14 @@ impl TestEnv {
 
     /// Announces a scheduler that can publish, as a real one does every few seconds.
     pub(crate) async fn announce_scheduler(&self) {
+        self.announce_link(BrokerLink::Up).await;
+    }
+
+    /// Announces a scheduler with this state of its connection to the broker.
+    pub(crate) async fn announce_link(&self, link: BrokerLink) {
         let (kind, version) = (ServiceKind::Scheduler, env!("CARGO_PKG_VERSION"));
         let mut announcer = Announcer::new(self.store.clone(), kind, "0123456789ab", version);
-        announcer.announce(Some(BrokerLink::Up)).await.unwrap();
+        announcer.announce(Some(link)).await.unwrap();
     }
 
     /// Returns a job as the API shows it while a scheduler runs.

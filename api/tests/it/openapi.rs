@@ -71,6 +71,7 @@ async fn the_document_has_its_version_and_every_route() {
             GET /api/v0/jobs
             GET /api/v0/jobs/{id}
             GET /api/v0/jobs/{id}/logs
+            GET /api/v0/jobs/{id}/timeline
             GET /api/v0/locks
             GET /api/v0/locks/{name}
             GET /api/v0/meta/settings
@@ -80,6 +81,8 @@ async fn the_document_has_its_version_and_every_route() {
             GET /api/v0/status
             GET /api/v0/subscriptions
             GET /api/v0/subscriptions/{name}
+            GET /api/v0/verdict
+            GET /api/v0/waiting
             GET /api/v0/workers
             GET /api/v0/workers/{id}
             PATCH /api/v0/action_configs/{action}

@@ -10,8 +10,9 @@ use crate::env::{TestEnv, eventually, free_address, send, with_env, with_env_on}
 use crate::redis_proxy::Proxy;
 use crate::redis_server::Redis;
 
-/// The one route that answers without a store: it says what is wrong.
+/// The routes that answer without a store: they say what is wrong.
 const STATUS: &str = "/status";
+const VERDICT: &str = "/verdict";
 const CRON: &str = "some-cron";
 const CLASS: &str = "scan=1";
 const ACTION: &str = "some-action";
@@ -25,6 +26,9 @@ fn every_route(id: JobId) -> Vec<(Method, String, &'static str)> {
         ("GET", "/quotas", ""),
         ("GET", STATUS, ""),
         ("GET", "/scaling?capacity=scan=1", ""),
+        ("GET", VERDICT, ""),
+        ("GET", "/waiting", ""),
+        ("GET", "/jobs/{id}/timeline", ""),
         ("POST", "/jobs", noop),
         ("POST", "/jobs/batch", r#"{"jobs": [{"action": "noop"}]}"#),
         ("POST", "/jobs/cancel?all=true", ""),
@@ -106,6 +110,11 @@ async fn every_route_is_unavailable(env: &TestEnv) {
         if route.ends_with(STATUS) {
             assert_eq!(answer.status, 200, "{}", answer.text);
             assert_eq!(answer.json()["store"]["why"], "the store does not answer");
+            continue;
+        }
+        if route.ends_with(VERDICT) {
+            let text = "Nothing is known of the fleet: the store does not answer.";
+            assert_eq!(answer.json()["verdict"], text);
             continue;
         }
         assert_eq!(answer.code(), "503 UNAVAILABLE", "{route}");

@@ -1,8 +1,9 @@
-//! A proxy to Redis that can be opened late and can cut a connection.
+//! A proxy to Redis that can be opened late, can cut a connection and can be slow.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,15 @@ impl Proxy {
     /// Opens the proxy. When all connections together have sent `cut_after` bytes to Redis, the
     /// proxy cuts the one that sent the last of them. It cuts only one connection.
     pub(crate) async fn open(address: SocketAddr, cut_after: u64) -> Proxy {
+        Proxy::start(address, cut_after, Duration::ZERO).await
+    }
+
+    /// Opens a proxy that passes on each request after a delay, as a distant Redis would.
+    pub(crate) async fn open_slow(address: SocketAddr, delay: Duration) -> Proxy {
+        Proxy::start(address, u64::MAX, delay).await
+    }
+
+    async fn start(address: SocketAddr, cut_after: u64, delay: Duration) -> Proxy {
         let listener = TcpListener::bind(address).await.unwrap();
         let bytes_until_cut = Arc::new(AtomicU64::new(cut_after));
         let counter = Arc::clone(&bytes_until_cut);
@@ -27,7 +37,7 @@ impl Proxy {
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(forward(client, Arc::clone(&counter)));
+                connections.spawn(forward(client, Arc::clone(&counter), delay));
             }
         });
         Proxy { bytes_until_cut, _tasks: tasks }
@@ -39,7 +49,7 @@ impl Proxy {
     }
 }
 
-async fn forward(client: TcpStream, bytes_until_cut: Arc<AtomicU64>) {
+async fn forward(client: TcpStream, bytes_until_cut: Arc<AtomicU64>, delay: Duration) {
     let url = redis_url();
     let target = url.trim_start_matches("redis://");
     let target = target.rsplit('@').next().unwrap().split('/').next().unwrap();
@@ -51,6 +61,7 @@ async fn forward(client: TcpStream, bytes_until_cut: Arc<AtomicU64>) {
     let sending = async {
         let mut bytes = vec![0; 4096];
         while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
+            tokio::time::sleep(delay).await;
             let sent = count as u64;
             let before =
                 bytes_until_cut.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |bytes| {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use domain::capacity::CapacityMap;
 use domain::job::{Exception, FencingToken, JobId, Outcome, WorkerId};
 use serde_json::Value;
 use store::{
@@ -27,14 +26,24 @@ impl TestEnv {
         map: &str,
         actions: &[&str],
     ) -> HeartbeatReply {
-        let capacity_map: CapacityMap = map.parse().unwrap();
+        self.heartbeat_with(worker, (map, map), actions, Duration::from_secs(60)).await
+    }
+
+    /// Sends a heartbeat of a worker of whose capacity only a part is free, or with another lease.
+    pub(crate) async fn heartbeat_with(
+        &self,
+        worker: &WorkerId,
+        (map, free): (&str, &str),
+        actions: &[&str],
+        lease: Duration,
+    ) -> HeartbeatReply {
         let heartbeat = Heartbeat {
             worker: worker.clone(),
-            lease: Duration::from_secs(60),
+            lease,
             name: "simulated".to_owned(),
             version: "1.2.3".to_owned(),
-            free: capacity_map.clone(),
-            capacity_map,
+            free: free.parse().unwrap(),
+            capacity_map: map.parse().unwrap(),
             actions: actions.iter().map(|name| name.parse().unwrap()).collect(),
             running: Vec::new(),
             noted: FencingToken(0),

@@ -72,6 +72,12 @@ pub const WAIT_REASONS: &[Explanation] = &[
         "Resume one: capstan workers resume WORKER",
     ),
     explain(
+        "gathering",
+        "Workers could run it, but none has all the capacity that it needs free at once. A worker \
+         keeps its capacity free for it after 16 other jobs have started ahead of it.",
+        "Wait until running jobs finish, or add workers.",
+    ),
+    explain(
         "queue",
         "Other jobs are ahead of it, or the namespace has the maximum number of queues.",
         "Add workers, or raise the priority: capstan jobs change JOB --priority high. If there are \

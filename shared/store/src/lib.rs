@@ -54,8 +54,8 @@ pub use bulk::{
 pub use config::StoreConfig;
 pub use cron::{Cron, CronSet, DueCron, DueCrons, FireAnswer, SetCron, Skip};
 pub use dispatch::{
-    DueMoves, Hint, Hints, Outbox, OutboxEntry, QueueLoad, ReadyJob, ReadyQueue, Redispatch,
-    Redispatched,
+    DueMoves, Hint, Hints, Outbox, OutboxEntry, PlaceKind, QueueLoad, ReadyJob, ReadyQueue,
+    Redispatch, Redispatched, WaitingPlace, WaitingPlaces,
 };
 pub use dump::Dumped;
 pub use error::{ErrorClass, InvalidRelation, RelationProblem, StoreError};
@@ -68,7 +68,7 @@ pub use history::{
 pub use job::{
     AppendAnswer, CancelAnswer, ChangeAnswer, ClaimAnswer, ClaimRequest, Claims, DeleteAnswer,
     Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine, OwnerWaiting,
-    RelatedJob, RetryAnswer, Submission, Submitted, WaitPosition, submission_steps,
+    RelatedJob, RetryAnswer, StartRate, Submission, Submitted, WaitPosition, submission_steps,
 };
 pub use lock::{Holder, Lock, Waiter};
 pub use memory::MemoryUse;

@@ -13,6 +13,7 @@ use utoipa::openapi::schema::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::timeline::WHAT;
 use crate::wait_reason::CODES;
 
 /// A duration in Go's syntax, as a regular expression.
@@ -104,6 +105,10 @@ values! {
     Statuses = statuses();
     /// The reason why a job waits, for programs.
     WaitReasonCode = words(CODES);
+    /// How urgent the state of the fleet is.
+    Urgency = words(["calm", "attention", "alarm"]);
+    /// What happened in a step of a job: a step of waiting or running, or a final status.
+    StepKind = words(WHAT.into_iter().chain(final_statuses()));
     /// The priority of a job.
     Priority = words(job::Priority::ALL.map(job::Priority::as_str))
         .default(Some(json!(job::Priority::default().as_str())));
@@ -135,6 +140,11 @@ fn formatted(format: &str) -> ObjectBuilder {
 
 fn words(words: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words))
+}
+
+fn final_statuses() -> impl Iterator<Item = &'static str> {
+    let all = job::Status::ALL.into_iter().filter(|status| status.is_final());
+    all.map(job::Status::as_str)
 }
 
 fn whole(min: u32, max: u32) -> ObjectBuilder {

@@ -5,6 +5,7 @@ mod accessibility;
 mod driver;
 mod keyboard;
 
+use domain::job::{JobId, WorkerId};
 use serde_json::json;
 
 use crate::env::{TestEnv, eventually, with_env};
@@ -39,6 +40,9 @@ pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
     env.submit(&json!({"action": "noop", "dependsOn": [holder]})).await;
     let cron = json!({"name": "nightly", "action": "backup", "schedule": "0 0 1 * * *"});
     env.post("/crons", &cron).await;
+    let nested = json!({"name": "sweep", "action": "scan", "schedule": "0 0 1 * * *",
+        "timeZone": "Europe/Berlin"});
+    env.post("/crons", &nested).await;
     let subscription = json!({"name": "ops", "url": "http://192.0.2.7/", "events": ["job"]});
     env.post("/subscriptions", &subscription).await;
     let pages = [
@@ -50,6 +54,8 @@ pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
         ("job-waiting", format!("/jobs/{waits}")),
         ("job-failed", format!("/jobs/{failed}")),
         ("job-edit", format!("/jobs/{waits}/edit")),
+        ("job-graph", format!("/jobs/{}", pipeline(env, &worker).await)),
+        ("waiting", "/waiting".to_owned()),
         ("workers", "/workers".to_owned()),
         ("worker", format!("/workers/{worker}")),
         ("queues", "/queues".to_owned()),
@@ -65,6 +71,40 @@ pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
         ("find", "/find?q=s".to_owned()),
     ];
     pages.into()
+}
+
+/// Adds a job that several others come before and after, with a retry, and returns it.
+async fn pipeline(env: &TestEnv, worker: &WorkerId) -> JobId {
+    let mut before = Vec::new();
+    for _ in 0..3 {
+        before.push(env.submit(&json!({"action": "scan"})).await);
+    }
+    let job = json!({"action": "noop", "dependsOn": before, "retries": 1});
+    let job = env.submit(&job).await;
+    for action in ["scan", "backup"] {
+        env.submit(&json!({"action": action, "dependsOn": [job]})).await;
+    }
+    for (id, ms) in before.into_iter().zip([61_000, 3_000, 9_000]) {
+        let token = env.claim(worker, id).await;
+        let past = env.store.now().await.unwrap().ms() - ms;
+        env.redis("HSET", &format!("job:{id}"), &["startedAt", &past.to_string()]).await;
+        env.finish(id, token, None).await;
+    }
+    let token = env.claim(worker, job).await;
+    let past = |ms: i64| async move { (env.store.now().await.unwrap().ms() - ms).to_string() };
+    let times = [
+        ("createdAt", 70_000),
+        ("scheduledAt", 60_000),
+        ("unblockedAt", 20_000),
+        ("parkedAt", 18_000),
+        ("grantedAt", 9_000),
+        ("startedAt", 8_000),
+    ];
+    for (field, ms) in times {
+        env.redis("HSET", &format!("job:{job}"), &[field, &past(ms).await]).await;
+    }
+    env.fail(job, token).await;
+    job
 }
 
 #[tokio::test]

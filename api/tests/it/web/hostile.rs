@@ -10,10 +10,11 @@ const TAGS: [&str; 24] = [
     "!doctype", "html", "head", "meta", "title", "link", "script", "body", "a", "header", "img",
     "nav", "div", "span", "form", "button", "main", "h1", "h2", "p", "footer", "b", "ul", "li",
 ];
-const MORE_TAGS: [&str; 30] = [
+const MORE_TAGS: [&str; 36] = [
     "table", "thead", "tbody", "tr", "th", "td", "time", "section", "dl", "dt", "dd", "pre",
     "code", "ol", "details", "summary", "label", "input", "select", "option", "meter", "small",
-    "strong", "h3", "template", "datalist", "textarea", "dialog", "kbd", "progress",
+    "strong", "h3", "template", "datalist", "textarea", "dialog", "kbd", "progress", "svg", "rect",
+    "text", "path", "g", "line",
 ];
 
 #[tokio::test]
@@ -36,6 +37,8 @@ async fn no_value_of_a_job_becomes_markup() {
             "name": "c", "action": "noop", "schedule": "@daily", "parameters": {"x": HOSTILE},
         });
         assert_eq!(env.post("/crons", &cron).await.status, 202);
+        let by = json!({"action": "noop", "dependsOn": [waits]});
+        env.submit(&by).await;
         let other = env.submit(&json!({"action": "noop"})).await;
         let token = env.claim(&worker, other).await;
         env.finish(other, token, Some(json!({HOSTILE: HOSTILE}))).await;

@@ -59,7 +59,9 @@ async fn every_link_leads_to_a_page_with_the_strict_policy() {
         env.post("/crons", &json!({"action": "noop", "schedule": "@daily"})).await;
         let pages = all_pages(env).await;
         let paths: Vec<&str> = pages.iter().map(|(path, _)| path.as_str()).collect();
-        for expected in ["/jobs", "/workers", "/queues", "/crons", "/locks", "/locks/a%2Fb"] {
+        for expected in
+            ["/jobs", "/waiting", "/workers", "/queues", "/crons", "/locks", "/locks/a%2Fb"]
+        {
             assert!(paths.contains(&expected), "{expected} is not in {paths:?}");
         }
     })
@@ -153,6 +155,88 @@ async fn the_list_shows_why_each_job_waits_and_keeps_its_filter() {
         assert!(done.contains(previous), "{done}");
         let none = visitor.open("/jobs?action=other").await.text;
         assert!(none.contains("No job matches this search."), "{none}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_waiting_page_lists_the_groups_and_what_no_worker_can_run() {
+    with_env(async |env| {
+        env.announce_scheduler().await;
+        let visitor = Visitor::new(env);
+        assert!(visitor.open("/waiting").await.text.contains("No job waits."));
+        let worker = env.worker("default=16", &["noop"]).await;
+        let holder = env.submit(&json!({"action": "noop", "locks": ["sw1"]})).await;
+        env.claim(&worker, holder).await;
+        let waits = env.submit(&json!({"action": "noop", "locks": ["sw1"]})).await;
+        env.park(&worker, waits).await;
+        env.submit(&json!({"action": "train", "capacityMap": {"gpu": 4}})).await;
+        let page = visitor.open("/waiting").await.text;
+        assert!(page.contains("<h1>2 waiting jobs</h1>"), "{page}");
+        let stuck = page.find("No live worker can run these jobs.").expect("it says so");
+        assert!(page[stuck..].contains("gpu=4"), "{page}");
+        assert!(page.contains(r#"<a href="/locks/sw1">sw1</a>"#), "{page}");
+        assert!(page.contains(&format!(r#"<a href="/jobs/{holder}">job 1</a>"#)), "{page}");
+        assert!(!page.contains("id=\"long-held\""), "{page}");
+        let past = env.store.now().await.unwrap().ms() - 3_600_000;
+        env.redis("HSET", &format!("job:{holder}"), &["startedAt", &past.to_string()]).await;
+        for path in ["/waiting", "/locks/sw1"] {
+            assert!(visitor.open(path).await.text.contains("id=\"long-held\""), "{path}");
+        }
+        assert!(visitor.open("/locks").await.text.contains("held for 1 h while others wait"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_page_of_a_job_shows_its_time_line_and_the_jobs_around_it() {
+    with_env(async |env| {
+        env.announce_scheduler().await;
+        let worker = env.worker("default=16", &["noop"]).await;
+        let first = env.submit(&json!({"action": "noop"})).await;
+        let second = env.submit(&json!({"action": "noop", "dependsOn": [first]})).await;
+        let visitor = Visitor::new(env);
+        let page = visitor.open(&format!("/jobs/{second}")).await.text;
+        assert!(page.contains("waited for other jobs"), "{page}");
+        let unknown = "it depends on the end of other jobs";
+        assert!(page.contains("unknown") && page.contains(unknown), "{page}");
+        assert!(page.contains(r#"aria-label="job #2 noop, waiting, after #1""#), "{page}");
+        let token = env.claim(&worker, first).await;
+        let past = env.store.now().await.unwrap().ms() - 5_000;
+        env.redis("HSET", &format!("job:{first}"), &["startedAt", &past.to_string()]).await;
+        env.finish(first, token, None).await;
+        let page = visitor.open(&format!("/jobs/{first}")).await.text;
+        assert!(page.contains(r#"<rect class="w-run""#), "{page}");
+        assert!(page.contains("the longest path ran for 5."), "{page}");
+        assert!(page.contains(&format!("worker {worker}: fencing token")), "{page}");
+        let alone = env.submit(&json!({"action": "noop"})).await;
+        let page = visitor.open(&format!("/jobs/{alone}")).await.text;
+        assert!(!page.contains("id=\"graph\""), "it has no relations: {page}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_crons_page_has_a_calendar_and_a_cron_its_history() {
+    with_env(async |env| {
+        for name in ["backup", "gc"] {
+            let cron = json!({"name": name, "action": "noop", "schedule": "0 0 1 * * *"});
+            env.post("/crons", &cron).await;
+        }
+        env.post("/crons", &json!({"name": "often", "action": "noop", "schedule": "@every 1m"}))
+            .await;
+        env.command("/crons/gc/pause").await;
+        let visitor = Visitor::new(env);
+        let page = visitor.open("/crons").await.text;
+        assert!(!page.contains("In the same minute"), "gc is paused: {page}");
+        env.command("/crons/gc/resume").await;
+        let page = visitor.open("/crons").await.text;
+        assert!(page.contains("In the same minute"), "{page}");
+        assert!(page.contains("01:00 UTC: 2 firings of backup, gc</title>"), "{page}");
+        let often = "more often than hourly: <a href=\"/crons/often\">often</a>";
+        assert!(page.contains(often), "{page}");
+        let page = visitor.open("/crons/gc").await.text;
+        assert!(page.contains("<td>created</td>") && page.contains("<td>changed</td>"), "{page}");
     })
     .await;
 }

@@ -34,6 +34,29 @@ impl TimeZone {
         at.with_timezone(&self.0).format("%a %Y-%m-%d %H:%M:%S %:z").to_string()
     }
 
+    /// Returns the first moment of a period from which the local clock differs from UTC by another
+    /// amount than before. Periods of months may have changes that are not found.
+    #[must_use]
+    pub fn change_between(self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let offset = |ms: i64| {
+            let at = DateTime::from_timestamp_millis(ms).unwrap_or_default();
+            self.0.offset_from_utc_datetime(&at.naive_utc()).fix()
+        };
+        let (mut before, mut changed) = (after.ms(), until.ms());
+        if offset(before) == offset(changed) {
+            return None;
+        }
+        while changed - before > 1 {
+            let half = before + (changed - before) / 2;
+            if offset(half) == offset(after.ms()) {
+                before = half;
+            } else {
+                changed = half;
+            }
+        }
+        Some(Timestamp::from_ms(changed))
+    }
+
     /// The local time at a moment.
     pub(super) fn local(self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.0).naive_local()

@@ -86,6 +86,8 @@ pub struct Job {
     /// The job under which its children are filed: the first of the jobs that it retries, or
     /// itself. `None` until it has a child.
     pub child_group: Option<JobId>,
+    /// It waits for jobs that it depends on.
+    pub awaits_dependencies: bool,
     /// It has run and waits for its children.
     pub awaits_children: bool,
     /// The number of children that did not succeed.
@@ -95,6 +97,24 @@ pub struct Job {
     pub held_locks: Locks,
     /// Who cancelled it and why.
     pub cancelled: Option<Cancellation>,
+    /// When it passed from one reason to wait to the next, and when it was asked to stop.
+    pub passed: Passed,
+}
+
+/// The times at which a job passed from one state to another within its status. Those that it has
+/// not reached, or that an earlier build has not written, are `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// When the last job that it depends on met its condition.
+    pub unblocked_at: Option<Timestamp>,
+    /// When it first joined the wait queue of a lock.
+    pub parked_at: Option<Timestamp>,
+    /// When it was last offered after it had waited for a lock. `None` until it starts.
+    pub granted_at: Option<Timestamp>,
+    /// When its run ended, if it then waited for its children.
+    pub ran_until: Option<Timestamp>,
+    /// When its worker was asked to stop the run.
+    pub cancel_at: Option<Timestamp>,
 }
 
 impl Job {
@@ -137,10 +157,12 @@ impl Job {
             progress: None,
             next: None,
             child_group: None,
+            awaits_dependencies: false,
             awaits_children: false,
             failed_children: 0,
             held_locks: Locks::default(),
             cancelled: None,
+            passed: Passed::default(),
             spec: job.spec,
         }
     }

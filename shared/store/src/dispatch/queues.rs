@@ -133,13 +133,7 @@ impl Store {
     /// a backlog has jobs offered, or waits for its turn.
     async fn backlogs(&self) -> Result<Counts, StoreError> {
         let mut connection = self.connection.clone();
-        let offered = self.scan_names(&self.keys.offered(), "HSCAN").await?;
-        let mut groups: BTreeSet<String> = offered.into_iter().collect();
-        for owner in self.scan_names(&self.keys.offered_keyed(), "HSCAN").await? {
-            let keys = self.scan_names(&self.keys.turns(&owner), "ZSCAN").await?;
-            groups.extend(keys.into_iter().map(|key| format!("{owner}:{key}")));
-        }
-        let groups: Vec<String> = groups.into_iter().collect();
+        let groups = self.fairness_groups(usize::MAX).await?;
         let mut counts = Counts::new();
         for some in groups.chunks(STEP as usize) {
             let mut pipe = redis::pipe();
@@ -158,8 +152,28 @@ impl Store {
         Ok(counts)
     }
 
-    /// The fields of a hash or the members of a sorted set, read in small steps.
-    async fn scan_names(&self, key: &str, scan: &str) -> Result<Vec<String>, StoreError> {
+    /// The fairness groups that may have a backlog; a few more than `most` of them at most.
+    pub(super) async fn fairness_groups(&self, most: usize) -> Result<Vec<String>, StoreError> {
+        let offered = self.scan_names(&self.keys.offered(), "HSCAN", most).await?;
+        let mut groups: BTreeSet<String> = offered.into_iter().collect();
+        for owner in self.scan_names(&self.keys.offered_keyed(), "HSCAN", most).await? {
+            if groups.len() >= most {
+                break;
+            }
+            let keys = self.scan_names(&self.keys.turns(&owner), "ZSCAN", most).await?;
+            groups.extend(keys.into_iter().map(|key| format!("{owner}:{key}")));
+        }
+        Ok(groups.into_iter().collect())
+    }
+
+    /// The fields of a hash or the members of a sorted set, read in small steps until there are at
+    /// least `most`.
+    async fn scan_names(
+        &self,
+        key: &str,
+        scan: &str,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
         let (mut cursor, mut fields) = (0_u64, Vec::new());
         loop {
             let mut command = redis::cmd(scan);
@@ -167,7 +181,7 @@ impl Store {
             let (next, found): (u64, Vec<(String, String)>) =
                 command.query_async(&mut self.connection.clone()).await?;
             fields.extend(found.into_iter().map(|(field, _)| field));
-            if next == 0 {
+            if next == 0 || fields.len() >= most {
                 return Ok(fields);
             }
             cursor = next;

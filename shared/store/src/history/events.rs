@@ -93,6 +93,15 @@ impl Store {
         Ok(events)
     }
 
+    /// The last events, the newest first, at most `count`.
+    pub async fn latest_events(&self, count: u64) -> Result<Vec<Event>, StoreError> {
+        let mut command = redis::cmd("XREVRANGE");
+        command.arg(self.keys.events()).arg("+").arg("-").arg("COUNT").arg(count);
+        let mut connection = self.connection.clone();
+        let reply: StreamRangeReply = command.query_async(&mut connection).await?;
+        Ok(reply.ids.into_iter().map(event).collect())
+    }
+
     /// What is known of the whole stream; `None` when there was no event yet.
     async fn stream(&self) -> Result<Option<Stream>, StoreError> {
         let mut command = redis::cmd("XINFO");

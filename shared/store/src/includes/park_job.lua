@@ -1,9 +1,9 @@
 -- park_job: the first lock that keeps a job from starting, or nil. The job then joins the wait
 -- queues of all locks that do, and keeps its place in them until it runs.
 -- include: granted, permits_of, permits_held, lock_keys, job_keys, wait_queue, withdraw_job
--- include: count_parked, words_in
+-- include: count_parked, words_in, digits
 
-local function park_job(id, job, needs)
+local function park_job(id, job, needs, now)
   local waits, busy = {}, {}
   for _, name in ipairs(words_in(job.awaitedLocks)) do waits[name] = true end
   for _, lock in ipairs(needs) do
@@ -27,6 +27,7 @@ local function park_job(id, job, needs)
   for _, name in ipairs(busy) do
     if not waits[name] then names[#names + 1] = name end
   end
-  call('HSET', key_job(id), 'awaitedLocks', table.concat(names, ' '))
+  job.parkedAt = job.parkedAt or digits(now)
+  call('HSET', key_job(id), 'awaitedLocks', table.concat(names, ' '), 'parkedAt', job.parkedAt)
   return busy[1]
 end

@@ -1,7 +1,7 @@
 -- propagate_dependents: jobs that depend on one that is over go on, or end with it. Returns how
 -- many it looked at, and whether that was all.
 -- include: pop_members, end_waiting, schedule_job, read_job, try_step, job_keys, relation_keys
--- include: member_of
+-- include: member_of, digits
 
 local function fail_dependent(id, job, on, outcome, now)
   local reason = outcome == 'cancel' and 'was cancelled' or 'did not succeed'
@@ -20,6 +20,7 @@ local function propagate_dependent(id, on, outcome, now)
     fail_dependent(id, job, on, outcome, now)
   elseif call('HINCRBY', key_job(id), 'blockers', -1) == 0 then
     call('HDEL', key_job(id), 'blockers')
+    call('HSET', key_job(id), 'unblockedAt', digits(now))
     schedule_job(id, job, now)
   end
 end

@@ -7,9 +7,11 @@ local function start_run(id, job, worker, needs, most, now)
   local moment = digits(now)
   job.token = next_of('token', most)
   move_job(id, job, 'running', worker, job.token)
-  call('HSET', key_job(id), 'status', 'running', 'workerID', worker, 'token', job.token,
-    'startedAt', moment, 'lastUpdated', moment)
   local offered = offered_at(id, job)
+  -- A job that waited for a lock was offered again when it was granted the lock.
+  local granted_at = job.parkedAt and offered and { 'grantedAt', digits(offered) } or {}
+  call('HSET', key_job(id), 'status', 'running', 'workerID', worker, 'token', job.token,
+    'startedAt', moment, 'lastUpdated', moment, unpack(granted_at))
   if offered then
     local queue = queue_of(job)
     claimed_up_to[queue] = math.max(claimed_up_to[queue] or 0, tonumber(offered))

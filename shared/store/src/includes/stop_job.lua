@@ -4,7 +4,9 @@
 
 local function stop_job(id, job, fields, now)
   if job.status == 'waiting' then return end_waiting(id, job, 'cancel', fields, now) end
-  call('HSET', key_job(id), 'status', 'cancel_request', 'lastUpdated', digits(now), unpack(fields))
+  local moment = digits(now)
+  call('HSET', key_job(id), 'status', 'cancel_request', 'lastUpdated', moment, 'cancelAt', moment,
+    unpack(fields))
   move_job(id, job, 'cancel_request', job.worker, job.token)
   send_heartbeat_hint(job.worker)
 end

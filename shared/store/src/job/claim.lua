@@ -81,7 +81,7 @@ local function claim(id, most)
       return { 'refused', job.status }
     end
     local needs = needs_of(job)
-    local busy = #needs > 0 and park_job(id, job, needs)
+    local busy = #needs > 0 and park_job(id, job, needs, now)
     if busy then return { 'parked', busy } end
     job.bytes = #(job.spec or '')
     start_run(id, job, worker, needs, most, now)

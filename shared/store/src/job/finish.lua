@@ -55,6 +55,7 @@ local function finish(id, token, outcome, result, exception, new_id, jitter)
   if to == 'waiting' then
     if job.childGroup and call('EXISTS', key_children(job.childGroup)) == 1 then
       add('awaitsChildren', 1)
+      add('ranUntil', digits(now))
       call('HSET', key_job(id), 'status', to, 'lastUpdated', digits(now), unpack(fields))
       move_job(id, job, to, job.worker, job.token)
       release_run(id, job, now)

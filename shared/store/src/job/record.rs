@@ -7,7 +7,7 @@ use redis::Value;
 use crate::error::StoreError;
 use crate::json::read_json;
 use domain::capacity::Class;
-use domain::job::{Cancellation, FencingToken, Job, JobId, JobSpec, Status, Timestamp};
+use domain::job::{Cancellation, FencingToken, Job, JobId, JobSpec, Passed, Status, Timestamp};
 
 /// Reads the hash of one job; `None` when it is empty: the job does not exist.
 pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
@@ -46,10 +46,18 @@ pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
         progress: fields.json("progress")?,
         next: fields.optional("next")?,
         child_group: fields.optional("childGroup")?,
+        awaits_dependencies: fields.text("blockers").is_some(),
         awaits_children: fields.text("awaitsChildren").is_some(),
         failed_children: fields.optional("failedChildren")?.unwrap_or(0),
         held_locks: fields.optional("holds")?.unwrap_or_default(),
         cancelled: fields.cancellation(),
+        passed: Passed {
+            unblocked_at: fields.time("unblockedAt")?,
+            parked_at: fields.time("parkedAt")?,
+            granted_at: fields.time("grantedAt")?,
+            ran_until: fields.time("ranUntil")?,
+            cancel_at: fields.time("cancelAt")?,
+        },
         spec,
     }))
 }

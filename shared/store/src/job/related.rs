@@ -80,6 +80,33 @@ impl Store {
         Ok(all)
     }
 
+    /// The first jobs of the chain of retries and follow-ups that a job belongs to, at most `most`,
+    /// and how many the chain has. Those that are no longer kept are left out.
+    pub async fn chain_of(&self, job: &Job, most: usize) -> Result<(Vec<Job>, u64), StoreError> {
+        let key = self.keys.chain(job.first);
+        let mut pipe = redis::pipe();
+        pipe.zrange(&key, 0, most as isize - 1).zcard(&key);
+        let (ids, total): (Vec<String>, u64) =
+            pipe.query_async(&mut self.connection.clone()).await?;
+        if ids.is_empty() {
+            return Ok((vec![job.clone()], 1));
+        }
+        let ids: Vec<JobId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        Ok((self.jobs_by_id(&ids).await?, total))
+    }
+
+    /// The first children of a job by the time they are due, at most `most`, and how many it has.
+    pub async fn children_of(&self, job: &Job, most: usize) -> Result<(Vec<Job>, u64), StoreError> {
+        let Some(group) = job.child_group else { return Ok((Vec::new(), 0)) };
+        let key = self.keys.child_jobs(group);
+        let mut pipe = redis::pipe();
+        pipe.zrange(&key, 0, most as isize - 1).zcard(&key);
+        let (ids, total): (Vec<String>, u64) =
+            pipe.query_async(&mut self.connection.clone()).await?;
+        let ids: Vec<JobId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        Ok((self.jobs_by_id(&ids).await?, total))
+    }
+
     /// How many children of a job are not over; `None` for one that has never had any.
     pub async fn open_children(&self, job: &Job) -> Result<Option<u64>, StoreError> {
         let Some(group) = job.child_group else { return Ok(None) };

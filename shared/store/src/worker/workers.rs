@@ -70,6 +70,10 @@ impl Worker {
 /// How long a worker that is gone stays listed.
 pub(crate) const LISTED: Duration = Duration::from_secs(24 * 3600);
 
+/// How long ago, and how many of them, [`Store::dead_workers`] reads.
+const DEAD_MS: i64 = 10 * 60_000;
+const MOST_DEAD: usize = 20;
+
 /// How many workers one round trip reads.
 const STEP: usize = 500;
 
@@ -91,6 +95,18 @@ impl Store {
         let ids = command.query_async(&mut self.connection.clone()).await?;
         let mut workers = self.workers_named(ids).await?;
         workers.retain(Worker::is_live);
+        Ok(workers)
+    }
+
+    /// The workers whose lease ended in the last 10 minutes, the last one first, at most 20.
+    pub async fn dead_workers(&self) -> Result<Vec<Worker>, StoreError> {
+        let now = self.now().await?.ms();
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(self.keys.workers()).arg(now).arg(now - DEAD_MS).arg("BYSCORE").arg("REV");
+        command.arg("LIMIT").arg(0).arg(MOST_DEAD);
+        let ids = command.query_async(&mut self.connection.clone()).await?;
+        let mut workers = self.workers_named(ids).await?;
+        workers.retain(|worker| worker.status == WorkerStatus::Dead);
         Ok(workers)
     }
 

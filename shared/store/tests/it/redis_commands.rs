@@ -263,13 +263,13 @@ async fn a_hundred_jobs_with_a_lock_and_a_dependency_take_so_many_commands_of_re
           2 zpopmin
           4 zrem
           100 zscore
-        finish: 942 commands
+        finish: 958 commands
           2 evalsha
           166 exists
           216 hdel
           118 hincrby
           117 hmget
-          100 hset
+          116 hset
           16 lindex
           16 lpop
           50 rpush
@@ -279,12 +279,13 @@ async fn a_hundred_jobs_with_a_lock_and_a_dependency_take_so_many_commands_of_re
           3 zadd
           16 zpopmin
           2 zrem
-        propagate: 282 commands
+        propagate: 316 commands
           2 evalsha
           34 exists
           34 hdel
           36 hincrby
           35 hmget
+          34 hset
           35 lindex
           1 llen
           34 lpop

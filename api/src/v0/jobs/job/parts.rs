@@ -32,7 +32,8 @@ pub(in crate::v0) struct WaitingFor {
     /// wait queue. `fairness`: other jobs of its fairness group are ahead of it. `capacity`: no
     /// live worker offers the capacity that it needs. `action`: no live worker with that capacity
     /// knows its action, or only some do and other jobs of the action are ahead of it. `draining`:
-    /// every worker that could run it is draining. `queue`: other jobs are ahead of it in the
+    /// every worker that could run it is draining. `gathering`: workers could run it, but none has
+    /// all the capacity that it needs free at once. `queue`: other jobs are ahead of it in the
     /// queue, or the namespace has no room for its queue.
     #[schema(value_type = schemas::WaitReasonCode)]
     code: &'static str,

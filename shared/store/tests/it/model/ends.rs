@@ -1,7 +1,7 @@
 //! How jobs end in the model, through their workers or by request, and the follow-ups that carry
 //! them on.
 
-use domain::job::{Cancellation, JobId, JobSpec, Outcome, Status, Transition};
+use domain::job::{Cancellation, JobId, JobSpec, Outcome, Status, Timestamp, Transition};
 use store::{CancelAnswer, DeleteAnswer, Finish, FinishAnswer, RetryAnswer};
 
 use super::state::Model;
@@ -161,6 +161,7 @@ impl Model {
             self.end_waiting(id, to);
         } else {
             (job.status, job.last_updated) = (to, now);
+            job.passed.cancel_at = Some(Timestamp::from_ms(now));
             self.emit_job(id);
         }
         to

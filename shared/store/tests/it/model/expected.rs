@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use domain::job::{JobId, Priority};
+use domain::job::{JobId, Priority, Timestamp};
 use store::{Dumped, NewLogLine};
 
 use super::relations::Note;
@@ -15,6 +15,7 @@ impl Record {
     fn fields(&self, id: JobId) -> Fields {
         let number = |number: i64| Some(number.to_string());
         let word = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let time = |at: Option<Timestamp>| at.map(|at| at.ms().to_string());
         let count = |count: u32| (count > 0).then(|| count.to_string());
         let here = self.is_there();
         let locks: Vec<String> =
@@ -74,6 +75,11 @@ impl Record {
                 "failedChildren",
                 (self.failed_children > 0).then(|| self.failed_children.to_string()),
             ),
+            ("unblockedAt", time(self.passed.unblocked_at)),
+            ("parkedAt", time(self.passed.parked_at)),
+            ("grantedAt", time(self.passed.granted_at)),
+            ("ranUntil", time(self.passed.ran_until)),
+            ("cancelAt", time(self.passed.cancel_at)),
             ("deleting", self.deleting.then(|| "1".to_owned())),
             ("logLines", lines.map(|log| log.len().to_string())),
             ("logBytes", lines.map(|log| bytes(log).to_string())),

@@ -2,8 +2,8 @@
 //! transition.
 
 use domain::job::{
-    ClaimedJob, FencingToken, JobId, JobSpec, NewJob, OnWorkerLost, Status, Timestamp, Transition,
-    WorkerId,
+    ClaimedJob, FencingToken, JobId, JobSpec, NewJob, OnWorkerLost, Passed, Status, Timestamp,
+    Transition, WorkerId,
 };
 use store::{ClaimAnswer, ClaimRequest, Claims, Submission, Submitted};
 
@@ -123,6 +123,7 @@ impl Model {
             progress: None,
             cancel_by: String::new(),
             cancel_reason: String::new(),
+            passed: Passed::default(),
             deleting: false,
             log: None,
         }
@@ -261,6 +262,8 @@ impl Model {
             (job.started_at, job.last_updated) = (Some(now), now);
             let (queue, position) = (job.queue(), job.position);
             if let Position::Offered(offered) = position {
+                let was_parked = job.passed.parked_at.is_some();
+                job.passed.granted_at = was_parked.then(|| Timestamp::from_ms(offered));
                 for reached in [&mut self.claimed_up_to, &mut self.claimed_now] {
                     let reached = reached.entry(queue.clone()).or_insert(offered);
                     *reached = offered.max(*reached);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::job::NewJob;
-use domain::job::{Cancellation, DependencyCondition, JobId, Status, Transition};
+use domain::job::{Cancellation, DependencyCondition, JobId, Status, Timestamp, Transition};
 use store::{InvalidRelation, RelationProblem};
 
 use super::state::{Model, Record};
@@ -246,6 +246,7 @@ impl Model {
     }
 
     fn propagate_dependents(&mut self, on: JobId, outcome: &str, most: usize) -> (usize, bool) {
+        let now = self.now;
         let ids = self.dependents.get_mut(&on).map_or(Vec::new(), |all| popped(all, most));
         self.dependents.retain(|_, waiting| !waiting.is_empty());
         for id in &ids {
@@ -258,6 +259,7 @@ impl Model {
             } else {
                 job.blockers -= 1;
                 if job.blockers == 0 {
+                    job.passed.unblocked_at = Some(Timestamp::from_ms(now));
                     self.schedule(*id);
                 }
             }
@@ -326,6 +328,7 @@ impl Model {
             let now = self.now;
             let job = self.job_mut(id);
             (job.status, job.last_updated, job.awaits_children) = (to, now, true);
+            job.passed.ran_until = Some(Timestamp::from_ms(now));
             job.position = Position::Nowhere;
             self.emit_job(id);
             self.free_locks(id);

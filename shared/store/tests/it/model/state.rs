@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::job::{JobId, Priority, Status, WorkerId};
+use domain::job::{JobId, Passed, Priority, Status, WorkerId};
 use store::{Dumped, NewLogLine};
 use uuid::Uuid;
 
@@ -143,6 +143,7 @@ pub(super) struct Record {
     pub(super) progress: Option<String>,
     pub(super) cancel_by: String,
     pub(super) cancel_reason: String,
+    pub(super) passed: Passed,
     pub(super) deleting: bool,
     /// The lines with their times. `None` until the first call to log, which may have had no lines.
     pub(super) log: Option<Vec<(i64, NewLogLine)>>,

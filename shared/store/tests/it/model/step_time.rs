@@ -18,8 +18,10 @@ pub(super) fn step_time(before: &World, after: &World) -> Option<i64> {
                     Some(Dumped::Hash(old)) => old,
                     _ => &none,
                 };
-                let at = job.get("lastUpdated").filter(|at| old.get("lastUpdated") != Some(*at));
-                found.extend(at.map(|at| at.parse::<i64>().unwrap()));
+                for field in ["lastUpdated", "unblockedAt", "parkedAt"] {
+                    let at = job.get(field).filter(|at| old.get(field) != Some(*at));
+                    found.extend(at.map(|at| at.parse::<i64>().unwrap()));
+                }
             }
             Dumped::Sorted(offered) if key.starts_with("ready:") => {
                 let old = match before.get(key) {

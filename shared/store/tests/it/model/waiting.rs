@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::job::{JobId, Priority};
+use domain::job::{JobId, Priority, Timestamp};
 
 use super::routing::Kind;
 use super::state::{Model, Record};
@@ -196,6 +196,8 @@ impl Model {
             }
         }
         let first = busy.first()?.clone();
+        let now = Timestamp::from_ms(self.now);
+        self.job_mut(id).passed.parked_at.get_or_insert(now);
         self.leave_queue(id, Position::Parked);
         Some(first)
     }

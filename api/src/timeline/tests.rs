@@ -1,0 +1,117 @@
+use super::*;
+use domain::job::JobId;
+use domain::job::{Cancellation, Exception, JobSpec, NewJob, Status};
+use expect_test::expect;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_ms(1_800_000_000_000 + seconds * 1000)
+}
+
+/// A job that was submitted at 0 s and is due then.
+fn job(number: u64) -> Job {
+    let spec = JobSpec::of("noop".parse().unwrap());
+    let new = NewJob {
+        id: JobId::random(),
+        class: "default=1".to_owned().try_into().unwrap(),
+        scheduled_at: None,
+        reserve_id: false,
+        request_hash: None,
+        spec,
+    };
+    Job::waiting(new, number, at(0), at(0))
+}
+
+fn text(jobs: Vec<Job>, now: i64) -> String {
+    let timeline = of(jobs, at(now));
+    let mut text = String::new();
+    for step in &timeline.steps {
+        let seconds = (step.at.ms() - at(0).ms()) / 1000;
+        let line = format!("{seconds} {} {} {}", step.what, step.who, step.why);
+        text.push_str(&format!("{}: {}\n", step.attempt, line.trim_end()));
+    }
+    let Spans { wait, run_ms } = timeline.spans;
+    let Wait { due, dependency, lock, queue, children } = wait;
+    let sum = [due, dependency, lock, queue, children, run_ms].map(|ms| ms / 1000);
+    text + &format!("due, dependency, lock, queue, children, run: {sum:?}\n")
+}
+
+#[test]
+fn each_span_begins_where_the_one_before_it_ended() {
+    let mut one = job(1);
+    one.spec.depends_on = vec![JobId::random(), JobId::random()];
+    one.spec.locks = "sw1".parse().unwrap();
+    one.spec.scheduled_by = Some("indy".to_owned());
+    one.scheduled_at = at(50);
+    one.passed.unblocked_at = Some(at(40));
+    one.passed.parked_at = Some(at(52));
+    one.passed.granted_at = Some(at(60));
+    one.started_at = Some(at(61));
+    one.passed.cancel_at = Some(at(65));
+    one.cancelled = Some(Cancellation { by: "me".to_owned(), reason: "too late".to_owned() });
+    one.status = Status::Cancel;
+    one.finished_at = Some(at(69));
+    expect![[r#"
+        1: 0 submitted indy
+        1: 40 unblocked  all 2 jobs that it depends on have ended
+        1: 50 due
+        1: 52 parked  for sw1
+        1: 60 granted
+        1: 61 started
+        1: 65 cancel_requested me too late
+        1: 69 cancel me too late
+        due, dependency, lock, queue, children, run: [10, 40, 8, 3, 0, 8]
+    "#]]
+    .assert_eq(&text(vec![one], 100));
+}
+
+#[test]
+fn a_retry_adds_its_back_off_and_its_run() {
+    let mut first = job(1);
+    first.started_at = Some(at(2));
+    first.finished_at = Some(at(5));
+    first.status = Status::Error;
+    first.exception = Some(Exception::new("ExitCode", "it exited with 1"));
+    let mut second = job(2);
+    second.attempt = 2;
+    (second.created_at, second.scheduled_at) = (at(5), at(15));
+    second.started_at = Some(at(16));
+    second.passed.ran_until = Some(at(20));
+    second.status = Status::Waiting;
+    second.awaits_children = true;
+    expect![[r#"
+        1: 0 submitted
+        1: 2 started
+        1: 5 error  ExitCode: it exited with 1
+        2: 5 retried  attempt 1 failed
+        2: 15 due
+        2: 16 started
+        2: 20 awaits_children
+        due, dependency, lock, queue, children, run: [10, 0, 0, 3, 10, 7]
+    "#]]
+    .assert_eq(&text(vec![first, second], 30));
+}
+
+#[test]
+fn a_job_that_still_waits_is_counted_until_now() {
+    let mut blocked = job(1);
+    blocked.spec.depends_on = vec![JobId::random()];
+    blocked.awaits_dependencies = true;
+    let mut parked = job(1);
+    parked.spec.locks = "sw1".parse().unwrap();
+    parked.passed.parked_at = Some(at(3));
+    let mut due = job(1);
+    due.scheduled_at = at(90);
+    let texts = [blocked, parked, due, job(1)].map(|one| text(vec![one], 10));
+    expect![[r#"
+        1: 0 submitted
+        due, dependency, lock, queue, children, run: [0, 10, 0, 0, 0, 0]
+        1: 0 submitted
+        1: 3 parked  for sw1
+        due, dependency, lock, queue, children, run: [0, 0, 7, 3, 0, 0]
+        1: 0 submitted
+        due, dependency, lock, queue, children, run: [10, 0, 0, 0, 0, 0]
+        1: 0 submitted
+        due, dependency, lock, queue, children, run: [0, 0, 0, 10, 0, 0]
+    "#]]
+    .assert_eq(&texts.concat());
+}
