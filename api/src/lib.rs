@@ -25,8 +25,8 @@ mod deadline;
 mod docs_page;
 mod error;
 mod events;
-mod fleet_metrics;
 mod expected_start;
+mod fleet_metrics;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http_error;

@@ -48,9 +48,9 @@ impl Condition {
 /// Returns true if the value at a path is `expected`, or an array that contains it. A name that
 /// itself contains dots is found, too.
 fn has_parameter(all: &Map<String, Value>, path: &str, expected: &str) -> bool {
-    let is_value = |value: &Value| match value {
-        Value::Array(values) => values.iter().any(|one| is_text(one, expected)),
-        one => is_text(one, expected),
+    let is_value = |value: &Value| match value.as_array() {
+        Some(values) => values.iter().any(|one| is_text(one, expected)),
+        None => is_text(value, expected),
     };
     if all.get(path).is_some_and(is_value) {
         return true;
@@ -64,7 +64,9 @@ fn has_parameter(all: &Map<String, Value>, path: &str, expected: &str) -> bool {
 fn is_text(value: &Value, expected: &str) -> bool {
     match value {
         Value::String(text) => text == expected,
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string() == expected,
+        Value::Null => expected == "null",
+        Value::Bool(truth) => expected == if *truth { "true" } else { "false" },
+        Value::Number(number) => expected == number.to_string(),
         Value::Array(_) | Value::Object(_) => false,
     }
 }
