@@ -6,8 +6,21 @@ use store::{JobFilter, JobIdPage, JobIndex, Store};
 use crate::error::{CANCEL_ALL, Error};
 use crate::query::Query;
 
-const LIST_PARAMETERS: [&str; 10] =
-    ["action", "worker", "running", "start", "limit", "status", "since", "until", "parent", "sort"];
+const LIST_PARAMETERS: [&str; 11] = [
+    "action",
+    "worker",
+    "running",
+    "start",
+    "limit",
+    "status",
+    "since",
+    "until",
+    "parent",
+    "sort",
+    "fingerprint",
+];
+/// The statuses of jobs that have a fingerprint.
+const FAILED: [Status; 2] = [Status::Error, Status::WorkerDead];
 const CANCEL_PARAMETERS: [&str; 7] =
     ["action", "worker", "running", "status", "since", "until", "all"];
 
@@ -41,9 +54,15 @@ impl ListQuery {
 /// Parses the query of a list; `limits` are the default and the largest number of jobs in a page.
 pub(crate) fn list_query(raw: Option<&str>, limits: (u32, u32)) -> Result<ListQuery, Error> {
     let query = Query::read(raw, &LIST_PARAMETERS)?;
-    let statuses = statuses(&query)?;
+    let mut statuses = statuses(&query)?;
+    let fingerprint = query.value("fingerprint")?;
+    if fingerprint.is_some() {
+        let named = statuses.unwrap_or(FAILED.to_vec());
+        statuses = Some(named.into_iter().filter(|status| FAILED.contains(status)).collect());
+    }
     let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
-    let mut filter = filter(&query, statuses.unwrap_or_default())?;
+    let filter = filter(&query, statuses.unwrap_or_default())?;
+    let mut filter = JobFilter { fingerprint, ..filter };
     let is_by_submission = query.text("sort") == Some("-createdAt");
     if is_by_submission && filter != JobFilter::default() {
         let reason = "-createdAt lists all jobs; with a filter, use scheduledAt or -scheduledAt";
@@ -68,7 +87,17 @@ pub(crate) fn cancel_filter(raw: Option<&str>) -> Result<Option<JobFilter>, Erro
     let query = Query::read(raw, &CANCEL_PARAMETERS)?;
     let statuses = statuses(&query)?;
     let filter = filter(&query, Vec::new())?;
-    let JobFilter { action, worker, parent, since, until, statuses: _, soonest_first: _ } = &filter;
+    // A fingerprint selects jobs that have ended.
+    let JobFilter {
+        action,
+        worker,
+        parent,
+        since,
+        until,
+        fingerprint: _,
+        statuses: _,
+        soonest_first: _,
+    } = &filter;
     let narrowed = action.is_some()
         || worker.is_some()
         || parent.is_some()
@@ -91,7 +120,7 @@ fn filter(query: &Query, statuses: Vec<Status>) -> Result<JobFilter, Error> {
         statuses,
         since: query.value("since")?,
         until: query.value("until")?,
-        soonest_first: false,
+        ..JobFilter::default()
     })
 }
 
@@ -126,7 +155,7 @@ mod tests {
                 let statuses: Vec<_> = filter.statuses.iter().map(|one| one.as_str()).collect();
                 let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
                 format!(
-                    "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]{}\n",
+                    "{start}+{limit} action {} worker {} parent {} from {} to {} status [{}]{}{}\n",
                     text(filter.action.map(|action| action.to_string())),
                     text(filter.worker.map(|worker| worker.to_string())),
                     text(filter.parent.map(|parent| parent.to_string())),
@@ -138,6 +167,7 @@ mod tests {
                         (false, true) => " by submission",
                         (false, false) => "",
                     },
+                    filter.fingerprint.map(|one| format!(" {one}")).unwrap_or_default(),
                 )
             }
         };
@@ -163,6 +193,9 @@ mod tests {
                 "sort=scheduledAt&limit=1",
                 "sort=-scheduledAt",
                 "sort=-createdAt&start=2",
+                "fingerprint=00ff00ff00ff00ab",
+                "fingerprint=00ff00ff00ff00ab&status=error,done",
+                "fingerprint=00ff00ff00ff00ab&running=true",
             ],
             &expect![[r#"
                 0+10 action - worker - parent - from - to - status []
@@ -180,6 +213,9 @@ mod tests {
                 0+1 action - worker - parent - from - to - status [] soonest first
                 0+10 action - worker - parent - from - to - status []
                 2+10 action - worker - parent - from - to - status [] by submission
+                0+10 action - worker - parent - from - to - status [error worker_dead] 00ff00ff00ff00ab
+                0+10 action - worker - parent - from - to - status [error] 00ff00ff00ff00ab
+                nothing
             "#]],
         );
     }
@@ -241,6 +277,7 @@ mod tests {
                 "parent=1",
                 "sort=action",
                 "sort=-createdAt&status=done",
+                "fingerprint=gc",
                 "limits=1",
             ],
             &expect![[r#"
@@ -255,7 +292,8 @@ mod tests {
                 parent: "1" is not a valid job id: it must be a UUID
                 sort: it must be scheduledAt, -scheduledAt or -createdAt
                 sort: -createdAt lists all jobs; with a filter, use scheduledAt or -scheduledAt
-                limits: unknown query parameter; did you mean limit? expected one of: action, worker, running, start, limit, status, since, until, parent, sort
+                fingerprint: it is not a valid fingerprint: it must be 16 hexadecimal digits
+                limits: unknown query parameter; did you mean limit? expected one of: action, worker, running, start, limit, status, since, until, parent, sort, fingerprint
             "#]],
         );
     }

@@ -4,8 +4,8 @@
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
 //! 1. `error`, `settings`, `deadline`, `body`, `http_error`
-//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `query`, `job_filter`, `redaction`, `outage`,
-//!    `wait_reason`, `stream_lifetime`
+//! 2. `metrics`, `auth`, `audit`, `submit`, `events`, `query`, `job_filter`, `failures`, `redaction`,
+//!    `outage`, `wait_reason`, `stream_lifetime`
 //! 3. `app`: the state that handlers share, and `commands`: what handlers ask of the store
 //! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
 //! 5. `server`: routes, middleware, connections and background tasks
@@ -22,6 +22,7 @@ mod deadline;
 mod docs_page;
 mod error;
 mod events;
+mod failures;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http_error;

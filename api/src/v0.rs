@@ -7,11 +7,13 @@ mod audit;
 mod crons;
 mod docs;
 mod events;
+mod failures;
 pub(crate) mod fuzzing;
 mod jobs;
 mod locks;
 mod queues;
 mod quotas;
+mod series;
 mod settings;
 mod status;
 mod subscriptions;
@@ -69,6 +71,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(subscriptions::test))
         .routes(routes!(quotas::list))
         .routes(routes!(status::show))
+        .routes(routes!(series::show))
+        .routes(routes!(failures::list))
         .routes(routes!(audit::list))
         .route_layer(from_fn(limit_time));
     // These wait for a body or read many records, so they limit the time of each store call.

@@ -6,11 +6,14 @@
 mod asset_file;
 mod assets;
 mod capacity;
+mod chart;
 mod cookie;
 mod crons;
 mod escape;
+mod failures;
 mod forgery;
 mod format;
+mod heat_map;
 mod job;
 mod jobs;
 mod layout;
@@ -74,6 +77,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/crons/{name}/run", post(crons::run))
         .route("/crons/{name}/pause", post(crons::pause))
         .route("/crons/{name}/resume", post(crons::resume))
+        .route("/failures", get(failures::list))
         .route("/locks", get(locks::list))
         .route("/locks/{name}", get(locks::show))
         .route("/locks/{name}/clear", post(locks::clear))

@@ -11,6 +11,7 @@ use crate::completions::CompletionsArguments;
 use crate::crons::CronsCommand;
 use crate::events::EventsArguments;
 use crate::explain::ExplainArguments;
+use crate::failures::FailuresArguments;
 use crate::health::HealthArguments;
 use crate::init::InitArguments;
 use crate::jobs::JobsCommand;
@@ -22,6 +23,7 @@ use crate::settings::SettingsCommand;
 use crate::status::StatusArguments;
 use crate::subscriptions::SubscriptionsCommand;
 use crate::tokens::TokenCommand;
+use crate::top::TopArguments;
 use crate::up::UpArguments;
 use crate::workers::WorkersArguments;
 
@@ -50,6 +52,14 @@ pub(crate) enum Command {
     /// Exits with 0 if the API answers, whatever the answer says.
     #[command(after_help = EXIT_CODES)]
     Status(StatusArguments),
+    /// Watch the fleet: counts, rates, workers, waiting and running jobs
+    ///
+    /// Refreshes every 2 seconds. Keys: q quits, p pauses, r refreshes now, ? shows help.
+    #[command(after_help = EXIT_CODES)]
+    Top(TopArguments),
+    /// List what fails, grouped by action, type of exception and message
+    #[command(after_help = columns_help(crate::failures::FAILURES.columns))]
+    Failures(FailuresArguments),
     /// Submit, list, follow, wait for, cancel and retry jobs
     #[command(subcommand, after_help = EXIT_CODES)]
     Jobs(JobsCommand),

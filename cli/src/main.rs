@@ -12,6 +12,7 @@ mod completions;
 mod crons;
 mod events;
 mod explain;
+mod failures;
 mod flags;
 mod health;
 mod init;
@@ -31,6 +32,7 @@ mod subscriptions;
 #[cfg(test)]
 mod test_parser;
 mod tokens;
+mod top;
 mod up;
 mod workers;
 
@@ -59,6 +61,8 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Events(arguments) => events::run(&api()?, &arguments).await,
         Command::Audit(arguments) => audit::run(&api()?, &arguments).await,
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Failures(arguments) => failures::run(&api()?, &arguments).await,
+        Command::Top(arguments) => top::run(&api()?, &arguments).await,
         Command::Status(arguments) => status::run(&api()?, &arguments).await,
         Command::Settings(command) => settings::run(&api()?, command).await,
         Command::Token(command) => tokens::run(command),

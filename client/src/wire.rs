@@ -4,6 +4,7 @@
 //! ignored, and most that are may be absent.
 
 mod cron;
+mod failure;
 mod job;
 mod lock;
 mod optional;
@@ -13,6 +14,7 @@ mod units;
 mod worker;
 
 pub use cron::Cron;
+pub use failure::FailureGroup;
 pub use job::{Exception, Job, LogLine, WaitReason};
 pub use lock::{Holder, Lock, Waiter};
 pub use queue::Queue;

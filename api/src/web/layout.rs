@@ -38,6 +38,8 @@ pub(super) enum Section {
     Overview,
     /// `/jobs`
     Jobs,
+    /// `/failures`
+    Failures,
     /// `/workers`
     Workers,
     /// `/queues`
@@ -50,9 +52,10 @@ pub(super) enum Section {
 
 impl Section {
     /// Every section, in the order of the navigation.
-    const ALL: [Section; 6] = [
+    const ALL: [Section; 7] = [
         Section::Overview,
         Section::Jobs,
+        Section::Failures,
         Section::Workers,
         Section::Queues,
         Section::Crons,
@@ -64,6 +67,7 @@ impl Section {
         match self {
             Section::Overview => ("Overview", "/"),
             Section::Jobs => ("Jobs", "/jobs"),
+            Section::Failures => ("Failures", "/failures"),
             Section::Workers => ("Workers", "/workers"),
             Section::Queues => ("Queues", "/queues"),
             Section::Crons => ("Crons", "/crons"),

@@ -1,11 +1,12 @@
 //! `/`: the state of the fleet as a sentence, in numbers, and the jobs that have waited longest.
 
+mod charts;
 mod verdict;
 
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::job::{Job, Status, Timestamp};
@@ -20,7 +21,9 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::Error;
 use crate::outage::unoffered;
+use crate::query::Query;
 use crate::wait_reason::{Reason, wait_reasons};
+use charts::{Charts, Range};
 use verdict::{Signs, Urgency};
 
 /// How many of the jobs that wait longest are shown.
@@ -36,6 +39,7 @@ struct OverviewPage {
     verdict: String,
     workers: String,
     tiles: Vec<Tile>,
+    charts: Charts,
     loads: Vec<Load>,
     oldest: Vec<Row>,
     queues: Vec<QueueLoad>,
@@ -48,8 +52,13 @@ struct Tile {
 }
 
 /// Shows the page.
-pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
-    let layout = Layout::new(&app, caller, Section::Overview, "Overview", "/").await?;
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Refusal> {
+    let range = Range::named(Query::read(raw.as_deref(), &["range"])?.text("range"))?;
+    let layout = Layout::new(&app, caller, Section::Overview, "Overview", range.path()).await?;
     let counts = app.store.counts().await?;
     let workers = app.store.live_workers().await?;
     let (jobs, reasons) = oldest(&app).await?;
@@ -72,6 +81,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<
         verdict,
         workers: verdict::workers(&signs),
         tiles: counts.iter().filter_map(|(status, count)| tile(*status, *count)).collect(),
+        charts: charts::charts(&app.store, range, layout.now).await?,
         loads: loads(&workers),
         oldest: rows.collect(),
         queues,

@@ -4,6 +4,7 @@ use clap::Args;
 use client::command::{CommandError, CommandOutcome, CommandResult};
 use client::wire::{Job, WaitReason};
 use client::{ApiClient, ClientError};
+use domain::failure::Fingerprint;
 use domain::job::Status;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -25,6 +26,10 @@ pub(crate) struct ListArguments {
     /// Only children of this job, or of a job that it continues
     #[arg(long, value_name = "JOB")]
     parent: Option<JobReference>,
+
+    /// Only jobs that failed in this way; `capstan failures` lists the fingerprints
+    #[arg(long)]
+    fingerprint: Option<Fingerprint>,
 
     #[command(flatten)]
     paging: Paging<10>,
@@ -79,6 +84,7 @@ impl ListArguments {
         if let Some(parent) = &self.parent {
             query.push(("parent", parent.resolve(api).await?.to_string()));
         }
+        query.extend(self.fingerprint.map(|one| ("fingerprint", one.to_string())));
         // With filters, the API sorts by scheduled time only.
         if query.is_empty() {
             query.push(("sort", "-createdAt".to_owned()));

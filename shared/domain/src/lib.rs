@@ -10,6 +10,7 @@ pub mod capacity;
 pub mod cron;
 pub mod event;
 pub mod explanation;
+pub mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod job;
@@ -17,6 +18,7 @@ pub mod lock;
 mod names;
 mod priority;
 pub mod queue;
+pub mod series;
 pub mod settings;
 pub mod subscription;
 mod time;

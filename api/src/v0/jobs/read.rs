@@ -49,6 +49,10 @@ const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
         ("parent" = Option<schemas::OptionalJobId>, Query,
             example = "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
             description = "Only children of this job, or of a job that it retries."),
+        ("fingerprint" = Option<String>, Query, pattern = "^([0-9a-f]{16})?$",
+            example = "4f0c1c39d2c0a7be",
+            description = "Only jobs that failed in this way; `GET /failures` lists the \
+                fingerprints. The records of failed jobs are read, so the walk may be cut."),
         ("sort" = Option<String>, Query, pattern = "^(-?scheduledAt|-createdAt)?$",
             example = "-scheduledAt",
             description = "The order by due time: `-scheduledAt` (the default) lists the latest \

@@ -17,6 +17,8 @@ pub(super) struct FilterForm {
     pub(super) parent: String,
     /// `true`, `false` or `any`.
     pub(super) running: String,
+    /// A fingerprint of failures.
+    pub(super) fingerprint: String,
     /// The order.
     pub(super) sort: String,
     /// The number of jobs in a page.
@@ -40,13 +42,15 @@ impl FilterForm {
 
     /// Returns true if a filter besides the status applies.
     pub(super) fn is_narrowed(&self) -> bool {
-        let others = [&self.action, &self.worker, &self.since, &self.until, &self.parent];
+        let others =
+            [&self.action, &self.worker, &self.since, &self.until, &self.parent, &self.fingerprint];
         others.into_iter().any(|value| !value.is_empty() && value != "any")
     }
 
     /// Returns true if one of the fields applies that are shown only on demand.
     pub(super) fn has_more(&self) -> bool {
-        let more = [&self.worker, &self.since, &self.until, &self.parent, &self.sort];
+        let more =
+            [&self.worker, &self.since, &self.until, &self.parent, &self.fingerprint, &self.sort];
         more.into_iter().any(|value| !value.is_empty())
     }
 
@@ -69,7 +73,7 @@ impl FilterForm {
         }
     }
 
-    fn fields(&self) -> [(&'static str, &str); 9] {
+    fn fields(&self) -> [(&'static str, &str); 10] {
         [
             ("status", &self.status),
             ("action", &self.action),
@@ -78,12 +82,13 @@ impl FilterForm {
             ("until", &self.until),
             ("parent", &self.parent),
             ("running", &self.running),
+            ("fingerprint", &self.fingerprint),
             ("sort", &self.sort),
             ("limit", &self.limit),
         ]
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut String); 9] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut String); 10] {
         [
             ("status", &mut self.status),
             ("action", &mut self.action),
@@ -92,6 +97,7 @@ impl FilterForm {
             ("until", &mut self.until),
             ("parent", &mut self.parent),
             ("running", &mut self.running),
+            ("fingerprint", &mut self.fingerprint),
             ("sort", &mut self.sort),
             ("limit", &mut self.limit),
         ]

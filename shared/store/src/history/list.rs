@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::merge::{Bounds, Merged, STEP};
 use crate::error::StoreError;
 use crate::store::Store;
+use domain::failure::{FailureKind, Fingerprint};
 use domain::job::{ActionName, Job, JobId, Status, Timestamp, WorkerId};
 
 /// Which jobs to list; all conditions must hold.
@@ -26,6 +27,8 @@ pub struct JobFilter {
     pub since: Option<Timestamp>,
     /// Only jobs due at this moment or earlier.
     pub until: Option<Timestamp>,
+    /// Only jobs that failed with this fingerprint, which their records tell: name the statuses.
+    pub fingerprint: Option<Fingerprint>,
     /// Ascending by `scheduledAt`, instead of descending.
     pub soonest_first: bool,
 }
@@ -78,7 +81,8 @@ impl Store {
     ) -> Result<JobIdPage, StoreError> {
         let list = self.list(filter).await?;
         let mut indexes = list.indexes();
-        let (ids, total, cut) = match (indexes.pop(), indexes.is_empty()) {
+        let is_indexed = indexes.len() == 1 && filter.fingerprint.is_none();
+        let (ids, total, cut) = match (indexes.pop(), is_indexed) {
             (Some(index), true) => list.page_of(index, start, limit).await?,
             (last, _) => {
                 indexes.extend(last);
@@ -216,7 +220,7 @@ impl List<'_> {
         }
     }
 
-    /// Those of these jobs that are in each of the other indexes.
+    /// Those of these jobs that are in each of the other indexes and have the fingerprint.
     async fn matching(
         &self,
         mut ids: Vec<JobId>,
@@ -241,6 +245,11 @@ impl List<'_> {
                 scores.iter().any(|of| of.get(position).is_some_and(Option::is_some))
             });
         }
-        Ok(ids)
+        let Some(wanted) = self.filter.fingerprint else { return Ok(ids) };
+        let kinds = self.store.failure_kinds(&ids).await?;
+        let has_it =
+            |kind: Option<FailureKind>| kind.is_some_and(|kind| kind.fingerprint() == wanted);
+        let found = ids.into_iter().zip(kinds).filter_map(|(id, kind)| has_it(kind).then_some(id));
+        Ok(found.collect())
     }
 }

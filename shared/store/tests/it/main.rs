@@ -29,6 +29,7 @@ mod relations;
 mod retirement;
 mod routing;
 mod script_costs;
+mod series;
 mod services;
 mod subscriptions;
 mod unreadable;

@@ -327,7 +327,7 @@ impl Model {
             let job = self.job_mut(id);
             (job.status, job.last_updated, job.awaits_children) = (to, now, true);
             job.position = Position::Nowhere;
-            self.emit_job(id);
+            self.emit_move(id, Status::Running);
             self.free_locks(id);
             return None;
         }
