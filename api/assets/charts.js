@@ -43,19 +43,22 @@
   const draw = (figure) => {
     const chart = read(figure);
     const place = figure.querySelector(".plot");
-    const lines = Array.from(figure.querySelectorAll(".key"), (key) => getComputedStyle(key).getPropertyValue("--line-color"));
+    const lines = Array.from(figure.querySelectorAll(".key"), (key) => ({
+      stroke: getComputedStyle(key).getPropertyValue("--line-color"),
+      dash: key.classList.contains("line-c") ? [5, 3] : undefined,
+    }));
     const axis = { stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     const times = (plot, splits) => splits.map(isLong(plot.data[0]) ? date : clock);
     const plot = new uPlot({
-      width: place.clientWidth, height: 190, legend: { show: false },
+      width: place.clientWidth, height: 180, legend: { show: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
       scales: { y: { range: (plot, low, high) => [0, Math.max(1, high * 1.08)] } },
       axes: [
-        { ...axis, values: times, space: 70 },
+        { ...axis, values: times, space: 70, size: 28 },
         { ...axis, size: 64, values: (plot, splits) => splits.map((value) => written(chart.unit, value)) },
       ],
-      series: [{}, ...chart.names.map((name, line) => ({ label: name, stroke: lines[line], width: 1.6, points: { show: false } }))],
+      series: [{}, ...chart.names.map((name, line) => ({ ...lines[line], label: name, width: 1.6, points: { show: false } }))],
       hooks: { setCursor: [(plot) => say(figure, plot, chart)] },
     }, chart.data, place);
     drawn.set(figure.id, { plot, shown: figure.dataset.chart });

@@ -105,7 +105,7 @@ impl EventCounter {
 }
 
 impl Task for EventCounter {
-    const NAME: &'static str = "event_counter";
+    const NAME: &'static str = "series";
     const PERIOD: Duration = Duration::from_millis(200);
 
     async fn pass(&mut self) -> anyhow::Result<Pass> {
