@@ -13,7 +13,7 @@ use crate::query::Query;
 
 pub(crate) use bulk::{bulk_filter, cancel_filter, considered};
 
-const LIST_PARAMETERS: [&str; 15] = [
+const LIST_PARAMETERS: [&str; 16] = [
     "q",
     "action",
     "worker",
@@ -29,7 +29,10 @@ const LIST_PARAMETERS: [&str; 15] = [
     "scheduledBy",
     "fairnessKey",
     "sort",
+    "fingerprint",
 ];
+/// The statuses of jobs that have a fingerprint.
+const FAILED: [Status; 2] = [Status::Error, Status::WorkerDead];
 
 /// A page of a list, as its query selects it.
 #[derive(Debug)]
@@ -64,9 +67,15 @@ impl ListQuery {
 /// Parses the query of a list; `limits` are the default and the largest number of jobs in a page.
 pub(crate) fn list_query(raw: Option<&str>, limits: (u32, u32)) -> Result<ListQuery, Error> {
     let query = Query::read(raw, &LIST_PARAMETERS)?;
-    let statuses = statuses(&query)?;
+    let mut statuses = statuses(&query)?;
+    let fingerprint = query.value("fingerprint")?;
+    if fingerprint.is_some() {
+        let named = statuses.unwrap_or(FAILED.to_vec());
+        statuses = Some(named.into_iter().filter(|status| FAILED.contains(status)).collect());
+    }
     let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
-    let mut filter = filter(&query, statuses.unwrap_or_default())?;
+    let filter = filter(&query, statuses.unwrap_or_default())?;
+    let mut filter = JobFilter { fingerprint, ..filter };
     let search: Search = query.value("q")?.unwrap_or_default();
     let is_by_submission = query.text("sort") == Some("-createdAt");
     if is_by_submission && !search.terms().is_empty() {
@@ -98,7 +107,7 @@ fn filter(query: &Query, statuses: Vec<Status>) -> Result<JobFilter, Error> {
         statuses,
         since: query.value("since")?,
         until: query.value("until")?,
-        soonest_first: false,
+        ..JobFilter::default()
     })
 }
 

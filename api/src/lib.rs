@@ -4,9 +4,9 @@
 //! Each layer imports only the layers above it in this list, and no two files import each other:
 //!
 //! 1. `error`, `settings`, `deadline`, `body`, `http_error`, `words`
-//! 2. `metrics`, `auth`, `audit`, `submit`, `bulk`, `events`, `query`, `redaction`, `outage`,
-//!    `wait_reason`, `waiting`, `load`, `verdict`, `expected_start`, `timeline`, `stream_lifetime`,
-//!    `live_pages`
+//! 2. `metrics`, `auth`, `audit`, `submit`, `bulk`, `events`, `query`, `failures`, `redaction`,
+//!    `outage`, `wait_reason`, `waiting`, `load`, `verdict`, `expected_start`, `timeline`,
+//!    `stream_lifetime`, `live_pages`
 //! 3. `app`: the state that handlers share; `commands`, `job_filter`, `job_search`: what handlers
 //!    ask of the store; and `fleet_metrics`
 //! 4. `v0`, `v1`, `docs_page`, `web`: the surfaces, which share no code with each other
@@ -26,6 +26,7 @@ mod docs_page;
 mod error;
 mod events;
 mod expected_start;
+mod failures;
 mod fleet_metrics;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -4,6 +4,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use domain::job::{GoDuration, Timestamp};
+
 use crate::error::{Error, unknown_name};
 
 /// Redis counts positions in a list with signed 32-bit numbers.
@@ -101,6 +103,23 @@ impl Query {
             }
         }
     }
+}
+
+/// Parses a parameter that is a time, or how long ago it was.
+pub(crate) fn moment(
+    query: &Query,
+    name: &str,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    let Some(text) = query.text(name) else { return Ok(None) };
+    let age = || Some(text.parse::<GoDuration>().ok()?.duration()?.as_millis());
+    let ago = |ms: u128| Timestamp::from_ms(now.ms() - i64::try_from(ms).unwrap_or(i64::MAX));
+    let time = text.parse().ok().or_else(|| age().map(ago));
+    time.map(Some).ok_or_else(|| {
+        let short: String = text.chars().take(64).collect();
+        let why = "it must be RFC 3339, like 2026-11-20T16:30:00Z, or how long ago, like 90m";
+        Error::invalid(name, format!("{short:?} is not a valid time: {why}"))
+    })
 }
 
 #[cfg(test)]

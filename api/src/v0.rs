@@ -8,12 +8,14 @@ mod bulk;
 mod crons;
 mod docs;
 mod events;
+mod failures;
 pub(crate) mod fuzzing;
 mod jobs;
 mod locks;
 mod queues;
 mod quotas;
 mod scaling;
+mod series;
 mod settings;
 mod status;
 mod subscriptions;
@@ -78,6 +80,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(verdict::show))
         .routes(routes!(verdict::list_waiting))
         .routes(routes!(jobs::timeline::show))
+        .routes(routes!(series::show))
+        .routes(routes!(failures::list))
         .routes(routes!(audit::list))
         .route_layer(from_fn(limit_time));
     // These wait for a body or read many records, so they limit the time of each store call.

@@ -12,6 +12,7 @@ use crate::completions::CompletionsArguments;
 use crate::crons::CronsCommand;
 use crate::events::EventsArguments;
 use crate::explain::ExplainArguments;
+use crate::failures::FailuresArguments;
 use crate::flags::OutputFlags;
 use crate::health::HealthArguments;
 use crate::init::InitArguments;
@@ -25,6 +26,7 @@ use crate::settings::SettingsCommand;
 use crate::status::StatusArguments;
 use crate::subscriptions::SubscriptionsCommand;
 use crate::tokens::TokenCommand;
+use crate::top::TopArguments;
 use crate::up::UpArguments;
 use crate::verdict::VerdictArguments;
 use crate::waiting::GROUPS;
@@ -56,6 +58,14 @@ pub(crate) enum Command {
     /// Exits with 0 if the API answers, whatever the answer says.
     #[command(after_help = EXIT_CODES)]
     Status(StatusArguments),
+    /// Watch the fleet: counts, rates, workers, waiting and running jobs
+    ///
+    /// Refreshes every 2 seconds. Keys: q quits, p pauses, r refreshes now, ? shows help.
+    #[command(after_help = EXIT_CODES)]
+    Top(TopArguments),
+    /// List what fails, grouped by action, type of exception and message
+    #[command(after_help = columns_help(crate::failures::FAILURES.columns))]
+    Failures(FailuresArguments),
     /// Say in a sentence how the fleet is doing, what explains it and what was ruled out
     ///
     /// Exits with 0 if the API answers, whatever the answer says.

@@ -13,6 +13,7 @@ mod completions;
 mod crons;
 mod events;
 mod explain;
+mod failures;
 mod filters;
 mod flags;
 mod health;
@@ -35,6 +36,7 @@ mod subscriptions;
 #[cfg(test)]
 mod test_parser;
 mod tokens;
+mod top;
 mod up;
 mod verdict;
 mod waiting;
@@ -67,6 +69,8 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Events(arguments) => events::run(&api()?, &arguments).await,
         Command::Audit(arguments) => audit::run(&api()?, &arguments).await,
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Failures(arguments) => failures::run(&api()?, &arguments).await,
+        Command::Top(arguments) => top::run(&api()?, &arguments).await,
         Command::Status(arguments) => status::run(&api()?, &arguments).await,
         Command::Scaling(arguments) => scaling::run(&api()?, &arguments).await,
         Command::Verdict(arguments) => verdict::run(&api()?, &arguments).await,

@@ -5,6 +5,7 @@
 
 mod bulk;
 mod cron;
+mod failure;
 mod job;
 mod lock;
 mod optional;
@@ -16,6 +17,7 @@ mod worker;
 
 pub use bulk::{BulkOperation, BulkPreview};
 pub use cron::Cron;
+pub use failure::FailureGroup;
 pub use job::{Exception, Job, LogLine, WaitReason};
 pub use lock::{Holder, Lock, Waiter};
 pub use queue::Queue;

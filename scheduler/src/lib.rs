@@ -2,7 +2,8 @@
 //! run at any time and in any number of schedulers at once, so there is no leader.
 //!
 //! The relay publishes the outbox to RabbitMQ. The tickers move due jobs to the outbox and fire
-//! crons. The notifier creates deliveries for subscriptions. The others end expired jobs and lost
+//! crons. The notifier creates deliveries for subscriptions, and the event counter keeps time
+//! series and groups of failures. The others end expired jobs and lost
 //! leases, propagate the ends of jobs, offer jobs again whose offers were lost, retire unused
 //! queues, submit abandoned batches, trim the history, and announce that the scheduler runs. The
 //! runner repeats each of them until shutdown, and none of them waits for another.
@@ -16,6 +17,7 @@ mod clock_watch;
 mod config;
 mod cron_ticker;
 mod crons_file;
+mod event_counter;
 mod expiry;
 mod failed_steps;
 #[doc(hidden)]
@@ -34,6 +36,7 @@ mod scheduler;
 mod ticker;
 
 pub use config::Config;
+pub use event_counter::{Counted, EventCounter};
 pub use lost_offers::{FoundOffers, Search, find_lost_offers};
 pub use metrics::Metrics;
 pub use notifier::{Notifications, Notifier};

@@ -37,6 +37,10 @@ pub struct Metrics {
     pub dropped_deliveries: Counter,
     /// Times that events were trimmed before subscriptions received them.
     pub event_cuts: Counter,
+    /// Events that were counted for time series.
+    pub counted_events: Counter,
+    /// Times that events were trimmed before they were counted.
+    pub uncounted_cuts: Counter,
     /// Pauses of queues that the broker refused repeatedly.
     pub refused_queues: Counter,
     /// Records that the last pass of each task left out because they cannot be read.
@@ -83,6 +87,12 @@ impl Metrics {
                 "event_cuts",
                 "Times that events were trimmed before subscriptions received them",
                 &metrics.event_cuts,
+            ),
+            ("counted_events", "Events counted for time series", &metrics.counted_events),
+            (
+                "uncounted_cuts",
+                "Times that events were trimmed before they were counted",
+                &metrics.uncounted_cuts,
             ),
             (
                 "refused_queues",

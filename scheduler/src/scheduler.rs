@@ -16,6 +16,7 @@ use crate::broker_link::SharedBrokerLink;
 use crate::config::Config;
 use crate::cron_ticker::CronTicker;
 use crate::crons_file;
+use crate::event_counter::EventCounter;
 use crate::expiry::Expiry;
 use crate::failed_steps::FailedSteps;
 use crate::history_trimmer::HistoryTrimmer;
@@ -80,6 +81,7 @@ fn expect_all(health: &Health) {
     expect_health::<FailedSteps>(health);
     expect_health::<CronTicker>(health);
     expect_health::<Notifier>(health);
+    expect_health::<EventCounter>(health);
     expect_health::<LeaseReaper>(health);
     expect_health::<LostOffers>(health);
     expect_health::<AbandonedBatches>(health);
@@ -97,6 +99,7 @@ fn start(resources: &Resources, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyh
     spawn(tasks, resources, FailedSteps::new(store.clone(), metrics.clone()));
     spawn(tasks, resources, CronTicker::new(store.clone(), metrics.clone()));
     spawn(tasks, resources, Notifier::new(store.clone(), metrics.clone()));
+    spawn(tasks, resources, EventCounter::new(store.clone(), metrics.clone()));
     let lease = resources.config.lease;
     spawn(tasks, resources, LeaseReaper::new(store.clone(), lease, metrics.clone()));
     spawn(tasks, resources, LostOffers::new(resources.clone()));

@@ -40,6 +40,8 @@ pub(super) enum Section {
     Jobs,
     /// `/waiting`
     Waiting,
+    /// `/failures`
+    Failures,
     /// `/workers`
     Workers,
     /// `/queues`
@@ -62,10 +64,11 @@ pub(super) enum Section {
 
 impl Section {
     /// The sections at the top of every page, in their order.
-    const ALL: [Section; 7] = [
+    const ALL: [Section; 8] = [
         Section::Overview,
         Section::Jobs,
         Section::Waiting,
+        Section::Failures,
         Section::Workers,
         Section::Queues,
         Section::Crons,
@@ -82,6 +85,7 @@ impl Section {
             Section::Overview => ("Overview", "/"),
             Section::Jobs => ("Jobs", "/jobs"),
             Section::Waiting => ("Waiting", "/waiting"),
+            Section::Failures => ("Failures", "/failures"),
             Section::Workers => ("Workers", "/workers"),
             Section::Queues => ("Queues", "/queues"),
             Section::Crons => ("Crons", "/crons"),

@@ -1,9 +1,11 @@
 //! `/`: the state of the fleet as a sentence, in numbers, and the jobs that have waited longest.
 
+mod charts;
+
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::job::{Job, Status};
@@ -18,9 +20,11 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::Error;
 use crate::load::{Load, loads};
+use crate::query::Query;
 use crate::verdict::verdict;
 use crate::wait_reason::{Reason, wait_reasons};
 use crate::words::count;
+use charts::{Charts, Range};
 
 /// How many of the jobs that wait longest are shown.
 const OLDEST: usize = 5;
@@ -37,6 +41,7 @@ struct OverviewPage {
     ruled_out: Vec<String>,
     workers: String,
     tiles: Vec<Tile>,
+    charts: Charts,
     loads: Vec<Load>,
     oldest: Vec<Row>,
     queues: Vec<QueueLoad>,
@@ -49,8 +54,13 @@ struct Tile {
 }
 
 /// Shows the page.
-pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
-    let layout = Layout::new(&app, caller, Section::Overview, "Overview", "/").await?;
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, Refusal> {
+    let range = Range::named(Query::read(raw.as_deref(), &["range"])?.text("range"))?;
+    let layout = Layout::new(&app, caller, Section::Overview, "Overview", range.path()).await?;
     let counts = app.store.counts().await?;
     let workers = app.store.live_workers().await?;
     let (jobs, reasons) = oldest(&app).await?;
@@ -65,6 +75,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, caller: Caller) -> Result<
         ruled_out: state.ruled_out,
         workers: workers_line(&counts, &workers),
         tiles: counts.iter().filter_map(|(status, count)| tile(*status, *count)).collect(),
+        charts: charts::charts(&app.store, range, layout.now).await?,
         loads: loads(&workers),
         oldest: rows.collect(),
         queues,

@@ -7,8 +7,8 @@ use axum::Router;
 use axum::routing::get;
 
 use super::{
-    audit, bulk, crons, job, jobs, locks, overview, queues, settings, subscriptions, waiting,
-    workers,
+    audit, bulk, crons, failures, job, jobs, locks, overview, queues, settings, subscriptions,
+    waiting, workers,
 };
 use crate::app::App;
 
@@ -19,6 +19,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(job::show))
         .route("/waiting", get(waiting::list))
+        .route("/failures", get(failures::list))
         .route("/workers", get(workers::list))
         .route("/workers/{id}", get(workers::show))
         .route("/queues", get(queues::list))

@@ -11,6 +11,7 @@ use store::{Worker, WorkerCommand, WorkerStatus};
 
 use super::capacity::status_word;
 use super::format::Moment;
+use super::heat_map::{HeatRow, heat_map};
 use super::jobs::Row;
 use super::layout::{Layout, Section, html};
 use super::notice;
@@ -31,6 +32,7 @@ const MOST_JOBS: usize = 100;
 #[template(path = "workers.html")]
 struct WorkersPage {
     layout: Layout,
+    heat_map: Vec<HeatRow>,
     live: Vec<Shown>,
     ended: Vec<Shown>,
 }
@@ -84,15 +86,17 @@ impl Shown {
 pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
     let layout = Layout::new(&app, caller, Section::Workers, "Workers", "/workers").await?;
     let all = app.store.workers().await?;
-    let mut live: Vec<Shown> =
-        all.iter().filter(|worker| worker.is_live()).map(|one| Shown::new(one, &layout)).collect();
+    let mut live: Vec<&Worker> = all.iter().filter(|worker| worker.is_live()).collect();
     // A fixed order, so that rows stay where they are.
-    live.sort_by(|one, other| {
-        (&one.name, one.id.to_string()).cmp(&(&other.name, other.id.to_string()))
-    });
+    live.sort_by_key(|worker| (&worker.name, worker.id.to_string()));
     let ended = all.iter().filter(|worker| !worker.is_live()).take(MOST_ENDED);
-    let ended = ended.map(|worker| Shown::new(worker, &layout)).collect();
-    Ok(html(StatusCode::OK, &WorkersPage { layout, live, ended }))
+    let page = WorkersPage {
+        heat_map: heat_map(&live),
+        live: live.into_iter().map(|worker| Shown::new(worker, &layout)).collect(),
+        ended: ended.map(|worker| Shown::new(worker, &layout)).collect(),
+        layout,
+    };
+    Ok(html(StatusCode::OK, &page))
 }
 
 /// Shows a worker with its running jobs.

@@ -17,6 +17,11 @@ impl Units {
         self.0.get(name).copied().unwrap_or(0)
     }
 
+    /// Returns each type with its units, ordered by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, units)| (name.as_str(), *units))
+    }
+
     /// Returns the same units with those of one type changed.
     #[must_use]
     pub fn with(mut self, name: &str, units: u64) -> Units {

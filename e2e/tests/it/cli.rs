@@ -234,7 +234,7 @@ async fn errors_say_what_to_do() {
 }
 
 /// Runs a Bash script against a fleet with these actions. Returns its standard output.
-async fn run(actions: &str, script: &str) -> String {
+pub(crate) async fn run(actions: &str, script: &str) -> String {
     let env = TestEnv::new().await;
     let folder = Folder(std::env::temp_dir().join(format!("cli-{}", env.store_config().namespace)));
     std::fs::create_dir_all(&folder.0).unwrap();

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::access_tokens::AccessTokens;
 use crate::capacity::{CapacityMap, Class};
 use crate::cron::{Schedule, TimeZone};
+use crate::failure::mask;
 use crate::lock::{LockName, LockTemplates, Locks, MAX_LOCKS, MAX_PERMITS};
 use crate::names::{ActionName, CronName, JobId, WorkerId};
 use crate::search::{MAX_TERMS, Search};
@@ -26,6 +27,7 @@ pub type Check = (&'static str, fn(&[u8]));
 pub const CHECKS: [Check; 6] = [
     ("cron_line", cron_line),
     ("capacity", capacity),
+    ("failure_message", failure_message),
     ("locks", locks),
     ("names", names),
     ("tokens", tokens),
@@ -48,6 +50,14 @@ pub fn assert_json_round_trip<
     let read: T = serde_json::from_str(&json).expect("it can be read back");
     assert_eq!(read, *value);
     assert_eq!(serde_json::to_string(&read).ok(), Some(json));
+}
+
+/// A message of an exception, which is masked.
+pub fn failure_message(bytes: &[u8]) {
+    let message = String::from_utf8_lossy(bytes);
+    let masked = mask(&message);
+    assert!(masked.chars().count() <= 200, "{masked}");
+    assert!(!masked.contains(|c: char| c.is_control() || c.is_ascii_digit()), "{masked}");
 }
 
 /// A schedule; on the following lines, optionally, a time zone and a moment in milliseconds.

@@ -10,6 +10,7 @@ pub mod capacity;
 pub mod cron;
 pub mod event;
 pub mod explanation;
+pub mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod host_list;
@@ -20,6 +21,7 @@ mod priority;
 pub mod queue;
 pub mod scaling;
 pub mod search;
+pub mod series;
 pub mod settings;
 pub mod subscription;
 mod time;

@@ -5,6 +5,7 @@
 use std::fmt::Display;
 
 use domain::cron::CronName;
+use domain::failure::Fingerprint;
 use domain::job::{ActionName, JobId, Status, WorkerId};
 use domain::lock::LockName;
 use domain::queue::QueueName;
@@ -67,6 +68,8 @@ fixed! {
     permits_held "permits:held"
     replication "replication"
     routing "routing"
+    series_cursor "series:cursor"
+    series_numbers "series:numbers"
     services "services"
     settings "settings"
     subscription_cursor "subscriptions:cursor"
@@ -86,6 +89,7 @@ of_one! {
     cron "cron" &CronName,
     cron_held "cron_held" &CronName,
     deliveries "deliveries" &SubscriptionName,
+    failure_group "failure_group" Fingerprint,
     hints_of "hints" &WorkerId,
     job "job" JobId,
     jobs_of "jobs:worker" &WorkerId,
@@ -128,6 +132,16 @@ impl Keys {
         format!("{}*", self.root)
     }
 
+    /// An interval of time series.
+    pub(crate) fn series(&self, resolution: &str, at_ms: i64) -> String {
+        self.named(format_args!("series:{resolution}:{at_ms}"))
+    }
+
+    /// An interval of failures.
+    pub(crate) fn failed(&self, resolution: &str, at_ms: i64) -> String {
+        self.named(format_args!("failed:{resolution}:{at_ms}"))
+    }
+
     /// All jobs, by `scheduledAt`: each is in the set of its status. A tombstone is in none.
     pub(crate) fn all_jobs(&self) -> Vec<String> {
         let statuses = Status::ALL.into_iter().filter(|status| *status != Status::Deleted);
@@ -153,6 +167,7 @@ mod tests {
             include_str!("includes/lock_keys.lua"),
             include_str!("includes/queue_keys.lua"),
             include_str!("includes/relation_keys.lua"),
+            include_str!("includes/series_keys.lua"),
             include_str!("includes/subscription_keys.lua"),
             include_str!("includes/worker_keys.lua"),
         );
@@ -162,6 +177,7 @@ mod tests {
         let id = JobId::random();
         let action: ActionName = "a".parse().unwrap();
         let worker: WorkerId = "0123456789ab".parse().unwrap();
+        let fingerprint: Fingerprint = "00ff00ff00ff00ab".parse().unwrap();
         let pairs = [
             ("key_job(id)", keys.job(id)),
             ("key_log(id)", keys.log(id)),
@@ -186,6 +202,9 @@ mod tests {
             ("key_cron_held(name)", keys.cron_held(&name)),
             ("key_subscription(name)", keys.subscription(&subscription)),
             ("key_deliveries(name)", keys.deliveries(&subscription)),
+            ("key_failure_group(name)", keys.failure_group(fingerprint)),
+            ("key_series(resolution, at)", keys.series("minute", 60_000)),
+            ("key_failed(resolution, at)", keys.failed("minute", 60_000)),
         ];
         for (function, name) in pairs {
             let line =
@@ -201,7 +220,10 @@ mod tests {
                 "operation" => Uuid::from_u128(7).to_string(),
                 "key" => "k".to_owned(),
                 "worker" => worker.to_string(),
+                "name" if function.starts_with("key_failure") => fingerprint.to_string(),
                 "name" => "n".to_owned(),
+                "resolution" => "minute".to_owned(),
+                "at" => "60000".to_owned(),
                 "queue" => "c=1.high".to_owned(),
                 literal => literal.trim_matches('\'').to_owned(),
             });

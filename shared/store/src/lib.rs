@@ -35,6 +35,7 @@ mod quota;
 mod replication;
 mod script;
 mod sentinels;
+mod series;
 mod server_stats;
 mod service;
 mod store;
@@ -73,6 +74,10 @@ pub use job::{
 pub use lock::{Holder, Lock, Waiter};
 pub use memory::MemoryUse;
 pub use quota::{Quota, QuotaExceeded, UNKNOWN_USER};
+pub use series::{
+    CountAnswer, EventCounts, FailureCount, FailureGroup, MAX_FAILURE_GROUPS, MAX_SERIES,
+    SeriesFilter, SeriesPoint, UncountedEvents,
+};
 pub use server_stats::ServerStats;
 pub use service::{ANNOUNCEMENT_PERIOD, Announcer, BrokerLink, Service, ServiceKind};
 pub use store::Store;

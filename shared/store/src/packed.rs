@@ -9,7 +9,7 @@ pub(crate) type Fields = BTreeMap<String, String>;
 /// The field that has the lines, and the name of each word of a line. A line that has fewer words
 /// ends as the line before it.
 const LINES: [(&str, &[&str]); 2] = [
-    ("events", &["job", "number", "token", "action", "status", "worker"]),
+    ("events", &["job", "number", "token", "since", "action", "status", "worker", "class"]),
     ("jobs", &["job", "number", "scheduledAt"]),
 ];
 
@@ -26,9 +26,19 @@ pub(crate) fn unpack(mut entry: Fields) -> Vec<Fields> {
         let named = names.iter().zip(&words);
         let mut fields = entry.clone();
         fields.extend(named.map(|(name, word)| ((*name).to_owned(), (*word).to_owned())));
+        name_since(&mut fields);
+        fields.retain(|name, value| name != "class" || !value.is_empty());
         fields
     });
     unpacked.collect()
+}
+
+/// Names the time of an event: since when the job was due, or since when it ran.
+fn name_since(fields: &mut Fields) {
+    if let Some(since) = fields.remove("since").filter(|since| !since.is_empty()) {
+        let starts = fields.get("status").is_some_and(|status| status == "running");
+        fields.insert(if starts { "scheduledAt" } else { "startedAt" }.to_owned(), since);
+    }
 }
 
 #[cfg(test)]
@@ -46,14 +56,16 @@ mod tests {
 
     #[test]
     fn a_line_ends_as_the_one_before_it_and_a_single_event_is_unchanged() {
-        let lines = "j 7  noop waiting \nk 8 \nl 9 3 noop running w\nm 10 4";
+        let lines = "j 7   noop waiting  \nk 8  \nl 9 3 50 noop running w cpu=1\nm 10 4 60\n\
+                     n 11 5 70 noop done w cpu=1";
         assert_eq!(
             shown(&[("events", lines)]),
             [
                 "action=noop job=j number=7 status=waiting token= worker=",
                 "action=noop job=k number=8 status=waiting token= worker=",
-                "action=noop job=l number=9 status=running token=3 worker=w",
-                "action=noop job=m number=10 status=running token=4 worker=w",
+                "action=noop class=cpu=1 job=l number=9 scheduledAt=50 status=running token=3 worker=w",
+                "action=noop class=cpu=1 job=m number=10 scheduledAt=60 status=running token=4 worker=w",
+                "action=noop class=cpu=1 job=n number=11 startedAt=70 status=done token=5 worker=w",
             ]
         );
         assert_eq!(

@@ -63,6 +63,10 @@ const JOBS: Frame = Frame { open: r#"{"jobs":["#, close: "]}" };
             description = "Only jobs that the token with this name submitted."),
         ("fairnessKey" = Option<String>, Query, example = "tenant-7",
             description = "Only jobs with this fairness key."),
+        ("fingerprint" = Option<String>, Query, pattern = "^([0-9a-f]{16})?$",
+            example = "4f0c1c39d2c0a7be",
+            description = "Only jobs that failed in this way; `GET /failures` lists the \
+                fingerprints. The records of failed jobs are read, so the walk may be cut."),
         ("sort" = Option<String>, Query, pattern = "^(-?scheduledAt|-createdAt)?$",
             example = "-scheduledAt",
             description = "The order: by due time, the latest first (`-scheduledAt`, the default) \

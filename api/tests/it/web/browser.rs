@@ -38,6 +38,8 @@ pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
     env.park(&worker, waits).await;
     env.submit(&json!({"action": "train", "capacityMap": {"gpu": 4}})).await;
     env.submit(&json!({"action": "noop", "dependsOn": [holder]})).await;
+    env.worker("default=4,scan=1,gpu=2", &["noop"]).await;
+    env.count_a_busy_hour().await;
     let cron = json!({"name": "nightly", "action": "backup", "schedule": "0 0 1 * * *"});
     env.post("/crons", &cron).await;
     let nested = json!({"name": "sweep", "action": "scan", "schedule": "0 0 1 * * *",
@@ -56,6 +58,8 @@ pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
         ("job-edit", format!("/jobs/{waits}/edit")),
         ("job-graph", format!("/jobs/{}", pipeline(env, &worker).await)),
         ("waiting", "/waiting".to_owned()),
+        ("failures", "/failures".to_owned()),
+        ("overview-24h", "/?range=24h".to_owned()),
         ("workers", "/workers".to_owned()),
         ("worker", format!("/workers/{worker}")),
         ("queues", "/queues".to_owned()),
@@ -169,6 +173,36 @@ async fn a_job_is_cancelled_without_javascript() {
         browser.click("form[action$='/cancel'] button").await;
         let status = async || env.show(id).await["status"].clone();
         eventually(status, |status| *status == "cancel").await;
+        browser.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_chart_shows_the_numbers_under_the_pointer_and_stays_when_the_page_refreshes() {
+    with_env(async |env| {
+        env.announce_scheduler().await;
+        env.count_a_busy_hour().await;
+        let browser = Browser::start().await;
+        browser.set_look("light").await;
+        browser.open(&env.url).await;
+        let plots = "document.querySelectorAll('.plot canvas').length";
+        eventually(async || browser.value(plots).await, |count| *count == 2).await;
+        let drawings = "document.querySelector('.chart > svg').checkVisibility()";
+        assert_eq!(browser.value(drawings).await, false, "the plot replaces the drawing");
+        browser.point_at("#chart-rate .u-over").await;
+        let reading = "document.querySelector('#chart-rate .reading').textContent";
+        let has_numbers = |text: &serde_json::Value| {
+            text.as_str().is_some_and(|text| text.contains("started") && text.contains("failed"))
+        };
+        eventually(async || browser.value(reading).await, has_numbers).await;
+        browser.picture("chart-reading").await;
+        env.submit(&json!({"action": "noop"})).await;
+        let waiting = "document.querySelector('.tile .figure').textContent";
+        eventually(async || browser.value(waiting).await, |text| *text == "1").await;
+        assert_eq!(browser.value(plots).await, 2, "the plots are still there");
+        assert!(has_numbers(&browser.value(reading).await));
+        assert_eq!(browser.messages().await, Vec::<String>::new());
         browser.stop().await;
     })
     .await;

@@ -10,11 +10,45 @@ const TAGS: [&str; 24] = [
     "!doctype", "html", "head", "meta", "title", "link", "script", "body", "a", "header", "img",
     "nav", "div", "span", "form", "button", "main", "h1", "h2", "p", "footer", "b", "ul", "li",
 ];
-const MORE_TAGS: [&str; 36] = [
-    "table", "thead", "tbody", "tr", "th", "td", "time", "section", "dl", "dt", "dd", "pre",
-    "code", "ol", "details", "summary", "label", "input", "select", "option", "meter", "small",
-    "strong", "h3", "template", "datalist", "textarea", "dialog", "kbd", "progress", "svg", "rect",
-    "text", "path", "g", "line",
+const MORE_TAGS: [&str; 38] = [
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "time",
+    "section",
+    "dl",
+    "dt",
+    "dd",
+    "pre",
+    "code",
+    "ol",
+    "details",
+    "summary",
+    "label",
+    "input",
+    "select",
+    "option",
+    "meter",
+    "small",
+    "strong",
+    "h3",
+    "template",
+    "datalist",
+    "textarea",
+    "dialog",
+    "kbd",
+    "progress",
+    "figure",
+    "figcaption",
+    "svg",
+    "rect",
+    "text",
+    "path",
+    "g",
+    "line",
 ];
 
 #[tokio::test]
@@ -51,6 +85,7 @@ async fn no_value_of_a_job_becomes_markup() {
         };
         env.end(failed, token, domain::job::Outcome::Error(exception)).await;
 
+        env.count_events().await;
         let pages = all_pages(env).await;
         let shown = pages.iter().filter(|(_, page)| page.contains("&lt;script&gt;alert(1)"));
         assert!(shown.count() >= 4, "the values are shown");
@@ -77,8 +112,18 @@ async fn an_invalid_filter_is_shown_as_text() {
     with_env(async |env| {
         let visitor = super::Visitor::new(env);
         let hostile = "%3Cscript%3Ealert(1)%3C/script%3E%22%3E%3Cimg%20src=x%3E";
-        for name in ["q", "status", "action", "worker", "since", "parent", "sort", "limit", hostile]
-        {
+        for name in [
+            "q",
+            "status",
+            "action",
+            "worker",
+            "since",
+            "parent",
+            "fingerprint",
+            "sort",
+            "limit",
+            hostile,
+        ] {
             let answer = visitor.open(&format!("/jobs?{name}={hostile}")).await;
             assert_eq!(answer.status, 400, "{name}");
             assert!(!answer.text.contains("<script>alert"), "{name}");

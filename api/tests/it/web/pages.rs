@@ -59,9 +59,17 @@ async fn every_link_leads_to_a_page_with_the_strict_policy() {
         env.post("/crons", &json!({"action": "noop", "schedule": "@daily"})).await;
         let pages = all_pages(env).await;
         let paths: Vec<&str> = pages.iter().map(|(path, _)| path.as_str()).collect();
-        for expected in
-            ["/jobs", "/waiting", "/workers", "/queues", "/crons", "/locks", "/locks/a%2Fb"]
-        {
+        for expected in [
+            "/jobs",
+            "/waiting",
+            "/failures",
+            "/?range=7d",
+            "/workers",
+            "/queues",
+            "/crons",
+            "/locks",
+            "/locks/a%2Fb",
+        ] {
             assert!(paths.contains(&expected), "{expected} is not in {paths:?}");
         }
     })
@@ -237,6 +245,38 @@ async fn the_crons_page_has_a_calendar_and_a_cron_its_history() {
         assert!(page.contains(often), "{page}");
         let page = visitor.open("/crons/gc").await.text;
         assert!(page.contains("<td>created</td>") && page.contains("<td>changed</td>"), "{page}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn failures_are_shown_by_group_with_a_link_to_their_jobs() {
+    with_env(async |env| {
+        let visitor = Visitor::new(env);
+        assert!(visitor.open("/failures").await.text.contains("No job failed."));
+        env.count_a_busy_hour().await;
+        let page = visitor.open("/failures?since=6h").await.text;
+        assert!(page.contains("the command exited with code &lt;n&gt;"), "{page}");
+        assert!(page.contains(" in 1 group."), "{page}");
+        let link = attributes(&page, "href").into_iter().find(|link| link.contains("fingerprint="));
+        assert!(link.is_some_and(|link| link.starts_with("/jobs?action=scan&amp;fingerprint=")));
+        assert_eq!(visitor.open("/failures?since=2w").await.status, 400);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_charts_are_drawn_and_have_their_numbers_in_a_table() {
+    with_env(async |env| {
+        let visitor = Visitor::new(env);
+        env.count_a_busy_hour().await;
+        let page = visitor.open("/").await.text;
+        let lines: Vec<&str> = attributes(&page, "d");
+        assert_eq!(lines.iter().filter(|line| line.matches('L').count() > 50).count(), 4);
+        assert!(page.matches("<tr><td>").count() >= 60, "a row for each minute");
+        let page = visitor.open("/?range=7d").await.text;
+        assert!(page.contains("hx-get=\"/?range=7d\""), "the page refreshes the same period");
+        assert_eq!(visitor.open("/?range=2h").await.status, 400);
     })
     .await;
 }

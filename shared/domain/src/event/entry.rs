@@ -101,7 +101,9 @@ fn api_field(name: &str, value: &str) -> (String, Value) {
         "token" => ("fencingToken", json()),
         "wantedMap" => ("capacityMap", json()),
         "number" | "count" | "progress" => (name, json()),
-        "tick" => (name, value.parse().map_or(Value::Null, |ms| json!(Timestamp::from_ms(ms)))),
+        "tick" | "scheduledAt" | "startedAt" => {
+            (name, value.parse().map_or(Value::Null, |ms| json!(Timestamp::from_ms(ms))))
+        }
         other => (other, json!(value)),
     };
     (name.to_owned(), if value == "" { Value::Null } else { value })
@@ -168,9 +170,10 @@ mod tests {
 
     #[test]
     fn an_event_is_shown_with_the_field_names_of_the_api() {
-        let events: [&[(&str, &str)]; 9] = [
+        let events: [&[(&str, &str)]; 10] = [
             &[("job", "j"), ("number", "7"), ("status", "waiting"), ("worker", ""), ("token", "")],
             &[("job", "j"), ("worker", "w"), ("token", "12"), ("action", "gc")],
+            &[("job", "j"), ("status", "done"), ("class", "cpu=1"), ("startedAt", "1000")],
             &[("job", "j"), ("progress", "{\"percent\":5}")],
             &[("worker", "w"), ("status", "dead")],
             &[("worker", "w"), ("drain", "1")],
@@ -189,6 +192,7 @@ mod tests {
         expect![[r#"
             job.waiting {"at":"2025-11-21T16:00:00.123Z","fencingToken":null,"jobID":"j","kind":"job","number":7,"status":"waiting","workerID":null}
             job.changed {"action":"gc","at":"2025-11-21T16:00:00.123Z","fencingToken":12,"jobID":"j","kind":"job","workerID":"w"}
+            job.done {"at":"2025-11-21T16:00:00.123Z","class":"cpu=1","jobID":"j","kind":"job","startedAt":"1970-01-01T00:00:01Z","status":"done"}
             job.progress {"at":"2025-11-21T16:00:00.123Z","jobID":"j","kind":"job","progress":{"percent":5}}
             worker.dead {"at":"2025-11-21T16:00:00.123Z","kind":"worker","status":"dead","workerID":"w"}
             worker.changed {"at":"2025-11-21T16:00:00.123Z","drain":"1","kind":"worker","workerID":"w"}

@@ -11,6 +11,7 @@ use super::merge::{Bounds, Merged, STEP};
 use crate::error::StoreError;
 use crate::store::Store;
 use domain::cron::CronName;
+use domain::failure::{FailureKind, Fingerprint};
 use domain::job::{ActionName, Job, JobId, Label, Status, Timestamp, WorkerId};
 
 /// Which jobs to list; all conditions must hold.
@@ -37,6 +38,8 @@ pub struct JobFilter {
     pub scheduled_by: Option<String>,
     /// Only jobs of this fairness group.
     pub fairness_key: Option<String>,
+    /// Only jobs that failed with this fingerprint, which their records tell: name the statuses.
+    pub fingerprint: Option<Fingerprint>,
     /// Ascending by `scheduledAt`, instead of descending.
     pub soonest_first: bool,
 }
@@ -89,7 +92,7 @@ impl Store {
     ) -> Result<JobIdPage, StoreError> {
         let list = self.list(filter).await?;
         let mut indexes = list.indexes();
-        let is_indexed = indexes.len() == 1 && !filter.compares_specs();
+        let is_indexed = indexes.len() == 1 && !filter.compares_specs() && filter.fingerprint.is_none();
         let (ids, total, cut) = match indexes.pop() {
             Some(index) if is_indexed => list.page_of(index, start, limit).await?,
             last => {
@@ -267,6 +270,12 @@ impl List<'_> {
                 score.is_some_and(|score| self.is_within_bounds(score as i64))
             });
         }
-        self.store.with_conditions(self.filter, ids).await
+        let ids = self.store.with_conditions(self.filter, ids).await?;
+        let Some(wanted) = self.filter.fingerprint else { return Ok(ids) };
+        let kinds = self.store.failure_kinds(&ids).await?;
+        let has_it =
+            |kind: Option<FailureKind>| kind.is_some_and(|kind| kind.fingerprint() == wanted);
+        let found = ids.into_iter().zip(kinds).filter_map(|(id, kind)| has_it(kind).then_some(id));
+        Ok(found.collect())
     }
 }

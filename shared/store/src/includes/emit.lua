@@ -1,7 +1,7 @@
 -- emit: appends events to the stream of changes, in the step that makes the change. The events of
 -- jobs are buffered, and write_changes writes up to 32 of them as one entry, a line each: job,
--- number, token, action, status, worker. A line leaves out the last three when they are as in the
--- line before. The id of an entry is that of its last event; those before it have the ids just
+-- number, token, since, action, status, worker, class. A line leaves out the last four when they are
+-- as in the line before. The id of an entry is that of its last event; those before it have the ids just
 -- below, so a reader can resume after any event. A single event is an entry with a field each.
 -- include: clock, digits
 
@@ -11,6 +11,10 @@ local event_lines, last_job_event = {}, {}
 
 local function append_event(id, ...)
   return call('XADD', root .. 'events', 'MAXLEN', '~', events_kept, id, ...)
+end
+
+local function append(fields, name, value)
+  fields[#fields + 1], fields[#fields + 2] = name, value
 end
 
 -- The id of an entry with so many events. `last` is that of the last entry.
@@ -25,8 +29,13 @@ local function write_events()
   event_lines = {}
   for first = 1, #lines, most_events do
     if first == #lines then
-      append_event('*', 'job', event[1], 'number', event[2], 'action', event[4], 'status', event[5],
-        'worker', event[6], 'token', event[3])
+      local fields = { 'job', event[1], 'number', event[2], 'action', event[5], 'status', event[6],
+        'worker', event[7], 'token', event[3] }
+      if event[8] ~= '' then append(fields, 'class', event[8]) end
+      if event[4] ~= '' then
+        append(fields, event[6] == 'running' and 'scheduledAt' or 'startedAt', event[4])
+      end
+      append_event('*', unpack(fields))
     else
       local to = math.min(first + most_events - 1, #lines)
       last = last or (call('XREVRANGE', root .. 'events', '+', '-', 'COUNT', 1)[1] or { '0-0' })[1]

@@ -1,6 +1,7 @@
 -- move_job: moves a job between the indexes by status and emits the event. The caller writes the
--- record.
--- include: job_keys, count_waiting, members, emit_job
+-- record. The event of a start says since when the job was due, and that of a change of a run when
+-- the run started: its own time tells how long that took.
+-- include: job_keys, job_status, count_waiting, members, emit_job
 
 local function move_job(id, job, to, worker, token)
   if (job.status == 'waiting') ~= (to == 'waiting') then
@@ -8,6 +9,7 @@ local function move_job(id, job, to, worker, token)
   end
   remove_member(key_status(job.status), id)
   add_member(key_status(to), job.scheduledAt, id)
-  emit_job(id, job.number, job.action, to, worker, token)
+  local since = to == 'running' and job.scheduledAt or is_running(job) and job.startedAt
+  emit_job(id, job.number, job.action, to, worker, token, job.class, since or '')
   job.status = to
 end

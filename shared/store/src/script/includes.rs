@@ -89,6 +89,7 @@ includes! {
     route
     schedule_job
     send_heartbeat_hint
+    series_keys
     set_aside
     skip_ticks
     stands_for

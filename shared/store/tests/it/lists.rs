@@ -49,7 +49,6 @@ async fn every_filter_lists_the_jobs_that_match_newest_first_with_their_exact_nu
         rest.flat_map(|(w, s)| times.iter().map(move |t| (action, w, s, t))).collect::<Vec<_>>()
     }) {
         let filter = JobFilter {
-            parent: None,
             action: action.clone(),
             worker: worker.clone(),
             statuses: status.clone(),

@@ -31,6 +31,7 @@ mod relations;
 mod retirement;
 mod routing;
 mod script_costs;
+mod series;
 mod services;
 mod subscriptions;
 mod unreadable;

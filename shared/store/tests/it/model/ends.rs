@@ -33,7 +33,7 @@ impl Model {
             let now = self.now;
             let job = self.job_mut(end.id);
             (job.status, job.last_updated) = (to, now);
-            self.emit_job(end.id);
+            self.emit_move(end.id, status);
             return FinishAnswer::Recorded(to);
         }
         if wanted && event != Transition::Await {
@@ -108,9 +108,10 @@ impl Model {
     pub(super) fn end(&mut self, id: JobId, to: Status) {
         let now = self.now;
         let job = self.job_mut(id);
-        (job.status, job.last_updated, job.finished_at) = (to, now, Some(now));
+        let from = std::mem::replace(&mut job.status, to);
+        (job.last_updated, job.finished_at) = (now, Some(now));
         let (deleting, carried_on) = (job.deleting, job.follow_up.is_some());
-        self.emit_job(id);
+        self.emit_move(id, from);
         if !carried_on {
             self.close(id, to);
         }
@@ -160,9 +161,10 @@ impl Model {
         if to.is_final() {
             self.end_waiting(id, to);
         } else {
-            (job.status, job.last_updated) = (to, now);
+            let from = std::mem::replace(&mut job.status, to);
+            job.last_updated = now;
             job.passed.cancel_at = Some(Timestamp::from_ms(now));
-            self.emit_job(id);
+            self.emit_move(id, from);
         }
         to
     }

@@ -29,6 +29,22 @@ impl Model {
         self.jobs.get_mut(&id).unwrap()
     }
 
+    /// Emits the event of a job that has changed its status: with the time from which a start had
+    /// waited, or from which a run lasts.
+    pub(super) fn emit_move(&mut self, id: JobId, from: Status) {
+        let job = &self.jobs[&id];
+        let class = ("class".to_owned(), job.class.clone());
+        let since = match (job.status, from) {
+            (Status::Running, _) => Some(("scheduledAt".to_owned(), job.scheduled_at.to_string())),
+            (_, Status::Running | Status::CancelRequest) => {
+                job.started_at.map(|at| ("startedAt".to_owned(), at.to_string()))
+            }
+            _ => None,
+        };
+        self.emit_job(id);
+        self.events.last_mut().unwrap().extend(since.into_iter().chain([class]));
+    }
+
     /// Emits the event of a job's status.
     pub(super) fn emit_job(&mut self, id: JobId) {
         let job = &self.jobs[&id];
@@ -269,7 +285,7 @@ impl Model {
                     *reached = offered.max(*reached);
                 }
             }
-            self.emit_job(id);
+            self.emit_move(id, Status::Waiting);
             self.hold_locks(id, &needs);
             self.withdraw(id);
             needs.iter().for_each(|(name, _)| self.wake_waiters(name));

@@ -330,7 +330,7 @@ impl Model {
             (job.status, job.last_updated, job.awaits_children) = (to, now, true);
             job.passed.ran_until = Some(Timestamp::from_ms(now));
             job.position = Position::Nowhere;
-            self.emit_job(id);
+            self.emit_move(id, Status::Running);
             self.free_locks(id);
             return None;
         }

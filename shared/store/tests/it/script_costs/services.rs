@@ -3,14 +3,18 @@
 
 use std::time::Duration;
 
+use domain::capacity::Class;
 use domain::cron::{CronName, due};
-use domain::job::{FencingToken, JobId, Timestamp, WorkerId};
+use domain::event::EventId;
+use domain::failure::FailureKind;
+use domain::job::{Exception, FencingToken, JobId, Timestamp, WorkerId};
+use domain::series::{Counts, SeriesName};
 use domain::subscription::EventDelivery;
 use serde_json::json;
 use store::{
     Announcer, BulkProgress, BulkSpec, BulkState, BulkVerb, DeliveryAttempt, DeliveryPlan, Dumped,
-    JobFilter, MAX_BULK_OPERATIONS, MAX_SUBSCRIPTIONS, Outbox, Redispatch, SaveAnswer, ServiceKind,
-    SetCron, SetSubscription, WorkerCommand,
+    EventCounts, FailureCount, JobFilter, MAX_BULK_OPERATIONS, MAX_SUBSCRIPTIONS, Outbox,
+    Redispatch, SaveAnswer, ServiceKind, SetCron, SetSubscription, WorkerCommand,
 };
 use testkit::{TestEnv, jobs, shared_queue};
 use uuid::Uuid;
@@ -106,6 +110,35 @@ pub(super) async fn subscriptions(url: &str) {
     store.pause_subscription(&one.name, true, None).await.unwrap();
     store.delete_subscription(&one.name).await.unwrap();
     env.close().await;
+}
+
+/// As many series, hours and kinds of failures as a scheduler counts in one step.
+pub(super) async fn series(url: &str) {
+    let env = TestEnv::on(url).await;
+    let now = env.store().now().await.unwrap();
+    let minutes = (0..50_i64).map(|index| {
+        let action = format!("a{index}").parse().unwrap();
+        let at = (now.ms() / 3_600_000 - index) * 3_600_000;
+        ((at, SeriesName { action, class: Class::default() }), started())
+    });
+    let failures = (0..100_usize).map(|index| {
+        let message = "x".repeat(index + 1);
+        let exception = Exception::new("Test", message);
+        let kind = FailureKind::of(&"a".parse().unwrap(), Some(&exception));
+        (kind, vec![FailureCount { job: JobId::random(), at: now }])
+    });
+    let counts = EventCounts {
+        cursor: None,
+        next: EventId { ms: now.ms() as u64, sequence: 0 },
+        minutes: &minutes.collect(),
+        failures: &failures.collect(),
+    };
+    env.store().count_events(&counts).await.unwrap();
+    env.close().await;
+}
+
+fn started() -> Counts {
+    Counts { started: 1, ..Counts::default() }
 }
 
 /// Hundreds of jobs are due, and lose their offers.
