@@ -24,7 +24,7 @@ pub const MAX_ERROR_BYTES: usize = 1024;
 pub type Check = (&'static str, fn(&[u8]));
 
 /// The checks of this crate.
-pub const CHECKS: [Check; 6] = [
+pub const CHECKS: [Check; 7] = [
     ("cron_line", cron_line),
     ("capacity", capacity),
     ("failure_message", failure_message),

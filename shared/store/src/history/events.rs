@@ -99,7 +99,12 @@ impl Store {
         command.arg(self.keys.events()).arg("+").arg("-").arg("COUNT").arg(count);
         let mut connection = self.connection.clone();
         let reply: StreamRangeReply = command.query_async(&mut connection).await?;
-        Ok(reply.ids.into_iter().map(event).collect())
+        let newest_first = reply.ids.into_iter().flat_map(|entry| {
+            let mut events: Vec<Event> = events_of(entry).collect();
+            events.reverse();
+            events
+        });
+        Ok(newest_first.take(usize::try_from(count).unwrap_or(usize::MAX)).collect())
     }
 
     /// What is known of the whole stream; `None` when there was no event yet.

@@ -92,7 +92,8 @@ impl Store {
     ) -> Result<JobIdPage, StoreError> {
         let list = self.list(filter).await?;
         let mut indexes = list.indexes();
-        let is_indexed = indexes.len() == 1 && !filter.compares_specs() && filter.fingerprint.is_none();
+        let is_indexed =
+            indexes.len() == 1 && !filter.compares_specs() && filter.fingerprint.is_none();
         let (ids, total, cut) = match indexes.pop() {
             Some(index) if is_indexed => list.page_of(index, start, limit).await?,
             last => {
