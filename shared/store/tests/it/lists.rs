@@ -81,6 +81,9 @@ async fn every_filter_lists_the_jobs_that_match_newest_first_with_their_exact_nu
     env.close().await;
 }
 
+/// Whether the job with this index matches.
+type Matches = fn(usize) -> bool;
+
 /// Labels, a fairness key and a submitter on every second to fourth of 40 jobs.
 #[tokio::test]
 async fn conditions_that_no_index_serves_are_compared_with_each_job() {
@@ -96,7 +99,7 @@ async fn conditions_that_no_index_serves_are_compared_with_each_job() {
     env.store().submit(&some).await.unwrap();
     let (team, tier): (Label, Label) = ("team:net".parse().unwrap(), "tier:1".parse().unwrap());
     let filter = JobFilter::default;
-    let cases: [(JobFilter, fn(usize) -> bool); 6] = [
+    let cases: [(JobFilter, Matches); 6] = [
         (JobFilter { labels: vec![team.clone()], ..filter() }, |index| index % 2 == 0),
         (JobFilter { labels: vec![team, tier], ..filter() }, |index| index % 6 == 4),
         (JobFilter { labels: vec!["tier:9".parse().unwrap()], ..filter() }, |_| false),
