@@ -80,6 +80,9 @@ async fn every_filter_lists_the_jobs_that_match_newest_first_with_their_exact_nu
     env.close().await;
 }
 
+/// Whether the job with this index matches.
+type Matches = fn(usize) -> bool;
+
 /// Labels, a fairness key and a submitter on every second to fourth of 40 jobs.
 #[tokio::test]
 async fn conditions_that_no_index_serves_are_compared_with_each_job() {
