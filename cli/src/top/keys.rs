@@ -30,13 +30,15 @@ impl Key {
         if key.kind == KeyEventKind::Release {
             return None;
         }
-        match key.code {
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Key::Quit),
-            KeyCode::Char('q') | KeyCode::Esc => Some(Key::Quit),
-            KeyCode::Char('p' | ' ') => Some(Key::Pause),
-            KeyCode::Char('r') => Some(Key::Refresh),
-            KeyCode::Char('?' | 'h') => Some(Key::Help),
-            _ => None,
+        let is_interrupt = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code.as_char() {
+            Some('c') if is_interrupt => Some(Key::Quit),
+            Some('q') => Some(Key::Quit),
+            Some('p' | ' ') => Some(Key::Pause),
+            Some('r') => Some(Key::Refresh),
+            Some('?' | 'h') => Some(Key::Help),
+            Some(_) => None,
+            None => (key.code == KeyCode::Esc).then_some(Key::Quit),
         }
     }
 }

@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use testkit::FakeClock;
 
 use crate::actions::ActionSet;
-use crate::history::{History, LossCause};
+use crate::history::{self, History, LossCause};
 use crate::job_command;
 use action_sets::ActionSets;
 pub(crate) use layout::{
@@ -41,7 +41,7 @@ pub(crate) struct Fleet {
     processes: Vec<FleetProcess>,
     action_sets: ActionSets,
     /// The processes that workers have had, by their ids.
-    worker_processes: SyncMutex<BTreeMap<u32, WorkerProcess>>,
+    worker_processes: SyncMutex<WorkerProcesses>,
     pub(crate) redis_url: String,
     /// The folder of the data of Redis.
     pub(crate) redis_data: PathBuf,
@@ -56,6 +56,19 @@ pub(crate) struct Fleet {
     _epmd: Process,
     /// Last, because dropping it deletes what the processes use.
     run: Run,
+}
+
+/// All processes of workers, by their pid and the time of their start: a long experiment uses a pid
+/// twice.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WorkerProcesses(pub(crate) BTreeMap<(u32, i64), WorkerProcess>);
+
+impl WorkerProcesses {
+    /// Finds the process that had a pid at a time, and when it started.
+    pub(crate) fn at(&self, pid: u32, at_us: i64) -> Option<(i64, &WorkerProcess)> {
+        let (key, process) = self.0.range((pid, i64::MIN)..=(pid, at_us)).next_back()?;
+        Some((key.1, process))
+    }
 }
 
 /// A process that a worker has or had.
@@ -145,7 +158,7 @@ impl Fleet {
     }
 
     /// The processes that workers have or had, by their ids.
-    pub(crate) fn worker_processes(&self) -> MutexGuard<'_, BTreeMap<u32, WorkerProcess>> {
+    pub(crate) fn worker_processes(&self) -> MutexGuard<'_, WorkerProcesses> {
         self.worker_processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -287,11 +300,13 @@ impl Fleet {
         let program = std::env::current_exe()?;
         let file = job_command::actions_file(&actions, &program, &self.run_log(), self.folder());
         std::fs::write(process::actions_file(self.folder(), name), file)?;
+        let started_us = history::now_us();
         child.spawn()?;
         let names = actions.iter().copied().collect::<Vec<_>>().join(", ");
         history.log(format!("  {name} starts with the actions {names}"));
         if let Some(pid) = child.id() {
-            self.worker_processes().insert(pid, WorkerProcess { name, capacity, actions });
+            let process = WorkerProcess { name, capacity, actions };
+            self.worker_processes().0.insert((pid, started_us), process);
         }
         Ok(())
     }

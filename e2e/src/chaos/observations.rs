@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use domain::job::{Job, JobId};
 use store::{Dumped, Event, Store, Worker};
 
-use crate::fleet::{Fleet, WorkerProcess};
+use crate::fleet::{Fleet, WorkerProcesses};
 use crate::job_command::RecordedRun;
 use crate::monitor::ResourceUsage;
 use crate::workload::Ledger;
@@ -27,7 +27,7 @@ pub(crate) struct Observations {
     pub(crate) dump: BTreeMap<String, Dumped>,
     pub(crate) resource_usage: ResourceUsage,
     /// The processes that workers had, by their ids.
-    pub(crate) worker_processes: BTreeMap<u32, WorkerProcess>,
+    pub(crate) worker_processes: WorkerProcesses,
 }
 
 /// The number of records that are read at once.

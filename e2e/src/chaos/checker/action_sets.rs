@@ -24,9 +24,9 @@ fn check_runs(observations: &Observations, violations: &mut Violations) {
         let Some(job) = observations.jobs.get(&run.id).filter(|job| is_recorded(job)) else {
             continue;
         };
-        let process = observations.worker_processes.get(&run.worker_pid);
+        let process = observations.worker_processes.at(run.worker_pid, run.start_us);
         // A process that is no worker is found by the check of capacities.
-        let Some(process) = process else { continue };
+        let Some((_, process)) = process else { continue };
         if !process.actions.contains(job.spec.action.as_str()) {
             let (name, pid, known) = (process.name, run.worker_pid, &process.actions);
             let details = format!("{name} ({pid}) knows {known:?} and ran {}", job.spec.action);
@@ -58,7 +58,7 @@ fn check_announced(observations: &Observations, violations: &mut Violations) {
         let announced: BTreeSet<&str> = actions::all()
             .filter(|action| worker.actions.iter().any(|known| known == action))
             .collect();
-        let mut processes = observations.worker_processes.values();
+        let mut processes = observations.worker_processes.0.values();
         if !processes.any(|process| process.name == worker.name && process.actions == announced) {
             let (name, id) = (&worker.name, &worker.id);
             violations.add(ANNOUNCED, format!("{name} ({id}) announced {announced:?}"));

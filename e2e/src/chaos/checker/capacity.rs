@@ -155,22 +155,26 @@ fn time_us(event: &Event) -> i64 {
 /// Replays the runs that the commands recorded.
 pub(super) fn check_runs(observations: &Observations, violations: &mut Violations) {
     let commanded = commanded_capacities(observations);
-    let mut steps_by_pid: BTreeMap<u32, Vec<(i64, bool, &Job)>> = BTreeMap::new();
+    let mut steps_by_process: BTreeMap<(u32, i64), Vec<(i64, bool, &Job)>> = BTreeMap::new();
     for run in &observations.runs {
         let Some(job) = observations.jobs.get(&run.id) else { continue };
         // Its worker was killed while it started, and it was killed before it did anything.
         if run.worker_pid == INIT && run.end.is_none() {
             continue;
         }
-        let steps = steps_by_pid.entry(run.worker_pid).or_default();
-        steps.push((run.start_us, true, job));
-        steps.push((end_us(run, job), false, job));
-    }
-    for (pid, mut steps) in steps_by_pid {
-        let Some(process) = observations.worker_processes.get(&pid) else {
+        let process = observations.worker_processes.at(run.worker_pid, run.start_us);
+        let Some((started_us, _)) = process else {
+            let pid = run.worker_pid;
             violations.add(BY_RUNS, format!("jobs ran in process {pid}, which is no worker"));
             continue;
         };
+        let steps = steps_by_process.entry((run.worker_pid, started_us)).or_default();
+        steps.push((run.start_us, true, job));
+        steps.push((end_us(run, job), false, job));
+    }
+    for (key, mut steps) in steps_by_process {
+        let Some(process) = observations.worker_processes.0.get(&key) else { continue };
+        let pid = key.0;
         // An end makes room for a start at the same time.
         steps.sort_by_key(|(at_us, is_start, job)| (*at_us, *is_start, job.id));
         let mut used: BTreeMap<String, i64> = BTreeMap::new();

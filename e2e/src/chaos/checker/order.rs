@@ -88,10 +88,10 @@ fn is_disturbed(observations: &Observations, history: &History, jobs: &[&Job]) -
     let ends = jobs.iter().filter_map(|job| job.finished_at);
     let until_us = ends.max().map_or(from_us, |end| end.ms() * 1000);
     let was_lost = history.losses().iter().any(|loss| {
-        let process = observations.worker_processes.get(&loss.pid);
+        let process = observations.worker_processes.at(loss.pid, loss.at_us);
         let killed = loss.cause == LossCause::Killed;
         killed
-            && process.is_some_and(|process| process.name == worker)
+            && process.is_some_and(|(_, process)| process.name == worker)
             && loss.at_us < until_us
             && from_us < loss.at_us + LOSS_US
     });

@@ -14,7 +14,7 @@ use store::{Event, Worker, WorkerStatus};
 
 use super::check;
 use crate::actions::{ACTION, ActionSet};
-use crate::fleet::WorkerProcess;
+use crate::fleet::{WorkerProcess, WorkerProcesses};
 use crate::history::History;
 use crate::job_command::{RecordedRun, SUCCEEDED};
 use crate::observations::{Observations, follow_ups};
@@ -52,7 +52,7 @@ fn observations() -> Observations {
         workers: Vec::new(),
         dump: BTreeMap::new(),
         resource_usage: BTreeMap::new(),
-        worker_processes: BTreeMap::from([(PID, worker_process(&[ACTION]))]),
+        worker_processes: WorkerProcesses(BTreeMap::from([((PID, 0), worker_process(&[ACTION]))])),
     }
 }
 

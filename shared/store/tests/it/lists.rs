@@ -96,7 +96,6 @@ async fn conditions_that_no_index_serves_are_compared_with_each_job() {
         one.spec.scheduled_by = Some(format!("owner {}", index % 5));
     }
     env.store().submit(&some).await.unwrap();
-    type Matches = fn(usize) -> bool;
     let (team, tier): (Label, Label) = ("team:net".parse().unwrap(), "tier:1".parse().unwrap());
     let filter = JobFilter::default;
     let cases: [(JobFilter, Matches); 6] = [

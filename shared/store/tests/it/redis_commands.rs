@@ -101,7 +101,6 @@ impl Counted {
     /// Compares the sums of each kind of call, and the bytes with the most that may be written.
     async fn close(self, wanted: Expect, most_bytes: u64) {
         let written = aof_size(&self.redis).await - self.size;
-        eprintln!("BYTES {written} of {most_bytes}");
         let mut text = String::new();
         for call in ["submit", "claim", "finish", "propagate"] {
             let Some(commands) = self.commands.get(call) else { continue };

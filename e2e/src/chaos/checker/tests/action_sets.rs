@@ -1,7 +1,5 @@
 //! Workers that run actions which they do not know.
 
-use std::collections::BTreeMap;
-
 use domain::job::Status;
 
 use super::super::{action_sets, violations::Violations};
@@ -15,14 +13,31 @@ fn violations_of(observations: &Observations) -> Vec<&'static str> {
 }
 
 #[test]
+fn a_pid_that_is_used_again_is_judged_by_the_process_of_the_time() {
+    let done = job(1, Status::Done);
+    let processes =
+        [((PID, 0), worker_process(&[ACTION])), ((PID, 3_000_000), worker_process(&[]))];
+    let ran_at = |start| {
+        violations_of(&Observations {
+            runs: vec![run(&done, start, start + 1)],
+            jobs: HashMap::from([(done.id, done.clone())]),
+            worker_processes: WorkerProcesses(processes.clone().into()),
+            ..observations()
+        })
+    };
+    assert_eq!(ran_at(1), NONE);
+    assert_ne!(ran_at(4), NONE);
+}
+
+#[test]
 fn a_run_on_a_process_that_does_not_know_its_action_is_found() {
     let ran_by = |processes: &[(u32, &[&'static str])]| {
         let done = job(1, Status::Done);
-        let processes = processes.iter().map(|(pid, actions)| (*pid, worker_process(actions)));
+        let processes = processes.iter().map(|(pid, actions)| ((*pid, 0), worker_process(actions)));
         violations_of(&Observations {
             runs: vec![run(&done, 1, 2)],
             jobs: HashMap::from([(done.id, done)]),
-            worker_processes: processes.collect::<BTreeMap<_, _>>(),
+            worker_processes: WorkerProcesses(processes.collect()),
             ..observations()
         })
     };

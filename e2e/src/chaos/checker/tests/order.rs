@@ -4,7 +4,7 @@ use domain::job::Status;
 
 use super::super::{Order, order, violations::Violations};
 use super::*;
-use crate::fleet::{SERIAL, only_worker_for};
+use crate::fleet::{SERIAL, WorkerProcesses, only_worker_for};
 use crate::history::LossCause;
 use crate::workload::PROBE;
 
@@ -33,7 +33,7 @@ fn judge(jobs: &[Job], started: &[u64], history: &History) -> (Vec<&'static str>
     let observations = Observations {
         events: started.iter().map(start).collect(),
         jobs: jobs.iter().map(|job| (job.id, job.clone())).collect(),
-        worker_processes: BTreeMap::from([(PID, process)]),
+        worker_processes: WorkerProcesses(BTreeMap::from([((PID, 0), process)])),
         ..observations()
     };
     let mut violations = Violations::new(Vec::new());
