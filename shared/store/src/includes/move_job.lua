@@ -1,6 +1,7 @@
 -- move_job: moves a job between the indexes by status and emits the event. The caller writes the
 -- record. The event of a start says since when the job was due, and that of a change of a run when
--- the run started: its own time tells how long that took.
+-- the run started: its own time tells how long that took. Both have the class, unless it is that of
+-- a job that names no capacity.
 -- include: job_keys, job_status, count_waiting, members, emit_job
 
 local function move_job(id, job, to, worker, token)
@@ -9,12 +10,12 @@ local function move_job(id, job, to, worker, token)
   end
   remove_member(key_status(job.status), id)
   add_member(key_status(to), job.scheduledAt, id)
-  local since = to == 'running' and 'scheduledAt' or is_running(job) and 'startedAt'
-  if since and job[since] then
-    emit_job(id, job.number, job.action, to, worker, token, 'class', job.class or '',
-      since, job[since])
-  else
-    emit_job(id, job.number, job.action, to, worker, token, 'class', job.class or '')
+  local more, since = {}, to == 'running' and 'scheduledAt' or is_running(job) and 'startedAt'
+  if since and job[since] then more = { since, job[since] } end
+  if job.class and job.class ~= 'default=1' then
+    more[#more + 1] = 'class'
+    more[#more + 1] = job.class
   end
+  emit_job(id, job.number, job.action, to, worker, token, unpack(more))
   job.status = to
 end
