@@ -53,15 +53,75 @@ fn the_fleet_is_shown_and_hostile_text_is_escaped() {
         ]),
     );
     let mut view = View::new(snapshot);
-    expect![[""]].assert_eq(&drawn(&view));
+    expect![[r#"
+        Capstan 0.1.0 · Redis ok · RabbitMQ no scheduler \x1b[2Jis running · 2 workers
+        250 waiting · 12 running · 1803 done · 0 error · 2 cancel
+        last 60 s: 4.0/s started · 3.9/s ended · 1 failed
+        two versions of \u{202e}Capstan run
+        Workers───────────────────────────────────────────────────────────────────────
+        NAME                 STATUS     JOBS   CAPACITY IN USE
+        host-1\x1b[31m       running    3      cpu ██████░░ 3/4  scan ░░░░░░░░ 0/1
+        Waiting longest───────────────────────────────────────────────────────────────
+        NUMBER    ACTION               DUE FOR   WHY
+        7         scan                 5 min     lock a\nb is held by job 3
+        Running───────────────────────────────────────────────────────────────────────
+        NUMBER    ACTION               RUNS FOR  WHERE
+        3         gc                   30 s      worker 0000000000aa, running
+
+
+
+
+        q quit · p pause · r refresh · ? help
+    "#]]
+    .assert_eq(&drawn(&view));
     view.shows_help = true;
     view.is_paused = true;
-    expect![[""]].assert_eq(&drawn(&view));
+    expect![[r#"
+        Capstan 0.1.0 · Redis ok · RabbitMQ no scheduler \x1b[2Jis running · 2 workers
+        250 waiting · 12 running · 1803 done · 0 error · 2 cancel
+        last 60 s: 4.0/s started · 3.9/s ended · 1 failed
+        two versions of \u{202e}Capstan run
+        Workers───────────────────────────────────────────────────────────────────────
+        NAME                 STATUS     JOBS   CAPACITY IN USE
+        host-1\x1b[31m       r┌Keys────────────────────────────┐ scan ░░░░░░░░ 0/1
+        Waiting longest───────│ q   quit (Esc and Ctrl-C too)  │──────────────────────
+        NUMBER    ACTION      │ p   stop or resume refreshing  │
+        7         scan        │ r   refresh now                │ld by job 3
+        Running───────────────│ ?   show or hide this help     │──────────────────────
+        NUMBER    ACTION      └────────────────────────────────┘
+        3         gc                   30 s      worker 0000000000aa, running
+
+
+
+
+        q quit · paused · p resume · r refresh · ? help
+    "#]]
+    .assert_eq(&drawn(&view));
 }
 
 #[test]
 fn an_outage_is_shown_with_the_last_known_state() {
     let mut view = View::new(snapshot(json!([]), json!([]), json!([])));
     view.problem = Some("cannot reach the API".to_owned());
-    expect![[""]].assert_eq(&drawn(&view));
+    expect![[r#"
+        cannot reach the API
+        250 waiting · 12 running · 1803 done · 0 error · 2 cancel
+        last 60 s: 4.0/s started · 3.9/s ended · 1 failed
+        two versions of \u{202e}Capstan run
+        Workers───────────────────────────────────────────────────────────────────────
+        no worker is live
+
+        Waiting longest───────────────────────────────────────────────────────────────
+        no job waits
+
+        Running───────────────────────────────────────────────────────────────────────
+        no job runs
+
+
+
+
+
+        q quit · p pause · r refresh · ? help
+    "#]]
+    .assert_eq(&drawn(&view));
 }

@@ -40,8 +40,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds an event. Events of other objects, those that end or start nothing and those of builds
-    /// that did not write the class are not counted.
+    /// Adds an event. Events of other objects and those that end or start nothing are not counted.
     pub fn add(&mut self, event: &Event) {
         let Some((name, status)) = change_of(event) else { return };
         let at = event.at();
@@ -82,7 +81,9 @@ fn change_of(event: &Event) -> Option<(SeriesName, Status)> {
     let field = |name: &str| event.fields.get(name).map(String::as_str);
     field("job")?;
     let action = field("action")?.parse().ok()?;
-    let class = Class::try_from(field("class")?.to_owned()).ok()?;
+    // The class of jobs that name no capacity is not written.
+    let class = field("class").map_or(Ok(Class::default()), |class| class.to_owned().try_into());
+    let class = class.ok()?;
     Some((SeriesName { action, class }, field("status")?.parse().ok()?))
 }
 

@@ -25,7 +25,7 @@ local series, unused, groups = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(AR
 local numbers, used = root .. 'series:numbers', root .. 'series:used'
 
 -- A new series gets the next number, or that of one that is not kept any more.
-local function number_of(name, at)
+local function series_number(name, at)
   if name == '' then return 'all' end
   local number = call('HGET', numbers, name)
   if not number then
@@ -58,7 +58,7 @@ local function sum(known, added)
 end
 
 local function add_counts(row)
-  local key, number = key_series(row.resolution, row.at), number_of(row.name, row.at)
+  local key, number = key_series(row.resolution, row.at), series_number(row.name, row.at)
   call('HSET', key, number, sum(call('HGET', key, number), row.numbers))
   call('EXPIREAT', key, row.expires)
 end

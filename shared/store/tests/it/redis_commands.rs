@@ -158,7 +158,7 @@ async fn ten_jobs_one_by_one_take_so_many_commands_of_redis() {
               10 zadd
               10 zrem
         "#]],
-            40_000,
+            40_500,
         )
         .await;
 }
@@ -205,7 +205,7 @@ async fn a_batch_of_a_hundred_jobs_takes_so_many_commands_of_redis() {
               1 zadd
               1 zrem
         "#]],
-            255_000,
+            262_000,
         )
         .await;
 }
@@ -294,7 +294,7 @@ async fn a_hundred_jobs_with_a_lock_and_a_dependency_take_so_many_commands_of_re
           1 zadd
           34 zpopmin
     "#]],
-            355_000,
+            360_000,
         )
         .await;
 }

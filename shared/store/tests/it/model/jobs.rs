@@ -33,7 +33,8 @@ impl Model {
     /// waited, or from which a run lasts.
     pub(super) fn emit_move(&mut self, id: JobId, from: Status) {
         let job = &self.jobs[&id];
-        let class = ("class".to_owned(), job.class.clone());
+        let class = Some(("class".to_owned(), job.class.clone()));
+        let class = class.filter(|(_, class)| class != "default=1");
         let since = match (job.status, from) {
             (Status::Running, _) => Some(("scheduledAt".to_owned(), job.scheduled_at.to_string())),
             (_, Status::Running | Status::CancelRequest) => {
@@ -42,7 +43,7 @@ impl Model {
             _ => None,
         };
         self.emit_job(id);
-        self.events.last_mut().unwrap().extend(since.into_iter().chain([class]));
+        self.events.last_mut().unwrap().extend(since.into_iter().chain(class));
     }
 
     /// Emits the event of a job's status.
