@@ -121,6 +121,7 @@ async fn every_page_fits_and_keeps_to_the_policy() {
                 browser.set_look(look).await;
                 // On a busy machine, the store may not answer at first.
                 let title = async || {
+                    env.announce_scheduler().await;
                     browser.open(&format!("{}{path}", env.url)).await;
                     browser.value("document.title").await
                 };

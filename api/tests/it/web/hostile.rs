@@ -112,8 +112,10 @@ async fn an_invalid_filter_is_shown_as_text() {
     with_env(async |env| {
         let visitor = super::Visitor::new(env);
         let hostile = "%3Cscript%3Ealert(1)%3C/script%3E%22%3E%3Cimg%20src=x%3E";
+        let search = visitor.open(&format!("/jobs?q=status:{hostile}")).await;
+        assert_eq!(search.status, 400);
+        assert!(!search.text.contains("<script>alert") && !search.text.contains("<img src=x"));
         for name in [
-            "q",
             "status",
             "action",
             "worker",

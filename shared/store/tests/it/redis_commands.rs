@@ -101,6 +101,7 @@ impl Counted {
     /// Compares the sums of each kind of call, and the bytes with the most that may be written.
     async fn close(self, wanted: Expect, most_bytes: u64) {
         let written = aof_size(&self.redis).await - self.size;
+        assert!(written <= most_bytes, "{written} bytes were written");
         let mut text = String::new();
         for call in ["submit", "claim", "finish", "propagate"] {
             let Some(commands) = self.commands.get(call) else { continue };
