@@ -3,6 +3,7 @@
 mod change;
 mod confirmation;
 mod selection;
+mod verb;
 
 use clap::{Args, Subcommand};
 use client::ApiClient;
@@ -15,8 +16,9 @@ use crate::flags::OutputFlags;
 use crate::record::print_record;
 use crate::requests::{List, print_list};
 
-pub(crate) use change::{Verb, change_all};
+pub(crate) use change::change_all;
 pub(crate) use selection::{BulkFlags, Selection};
+pub(crate) use verb::Verb;
 
 const EXAMPLES: &str = "\
 Examples:

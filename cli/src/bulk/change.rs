@@ -10,45 +10,12 @@ use serde_json::{Value, json};
 
 use super::confirmation::{confirm, describe, jobs, reasons};
 use super::selection::BulkFlags;
+use super::verb::Verb;
 
 /// The time between two looks at an operation.
 const PAUSE: Duration = Duration::from_millis(250);
 /// The exit code of a command that Ctrl-C ends, as shells compute it.
 const INTERRUPTED: u8 = 130;
-
-/// What to do with each job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Cancel,
-    Retry,
-    Delete,
-}
-
-impl Verb {
-    fn word(self) -> &'static str {
-        match self {
-            Verb::Cancel => "cancel",
-            Verb::Retry => "retry",
-            Verb::Delete => "delete",
-        }
-    }
-
-    pub(super) fn imperative(self) -> &'static str {
-        match self {
-            Verb::Cancel => "Cancel",
-            Verb::Retry => "Retry",
-            Verb::Delete => "Delete",
-        }
-    }
-
-    pub(super) fn participle(self) -> &'static str {
-        match self {
-            Verb::Cancel => "cancelled",
-            Verb::Retry => "retried",
-            Verb::Delete => "deleted",
-        }
-    }
-}
 
 /// Changes the jobs that the flags select.
 pub(crate) async fn change_all(api: &ApiClient, verb: Verb, flags: &BulkFlags) -> CommandResult {

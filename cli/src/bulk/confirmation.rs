@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal, stdin};
 use client::command::{CommandError, note};
 use client::wire::BulkPreview;
 
-use super::change::Verb;
+use super::verb::Verb;
 
 /// Describes what an operation would do.
 pub(super) fn describe(verb: Verb, preview: &BulkPreview) -> String {

@@ -14,18 +14,13 @@ mod term;
 mod tests;
 
 pub use condition::{Condition, InvalidSearchTime, KEYS, KeyName, PARAMETER_KEY, SearchTime};
-pub use error::{SearchError, SearchProblem};
+pub use error::{MAX_CHARACTERS, MAX_TERMS, SearchError, SearchProblem};
 pub use term::Term;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-
-/// The longest search, in characters.
-pub const MAX_CHARACTERS: usize = 512;
-/// The largest number of terms.
-pub const MAX_TERMS: usize = 16;
 
 /// Which jobs to find: those that satisfy every term.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 //! outside this crate says `redis::`.
 //!
 //! From the bottom up: `bounds`, `config`, `error`, `json`, `keys`, `script`, `answer`,
-//! `packed`, `sentinels`, `endpoint`, `connection`, `replication`; `store`, the handle; `opening`;
+//! `packed`, `client`, `sentinels`, `endpoint`, `connection`, `replication`; `store`, the handle; `opening`;
 //! then the nouns, which add methods to it.
 
 mod action;
@@ -13,6 +13,7 @@ mod bare_records;
 pub mod batcher;
 mod bounds;
 mod bulk;
+mod client;
 mod config;
 mod connection;
 mod cron;

@@ -6,7 +6,6 @@ use redis::RedisResult;
 
 use crate::connection::{CALL_LIMIT, Connection};
 use crate::error::StoreError;
-use crate::store::Store;
 
 /// How long the replicas may take. A healthy one needs a millisecond.
 const REPLICAS_LIMIT: Duration = Duration::from_secs(1);
@@ -26,22 +25,18 @@ impl Replication {
         }
         Ok(Some(Replication { connection: connection.another(CALL_LIMIT)?, replicas }))
     }
-}
 
-impl Store {
-    /// Waits until as many replicas as the settings demand have every change that was answered
-    /// before this call.
+    /// Waits until enough replicas have every change that was answered before this call.
     ///
     /// `WAIT` waits for the last write of its own connection. The message before it is that write:
     /// it goes to the replicas after all earlier changes, and it is not written to disk.
-    pub(crate) async fn wait_for_replicas(&self) -> Result<(), StoreError> {
-        let Some(Replication { connection, replicas }) = &self.replication else { return Ok(()) };
+    pub(crate) async fn wait(&self, channel: &str) -> Result<(), StoreError> {
         let mut pipeline = redis::pipe();
-        pipeline.cmd("PUBLISH").arg(self.keys.replication()).arg("").ignore();
-        pipeline.cmd("WAIT").arg(*replicas).arg(REPLICAS_LIMIT.as_millis() as u64);
-        let (found,): (u64,) = pipeline.query_async(&mut connection.clone()).await?;
-        if found < u64::from(*replicas) {
-            return Err(StoreError::NotReplicated { wanted: *replicas, found });
+        pipeline.cmd("PUBLISH").arg(channel).arg("").ignore();
+        pipeline.cmd("WAIT").arg(self.replicas).arg(REPLICAS_LIMIT.as_millis() as u64);
+        let (found,): (u64,) = pipeline.query_async(&mut self.connection.clone()).await?;
+        if found < u64::from(self.replicas) {
+            return Err(StoreError::NotReplicated { wanted: self.replicas, found });
         }
         Ok(())
     }

@@ -15,8 +15,8 @@ use redis::{
     RedisConnectionInfo, RedisError, RedisResult,
 };
 
+use crate::client::client;
 use crate::config::StoreConfig;
-use crate::endpoint;
 use crate::error::StoreError;
 
 /// How long a sentinel, or the server that they name, may take to answer.
@@ -71,9 +71,9 @@ impl Sentinels {
             access = access.set_password(password);
         }
         let authorities = config.authorities.clone();
-        let clients = infos.into_iter().map(|info| {
-            endpoint::client(info.set_redis_settings(access.clone()), authorities.as_deref())
-        });
+        let clients = infos
+            .into_iter()
+            .map(|info| client(info.set_redis_settings(access.clone()), authorities.as_deref()));
         let sentinels = clients.collect::<Result<_, _>>()?;
         Ok(Some(Sentinels { name, sentinels, primary, authorities }))
     }
@@ -93,8 +93,8 @@ impl Sentinels {
             address = ConnectionAddr::TcpTls { host: host.clone(), port, insecure, tls_params };
         }
         let info = self.primary.clone().set_addr(address);
-        let client = endpoint::client(info, self.authorities.as_deref())
-            .map_err(|error| failed(error.to_string()))?;
+        let client =
+            client(info, self.authorities.as_deref()).map_err(|error| failed(error.to_string()))?;
         let mut connection = connect(&client).await?;
         let role: Vec<redis::Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
         let role: String =

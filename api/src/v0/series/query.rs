@@ -149,6 +149,27 @@ mod tests {
                 filter.class.map(String::from),
             ),
         };
-        expect![[""]].assert_eq(&queries.map(read).concat());
+        expect![[r#"
+            Started 2026-11-20T15:54:00Z to 2026-11-20T16:54:34.717Z by 1 Minute action None class None
+            Wait 2026-11-20T16:44:00Z to 2026-11-20T16:54:34.717Z by 1 Minute action Some("gc") class Some("cpu=1")
+            Run 2026-11-19T16:50:00Z to 2026-11-20T16:54:34.717Z by 5 Minute action None class None
+            Run 2026-11-19T16:00:00Z to 2026-11-20T15:54:34.717Z by 1 Hour action None class None
+            Done 2026-08-22T00:00:00Z to 2026-11-20T16:54:34.717Z by 24 Hour action None class None
+            Done 2026-11-20T15:54:00Z to 2026-11-20T16:54:34.717Z by 1 Minute action None class None
+            metric: it is required
+            metric: it must be started, done, failed, wait or run
+            step: it must be whole minutes, at most 2160h, such as 60s or 1h
+            step: it must be whole minutes, at most 2160h, such as 60s or 1h
+            Done 2026-11-20T15:54:00Z to 2026-11-20T16:54:34.717Z by 1 Minute action None class None
+            step: "x" is not a valid duration: write it like 90s, 15m or 1h30m, up to 8760h
+            since: it must not be later than until
+            since: "tomorrow" is not a valid time: it must be RFC 3339, like 2026-11-20T16:30:00Z, or how long ago, like 90m
+            since: minutes are kept for 72 hours; for an earlier time, use a step of whole hours
+            since: "9600h" is not a valid time: it must be RFC 3339, like 2026-11-20T16:30:00Z, or how long ago, like 90m
+            step: the answer would have more than 1500 points: use a longer step
+            class: "cpu" is not of the form type=units
+            step: "99999999h" is not a valid duration: write it like 90s, 15m or 1h30m, up to 8760h
+            stop: unknown query parameter; did you mean step? expected one of: metric, action, class, since, until, step
+        "#]].assert_eq(&queries.map(read).concat());
     }
 }

@@ -1,7 +1,10 @@
 //! Why a search cannot be read: where, what is wrong, and what is allowed.
 
 use super::condition::{KEYS, PARAMETER_KEY};
-use super::{MAX_CHARACTERS, MAX_TERMS};
+/// The longest search, in characters.
+pub const MAX_CHARACTERS: usize = 512;
+/// The largest number of terms.
+pub const MAX_TERMS: usize = 16;
 
 /// The text is not a valid search.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

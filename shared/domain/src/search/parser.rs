@@ -1,9 +1,9 @@
 //! Reads a search: splits it into terms, and each term into its key and its value.
 
 use super::condition::{Condition, Key, find_key};
+use super::error::{MAX_CHARACTERS, MAX_TERMS};
 use super::error::{SearchError, SearchProblem};
 use super::term::Term;
-use super::{MAX_CHARACTERS, MAX_TERMS};
 
 /// The characters that have not been read yet.
 struct Input<'a> {

@@ -64,7 +64,9 @@ impl Store {
         }
         let submitted: Result<Vec<_>, _> =
             answers.into_iter().map(|answer| answer.decode(submitted)).collect();
-        self.wait_for_replicas().await?;
+        if let Some(replication) = &self.replication {
+            replication.wait(&self.keys.replication()).await?;
+        }
         submitted
     }
 }
