@@ -161,6 +161,15 @@ impl TestEnv {
         assert!(output.status.success(), "{output:?}");
     }
 
+    /// Runs a script with a key of the namespace.
+    pub(crate) async fn redis_script(&self, script: &str, key: &str) {
+        let mut call = tokio::process::Command::new("redis-cli");
+        call.args(["-u", &redis_url(), "-e", "EVAL", script, "1"]);
+        let output = call.arg(format!("{{{}}}:{key}", self.namespace)).output().await;
+        let output = output.expect("redis-cli is installed");
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// Announces a scheduler that can publish, as a real one does every few seconds.
     pub(crate) async fn announce_scheduler(&self) {
         self.announce_link(BrokerLink::Up).await;

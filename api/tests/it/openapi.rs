@@ -68,6 +68,7 @@ async fn the_document_has_its_version_and_every_route() {
             GET /api/v0/crons/{name}/next
             GET /api/v0/docs.json
             GET /api/v0/events
+            GET /api/v0/failures
             GET /api/v0/jobs
             GET /api/v0/jobs/{id}
             GET /api/v0/jobs/{id}/logs
@@ -75,6 +76,7 @@ async fn the_document_has_its_version_and_every_route() {
             GET /api/v0/locks
             GET /api/v0/locks/{name}
             GET /api/v0/meta/settings
+            GET /api/v0/metrics/series
             GET /api/v0/queues
             GET /api/v0/quotas
             GET /api/v0/scaling

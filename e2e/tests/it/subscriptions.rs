@@ -172,6 +172,7 @@ async fn a_notifier_that_falls_behind_records_the_gap_and_continues_with_the_kep
     }
     let last = job("false", "");
     env.store().submit(std::slice::from_ref(&last)).await.unwrap();
+    env.redis("xtrim", "events", &["MAXLEN", "350"]).await;
     let (mut made, mut cuts, mut steps) = (0, 0, 0);
     loop {
         let step = notifier.once().await.unwrap();

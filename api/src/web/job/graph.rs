@@ -100,10 +100,13 @@ impl Graph {
                 false => format!(", after {}", after.join(", ")),
             };
             let words = status_words(job.status);
+            let name = cut(&name, ACTION_CHARACTERS);
+            // It begins with what is visible, so that people can say it to a computer.
+            let shown = if ran.is_empty() { words.to_owned() } else { format!("{words} · {ran}") };
             Node {
                 id: job.id,
-                label: format!("job {name}, {words}{after}"),
-                name: cut(&name, ACTION_CHARACTERS),
+                label: format!("{name} {shown}{after}"),
+                name,
                 status: job.status,
                 words,
                 ran,

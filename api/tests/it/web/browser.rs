@@ -202,7 +202,9 @@ async fn a_chart_shows_the_numbers_under_the_pointer_and_stays_when_the_page_ref
         let waiting = "document.querySelector('.tile .figure').textContent";
         eventually(async || browser.value(waiting).await, |text| *text == "1").await;
         assert_eq!(browser.value(plots).await, 2, "the plots are still there");
-        assert!(has_numbers(&browser.value(reading).await));
+        // What is above the chart has grown.
+        browser.point_at("#chart-rate .u-over").await;
+        eventually(async || browser.value(reading).await, has_numbers).await;
         assert_eq!(browser.messages().await, Vec::<String>::new());
         browser.stop().await;
     })

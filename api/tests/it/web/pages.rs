@@ -99,7 +99,7 @@ async fn files_are_kept_by_browsers_until_they_change() {
         let page = visitor.open("/").await.text;
         let files = [attributes(&page, "href"), attributes(&page, "src")].concat();
         let files: BTreeSet<_> = files.into_iter().filter(|one| one.contains("/assets/")).collect();
-        assert_eq!(files.len(), 5, "{files:?}");
+        assert_eq!(files.len(), 8, "{files:?}");
         for file in files {
             let answer = visitor.open(file).await;
             assert_eq!(answer.status, 200, "{file}");

@@ -124,41 +124,42 @@ async fn ten_jobs_one_by_one_take_so_many_commands_of_redis() {
     counted
         .close(
             expect![[r#"
-            submit: 160 commands
-              10 evalsha
-              10 hincrby
-              40 hmget
-              20 hset
-              10 incrby
-              10 time
-              20 xadd
-              40 zadd
-            claim: 250 commands
-              10 evalsha
-              20 hdel
-              30 hget
-              10 hincrby
-              30 hmget
-              30 hset
-              10 incrby
-              10 sadd
-              20 sismember
-              10 time
-              10 xadd
-              20 zadd
-              10 zpopmin
-              20 zrem
-              10 zscore
-            finish: 80 commands
-              10 evalsha
-              10 hmget
-              10 hset
-              10 srem
-              10 time
-              10 xadd
-              10 zadd
-              10 zrem
-        "#]],
+                submit: 160 commands
+                  10 evalsha
+                  10 exists
+                  10 hincrby
+                  30 hmget
+                  20 hset
+                  10 incrby
+                  10 time
+                  20 xadd
+                  40 zadd
+                claim: 230 commands
+                  10 evalsha
+                  20 hdel
+                  10 hget
+                  10 hincrby
+                  40 hmget
+                  30 hset
+                  10 incrby
+                  10 sadd
+                  10 smismember
+                  10 time
+                  10 xadd
+                  20 zadd
+                  10 zmscore
+                  10 zpopmin
+                  20 zrem
+                finish: 80 commands
+                  10 evalsha
+                  10 hmget
+                  10 hset
+                  10 srem
+                  10 time
+                  10 xadd
+                  10 zadd
+                  10 zrem
+            "#]],
             40_500,
         )
         .await;
@@ -171,42 +172,47 @@ async fn a_batch_of_a_hundred_jobs_takes_so_many_commands_of_redis() {
     counted
         .close(
             expect![[r#"
-            submit: 378 commands
-              1 evalsha
-              2 hincrby
-              103 hmget
-              101 hset
-              1 incrby
-              1 time
-              164 xadd
-              5 zadd
-            claim: 588 commands
-              2 evalsha
-              2 hdel
-              7 hget
-              3 hincrby
-              140 hmget
-              105 hset
-              2 incrby
-              2 sadd
-              4 sismember
-              2 time
-              136 xadd
-              5 zadd
-              2 zpopmin
-              4 zrem
-              172 zscore
-            finish: 305 commands
-              1 evalsha
-              100 hmget
-              100 hset
-              1 srem
-              1 time
-              100 xadd
-              1 zadd
-              1 zrem
-        "#]],
-            262_000,
+                submit: 121 commands
+                  1 evalsha
+                  1 exists
+                  2 hincrby
+                  3 hmget
+                  101 hset
+                  1 incrby
+                  1 time
+                  5 xadd
+                  1 xrevrange
+                  5 zadd
+                claim: 321 commands
+                  2 evalsha
+                  2 hdel
+                  3 hget
+                  3 hincrby
+                  142 hmget
+                  105 hset
+                  2 incrby
+                  2 sadd
+                  2 smismember
+                  2 time
+                  5 xadd
+                  2 xrevrange
+                  5 zadd
+                  2 zmscore
+                  2 zpopmin
+                  4 zrem
+                  36 zscore
+                finish: 210 commands
+                  1 evalsha
+                  100 hmget
+                  100 hset
+                  1 srem
+                  1 time
+                  4 xadd
+                  1 xrevrange
+                  1 zadd
+                  1 zrem
+            "#]],
+            172_000,
         )
         .await;
 }
@@ -234,68 +240,71 @@ async fn a_hundred_jobs_with_a_lock_and_a_dependency_take_so_many_commands_of_re
     counted
         .close(
             expect![[r#"
-        submit: 663 commands
-          1 evalsha
-          50 exists
-          50 get
-          2 hincrby
-          203 hmget
-          101 hset
-          50 hsetnx
-          1 incrby
-          1 time
-          150 xadd
-          54 zadd
-        claim: 1142 commands
-          2 evalsha
-          200 exists
-          3 hdel
-          206 hget
-          102 hincrby
-          104 hmget
-          305 hset
-          2 incrby
-          2 sadd
-          4 sismember
-          2 time
-          100 xadd
-          4 zadd
-          2 zpopmin
-          4 zrem
-          100 zscore
-        finish: 958 commands
-          2 evalsha
-          166 exists
-          216 hdel
-          118 hincrby
-          117 hmget
-          116 hset
-          16 lindex
-          16 lpop
-          50 rpush
-          2 srem
-          2 time
-          116 xadd
-          3 zadd
-          16 zpopmin
-          2 zrem
-        propagate: 316 commands
-          2 evalsha
-          34 exists
-          34 hdel
-          36 hincrby
-          35 hmget
-          34 hset
-          35 lindex
-          1 llen
-          34 lpop
-          1 script|load
-          1 time
-          34 xadd
-          1 zadd
-          34 zpopmin
-    "#]],
-            360_000,
+                submit: 420 commands
+                  1 evalsha
+                  51 exists
+                  50 get
+                  2 hincrby
+                  103 hmget
+                  101 hset
+                  50 hsetnx
+                  1 incrby
+                  1 time
+                  5 xadd
+                  1 xrevrange
+                  54 zadd
+                claim: 946 commands
+                  2 evalsha
+                  200 exists
+                  3 hdel
+                  202 hget
+                  102 hincrby
+                  106 hmget
+                  305 hset
+                  2 incrby
+                  2 sadd
+                  2 smismember
+                  2 time
+                  4 xadd
+                  2 xrevrange
+                  4 zadd
+                  2 zmscore
+                  2 zpopmin
+                  4 zrem
+                finish: 849 commands
+                  2 evalsha
+                  166 exists
+                  216 hdel
+                  118 hincrby
+                  117 hmget
+                  116 hset
+                  16 lindex
+                  16 lpop
+                  50 rpush
+                  2 srem
+                  2 time
+                  5 xadd
+                  2 xrevrange
+                  3 zadd
+                  16 zpopmin
+                  2 zrem
+                propagate: 283 commands
+                  2 evalsha
+                  34 exists
+                  34 hdel
+                  36 hincrby
+                  35 hmget
+                  34 hset
+                  35 lindex
+                  1 llen
+                  34 lpop
+                  1 script|load
+                  1 time
+                  1 xadd
+                  1 zadd
+                  34 zpopmin
+            "#]],
+            276_000,
         )
         .await;
 }
