@@ -152,10 +152,13 @@ fn time_us(event: &Event) -> i64 {
     event.at().ms() * 1000
 }
 
+/// A start (true) or an end of a job, and its time.
+type Step<'job> = (i64, bool, &'job Job);
+
 /// Replays the runs that the commands recorded.
 pub(super) fn check_runs(observations: &Observations, violations: &mut Violations) {
     let commanded = commanded_capacities(observations);
-    let mut steps_by_process: BTreeMap<(u32, i64), Vec<(i64, bool, &Job)>> = BTreeMap::new();
+    let mut steps_by_process: BTreeMap<(u32, i64), Vec<Step<'_>>> = BTreeMap::new();
     for run in &observations.runs {
         let Some(job) = observations.jobs.get(&run.id) else { continue };
         // Its worker was killed while it started, and it was killed before it did anything.
