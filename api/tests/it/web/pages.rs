@@ -208,7 +208,7 @@ async fn the_page_of_a_job_shows_its_time_line_and_the_jobs_around_it() {
         assert!(page.contains("waited for other jobs"), "{page}");
         let unknown = "it depends on the end of other jobs";
         assert!(page.contains("unknown") && page.contains(unknown), "{page}");
-        assert!(page.contains(r#"aria-label="job #2 noop, waiting, after #1""#), "{page}");
+        assert!(page.contains(r##"aria-label="#2 noop waiting, after #1""##), "{page}");
         let token = env.claim(&worker, first).await;
         let past = env.store.now().await.unwrap().ms() - 5_000;
         env.redis("HSET", &format!("job:{first}"), &["startedAt", &past.to_string()]).await;
