@@ -1,5 +1,5 @@
 // Draws the charts of the page with uPlot, which shows the numbers under the pointer. Without this
-// script, the drawings that the page has stay.
+// script, the page shows drawings made by the server.
 (() => {
   "use strict";
   const drawn = new Map();
@@ -64,7 +64,7 @@
     drawn.set(figure.id, { plot, shown: figure.dataset.chart });
   };
 
-  // A chart that is there keeps its element, and the pointer its reading.
+  // An existing chart keeps its element and the numbers under the pointer.
   const drawAll = () => {
     for (const figure of document.querySelectorAll("figure[data-chart]")) {
       const known = drawn.get(figure.id);

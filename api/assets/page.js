@@ -1,4 +1,4 @@
-// Keeps a page up to date, and still while someone works with it. The server sends the main part
+// Keeps a page up to date, but does not change it while it is in use. The server sends the main part
 // whenever it has changed; without such a stream, htmx requests it every few seconds.
 (() => {
   "use strict";
@@ -10,7 +10,7 @@
 
   const rows = (root) => Array.from(root.querySelectorAll("#main [data-row]"), (row) => row.id);
 
-  // A row must not move under the pointer or the focus, and a form must not change under the hands.
+  // A row must not move under the pointer or the focus, nor a form change while it is filled in.
   const isInUse = () => {
     const main = document.getElementById("main");
     const selection = document.getSelection();

@@ -31,7 +31,7 @@ pub(crate) struct App {
     pub(crate) submissions: Submissions,
     /// The metrics of the API.
     pub(crate) metrics: Metrics,
-    /// Wakes the task that carries out bulk operations.
+    /// Wakes the task that runs bulk operations.
     pub(crate) new_operation: NewOperation,
     /// One permit for each followed log.
     pub(crate) log_streams: Arc<Semaphore>,

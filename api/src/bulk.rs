@@ -1,5 +1,5 @@
-//! Bulk operations: what may be done with which jobs, how it is done, and the task that carries out
-//! the operations that are stored.
+//! Bulk operations: what may be done with which jobs, how it is done, and the task that runs the
+//! stored operations.
 
 mod apply;
 mod eligibility;

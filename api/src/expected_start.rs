@@ -1,5 +1,5 @@
 //! When a waiting job will probably start: its place in its queue, and how fast jobs of that queue
-//! started recently. `None` where nothing that is known allows an estimate.
+//! started recently. `None` if it cannot be estimated.
 
 use domain::job::{Job, Status, Timestamp};
 use store::{StartRate, Store, StoreError, WaitPosition};

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// A page is made at most once in this time.
 const PERIOD: Duration = Duration::from_millis(250);
-/// A page that takes long to make is made so much more rarely.
+/// After a page was made, the pause is this many times as long as making it took.
 const PAUSES: u32 = 10;
 /// How many streams one owner of a token may have open.
 const MAX_STREAMS: usize = 64;

@@ -1,8 +1,8 @@
 //! `capstan`, the command line: one file or folder per noun, over the HTTP API.
 //!
-//! From the bottom up: [`columns`], [`flags`], [`lines`], [`outage`] and [`spans`] ← [`record`],
-//! [`requests`] and [`references`] ← [`filters`] ← the nouns ← [`command_line`] ← this file. It
-//! imports the domain and the API's client: neither Redis, RabbitMQ nor the services.
+//! From the bottom up: [`columns`], [`flags`], [`lines`] and [`outage`] ← [`record`], [`requests`]
+//! and [`references`] ← [`filters`] ← the nouns ← [`command_line`] ← this file. It imports the
+//! domain and the API's client: neither Redis, RabbitMQ nor the services.
 
 mod actions;
 mod audit;
@@ -30,7 +30,6 @@ mod references;
 mod requests;
 mod scaling;
 mod settings;
-mod spans;
 mod status;
 mod subscriptions;
 #[cfg(test)]

@@ -34,15 +34,14 @@ pub(crate) async fn run(api: &ApiClient, arguments: &ScalingArguments) -> Comman
 }
 
 impl ScalingArguments {
-    /// The path and query of the request. The characters of a capacity map and of a duration stand
-    /// for themselves in a query.
+    /// The path and query of the request. A capacity map and a duration need no escaping.
     fn path(&self) -> String {
         let within = self.start_within.iter().map(|within| format!("&startWithin={within}"));
         format!("/scaling?capacity={}{}", self.capacity, within.collect::<String>())
     }
 }
 
-/// Checks the form of a duration and keeps it as it is written, if it can stand in a query.
+/// Validates a duration and returns it unchanged, for use in a query.
 fn valid_duration(text: &str) -> Result<String, String> {
     duration(text)?;
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');

@@ -4,11 +4,11 @@ use clap::Args;
 use client::command::{CommandOutcome, CommandResult, print};
 use client::wire::Verdict;
 use client::{ApiClient, ClientError};
+use domain::spans::span;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::flags::OutputFlags;
-use crate::spans::span;
 
 /// The arguments of `verdict`.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ fn layout(verdict: &Verdict) -> String {
     lines.extend(verdict.because.iter().map(|text| format!("  {text}")));
     match verdict.drains_in_ms {
         Some(0) => {}
-        Some(ms) => lines.push(format!("  The backlog starts within about {}.", span(ms))),
+        Some(ms) => lines.push(format!("  The backlog starts within about {}.", span(ms as i64))),
         None => lines.push("  No job has started recently.".to_owned()),
     }
     if !verdict.ruled_out.is_empty() {

@@ -4,12 +4,12 @@ use clap::Args;
 use client::command::{CommandOutcome, CommandResult, print, table};
 use client::wire::{ExpectedStart, Job, Timeline, Wait};
 use client::{ApiClient, ClientError};
+use domain::spans::span;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::flags::OutputFlags;
 use crate::references::JobReference;
-use crate::spans::span;
 
 /// The arguments of `why`.
 #[derive(Debug, Args)]
@@ -70,7 +70,7 @@ fn spans(timeline: &Timeline) -> String {
         ("children", children),
     ];
     let some = all.into_iter().filter(|(_, ms)| *ms > 0);
-    let texts: Vec<String> = some.map(|(name, ms)| format!("{name} {}", span(ms))).collect();
+    let texts: Vec<String> = some.map(|(name, ms)| format!("{name} {}", span(ms as i64))).collect();
     let attempts = match timeline.attempts {
         0 | 1 => String::new(),
         attempts => format!(" over {attempts} attempts"),

@@ -93,7 +93,7 @@ async fn delete(store: Store, id: JobId, is_repeated: bool) -> Result<Refusal, S
     }))
 }
 
-/// Only an unavailable store ends a step: any other error is that of one job.
+/// Only an unavailable store ends a step; any other error concerns one job.
 fn of_one_job(answer: Result<Refusal, StoreError>) -> Result<Refusal, StoreError> {
     match answer {
         Err(error) if error.class() != ErrorClass::Unavailable => Ok(Some(reason(&error))),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::eligibility::{Counts, select};
 
-/// How long the jobs are counted.
+/// The time limit of counting.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// What an operation would do.

@@ -1,8 +1,8 @@
-//! The task that carries out the operations that are stored, also those of processes that died.
+//! The task that runs the stored operations, including those of processes that died.
 //!
 //! A step saves which jobs it is about to change, changes them, and saves the counts with the next
-//! step. A process that takes an operation over changes those jobs again, which has no effect on
-//! the ones that are changed: nothing is lost and nothing is done twice.
+//! step. A process that takes over an operation changes those jobs again, which has no effect on
+//! those that were changed: nothing is lost and nothing is done twice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Wakes the task of this process for a new operation.
 pub(crate) type NewOperation = Arc<Notify>;
 
-/// Carries out operations.
+/// Runs operations.
 pub(crate) struct BulkRunner {
     store: Store,
     metrics: Metrics,
@@ -43,7 +43,7 @@ impl BulkRunner {
         BulkRunner { store, metrics, new_operation, owner, claimed: HashMap::new() }
     }
 
-    /// Carries out operations until `shutdown`. A step that has begun is completed.
+    /// Runs operations until `shutdown`. A step that has begun is completed.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             let has_worked = self.round(&shutdown).await.unwrap_or_else(|error| {
@@ -63,8 +63,7 @@ impl BulkRunner {
         }
     }
 
-    /// Makes a step of each operation that no other process carries out. Returns false if there is
-    /// none.
+    /// Makes a step of each operation that no other process runs. Returns false if there is none.
     async fn round(&mut self, shutdown: &CancellationToken) -> Result<bool, StoreError> {
         let running = self.store.running_bulk().await?;
         self.save_ended(&running).await?;
@@ -97,7 +96,7 @@ impl BulkRunner {
         Ok(())
     }
 
-    /// Makes a step of an operation. Returns false if another process carries it out.
+    /// Makes a step of an operation. Returns false if another process runs it.
     async fn step(&mut self, id: Uuid) -> Result<bool, StoreError> {
         let Some(mut operation) = self.claim(id).await? else { return Ok(false) };
         if !operation.progress.is_last {
@@ -129,7 +128,7 @@ impl BulkRunner {
         Ok(Some(operation))
     }
 
-    /// Looks at the next jobs.
+    /// Examines the next jobs.
     async fn examine(&self, operation: &mut BulkOperation) -> Result<(), StoreError> {
         let BulkOperation { spec, progress, last_number, .. } = operation;
         let mut step = self.store.bulk_step(&spec.filter, progress.cursor).await?;

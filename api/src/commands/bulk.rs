@@ -14,13 +14,13 @@ pub(crate) async fn find(app: &App, id: Uuid) -> Result<BulkOperation, Error> {
     found.ok_or_else(|| Error::NoSuchBulkOperation(id.to_string()))
 }
 
-/// Counts the jobs that an operation would change. Only a few counts take place at once.
+/// Counts the jobs that an operation would change. Only a few counts run at the same time.
 pub(crate) async fn dry_run(app: &App, spec: &BulkSpec) -> Result<Preview, Error> {
     let _scan = app.scans.acquire().await.map_err(|_| Error::Internal)?;
     Ok(preview(&app.store, spec).await?)
 }
 
-/// Stores an operation, so that it is carried out, and returns it.
+/// Stores an operation to be run, and returns it.
 pub(crate) async fn begin(app: &App, id: Uuid, spec: &BulkSpec) -> Result<BulkOperation, Error> {
     match app.store.begin_bulk(id, spec).await? {
         BulkBegun::Begun => {}

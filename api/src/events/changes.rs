@@ -1,5 +1,5 @@
-//! Says that something has changed, for readers who look at the store themselves. It passes over
-//! events, so a slow reader misses none of the changes and reads no event twice.
+//! Signals changes to readers that read the store themselves. Events that have already happened are
+//! skipped, so a slow reader gets one signal for all of them.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ impl Changes {
         Changes { batches: hub.subscribe(), _hub: hub.clone(), position: None }
     }
 
-    /// Returns the id of the last event that was passed over; `None` if that is not known yet.
+    /// Returns the id of the last event that was skipped; `None` if that is not known yet.
     pub(crate) fn position(&self) -> Option<EventId> {
         self.position
     }
 
-    /// Waits for a change, and passes over all that have happened.
+    /// Waits for a change, and skips all events that have happened.
     pub(crate) async fn next(&mut self) {
         loop {
             let received = self.batches.recv().await;

@@ -1,4 +1,4 @@
-//! `/bulk` and `/bulk/{id}`: operations on many jobs, how far they are, and stopping them.
+//! `/bulk` and `/bulk/{id}`: operations on many jobs, their progress, and stopping them.
 
 mod editor;
 mod ticked;

@@ -1,4 +1,4 @@
-//! `/cron-editor`: creates and edits a cron, and says what its schedule means before it is saved.
+//! `/cron-editor`: creates and edits a cron, and explains its schedule before it is saved.
 
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ struct Written {
 
 /// What a schedule means.
 enum Explanation {
-    /// It is not written yet.
+    /// No schedule has been entered.
     None,
     /// It is not valid.
     Invalid(String),

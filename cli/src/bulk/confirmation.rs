@@ -1,4 +1,4 @@
-//! Asks before jobs are changed, and says how many they are.
+//! The confirmation before jobs are changed, with their number.
 
 use std::io::{BufRead, IsTerminal, stdin};
 
@@ -28,7 +28,7 @@ pub(super) fn jobs(count: u64) -> String {
     if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") }
 }
 
-/// Asks whether to change so many jobs. Without a terminal, nobody can answer.
+/// Asks for confirmation, with the number of jobs. Fails if standard input is not a terminal.
 pub(super) fn confirm(verb: Verb, preview: &BulkPreview) -> Result<bool, CommandError> {
     let question = question(verb, preview);
     if !stdin().is_terminal() {

@@ -20,7 +20,7 @@ use crate::references::{JobReference, WorkerReference};
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// How many of the latest jobs are completed.
 const JOBS: &str = "200";
-/// The flags of the command line that say which API to ask, and as whom.
+/// The flags of the command line that name the API and the token.
 const CONNECTION_FLAGS: [&str; 3] = ["--api", "--token-file", "--ca"];
 
 /// What the API lists.

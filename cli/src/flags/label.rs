@@ -1,4 +1,4 @@
-//! A label as it is typed, both for a new job and in a filter.
+//! Labels on the command line, for new jobs and in filters.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -5,6 +5,7 @@ use client::ClientError;
 use client::escape;
 use client::wire::{Job, Rates, Status, Worker};
 use domain::job::Timestamp;
+use domain::spans::rough;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
@@ -32,7 +33,7 @@ impl View {
         View { snapshot, problem: None, is_paused: false, shows_help: false }
     }
 
-    /// Takes a newer state. While the API does not answer, the last one stays.
+    /// Replaces the state. While the API does not answer, the last state stays.
     pub(super) fn update(
         &mut self,
         read: Result<Snapshot, ClientError>,
@@ -212,12 +213,10 @@ fn job_widths() -> Vec<Constraint> {
 
 /// How long ago a moment was, in its largest unit. A moment in the future is `-`.
 fn age(at: Timestamp, now: Timestamp) -> String {
-    match (now.ms() - at.ms()) / 1000 {
+    match now.ms() - at.ms() {
         ..0 => "-".to_owned(),
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3_600 => format!("{} min", seconds / 60),
-        seconds @ 3_600..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
+        0..1000 => "0 s".to_owned(),
+        ms => rough(ms),
     }
 }
 

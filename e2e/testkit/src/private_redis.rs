@@ -50,7 +50,7 @@ impl PrivateRedis {
         self.redis.process.kill();
     }
 
-    /// Stops the process as it is: its connections stay open, and it answers nothing.
+    /// Suspends the process: its connections stay open, but it does not answer.
     pub fn freeze(&self) {
         self.redis.process.signal(Signal::SIGSTOP).expect("the process runs");
     }

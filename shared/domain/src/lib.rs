@@ -23,5 +23,6 @@ pub mod scaling;
 pub mod search;
 pub mod series;
 pub mod settings;
+pub mod spans;
 pub mod subscription;
 mod time;

@@ -61,7 +61,7 @@ impl Demand {
             .collect();
         let mut ready: Vec<_> =
             self.ready.iter().filter(|(need, count)| *count > 0 && shape.fits(need) > 0).collect();
-        // The largest first, as when parcels are packed.
+        // The largest first, as in bin packing.
         ready.sort_by_key(|(need, _)| shape.fits(need));
         let (mut free, mut unplaced) = (self.free.clone(), Parts::new());
         for (need, count) in ready {

@@ -10,7 +10,7 @@ pub fn exit_code<E: AsRef<dyn Error + Send + Sync>>(
     ended: Result<(), E>,
 ) -> ExitCode {
     let Err(error) = ended else { return ExitCode::SUCCESS };
-    // Nobody is left to tell if standard error is closed.
+    // If standard error is closed, the reason cannot be reported.
     let _ = writeln!(stderr().lock(), "{program}: {}", reason(error.as_ref()));
     ExitCode::FAILURE
 }

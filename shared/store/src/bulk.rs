@@ -1,5 +1,5 @@
 //! Bulk operations: cancel, retry or delete all jobs that match a filter. An operation is a record
-//! that any API process carries out in steps, so it outlives the process that created it.
+//! that any API process can run in steps, so it outlives the process that created it.
 
 mod begin;
 mod operation;

@@ -1,5 +1,5 @@
 //! Entries of streams that hold several events or jobs, a line each, as `emit.lua` and `outbox.lua`
-//! write them. An entry of one has a field for each word instead.
+//! write them. An entry with one event or job has a field for each word instead.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ const LINES: [(&str, &[&str]); 2] = [
     ("jobs", &["job", "number", "scheduledAt"]),
 ];
 
-/// Takes an entry apart: the fields of each event or job that it holds, in order. What all have in
+/// Unpacks an entry: returns the fields of each event or job that it holds, in order. What all have in
 /// common stays a field of each.
 pub(crate) fn unpack(mut entry: Fields) -> Vec<Fields> {
     let packed = LINES.iter().find_map(|(field, names)| Some((entry.remove(*field)?, *names)));

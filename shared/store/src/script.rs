@@ -35,9 +35,10 @@ const LEVEL_LOCALS: usize = 40;
 
 /// Joins a script with what it includes, each once and after what it includes itself.
 ///
-/// They are functions in each other, some includes in each: for every local of the innermost function
-/// around it that a new closure captures, Lua searches all that are captured there already, and with
-/// more than a hundred closures in one function that took most of the time of a short call.
+/// The includes are nested: a function holds some of them, and the next function. When Lua creates a
+/// closure, it searches, for each local that the closure captures, all captured locals of the
+/// enclosing function. With more than a hundred closures in one function, this took most of the time
+/// of a short call.
 ///
 /// A script that ends or renews work carries `-- flags: allow-oom`: Redis runs it even when it is
 /// full, because it is how space becomes free and how running jobs keep their leases. Scripts that

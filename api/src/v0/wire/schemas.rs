@@ -97,7 +97,7 @@ values! {
     BackoffSubmission = backoff();
     /// What a bulk operation does with each job.
     BulkVerb = words(store::BulkVerb::ALL.map(store::BulkVerb::as_str));
-    /// Whether a bulk operation goes on.
+    /// The state of a bulk operation.
     BulkState = words(store::BulkState::ALL.map(store::BulkState::as_str));
     /// The status of a job.
     Status = words(job::Status::ALL.map(job::Status::as_str));

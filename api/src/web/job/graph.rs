@@ -101,7 +101,7 @@ impl Graph {
             };
             let words = status_words(job.status);
             let name = cut(&name, ACTION_CHARACTERS);
-            // It begins with what is visible, so that people can say it to a computer.
+            // It begins with the visible text, by which voice control finds a link.
             let shown = if ran.is_empty() { words.to_owned() } else { format!("{words} · {ran}") };
             Node {
                 id: job.id,

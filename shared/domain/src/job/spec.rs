@@ -57,7 +57,7 @@ pub struct JobSpec {
     /// A remark, for people; at most 255 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// By what people find it.
+    /// The labels by which it is found.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
     /// A ticket, for people; at most 32 characters.

@@ -15,7 +15,7 @@ static BEGIN_BULK: Script = Script::new("begin_bulk", include_str!("begin_bulk.l
 pub enum BulkBegun {
     /// It is stored.
     Begun,
-    /// As many operations as there may be are running.
+    /// The maximum number of operations is running.
     TooMany,
 }
 

@@ -1,4 +1,4 @@
--- begin_bulk: stores a bulk operation, which API processes carry out in steps.
+-- begin_bulk: stores a bulk operation, which API processes run in steps.
 -- One script, so that two operations do not take the last place, and so that the number of the
 -- newest job, after which the operation touches none, is read in the step that creates it.
 -- KEYS[1]  root  string  the namespace

@@ -45,10 +45,10 @@ impl fmt::Display for BulkVerb {
     }
 }
 
-/// Whether an operation goes on.
+/// The state of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BulkState {
-    /// It goes on.
+    /// It is running.
     Running,
     /// Every matching job was examined.
     Done,
@@ -103,26 +103,26 @@ pub struct BulkCursor {
     pub id: JobId,
 }
 
-/// How far an operation is.
+/// The progress of an operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BulkProgress {
-    /// The number of jobs that were looked at.
+    /// The number of jobs that were examined.
     pub examined: u64,
-    /// The number of jobs to look at, as counted at the beginning.
+    /// The number of jobs to examine, as counted at the beginning.
     pub total: u64,
     /// The number of jobs that were cancelled, retried or deleted.
     pub changed: u64,
     /// The number of matching jobs that were not, by reason.
     #[serde(default)]
     pub refused: BTreeMap<String, u64>,
-    /// Where to go on.
+    /// Where to continue.
     #[serde(default)]
     pub cursor: Option<BulkCursor>,
     /// True if no job is left after `cursor`.
     #[serde(default)]
     pub is_last: bool,
-    /// The jobs that are being changed. A process that takes the operation over changes them again,
+    /// The jobs that are being changed. A process that takes over the operation changes them again,
     /// which has no further effect.
     #[serde(default)]
     pub pending: Vec<JobId>,
@@ -135,13 +135,13 @@ pub struct BulkOperation {
     pub id: Uuid,
     /// What it does.
     pub spec: BulkSpec,
-    /// Whether it goes on.
+    /// Its state.
     pub state: BulkState,
     /// Who stopped it.
     pub stopped_by: Option<String>,
     /// Jobs with a higher number were created later and are not touched.
     pub last_number: u64,
-    /// How far it is.
+    /// Its progress.
     pub progress: BulkProgress,
     /// When it was created.
     pub created_at: Timestamp,

@@ -1,4 +1,4 @@
-//! Claims bulk operations, and saves how far they are.
+//! Claims bulk operations, and saves their progress.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use crate::store::Store;
 
 static SAVE_BULK: Script = Script::new("save_bulk", include_str!("save_bulk.lua"));
 
-/// How long the claim of a process is valid. Another one takes the operation over after this time.
+/// How long the claim of a process is valid. After this time, another one may take over the operation.
 const CLAIM: Duration = Duration::from_secs(10);
 
-/// Whether a process carries an operation out.
+/// Which process runs an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SaveAnswer {
-    /// It does, if the operation is running. If not, the operation has ended.
+    /// This one, if the operation is running. If not, the operation has ended.
     Own(BulkState),
-    /// Another process does.
+    /// Another one.
     Claimed,
     /// There is no such operation.
     Gone,
 }
 
 impl Store {
-    /// Claims an operation for a process. `Own(Running)` means that it carries the operation out.
+    /// Claims an operation for a process. `Own(Running)` means that it runs the operation.
     pub async fn claim_bulk(&self, id: Uuid, owner: &str) -> Result<SaveAnswer, StoreError> {
         self.call_save(id, owner, "", false).await
     }
 
-    /// Saves how far a claimed operation is; `is_over` when no job is left.
+    /// Saves the progress of a claimed operation; `is_over` when no job is left.
     pub async fn save_bulk(
         &self,
         id: Uuid,

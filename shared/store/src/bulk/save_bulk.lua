@@ -1,17 +1,17 @@
--- save_bulk: an API process claims a bulk operation, or saves how far it is and renews its claim.
--- One script, so that two processes do not carry out one operation, and so that a process that has
+-- save_bulk: an API process claims a bulk operation, or saves its progress and renews its claim.
+-- One script, so that two processes do not run one operation, and so that a process that has
 -- lost its claim does not overwrite what the next one has saved.
 -- KEYS[1]  root      string  the namespace
 -- ARGV[1]  id        string  the operation
 -- ARGV[2]  owner     string  the process
 -- ARGV[3]  claim_ms  number  how long the claim is valid
--- ARGV[4]  progress  string  how far it is, as JSON; '' to claim it
+-- ARGV[4]  progress  string  as JSON; '' to claim the operation
 -- ARGV[5]  over      string  '1' when no job is left
 -- ARGV[6]  kept_ms   number  how long the record of an ended operation is kept
--- Answers  {'running'}  the process carries it out
+-- Answers  {'running'}  the process runs it
 --          {'done'}     no job is left
 --          {'stopped'}  it was stopped; the progress of its last step is written
---          {'claimed'}  another process carries it out; nothing is written
+--          {'claimed'}  another process runs it; nothing is written
 --          {'gone'}     no such operation
 -- flags: allow-oom
 -- include: bulk_keys, end_bulk, clock, digits

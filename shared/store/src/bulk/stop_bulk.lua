@@ -1,4 +1,4 @@
--- stop_bulk: running -> stopped. The process that carries the operation out ends its current step.
+-- stop_bulk: running -> stopped. The process that runs the operation ends its current step.
 -- One script, so that an operation that ends meanwhile keeps its state.
 -- KEYS[1]  root     string  the namespace
 -- ARGV[1]  id       string  the operation

@@ -1,6 +1,5 @@
 //! The walk of bulk operations over the jobs that match a filter: the earliest due first, in steps.
-//! A step goes on after a job, not at an offset, so jobs that leave an index meanwhile make it skip
-//! nothing.
+//! A step continues after a job, not at an offset, so it skips no job when others leave an index.
 
 use super::BulkCursor;
 use crate::error::StoreError;
@@ -19,7 +18,7 @@ pub struct BulkJob {
     pub status: Status,
     /// Its action.
     pub action: String,
-    /// The job that carries it on.
+    /// Its retry or follow-up.
     pub follow_up: Option<JobId>,
     /// True if a job that is not over has its unique key.
     pub is_key_taken: bool,
@@ -30,16 +29,16 @@ pub struct BulkJob {
 pub struct BulkStep {
     /// The jobs that match.
     pub jobs: Vec<BulkJob>,
-    /// The number of jobs that were looked at.
+    /// The number of jobs that were examined.
     pub examined: u64,
-    /// The number of jobs to look at from here on, those included.
+    /// The number of jobs to examine from here on, including those.
     pub left: u64,
-    /// Where the next step goes on; `None` at the end.
+    /// Where the next step continues; `None` at the end.
     pub next: Option<BulkCursor>,
 }
 
 impl Store {
-    /// One step of a walk: looks at a few hundred jobs.
+    /// One step of a walk: examines a few hundred jobs.
     pub async fn bulk_step(
         &self,
         filter: &JobFilter,
@@ -56,7 +55,7 @@ impl Store {
         })
     }
 
-    /// Reads jobs. Those that were removed meanwhile, or that cannot be read, are left out.
+    /// Reads jobs. Those that have been removed, or that cannot be read, are left out.
     async fn bulk_jobs(&self, ids: &[JobId]) -> Result<Vec<BulkJob>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());

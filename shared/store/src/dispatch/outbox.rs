@@ -26,8 +26,8 @@ const MOST_PER_CALL: usize = 1_000;
 pub struct OutboxEntry {
     /// Its id in the stream.
     pub id: String,
-    /// The jobs, all of one queue, in order. One that cannot be read is left out; when none can,
-    /// the entry is only to be removed.
+    /// The jobs, all of one queue, in order. One that cannot be read is left out; if none can
+    /// be read, the entry only needs to be removed.
     pub jobs: Vec<ReadyJob>,
 }
 

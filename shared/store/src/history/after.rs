@@ -1,4 +1,4 @@
-//! Steps of a walk that changes jobs: each goes on after a job, wherever that job is by then.
+//! Steps of a walk that changes jobs: each continues after a job, wherever that job is by then.
 
 use super::JobFilter;
 use super::merge::STEP;

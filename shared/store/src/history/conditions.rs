@@ -1,4 +1,4 @@
-//! Conditions of a filter that no index serves: a walk reads what was asked for of each job.
+//! Conditions of a filter that no index serves: a walk reads the spec of each job.
 
 use serde::Deserialize;
 

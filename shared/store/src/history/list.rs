@@ -38,7 +38,8 @@ pub struct JobFilter {
     pub scheduled_by: Option<String>,
     /// Only jobs of this fairness group.
     pub fairness_key: Option<String>,
-    /// Only jobs that failed with this fingerprint, which their records tell: name the statuses.
+    /// Only jobs that failed with this fingerprint. It is computed from each record, so name the
+    /// statuses too.
     pub fingerprint: Option<Fingerprint>,
     /// Ascending by `scheduledAt`, instead of descending.
     pub soonest_first: bool,

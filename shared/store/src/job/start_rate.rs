@@ -1,4 +1,4 @@
-//! How fast jobs like a given one started recently: what an estimate of its start is made of.
+//! How fast jobs like a given one started recently: the basis for an estimate of its start.
 
 use redis::streams::StreamRangeReply;
 

@@ -8,9 +8,9 @@ use super::*;
 
 /// A worker starts this long after it is asked for.
 const START_S: u64 = 20;
-/// The autoscaler looks this often.
+/// How often the autoscaler runs.
 const LOOK_S: u64 = 15;
-/// What was wanted in this time is not undercut.
+/// The pool does not shrink below what was wanted in this time.
 const STABLE_S: u64 = 300;
 /// How long a removed worker may take to drain.
 const GRACE_S: u64 = 600;
