@@ -2,6 +2,7 @@
 
 mod bulk;
 
+use domain::failure::FAILED;
 use domain::job::Status;
 use domain::search::Search;
 use store::{JobFilter, JobIdPage};
@@ -31,8 +32,6 @@ const LIST_PARAMETERS: [&str; 16] = [
     "sort",
     "fingerprint",
 ];
-/// The statuses of jobs that have a fingerprint.
-const FAILED: [Status; 2] = [Status::Error, Status::WorkerDead];
 
 /// A page of a list, as its query selects it.
 #[derive(Debug)]
@@ -67,15 +66,9 @@ impl ListQuery {
 /// Parses the query of a list; `limits` are the default and the largest number of jobs in a page.
 pub(crate) fn list_query(raw: Option<&str>, limits: (u32, u32)) -> Result<ListQuery, Error> {
     let query = Query::read(raw, &LIST_PARAMETERS)?;
-    let mut statuses = statuses(&query)?;
-    let fingerprint = query.value("fingerprint")?;
-    if fingerprint.is_some() {
-        let named = statuses.unwrap_or(FAILED.to_vec());
-        statuses = Some(named.into_iter().filter(|status| FAILED.contains(status)).collect());
-    }
+    let statuses = statuses(&query)?;
     let none_can_match = statuses.as_ref().is_some_and(Vec::is_empty);
-    let filter = filter(&query, statuses.unwrap_or_default())?;
-    let mut filter = JobFilter { fingerprint, ..filter };
+    let mut filter = filter(&query, statuses.unwrap_or_default())?;
     let search: Search = query.value("q")?.unwrap_or_default();
     let is_by_submission = query.text("sort") == Some("-createdAt");
     if is_by_submission && !search.terms().is_empty() {
@@ -104,6 +97,7 @@ fn filter(query: &Query, statuses: Vec<Status>) -> Result<JobFilter, Error> {
         cron: query.value("cron")?,
         scheduled_by: query.text("scheduledBy").map(str::to_owned),
         fairness_key: query.text("fairnessKey").map(str::to_owned),
+        fingerprint: query.value("fingerprint")?,
         statuses,
         since: query.value("since")?,
         until: query.value("until")?,
@@ -111,7 +105,8 @@ fn filter(query: &Query, statuses: Vec<Status>) -> Result<JobFilter, Error> {
     })
 }
 
-/// Returns the statuses that both `running` and `status` select; `None` if neither is given.
+/// Returns the statuses that `running`, `status` and `fingerprint` together select; `None` if none of
+/// them is given.
 fn statuses(query: &Query) -> Result<Option<Vec<Status>>, Error> {
     let running =
         if query.text("running") == Some("any") { None } else { query.switch("running")? };
@@ -119,11 +114,13 @@ fn statuses(query: &Query) -> Result<Option<Vec<Status>>, Error> {
     let named: Option<Vec<Status>> = named
         .transpose()
         .map_err(|error: domain::job::UnknownStatus| Error::invalid("status", error))?;
-    if running.is_none() && named.is_none() {
+    let has_failed = query.text("fingerprint").is_some();
+    if running.is_none() && named.is_none() && !has_failed {
         return Ok(None);
     }
     let selected = |status: &Status| {
         running.is_none_or(|running| status.is_running() == running)
+            && (!has_failed || FAILED.contains(status))
             && named.as_ref().map_or(*status != Status::Deleted, |named| named.contains(status))
     };
     Ok(Some(Status::ALL.into_iter().filter(selected).collect()))

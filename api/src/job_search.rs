@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use domain::failure::FAILED;
 use domain::job::{Job, Status, Timestamp};
 use domain::search::{Condition, Search, Term};
 use store::{JobFilter, JobIdPage};
@@ -100,6 +101,10 @@ pub(crate) fn narrow(
             Condition::By(owner) => agree(&mut filter.scheduled_by, owner)?,
             Condition::FairnessKey(key) => agree(&mut filter.fairness_key, key)?,
             Condition::Label(label) => filter.labels.push(label.clone()),
+            Condition::Fingerprint(fingerprint) => {
+                agree(&mut filter.fingerprint, fingerprint)?;
+                filter.statuses = both(&filter.statuses, &FAILED)?;
+            }
             Condition::UniqueKey(_)
             | Condition::Priority(_)
             | Condition::Lock(_)

@@ -4,6 +4,7 @@ use clap::Args;
 use client::ApiClient;
 use client::command::CommandError;
 use domain::cron::CronName;
+use domain::failure::Fingerprint;
 use domain::job::{ActionName, Status};
 use serde_json::{Map, Value, json};
 
@@ -57,6 +58,10 @@ pub(crate) struct Filters {
     /// Only jobs with this fairness key
     #[arg(long, value_name = "KEY")]
     fairness_key: Option<String>,
+
+    /// Only jobs that failed with this fingerprint, which `capstan failures` lists
+    #[arg(long)]
+    fingerprint: Option<Fingerprint>,
 }
 
 impl Filters {
@@ -114,6 +119,7 @@ impl Filters {
             ("cron", self.cron.as_ref().map(ToString::to_string)),
             ("scheduledBy", self.scheduled_by.clone()),
             ("fairnessKey", self.fairness_key.clone()),
+            ("fingerprint", self.fingerprint.map(|one| one.to_string())),
         ];
         let labels = self.labels.iter().map(|LabelFlag(label)| ("label", label.to_string()));
         let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));

@@ -169,7 +169,7 @@ fn an_invalid_parameter_is_named() {
             label: "a b" is not a valid name of a label: it must be 1 to 63 characters of A-Z a-z 0-9 _ . - /
             cron: "a b" is not a valid cron name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -
             sort: -createdAt cannot be combined with q; use scheduledAt or -scheduledAt
-            q: character 14: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
+            q: character 14: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, fingerprint, since, until, text and param.NAME; quote a text that contains a colon
             limits: unknown query parameter; did you mean limit? expected one of: q, action, worker, running, start, limit, status, since, until, parent, label, cron, scheduledBy, fairnessKey, sort, fingerprint
         "#]],
     );

@@ -39,6 +39,7 @@ struct FailuresPage {
     summary: String,
     groups: Vec<Shown>,
     more: usize,
+    can_retry: bool,
 }
 
 /// A group as the page shows it.
@@ -76,6 +77,7 @@ pub(super) async fn list(
         summary,
         groups: recent.groups.iter().take(MOST_GROUPS).map(|one| shown(one, &recent)).collect(),
         more: recent.groups.len().saturating_sub(MOST_GROUPS),
+        can_retry: layout.may("/bulk"),
         layout,
     };
     Ok(html(StatusCode::OK, &page))

@@ -73,6 +73,15 @@ async fn failures_are_grouped_and_their_jobs_listed() {
         assert_eq!(answer.header("x-total-count"), Some("2"));
         let done = env.get(&format!("/jobs?fingerprint={fingerprint}&status=done")).await;
         assert_eq!(done.json()["jobs"], json!([]));
+        let found = env.get(&format!("/jobs?q=fingerprint:{fingerprint}")).await;
+        assert_eq!(found.header("x-total-count"), Some("2"));
+        let others = env.get(&format!("/jobs?q=status:error+-fingerprint:{fingerprint}")).await;
+        assert_eq!(others.header("x-total-count"), Some("1"));
+        let newest = env.get(&format!("/jobs?fingerprint={fingerprint}&sort=-createdAt")).await;
+        assert_eq!(newest.header("x-total-count"), Some("2"));
+        let filter = json!({"fingerprint": fingerprint});
+        let retry = json!({"operation": "retry", "filter": filter, "dryRun": true});
+        assert_eq!(env.post("/bulk", &retry).await.json()["eligible"], 2);
     })
     .await;
 }

@@ -4,7 +4,6 @@ use clap::Args;
 use client::command::{CommandError, CommandOutcome, CommandResult, note};
 use client::wire::{Job, WaitReason};
 use client::{ApiClient, ClientError};
-use domain::failure::Fingerprint;
 use domain::job::Status;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -25,10 +24,6 @@ pub(crate) struct ListArguments {
     /// Only jobs that match this search, for example 'status:error param.host:sw1 refused'
     #[arg(short = 'q', long = "search", value_name = "SEARCH")]
     search: Option<String>,
-
-    /// Only jobs that failed in this way; `capstan failures` lists the fingerprints
-    #[arg(long)]
-    fingerprint: Option<Fingerprint>,
 
     #[command(flatten)]
     paging: Paging<10>,
@@ -84,7 +79,6 @@ pub(super) const JOBS: List<Job> = List {
 impl ListArguments {
     async fn query(&self, api: &ApiClient) -> Result<Vec<(&'static str, String)>, CommandError> {
         let mut query = self.filters.query(api).await?;
-        query.extend(self.fingerprint.map(|one| ("fingerprint", one.to_string())));
         // A search is listed in the order by due time.
         query.push(match &self.search {
             Some(search) => ("q", search.clone()),

@@ -8,10 +8,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::job::Exception;
+use crate::job::{Exception, Status};
 use crate::names::ActionName;
 
 pub use mask::mask;
+
+/// The statuses of jobs that have failed, and so have a fingerprint.
+pub const FAILED: [Status; 2] = [Status::Error, Status::WorkerDead];
 
 /// The most characters that are kept of an exception's type.
 const MAX_TYPE_CHARACTERS: usize = 64;

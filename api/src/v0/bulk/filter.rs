@@ -57,6 +57,10 @@ pub(in crate::v0) struct BulkFilter {
     /// Only jobs with this fairness key.
     #[serde(skip_serializing_if = "Option::is_none")]
     fairness_key: Option<String>,
+    /// Only jobs that failed with this fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^([0-9a-f]{16})?$")]
+    fingerprint: Option<String>,
     /// Must be `true` if no condition is given. Every job is then selected.
     #[serde(skip_serializing_if = "Option::is_none")]
     all: Option<bool>,
@@ -84,6 +88,7 @@ impl BulkFilter {
             ("cron", self.cron.clone()),
             ("scheduledBy", self.scheduled_by.clone()),
             ("fairnessKey", self.fairness_key.clone()),
+            ("fingerprint", self.fingerprint.clone()),
             ("all", flag(self.all)),
         ];
         let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
@@ -113,6 +118,7 @@ impl From<JobFilter> for BulkFilter {
             cron: filter.cron.map(String::from),
             scheduled_by: filter.scheduled_by,
             fairness_key: filter.fairness_key,
+            fingerprint: filter.fingerprint.map(|one| one.to_string()),
             all: None,
         }
     }

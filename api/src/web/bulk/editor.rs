@@ -108,7 +108,8 @@ async fn spec(app: &App, caller: &Caller, form: &Query) -> Result<BulkSpec, Erro
     let Narrowed { mut filter, terms } =
         narrowed.ok_or_else(|| Error::invalid("q", "no job can match it"))?;
     if let Some(term) = terms.first() {
-        let known = "status, action, worker, parent, cron, by, key, label, since and until";
+        let known =
+            "status, action, worker, parent, cron, by, key, label, fingerprint, since and until";
         let why = format!("a bulk operation cannot use {term}; it can use {known}");
         return Err(Error::invalid("q", why));
     }

@@ -17,6 +17,7 @@ pub(super) fn search_of(filter: &JobFilter) -> String {
         ("cron", filter.cron.as_ref().map(ToString::to_string)),
         ("by", filter.scheduled_by.clone()),
         ("key", filter.fairness_key.clone()),
+        ("fingerprint", filter.fingerprint.map(|one| one.to_string())),
         ("since", filter.since.map(|at| at.to_string())),
         ("until", filter.until.map(|at| at.to_string())),
     ];

@@ -28,8 +28,20 @@ pub(super) struct Chip {
 
 /// Longer values are cut.
 const MAX_CHARACTERS: usize = 1024;
-/// The parameters that are also keys of searches.
-const KEYS: [&str; 6] = ["status", "action", "worker", "parent", "since", "until"];
+/// The parameters of `GET /jobs` that are conditions, each with its key in searches.
+const PARAMETERS: [(&str, &str); 11] = [
+    ("status", "status"),
+    ("action", "action"),
+    ("worker", "worker"),
+    ("parent", "parent"),
+    ("label", "label"),
+    ("cron", "cron"),
+    ("scheduledBy", "by"),
+    ("fairnessKey", "key"),
+    ("fingerprint", "fingerprint"),
+    ("since", "since"),
+    ("until", "until"),
+];
 
 impl SearchForm {
     /// Reads the query of a URL. Ignores unknown parameters, which the filter refuses.
@@ -42,10 +54,12 @@ impl SearchForm {
                 "running" => form.running = value,
                 "sort" => form.sort = value,
                 "limit" => form.limit = value,
-                name if KEYS.contains(&name) && !value.is_empty() && value != "any" => {
-                    form.add(&written(name, &value));
+                _ if value.is_empty() || value == "any" => {}
+                name => {
+                    if let Some((_, key)) = PARAMETERS.iter().find(|(one, _)| *one == name) {
+                        form.add(&written(key, &value));
+                    }
                 }
-                _ => {}
             }
         }
         form.search = form.text.parse().ok();
@@ -116,8 +130,15 @@ impl SearchForm {
 
     /// Returns the URL of the page that changes all jobs that match.
     pub(super) fn bulk_url(&self) -> String {
+        let mut form = self.clone();
+        match self.running.as_str() {
+            "" | "any" => {}
+            "true" => form.add("status:running,cancel_request"),
+            // The page says that an operation cannot exclude jobs.
+            _ => form.add("-status:running,cancel_request"),
+        }
         let mut query = form_urlencoded::Serializer::new(String::new());
-        format!("/bulk-editor?{}", query.append_pair("q", &self.text).finish())
+        format!("/bulk-editor?{}", query.append_pair("q", &form.text).finish())
     }
 
     /// Returns the URL of the list in another order.
@@ -163,6 +184,20 @@ pub(in crate::web) fn written(key: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_condition_of_the_list_is_a_term_and_reaches_the_page_that_changes_all() {
+        let given = "status=error&action=a&worker=w&parent=p&label=team:net&cron=c&scheduledBy=me&\
+                     fairnessKey=k&fingerprint=4f0c1c39d2c0a7be&since=1h&until=5m&running=true";
+        let form = SearchForm::new(Some(given));
+        let terms = "status:error action:a worker:w parent:p label:team:net cron:c by:me key:k \
+                     fingerprint:4f0c1c39d2c0a7be since:1h until:5m";
+        assert_eq!(form.text, terms);
+        let url = form.bulk_url();
+        let query = url.strip_prefix("/bulk-editor?").unwrap();
+        let (_, q) = form_urlencoded::parse(query.as_bytes()).next().unwrap();
+        assert_eq!(q, format!("{terms} status:running,cancel_request"));
+    }
 
     #[test]
     fn a_link_keeps_the_filter() {

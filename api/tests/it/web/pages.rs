@@ -260,6 +260,8 @@ async fn failures_are_shown_by_group_with_a_link_to_their_jobs() {
         assert!(page.contains(" in 1 group."), "{page}");
         let link = attributes(&page, "href").into_iter().find(|link| link.contains("fingerprint="));
         assert!(link.is_some_and(|link| link.starts_with("/jobs?action=scan&amp;fingerprint=")));
+        let retry = "/bulk-editor?q=action:scan+fingerprint:";
+        assert!(attributes(&page, "href").iter().any(|link| link.starts_with(retry)), "{page}");
         assert_eq!(visitor.open("/failures?since=2w").await.status, 400);
     })
     .await;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use crate::failure::Fingerprint;
 use crate::job::{Label, Status};
 use crate::lock::LockName;
 use crate::names::{ActionName, CronName, JobId, WorkerId};
@@ -36,6 +37,8 @@ pub enum Condition {
     Ticket(String),
     /// It has this label.
     Label(Label),
+    /// It failed with this fingerprint.
+    Fingerprint(Fingerprint),
     /// It is due at or after this time.
     Since(SearchTime),
     /// It is due at or before this time.
@@ -115,7 +118,7 @@ const fn key(name: &'static str, meaning: &'static str, example: &'static str) -
 }
 
 /// Every key with a fixed name, in the order in which errors and completion list them.
-pub const KEYS: [KeyName; 15] = [
+pub const KEYS: [KeyName; 16] = [
     key("status", "in one of these statuses, separated by commas", "error,worker_dead"),
     key("action", "of this action", "scan"),
     key("worker", "claimed by the worker with this id", "0123456789ab"),
@@ -128,6 +131,7 @@ pub const KEYS: [KeyName; 15] = [
     key("lock", "that need this lock", "device-sw1"),
     key("ticket", "with this ticket reference", "NET-4711"),
     key("label", "with this label", "team:network"),
+    key("fingerprint", "that failed with this fingerprint", "4f0c1c39d2c0a7be"),
     key("since", "due at or after this time, or this long ago", "1h"),
     key("until", "due at or before this time, or this long ago", "5m"),
     key("text", "in which this text occurs", "refused"),
@@ -192,6 +196,7 @@ impl Key<'_> {
             "lock" => Condition::Lock(read(&value)?),
             "ticket" => Condition::Ticket(value),
             "label" => Condition::Label(read(&value)?),
+            "fingerprint" => Condition::Fingerprint(read(&value)?),
             "since" => Condition::Since(read(&value)?),
             "until" => Condition::Until(read(&value)?),
             _ => Condition::Text(value),
@@ -228,6 +233,7 @@ impl Condition {
             Condition::Lock(_) => "lock",
             Condition::Ticket(_) => "ticket",
             Condition::Label(_) => "label",
+            Condition::Fingerprint(_) => "fingerprint",
             Condition::Since(_) => "since",
             Condition::Until(_) => "until",
             Condition::Parameter(..) => "param",
@@ -249,6 +255,7 @@ impl Condition {
             Condition::Priority(priority) => priority.to_string(),
             Condition::Lock(name) => name.to_string(),
             Condition::Label(label) => label.to_string(),
+            Condition::Fingerprint(fingerprint) => fingerprint.to_string(),
             Condition::Since(time) | Condition::Until(time) => time.to_string(),
             Condition::By(text)
             | Condition::FairnessKey(text)

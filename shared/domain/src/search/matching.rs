@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::condition::Condition;
 use super::term::Term;
+use crate::failure::{FAILED, FailureKind};
 use crate::job::Job;
 use crate::time::Timestamp;
 
@@ -35,6 +36,11 @@ impl Condition {
             }
             Condition::Ticket(ticket) => is(&spec.ticket_ref, ticket),
             Condition::Label(label) => spec.labels.has(label),
+            Condition::Fingerprint(fingerprint) => {
+                FAILED.contains(&job.status)
+                    && FailureKind::of(&spec.action, job.exception.as_ref()).fingerprint()
+                        == *fingerprint
+            }
             Condition::Since(time) => job.scheduled_at >= time.resolve(now),
             Condition::Until(time) => job.scheduled_at <= time.resolve(now),
             Condition::Parameter(path, value) => {

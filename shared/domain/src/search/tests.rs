@@ -86,11 +86,11 @@ fn an_error_says_where_it_is_and_what_is_allowed() {
             &"a".repeat(513),
         ],
         &expect![[r#"
-            character 1: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
-            character 14: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
-            character 1: unknown key "http"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
-            character 1: unknown key ""; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
-            character 1: unknown key "param."; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, since, until, text and param.NAME; quote a text that contains a colon
+            character 1: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, fingerprint, since, until, text and param.NAME; quote a text that contains a colon
+            character 14: unknown key "stat"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, fingerprint, since, until, text and param.NAME; quote a text that contains a colon
+            character 1: unknown key "http"; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, fingerprint, since, until, text and param.NAME; quote a text that contains a colon
+            character 1: unknown key ""; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, fingerprint, since, until, text and param.NAME; quote a text that contains a colon
+            character 1: unknown key "param."; the keys are status, action, worker, parent, cron, by, key, unique, priority, lock, ticket, label, fingerprint, since, until, text and param.NAME; quote a text that contains a colon
             character 8: status: "finished" is not a valid status; the statuses are waiting, running, cancel_request, done, error, cancel, worker_dead, worker_shutdown, worker_resurrection, deleted
             character 8: action: must be followed by a value; write "" for an empty one
             character 8: action: must be followed by a value; write "" for an empty one

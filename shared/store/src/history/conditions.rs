@@ -1,10 +1,11 @@
-//! Conditions of a filter that no index serves: a walk reads the spec of each job.
+//! Conditions of a filter that no index serves: a walk reads the record of each job.
 
 use serde::Deserialize;
 
 use super::JobFilter;
 use crate::error::StoreError;
 use crate::store::Store;
+use domain::failure::FailureKind;
 use domain::job::{JobId, Labels};
 
 /// The parts of a spec that filters compare.
@@ -23,8 +24,12 @@ struct Firing {
 }
 
 impl JobFilter {
-    /// True if a walk has to read the specs of jobs.
-    pub(super) fn compares_specs(&self) -> bool {
+    /// True if a walk has to read the records of jobs.
+    pub(super) fn reads_records(&self) -> bool {
+        self.compares_specs() || self.fingerprint.is_some()
+    }
+
+    fn compares_specs(&self) -> bool {
         let JobFilter { labels, cron, scheduled_by, fairness_key, .. } = self;
         !labels.is_empty() || cron.is_some() || scheduled_by.is_some() || fairness_key.is_some()
     }
@@ -43,6 +48,20 @@ impl JobFilter {
 impl Store {
     /// Those of these jobs that meet the conditions. One that cannot be read meets none.
     pub(super) async fn with_conditions(
+        &self,
+        filter: &JobFilter,
+        ids: Vec<JobId>,
+    ) -> Result<Vec<JobId>, StoreError> {
+        let ids = self.with_specs(filter, ids).await?;
+        let Some(wanted) = filter.fingerprint else { return Ok(ids) };
+        let kinds = self.failure_kinds(&ids).await?;
+        let has_it =
+            |kind: Option<FailureKind>| kind.is_some_and(|kind| kind.fingerprint() == wanted);
+        let found = ids.into_iter().zip(kinds).filter_map(|(id, kind)| has_it(kind).then_some(id));
+        Ok(found.collect())
+    }
+
+    async fn with_specs(
         &self,
         filter: &JobFilter,
         mut ids: Vec<JobId>,

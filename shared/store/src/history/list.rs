@@ -11,7 +11,7 @@ use super::merge::{Bounds, Merged, STEP};
 use crate::error::StoreError;
 use crate::store::Store;
 use domain::cron::CronName;
-use domain::failure::{FailureKind, Fingerprint};
+use domain::failure::Fingerprint;
 use domain::job::{ActionName, Job, JobId, Label, Status, Timestamp, WorkerId};
 
 /// Which jobs to list; all conditions must hold.
@@ -93,8 +93,7 @@ impl Store {
     ) -> Result<JobIdPage, StoreError> {
         let list = self.list(filter).await?;
         let mut indexes = list.indexes();
-        let is_indexed =
-            indexes.len() == 1 && !filter.compares_specs() && filter.fingerprint.is_none();
+        let is_indexed = indexes.len() == 1 && !filter.reads_records();
         let (ids, total, cut) = match indexes.pop() {
             Some(index) if is_indexed => list.page_of(index, start, limit).await?,
             last => {
@@ -272,12 +271,6 @@ impl List<'_> {
                 score.is_some_and(|score| self.is_within_bounds(score as i64))
             });
         }
-        let ids = self.store.with_conditions(self.filter, ids).await?;
-        let Some(wanted) = self.filter.fingerprint else { return Ok(ids) };
-        let kinds = self.store.failure_kinds(&ids).await?;
-        let has_it =
-            |kind: Option<FailureKind>| kind.is_some_and(|kind| kind.fingerprint() == wanted);
-        let found = ids.into_iter().zip(kinds).filter_map(|(id, kind)| has_it(kind).then_some(id));
-        Ok(found.collect())
+        self.store.with_conditions(self.filter, ids).await
     }
 }

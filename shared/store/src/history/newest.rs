@@ -31,7 +31,7 @@ impl Store {
         }
         let list = self.list(filter).await?;
         let indexes = list.indexes();
-        let is_exact = indexes.len() == 1 && !filter.compares_specs();
+        let is_exact = indexes.len() == 1 && !filter.reads_records();
         let Some((narrowest, others)) = list.narrowest(indexes.clone()).await? else {
             return Ok(JobIdPage::default());
         };
