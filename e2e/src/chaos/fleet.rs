@@ -177,7 +177,7 @@ impl Fleet {
         process: &FleetProcess,
         history: &History,
     ) -> anyhow::Result<()> {
-        self.spawn(process, &mut *process.child.lock().await, history)
+        self.spawn(process, &mut *process.child.lock().await, history).await
     }
 
     /// Restarts these workers, one after the other, with an action that they did not know. Jobs use
@@ -220,7 +220,7 @@ impl Fleet {
         child.kill();
         meanwhile.await?;
         tokio::time::sleep(down).await;
-        self.spawn(process, &mut child, history)
+        self.spawn(process, &mut child, history).await
     }
 
     /// Stops a process gracefully and starts it again.
@@ -231,7 +231,7 @@ impl Fleet {
     ) -> anyhow::Result<()> {
         let mut child = process.child.lock().await;
         process.stop(&mut child, history, &self.run_log()).await?;
-        self.spawn(process, &mut child, history)
+        self.spawn(process, &mut child, history).await
     }
 
     /// Stops all processes of a role gracefully.
@@ -261,7 +261,7 @@ impl Fleet {
 
     /// Starts processes again that ended by themselves, which is a violation unless a job killed
     /// them.
-    pub(crate) fn restart_ended(&self, history: &History) -> anyhow::Result<()> {
+    pub(crate) async fn restart_ended(&self, history: &History) -> anyhow::Result<()> {
         for process in &self.processes {
             // A locked process is being stopped or restarted on purpose.
             let Ok(mut child) = process.child.try_lock() else { continue };
@@ -274,7 +274,7 @@ impl Fleet {
                 let details = format!("{} ended unexpectedly: {status}", process.name);
                 history.add_violation("no service ends by itself", details);
             }
-            self.spawn(process, &mut child, history)?;
+            self.spawn(process, &mut child, history).await?;
         }
         Ok(())
     }
@@ -286,7 +286,7 @@ impl Fleet {
     }
 
     /// Starts a process. Each process of a worker gets an actions file of its own.
-    fn spawn(
+    async fn spawn(
         &self,
         process: &FleetProcess,
         child: &mut Process,
@@ -295,6 +295,7 @@ impl Fleet {
         if process.role != Role::Worker {
             return Ok(child.spawn()?);
         }
+        process.until_port_is_free().await;
         let (name, capacity) = (process.name, process.capacity.clone());
         let actions = self.action_sets.next(name);
         let program = std::env::current_exe()?;

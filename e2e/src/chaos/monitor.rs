@@ -28,7 +28,7 @@ pub(crate) async fn watch_processes(
 ) -> anyhow::Result<ResourceUsage> {
     let (mut usage, mut known) = (ResourceUsage::new(), Vec::new());
     while !stop.is_cancelled() {
-        fleet.restart_ended(history)?;
+        fleet.restart_ended(history).await?;
         let running = fleet.pids();
         // A process that has just started may still hold our open files.
         for (name, pid) in running.iter().copied().filter(|process| known.contains(process)) {

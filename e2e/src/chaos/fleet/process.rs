@@ -17,6 +17,7 @@ use crate::job_command;
 /// How long a process may take to stop: its grace, and its patience with an unreachable store.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const HANDLES_SIGTERM_WITHIN: Duration = Duration::from_secs(2);
+const PORT_IS_FREE_WITHIN: Duration = Duration::from_secs(2);
 const POLL_PERIOD: Duration = Duration::from_millis(10);
 
 /// A process that keeps its name, settings and ports when it is restarted.
@@ -126,6 +127,18 @@ impl FleetProcess {
             admin_url: format!("http://127.0.0.1:{admin}"),
             child: Mutex::new(Process::new(planned.name, command, settings.run.log(planned.name))),
         })
+    }
+
+    /// Waits until the port of the health checks is free. A killed worker may leave a child behind that
+    /// it has just forked, which holds its open files for a moment.
+    pub(super) async fn until_port_is_free(&self) {
+        let address = self.admin_url.trim_start_matches("http://");
+        let free = async {
+            while tokio::net::TcpListener::bind(address).await.is_err() {
+                tokio::time::sleep(POLL_PERIOD).await;
+            }
+        };
+        let _ = tokio::time::timeout(PORT_IS_FREE_WITHIN, free).await;
     }
 
     /// Stops the process gracefully. A failure or a timeout is a violation, unless a job killed the
