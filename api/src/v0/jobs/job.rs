@@ -189,8 +189,8 @@ pub(in crate::v0) struct Jobs {
 
 impl From<job::Job> for Job {
     fn from(job: job::Job) -> Job {
-        let cancelled = job.cancelled.unwrap_or_default();
         let trace_id = job.run_trace().map(|run| run.trace_id.to_string());
+        let cancelled = job.cancelled.unwrap_or_default();
         let non_empty = |text: String| Some(text).filter(|text| !text.is_empty());
         Job {
             id: job.id,
