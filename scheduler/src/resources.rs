@@ -2,6 +2,7 @@
 
 use broker::Broker;
 use service::health::Health;
+use service::traces::Traces;
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +17,7 @@ pub(crate) struct Resources {
     pub(crate) store: Store,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
+    pub(crate) traces: Traces,
     /// Whether the relay can publish.
     pub(crate) broker_link: SharedBrokerLink,
     /// Identifies this process among the schedulers.

@@ -47,6 +47,7 @@ mod subscriptions;
 mod timeline;
 mod tls;
 mod token_files;
+mod traces;
 mod unreadable;
 mod v1;
 mod verdict;

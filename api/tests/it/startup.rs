@@ -2,7 +2,8 @@
 
 use api::{Config, Exposure, RunError};
 use serde_json::json;
-use service::settings::{StoreSettings, TelemetrySettings};
+use service::settings::{LogFormat, StoreSettings, TelemetrySettings};
+use service::traces::TraceSettings;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,12 @@ fn config(listen: &str, namespace: &str) -> Config {
         exposure: Exposure::default(),
         event_streams: 8,
         store: StoreSettings::new(redis_url(), namespace),
-        telemetry: TelemetrySettings { admin_listen: None, log: "info".to_owned() },
+        telemetry: TelemetrySettings {
+            admin_listen: None,
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+            traces: TraceSettings::default(),
+        },
     }
 }
 

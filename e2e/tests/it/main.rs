@@ -31,6 +31,7 @@ mod series;
 mod status;
 mod subscriptions;
 mod top;
+mod traces;
 mod unreadable_records;
 mod worker_commands;
 mod worker_shutdown;

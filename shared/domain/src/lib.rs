@@ -26,3 +26,4 @@ pub mod settings;
 pub mod spans;
 pub mod subscription;
 mod time;
+pub mod trace;

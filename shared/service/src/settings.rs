@@ -12,6 +12,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::settings::InvalidSetting;
 use store::StoreConfig;
 
+use crate::traces::TraceSettings;
+
 /// The settings of the store.
 #[derive(Clone, Args)]
 pub struct StoreSettings {
@@ -156,7 +158,7 @@ fn queue_type() -> impl TypedValueParser<Value = QueueType> {
         .try_map(|text| text.parse::<QueueType>())
 }
 
-/// The settings of logs, health and metrics.
+/// The settings of logs, health, metrics and traces.
 #[derive(Debug, Clone, Args)]
 pub struct TelemetrySettings {
     /// Address of /livez, /readyz and /metrics, such as 127.0.0.1:9090 [default: none]
@@ -166,6 +168,32 @@ pub struct TelemetrySettings {
     /// Log filter: a level, or levels by module such as info,worker=debug
     #[arg(long, env = "CAPSTAN_LOG", default_value = "info")]
     pub log: String,
+
+    /// Form of the log: text, or json for one JSON object per line
+    #[arg(long, env = "CAPSTAN_LOG_FORMAT", default_value = "text", value_parser = log_format)]
+    pub log_format: LogFormat,
+
+    /// Traces.
+    #[command(flatten)]
+    pub traces: TraceSettings,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text for people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+fn log_format(text: &str) -> Result<LogFormat, &'static str> {
+    match text {
+        "text" | "" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("it must be text or json"),
+    }
 }
 
 /// An address, or none. The empty text is none: Docker Compose passes it for a variable that is not

@@ -182,7 +182,8 @@ impl Action for Webhook {
 
     fn run(&self, context: Context) -> BoxFuture<'_, ActionResult> {
         async move {
-            let message = self.message(&context)?;
+            let mut message = self.message(&context)?;
+            message.trace(context.traceparent());
             send(&self.http, &message, context).await
         }
         .boxed()

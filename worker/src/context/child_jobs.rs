@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::job::{ClaimedJob, Exception, Job, JobId, NewJob, Status};
+use chrono::Utc;
+use domain::job::{ClaimedJob, Exception, Job, JobId, NewJob, Status, Timestamp};
+use domain::trace::{TraceOrigin, TraceParent};
 use store::{StoreError, Submission, submission_steps};
 use tokio::sync::Mutex;
 
@@ -51,6 +53,7 @@ struct SpawnState {
     store: RetryingStore,
     job: ClaimedJob,
     stop: StopSignal,
+    traceparent: Option<TraceParent>,
     awaited: AtomicBool,
     created: Mutex<Created>,
 }
@@ -73,11 +76,18 @@ struct Lineage {
 }
 
 impl ChildJobs {
-    pub(crate) fn new(store: RetryingStore, job: &ClaimedJob, stop: &StopSignal) -> ChildJobs {
+    /// The children's runs are part of the span `traceparent`.
+    pub(crate) fn new(
+        store: RetryingStore,
+        job: &ClaimedJob,
+        stop: &StopSignal,
+        traceparent: Option<TraceParent>,
+    ) -> ChildJobs {
         ChildJobs(Arc::new(SpawnState {
             store,
             job: job.clone(),
             stop: stop.clone(),
+            traceparent,
             awaited: AtomicBool::new(false),
             created: Mutex::default(),
         }))
@@ -111,10 +121,13 @@ impl ChildJobs {
         let defaults = self.answered(|| store.action_defaults()).await?;
         let (mut ordinals, mut all) = (created.ordinals.clone(), siblings.clone());
         let parent = ParentJob { id: self.0.job.id, root: lineage.root, spec: &self.0.job.spec };
+        let now = Timestamp::from_ms(Utc::now().timestamp_millis());
         let mut jobs = Vec::with_capacity(children.len());
         for child in children {
             let job = child.job(&parent, &mut ordinals, &all, &defaults);
-            let job = job.map_err(|invalid| SpawnError::Invalid(all.len(), invalid))?;
+            let mut job = job.map_err(|invalid| SpawnError::Invalid(all.len(), invalid))?;
+            let origin = |span| TraceOrigin::new(span, job.scheduled_at, now);
+            job.spec.trace = self.0.traceparent.map(origin);
             all.push(job.id);
             jobs.push(job);
         }
