@@ -48,7 +48,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 /// Runs an experiment. Returns success if every invariant held.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { plan: arguments, rate, folder, earlier } = arguments;
-    let settings = fleet::Settings { seed: arguments.seed, clock: arguments.clock, earlier };
+    let settings = fleet::Settings { seed: arguments.seed, clock: arguments.clock, cluster: arguments.cluster, earlier };
     let fleet = Fleet::describe(&folder, settings).await?;
     let history = History::begin(&fleet.folder().join("log/chaos"))?;
     let store = Store::new(&StoreConfig::new(&fleet.redis_url, NAMESPACE))?;
@@ -60,6 +60,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         namespace: NAMESPACE,
         network: Mutex::new(()),
         redis: Mutex::new(()),
+        brokers: Mutex::new(()),
         kinds,
     };
 

@@ -1,5 +1,7 @@
 //! The faults that an experiment injects, and how they are described.
 
+mod server_failure;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use domain::capacity::CapacityMap;
 
 use crate::fleet::{Role, initial_capacity};
 use crate::history::CLOCK_SET;
+pub(crate) use server_failure::{FailureKind, OF_RABBITMQ, OF_REDIS, ServerFailure};
 
 /// A fault, which ends by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,9 @@ pub(crate) enum Fault {
     SetClock { seconds: i64, ms: u64 },
     /// Redis becomes a replica, which answers reads only, and a primary again.
     Demote { ms: u64 },
+    /// A server of a cluster fails. The next failure of a server of this cluster waits until all its
+    /// servers are back.
+    FailServer(ServerFailure),
     /// The connections of one process, or of all, to a server are impaired.
     Network { process: Option<&'static str>, server: Server, impairment: Impairment, ms: u64 },
 }
@@ -88,6 +94,7 @@ impl Fault {
             Fault::PoisonJob => "job that kills its workers",
             Fault::SetClock { .. } => CLOCK_SET,
             Fault::Demote { .. } => "Redis made read-only",
+            Fault::FailServer(failure) => failure.kind.name(),
             Fault::Network { impairment: Impairment::Cut, .. } => "connections cut",
             Fault::Network { impairment: Impairment::Delay, .. } => "connections delayed",
             Fault::Network { impairment: Impairment::Stall, .. } => "connections stalled",
@@ -99,6 +106,7 @@ impl Fault {
         Duration::from_millis(match self {
             Fault::Kill { down_ms, .. } | Fault::WipeBroker { down_ms } => *down_ms,
             Fault::RollBack { behind_ms } => *behind_ms,
+            Fault::FailServer(failure) => failure.ms,
             Fault::Freeze { ms, .. }
             | Fault::Network { ms, .. }
             | Fault::Drain { ms, .. }
@@ -136,6 +144,7 @@ impl Fault {
             | Fault::RetireQueues { .. }
             | Fault::SetClock { .. }
             | Fault::Demote { .. }
+            | Fault::FailServer(_)
             | Fault::PoisonJob => None,
         }
     }
@@ -165,6 +174,7 @@ impl Fault {
             | Fault::RetireQueues { .. }
             | Fault::SetClock { .. }
             | Fault::Demote { .. }
+            | Fault::FailServer(_)
             | Fault::PoisonJob => Duration::from_secs(2),
         }
     }
@@ -186,7 +196,7 @@ impl Server {
         match role {
             Role::Scheduler | Role::Worker => true,
             Role::Api => self == Server::Redis,
-            Role::Redis | Role::RabbitMq => false,
+            Role::Redis | Role::Sentinel | Role::RabbitMq => false,
         }
     }
 }
@@ -233,6 +243,7 @@ impl fmt::Display for Fault {
                 write!(f, "set the clock of Redis by {seconds:+} s for {ms} ms")
             }
             Fault::Demote { ms } => write!(f, "make Redis read-only for {ms} ms"),
+            Fault::FailServer(failure) => failure.fmt(f),
             Fault::Network { process, server, impairment, ms } => {
                 let process = process.unwrap_or("all services");
                 let verb = match impairment {
