@@ -45,8 +45,7 @@ impl Redis {
         command.args(["--hash-max-listpack-value", "1024"]);
         // Redis would write its title over its environment, which holds the mark of the run.
         command.args(["--set-proc-title", "no"]);
-        let process =
-            Process::new(name, command, run.log(name)).with_probe(Probe::redis(port));
+        let process = Process::new(name, command, run.log(name)).with_probe(Probe::redis(port));
         Ok(Redis { url: format!("redis://127.0.0.1:{port}/0"), data: folder, process })
     }
 

@@ -48,7 +48,12 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 /// Runs an experiment. Returns success if every invariant held.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { plan: arguments, rate, folder, earlier } = arguments;
-    let settings = fleet::Settings { seed: arguments.seed, clock: arguments.clock, cluster: arguments.cluster, earlier };
+    let settings = fleet::Settings {
+        seed: arguments.seed,
+        clock: arguments.clock,
+        cluster: arguments.cluster,
+        earlier,
+    };
     let fleet = Fleet::describe(&folder, settings).await?;
     let history = History::begin(&fleet.folder().join("log/chaos"))?;
     let store = Store::new(&StoreConfig::new(&fleet.redis_url, NAMESPACE))?;

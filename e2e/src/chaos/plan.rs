@@ -361,8 +361,7 @@ mod tests {
             faults.collect::<Vec<_>>()
         };
         for seed in 0..50 {
-            let arguments =
-                Arguments { seed, minutes: 6.0, cluster: true, ..Arguments::default() };
+            let arguments = Arguments { seed, minutes: 6.0, cluster: true, ..Arguments::default() };
             let kinds: std::collections::BTreeSet<_> = failures(&arguments).into_iter().collect();
             assert_eq!(kinds.len(), 7, "seed {seed}: {kinds:?}");
             let short = failures(&Arguments { minutes: 0.5, ..arguments.clone() });

@@ -8,7 +8,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, RedisError, RedisResult, Value,
@@ -69,12 +70,22 @@ impl PrimaryLookup {
     /// The address of the primary that more than half of all servers name.
     pub(super) async fn named_by_majority(&self) -> Option<String> {
         let answers = self.ask_all().await;
-        let (host, port) = majority(answers)?;
+        let (host, port) = majority(&answers, self.servers.len())?;
         Some(self.address_of(host, port).to_string())
     }
 
+    /// Asks all servers at once, until more than half of them name the same address.
     async fn ask_all(&self) -> Vec<RedisResult<Option<Address>>> {
-        join_all(self.servers.iter().map(|server| self.ask(server))).await
+        let mut asked: FuturesUnordered<_> =
+            self.servers.iter().map(|server| self.ask(server)).collect();
+        let mut answers = Vec::new();
+        while let Some(answer) = asked.next().await {
+            answers.push(answer);
+            if majority(&answers, self.servers.len()).is_some() {
+                break;
+            }
+        }
+        answers
     }
 
     fn address_of(&self, host: String, port: u16) -> ConnectionAddr {
@@ -175,14 +186,13 @@ fn most_named(
     }
 }
 
-/// Returns the address that more than half of all servers name, those that do not answer included.
-fn majority(answers: Vec<RedisResult<Option<Address>>>) -> Option<Address> {
-    let all = answers.len();
-    let mut votes = BTreeMap::<Address, usize>::new();
-    for address in answers.into_iter().filter_map(|answer| answer.ok().flatten()) {
+/// Returns the address that more than half of so many servers name.
+fn majority(answers: &[RedisResult<Option<Address>>], servers: usize) -> Option<Address> {
+    let mut votes = BTreeMap::<&Address, usize>::new();
+    for address in answers.iter().filter_map(|answer| answer.as_ref().ok()?.as_ref()) {
         *votes.entry(address).or_default() += 1;
     }
-    votes.into_iter().find(|(_, count)| count * 2 > all).map(|(address, _)| address)
+    votes.into_iter().find(|(_, count)| count * 2 > servers).map(|(address, _)| address.clone())
 }
 
 fn failed(why: String) -> RedisError {
@@ -218,7 +228,7 @@ mod tests {
     fn a_primary_is_left_only_if_more_than_half_of_all_servers_name_another() {
         let (a, b) = (|| Ok(Some(("a".to_owned(), 1))), || Ok(Some(("b".to_owned(), 1))));
         let down = || Err(failed("down".to_owned()));
-        let named = |answers| majority(answers).map(|(host, _)| host);
+        let named = |answers: Vec<_>| majority(&answers, answers.len()).map(|(host, _)| host);
         assert_eq!(named(vec![a(), b(), b()]), Some("b".to_owned()));
         assert_eq!(named(vec![b(), b(), down()]), Some("b".to_owned()));
         assert_eq!(named(vec![b(), down(), down()]), None);

@@ -10,7 +10,7 @@ use testkit::Proxy;
 /// How long a cluster may take until all its servers are back.
 const WHOLE_WITHIN: Duration = Duration::from_secs(120);
 const PERIOD: Duration = Duration::from_millis(200);
-const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
+const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is known of the clusters besides their processes.
 pub(crate) struct Cluster {

@@ -93,7 +93,9 @@ impl FleetProcess {
             Role::Scheduler => "capstan-scheduler",
             Role::Worker => "capstan-worker",
             Role::Api => "capstan-api",
-            Role::Redis | Role::Sentinel | Role::RabbitMq => anyhow::bail!("{} is no service", planned.name),
+            Role::Redis | Role::Sentinel | Role::RabbitMq => {
+                anyhow::bail!("{} is no service", planned.name)
+            }
         };
         let (listen, admin) = (free_port()?, free_port()?);
         let mut command = settings.run.command(settings.programs.of(planned.name).join(program));

@@ -43,11 +43,7 @@ impl Failures {
     }
 }
 
-fn next(
-    left: &mut Vec<FailureKind>,
-    all: &[FailureKind],
-    rng: &mut ChaCha8Rng,
-) -> ServerFailure {
+fn next(left: &mut Vec<FailureKind>, all: &[FailureKind], rng: &mut ChaCha8Rng) -> ServerFailure {
     if left.is_empty() {
         left.extend(all);
         left.shuffle(rng);

@@ -67,10 +67,9 @@ impl Ledger {
     /// Adds a result. Unexpected answers are violations.
     pub(super) fn add(&mut self, result: CallResult, history: &History) {
         self.jobs.extend(result.acknowledged);
-        for (times, added) in [
-            (&mut self.submitted_us, result.submitted),
-            (&mut self.cancelled_us, result.cancelled),
-        ] {
+        for (times, added) in
+            [(&mut self.submitted_us, result.submitted), (&mut self.cancelled_us, result.cancelled)]
+        {
             for (id, at_us) in added {
                 let first = times.entry(id).or_insert(at_us);
                 *first = at_us.min(*first);
