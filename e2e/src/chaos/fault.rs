@@ -1,5 +1,6 @@
 //! The faults that an experiment injects, and how they are described.
 
+mod server;
 mod server_failure;
 
 use std::fmt;
@@ -7,8 +8,9 @@ use std::time::Duration;
 
 use domain::capacity::CapacityMap;
 
-use crate::fleet::{Role, initial_capacity};
+use crate::fleet::initial_capacity;
 use crate::history::CLOCK_SET;
+pub(crate) use server::Server;
 pub(crate) use server_failure::{FailureKind, OF_RABBITMQ, OF_REDIS, ServerFailure};
 
 /// A fault, which ends by itself.
@@ -50,13 +52,6 @@ pub(crate) enum Fault {
     FailServer(ServerFailure),
     /// The connections of one process, or of all, to a server are impaired.
     Network { process: Option<&'static str>, server: Server, impairment: Impairment, ms: u64 },
-}
-
-/// A server that services connect to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Server {
-    Redis,
-    RabbitMq,
 }
 
 /// What happens to connections.
@@ -187,26 +182,6 @@ impl Fault {
     /// Whether it breaks something, as opposed to a command of an operator.
     pub(crate) fn is_disruptive(&self) -> bool {
         !matches!(self, Fault::Drain { .. } | Fault::ChangeCapacity { .. } | Fault::Pause { .. })
-    }
-}
-
-impl Server {
-    /// Whether processes of this role connect to the server through a proxy.
-    pub(crate) fn has_clients_of(self, role: Role) -> bool {
-        match role {
-            Role::Scheduler | Role::Worker => true,
-            Role::Api => self == Server::Redis,
-            Role::Redis | Role::Sentinel | Role::RabbitMq => false,
-        }
-    }
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Server::Redis => "Redis",
-            Server::RabbitMq => "RabbitMQ",
-        })
     }
 }
 

@@ -119,6 +119,21 @@ const CLOCK_FAULT_KINDS: [FaultKind; 11] = [
     FaultKind::PoisonJob,
 ];
 
+/// The kinds of faults beside the failures of servers, if these are clusters.
+const CLUSTER_FAULT_KINDS: [FaultKind; 11] = [
+    FaultKind::KillWorker,
+    FaultKind::KillScheduler,
+    FaultKind::KillApi,
+    FaultKind::FreezeWorker,
+    FaultKind::RollingRestart,
+    FaultKind::PurgeQueues,
+    FaultKind::DeleteQueues,
+    FaultKind::CutBroker,
+    FaultKind::StallBroker,
+    FaultKind::RetireQueues,
+    FaultKind::PoisonJob,
+];
+
 /// By how many seconds the clock of Redis is set: far beyond all leases and back-offs.
 const CLOCK_STEPS_S: [i64; 2] = [600, -600];
 
@@ -148,7 +163,8 @@ pub(crate) fn of(arguments: &Arguments) -> Vec<PlannedFault> {
         plan.push(PlannedFault { at: FIRST_FAULT, fault: Fault::Kill { process, down_ms: 500 } });
     }
     if arguments.alone {
-        return of_clusters::measured(arguments, &mut rng);
+        let failures = of_clusters::measured((FIRST_FAULT, length), &mut rng);
+        return failures.into_iter().map(|(at, fault)| PlannedFault { at, fault }).collect();
     }
     let mut failures = of_clusters::Failures::default();
     let mut burst = FIRST_FAULT + UNDISTURBED;
@@ -188,7 +204,7 @@ fn kinds_of(arguments: &Arguments) -> &'static [FaultKind] {
     if arguments.clock {
         &CLOCK_FAULT_KINDS
     } else if arguments.cluster {
-        &of_clusters::FAULT_KINDS
+        &CLUSTER_FAULT_KINDS
     } else {
         &FAULT_KINDS
     }

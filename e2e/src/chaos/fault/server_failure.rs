@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use super::Server;
+use super::server::Server;
 
 /// One server fails, and is repaired after some time: the primary of Redis, or one RabbitMQ.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,23 +6,7 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
-use super::{Arguments, FIRST_FAULT, FaultKind, PlannedFault};
 use crate::fault::{FailureKind, Fault, OF_RABBITMQ, OF_REDIS, ServerFailure};
-
-/// The faults that are injected beside the failures of servers.
-pub(super) const FAULT_KINDS: [FaultKind; 11] = [
-    FaultKind::KillWorker,
-    FaultKind::KillScheduler,
-    FaultKind::KillApi,
-    FaultKind::FreezeWorker,
-    FaultKind::RollingRestart,
-    FaultKind::PurgeQueues,
-    FaultKind::DeleteQueues,
-    FaultKind::CutBroker,
-    FaultKind::StallBroker,
-    FaultKind::RetireQueues,
-    FaultKind::PoisonJob,
-];
 
 /// How long a cluster and its services may take after a failure that is measured.
 const UNDISTURBED: Duration = Duration::from_secs(25);
@@ -52,16 +36,19 @@ fn next(left: &mut Vec<FailureKind>, all: &[FailureKind], rng: &mut ChaCha8Rng) 
     ServerFailure::draw(kind, rng)
 }
 
-/// Every failure of a server, one at a time and nothing else, to measure how long each is noticed.
-pub(super) fn measured(arguments: &Arguments, rng: &mut ChaCha8Rng) -> Vec<PlannedFault> {
-    let length = Duration::from_secs_f64(arguments.minutes * 60.0);
+/// Every failure of a server with its time, one after the other, to measure how long each is
+/// noticed.
+pub(super) fn measured(
+    (first, end): (Duration, Duration),
+    rng: &mut ChaCha8Rng,
+) -> Vec<(Duration, Fault)> {
     let mut kinds = OF_REDIS.into_iter().chain(OF_RABBITMQ).cycle();
-    let (mut plan, mut at) = (Vec::new(), FIRST_FAULT);
-    while let Some(kind) = kinds.next().filter(|_| at < length) {
+    let (mut plan, mut at) = (Vec::new(), first);
+    while let Some(kind) = kinds.next().filter(|_| at < end) {
         let failure = ServerFailure::longest(kind, rng.random_range(0..3));
-        let end = at + failure.duration() + UNDISTURBED;
-        plan.push(PlannedFault { at, fault: Fault::FailServer(failure) });
-        at = end;
+        let next = at + failure.duration() + UNDISTURBED;
+        plan.push((at, Fault::FailServer(failure)));
+        at = next;
     }
     plan
 }
