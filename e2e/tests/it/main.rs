@@ -25,6 +25,7 @@ mod network_faults;
 mod order;
 mod outage;
 mod queue_retirement;
+mod redis_cluster;
 mod redis_users;
 mod sentinel;
 mod series;

@@ -18,7 +18,8 @@ use crate::traces::TraceSettings;
 #[derive(Clone, Args)]
 pub struct StoreSettings {
     /// Redis URL: redis://[user:password@]host:port[/db]; rediss:// uses TLS; with Sentinel:
-    /// redis+sentinel://[user:password@]host,host,host/NAME[/db]
+    /// redis+sentinel://[user:password@]host,host,host/NAME[/db]; with Redis Cluster:
+    /// redis+cluster://[user:password@]host,host,host
     #[arg(
         long,
         env = "CAPSTAN_REDIS_URL",

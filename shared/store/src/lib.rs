@@ -3,7 +3,8 @@
 //! outside this crate says `redis::`.
 //!
 //! From the bottom up: `bounds`, `config`, `error`, `json`, `keys`, `script`, `answer`,
-//! `packed`, `client`, `sentinels`, `endpoint`, `connection`, `replication`; `store`, the handle; `opening`;
+//! `packed`, `client`, `primary_lookup`, `sentinels`, `cluster`, `endpoint`, `connection`,
+//! `primary_watch`, `replication`; `store`, the handle; `opening`;
 //! then the nouns, which add methods to it.
 
 mod action;
@@ -14,6 +15,7 @@ pub mod batcher;
 mod bounds;
 mod bulk;
 mod client;
+mod cluster;
 mod config;
 mod connection;
 mod cron;
@@ -32,6 +34,8 @@ mod lock;
 mod memory;
 mod opening;
 mod packed;
+mod primary_lookup;
+mod primary_watch;
 mod quota;
 mod replication;
 mod script;
