@@ -71,10 +71,8 @@ impl Store {
         most: usize,
     ) -> Result<BTreeMap<String, u64>, StoreError> {
         let offered = self.scan_entries(&self.keys.offered(), "HSCAN", most).await?;
-        let mut groups: BTreeMap<String, u64> = offered
-            .into_iter()
-            .map(|(group, count)| (group, count.parse().unwrap_or(0)))
-            .collect();
+        let mut groups: BTreeMap<String, u64> =
+            offered.into_iter().map(|(group, count)| (group, count.parse().unwrap_or(0))).collect();
         for (owner, _) in self.scan_entries(&self.keys.offered_keyed(), "HSCAN", most).await? {
             if groups.len() >= most {
                 break;

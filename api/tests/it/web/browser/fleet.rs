@@ -250,7 +250,8 @@ async fn configure(env: &TestEnv) -> String {
         let subscription = json!({"name": name, "url": url, "events": events});
         assert_eq!(env.post("/subscriptions", &subscription).await.status, 202);
     }
-    let operation = json!({"operation": "retry", "filter": {"status": ["error"], "action": "push"}});
+    let operation =
+        json!({"operation": "retry", "filter": {"status": ["error"], "action": "push"}});
     let begun = env.post("/bulk", &operation).await;
     assert_eq!(begun.status, 202, "{}", begun.text);
     begun.json()["id"].as_str().unwrap().to_owned()
