@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::job::{Exception, FencingToken, JobId, NewJob, Outcome, WorkerId};
+use domain::job::{Exception, FencingToken, JobId, NewJob, Outcome, Timestamp, WorkerId};
 use serde_json::{Value, json};
 use store::{Heartbeat, LogSource, NewLogLine};
 use uuid::Uuid;
@@ -25,7 +25,8 @@ pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
     let (holder, waits) = hold_a_lock(env, &worker).await;
     let graph = pipeline(env, &worker).await;
     submit_as(env, "ci", 1, &json!({"action": "train", "capacityMap": {"gpu": 4}})).await;
-    let later = json!({"action": "report", "scheduledAt": "2099-01-01T06:00:00Z"});
+    let in_six_hours = Timestamp::from_ms(env.store.now().await.unwrap().ms() + 21_600_000);
+    let later = json!({"action": "report", "scheduledAt": in_six_hours});
     env.submit(&later).await;
     env.submit(&json!({"action": "report", "dependsOn": [holder]})).await;
     compete(env).await;
@@ -33,7 +34,7 @@ pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
     let bulk = configure(env).await;
     let pages = [
         ("overview", "/".to_owned()),
-        ("jobs", "/jobs".to_owned()),
+        ("jobs", "/jobs?limit=25".to_owned()),
         ("jobs-search", "/jobs?q=action:scan+-status:error+param.host:sw1".to_owned()),
         ("jobs-invalid", "/jobs?status=finished".to_owned()),
         ("job-running", format!("/jobs/{holder}")),
@@ -88,8 +89,9 @@ async fn submit_as(env: &TestEnv, owner: &str, count: usize, spec: &Value) {
     let class: Vec<String> =
         capacity.iter().map(|(name, units)| format!("{name}={units}")).collect();
     let class = if class.is_empty() { "default=1".to_owned() } else { class.join("+") };
+    let past = Timestamp::from_ms(env.store.now().await.unwrap().ms() - 95_000);
     let job = |_| {
-        let job = json!({"id": JobId::random(), "class": class, "scheduled_at": null,
+        let job = json!({"id": JobId::random(), "class": class, "scheduled_at": past,
             "spec": spec});
         serde_json::from_value::<NewJob>(job).unwrap()
     };
@@ -141,7 +143,7 @@ async fn fail_some(env: &TestEnv, worker: &WorkerId) -> JobId {
         ("report", "Timeout", "it ran longer than its deadline of 15m"),
     ] {
         let parameters = json!({"volume": "mail", "target": "backup-2.example"});
-        let job = json!({"action": action, "parameters": parameters, "retries": 2});
+        let job = json!({"action": action, "parameters": parameters});
         let id = env.submit(&job).await;
         let token = env.claim(worker, id).await;
         let lines = [
@@ -171,7 +173,7 @@ async fn hold_a_lock(env: &TestEnv, worker: &WorkerId) -> (JobId, JobId) {
     lines.push((LogSource::Stderr, "port 39: no answer within 5 s, trying again".to_owned()));
     write(env, holder, token, &lines).await;
     env.store.progress(holder, token, &json!({"done": 40, "of": 443})).await.unwrap();
-    let times = [("createdAt", 764_000), ("scheduledAt", 763_000), ("startedAt", 742_000)];
+    let times = [("createdAt", 764_000), ("scheduledAt", 764_000), ("startedAt", 763_000)];
     put_back(env, holder, &times).await;
     let mut first = None;
     for (n, wait) in [(1, 610_000), (2, 240_000), (3, 35_000)] {
@@ -196,9 +198,9 @@ async fn hold_a_lock(env: &TestEnv, worker: &WorkerId) -> (JobId, JobId) {
 /// Submits jobs of several fairness groups, more than are offered at a time.
 async fn compete(env: &TestEnv) {
     let low = |key: &str| json!({"action": "gc", "priority": "low", "fairnessKey": key});
-    submit_as(env, "ci", 118, &low("tenant-7")).await;
-    submit_as(env, "ci", 41, &low("tenant-12")).await;
-    submit_as(env, "nightly", 23, &json!({"action": "gc", "priority": "low"})).await;
+    submit_as(env, "ci", 70, &low("tenant-7")).await;
+    submit_as(env, "ci", 18, &low("tenant-12")).await;
+    submit_as(env, "nightly", 7, &json!({"action": "gc", "priority": "low"})).await;
 }
 
 /// Adds a job that several others come before and after, with a retry, and returns it.
