@@ -107,6 +107,12 @@ async fn put_back(env: &TestEnv, id: JobId, times: &[(&str, i64)]) {
     }
 }
 
+/// Makes it look as if a running job has started so long ago.
+async fn ran_for(env: &TestEnv, id: JobId, ms: i64) {
+    let times = [("createdAt", ms + 60), ("scheduledAt", ms + 60), ("startedAt", ms)];
+    put_back(env, id, &times).await;
+}
+
 async fn write(env: &TestEnv, id: JobId, token: FencingToken, lines: &[(LogSource, String)]) {
     let line = |(source, text): &(LogSource, String)| NewLogLine::now(*source, text.clone());
     let lines: Vec<NewLogLine> = lines.iter().map(line).collect();
@@ -121,14 +127,14 @@ async fn finish_some(env: &TestEnv, worker: &WorkerId) {
         let token = env.claim(worker, id).await;
         let text = format!("connecting to 192.0.2.{n}");
         write(env, id, token, &[(LogSource::Stdout, text)]).await;
-        put_back(env, id, &[("startedAt", 900 + 740 * n)]).await;
+        ran_for(env, id, 900 + 740 * n).await;
         env.finish(id, token, Some(json!({"ports": 3 * n, "host": host}))).await;
     }
     for image in ["web", "worker"] {
         let job = json!({"action": "push", "parameters": {"image": image, "tag": "2.4.1"}});
         let id = env.submit(&job).await;
         let token = env.claim(worker, id).await;
-        put_back(env, id, &[("startedAt", 74_000)]).await;
+        ran_for(env, id, 74_000).await;
         env.finish(id, token, Some(json!({"digest": "sha256:9f2c41d0", "layers": 7}))).await;
     }
 }
@@ -153,7 +159,7 @@ async fn fail_some(env: &TestEnv, worker: &WorkerId) -> JobId {
         ];
         let lines = lines.map(|(source, text)| (source, text.to_owned()));
         write(env, id, token, &lines).await;
-        put_back(env, id, &[("startedAt", 42_000)]).await;
+        ran_for(env, id, 42_000).await;
         let exception = Exception::new(kind, message);
         env.end(id, token, Outcome::Error(exception)).await;
         last = last.or((action == "backup").then_some(id));
@@ -190,7 +196,7 @@ async fn hold_a_lock(env: &TestEnv, worker: &WorkerId) -> (JobId, JobId) {
         let id = env.submit(&json!({"action": action, "locks": [locks]})).await;
         let token = env.claim(worker, id).await;
         env.store.progress(id, token, &json!({"percent": 20 * minutes})).await.unwrap();
-        put_back(env, id, &[("startedAt", minutes * 61_000)]).await;
+        ran_for(env, id, minutes * 61_000).await;
     }
     (holder, first.unwrap())
 }
@@ -216,7 +222,7 @@ async fn pipeline(env: &TestEnv, worker: &WorkerId) -> JobId {
     }
     for (id, ms) in before.into_iter().zip([61_000, 3_000, 9_000]) {
         let token = env.claim(worker, id).await;
-        put_back(env, id, &[("startedAt", ms)]).await;
+        ran_for(env, id, ms).await;
         env.finish(id, token, None).await;
     }
     let token = env.claim(worker, job).await;
