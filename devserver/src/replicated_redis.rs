@@ -69,7 +69,12 @@ impl ReplicatedRedis {
             // A file, in which the server notes what the sentinels tell it.
             let file = run.create_folder(&name)?.join("redis.conf");
             let is_primary = address.announced == primary;
-            write(&file, &server_configuration(*address, (!is_primary).then_some(primary)))?;
+            let mut text = server_configuration(*address, (!is_primary).then_some(primary));
+            // With two servers, a failover leaves the new primary without a replica.
+            if addresses.len() > 2 {
+                text.push_str("min-replicas-to-write 1\nmin-replicas-max-lag 10\n");
+            }
+            write(&file, &text)?;
             servers.push(Redis::of(run, &name, address.port, Some(&file))?);
         }
         let mut sentinels = Vec::new();
@@ -166,9 +171,7 @@ fn server_configuration(address: Address, primary: Option<u16>) -> String {
         "replica-announce-ip 127.0.0.1\n\
          replica-announce-port {}\n\
          bind-source-addr {PEERS}\n\
-         repl-diskless-sync-delay 0\n\
-         min-replicas-to-write 1\n\
-         min-replicas-max-lag 10\n",
+         repl-diskless-sync-delay 0\n",
         address.announced
     );
     if let Some(port) = primary {

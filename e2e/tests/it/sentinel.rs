@@ -3,7 +3,7 @@
 
 use e2e::StartServices;
 use store::{Store, StoreConfig, StoreError};
-use testkit::{PrivateRedis, PrivateSentinels, Proxy, TestEnv, jobs};
+use testkit::{PrivateRedis, PrivateSentinels, Proxy, TestEnv, jobs, redis_cli};
 
 use crate::outage::survive;
 
@@ -58,13 +58,19 @@ async fn a_primary_that_was_frozen_and_continues_as_a_replica_is_left() {
 async fn a_primary_that_only_the_services_still_reach_is_left() {
     let redis = PrivateSentinels::start().await;
     let env = TestEnv::on(redis.url()).await;
-    let store = replicated(&env);
     survive(&env, async || {
-        store.submit(&jobs(1, "noop", "scan=1")).await.unwrap();
+        replicated(&env).submit(&jobs(1, "noop", "scan=1")).await.unwrap();
         redis.cut_off(0);
         redis.until_promoted(1).await;
         let more = jobs(30, "noop", "scan=1");
-        env.eventually("jobs are accepted", async || store.submit(&more).await.is_ok()).await;
+        let key = format!("{{{}}}:job:{}", env.store_config().namespace, more[0].id);
+        // The old primary accepts them too, until it is left.
+        let accepted = async || {
+            let submitted = env.store().submit(&more).await.is_ok();
+            let exists = ["exists", &key].map(str::to_owned);
+            submitted && redis_cli(redis.server_url(1), exists).await.trim() == "1"
+        };
+        env.eventually("the new primary has them", accepted).await;
     })
     .await;
     assert!(redis.is_primary(0).await, "nobody has told the old primary");
