@@ -85,7 +85,7 @@ async fn a_trace_leads_from_the_caller_to_the_command_and_links_a_retry() {
     let result = env.finished(second).await.result.unwrap();
     env.until_done(2).await;
 
-    let spans = collector.wait_for(&env, 11).await;
+    let spans = collector.wait_for(&env, 12).await;
     let caller = TraceParent::parse(CALLER).unwrap();
     let wanted = "\
 trace A
