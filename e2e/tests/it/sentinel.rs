@@ -67,7 +67,7 @@ async fn a_primary_that_only_the_services_still_reach_is_left() {
         // The old primary accepts them too, until it is left.
         let accepted = async || {
             let submitted = env.store().submit(&more).await.is_ok();
-            let exists = ["exists", &key].map(str::to_owned);
+            let exists = ["exists", key.as_str()].map(str::to_owned);
             submitted && redis_cli(redis.server_url(1), exists).await.trim() == "1"
         };
         env.eventually("the new primary has them", accepted).await;
