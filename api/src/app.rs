@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use service::traces::Traces;
 use store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -30,8 +29,6 @@ pub(crate) struct App {
     pub(crate) namespace: String,
     /// The path of submissions into the store.
     pub(crate) submissions: Submissions,
-    /// Records spans.
-    pub(crate) traces: Traces,
     /// The metrics of the API.
     pub(crate) metrics: Metrics,
     /// Wakes the task that runs bulk operations.

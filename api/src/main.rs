@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: api::Config) -> anyhow::Result<()> {
-    service::logging::start_logging(&config.telemetry).map_err(anyhow::Error::msg)?;
+    service::logging::start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
     let shutdown = CancellationToken::new();
     let steps = [shutdown.clone()];
     tokio::select! {

@@ -23,11 +23,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::settings::InvalidSetting;
 use prometheus_client::registry::Registry;
 use service::admin::{Admin, serve_admin};
 use service::health::Health;
-use service::traces::{Exporter, Traces};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -99,8 +97,6 @@ async fn serve(
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     let fleet = FleetMetrics::registered(&mut registry);
-    let (traces, exporter) = traces(&config, &mut registry)?;
-    let exporting = exporter.start();
     let health = Health::default();
     let admin = Admin { health: health.clone(), registry: Arc::new(registry) };
     let mut tasks = BackgroundTasks::default();
@@ -109,7 +105,7 @@ async fn serve(
     let _stop_guard = stop.clone().drop_guard();
 
     let room = StoreRoom::default();
-    let (submissions, singles, batches) = Submissions::new(&store, room.clone(), traces.clone());
+    let (submissions, singles, batches) = Submissions::new(&store, room.clone());
     tasks.spawn(singles);
     tasks.spawn(batches);
     let (audit, writer) = AuditLog::new(store.clone(), metrics.clone());
@@ -135,7 +131,6 @@ async fn serve(
         store,
         namespace: config.store.namespace,
         submissions,
-        traces,
         metrics,
         new_operation,
         log_streams: Arc::new(Semaphore::new(MAX_LOG_STREAMS)),
@@ -158,14 +153,7 @@ async fn serve(
     let routes = routes::routes(v0_routes, socketio_layer, Arc::new(app), guard, policy);
     let service = accept::Service { routes, tls };
     let serving = accept::serve(listener, service, &config.exposure, stop.clone());
-    let ended = finish(Box::pin(serving), tasks, &stop).await;
-    exporting.flush().await;
-    ended
-}
-
-fn traces(config: &Config, registry: &mut Registry) -> Result<(Traces, Exporter), InvalidSetting> {
-    let registry = registry.sub_registry_with_prefix("capstan_api");
-    Traces::new(&config.telemetry.traces, "capstan-api", registry)
+    finish(Box::pin(serving), tasks, &stop).await
 }
 
 /// Reloads tokens and certificates when their files change.

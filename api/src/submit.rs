@@ -9,14 +9,12 @@ mod expiry;
 mod idempotency_key;
 mod retry;
 mod singles;
-mod trace;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use service::traces::Traces;
 use store::batcher::{BatchDriver, Batcher, batcher};
 use store::{MemoryUse, Store};
 use tokio::time::Instant;
@@ -25,11 +23,9 @@ pub(crate) use accepted::{Acceptance, Accepted};
 pub(crate) use draft::{Draft, DraftBatch};
 pub(crate) use expiry::{check_expiries, check_expiry};
 pub(crate) use idempotency_key::IdempotencyKey;
-pub(crate) use trace::CallerSpan;
 
 use crate::deadline::in_time;
 use crate::error::{Error, STORE_FULL, STORE_UNAVAILABLE};
-use trace::SubmissionSpan;
 
 /// How many single submissions one call of the store carries.
 const MAX_SINGLES: usize = 64;
@@ -76,7 +72,6 @@ impl StoreRoom {
 /// The queues of submissions. Dropping them ends their drivers.
 pub(crate) struct Submissions {
     room: StoreRoom,
-    traces: Traces,
     singles: Batcher<Queued<Draft>, Result<Accepted, Error>>,
     batches: Batcher<Queued<DraftBatch>, Result<Vec<Accepted>, Error>>,
 }
@@ -86,7 +81,6 @@ impl Submissions {
     pub(crate) fn new(
         store: &Store,
         room: StoreRoom,
-        traces: Traces,
     ) -> (Submissions, impl Future<Output = ()> + use<>, impl Future<Output = ()> + use<>) {
         let (singles, driver) = batcher(MAX_SINGLES);
         let for_singles = store.clone();
@@ -97,36 +91,21 @@ impl Submissions {
         let for_batches = store.clone();
         let drive_batches =
             drive(driver, move |batches| batches::submit(for_batches.clone(), batches));
-        (Submissions { room, traces, singles, batches }, drive_singles, drive_batches)
+        (Submissions { room, singles, batches }, drive_singles, drive_batches)
     }
 
     /// Submits one job.
-    pub(crate) async fn one(
-        &self,
-        mut draft: Draft,
-        caller: CallerSpan,
-    ) -> Result<Accepted, Error> {
+    pub(crate) async fn one(&self, draft: Draft) -> Result<Accepted, Error> {
         self.room.check()?;
-        let span = SubmissionSpan::begin(&self.traces, caller, std::slice::from_mut(&mut draft));
         let queued = Queued { deadline: Instant::now() + QUEUE_TIMEOUT, request: draft };
-        let asking = async { self.singles.ask(queued).await.unwrap_or(Err(SHUTTING_DOWN)) };
-        let answer = in_time(asking).await;
-        span.end(&answer);
-        answer
+        in_time(async { self.singles.ask(queued).await.unwrap_or(Err(SHUTTING_DOWN)) }).await
     }
 
     /// Submits jobs in order; an error names the job that caused it.
-    pub(crate) async fn batch(
-        &self,
-        mut batch: DraftBatch,
-        caller: CallerSpan,
-    ) -> Result<Vec<Accepted>, Error> {
+    pub(crate) async fn batch(&self, batch: DraftBatch) -> Result<Vec<Accepted>, Error> {
         self.room.check()?;
-        let span = SubmissionSpan::begin(&self.traces, caller, &mut batch.drafts);
         let queued = Queued { deadline: Instant::now() + QUEUE_TIMEOUT, request: batch };
-        let answer = self.batches.ask(queued).await.unwrap_or(Err(SHUTTING_DOWN));
-        span.end(&answer);
-        answer
+        self.batches.ask(queued).await.unwrap_or(Err(SHUTTING_DOWN))
     }
 }
 

@@ -21,7 +21,7 @@ const AMQP_SERVICES: [&str; 2] = ["scheduler", "worker"];
 /// list what there is. Only the API reads and writes the audit, whose keys begin with `au`.
 const REDIS_COMMANDS: &str = "-@all +@read +@write +@connection +@pubsub +@scripting +@transaction \
     -@dangerous -function -fcall -fcall_ro -script|flush -script|kill -scan -randomkey \
-    +time +info +role +config|get +cluster|slots";
+    +time +info +role +config|get";
 const ALL_KEYS: &str = "~{capstan}:*";
 /// `{capstan}:` itself is an argument of every script.
 const KEYS_BUT_THE_AUDIT: &str = "~{capstan}: ~{capstan}:[^a]* ~{capstan}:a[^u]*";

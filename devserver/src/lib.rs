@@ -5,8 +5,7 @@
 //! crate of the workspace: it knows the services only as programs and environment variables.
 //!
 //! From the bottom up: `error`, `ports` ← `probe`, `log`, `run` ← `process` ← `redis`, `rabbitmq`
-//! ← `servers`, `services`, `rabbitmq_cluster`; `redis_call` ← `replicated_redis`,
-//! `redis_cluster`.
+//! ← `servers`, `services`.
 
 mod error;
 mod log;
@@ -14,11 +13,7 @@ mod ports;
 mod probe;
 mod process;
 mod rabbitmq;
-mod rabbitmq_cluster;
 mod redis;
-mod redis_call;
-mod redis_cluster;
-mod replicated_redis;
 mod run;
 mod servers;
 mod services;
@@ -29,10 +24,7 @@ pub use ports::free_port;
 pub use probe::Probe;
 pub use process::Process;
 pub use rabbitmq::RabbitMq;
-pub use rabbitmq_cluster::{RabbitMqCluster, Registrations};
 pub use redis::Redis;
-pub use redis_cluster::RedisCluster;
-pub use replicated_redis::{Address, Members, PEERS, ReplicatedRedis};
 pub use run::{MARK, Run};
 pub use servers::Servers;
 pub use services::{Services, Settings};

@@ -26,54 +26,29 @@ pub struct RabbitMq {
     pub epmd: Process,
 }
 
-/// What distinguishes the nodes of one machine.
-pub(crate) struct Node {
-    /// The name of its folders, its log and its process.
-    pub(crate) name: String,
-    /// Its name among Erlang nodes. Part of the path of the data, and therefore constant.
-    pub(crate) erlang_name: String,
-    /// The port on which other nodes reach it.
-    pub(crate) distribution_port: u16,
-    /// Further lines of its configuration.
-    pub(crate) configuration: String,
-}
-
 impl RabbitMq {
     /// Describes a RabbitMQ; it is not started yet, but its name server is.
     pub async fn new(run: &Run) -> Result<RabbitMq, Error> {
-        let node = Node {
-            name: "rabbitmq".to_owned(),
-            erlang_name: "capstan@localhost".to_owned(),
-            distribution_port: free_port()?,
-            configuration: String::new(),
-        };
-        RabbitMq::of(run, &node, free_port()?).await
-    }
-
-    /// Describes a node, and starts its name server on this port.
-    pub(crate) async fn of(run: &Run, node: &Node, epmd_port: u16) -> Result<RabbitMq, Error> {
-        let home = run.create_folder(&node.name)?;
-        let amqp_port = free_port()?;
-        let client = client_environment(&home, &node.erlang_name, epmd_port);
+        let home = run.create_folder("rabbitmq")?;
+        let (epmd_port, amqp_port) = (free_port()?, free_port()?);
+        let client = client_environment(&home, epmd_port);
 
         // In the foreground, as our child: an epmd that a node starts outlives the node.
-        let name = format!("epmd{}", node.name.trim_start_matches("rabbitmq"));
         let mut command = run.command("epmd");
         command.args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()]);
-        let log = run.log(&name);
-        let mut epmd = Process::new(name, command, log).with_probe(Probe::listens(epmd_port));
+        let mut epmd =
+            Process::new("epmd", command, run.log("epmd")).with_probe(Probe::listens(epmd_port));
         epmd.start().await?;
 
         write(&home.join("plugins"), "[].\n")?;
-        let configuration = configuration(amqp_port) + &node.configuration;
-        write(&home.join("rabbitmq.conf"), &configuration)?;
-        let rabbitmqctl = home.join("rabbitmqctl");
+        write(&home.join("rabbitmq.conf"), &configuration(amqp_port))?;
+        let rabbitmqctl = run.folder().join("rabbitmqctl");
         write_rabbitmqctl(&rabbitmqctl, &client)?;
 
         let mut command = Command::new(Path::new(PROGRAMS).join("rabbitmq-server"));
-        command.env_clear().envs(client).envs(node_environment(&home, node.distribution_port));
+        command.env_clear().envs(client).envs(node_environment(&home, free_port()?));
         command.env(crate::MARK, run.folder()).current_dir(&home);
-        let process = Process::new(&node.name, command, run.log(&node.name))
+        let process = Process::new("rabbitmq", command, run.log("rabbitmq"))
             .with_probe(Probe::rabbitmq(amqp_port));
         let url = format!("amqp://guest:guest@127.0.0.1:{amqp_port}/%2f");
         Ok(RabbitMq { url, rabbitmqctl, data: home.join("data"), process, epmd })
@@ -86,18 +61,15 @@ impl RabbitMq {
 }
 
 /// What the node and `rabbitmqctl` need to find each other.
-fn client_environment(
-    home: &Path,
-    erlang_name: &str,
-    epmd_port: u16,
-) -> Vec<(&'static str, OsString)> {
+fn client_environment(home: &Path, epmd_port: u16) -> Vec<(&'static str, OsString)> {
     vec![
         ("HOME", home.into()),
         ("PATH", std::env::var_os("PATH").unwrap_or_default()),
         ("LANG", "C.UTF-8".into()),
         ("ERL_EPMD_PORT", epmd_port.to_string().into()),
         ("ERL_CRASH_DUMP_SECONDS", "0".into()),
-        ("RABBITMQ_NODENAME", erlang_name.into()),
+        // Part of the path of the data, and therefore constant.
+        ("RABBITMQ_NODENAME", "capstan@localhost".into()),
         ("RABBITMQ_CONF_ENV_FILE", home.join("none").into()),
     ]
 }

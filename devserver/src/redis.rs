@@ -17,25 +17,15 @@ pub struct Redis {
 
 impl Redis {
     /// The name of its program, and of the Debian package that contains it.
-    pub(crate) const PROGRAM: &str = "redis-server";
+    const PROGRAM: &str = "redis-server";
     /// The folder of its append-only files, within its data.
     const APPEND_ONLY: &str = "appendonlydir";
 
     /// Describes a Redis; it is not started yet.
     pub fn new(run: &Run) -> Result<Redis, Error> {
-        Redis::of(run, "redis", free_port()?, None)
-    }
-
-    /// Describes a Redis with this name, port and configuration file.
-    pub(crate) fn of(
-        run: &Run,
-        name: &str,
-        port: u16,
-        configuration: Option<&Path>,
-    ) -> Result<Redis, Error> {
-        let folder = run.create_folder(name)?;
+        let folder = run.create_folder("redis")?;
+        let port = free_port()?;
         let mut command = run.command(Redis::PROGRAM);
-        command.args(configuration);
         command.current_dir(&folder).args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
         // An accepted job is on disk before the answer, and nothing is ever evicted.
         command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
@@ -45,7 +35,8 @@ impl Redis {
         command.args(["--hash-max-listpack-value", "1024"]);
         // Redis would write its title over its environment, which holds the mark of the run.
         command.args(["--set-proc-title", "no"]);
-        let process = Process::new(name, command, run.log(name)).with_probe(Probe::redis(port));
+        let process =
+            Process::new("redis", command, run.log("redis")).with_probe(Probe::redis(port));
         Ok(Redis { url: format!("redis://127.0.0.1:{port}/0"), data: folder, process })
     }
 

@@ -1,13 +1,11 @@
 //! Fires crons that are due.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use domain::cron::due;
-use service::traces::{Operation, Span, Traces};
-use store::{DueCron, FireAnswer, Store, StoreError};
+use store::{FireAnswer, Store, StoreError};
 
 use crate::metrics::Metrics;
-use crate::resources::Resources;
 use crate::runner::{Pass, Task};
 
 /// The most crons that one script call fires, because a script blocks Redis.
@@ -20,13 +18,11 @@ const MIN_WAIT: Duration = Duration::from_millis(1);
 pub(crate) struct CronTicker {
     store: Store,
     metrics: Metrics,
-    traces: Traces,
 }
 
 impl CronTicker {
-    pub(crate) fn new(resources: &Resources) -> CronTicker {
-        let Resources { store, metrics, traces, .. } = resources.clone();
-        CronTicker { store, metrics, traces }
+    pub(crate) fn new(store: Store, metrics: Metrics) -> CronTicker {
+        CronTicker { store, metrics }
     }
 
     /// Fires all crons that are due. Returns the time until the next one, if it is known, and why
@@ -35,9 +31,7 @@ impl CronTicker {
         loop {
             let seen = self.store.due_crons(MAX_PER_CALL).await?;
             let mut unreadable = seen.unreadable;
-            let start = SystemTime::now();
-            let crons = seen.crons.into_iter().map(|mut cron| {
-                cron.span = self.traces.begin(None);
+            let crons = seen.crons.into_iter().map(|cron| {
                 let due = cron.next_run.map(|first| due(&cron.spec, first, seen.now));
                 (cron, due.unwrap_or_default())
             });
@@ -51,9 +45,6 @@ impl CronTicker {
                 match answer {
                     FireAnswer::Fired(created, _, skipped) => {
                         self.metrics.cron_jobs.inc_by(created);
-                        if created > 0 {
-                            self.record(cron, created, start);
-                        }
                         self.metrics.skipped_ticks.inc_by(skipped);
                     }
                     FireAnswer::Failed(reason) => {
@@ -66,23 +57,6 @@ impl CronTicker {
                 return Ok((None, unreadable));
             }
         }
-    }
-
-    /// Records the span of a firing.
-    fn record(&self, cron: &DueCron, created: u64, start: SystemTime) {
-        let Some(context) = cron.span else { return };
-        let jobs = usize::try_from(created).unwrap_or(usize::MAX);
-        let (action, cron) = (&cron.spec.action, Some(&cron.name));
-        let operation = Operation::Submit { action, id: None, jobs, cron };
-        let time = start..SystemTime::now();
-        self.traces.record(Span {
-            context,
-            parent: None,
-            link: None,
-            operation,
-            time,
-            error: None,
-        });
     }
 }
 

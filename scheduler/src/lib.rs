@@ -28,7 +28,6 @@ mod lost_offers;
 mod metrics;
 mod notifier;
 mod propagation;
-mod publish_spans;
 mod queue_retirement;
 mod relay;
 mod resources;

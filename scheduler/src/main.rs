@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: scheduler::Config) -> anyhow::Result<()> {
-    start_logging(&config.telemetry).map_err(anyhow::Error::msg)?;
+    start_logging(&config.telemetry.log).map_err(anyhow::Error::msg)?;
     let shutdown = CancellationToken::new();
     let steps = [shutdown.clone()];
     tokio::select! {

@@ -6,13 +6,12 @@ mod offers;
 mod rejections;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use broker::{Broker, BrokerError, CALL_LIMIT, Offer, Publisher};
 use domain::queue::QueueName;
 use store::{BrokerLink, Outbox, OutboxEntry};
 
-use crate::publish_spans::Published;
 use crate::resources::Resources;
 use crate::runner::{Pass, Task};
 use offers::group_by_queue;
@@ -38,8 +37,6 @@ pub(crate) struct Relay {
     resources: Resources,
     outbox: Outbox,
     publisher: Option<Publisher>,
-    /// Takes published offers, whose spans are recorded elsewhere.
-    published_offers: Published,
     /// Entries that this relay has read and not removed. They outlive the connection to the broker.
     pending: Vec<OutboxEntry>,
     /// The ids of entries that are published and not removed yet.
@@ -52,13 +49,12 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(crate) fn new(resources: Resources, published: Published) -> anyhow::Result<Relay> {
+    pub(crate) fn new(resources: Resources) -> anyhow::Result<Relay> {
         let outbox = Outbox::new(resources.store.clone(), resources.id.clone())?;
         Ok(Relay {
             resources,
             outbox,
             publisher: None,
-            published_offers: published,
             pending: Vec::new(),
             published: Vec::new(),
             last_removal: Instant::now(),
@@ -86,7 +82,7 @@ impl Relay {
     async fn once(&mut self, publisher: &mut Publisher) -> anyhow::Result<()> {
         self.read_entries().await?;
         let mut offers = group_by_queue(&self.pending);
-        let (now, start) = (Instant::now(), SystemTime::now());
+        let now = Instant::now();
         offers.retain(|(queue, _)| !self.rejections.is_paused(queue, now));
         let failed = self.publish(publisher, &offers).await?;
         let retry = self.record_outcomes(&offers, &failed);
@@ -101,7 +97,6 @@ impl Relay {
         let existing = offers.iter().map(|(queue, _)| queue).filter(|queue| exists(queue));
         self.announce_queues(existing.cloned().collect()).await?;
         offers.retain(|(queue, _)| !failed.contains_key(queue));
-        self.published_offers.note(&offers, start);
         self.remove_entries(&retry).await?;
         let jobs = offers.iter().map(|(_, offer)| offer.jobs.len()).sum::<usize>();
         self.resources.metrics.offers.inc_by(offers.len() as u64);

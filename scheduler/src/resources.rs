@@ -2,7 +2,6 @@
 
 use broker::Broker;
 use service::health::Health;
-use service::traces::Traces;
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +16,6 @@ pub(crate) struct Resources {
     pub(crate) store: Store,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
-    pub(crate) traces: Traces,
     /// Whether the relay can publish.
     pub(crate) broker_link: SharedBrokerLink,
     /// Identifies this process among the schedulers.

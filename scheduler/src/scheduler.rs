@@ -6,7 +6,6 @@ use domain::job::WorkerId;
 use prometheus_client::registry::Registry;
 use service::admin::{Admin, serve_admin};
 use service::health::Health;
-use service::traces::Traces;
 use store::Store;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +25,6 @@ use crate::lost_offers::LostOffers;
 use crate::metrics::Metrics;
 use crate::notifier::Notifier;
 use crate::propagation::Propagation;
-use crate::publish_spans;
 use crate::queue_retirement::QueueRetirement;
 use crate::relay::Relay;
 use crate::resources::Resources;
@@ -39,15 +37,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let store = Store::new(&config.store.load()?)?;
     let mut registry = Registry::with_prefix("capstan_scheduler");
     let metrics = Metrics::registered(&mut registry);
-    let settings = &config.telemetry.traces;
-    let (traces, exporter) = Traces::new(settings, "capstan-scheduler", &mut registry)?;
     let (health, id) = (Health::default(), WorkerId::random().to_string());
     let (broker_link, stop) = (SharedBrokerLink::default(), shutdown.clone());
-    let resources =
-        Resources { config, store, health, metrics, traces, broker_link, id, shutdown: stop };
+    let resources = Resources { config, store, health, metrics, broker_link, id, shutdown: stop };
     expect_all(&resources.health);
 
-    let (mut tasks, exporting) = (JoinSet::new(), exporter.start());
+    let mut tasks = JoinSet::new();
     let admin = Admin { health: resources.health.clone(), registry: Arc::new(registry) };
     let address = resources.config.telemetry.admin_address();
     let serving = serve_admin(address, admin, shutdown.clone());
@@ -73,7 +68,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             shutdown.cancel();
         }
     }
-    exporting.flush().await;
     tracing::info!("scheduler stopped");
     outcome
 }
@@ -98,17 +92,12 @@ fn expect_all(health: &Health) {
 
 fn start(resources: &Resources, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
     let (store, metrics) = (&resources.store, &resources.metrics);
-    let (published, publish_spans) = publish_spans::channel(resources);
-    tasks.spawn(async move {
-        publish_spans.run().await;
-        Ok(())
-    });
-    spawn(tasks, resources, Relay::new(resources.clone(), published)?);
+    spawn(tasks, resources, Relay::new(resources.clone())?);
     spawn(tasks, resources, Ticker::new(store.clone(), metrics.clone()));
     spawn(tasks, resources, Expiry::new(store.clone(), metrics.clone()));
     spawn(tasks, resources, Propagation::new(store.clone()));
     spawn(tasks, resources, FailedSteps::new(store.clone(), metrics.clone()));
-    spawn(tasks, resources, CronTicker::new(resources));
+    spawn(tasks, resources, CronTicker::new(store.clone(), metrics.clone()));
     spawn(tasks, resources, Notifier::new(store.clone(), metrics.clone()));
     spawn(tasks, resources, EventCounter::new(store.clone(), metrics.clone()));
     let lease = resources.config.lease;

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use domain::job::{ClaimedJob, FencingToken, JobId};
 use domain::lock::Locks;
-use domain::trace::TraceParent;
 use store::LogSource;
 
 use child::Child;
@@ -30,7 +29,6 @@ pub struct Context {
     pub progress: ProgressReporter,
     /// The job's child jobs.
     pub children: ChildJobs,
-    pub(crate) traceparent: Option<TraceParent>,
     /// How long the action may take to stop after a stop request.
     pub stop_timeout: Duration,
     /// The stop request, if there is one.
@@ -50,13 +48,6 @@ impl Context {
     #[must_use]
     pub fn locks(&self) -> &Locks {
         &self.job.spec.locks
-    }
-
-    /// Returns the span of this run, if the job is traced: the `traceparent` of requests that the
-    /// action makes.
-    #[must_use]
-    pub fn traceparent(&self) -> Option<TraceParent> {
-        self.traceparent
     }
 
     /// Creates child jobs and returns their ids, in order. A repeated run does not create a child a

@@ -5,7 +5,6 @@ mod admission;
 mod attempt;
 mod heartbeat;
 mod intake;
-mod run_trace;
 mod running_jobs;
 mod session;
 mod store_batcher;

@@ -43,7 +43,6 @@ pub use context::progress::{Progress, ProgressError, ProgressReporter};
 pub use context::stop::{StopReason, StopSignal};
 pub use domain::job::{DependencyCondition, Exception, JobId};
 pub use domain::lock::{LockTemplates, Locks};
-pub use domain::trace::TraceParent;
 pub use job_user::JobUser;
 pub use networks::AllowedNetworks;
 pub use store::ActionDefaults;

@@ -12,7 +12,6 @@ use service::admin::{Admin, serve_admin};
 use service::health::Health;
 use service::logging::start_logging;
 use service::shutdown::shutdown_on_signals;
-use service::traces::Traces;
 use store::{ActionDefaults, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -112,7 +111,7 @@ impl Worker {
     /// Starts logging, and runs until SIGTERM or SIGINT, as `capstan-worker` does. A second signal
     /// ends the grace period of running jobs.
     pub async fn run(self) -> anyhow::Result<()> {
-        start_logging(&self.config.telemetry).map_err(anyhow::Error::msg)?;
+        start_logging(&self.config.telemetry.log).map_err(anyhow::Error::msg)?;
         let shutdown = Shutdown::default();
         let signals = [shutdown.requested.clone(), shutdown.forced.clone()];
         tokio::select! {
@@ -133,18 +132,13 @@ impl Worker {
         let actions = actions::load(&config, &store, functions, self.owns_process)?;
         let (health, mut registry) = (Health::default(), Registry::with_prefix("capstan_worker"));
         let metrics = Metrics::registered(&mut registry);
-        let settings = &config.telemetry.traces;
-        let (traces, exporter) = Traces::new(settings, "capstan-worker", &mut registry)?;
         for part in engine::HEALTH_PARTS {
             health.expect(part, HEALTH_PERIOD);
         }
         let admin = Admin { health: health.clone(), registry: Arc::new(registry) };
         let capacity = config.capacity.clone().with_default();
-        let resources = Resources { config, capacity, store, actions, health, metrics, traces };
-        let exporting = exporter.start();
-        let outcome = run_with_admin(Arc::new(resources), admin, shutdown).await;
-        exporting.flush().await;
-        outcome
+        let resources = Resources { config, capacity, store, actions, health, metrics };
+        run_with_admin(Arc::new(resources), admin, shutdown).await
     }
 }
 

@@ -1,10 +1,7 @@
 //! Operations on a cron: run, pause, resume, and preview its ticks.
 
-use std::time::SystemTime;
-
 use domain::cron::CronName;
 use domain::job::{Job, Timestamp};
-use service::traces::{Operation, Span};
 use store::Cron;
 
 use crate::app::App;
@@ -18,15 +15,8 @@ pub(crate) async fn find(app: &App, name: &CronName) -> Result<Cron, Error> {
 
 /// Creates a job of a cron immediately and returns it.
 pub(crate) async fn run(app: &App, caller: &Caller, name: &CronName) -> Result<Job, Error> {
-    let (span, start) = (app.traces.begin(None), SystemTime::now());
-    let job = app.store.run_cron(name, span).await?;
+    let job = app.store.run_cron(name).await?;
     let job = job.ok_or_else(|| Error::NoSuchCron(name.to_string()))?;
-    if let Some(context) = span {
-        let (action, id) = (&job.spec.action, Some(job.id));
-        let operation = Operation::Submit { action, id, jobs: 1, cron: Some(name) };
-        let time = start..SystemTime::now();
-        app.traces.record(Span { context, parent: None, link: None, operation, time, error: None });
-    }
     app.metrics.submitted(1);
     caller.set_subject(job.id);
     Ok(job)

@@ -12,8 +12,7 @@ use futures_util::FutureExt;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
-use service::settings::{LogFormat, OptionalAddress, StoreSettings, TelemetrySettings};
-use service::traces::TraceSettings;
+use service::settings::{OptionalAddress, StoreSettings, TelemetrySettings};
 use store::{Announcer, BrokerLink, ServiceKind, Store};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -106,8 +105,6 @@ async fn start(
         telemetry: TelemetrySettings {
             admin_listen: Some(OptionalAddress(Some(admin))),
             log: "info".to_owned(),
-            log_format: LogFormat::Text,
-            traces: TraceSettings::default(),
         },
     };
     tasks.spawn(api::run_on(listener, config, shutdown.clone()));

@@ -47,7 +47,6 @@ mod subscriptions;
 mod timeline;
 mod tls;
 mod token_files;
-mod traces;
 mod unreadable;
 mod v1;
 mod verdict;

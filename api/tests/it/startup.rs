@@ -2,8 +2,7 @@
 
 use api::{Config, Exposure, RunError};
 use serde_json::json;
-use service::settings::{LogFormat, StoreSettings, TelemetrySettings};
-use service::traces::TraceSettings;
+use service::settings::{StoreSettings, TelemetrySettings};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -15,12 +14,7 @@ fn config(listen: &str, namespace: &str) -> Config {
         exposure: Exposure::default(),
         event_streams: 8,
         store: StoreSettings::new(redis_url(), namespace),
-        telemetry: TelemetrySettings {
-            admin_listen: None,
-            log: "info".to_owned(),
-            log_format: LogFormat::Text,
-            traces: TraceSettings::default(),
-        },
+        telemetry: TelemetrySettings { admin_listen: None, log: "info".to_owned() },
     }
 }
 

@@ -78,9 +78,6 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
 fn check_after_lost_writes(observations: &Observations, history: &History) -> CheckResult {
     let mut violations = Violations::new(lost_writes::not_explained(history.violations()));
     retry_chains::check_records(observations, &mut violations);
-    if observations.waits_for_replica {
-        lost_writes::check_submitted(observations, &mut violations);
-    }
     let overlaps = lost_writes::check(observations, history, &mut violations);
     capacity::check_runs(observations, &mut violations);
     action_sets::check(observations, &mut violations);

@@ -28,10 +28,9 @@ use crate::{checker, job_command, monitor, plan, recovery, workload};
 pub(crate) struct Arguments {
     #[command(flatten)]
     plan: plan::Arguments,
-    /// The average number of submissions per second: 25, or 8 with --cluster, whose queues have three
-    /// members on one machine
-    #[arg(long)]
-    rate: Option<f64>,
+    /// The average number of submissions per second
+    #[arg(long, default_value_t = 25.0)]
+    rate: f64,
     /// The folder for data and logs; the data of the previous experiment in it is deleted
     #[arg(long, default_value = ".capstan/chaos")]
     folder: PathBuf,
@@ -49,13 +48,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 /// Runs an experiment. Returns success if every invariant held.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { plan: arguments, rate, folder, earlier } = arguments;
-    let settings = fleet::Settings {
-        seed: arguments.seed,
-        clock: arguments.clock,
-        cluster: arguments.cluster,
-        earlier,
-    };
-    let rate = rate.unwrap_or(if arguments.cluster { 8.0 } else { 25.0 });
+    let settings = fleet::Settings { seed: arguments.seed, clock: arguments.clock, earlier };
     let fleet = Fleet::describe(&folder, settings).await?;
     let history = History::begin(&fleet.folder().join("log/chaos"))?;
     let store = Store::new(&StoreConfig::new(&fleet.redis_url, NAMESPACE))?;
@@ -67,7 +60,6 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         namespace: NAMESPACE,
         network: Mutex::new(()),
         redis: Mutex::new(()),
-        brokers: Mutex::new(()),
         kinds,
     };
 

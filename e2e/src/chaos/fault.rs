@@ -1,17 +1,12 @@
 //! The faults that an experiment injects, and how they are described.
 
-mod server;
-mod server_failure;
-
 use std::fmt;
 use std::time::Duration;
 
 use domain::capacity::CapacityMap;
 
-use crate::fleet::initial_capacity;
+use crate::fleet::{Role, initial_capacity};
 use crate::history::CLOCK_SET;
-pub(crate) use server::Server;
-pub(crate) use server_failure::{FailureKind, OF_RABBITMQ, OF_REDIS, ServerFailure};
 
 /// A fault, which ends by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +42,15 @@ pub(crate) enum Fault {
     SetClock { seconds: i64, ms: u64 },
     /// Redis becomes a replica, which answers reads only, and a primary again.
     Demote { ms: u64 },
-    /// A server of a cluster fails. The next failure of a server of this cluster waits until all its
-    /// servers are back.
-    FailServer(ServerFailure),
     /// The connections of one process, or of all, to a server are impaired.
     Network { process: Option<&'static str>, server: Server, impairment: Impairment, ms: u64 },
+}
+
+/// A server that services connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Server {
+    Redis,
+    RabbitMq,
 }
 
 /// What happens to connections.
@@ -89,7 +88,6 @@ impl Fault {
             Fault::PoisonJob => "job that kills its workers",
             Fault::SetClock { .. } => CLOCK_SET,
             Fault::Demote { .. } => "Redis made read-only",
-            Fault::FailServer(failure) => failure.kind.name(),
             Fault::Network { impairment: Impairment::Cut, .. } => "connections cut",
             Fault::Network { impairment: Impairment::Delay, .. } => "connections delayed",
             Fault::Network { impairment: Impairment::Stall, .. } => "connections stalled",
@@ -101,7 +99,6 @@ impl Fault {
         Duration::from_millis(match self {
             Fault::Kill { down_ms, .. } | Fault::WipeBroker { down_ms } => *down_ms,
             Fault::RollBack { behind_ms } => *behind_ms,
-            Fault::FailServer(failure) => failure.ms,
             Fault::Freeze { ms, .. }
             | Fault::Network { ms, .. }
             | Fault::Drain { ms, .. }
@@ -139,7 +136,6 @@ impl Fault {
             | Fault::RetireQueues { .. }
             | Fault::SetClock { .. }
             | Fault::Demote { .. }
-            | Fault::FailServer(_)
             | Fault::PoisonJob => None,
         }
     }
@@ -169,7 +165,6 @@ impl Fault {
             | Fault::RetireQueues { .. }
             | Fault::SetClock { .. }
             | Fault::Demote { .. }
-            | Fault::FailServer(_)
             | Fault::PoisonJob => Duration::from_secs(2),
         }
     }
@@ -182,6 +177,26 @@ impl Fault {
     /// Whether it breaks something, as opposed to a command of an operator.
     pub(crate) fn is_disruptive(&self) -> bool {
         !matches!(self, Fault::Drain { .. } | Fault::ChangeCapacity { .. } | Fault::Pause { .. })
+    }
+}
+
+impl Server {
+    /// Whether processes of this role connect to the server through a proxy.
+    pub(crate) fn has_clients_of(self, role: Role) -> bool {
+        match role {
+            Role::Scheduler | Role::Worker => true,
+            Role::Api => self == Server::Redis,
+            Role::Redis | Role::RabbitMq => false,
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Server::Redis => "Redis",
+            Server::RabbitMq => "RabbitMQ",
+        })
     }
 }
 
@@ -218,7 +233,6 @@ impl fmt::Display for Fault {
                 write!(f, "set the clock of Redis by {seconds:+} s for {ms} ms")
             }
             Fault::Demote { ms } => write!(f, "make Redis read-only for {ms} ms"),
-            Fault::FailServer(failure) => failure.fmt(f),
             Fault::Network { process, server, impairment, ms } => {
                 let process = process.unwrap_or("all services");
                 let verb = match impairment {

@@ -2,10 +2,8 @@
 //! them.
 
 mod action_sets;
-mod cluster;
 mod layout;
 mod process;
-mod servers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +11,7 @@ use std::sync::{Mutex as SyncMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use devserver::{Process, Run};
+use devserver::{Process, RabbitMq, Redis, Run};
 use domain::capacity::CapacityMap;
 use nix::sys::signal::Signal;
 use testkit::FakeClock;
@@ -22,13 +20,11 @@ use crate::actions::ActionSet;
 use crate::history::{self, History, LossCause};
 use crate::job_command;
 use action_sets::ActionSets;
-pub(crate) use cluster::Cluster;
 pub(crate) use layout::{
-    NEEDS, Role, SERIAL, SERVICES, initial_capacity, only_worker_for, processes, worker_count,
+    NEEDS, PROCESSES, Role, SERIAL, initial_capacity, only_worker_for, worker_count,
 };
 pub(crate) use process::{FleetProcess, open_files, resource_usage};
 use process::{Programs, ServiceSettings};
-use servers::Servers;
 
 /// What distinguishes the fleets of experiments.
 pub(crate) struct Settings {
@@ -36,8 +32,6 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// Whether the clock of Redis can be set.
     pub(crate) clock: bool,
-    /// Whether Redis and RabbitMQ are clusters.
-    pub(crate) cluster: bool,
     /// The folder of an earlier version's programs, which every second service of a role runs.
     pub(crate) earlier: Option<PathBuf>,
 }
@@ -58,9 +52,8 @@ pub(crate) struct Fleet {
     pub(crate) broker_data: PathBuf,
     /// A program that runs `rabbitmqctl` against the RabbitMQ of the fleet.
     pub(crate) rabbitmqctl: PathBuf,
-    cluster: Option<Cluster>,
     programs: Programs,
-    _name_servers: Vec<Process>,
+    _epmd: Process,
     /// Last, because dropping it deletes what the processes use.
     run: Run,
 }
@@ -99,23 +92,24 @@ impl Fleet {
         let current = programs.parent().context("this program is in no folder")?.to_owned();
         let earlier = settings.earlier.map(|folder| folder.canonicalize()).transpose()?;
         let programs = Programs { current, earlier };
-        let mut servers = if settings.cluster {
-            Servers::clusters(&run).await?
-        } else {
-            Servers::single(&run, settings.clock).await?
-        };
+        let Redis { url: redis_url, process: mut redis, data: redis_data } = Redis::new(&run)?;
+        let redis_clock = settings.clock.then(|| FakeClock::new(run.folder()));
+        if let Some(clock) = &redis_clock {
+            redis = clock.of(redis);
+        }
+        let RabbitMq { url: amqp_url, rabbitmqctl, data, process: rabbitmq, epmd } =
+            RabbitMq::new(&run).await?;
         let service_settings = ServiceSettings {
             run: &run,
             programs: &programs,
-            redis_url: &servers.redis_url,
-            amqp_url: &servers.amqp_url,
-            cluster: settings.cluster,
+            redis_url: &redis_url,
+            amqp_url: &amqp_url,
         };
+        let mut servers = BTreeMap::from([(Role::Redis, redis), (Role::RabbitMq, rabbitmq)]);
         let mut processes = Vec::new();
-        for planned in layout::processes(settings.cluster) {
-            let server = servers.processes.iter().position(|(name, _)| name == planned.name);
-            processes.push(match server.map(|index| servers.processes.swap_remove(index)) {
-                Some((_, server)) => FleetProcess::server(planned, server),
+        for planned in &PROCESSES {
+            processes.push(match servers.remove(&planned.role) {
+                Some(server) => FleetProcess::server(planned, server),
                 None => FleetProcess::service(planned, &service_settings).await?,
             });
         }
@@ -123,22 +117,16 @@ impl Fleet {
             processes,
             action_sets: ActionSets::new(settings.seed),
             worker_processes: SyncMutex::default(),
-            redis_url: servers.redis_url,
-            redis_data: servers.redis_data,
-            redis_clock: servers.redis_clock,
-            amqp_url: servers.amqp_url,
-            broker_data: servers.broker_data,
-            rabbitmqctl: servers.rabbitmqctl,
-            cluster: servers.cluster,
+            redis_url,
+            redis_data,
+            redis_clock,
+            amqp_url,
+            broker_data: data,
+            rabbitmqctl,
             programs,
-            _name_servers: servers.name_servers,
+            _epmd: epmd,
             run,
         })
-    }
-
-    /// The clusters of Redis and RabbitMQ, if they are clusters.
-    pub(crate) fn cluster(&self) -> Option<&Cluster> {
-        self.cluster.as_ref()
     }
 
     /// The folder of this experiment.

@@ -18,14 +18,6 @@ pub(crate) const CLOCK_SET: &str = "clock of Redis set";
 /// How long after its end a fault may still have effects.
 const RECOVERY_US: i64 = 5_000_000;
 
-/// The failure of a server of a cluster, until all servers were back.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ServerOutage {
-    pub(crate) kind: &'static str,
-    pub(crate) from_us: i64,
-    pub(crate) until_us: i64,
-}
-
 /// The loss of a worker: its process died, or was frozen for longer than its lease.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Loss {
@@ -52,8 +44,7 @@ pub(crate) struct History {
 struct Inner {
     log: File,
     losses: Vec<Loss>,
-    lost_writes: Vec<Interval>,
-    server_failures: Vec<ServerOutage>,
+    roll_backs: Vec<i64>,
     faults: Vec<&'static str>,
     disruptions: Vec<Interval>,
     disorders: Vec<Disorder>,
@@ -98,8 +89,7 @@ impl History {
         let inner = Inner {
             log: File::create(log)?,
             losses: Vec::new(),
-            lost_writes: Vec::new(),
-            server_failures: Vec::new(),
+            roll_backs: Vec::new(),
             faults: Vec::new(),
             disruptions: Vec::new(),
             disorders: Vec::new(),
@@ -135,24 +125,14 @@ impl History {
         self.lock().losses.push(Loss { at_us, pid, cause });
     }
 
-    /// Records that Redis may have lost writes from `from_us` until now.
-    pub(crate) fn add_lost_writes(&self, from_us: i64) {
-        self.lock().lost_writes.push(Interval::until_now(from_us));
+    /// Records that Redis loses its latest writes now.
+    pub(crate) fn add_roll_back(&self) {
+        self.add_roll_back_at(now_us());
     }
 
     /// Records that Redis lost its latest writes at some time.
     pub(crate) fn add_roll_back_at(&self, at_us: i64) {
-        self.lock().lost_writes.push(Interval { from_us: at_us, until_us: at_us });
-    }
-
-    /// Records that a server of a cluster failed at `from_us` and is back now.
-    pub(crate) fn add_server_failure(&self, kind: &'static str, from_us: i64) {
-        let failure = ServerOutage { kind, from_us, until_us: now_us() };
-        self.lock().server_failures.push(failure);
-    }
-
-    pub(crate) fn server_failures(&self) -> Vec<ServerOutage> {
-        self.lock().server_failures.clone()
+        self.lock().roll_backs.push(at_us);
     }
 
     /// Records a violation.
@@ -215,12 +195,12 @@ impl History {
 
     /// Whether Redis has lost writes.
     pub(crate) fn has_lost_writes(&self) -> bool {
-        !self.lock().lost_writes.is_empty()
+        !self.lock().roll_backs.is_empty()
     }
 
     /// Whether Redis has lost writes in this interval.
     pub(crate) fn has_lost_writes_in(&self, from_us: i64, until_us: i64) -> bool {
-        self.lock().lost_writes.iter().any(|lost| lost.overlaps(from_us, until_us))
+        self.lock().roll_backs.iter().any(|at_us| (from_us..until_us).contains(at_us))
     }
 
     pub(crate) fn faults(&self) -> Vec<&'static str> {

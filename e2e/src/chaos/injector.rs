@@ -1,7 +1,5 @@
 //! Injects faults into the fleet. Each fault is undone before its injection returns.
 
-mod server_failure;
-
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,7 +18,7 @@ use tokio::task::spawn_blocking;
 
 use crate::fault::{DELAY, Fault, Impairment, Server, changed_capacity};
 use crate::fleet::{Fleet, FleetProcess};
-use crate::history::{History, now_us};
+use crate::history::History;
 use crate::operator::Operator;
 use crate::workload::KILLS_ITS_WORKER;
 
@@ -44,11 +42,8 @@ pub(crate) struct Injector<'a> {
     pub(crate) namespace: &'a str,
     /// Held during a network fault: undoing one would also undo another.
     pub(crate) network: Mutex<()>,
-    /// Held while the clock is wrong, while Redis is a replica, and until a primary that has failed
-    /// is back, for the same reason.
+    /// Held while the clock is wrong, and while Redis is a replica, for the same reason.
     pub(crate) redis: Mutex<()>,
-    /// Held until a RabbitMQ that has failed is back: two of three must be there.
-    pub(crate) brokers: Mutex<()>,
     /// The kinds that the workload is to submit next.
     pub(crate) kinds: UnboundedSender<&'static str>,
 }
@@ -116,7 +111,6 @@ impl Injector<'_> {
                 clock.set(0);
                 Ok(())
             }
-            Fault::FailServer(failure) => self.fail_server(failure).await,
             Fault::Demote { ms } => self.demote(Duration::from_millis(*ms)).await,
             Fault::Network { process, server, impairment, ms } => {
                 self.impair(*process, *server, *impairment, Duration::from_millis(*ms)).await;
@@ -133,7 +127,7 @@ impl Injector<'_> {
         spawn_blocking(move || Redis::save_data(&saved.0, &saved.1)).await??;
         tokio::time::sleep(behind).await;
         let restore = async {
-            self.history.add_roll_back_at(now_us());
+            self.history.add_roll_back();
             Ok(spawn_blocking(move || Redis::restore_data(&data, &copy)).await??)
         };
         self.fleet.kill(self.fleet.named("redis")?, RESTORED_AFTER, restore, self.history).await
@@ -150,9 +144,9 @@ impl Injector<'_> {
         let _alone = self.network.lock().await;
         let affected = |one: &&FleetProcess| process.is_none_or(|name| name == one.name);
         let proxies = self.fleet.all().filter(affected);
-        let proxies = proxies.flat_map(|process| match server {
-            Server::Redis => process.redis_proxy.as_slice(),
-            Server::RabbitMq => &process.amqp_proxies,
+        let proxies = proxies.filter_map(|process| match server {
+            Server::Redis => process.redis_proxy.as_ref(),
+            Server::RabbitMq => process.amqp_proxy.as_ref(),
         });
         let proxies: Vec<&Proxy> = proxies.collect();
         for proxy in &proxies {

@@ -28,8 +28,6 @@ pub(crate) struct Observations {
     pub(crate) resource_usage: ResourceUsage,
     /// The processes that workers had, by their ids.
     pub(crate) worker_processes: WorkerProcesses,
-    /// Whether a job was acknowledged only when a replica of Redis had it.
-    pub(crate) waits_for_replica: bool,
 }
 
 /// The number of records that are read at once.
@@ -62,7 +60,6 @@ impl Observations {
             dump,
             resource_usage,
             worker_processes: fleet.worker_processes().clone(),
-            waits_for_replica: fleet.cluster().is_some(),
         })
     }
 

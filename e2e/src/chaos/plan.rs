@@ -2,8 +2,6 @@
 //! gives the same plan. Faults come in bursts in which several overlap; in between, the fleet has
 //! time to recover.
 
-mod of_clusters;
-
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,10 +13,10 @@ use rand::{RngExt, SeedableRng};
 
 use crate::actions::ROLLED_OUT;
 use crate::fault::{Fault, Impairment, Server};
-use crate::fleet::{self, Role, SERVICES};
+use crate::fleet::{PROCESSES, Role};
 
 /// The arguments that decide the plan.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
     /// The seed of the plan and of the workload
@@ -34,13 +32,6 @@ pub(crate) struct Arguments {
     /// faults then, so a worker is lost only when it is killed or frozen
     #[arg(long)]
     pub(crate) clock: bool,
-    /// Run a Redis with two replicas under three sentinels and three RabbitMQ, and let the primary
-    /// and single RabbitMQ fail in every burst
-    #[arg(long, conflicts_with_all = ["rollback", "clock"])]
-    pub(crate) cluster: bool,
-    /// Inject nothing but failures of servers, one at a time, to measure how long each is noticed
-    #[arg(long, requires = "cluster")]
-    pub(crate) alone: bool,
 }
 
 /// A fault, and when it is injected after the start.
@@ -76,8 +67,6 @@ enum FaultKind {
     PoisonJob,
     SetClock,
     Demote,
-    CutBroker,
-    StallBroker,
 }
 
 const FAULT_KINDS: [FaultKind; 21] = [
@@ -119,21 +108,6 @@ const CLOCK_FAULT_KINDS: [FaultKind; 11] = [
     FaultKind::PoisonJob,
 ];
 
-/// The kinds of faults beside the failures of servers, if these are clusters.
-const CLUSTER_FAULT_KINDS: [FaultKind; 11] = [
-    FaultKind::KillWorker,
-    FaultKind::KillScheduler,
-    FaultKind::KillApi,
-    FaultKind::FreezeWorker,
-    FaultKind::RollingRestart,
-    FaultKind::PurgeQueues,
-    FaultKind::DeleteQueues,
-    FaultKind::CutBroker,
-    FaultKind::StallBroker,
-    FaultKind::RetireQueues,
-    FaultKind::PoisonJob,
-];
-
 /// By how many seconds the clock of Redis is set: far beyond all leases and back-offs.
 const CLOCK_STEPS_S: [i64; 2] = [600, -600];
 
@@ -150,8 +124,6 @@ const ANY_MS: std::ops::Range<u64> = 300..7_000;
 const FIRST_FAULT: Duration = Duration::from_secs(7);
 /// The time for that measurement: the lease and some more.
 const UNDISTURBED: Duration = Duration::from_secs(7);
-/// The time until a server that has failed is a member of its cluster again.
-const FAILED_OVER: Duration = Duration::from_secs(12);
 
 /// Returns the plan of a seed.
 pub(crate) fn of(arguments: &Arguments) -> Vec<PlannedFault> {
@@ -162,18 +134,14 @@ pub(crate) fn of(arguments: &Arguments) -> Vec<PlannedFault> {
         let process = pick(&mut killed, &mut rng, |role| role == Role::Worker);
         plan.push(PlannedFault { at: FIRST_FAULT, fault: Fault::Kill { process, down_ms: 500 } });
     }
-    if arguments.alone {
-        let failures = of_clusters::measured((FIRST_FAULT, length), &mut rng);
-        return failures.into_iter().map(|(at, fault)| PlannedFault { at, fault }).collect();
-    }
-    let mut failures = of_clusters::Failures::default();
     let mut burst = FIRST_FAULT + UNDISTURBED;
     while burst < length.saturating_sub(Duration::from_secs(6)) {
         let mut end = burst;
         let mut affected: Vec<&'static str> = Vec::new();
         for _ in 0..rng.random_range(3..=5) {
             if kinds.is_empty() {
-                kinds = kinds_of(arguments).to_vec();
+                let all = if arguments.clock { &CLOCK_FAULT_KINDS[..] } else { &FAULT_KINDS };
+                kinds = all.to_vec();
                 kinds.shuffle(&mut rng);
             }
             let Some(kind) = kinds.pop() else { break };
@@ -188,26 +156,11 @@ pub(crate) fn of(arguments: &Arguments) -> Vec<PlannedFault> {
             end = end.max(at + fault.duration());
             plan.push(PlannedFault { at, fault });
         }
-        for fault in arguments.cluster.then(|| failures.draw(&mut rng)).into_iter().flatten() {
-            let at = burst + Duration::from_millis(rng.random_range(0..4_000));
-            end = end.max(at + fault.duration() + FAILED_OVER);
-            plan.push(PlannedFault { at, fault });
-        }
         burst = end + Duration::from_millis(rng.random_range(4_000..8_000));
     }
     plan.sort_by_key(|planned| planned.at);
     number_roll_outs(&mut plan);
     plan
-}
-
-fn kinds_of(arguments: &Arguments) -> &'static [FaultKind] {
-    if arguments.clock {
-        &CLOCK_FAULT_KINDS
-    } else if arguments.cluster {
-        &CLUSTER_FAULT_KINDS
-    } else {
-        &FAULT_KINDS
-    }
 }
 
 /// Gives each roll-out an action of its own.
@@ -221,7 +174,7 @@ fn number_roll_outs(plan: &mut [PlannedFault]) {
 }
 
 fn of_role(role: Role) -> Vec<&'static str> {
-    let processes = SERVICES.iter().filter(|process| process.role == role);
+    let processes = PROCESSES.iter().filter(|process| process.role == role);
     processes.map(|process| process.name).collect()
 }
 
@@ -278,8 +231,6 @@ fn draw(kind: FaultKind, affected: &mut Vec<&'static str>, rng: &mut ChaCha8Rng)
             Fault::SetClock { seconds, ms: ms(rng) + 2_000 }
         }
         FaultKind::Demote => Fault::Demote { ms: ms(rng) },
-        FaultKind::CutBroker => network_of(Server::RabbitMq, Impairment::Cut, false, rng),
-        FaultKind::StallBroker => network_of(Server::RabbitMq, Impairment::Stall, false, rng),
         FaultKind::CutConnections => network(Impairment::Cut, rng.random_bool(0.5), rng),
         FaultKind::DelayConnections => network(Impairment::Delay, rng.random_bool(0.5), rng),
         FaultKind::StallOneProcess => network(Impairment::Stall, false, rng),
@@ -289,15 +240,6 @@ fn draw(kind: FaultKind, affected: &mut Vec<&'static str>, rng: &mut ChaCha8Rng)
 
 fn network(impairment: Impairment, all_processes: bool, rng: &mut ChaCha8Rng) -> Fault {
     let server = if rng.random_bool(0.5) { Server::Redis } else { Server::RabbitMq };
-    network_of(server, impairment, all_processes, rng)
-}
-
-fn network_of(
-    server: Server,
-    impairment: Impairment,
-    all_processes: bool,
-    rng: &mut ChaCha8Rng,
-) -> Fault {
     let process = pick(&mut Vec::new(), rng, |role| server.has_clients_of(role));
     let process = (!all_processes).then_some(process);
     let ms = rng.random_range(ANY_MS) + if all_processes { 0 } else { 2_000 };
@@ -310,7 +252,7 @@ fn pick(
     rng: &mut ChaCha8Rng,
     fits: impl Fn(Role) -> bool,
 ) -> &'static str {
-    let fitting = fleet::processes(false).filter(|process| fits(process.role));
+    let fitting = PROCESSES.iter().filter(|process| fits(process.role));
     let fitting: Vec<&str> = fitting.map(|process| process.name).collect();
     let free: Vec<&str> = fitting.iter().copied().filter(|name| !affected.contains(name)).collect();
     let from = if free.is_empty() { &fitting } else { &free };
@@ -335,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_seed_gives_one_plan_and_three_minutes_contain_every_kind_of_fault() {
-        let plan = |seed| of(&Arguments { seed, minutes: 3.0, ..Arguments::default() });
+        let plan = |seed| of(&Arguments { seed, minutes: 3.0, rollback: false, clock: false });
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));
         for seed in 0..50 {
@@ -348,8 +290,7 @@ mod tests {
     #[test]
     fn on_request_every_burst_restores_an_earlier_state_of_redis() {
         for seed in 0..50 {
-            let arguments = Arguments { rollback: true, ..Arguments::default() };
-            let plan = of(&Arguments { seed, minutes: 1.0, ..arguments });
+            let plan = of(&Arguments { seed, minutes: 1.0, rollback: true, clock: false });
             let restores =
                 |planned: &&PlannedFault| matches!(planned.fault, Fault::RollBack { .. });
             assert!(plan.iter().filter(restores).count() >= 2, "seed {seed}");
@@ -359,31 +300,11 @@ mod tests {
     #[test]
     fn a_plan_that_sets_the_clock_has_no_network_faults() {
         for seed in 0..50 {
-            let arguments = Arguments { clock: true, ..Arguments::default() };
-            let plan = of(&Arguments { seed, minutes: 3.0, ..arguments });
+            let plan = of(&Arguments { seed, minutes: 3.0, rollback: false, clock: true });
             let kinds: std::collections::BTreeSet<_> =
                 plan.iter().map(|planned| planned.fault.kind()).collect();
             assert!(kinds.contains(CLOCK_SET) && kinds.contains("Redis made read-only"));
             assert!(!kinds.iter().any(|kind| kind.starts_with("connections")), "{kinds:?}");
-        }
-    }
-    #[test]
-    fn every_burst_of_a_cluster_lets_a_server_of_each_fail_and_each_failure_is_measured_alone() {
-        let failures = |arguments: &Arguments| {
-            let faults = of(arguments).into_iter().filter_map(|planned| match planned.fault {
-                Fault::FailServer(failure) => Some(failure.kind.name()),
-                _ => None,
-            });
-            faults.collect::<Vec<_>>()
-        };
-        for seed in 0..50 {
-            let arguments = Arguments { seed, minutes: 6.0, cluster: true, ..Arguments::default() };
-            let kinds: std::collections::BTreeSet<_> = failures(&arguments).into_iter().collect();
-            assert_eq!(kinds.len(), 7, "seed {seed}: {kinds:?}");
-            let short = failures(&Arguments { minutes: 0.5, ..arguments.clone() });
-            assert_eq!(short.len(), 2, "seed {seed}: {short:?}");
-            let alone = Arguments { alone: true, ..arguments };
-            assert_eq!(failures(&alone).len(), of(&alone).len());
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The report: what was injected and measured as one table, followed by the violations.
 
-mod outages;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
@@ -99,12 +97,6 @@ impl Report<'_> {
         row("worker lost → job runs elsewhere", latency(&recoveries.all_ms));
         row("  with no other fault", latency(&recoveries.undisturbed_ms));
         row("cancelled → run stopped, with no fault", latency(&result.cancel_latencies_ms));
-        for (kind, noticed) in outages::noticed(observations, &history.server_failures()) {
-            row(kind, String::new());
-            row("  longest without an acknowledged job", spans(&noticed.without_submission_ms));
-            row("  longest without a start", spans(&noticed.without_start_ms));
-            row("  until all servers were back", spans(&noticed.until_whole_ms));
-        }
         let order = result.order;
         let text = format!("{}, {} more were disturbed", order.judged, order.disturbed);
         row("batches whose order was judged", text);
@@ -117,13 +109,6 @@ impl Report<'_> {
         row("violations", result.violations.len().to_string());
         table.trim_fmt()
     }
-}
-
-fn spans(sorted_ms: &[i64]) -> String {
-    let [.., longest] = sorted_ms else { return "none".to_owned() };
-    let seconds = |ms: i64| ms as f64 / 1000.0;
-    let median = sorted_ms[sorted_ms.len() / 2];
-    format!("median {:.1} s, longest {:.1} s", seconds(median), seconds(*longest))
 }
 
 fn latency(sorted_ms: &[i64]) -> String {

@@ -3,106 +3,110 @@
 
 use std::time::{Duration, Instant};
 
-use devserver::{Address, ReplicatedRedis, Run};
-use nix::sys::signal::Signal;
+use devserver::{Probe, Process, Run, free_port};
 use tokio::time::sleep;
 
 use crate::env::DEADLINE;
-use crate::proxy::Proxy;
+use crate::private_redis::PrivateRedis;
 
-/// How long a server must not answer until the sentinels take it to be down.
-const DOWN_AFTER: Duration = Duration::from_millis(500);
+/// How many sentinels there are. Two of them must agree.
+const SENTINELS: usize = 3;
 
-/// A replicated Redis under sentinels, each server behind a proxy. Dropping it kills the processes
-/// and deletes their data.
+/// The name by which the sentinels know the primary.
+const NAME: &str = "jobs";
+
+/// A replicated Redis under sentinels. Dropping it kills the processes and deletes their data.
 pub struct PrivateSentinels {
-    redis: ReplicatedRedis,
-    proxies: Vec<Proxy>,
+    /// The first primary.
+    pub first: PrivateRedis,
+    /// Its replica, which the sentinels promote.
+    pub second: PrivateRedis,
+    sentinels: Vec<Process>,
+    ports: Vec<u16>,
     _run: Run,
 }
 
 impl PrivateSentinels {
-    /// Starts them, and waits until the sentinels know each other and the replica. The first server
-    /// is the primary.
+    /// Starts them, and waits until the sentinels know each other and the replica. They take a
+    /// server that does not answer for half a second to be down.
     pub async fn start() -> PrivateSentinels {
+        let (first, second) = (PrivateRedis::start().await, PrivateRedis::start().await);
+        second.replicate(&first).await;
         let run = Run::temporary().expect("the temporary directory is writable");
-        let (mut addresses, mut proxies) = (Vec::new(), Vec::new());
-        for _ in 0..2 {
-            let port = devserver::free_port().expect("a port is free");
-            let proxy = Proxy::new(format!("127.0.0.1:{port}")).await;
-            addresses.push(Address { port, announced: proxy.address().port() });
-            proxies.push(proxy);
+        let (mut sentinels, mut ports) = (Vec::new(), Vec::new());
+        for _ in 0..SENTINELS {
+            let port = free_port().expect("a port is free");
+            let mut sentinel = sentinel(&run, port, first.port());
+            sentinel.start().await.expect("redis-server --sentinel starts");
+            sentinels.push(sentinel);
+            ports.push(port);
         }
-        let mut redis = ReplicatedRedis::new(&run, &addresses, DOWN_AFTER).expect("ports are free");
-        redis.start().await.expect("redis-server and its sentinels start");
-        let redis = PrivateSentinels { redis, proxies, _run: run };
-        let members = &redis.redis.members;
-        redis.until("the sentinels know each other", async || members.is_whole().await).await;
+        let redis = PrivateSentinels { first, second, sentinels, ports, _run: run };
+        let ready = |state: &str| {
+            state.contains(&format!("slaves=1,sentinels={SENTINELS}"))
+                && state.contains("status=ok")
+        };
+        redis.until("the sentinels know each other", ready).await;
         redis
     }
 
     /// The URL that names the sentinels.
     #[must_use]
-    pub fn url(&self) -> &str {
-        &self.redis.url
-    }
-
-    /// The URL of a server.
-    #[must_use]
-    pub fn server_url(&self, index: usize) -> &str {
-        &self.redis.servers[index].url
-    }
-
-    /// Kills a server.
-    pub fn kill(&mut self, index: usize) {
-        self.redis.servers[index].process.kill();
-    }
-
-    /// Suspends a server: its connections stay open, but it does not answer.
-    pub fn freeze(&self, index: usize) {
-        self.signal(index, Signal::SIGSTOP);
-    }
-
-    /// Lets a frozen server continue.
-    pub fn thaw(&self, index: usize) {
-        self.signal(index, Signal::SIGCONT);
-    }
-
-    /// Cuts a server off from the other server and from the sentinels. Clients reach it.
-    pub fn cut_off(&self, index: usize) {
-        self.proxies[index].stall_peers();
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> =
+            self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        format!("redis+sentinel://{}/{NAME}/0", hosts.join(","))
     }
 
     /// Kills a sentinel.
     pub fn kill_sentinel(&mut self, index: usize) {
-        self.redis.sentinels[index].kill();
+        self.sentinels[index].kill();
     }
 
-    /// Waits until the sentinels have promoted a server.
-    pub async fn until_promoted(&self, index: usize) {
-        let members = &self.redis.members;
-        let promoted =
-            async || members.primary().await == Some(index) && members.is_primary(index).await;
-        self.until("the replica is promoted", promoted).await;
+    /// Waits until the sentinels have promoted the second server.
+    pub async fn until_promoted(&self) {
+        let port = self.second.port();
+        self.until("the replica is promoted", |state| {
+            state.contains(&format!("address=127.0.0.1:{port}"))
+        })
+        .await;
     }
 
-    /// Whether a server says that it is a primary.
-    pub async fn is_primary(&self, index: usize) -> bool {
-        self.redis.members.is_primary(index).await
-    }
-
-    fn signal(&self, index: usize, signal: Signal) {
-        self.redis.servers[index].process.signal(signal).expect("the process runs");
-    }
-
-    async fn until<Condition>(&self, description: &str, condition: impl Fn() -> Condition)
-    where
-        Condition: Future<Output = bool>,
-    {
+    /// Waits until every sentinel that runs has such a state.
+    async fn until(&self, description: &str, condition: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + DEADLINE;
-        while !condition().await {
-            assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {description}");
+        let running = || {
+            let all = self.sentinels.iter().zip(&self.ports);
+            all.filter(|(sentinel, _)| sentinel.id().is_some()).map(|(_, port)| port)
+        };
+        let state = |port: &u16| {
+            let url = format!("redis://127.0.0.1:{port}");
+            self.first.command_as(&url, &["info", "sentinel"])
+        };
+        while !running().all(|port| condition(&state(port))) {
+            let states: Vec<String> = running().map(state).collect();
+            assert!(
+                Instant::now() < deadline,
+                "not within {DEADLINE:?}: {description}\n{states:?}"
+            );
             sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Describes a sentinel. It writes what it learns into its configuration.
+fn sentinel(run: &Run, port: u16, primary: &str) -> Process {
+    let name = format!("sentinel-{port}");
+    let file = run.folder().join(format!("{name}.conf"));
+    let conf = format!(
+        "bind 127.0.0.1\nport {port}\ndir {folder}\n\
+         sentinel monitor {NAME} 127.0.0.1 {primary} 2\n\
+         sentinel down-after-milliseconds {NAME} 500\n\
+         sentinel failover-timeout {NAME} 3000\n",
+        folder = run.folder().display(),
+    );
+    std::fs::write(&file, conf).expect("the folder of the run is writable");
+    let mut command = run.command("redis-server");
+    command.arg(&file).args(["--sentinel", "--set-proc-title", "no"]);
+    Process::new(&name, command, run.log(&name)).with_probe(Probe::redis(port))
 }

@@ -2,7 +2,7 @@
 //! so services see real network faults and need no hooks for tests.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,22 +26,10 @@ enum Network {
     Down,
     /// Nothing is forwarded, and connections stay open.
     Stalled,
-    /// The same for the servers beside the one behind the proxy. Clients are not affected.
-    PeersStalled,
 }
 
 impl Network {
-    /// What connections from this address see.
-    fn seen_from(self, address: IpAddr) -> Network {
-        let is_peer = address.to_string() == devserver::PEERS;
-        match self {
-            Network::PeersStalled if is_peer => Network::Stalled,
-            Network::PeersStalled => Network::Up,
-            Network::Up | Network::Delayed(_) | Network::Down | Network::Stalled => self,
-        }
-    }
-
-    fn is_broken(self) -> bool {
+    fn is_broken(&self) -> bool {
         matches!(self, Network::Down | Network::Stalled)
     }
 }
@@ -80,20 +68,6 @@ impl Proxy {
         (proxy, through)
     }
 
-    /// Starts a proxy in front of each server of a URL that names several. Returns them with the URL
-    /// that leads through them.
-    pub async fn in_front_of_each(url: &str) -> (Vec<Proxy>, String) {
-        let servers = server_of(url);
-        let mut proxies = Vec::new();
-        for server in url[servers.clone()].split(',') {
-            proxies.push(Proxy::new(server.to_owned()).await);
-        }
-        let addresses: Vec<String> =
-            proxies.iter().map(|proxy| proxy.address().to_string()).collect();
-        let through = addresses.join(",");
-        (proxies, format!("{}{through}{}", &url[..servers.start], &url[servers.end..]))
-    }
-
     /// Directs new connections to the server of another URL, as a changed DNS name does. Open
     /// connections stay.
     pub fn lead_to(&self, url: &str) {
@@ -129,12 +103,6 @@ impl Proxy {
         self.network.send_replace(Network::Stalled);
     }
 
-    /// Stalls the connections of other servers, which come from [`devserver::PEERS`], as
-    /// [`Proxy::stall`] does. Those of clients go on.
-    pub fn stall_peers(&self) {
-        self.network.send_replace(Network::PeersStalled);
-    }
-
     /// Forwards data and accepts connections again.
     pub fn restore(&self) {
         self.network.send_replace(Network::Up);
@@ -163,20 +131,20 @@ async fn serve(
 ) {
     let mut pairs = JoinSet::new();
     loop {
-        let Ok((client, from)) = listener.accept().await else { return };
+        let Ok((client, _)) = listener.accept().await else { return };
         let (server, mut network) = (server.borrow().clone(), network.subscribe());
-        if network.borrow().seen_from(from.ip()).is_broken() {
+        if network.borrow().is_broken() {
             failed.fetch_add(1, Ordering::SeqCst);
         }
         pairs.spawn(async move {
-            let now = network.borrow_and_update().seen_from(from.ip());
+            let now = *network.borrow_and_update();
             match now {
                 Network::Down => return,
                 Network::Stalled => std::future::pending().await,
-                Network::Up | Network::Delayed(_) | Network::PeersStalled => {}
+                Network::Up | Network::Delayed(_) => {}
             }
             let Ok(upstream) = TcpStream::connect(server).await else { return };
-            forward(client, upstream, network, from.ip()).await;
+            forward(client, upstream, network).await;
         });
         while pairs.try_join_next().is_some() {}
     }
@@ -186,7 +154,6 @@ async fn forward(
     mut client: TcpStream,
     mut upstream: TcpStream,
     mut network: watch::Receiver<Network>,
-    from: IpAddr,
 ) {
     let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
     let ended = {
@@ -195,9 +162,7 @@ async fn forward(
         let (there, back) = (network.clone(), network.clone());
         tokio::select! {
             biased;
-            Ok(network) = network.wait_for(|network| network.seen_from(from).is_broken()) => {
-                network.seen_from(from)
-            }
+            Ok(network) = network.wait_for(Network::is_broken) => *network,
             _ = async {
                 tokio::try_join!(
                     one_way(from_client, to_upstream, there),
@@ -235,9 +200,7 @@ async fn one_way(
         while let Some((read_at, bytes)) = receiver.recv().await {
             let delay = match *network.borrow() {
                 Network::Delayed(delay) => delay,
-                Network::Up | Network::Down | Network::Stalled | Network::PeersStalled => {
-                    Duration::ZERO
-                }
+                Network::Up | Network::Down | Network::Stalled => Duration::ZERO,
             };
             if delay > Duration::ZERO {
                 tokio::time::sleep_until(read_at + delay).await;

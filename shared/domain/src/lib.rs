@@ -26,4 +26,3 @@ pub mod settings;
 pub mod spans;
 pub mod subscription;
 mod time;
-pub mod trace;

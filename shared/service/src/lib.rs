@@ -1,6 +1,5 @@
-//! What every service binary needs: settings, logging, traces, health, the admin listener,
-//! shutdown, the exit code, and files that are read again when they change. Imports `domain`,
-//! `store` and `broker`.
+//! What every service binary needs: settings, logging, health, the admin listener, shutdown, the
+//! exit code, and files that are read again when they change. Imports `domain`, `store` and `broker`.
 
 pub mod admin;
 pub mod exit;
@@ -8,5 +7,4 @@ pub mod health;
 pub mod logging;
 pub mod settings;
 pub mod shutdown;
-pub mod traces;
 pub mod watched_files;

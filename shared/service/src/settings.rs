@@ -12,14 +12,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::settings::InvalidSetting;
 use store::StoreConfig;
 
-use crate::traces::TraceSettings;
-
 /// The settings of the store.
 #[derive(Clone, Args)]
 pub struct StoreSettings {
     /// Redis URL: redis://[user:password@]host:port[/db]; rediss:// uses TLS; with Sentinel:
-    /// redis+sentinel://[user:password@]host,host,host/NAME[/db]; with Redis Cluster:
-    /// redis+cluster://[user:password@]host,host,host
+    /// redis+sentinel://[user:password@]host,host,host/NAME[/db]
     #[arg(
         long,
         env = "CAPSTAN_REDIS_URL",
@@ -159,7 +156,7 @@ fn queue_type() -> impl TypedValueParser<Value = QueueType> {
         .try_map(|text| text.parse::<QueueType>())
 }
 
-/// The settings of logs, health, metrics and traces.
+/// The settings of logs, health and metrics.
 #[derive(Debug, Clone, Args)]
 pub struct TelemetrySettings {
     /// Address of /livez, /readyz and /metrics, such as 127.0.0.1:9090 [default: none]
@@ -169,32 +166,6 @@ pub struct TelemetrySettings {
     /// Log filter: a level, or levels by module such as info,worker=debug
     #[arg(long, env = "CAPSTAN_LOG", default_value = "info")]
     pub log: String,
-
-    /// Form of the log: text, or json for one JSON object per line
-    #[arg(long, env = "CAPSTAN_LOG_FORMAT", default_value = "text", value_parser = log_format)]
-    pub log_format: LogFormat,
-
-    /// Traces.
-    #[command(flatten)]
-    pub traces: TraceSettings,
-}
-
-/// The form of the log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text for people.
-    #[default]
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
-fn log_format(text: &str) -> Result<LogFormat, &'static str> {
-    match text {
-        "text" | "" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("it must be text or json"),
-    }
 }
 
 /// An address, or none. The empty text is none: Docker Compose passes it for a variable that is not

@@ -7,9 +7,7 @@ use std::fmt;
 pub struct StoreConfig {
     /// `redis://[user:password@]host:port[/db]`; `rediss://` uses TLS. With
     /// `redis+sentinel://[user:password@]host,host,host/name[/db]` (or `rediss+sentinel://`), the
-    /// sentinels at these hosts are asked for the primary of that name. With
-    /// `redis+cluster://[user:password@]host,host,host` (or `rediss+cluster://`), these nodes of a
-    /// Redis Cluster are asked for the one that holds the namespace.
+    /// sentinels at these hosts are asked for the primary of that name.
     pub redis_url: String,
     /// Replaces the password of the URL.
     pub password: Option<String>,

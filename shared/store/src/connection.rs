@@ -9,10 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, Pipeline, RedisFuture, RedisResult, Value};
+use redis::{Client, Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, ServerErrorKind, Value};
 
 use crate::endpoint::Endpoint;
-use crate::primary_lookup::PrimaryLookup;
 
 /// Every call ends within this time, also when the store is unreachable. While the primary is
 /// looked up, a call may take this time twice.
@@ -46,8 +45,6 @@ struct State {
     made_at: Instant,
     /// `None` until the primary is looked up.
     manager: Option<ConnectionManager>,
-    /// The address of the primary that was looked up.
-    address: Option<String>,
 }
 
 #[derive(Clone)]
@@ -85,7 +82,6 @@ impl Connection {
             demotions: demotions.load(Ordering::SeqCst),
             made_at: Instant::now(),
             manager: None,
-            address: None,
         };
         if let Endpoint::Server(client) = &endpoint {
             let client = Client::clone(client);
@@ -100,19 +96,6 @@ impl Connection {
             failures: AtomicU64::new(0),
             demotions,
         })))
-    }
-
-    /// The servers that know the primary; `None` if the URL names one server.
-    pub(super) fn lookup(&self) -> Option<Arc<PrimaryLookup>> {
-        match &self.0.endpoint {
-            Endpoint::Server(_) => None,
-            Endpoint::Lookup(lookup) => Some(Arc::clone(lookup)),
-        }
-    }
-
-    /// The address of the primary that it uses, if one was looked up.
-    pub(super) fn address(&self) -> Option<String> {
-        self.state().address.clone()
     }
 
     /// Finds the primary, for a connection of another kind to it.
@@ -152,13 +135,11 @@ impl Connection {
         }
         let client = self.0.endpoint.primary().await?;
         let settings = self.0.settings.clone();
-        let address = client.get_connection_info().addr().to_string();
         let manager = ConnectionManager::new_lazy_with_config(client, settings)?;
         let mut state = self.state();
         let (number, made_at) = (state.number, Instant::now());
         state.made_at = made_at;
         state.manager = Some(manager.clone());
-        state.address = Some(address);
         Ok(Current { number, demotions: state.demotions, made_at, manager })
     }
 
@@ -171,7 +152,7 @@ impl Connection {
         if failed {
             self.0.failures.fetch_add(1, Ordering::SeqCst);
         }
-        let may_have_moved = failed && matches!(self.0.endpoint, Endpoint::Lookup(_));
+        let may_have_moved = failed && matches!(self.0.endpoint, Endpoint::Sentinels(_));
         if !error.is_timeout() && !may_have_moved {
             return;
         }
@@ -189,14 +170,13 @@ impl Connection {
                 let Ok(manager) = made else { return };
                 Some(manager)
             }
-            Endpoint::Lookup(_) => None,
+            Endpoint::Sentinels(_) => None,
         };
         *state = State {
             number: state.number + 1,
             demotions: self.0.demotions.load(Ordering::SeqCst),
             made_at: Instant::now(),
             manager,
-            address: None,
         };
     }
 
@@ -206,49 +186,36 @@ impl Connection {
 
     /// Lets all connections of the store be replaced before their next call if the server answered
     /// that it is not the primary.
-    fn note_demotion(&self, used: &Current, refusal: Option<&str>) {
-        if refusal.is_some_and(may_not_be_primary) {
-            self.leave(used.demotions, used.made_at);
-        }
-    }
-
-    /// Lets all connections of the store be replaced before their next call: another server may be
-    /// the primary.
-    pub(super) fn suspect(&self) {
-        let (seen, made_at) = {
-            let state = self.state();
-            (state.demotions, state.made_at)
-        };
-        self.leave(seen, made_at);
-    }
-
-    fn leave(&self, seen: u64, made_at: Instant) {
-        if made_at.elapsed() >= MIN_AGE {
-            let demotions = &self.0.demotions;
-            let _ = demotions.compare_exchange(seen, seen + 1, Ordering::SeqCst, Ordering::SeqCst);
+    fn note_demotion(&self, used: &Current, refusal: Option<ServerErrorKind>) {
+        if refusal.is_some_and(is_not_primary) && used.made_at.elapsed() >= MIN_AGE {
+            let (seen, next) = (used.demotions, used.demotions + 1);
+            let _ =
+                self.0.demotions.compare_exchange(seen, next, Ordering::SeqCst, Ordering::SeqCst);
         }
     }
 }
 
-/// Returns true if a server that refuses a call with this code is not the primary, has just started,
-/// has lost its replicas, or does not hold the keys in a Redis Cluster: another may have taken its
-/// place.
-fn may_not_be_primary(code: &str) -> bool {
-    let of_a_cluster = ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"];
-    matches!(code, "READONLY" | "MASTERDOWN" | "LOADING" | "NOREPLICAS")
-        || of_a_cluster.contains(&code)
+/// Returns true if a server that refuses a call like this is not the primary, or has just started:
+/// another may have taken its place.
+fn is_not_primary(refusal: ServerErrorKind) -> bool {
+    use ServerErrorKind::{BusyLoading, MasterDown, ReadOnly};
+    matches!(refusal, ReadOnly | MasterDown | BusyLoading)
 }
 
-/// Returns the code with which the server refused a call.
-fn refusal(answer: &RedisResult<Value>) -> Option<&str> {
+/// Returns how the server refused a call.
+fn refusal(answer: &RedisResult<Value>) -> Option<ServerErrorKind> {
     match answer {
         Ok(value) => refusal_of(value),
-        Err(error) => error.code(),
+        Err(error) => refusal_in(error),
     }
 }
 
-fn refusal_of(value: &Value) -> Option<&str> {
-    if let Value::ServerError(error) = value { Some(error.code()) } else { None }
+fn refusal_of(value: &Value) -> Option<ServerErrorKind> {
+    if let Value::ServerError(error) = value { error.kind() } else { None }
+}
+
+fn refusal_in(error: &redis::RedisError) -> Option<ServerErrorKind> {
+    if let ErrorKind::Server(kind) = error.kind() { Some(kind) } else { None }
 }
 
 impl ConnectionLike for Connection {
@@ -274,7 +241,7 @@ impl ConnectionLike for Connection {
             self.note_failure(current.number, &answer);
             let refusal = match &answer {
                 Ok(values) => values.iter().find_map(refusal_of),
-                Err(error) => error.code(),
+                Err(error) => refusal_in(error),
             };
             self.note_demotion(&current, refusal);
             answer

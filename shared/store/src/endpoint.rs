@@ -1,4 +1,4 @@
-//! The address of Redis: one server, or servers that know which one is the primary.
+//! The address of Redis: one server, or the sentinels that know which server is the primary.
 
 use std::sync::Arc;
 
@@ -8,8 +8,7 @@ use redis::{Client, IntoConnectionInfo, RedisResult};
 use crate::client::client;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
-use crate::primary_lookup::PrimaryLookup;
-use crate::{cluster, sentinels};
+use crate::sentinels::Sentinels;
 
 /// How the URL of one Redis server is written.
 const URL_FORM: &str = "it must be like redis://HOST:PORT, or rediss://HOST:PORT with TLS";
@@ -19,17 +18,15 @@ const URL_FORM: &str = "it must be like redis://HOST:PORT, or rediss://HOST:PORT
 pub(super) enum Endpoint {
     /// At a fixed address.
     Server(Box<Client>),
-    /// Where sentinels or the nodes of a Redis Cluster say.
-    Lookup(Arc<PrimaryLookup>),
+    /// Where the sentinels say.
+    Sentinels(Arc<Sentinels>),
 }
 
 impl Endpoint {
     /// Parses the settings.
     pub(super) fn new(config: &StoreConfig) -> Result<Endpoint, StoreError> {
-        let lookup = sentinels::lookup(config)?;
-        let lookup = if lookup.is_none() { cluster::lookup(config)? } else { lookup };
-        if let Some(lookup) = lookup {
-            return Ok(Endpoint::Lookup(Arc::new(lookup)));
+        if let Some(sentinels) = Sentinels::new(config)? {
+            return Ok(Endpoint::Sentinels(Arc::new(sentinels)));
         }
         // The URL may contain a password, so an error does not repeat it.
         let invalid = |_| InvalidSetting::new("CAPSTAN_REDIS_URL", URL_FORM);
@@ -45,7 +42,7 @@ impl Endpoint {
     pub(super) async fn primary(&self) -> RedisResult<Client> {
         match self {
             Endpoint::Server(client) => Ok(Client::clone(client)),
-            Endpoint::Lookup(lookup) => lookup.primary().await,
+            Endpoint::Sentinels(sentinels) => sentinels.primary().await,
         }
     }
 
@@ -53,7 +50,7 @@ impl Endpoint {
     pub(super) fn database(&self) -> i64 {
         match self {
             Endpoint::Server(client) => client.get_connection_info().redis_settings().db(),
-            Endpoint::Lookup(lookup) => lookup.database(),
+            Endpoint::Sentinels(sentinels) => sentinels.database(),
         }
     }
 }

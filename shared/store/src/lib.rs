@@ -3,8 +3,7 @@
 //! outside this crate says `redis::`.
 //!
 //! From the bottom up: `bounds`, `config`, `error`, `json`, `keys`, `script`, `answer`,
-//! `packed`, `client`, `primary_lookup`, `sentinels`, `cluster`, `endpoint`, `connection`,
-//! `primary_watch`, `replication`; `store`, the handle; `opening`;
+//! `packed`, `client`, `sentinels`, `endpoint`, `connection`, `replication`; `store`, the handle; `opening`;
 //! then the nouns, which add methods to it.
 
 mod action;
@@ -15,7 +14,6 @@ pub mod batcher;
 mod bounds;
 mod bulk;
 mod client;
-mod cluster;
 mod config;
 mod connection;
 mod cron;
@@ -34,8 +32,6 @@ mod lock;
 mod memory;
 mod opening;
 mod packed;
-mod primary_lookup;
-mod primary_watch;
 mod quota;
 mod replication;
 mod script;

@@ -3,8 +3,6 @@
 
 use std::sync::atomic::Ordering;
 
-use domain::settings::InvalidSetting;
-
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
@@ -25,17 +23,7 @@ impl Store {
         let answer = self.invoke(&OPEN, |call| {
             call.arg(FORMAT);
         });
-        let answer = match answer.await {
-            Err(StoreError::Redis(error))
-                if error.code() == Some("MOVED") && self.connection.lookup().is_none() =>
-            {
-                let why = "it names a node of a Redis Cluster that does not hold this namespace: \
-                           begin it with redis+cluster://, or rediss+cluster:// with TLS";
-                return Err(InvalidSetting::new("CAPSTAN_REDIS_URL", why).into());
-            }
-            answer => answer?,
-        };
-        let found = answer.decode(|words| match words {
+        let found = answer.await?.decode(|words| match words {
             ["open"] => Some(None),
             ["other_format", found] => Some(Some(found.parse().ok()?)),
             _ => None,

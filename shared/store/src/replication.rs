@@ -26,22 +26,16 @@ impl Replication {
         Ok(Some(Replication { connection: connection.another(CALL_LIMIT)?, replicas }))
     }
 
-    /// Waits until enough replicas have every change that was answered before this call. The change
-    /// made this key: the call must reach the server that made it, and after a failover, another
-    /// one may answer.
+    /// Waits until enough replicas have every change that was answered before this call.
     ///
     /// `WAIT` waits for the last write of its own connection. The message before it is that write:
     /// it goes to the replicas after all earlier changes, and it is not written to disk.
-    pub(crate) async fn wait(&self, channel: &str, key: &str) -> Result<(), StoreError> {
+    pub(crate) async fn wait(&self, channel: &str) -> Result<(), StoreError> {
         let mut pipeline = redis::pipe();
-        pipeline.exists(key);
         pipeline.cmd("PUBLISH").arg(channel).arg("").ignore();
         pipeline.cmd("WAIT").arg(self.replicas).arg(REPLICAS_LIMIT.as_millis() as u64);
-        let answer = pipeline.query_async(&mut self.connection.clone()).await?;
-        let (is_there, reached): (bool, u64) = answer;
-        let found = if is_there { reached } else { 0 };
+        let (found,): (u64,) = pipeline.query_async(&mut self.connection.clone()).await?;
         if found < u64::from(self.replicas) {
-            self.connection.suspect();
             return Err(StoreError::NotReplicated { wanted: self.replicas, found });
         }
         Ok(())

@@ -15,7 +15,6 @@ use crate::endpoint::Endpoint;
 use crate::error::StoreError;
 use crate::keys::Keys;
 use crate::left_out::LeftOut;
-use crate::primary_watch::PrimaryWatch;
 use crate::replication::Replication;
 use crate::script::Script;
 use domain::job::Timestamp;
@@ -35,7 +34,6 @@ pub struct Store {
     // How often the connection had failed when the namespace was opened last, plus one; 0 before.
     pub(crate) opened: Arc<AtomicU64>,
     pub(crate) left_out: LeftOut,
-    _watch: Option<Arc<PrimaryWatch>>,
 }
 
 impl Store {
@@ -44,7 +42,6 @@ impl Store {
         let connection = Connection::new(Endpoint::new(config)?, CALL_LIMIT)?;
         let walks = (connection.another(CALL_LIMIT)?, Arc::default());
         let replication = Replication::new(&connection, config.replicas)?;
-        let watch = PrimaryWatch::new(&connection).map(Arc::new);
         let keys = Keys::new(&config.namespace);
         Ok(Store {
             connection,
@@ -54,7 +51,6 @@ impl Store {
             claims: Arc::default(),
             opened: Arc::default(),
             left_out: LeftOut::default(),
-            _watch: watch,
         })
     }
 
@@ -115,15 +111,13 @@ impl Store {
 
     /// Waits until Redis answers, and logs that it does not; then warns when Redis can lose jobs.
     /// Returns false when `shutdown` came first. Fails when the namespace has the format of another
-    /// build, or the URL names the wrong node of a cluster.
+    /// build.
     pub async fn wait_until_ready(&self, shutdown: &CancellationToken) -> Result<bool, StoreError> {
         let mut tries = 0_u32;
         loop {
             match self.ensure_open().await {
                 Ok(()) => break,
-                Err(error @ (StoreError::OtherFormat { .. } | StoreError::Setting(_))) => {
-                    return Err(error);
-                }
+                Err(error @ StoreError::OtherFormat { .. }) => return Err(error),
                 Err(error) if tries.is_multiple_of(10) => {
                     tracing::warn!(%error, "waiting for redis");
                 }

@@ -70,9 +70,7 @@ where
     let (runtime, dropped) = (Handle::current(), CancellationToken::new());
     let _cancel_on_drop = dropped.clone().drop_guard();
     let (sender, receiver) = oneshot::channel();
-    let span = tracing::Span::current();
     let work = move || {
-        let _in_trace = span.entered();
         let running = || runtime.block_on(dropped.run_until_cancelled(start()));
         let _ = sender.send(catch_unwind(AssertUnwindSafe(running)));
     };

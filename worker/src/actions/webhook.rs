@@ -182,8 +182,7 @@ impl Action for Webhook {
 
     fn run(&self, context: Context) -> BoxFuture<'_, ActionResult> {
         async move {
-            let mut message = self.message(&context)?;
-            message.trace(context.traceparent());
+            let message = self.message(&context)?;
             send(&self.http, &message, context).await
         }
         .boxed()

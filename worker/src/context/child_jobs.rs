@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::Utc;
-use domain::job::{ClaimedJob, Exception, Job, JobId, NewJob, Status, Timestamp};
-use domain::trace::{TraceOrigin, TraceParent};
+use domain::job::{ClaimedJob, Exception, Job, JobId, NewJob, Status};
 use store::{StoreError, Submission, submission_steps};
 use tokio::sync::Mutex;
 
@@ -53,7 +51,6 @@ struct SpawnState {
     store: RetryingStore,
     job: ClaimedJob,
     stop: StopSignal,
-    traceparent: Option<TraceParent>,
     awaited: AtomicBool,
     created: Mutex<Created>,
 }
@@ -76,18 +73,11 @@ struct Lineage {
 }
 
 impl ChildJobs {
-    /// The children's runs are part of the span `traceparent`.
-    pub(crate) fn new(
-        store: RetryingStore,
-        job: &ClaimedJob,
-        stop: &StopSignal,
-        traceparent: Option<TraceParent>,
-    ) -> ChildJobs {
+    pub(crate) fn new(store: RetryingStore, job: &ClaimedJob, stop: &StopSignal) -> ChildJobs {
         ChildJobs(Arc::new(SpawnState {
             store,
             job: job.clone(),
             stop: stop.clone(),
-            traceparent,
             awaited: AtomicBool::new(false),
             created: Mutex::default(),
         }))
@@ -121,13 +111,10 @@ impl ChildJobs {
         let defaults = self.answered(|| store.action_defaults()).await?;
         let (mut ordinals, mut all) = (created.ordinals.clone(), siblings.clone());
         let parent = ParentJob { id: self.0.job.id, root: lineage.root, spec: &self.0.job.spec };
-        let now = Timestamp::from_ms(Utc::now().timestamp_millis());
         let mut jobs = Vec::with_capacity(children.len());
         for child in children {
             let job = child.job(&parent, &mut ordinals, &all, &defaults);
-            let mut job = job.map_err(|invalid| SpawnError::Invalid(all.len(), invalid))?;
-            let origin = |span| TraceOrigin::new(span, job.scheduled_at, now);
-            job.spec.trace = self.0.traceparent.map(origin);
+            let job = job.map_err(|invalid| SpawnError::Invalid(all.len(), invalid))?;
             all.push(job.id);
             jobs.push(job);
         }

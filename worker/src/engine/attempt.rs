@@ -1,20 +1,16 @@
 //! One run of one job, from the claim to the recorded outcome. Whatever the action does, including
 //! a panic, is turned into an outcome here.
 
-use std::ops::Range;
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use domain::job::{ClaimedJob, Exception, FencingToken, JobId, Outcome, Status};
-use domain::trace::TraceParent;
 use futures_util::FutureExt;
 use serde_json::Value;
 use store::{Finish, FinishAnswer};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 use uuid::Uuid;
 
-use super::run_trace::{Trace, error_type};
 use super::session::Session;
 use super::store_batcher::StoreBatcher;
 use crate::action::{Action, ActionResult, RESULT_BYTES};
@@ -38,28 +34,15 @@ const RESURRECTION_PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn run(
     session: &Session,
     batcher: StoreBatcher,
-    (job, claim): (ClaimedJob, Range<SystemTime>),
-    stop: StopSignal,
-) {
-    let trace = Trace::begin(session, &job, claim);
-    let span = trace.log_span();
-    run_traced(session, batcher, (job, trace), stop).instrument(span).await;
-}
-
-async fn run_traced(
-    session: &Session,
-    batcher: StoreBatcher,
-    (job, trace): (ClaimedJob, Trace),
+    job: ClaimedJob,
     stop: StopSignal,
 ) {
     let (id, token, action) = (job.id, job.token, job.spec.action.clone());
     let started = Instant::now();
     tracing::debug!(job.id = %id, job.action = %action, %token, "job started");
-    let outcome = perform(session, job, stop, trace.handed_on()).await;
-    let (ran, returned) = (started.elapsed(), SystemTime::now());
-    let error_type = error_type(&outcome);
+    let outcome = perform(session, job, stop).await;
+    let ran = started.elapsed();
     let ended = record(session, batcher, (id, token), outcome).await;
-    trace.record(session, ended, error_type.as_deref(), returned);
     // A job of an unknown action has run nothing, and its name could be anything.
     if let Some(status) = ended.filter(|_| session.resources.actions.get(&action).is_some()) {
         session.resources.metrics.ended(action.as_str(), status, ran);
@@ -143,12 +126,7 @@ async fn record_resurrection(session: &Session, mut finish: Finish) -> Option<Fi
 }
 
 /// Runs the action of a job with its log, progress and deadline.
-async fn perform(
-    session: &Session,
-    job: ClaimedJob,
-    stop: StopSignal,
-    traceparent: Option<TraceParent>,
-) -> Outcome {
+async fn perform(session: &Session, job: ClaimedJob, stop: StopSignal) -> Outcome {
     let (id, token) = (job.id, job.token);
     // The claim may be void before the action has started: its answer took longer than the lease.
     if stop.borrow().is_some_and(StopReason::voids_claim) {
@@ -162,11 +140,9 @@ async fn perform(
     let stop_timeout = job.spec.stop_timeout.duration().unwrap_or(STOP_TIMEOUT);
     let (log, log_writer) = log_and_writer(session.store.clone(), id, token);
     let (progress, progress_writer) = reporter_and_writer(session.store.clone(), id, token);
-    let children = ChildJobs::new(session.store.clone(), &job, &stop, traceparent);
+    let children = ChildJobs::new(session.store.clone(), &job, &stop);
     let awaited = children.clone();
-    let stop_signal = stop.clone();
-    let context =
-        Context { job, log, progress, children, traceparent, stop_timeout, stop: stop_signal };
+    let context = Context { job, log, progress, children, stop_timeout, stop: stop.clone() };
     let over = CancellationToken::new();
     let running = async {
         let pass_deadline = || session.running.stop(id, StopReason::Deadline);

@@ -9,8 +9,7 @@ mod stop_sequence;
 mod tasks;
 
 use std::collections::HashMap;
-use std::ops::Range;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use broker::{Delivery, Receipt};
 use domain::job::{ClaimedJob, FencingToken, JobId};
@@ -19,14 +18,14 @@ use store::ClaimAnswer;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use super::admission::{Admission, Command, OfferKey};
+use super::admission::{Admission, Claim, Command, OfferKey};
 use super::session::{Session, SessionEnd};
-use super::store_batcher::StoreBatcher;
+use super::store_batcher::{ClaimReply, StoreBatcher};
 use crate::config::Shutdown;
 use crate::context::stop::StopReason;
 use consumers::{BrokerEvent, Consumers};
 use stop_sequence::StopSequence;
-use tasks::{Answered, Tasks};
+use tasks::Tasks;
 
 pub(super) const HEALTH_PART: &str = "intake";
 
@@ -215,8 +214,8 @@ impl Intake {
         }
     }
 
-    fn claim_answered(&mut self, answered: Result<Answered, JoinError>) {
-        let (claim, reply, asked) = match answered {
+    fn claim_answered(&mut self, answered: Result<(Claim, ClaimReply), JoinError>) {
+        let (claim, reply) = match answered {
             Ok(answered) => answered,
             Err(error) => return self.abandon_session(&error),
         };
@@ -225,7 +224,7 @@ impl Intake {
             match answer {
                 ClaimAnswer::Claimed(job) => {
                     claimed.push(true);
-                    self.start((*job, asked.clone()), claim.queue.clone());
+                    self.start(*job, claim.queue.clone());
                 }
                 ClaimAnswer::Unreadable(token, reason) => {
                     claimed.push(true);
@@ -245,14 +244,14 @@ impl Intake {
         self.admission.claim_answered(&claim, &claimed);
     }
 
-    fn start(&mut self, (job, asked): (ClaimedJob, Range<SystemTime>), queue: QueueName) {
+    fn start(&mut self, job: ClaimedJob, queue: QueueName) {
         self.session.resources.metrics.claimed.inc();
         self.session.resources.metrics.running.inc();
         let stop = self.session.running.stop_signal(job.id);
         if let Some(reason) = self.stop_reason {
             self.session.running.stop(job.id, reason);
         }
-        self.tasks.attempt((job, asked), queue, stop);
+        self.tasks.attempt(job, queue, stop);
     }
 
     /// Ends a claimed job that this worker cannot read. The other jobs are unaffected.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use domain::capacity::CapacityMap;
 use domain::job::WorkerId;
 use service::health::Health;
-use service::traces::Traces;
 use store::Store;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +25,6 @@ pub(crate) struct Resources {
     pub(crate) actions: ActionRegistry,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
-    pub(crate) traces: Traces,
 }
 
 /// One session of the worker. Cheap to clone.

@@ -38,7 +38,7 @@ use parts::{Children, Exception, Firing, WaitingFor};
     "parent": null, "next": null, "fairnessKey": null, "result": null, "exception": null,
     "progress": null, "followUpID": null, "fencingToken": 12,
     "uniqueKey": null, "expiresAt": null, "backoff": {"base": "2s", "max": "1m"},
-    "onWorkerLost": "retry", "strictLease": false, "traceID": null, "cancelBy": null, "cancelReason": null,
+    "onWorkerLost": "retry", "strictLease": false, "cancelBy": null, "cancelReason": null,
 }))]
 pub(in crate::v0) struct Job {
     /// The id of the job.
@@ -159,10 +159,6 @@ pub(in crate::v0) struct Job {
     next: Option<JobId>,
     /// The fairness group of the job in its queue. `null` if none was given.
     fairness_key: Option<String>,
-    /// The trace of its run: 32 hexadecimal digits. `null` if it is not traced.
-    #[serde(rename = "traceID")]
-    #[schema(value_type = Option<String>)]
-    trace_id: Option<String>,
     /// The name of the token that cancelled it.
     cancel_by: Option<String>,
     /// The reason why it was cancelled.
@@ -189,7 +185,6 @@ pub(in crate::v0) struct Jobs {
 
 impl From<job::Job> for Job {
     fn from(job: job::Job) -> Job {
-        let trace_id = job.run_trace().map(|run| run.trace_id.to_string());
         let cancelled = job.cancelled.unwrap_or_default();
         let non_empty = |text: String| Some(text).filter(|text| !text.is_empty());
         Job {
@@ -236,7 +231,6 @@ impl From<job::Job> for Job {
             parent: job.spec.parent,
             next: job.next,
             fairness_key: job.spec.fairness_key,
-            trace_id,
             cancel_by: non_empty(cancelled.by),
             cancel_reason: non_empty(cancelled.reason),
         }

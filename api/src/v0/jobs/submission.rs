@@ -184,7 +184,6 @@ impl JobSubmission {
             when: self.when.unwrap_or_default(),
             parent: references.parent(self.parent)?,
             fairness_key: key("fairnessKey", self.fairness_key, FAIRNESS_KEY_CHARACTERS)?,
-            trace: None,
             action,
         };
         let scheduled_at = fields::time("scheduledAt", self.scheduled_at)?;

@@ -13,7 +13,7 @@ use super::submission::{BatchSubmission, JobSubmission};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::submit::{
-    Acceptance, Accepted, CallerSpan, DraftBatch, IdempotencyKey, check_expiries, check_expiry,
+    Acceptance, Accepted, DraftBatch, IdempotencyKey, check_expiries, check_expiry,
 };
 use crate::v0::wire::query::NoQuery;
 use crate::v0::wire::refusal::Refusal;
@@ -33,11 +33,7 @@ const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
         pattern = "^[ -~]{1,255}$", example = "order-17",
         description = "1 to 255 printable ASCII characters. A request that repeats a key within a \
             day creates no job and returns the job that was created with it, in its current \
-            state. The key belongs to the token; with another body, it is refused."),
-        ("traceparent" = Option<String>, Header, nullable = false,
-            example = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            description = "The span of the caller, as W3C Trace Context defines it: the job is \
-                part of its trace. One that is not valid is ignored, and so are several.")),
+            state. The key belongs to the token; with another body, it is refused.")),
     request_body(content = JobSubmission, description = "At most 1 MiB."),
     responses(
         (status = 202, body = Job, description = "The job that was created, now or earlier with \
@@ -50,7 +46,6 @@ const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
 pub(in crate::v0) async fn submit(
     State(app): State<Arc<App>>,
     header: IdempotencyHeader,
-    span: CallerSpan,
     caller: Caller,
     _: NoQuery,
     request: Request,
@@ -59,7 +54,7 @@ pub(in crate::v0) async fn submit(
         header.read(&app, &caller, (request, BODY_BYTES), IdempotencyKey::job).await?;
     let draft = submission.draft(key.as_ref(), &caller)?;
     check_expiry(&app.store, &draft).await?;
-    let Accepted { job, how } = app.submissions.one(draft, span).await?;
+    let Accepted { job, how } = app.submissions.one(draft).await?;
     app.metrics.submitted(usize::from(how == Acceptance::Created));
     caller.set_subject(job.id);
     let status = match how {
@@ -79,11 +74,7 @@ pub(in crate::v0) async fn submit(
         pattern = "^[ -~]{1,255}$", example = "orders-of-monday",
         description = "1 to 255 printable ASCII characters. A request that repeats a key within a \
             day returns at each index the job that was created there, in its current state. The \
-            key belongs to the token; with another body, it is refused."),
-        ("traceparent" = Option<String>, Header, nullable = false,
-            example = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            description = "The span of the caller, as W3C Trace Context defines it: the jobs are \
-                part of its trace. One that is not valid is ignored, and so are several.")),
+            key belongs to the token; with another body, it is refused.")),
     request_body(content = BatchSubmission, description = "At most 10 MiB."),
     responses(
         (status = 202, body = Jobs, description = "The jobs, in the order of the request."),
@@ -93,7 +84,6 @@ pub(in crate::v0) async fn submit(
 pub(in crate::v0) async fn submit_batch(
     State(app): State<Arc<App>>,
     header: IdempotencyHeader,
-    span: CallerSpan,
     caller: Caller,
     _: NoQuery,
     request: Request,
@@ -107,7 +97,7 @@ pub(in crate::v0) async fn submit_batch(
     caller.set_subject(format_args!("batch {id} of {}", drafts.len()));
     let batch = DraftBatch { id, drafts };
     let is_empty = batch.drafts.is_empty();
-    let jobs = if is_empty { Vec::new() } else { app.submissions.batch(batch, span).await? };
+    let jobs = if is_empty { Vec::new() } else { app.submissions.batch(batch).await? };
     app.metrics.submitted(jobs.iter().filter(|one| one.how == Acceptance::Created).count());
     Ok((StatusCode::ACCEPTED, Json(jobs.into_iter().map(|one| one.job).collect())))
 }

@@ -19,7 +19,7 @@ use crate::error::{Error, at_field};
 use crate::http_error;
 use crate::query::Query;
 use crate::redaction::shown_parameters;
-use crate::submit::{Acceptance, CallerSpan, Draft};
+use crate::submit::{Acceptance, Draft};
 use crate::web::form;
 use crate::web::format::{pretty, shell_quoted};
 use crate::web::layout::{Layout, Section, html};
@@ -119,14 +119,13 @@ pub(in crate::web) async fn change(
 pub(in crate::web) async fn repeat(
     State(app): State<Arc<App>>,
     Name(id): Name<JobId>,
-    span: CallerSpan,
     caller: Caller,
     request: Request,
 ) -> Result<Response, Refusal> {
     let form = form::read(request, &REPEAT_FIELDS).await?;
     let submitting = async {
         let draft = draft(&app, &caller, find(&app, id).await?, &form).await?;
-        app.submissions.one(draft, span).await
+        app.submissions.one(draft).await
     };
     match submitting.await {
         Ok(accepted) => {

@@ -112,7 +112,6 @@ fn rules(job: &Job) -> Vec<Fact> {
         spec.strict_lease.then(|| text("Lease", "strict".to_owned())),
         spec.unique_key.clone().map(|key| code("Unique key", key)),
         spec.fairness_key.clone().map(|key| code("Fairness key", key)),
-        job.run_trace().map(|run| code("Trace", run.trace_id.to_string())),
     ];
     all.into_iter().flatten().collect()
 }

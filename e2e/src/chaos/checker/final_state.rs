@@ -3,7 +3,7 @@
 use store::{Dumped, WorkerStatus};
 
 use super::violations::Violations;
-use crate::fleet::{SERVICES, worker_count};
+use crate::fleet::{PROCESSES, worker_count};
 use crate::observations::Observations;
 
 const CONSISTENT: &str = "lists, counts and records agree";
@@ -46,7 +46,7 @@ pub(super) fn check(observations: &Observations, violations: &mut Violations) {
         let details = format!("{running} workers are recorded as running, {} run", worker_count());
         violations.add(CONSISTENT, details);
     }
-    for service in &SERVICES {
+    for service in PROCESSES.iter().filter(|process| process.role.is_service()) {
         let usage = observations.resource_usage.get(service.name);
         let (memory, files) = usage.copied().unwrap_or_default();
         if memory > MAX_MEMORY_KIB || files > MAX_FILES {

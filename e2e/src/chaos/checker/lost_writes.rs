@@ -13,7 +13,6 @@ use crate::observations::Observations;
 
 const ONE_CLAIM: &str = "a token is given to one claim";
 const ONE_JOB: &str = "a number is given to one job";
-const ON_A_REPLICA: &str = "a job that a replica had when it was acknowledged is not lost";
 const STOPPED: &str = "a run whose claim is lost is stopped";
 
 /// The invariant of the answers of the API.
@@ -57,15 +56,6 @@ pub(super) fn check(
         check_chain(&runs, history, &mut overlaps, violations);
     }
     overlaps
-}
-
-/// Checks that each submission that was acknowledged when a replica had it has its record.
-pub(super) fn check_submitted(observations: &Observations, violations: &mut Violations) {
-    for (id, at_us) in &observations.ledger.submitted_us {
-        if !observations.jobs.contains_key(id) {
-            violations.add(ON_A_REPLICA, format!("{id}, acknowledged at {at_us}, has no record"));
-        }
-    }
 }
 
 /// Checks the tokens and numbers of all claims and submissions, also of those that are lost.

@@ -53,7 +53,6 @@ fn observations() -> Observations {
         dump: BTreeMap::new(),
         resource_usage: BTreeMap::new(),
         worker_processes: WorkerProcesses(BTreeMap::from([((PID, 0), worker_process(&[ACTION]))])),
-        waits_for_replica: false,
     }
 }
 

@@ -145,10 +145,10 @@ fn can_run(worker: &str, need: &CapacityMap) -> bool {
 mod tests {
     use super::*;
     use crate::actions::ROLLED_OUT;
-    use crate::fleet::layout::{Role, SERVICES};
+    use crate::fleet::layout::{PROCESSES, Role};
 
     fn workers() -> Vec<&'static str> {
-        let workers = SERVICES.iter().filter(|process| process.role == Role::Worker);
+        let workers = PROCESSES.iter().filter(|process| process.role == Role::Worker);
         workers.map(|process| process.name).collect()
     }
 

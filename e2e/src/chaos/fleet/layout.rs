@@ -6,7 +6,6 @@ use domain::capacity::CapacityMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     Redis,
-    Sentinel,
     RabbitMq,
     Scheduler,
     Worker,
@@ -16,7 +15,7 @@ pub(crate) enum Role {
 impl Role {
     /// Whether it is a service of Capstan.
     pub(crate) fn is_service(self) -> bool {
-        !matches!(self, Role::Redis | Role::Sentinel | Role::RabbitMq)
+        !matches!(self, Role::Redis | Role::RabbitMq)
     }
 }
 
@@ -32,26 +31,11 @@ const fn process(name: &'static str, role: Role, capacity: &'static str) -> Plan
     PlannedProcess { name, role, capacity }
 }
 
-/// One Redis and one RabbitMQ.
-const SINGLE_SERVERS: [PlannedProcess; 2] =
-    [process("redis", Role::Redis, ""), process("rabbitmq", Role::RabbitMq, "")];
-
-/// A replicated Redis under sentinels, and a cluster of RabbitMQ.
-const CLUSTERS: [PlannedProcess; 9] = [
-    process("redis-1", Role::Redis, ""),
-    process("redis-2", Role::Redis, ""),
-    process("redis-3", Role::Redis, ""),
-    process("sentinel-1", Role::Sentinel, ""),
-    process("sentinel-2", Role::Sentinel, ""),
-    process("sentinel-3", Role::Sentinel, ""),
-    process("rabbitmq-1", Role::RabbitMq, ""),
-    process("rabbitmq-2", Role::RabbitMq, ""),
-    process("rabbitmq-3", Role::RabbitMq, ""),
-];
-
-/// The services. Only one worker has `serial`, and only one unit of it, so that its jobs run one
+/// All processes. Only one worker has `serial`, and only one unit of it, so that its jobs run one
 /// after the other.
-pub(crate) const SERVICES: [PlannedProcess; 11] = [
+pub(crate) const PROCESSES: [PlannedProcess; 13] = [
+    process("redis", Role::Redis, ""),
+    process("rabbitmq", Role::RabbitMq, ""),
     process("scheduler-1", Role::Scheduler, ""),
     process("scheduler-2", Role::Scheduler, ""),
     process("scheduler-3", Role::Scheduler, ""),
@@ -64,12 +48,6 @@ pub(crate) const SERVICES: [PlannedProcess; 11] = [
     process("api-1", Role::Api, ""),
     process("api-2", Role::Api, ""),
 ];
-
-/// The processes of a fleet: the servers, which may be clusters, and the services.
-pub(crate) fn processes(cluster: bool) -> impl Iterator<Item = &'static PlannedProcess> {
-    let servers = if cluster { &CLUSTERS[..] } else { &SINGLE_SERVERS };
-    servers.iter().chain(&SERVICES)
-}
 
 /// What jobs need. Few, because each has a queue per priority; each fits on at least two workers.
 pub(crate) const NEEDS: [&str; 7] =
@@ -87,19 +65,19 @@ pub(crate) fn needs() -> Vec<CapacityMap> {
 
 /// The number of workers.
 pub(crate) fn worker_count() -> usize {
-    SERVICES.iter().filter(|process| process.role == Role::Worker).count()
+    PROCESSES.iter().filter(|process| process.role == Role::Worker).count()
 }
 
 /// The only worker whose capacity is enough, if there is only one.
 pub(crate) fn only_worker_for(need: &CapacityMap) -> Option<&'static str> {
-    let workers = SERVICES.iter().filter(|process| process.role == Role::Worker);
+    let workers = PROCESSES.iter().filter(|process| process.role == Role::Worker);
     let mut fitting = workers.filter(|worker| initial_capacity(worker.name).fits(need) > 0);
     fitting.next().filter(|_| fitting.next().is_none()).map(|worker| worker.name)
 }
 
 /// The capacity that a worker starts with.
 pub(crate) fn initial_capacity(worker: &str) -> CapacityMap {
-    let plan = SERVICES.iter().find(|process| process.name == worker);
+    let plan = PROCESSES.iter().find(|process| process.name == worker);
     let capacity = plan.map_or("", |process| process.capacity);
     capacity.parse::<CapacityMap>().unwrap_or_default().with_default()
 }

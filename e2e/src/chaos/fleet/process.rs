@@ -26,10 +26,10 @@ pub(crate) struct FleetProcess {
     pub(crate) role: Role,
     /// The capacity that a worker starts with.
     pub(crate) capacity: CapacityMap,
-    /// The proxy between this process and Redis, unless Redis is replicated.
+    /// The proxy between this process and Redis.
     pub(crate) redis_proxy: Option<Proxy>,
-    /// The proxies between this process and each RabbitMQ.
-    pub(crate) amqp_proxies: Vec<Proxy>,
+    /// The proxy between this process and RabbitMQ.
+    pub(crate) amqp_proxy: Option<Proxy>,
     /// The base URL of an API.
     pub(crate) url: String,
     /// The base URL of the health checks of a service.
@@ -65,8 +65,6 @@ pub(super) struct ServiceSettings<'a> {
     pub(super) programs: &'a Programs,
     pub(super) redis_url: &'a str,
     pub(super) amqp_url: &'a str,
-    /// Whether Redis and RabbitMQ are clusters.
-    pub(super) cluster: bool,
 }
 
 impl FleetProcess {
@@ -77,7 +75,7 @@ impl FleetProcess {
             role: planned.role,
             capacity: CapacityMap::default(),
             redis_proxy: None,
-            amqp_proxies: Vec::new(),
+            amqp_proxy: None,
             url: String::new(),
             admin_url: String::new(),
             child: Mutex::new(process),
@@ -93,27 +91,19 @@ impl FleetProcess {
             Role::Scheduler => "capstan-scheduler",
             Role::Worker => "capstan-worker",
             Role::Api => "capstan-api",
-            Role::Redis | Role::Sentinel | Role::RabbitMq => {
-                anyhow::bail!("{} is no service", planned.name)
-            }
+            Role::Redis | Role::RabbitMq => anyhow::bail!("{} is no service", planned.name),
         };
         let (listen, admin) = (free_port()?, free_port()?);
         let mut command = settings.run.command(settings.programs.of(planned.name).join(program));
         command.env("CAPSTAN_ADMIN_LISTEN", format!("127.0.0.1:{admin}"));
         command.env("CAPSTAN_LOG", "info,worker=debug,scheduler=debug");
-        let mut redis_proxy = None;
-        if settings.cluster {
-            command.env("CAPSTAN_REDIS_URL", settings.redis_url).env("CAPSTAN_REDIS_WAIT", "1");
-        } else {
-            let (proxy, redis_url) = Proxy::in_front_of(settings.redis_url).await;
-            command.env("CAPSTAN_REDIS_URL", redis_url);
-            redis_proxy = Some(proxy);
-        }
-        let mut amqp_proxies = Vec::new();
+        let (redis_proxy, redis_url) = Proxy::in_front_of(settings.redis_url).await;
+        command.env("CAPSTAN_REDIS_URL", redis_url);
+        let mut amqp_proxy = None;
         if planned.role != Role::Api {
-            let (proxies, amqp_url) = Proxy::in_front_of_each(settings.amqp_url).await;
+            let (proxy, amqp_url) = Proxy::in_front_of(settings.amqp_url).await;
             command.env("CAPSTAN_AMQP_URL", amqp_url);
-            amqp_proxies = proxies;
+            amqp_proxy = Some(proxy);
         }
         match planned.role {
             Role::Worker => {
@@ -125,14 +115,14 @@ impl FleetProcess {
             Role::Api => {
                 command.env("CAPSTAN_LISTEN", format!("127.0.0.1:{listen}"));
             }
-            Role::Scheduler | Role::Redis | Role::Sentinel | Role::RabbitMq => {}
+            Role::Scheduler | Role::Redis | Role::RabbitMq => {}
         }
         Ok(FleetProcess {
             name: planned.name,
             role: planned.role,
             capacity: initial_capacity(planned.name),
-            redis_proxy,
-            amqp_proxies,
+            redis_proxy: Some(redis_proxy),
+            amqp_proxy,
             url: format!("http://127.0.0.1:{listen}"),
             admin_url: format!("http://127.0.0.1:{admin}"),
             child: Mutex::new(Process::new(planned.name, command, settings.run.log(planned.name))),

@@ -167,9 +167,7 @@ impl ApiClient {
         if text.contains(EXPIRED) {
             return result;
         }
-        let (ids, at_us) = (ids_in(&text), now_us());
-        result.submitted = ids.iter().map(|id| (*id, at_us)).collect();
-        result.acknowledged = ids.into_iter().map(|id| (id, *expectation)).collect();
+        result.acknowledged = ids_in(&text).into_iter().map(|id| (id, *expectation)).collect();
         if result.acknowledged.len() != jobs.len() {
             result.unexpected.push(format!("{} was answered {text}", expectation.kind.name));
         }

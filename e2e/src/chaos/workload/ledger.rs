@@ -18,8 +18,6 @@ pub(crate) struct Expectation {
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) jobs: HashMap<JobId, Expectation>,
-    /// When the submission of a job was first acknowledged. Retries are no submissions.
-    pub(crate) submitted_us: HashMap<JobId, i64>,
     /// When the cancellation of a job was first acknowledged.
     pub(crate) cancelled_us: HashMap<JobId, i64>,
     pub(crate) deleted: HashSet<JobId>,
@@ -31,7 +29,6 @@ pub(crate) struct Ledger {
 #[derive(Default)]
 pub(crate) struct CallResult {
     pub(super) acknowledged: Vec<(JobId, Expectation)>,
-    pub(super) submitted: Vec<(JobId, i64)>,
     pub(super) cancelled: Vec<(JobId, i64)>,
     pub(super) deleted: Vec<JobId>,
     /// Calls that were answered 503 or not at all: whether they had an effect is unknown.
@@ -42,10 +39,8 @@ pub(crate) struct CallResult {
 
 impl CallResult {
     pub(super) fn merge(&mut self, other: CallResult) {
-        let CallResult { acknowledged, submitted, cancelled, deleted, unavailable, unexpected } =
-            other;
+        let CallResult { acknowledged, cancelled, deleted, unavailable, unexpected } = other;
         self.acknowledged.extend(acknowledged);
-        self.submitted.extend(submitted);
         self.cancelled.extend(cancelled);
         self.deleted.extend(deleted);
         self.unavailable += unavailable;
@@ -56,9 +51,8 @@ impl CallResult {
 impl Ledger {
     /// Adds what another ledger has.
     pub(crate) fn merge(&mut self, other: Ledger) {
-        let Ledger { jobs, submitted_us, cancelled_us, deleted, unavailable } = other;
+        let Ledger { jobs, cancelled_us, deleted, unavailable } = other;
         self.jobs.extend(jobs);
-        self.submitted_us.extend(submitted_us);
         self.cancelled_us.extend(cancelled_us);
         self.deleted.extend(deleted);
         self.unavailable += unavailable;
@@ -67,13 +61,9 @@ impl Ledger {
     /// Adds a result. Unexpected answers are violations.
     pub(super) fn add(&mut self, result: CallResult, history: &History) {
         self.jobs.extend(result.acknowledged);
-        for (times, added) in
-            [(&mut self.submitted_us, result.submitted), (&mut self.cancelled_us, result.cancelled)]
-        {
-            for (id, at_us) in added {
-                let first = times.entry(id).or_insert(at_us);
-                *first = at_us.min(*first);
-            }
+        for (id, at_us) in result.cancelled {
+            let first = self.cancelled_us.entry(id).or_insert(at_us);
+            *first = at_us.min(*first);
         }
         self.deleted.extend(result.deleted);
         self.unavailable += result.unavailable;

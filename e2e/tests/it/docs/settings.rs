@@ -33,8 +33,7 @@ pub(super) fn differences(page: &str) -> Vec<String> {
 /// The first two columns of the page's tables.
 fn listed(page: &str) -> Settings {
     let mut settings = Settings::new();
-    let is_setting = |line: &&str| line.starts_with("| `CAPSTAN_") || line.starts_with("| `OTEL_");
-    for line in page.lines().filter(is_setting) {
+    for line in page.lines().filter(|line| line.starts_with("| `CAPSTAN_")) {
         let mut cells = line.trim_matches('|').split('|').map(str::trim);
         let (names, default) = (cells.next().unwrap(), cells.next().unwrap());
         for name in names.split(", ") {

@@ -12,7 +12,6 @@ use crate::lock::Locks;
 use crate::names::{FencingToken, JobId, WorkerId};
 use crate::queue::QueueName;
 use crate::time::Timestamp;
-use crate::trace::RunTrace;
 
 /// A job to submit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,12 +123,6 @@ impl Job {
     pub fn queue(&self) -> QueueName {
         let action = self.action_queue.then(|| self.spec.action.clone());
         QueueName { class: self.class.clone(), action, priority: self.spec.priority }
-    }
-
-    /// Returns the trace of its run, if it is traced.
-    #[must_use]
-    pub fn run_trace(&self) -> Option<RunTrace> {
-        self.spec.trace.map(|origin| origin.run(self.id, self.attempt))
     }
 
     /// Returns a new job as its submission leaves it.

@@ -10,7 +10,6 @@ use crate::lock::Locks;
 use crate::names::{ActionName, JobId};
 use crate::priority::Priority;
 use crate::time::{GoDuration, Timestamp};
-use crate::trace::TraceOrigin;
 
 /// What was asked for. Written at submission and never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,13 +82,6 @@ pub struct JobSpec {
     /// offered at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness_key: Option<String>,
-    /// The span of its submission, if that was traced.
-    #[serde(
-        default,
-        deserialize_with = "crate::trace::read_origin",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub trace: Option<TraceOrigin>,
 }
 
 /// How the jobs that one depends on must end.
@@ -130,7 +122,6 @@ impl JobSpec {
             when: DependencyCondition::default(),
             parent: None,
             fairness_key: None,
-            trace: None,
         }
     }
 }
@@ -161,31 +152,4 @@ pub enum OnWorkerLost {
     Retry,
     /// The job is not run again.
     Fail,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trace::TraceParent;
-    use serde_json::json;
-
-    const SUBMISSION: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-
-    #[test]
-    fn a_spec_keeps_its_origin_and_ignores_one_that_it_cannot_read() {
-        let read = |trace| {
-            let spec = json!({"action": "noop", "trace": trace});
-            serde_json::from_value::<JobSpec>(spec).unwrap().trace
-        };
-        let stored = json!({"parent": SUBMISSION});
-        let span = TraceParent::parse(SUBMISSION).unwrap();
-        assert_eq!(read(stored.clone()), Some(TraceOrigin::Parent(span)));
-        assert_eq!(json!(read(stored.clone())), stored);
-        for other in [json!(null), json!(7), json!({"parent": "00"}), json!({"later": SUBMISSION})]
-        {
-            assert_eq!(read(other), None);
-        }
-        let untraced = JobSpec::of("noop".parse().unwrap());
-        assert_eq!(json!(untraced), json!({"action": "noop"}));
-    }
 }

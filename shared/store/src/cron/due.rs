@@ -12,7 +12,6 @@ use crate::script::Script;
 use crate::store::Store;
 use domain::cron::{CronName, CronSpec};
 use domain::job::Timestamp;
-use domain::trace::TraceParent;
 
 static DUE_CRONS: Script = Script::new("due_crons", include_str!("due_crons.lua"));
 
@@ -44,8 +43,6 @@ pub struct DueCron {
     pub spec: CronSpec,
     /// The first held firing, when it may begin: its tick, and how many missed ticks it stands for.
     pub held: Option<(Timestamp, u64)>,
-    /// The span of its firing, if that is traced: not part of what is read.
-    pub span: Option<TraceParent>,
 }
 
 impl Store {
@@ -90,6 +87,6 @@ fn due_cron(answer: Answer) -> Result<DueCron, StoreError> {
             Err(error) => return Some(Err(error)),
         };
         let (name, id, revision) = (name.parse().ok()?, id.parse().ok()?, revision.parse().ok()?);
-        Some(Ok(DueCron { name, id, revision, next_run, spec, held, span: None }))
+        Some(Ok(DueCron { name, id, revision, next_run, spec, held }))
     })?
 }

@@ -120,8 +120,7 @@ impl CronFirings<'_> {
         let firings = held.chain(ticks).map(|(kind, (tick, missed))| {
             let (tick, missed) = (*tick, *missed);
             let firing = Firing { cron: cron.name.clone(), tick, cause: Cause::Tick, missed };
-            let id = job_id(cron.id, tick);
-            FiringRecord::new(kind, id, firing, (&cron.spec, defaults), cron.span)
+            FiringRecord::new(kind, job_id(cron.id, tick), firing, (&cron.spec, defaults))
         });
         Ok(CronFirings {
             name: cron.name.as_str(),

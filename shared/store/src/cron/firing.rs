@@ -10,7 +10,6 @@ use crate::job::NewRecord;
 use domain::capacity::Class;
 use domain::cron::{Cause, CronSpec, Firing};
 use domain::job::{JobId, JobSpec, Timestamp};
-use domain::trace::{TraceOrigin, TraceParent};
 
 /// How long until a held firing that cannot begin is looked at again.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
@@ -32,7 +31,6 @@ impl FiringRecord {
         id: JobId,
         firing: Firing,
         (cron, defaults): (&CronSpec, &AllDefaults),
-        span: Option<TraceParent>,
     ) -> Result<FiringRecord, StoreError> {
         let defaults = defaults.of(&cron.action)?;
         let (tick, missed) = (firing.tick.ms(), firing.missed);
@@ -42,7 +40,7 @@ impl FiringRecord {
         };
         let at = Timestamp::from_ms(tick + delay_ms);
         let class = Class::of(defaults.need(cron.capacity_map.as_ref())).ok();
-        let spec = JobSpec { trace: span.map(TraceOrigin::Link), ..spec(firing, cron, defaults) };
+        let spec = spec(firing, cron, defaults);
         let job = NewRecord::new(id, &spec, class.as_ref(), Some(at));
         Ok(FiringRecord { kind, tick: tick.to_string(), missed: missed.to_string(), job })
     }

@@ -3,8 +3,7 @@
 use super::record;
 use crate::error::StoreError;
 use crate::store::Store;
-use domain::job::{ActionName, Job, JobId, JobSpec, Status};
-use domain::trace::TraceParent;
+use domain::job::{ActionName, Job, JobId, Status};
 
 impl Store {
     /// One job; `None` when it does not exist.
@@ -65,25 +64,6 @@ impl Store {
     ) -> Result<Vec<bool>, StoreError> {
         let actions: Vec<Option<String>> = self.field_of(ids, "action").await?;
         Ok(actions.into_iter().map(|one| one.as_deref() == Some(action.as_str())).collect())
-    }
-
-    /// The spans that the first runs of these jobs are part of, in the order asked: `None` for a job
-    /// that is not traced, or whose run begins a trace of its own.
-    pub async fn parent_spans(
-        &self,
-        ids: &[JobId],
-    ) -> Result<Vec<Option<TraceParent>>, StoreError> {
-        let mut pipe = redis::pipe();
-        for id in ids {
-            pipe.cmd("HMGET").arg(self.keys.job(*id)).arg(&["attempt", "spec"]);
-        }
-        let mut connection = self.connection.clone();
-        let jobs: Vec<(Option<u32>, Option<String>)> = pipe.query_async(&mut connection).await?;
-        let parent = |(id, (attempt, spec)): (&JobId, (Option<u32>, Option<String>))| {
-            let spec: JobSpec = serde_json::from_str(&spec?).ok()?;
-            spec.trace?.run(*id, attempt.unwrap_or(1)).parent
-        };
-        Ok(ids.iter().zip(jobs).map(parent).collect())
     }
 
     /// True when a job with this id exists, or the id was used within a day.

@@ -64,12 +64,10 @@ impl Store {
         }
         let submitted: Result<Vec<_>, _> =
             answers.into_iter().map(|answer| answer.decode(submitted)).collect();
-        let submitted = submitted?;
-        let with_record = submitted.iter().find(|job| job.outcome != Submission::Spent);
-        if let (Some(replication), Some(job)) = (&self.replication, with_record) {
-            replication.wait(&self.keys.replication(), &self.keys.job(job.id)).await?;
+        if let Some(replication) = &self.replication {
+            replication.wait(&self.keys.replication()).await?;
         }
-        Ok(submitted)
+        submitted
     }
 }
 

@@ -102,7 +102,6 @@ async fn a_tick_that_has_not_come_is_refused_by_the_stores_clock() {
         next_run: there.next_run,
         spec: there.spec,
         held: None,
-        span: None,
     };
     let before = dump(&env).await;
     assert_eq!(fire(&env, &early, &one_tick(&early)).await, FireAnswer::Early);
@@ -276,7 +275,7 @@ async fn a_cron_that_is_run_on_demand_keeps_its_next_tick() {
     let env = TestEnv::new().await;
     set(&env, "a", &json!({"schedule": "@yearly", "parameters": {"x": 1}})).await;
     let before = cron(&env, "a").await;
-    let job = env.store().run_cron(&name("a"), None).await.unwrap().unwrap();
+    let job = env.store().run_cron(&name("a")).await.unwrap().unwrap();
     assert_eq!(
         (job.status, job.spec.parameters.unwrap()["x"].clone()),
         (Status::Waiting, json!(1))
@@ -284,7 +283,7 @@ async fn a_cron_that_is_run_on_demand_keeps_its_next_tick() {
     assert_eq!(job.spec.cron.unwrap().cause.as_str(), "run");
     let after = cron(&env, "a").await;
     assert_eq!((after.next_run, after.last_job, after.fired), (before.next_run, Some(job.id), 1));
-    assert_eq!(env.store().run_cron(&name("b"), None).await.unwrap(), None);
+    assert_eq!(env.store().run_cron(&name("b")).await.unwrap(), None);
     assert_consistent(env.store()).await;
     env.close().await;
 }

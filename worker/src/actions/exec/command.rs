@@ -143,7 +143,6 @@ impl CommandTemplate {
             None => {}
         }
         command.env("TMPDIR", workdir.path());
-        command.envs(context.traceparent.map(|span| ("TRACEPARENT", span.to_string())));
         for (name, source) in &self.environment {
             let value = source.render(parameters)?;
             if source.is_secret() {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use domain::job::Exception;
 use domain::subscription::WebhookUrl;
-use domain::trace::TraceParent;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -25,16 +24,6 @@ pub(in crate::actions) struct WebhookMessage {
     pub(in crate::actions) keys: Vec<Vec<u8>>,
     pub(in crate::actions) timeout: Duration,
     pub(in crate::actions) tries: u32,
-}
-
-impl WebhookMessage {
-    /// Adds the span of the run, unless the headers name another.
-    pub(super) fn trace(&mut self, span: Option<TraceParent>) {
-        let value = span.and_then(|span| HeaderValue::try_from(span.to_string()).ok());
-        if let Some(value) = value {
-            self.headers.entry("traceparent").or_insert(value);
-        }
-    }
 }
 
 /// Parses a URL to which messages may be sent.

@@ -1,8 +1,5 @@
 //! What the intake has in progress: claims, counts, and the attempts of claimed jobs.
 
-use std::ops::Range;
-use std::time::SystemTime;
-
 use domain::job::{ClaimedJob, FencingToken, JobId};
 use domain::queue::QueueName;
 use store::ClaimRequest;
@@ -14,14 +11,11 @@ use crate::engine::attempt;
 use crate::engine::session::Session;
 use crate::engine::store_batcher::{ClaimReply, StoreBatcher};
 
-/// A claim, its answer, and from when to when the store was asked.
-pub(super) type Answered = (Claim, ClaimReply, Range<SystemTime>);
-
 /// The tasks of one session's intake.
 pub(super) struct Tasks {
     session: Session,
     batcher: StoreBatcher,
-    pub(super) claims: JoinSet<Answered>,
+    pub(super) claims: JoinSet<(Claim, ClaimReply)>,
     pub(super) counts: JoinSet<(QueueName, Option<u64>)>,
     pub(super) attempts: JoinSet<(JobId, QueueName)>,
 }
@@ -47,9 +41,8 @@ impl Tasks {
         let claims = self.batcher.claims.clone();
         self.claims.spawn(async move {
             let request = ClaimRequest { max: claim.max, ids: claim.ids.clone() };
-            let asked = SystemTime::now();
             let reply = claims.ask(request).await.ok().flatten();
-            (claim, reply, asked..SystemTime::now())
+            (claim, reply)
         });
     }
 
@@ -62,17 +55,12 @@ impl Tasks {
         });
     }
 
-    /// Runs a job that was claimed at this time.
-    pub(super) fn attempt(
-        &mut self,
-        (job, claim): (ClaimedJob, Range<SystemTime>),
-        queue: QueueName,
-        stop: StopSignal,
-    ) {
+    /// Runs a claimed job.
+    pub(super) fn attempt(&mut self, job: ClaimedJob, queue: QueueName, stop: StopSignal) {
         let (session, batcher) = (self.session.clone(), self.batcher.clone());
         self.attempts.spawn(async move {
             let id = job.id;
-            attempt::run(&session, batcher, (job, claim), stop).await;
+            attempt::run(&session, batcher, job, stop).await;
             session.resources.metrics.running.dec();
             (id, queue)
         });

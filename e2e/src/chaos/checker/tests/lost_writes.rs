@@ -37,25 +37,6 @@ fn an_acknowledged_job_may_be_lost_but_no_job_may_hang() {
 }
 
 #[test]
-fn a_submission_that_a_replica_had_is_not_lost() {
-    let (kept, lost) = (job(1, Status::Done), job(2, Status::Done));
-    let mut observed = Observations { waits_for_replica: true, ..observations() };
-    observed.jobs.insert(kept.id, kept.clone());
-    observed.ledger.submitted_us.insert(kept.id, 1);
-    let history = history();
-    history.add_lost_writes(0);
-    let lost_jobs = |observed: &Observations| {
-        let found = check(observed, &history).violations.into_iter();
-        found.filter(|violation| violation.details.contains("has no record")).count()
-    };
-    assert_eq!(lost_jobs(&observed), 0);
-    observed.ledger.submitted_us.insert(lost.id, 1);
-    assert_eq!(lost_jobs(&observed), 1);
-    observed.waits_for_replica = false;
-    assert_eq!(lost_jobs(&observed), 0);
-}
-
-#[test]
 fn a_token_and_a_number_are_given_once() {
     let (first, second) = (job(1, Status::Done), job(1, Status::Done));
     let mut observed = observations();

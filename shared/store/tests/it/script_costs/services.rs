@@ -76,7 +76,7 @@ pub(super) async fn crons(url: &str) {
     env.store().due_crons(CRONS).await.unwrap();
     set_crons(&env, "replace", Duration::from_secs(2_000)).await;
     fire(&env).await;
-    env.store().run_cron(&cron(0), None).await.unwrap();
+    env.store().run_cron(&cron(0)).await.unwrap();
     env.store().delete_cron(&cron(0)).await.unwrap();
     env.close().await;
 }
