@@ -1,11 +1,9 @@
 //! Receiving offers. Each consumer has its own channel: closing the channel ends the consumer
-//! and returns every unacknowledged offer, whatever was done before.
+//! and returns every unacknowledged offer in one step.
 
 use domain::queue::QueueName;
 use futures_util::StreamExt;
-use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
-};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Acker, Channel};
 
@@ -92,17 +90,8 @@ impl Consumer {
         }))
     }
 
-    /// Ends the consumer and returns its unacknowledged offers to their places in the queue.
-    ///
-    /// RabbitMQ confirms that a channel is closed before the queue takes the offers back. A consumer
-    /// that starts then could receive later offers first, so they are returned before.
+    /// Ends the consumer and returns its unacknowledged offers to the queue.
     pub async fn close(self) {
-        let cancel = self.channel.basic_cancel(self.stream.tag(), BasicCancelOptions::default());
-        if limited("end a consumer", cancel).await.is_err() {
-            return close_channel(&self.channel).await;
-        }
-        let all = BasicNackOptions { multiple: true, requeue: true };
-        // Together, because an acknowledgement in between would be of an unknown offer.
-        let _ = tokio::join!(self.channel.basic_nack(0, all), close_channel(&self.channel));
+        close_channel(&self.channel).await;
     }
 }

@@ -53,26 +53,6 @@ async fn a_consumer_that_closes_returns_its_unacknowledged_offers() {
 }
 
 #[tokio::test]
-async fn a_consumer_receives_first_what_the_one_before_it_returned() {
-    let env = TestEnv::new().await;
-    let queue = queue("scan=3");
-    let mut publisher = Publisher::new(env.broker().await).await.unwrap();
-    let offers: Vec<_> = (0..3).map(|_| (queue.clone(), offer())).collect();
-    publisher.publish(&offers, broker::CALL_LIMIT).await.unwrap();
-    let brokers = [env.broker().await, env.broker().await];
-    for round in 0..200 {
-        let mut consumer = brokers[round % 2].consume(&queue, 2).await.unwrap();
-        for (_, expected) in &offers[..2] {
-            let received = consumer.next().await.unwrap().unwrap().offer.unwrap();
-            assert_eq!(&received, expected, "round {round}");
-        }
-        consumer.close().await;
-    }
-    brokers[0].delete(&queue).await.unwrap();
-    env.close().await;
-}
-
-#[tokio::test]
 async fn a_consumer_holds_no_more_than_its_prefetch() {
     let env = TestEnv::new().await;
     let queue = queue("scan=2");
