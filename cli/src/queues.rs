@@ -162,8 +162,8 @@ mod tests {
         ]);
         let queues: Vec<Queue> = serde_json::from_value(queues).unwrap();
         expect![[r#"
-            CLASS         ACTION  PRIORITY  OFFERED  BACKLOG  PARKED  RUNNING  OLDEST OFFER              WORKERS  PAUSED
-            cpu=2+scan=1          high      64       900      3       12       2026-11-20T16:54:34.717Z  4        paused
+            CLASS         ACTION  PRIORITY  OFFERED  BACKLOG  PARKED  RUNNING  OLDEST OFFER              WORKERS  GROUPS                                                 PAUSED
+            cpu=2+scan=1          high      64       900      3       12       2026-11-20T16:54:34.717Z  4        ci/tenant-7 50%, unknown/tenant-8 25%, ci 12%, 9 more  paused
             default=1             normal    0        0        0       0                                  0
             default=1     push    normal    2        0        0       0                                  1
         "#]].assert_eq(&(lay_out(QUEUES.columns, &queues, true, None) + "\n"));

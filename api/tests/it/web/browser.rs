@@ -1,5 +1,5 @@
-//! The page in a real browser: Chromium, driven through chromedriver. Pictures of the pages stay in
-//! `target/web-pages`, for people to look at.
+//! The page in a real browser: Chromium, driven through chromedriver. With `PICTURES=1`, pictures of
+//! the pages stay in `target/web-pages`, for people to look at.
 
 mod accessibility;
 mod driver;

@@ -86,7 +86,11 @@ impl Browser {
         self.capture(name, json!({"captureBeyondViewport": true, "clip": clip})).await;
     }
 
+    /// Does nothing unless pictures are wanted, because they take longer than all that is tested.
     async fn capture(&self, name: &str, options: Value) {
+        if std::env::var_os("PICTURES").is_none() {
+            return;
+        }
         let picture = self.devtools("Page.captureScreenshot", options).await;
         let bytes = STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/web-pages");
