@@ -7,7 +7,7 @@ use std::time::Duration;
 use broker::{Broker, BrokerError, Delivery};
 use domain::queue::QueueName;
 use tokio::sync::{Mutex, mpsc};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 /// The pause before a queue that cannot be consumed is tried again.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(500);
@@ -28,10 +28,6 @@ pub(super) struct QueueConsumer {
     /// Held during the start when consumers must start one at a time.
     pub(super) start_lock: Option<Arc<Mutex<()>>>,
     pub(super) deliveries: mpsc::Sender<Forwarded>,
-    /// Cancelled when the previous consumer of the queue has returned what it held.
-    pub(super) previous: Option<CancellationToken>,
-    /// Tells the next consumer of the queue that this one has.
-    pub(super) _ended: DropGuard,
 }
 
 impl QueueConsumer {
@@ -54,10 +50,6 @@ impl QueueConsumer {
     }
 
     async fn consume(&self, broker: &Broker) -> Result<(), BrokerError> {
-        // Also when this one is stopped already: the next one relies on it.
-        if let Some(previous) = &self.previous {
-            previous.cancelled().await;
-        }
         let allowed = self.stop.run_until_cancelled(self.wait_to_start()).await;
         let Some(start_guard) = allowed else { return Ok(()) };
         // A started request is not cancelled: its answer and the deliveries after it must be read.

@@ -44,7 +44,6 @@ struct Active {
     generation: u64,
     stop: CancellationToken,
     starting: Arc<AtomicBool>,
-    ended: CancellationToken,
 }
 
 /// The connection and its consumers.
@@ -53,8 +52,6 @@ pub(super) struct Consumers {
     connection_name: String,
     broker: Option<Arc<Broker>>,
     active: HashMap<QueueName, Active>,
-    /// For each queue whose consumer is being closed, what is cancelled at the end of that.
-    closing: HashMap<QueueName, CancellationToken>,
     generation: u64,
     tasks: JoinSet<Finished>,
     sender: mpsc::Sender<Forwarded>,
@@ -73,7 +70,6 @@ impl Consumers {
             connection_name: format!("capstan-worker {}", session.id),
             broker: None,
             active: HashMap::new(),
-            closing: HashMap::new(),
             generation: 0,
             tasks: JoinSet::new(),
             sender,
@@ -126,7 +122,7 @@ impl Consumers {
     pub(super) fn start(&mut self, queue: QueueName, prefetch: u16) {
         let Some(broker) = self.broker.clone() else { return };
         self.generation += 1;
-        let (now, ended) = (Instant::now(), CancellationToken::new());
+        let now = Instant::now();
         let consumer = QueueConsumer {
             generation: self.generation,
             prefetch,
@@ -135,20 +131,17 @@ impl Consumers {
             delay: self.backoff.delay(&queue, now),
             start_lock: self.backoff.is_sequential(now).then(|| Arc::clone(&self.start_lock)),
             deliveries: self.sender.clone(),
-            previous: self.closing.remove(&queue),
-            _ended: ended.clone().drop_guard(),
             queue: queue.clone(),
         };
         let active = Active {
             generation: consumer.generation,
             stop: consumer.stop.clone(),
             starting: Arc::clone(&consumer.starting),
-            ended,
         };
         self.active.insert(queue, active);
         self.tasks.spawn(async move {
             let outcome = consumer.run(&broker).await;
-            Finished::Consume(consumer.queue.clone(), consumer.generation, outcome)
+            Finished::Consume(consumer.queue, consumer.generation, outcome)
         });
     }
 
@@ -156,7 +149,6 @@ impl Consumers {
     pub(super) fn stop(&mut self, queue: &QueueName) {
         if let Some(active) = self.active.remove(queue) {
             active.stop.cancel();
-            self.closing.insert(queue.clone(), active.ended);
         }
     }
 
@@ -172,7 +164,6 @@ impl Consumers {
     }
 
     fn stop_all(&mut self) {
-        self.closing.clear();
         for (_, active) in self.active.drain() {
             active.stop.cancel();
         }
@@ -216,9 +207,6 @@ impl Consumers {
         generation: u64,
         outcome: Result<(), BrokerError>,
     ) -> Option<BrokerEvent> {
-        if self.closing.get(&queue).is_some_and(CancellationToken::is_cancelled) {
-            self.closing.remove(&queue);
-        }
         if !self.is_current(&queue, generation) {
             return None;
         }
