@@ -110,7 +110,7 @@ impl Store {
 impl FairnessGroup {
     /// The part that this group has of the offered jobs of its queue, in thousandths.
     pub fn share(&self, offered: u64) -> f64 {
-        if offered == 0 { 0.0 } else { (self.offered * 1000 / offered) as f64 / 1000.0 }
+        (self.offered * 1000).checked_div(offered).unwrap_or(0) as f64 / 1000.0
     }
 }
 
