@@ -105,8 +105,8 @@ fn filter(query: &Query, statuses: Vec<Status>) -> Result<JobFilter, Error> {
     })
 }
 
-/// Returns the statuses that `running`, `status` and `fingerprint` together select; `None` if none of
-/// them is given.
+/// Returns the statuses that `running`, `status` and `fingerprint` together select; `None` if none
+/// of them is given.
 fn statuses(query: &Query) -> Result<Option<Vec<Status>>, Error> {
     let running =
         if query.text("running") == Some("any") { None } else { query.switch("running")? };

@@ -33,6 +33,13 @@ async fn retire_all(env: &TestEnv, broker: &Broker, queues: &[QueueName]) {
     env.eventually("every queue is deleted", are_gone).await;
 }
 
+/// Waits until a queue is announced, and no other.
+async fn until_announced(env: &TestEnv, queue: &QueueName) {
+    let announced =
+        async || env.store().declared_queues().await.unwrap() == std::slice::from_ref(queue);
+    env.eventually("it is announced", announced).await;
+}
+
 async fn queue_names(env: &TestEnv) -> Vec<QueueName> {
     env.store().queue_names().await.unwrap()
 }
@@ -124,8 +131,7 @@ async fn a_job_that_is_submitted_between_two_steps_of_a_retirement_runs() {
         worker = env.worker("scan=1");
         env.until_done(expected).await;
         assert_eq!(queue_names(&env).await, std::slice::from_ref(&queue));
-        let declared = async || env.store().declared_queues().await.unwrap();
-        env.eventually("it is announced", async || declared().await == [queue.clone()]).await;
+        until_announced(&env, &queue).await;
     }
     assert_consistent(env.store()).await;
     broker.close().await;
@@ -187,8 +193,7 @@ async fn a_queue_whose_announcement_was_lost_is_announced_again() {
     assert_eq!(env.store().declared_queues().await.unwrap(), []);
     submit(&env, &second).await;
     env.finished(second.id).await;
-    let declared = async || env.store().declared_queues().await.unwrap();
-    env.eventually("it is announced", async || declared().await == [queue.clone()]).await;
+    until_announced(&env, &queue).await;
     assert_consistent(env.store()).await;
     worker.stop().await;
     scheduler.stop().await;

@@ -129,8 +129,8 @@ impl FleetProcess {
         })
     }
 
-    /// Waits until the port of the health checks is free. A killed worker may leave a child behind that
-    /// it has just forked, which holds its open files for a moment.
+    /// Waits until the port of the health checks is free. A killed worker may leave a child behind
+    /// that it has just forked, which holds its open files for a moment.
     pub(super) async fn until_port_is_free(&self) {
         let address = self.admin_url.trim_start_matches("http://");
         let free = async {
