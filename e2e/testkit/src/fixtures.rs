@@ -80,6 +80,9 @@ pub(crate) async fn dump(store: &Store) -> String {
     for queue in store.ready_queues().await.unwrap_or_default() {
         let _ = writeln!(text, "queue {} ready {}", queue.name, queue.ready);
     }
+    for queue in store.declared_queues().await.unwrap_or_default() {
+        let _ = writeln!(text, "announced {queue}");
+    }
     let statuses = vec![Status::Waiting, Status::Running, Status::CancelRequest];
     let filter = JobFilter { statuses, ..JobFilter::default() };
     let page = store.jobs(&filter, 0, 20).await.map(|page| page.jobs).unwrap_or_default();

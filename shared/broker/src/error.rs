@@ -55,6 +55,11 @@ impl BrokerError {
         matches!(self.amqp_kind(), Some(AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR)))
     }
 
+    /// Returns true if RabbitMQ could not start the process of a quorum queue.
+    pub(crate) fn is_cluster_not_formed(&self) -> bool {
+        self.is_internal() && self.to_string().contains("cluster_not_formed")
+    }
+
     /// Returns true if RabbitMQ did not answer in time.
     #[must_use]
     pub fn is_timeout(&self) -> bool {

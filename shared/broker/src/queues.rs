@@ -111,7 +111,17 @@ impl Broker {
             Some(connection) => connection,
             None => self.separate_connection("declaring").await?,
         };
-        self.declare_on(separate.insert(connection), queue).await
+        match self.declare_on(separate.insert(connection), queue, self.queue_type).await {
+            Err(error) if error.is_cluster_not_formed() => {
+                // RabbitMQ 3.10 keeps the process of a quorum queue that was deleted while it was
+                // being created, and never again creates one of that name. The error has closed
+                // the connection.
+                tracing::warn!(%queue, %error, "creating it as a classic queue");
+                let connection = self.separate_connection("declaring").await?;
+                self.declare_on(separate.insert(connection), queue, QueueType::Classic).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// Declares a queue, or accepts an existing one that was declared with other arguments: an
@@ -120,9 +130,10 @@ impl Broker {
         &self,
         connection: &Connection,
         queue: &QueueName,
+        queue_type: QueueType,
     ) -> Result<(), BrokerError> {
         let (name, channel) = (self.full_name(queue), open_channel(connection).await?);
-        let declared = channel.queue_declare(name.clone().into(), DECLARE, self.arguments());
+        let declared = channel.queue_declare(name.clone().into(), DECLARE, arguments(queue_type));
         match limited("declare a queue", declared).await {
             Ok(_) => {
                 close_channel(&channel).await;
@@ -137,18 +148,6 @@ impl Broker {
         limited("inspect a queue", found).await?;
         close_channel(&channel).await;
         Ok(())
-    }
-
-    /// The arguments that work with RabbitMQ 3.10 to 4.x. Everything else is left to policies,
-    /// which operators can change later.
-    fn arguments(&self) -> FieldTable {
-        let mut arguments = FieldTable::default();
-        if self.queue_type == QueueType::Quorum {
-            arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
-        }
-        let queue_type = self.queue_type.as_str();
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString(queue_type.into()));
-        arguments
     }
 
     /// Deletes a queue that RabbitMQ itself cannot read from. RabbitMQ 3.10 leaves one behind if it
@@ -192,6 +191,18 @@ impl Broker {
         close_channel(&channel).await;
         Ok(())
     }
+}
+
+/// The arguments that work with RabbitMQ 3.10 to 4.x. Everything else is left to policies, which
+/// operators can change later.
+fn arguments(queue_type: QueueType) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    if queue_type == QueueType::Quorum {
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+    }
+    let queue_type = queue_type.as_str();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString(queue_type.into()));
+    arguments
 }
 
 /// Returns true if RabbitMQ fails internally when it reads from a queue.

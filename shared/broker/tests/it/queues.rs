@@ -16,9 +16,13 @@ fn offer() -> Offer {
 /// Calls `sys:suspend` or `sys:resume` for the process that leads a queue. Suspended, it answers
 /// nothing, as when RabbitMQ is overloaded.
 async fn call_sys(env: &TestEnv, function: &str, queue: &QueueName) {
-    let name = format!("{}.{queue}", env.store_config().namespace);
-    let leader = format!("{{binary_to_atom(<<\"%2F_{name}\">>, utf8), node()}}");
-    env.rabbitmqctl(&["eval", &format!("sys:{function}({leader}).")]).await;
+    let leader = process_of(env, queue);
+    env.rabbitmqctl(&["eval", &format!("sys:{function}({{{leader}, node()}}).")]).await;
+}
+
+/// The name of the process that leads a quorum queue, as an Erlang expression.
+fn process_of(env: &TestEnv, queue: &QueueName) -> String {
+    format!("binary_to_atom(<<\"%2F_{}.{queue}\">>, utf8)", env.store_config().namespace)
 }
 
 #[tokio::test]
@@ -70,6 +74,28 @@ async fn a_consumer_holds_no_more_than_its_prefetch() {
     consumer.next().await.unwrap().unwrap();
     assert_eq!(broker.depth(&queue).await.unwrap(), Some(6));
     consumer.close().await;
+    broker.delete(&queue).await.unwrap();
+    env.close().await;
+}
+
+/// RabbitMQ 3.10 may keep the process of a deleted queue, and then answers `cluster_not_formed`.
+#[tokio::test]
+async fn a_queue_whose_name_is_taken_by_a_process_that_remained_is_created_as_a_classic_one() {
+    let env = TestEnv::new().await;
+    let (queue, sent) = (queue("scan=9"), offer());
+    let process = process_of(&env, &queue);
+    let waits = "spawn(fun() -> receive stop -> ok end end)";
+    env.rabbitmqctl(&["eval", &format!("register({process}, {waits}).")]).await;
+    let mut publisher = Publisher::new(env.broker().await).await.unwrap();
+    let offers = [(queue.clone(), sent.clone())];
+    assert!(publisher.publish(&offers, broker::CALL_LIMIT).await.unwrap().is_empty());
+    let broker = env.broker().await;
+    let mut consumer = broker.consume(&queue, 1).await.unwrap();
+    let received = consumer.next().await.unwrap().unwrap();
+    assert_eq!(received.offer.unwrap(), sent);
+    received.receipt.ack().await;
+    consumer.close().await;
+    env.rabbitmqctl(&["eval", &format!("{process} ! stop.")]).await;
     broker.delete(&queue).await.unwrap();
     env.close().await;
 }
