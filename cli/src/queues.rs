@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use client::ApiClient;
 use client::command::{CommandError, CommandOutcome, CommandResult, note};
-use client::wire::Queue;
+use client::wire::{FairnessGroup, Queue};
 use domain::capacity::Class;
 
 use crate::columns::{Column, columns_help};
@@ -84,6 +84,22 @@ fn class(text: &str) -> Result<Class, String> {
     Class::try_from(text.to_owned()).map_err(|error| format!("{error}: {form}"))
 }
 
+/// How many fairness groups of a queue are named.
+const MOST_NAMED: usize = 3;
+
+/// Names the largest fairness groups of a queue.
+fn groups(queue: &Queue) -> String {
+    let name = |group: &FairnessGroup| {
+        let owner = group.owner.as_deref().unwrap_or("unknown");
+        let key = group.fairness_key.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
+        format!("{owner}{key} {:.0}%", group.share * 100.0)
+    };
+    let mut words: Vec<String> = queue.groups.iter().take(MOST_NAMED).map(name).collect();
+    let others = queue.group_count.saturating_sub(words.len() as u64);
+    words.extend((others > 0).then(|| format!("{others} more")));
+    words.join(", ")
+}
+
 const QUEUES: List<Queue> = List {
     path: "/queues",
     key: "queues",
@@ -102,6 +118,7 @@ const QUEUES: List<Queue> = List {
             one.oldest.clone().unwrap_or_default()
         }),
         Column::new("WORKERS", "live workers that can run the jobs", |one| one.workers.to_string()),
+        Column::wide("GROUPS", "fairness groups, and their share of the offered jobs", groups),
         Column::new("PAUSED", "`paused` while no job of the class is started", |one| {
             if one.paused { "paused" } else { "" }.to_owned()
         }),
@@ -134,17 +151,21 @@ mod tests {
         let queues = json!([
             {"class": "cpu=2+scan=1", "priority": "high", "offered": 64, "backlog": 900,
              "parked": 3, "running": 12, "oldest": "2026-11-20T16:54:34.717Z", "workers": 4,
-             "paused": true},
+             "paused": true, "groupCount": 12, "groups": [
+                {"owner": "ci", "fairnessKey": "tenant-7", "share": 0.5},
+                {"owner": null, "fairnessKey": "tenant-8", "share": 0.25},
+                {"owner": "ci", "fairnessKey": null, "share": 0.125},
+                {"owner": "anna", "fairnessKey": null, "share": 0.125}]},
             {"class": "default=1", "action": null, "priority": "normal", "oldest": null},
             {"class": "default=1", "action": "push", "priority": "normal", "offered": 2,
              "workers": 1},
         ]);
         let queues: Vec<Queue> = serde_json::from_value(queues).unwrap();
         expect![[r#"
-            CLASS         ACTION  PRIORITY  OFFERED  BACKLOG  PARKED  RUNNING  OLDEST OFFER              WORKERS  PAUSED
-            cpu=2+scan=1          high      64       900      3       12       2026-11-20T16:54:34.717Z  4        paused
+            CLASS         ACTION  PRIORITY  OFFERED  BACKLOG  PARKED  RUNNING  OLDEST OFFER              WORKERS  GROUPS                                                 PAUSED
+            cpu=2+scan=1          high      64       900      3       12       2026-11-20T16:54:34.717Z  4        ci/tenant-7 50%, unknown/tenant-8 25%, ci 12%, 9 more  paused
             default=1             normal    0        0        0       0                                  0
             default=1     push    normal    2        0        0       0                                  1
-        "#]].assert_eq(&(lay_out(QUEUES.columns, &queues, false, None) + "\n"));
+        "#]].assert_eq(&(lay_out(QUEUES.columns, &queues, true, None) + "\n"));
     }
 }

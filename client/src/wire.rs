@@ -20,7 +20,7 @@ pub use cron::Cron;
 pub use failure::FailureGroup;
 pub use job::{Exception, Job, LogLine, WaitReason};
 pub use lock::{Holder, Lock, Waiter};
-pub use queue::Queue;
+pub use queue::{FairnessGroup, Queue};
 pub use status::{Broker, Rates, Service, Status, Store, Workers};
 pub use units::Units;
 pub use waiting::{

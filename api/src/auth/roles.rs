@@ -32,6 +32,7 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("GET",    "/workers/{}",                      VIEWER),
     ("POST",   "/workers/{}/drain",                OPERATOR),
     ("POST",   "/workers/{}/resume",               OPERATOR),
+    ("POST",   "/workers/{}/capacity",             ADMIN),
     ("GET",    "/queues",                          VIEWER),
     ("POST",   "/queues/{}/pause",                 OPERATOR),
     ("POST",   "/queues/{}/resume",                OPERATOR),
@@ -46,6 +47,7 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("GET",    "/locks",                           VIEWER),
     ("GET",    "/locks/{}",                        VIEWER),
     ("POST",   "/locks/{}/clear",                  OPERATOR),
+    ("POST",   "/locks/{}/permits",                ADMIN),
     ("GET",    "/jobs/{}/edit",                    OPERATOR),
     ("POST",   "/jobs/{}/change",                  OPERATOR),
     ("POST",   "/jobs/{}/repeat",                  OPERATOR),
@@ -207,6 +209,7 @@ mod tests {
             let (noun, verb) = path.rsplit_once('/').unwrap();
             let command = match verb {
                 "change" => listed("PATCH", &format!("/api/v0{noun}")),
+                "permits" => listed("POST", "/api/v0/locks"),
                 "repeat" => listed("POST", "/api/v0/jobs"),
                 "ticked" => listed("POST", "/api/v0/bulk"),
                 "delete" | "clear" => listed("DELETE", &format!("/api/v0{noun}")),

@@ -10,6 +10,7 @@ use domain::capacity::Class;
 use domain::job::{ActionName, Priority, Timestamp};
 use domain::lock::LockName;
 use serde::Serialize;
+use store::{FairnessGroup, FairnessGroups};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -27,7 +28,11 @@ use crate::wait_reason::count_able;
 #[schema(example = json!({
     "class": "cpu=2+scan=1", "action": null, "priority": "normal", "offered": 64, "backlog": 900,
     "parked": 3, "running": 12, "oldest": "2026-11-20T16:54:34.717Z", "workers": 4, "paused": false,
+    "groups": [{"owner": "ci", "fairnessKey": "tenant-7", "offered": 64, "backlog": 900,
+        "share": 1.0}],
+    "groupCount": 1,
 }))]
+#[serde(rename_all = "camelCase")]
 pub(in crate::v0) struct Queue {
     /// The class of its jobs: the capacity that they need.
     #[schema(value_type = String)]
@@ -54,6 +59,28 @@ pub(in crate::v0) struct Queue {
     workers: usize,
     /// Whether its class is paused.
     paused: bool,
+    /// The fairness groups with the most jobs in the queue, largest first; at most 8.
+    groups: Vec<Group>,
+    /// The number of fairness groups with jobs in the queue.
+    group_count: usize,
+}
+
+/// A fairness group: the jobs of one submitter with the same fairness key, or without one.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FairnessGroup)]
+pub(in crate::v0) struct Group {
+    /// The submitter, as its jobs show it in `scheduledBy`. `null` if it is not known.
+    owner: Option<String>,
+    /// The fairness key of the jobs. `null` for those without one.
+    fairness_key: Option<String>,
+    /// The number of jobs that are offered to workers.
+    offered: u64,
+    /// The number of jobs that wait for other jobs of the group.
+    backlog: u64,
+    /// The part of the offered jobs of the queue that belongs to the group, from 0 to 1. Workers
+    /// start the jobs of a queue in the order of the offers.
+    share: f64,
 }
 
 /// A list of queues, ordered by class, action and priority.
@@ -91,9 +118,23 @@ pub(in crate::v0) async fn list(
         running: load.running,
         oldest: load.oldest,
         paused: load.paused,
+        group_count: load.groups.count,
+        groups: groups(load.groups),
     });
     let paused_actions = app.store.paused_actions().await?;
     Ok(Json(Queues { queues: queues.collect(), paused_actions }))
+}
+
+fn groups(groups: FairnessGroups) -> Vec<Group> {
+    let offered = groups.offered;
+    let group = |group: FairnessGroup| Group {
+        share: group.share(offered),
+        owner: group.owner,
+        fairness_key: group.key,
+        offered: group.offered,
+        backlog: group.behind,
+    };
+    groups.largest.into_iter().map(group).collect()
 }
 
 /// Deletes the queues of a class in which no job waits, without the delay of 10 minutes.

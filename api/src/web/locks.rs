@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::job::{ActionName, JobId, Status};
 use domain::lock::LockName;
 use store::Lock;
 
+use super::form;
 use super::format::{Moment, number, rough};
 use super::layout::{Layout, Section, html};
 use super::notice;
@@ -42,6 +43,7 @@ struct LockPage {
     layout: Layout,
     lock: Shown,
     can_clear: bool,
+    can_set: bool,
     action: Option<String>,
     can_pause: bool,
 }
@@ -51,6 +53,8 @@ struct Shown {
     name: String,
     url: String,
     permits: String,
+    /// The number of permits, if there is a limit.
+    limit: String,
     is_paused: bool,
     held: u32,
     /// How long it has been held, if that is long and jobs wait for it.
@@ -107,6 +111,7 @@ impl Shown {
             url: lock_url(&lock.name),
             name: lock.name.to_string(),
             permits: lock.permits.map_or("no limit".to_owned(), |all| number(u64::from(all))),
+            limit: lock.permits.map(|all| all.to_string()).unwrap_or_default(),
             is_paused: lock.paused,
             held: lock.held,
             more_holders: lock.holders.len().saturating_sub(NAMED),
@@ -155,6 +160,7 @@ pub(super) async fn show(
     let action = limited_action(&name);
     let may_change = |action: &ActionName| layout.caller.check_action(action).is_ok();
     let page = LockPage {
+        can_set: layout.may("/locks/{name}/permits"),
         can_clear: lock.held > 0 && layout.may("/locks/{name}/clear"),
         can_pause: action.as_ref().is_some_and(may_change) && layout.may("/actions/{action}/pause"),
         action: action.map(|action| action.to_string()),
@@ -171,6 +177,20 @@ pub(super) async fn clear(
 ) -> Result<Response, Refusal> {
     commands::lock::clear(&app, &name).await?;
     Ok(notice::show_at(&lock_url(&name), "clear"))
+}
+
+/// Sets the number of permits of a lock; an empty number restores the default.
+pub(super) async fn set_permits(
+    State(app): State<Arc<App>>,
+    Name(name): Name<LockName>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let form = form::read(request, &["permits"]).await?;
+    let permits = form.text("permits").map(str::trim).filter(|text| !text.is_empty());
+    // A number that is too large for its type is out of the range too.
+    let permits = permits.map(|text| text.parse().unwrap_or(-1));
+    app.store.set_permits(&name, commands::lock::permits(permits)?).await?;
+    Ok(notice::show_at(&lock_url(&name), "permits"))
 }
 
 /// Returns the action whose limit a lock is.

@@ -9,7 +9,7 @@ use crate::query::Query;
 pub(super) const PARAMETER: &str = "did";
 
 /// What an action did: a word for the URL and a message.
-const ALL: [(&str, &str); 22] = [
+const ALL: [(&str, &str); 24] = [
     ("cancel", "The job is cancelled, or is being stopped by its worker."),
     ("retry", "This job retries the one before."),
     ("change", "The job is changed."),
@@ -29,6 +29,7 @@ const ALL: [(&str, &str); 22] = [
         "drain",
         "The worker was asked to drain: it starts no more jobs, and those that run continue.",
     ),
+    ("capacity", "The worker was asked to change its capacity. Running jobs continue."),
     ("resume-worker", "The worker was asked to resume."),
     ("pause-class", "The class is paused. Jobs that run continue."),
     ("resume-class", "The class is resumed."),
@@ -41,6 +42,7 @@ const ALL: [(&str, &str); 22] = [
     ("resume-subscription", "The subscription is resumed. It receives events from now on."),
     ("test", "This job sends the test message."),
     ("clear", "The lock is cleared and granted to the next jobs in its wait queue."),
+    ("permits", "The number of permits is set."),
 ];
 
 /// Returns the message that the URL of a page names, which has no other parameters.

@@ -9,9 +9,11 @@ use axum::response::Response;
 use domain::capacity::Class;
 use domain::job::ActionName;
 use domain::lock::LockName;
-use store::QueueLoad;
+use domain::queue::QueueName;
+use store::{FairnessGroup, FairnessGroups, QueueLoad};
 
-use super::format::{Moment, number};
+use super::format::{Moment, count, number};
+use super::jobs::written;
 use super::layout::{Layout, Section, html};
 use super::notice;
 use super::path::Name;
@@ -21,11 +23,15 @@ use crate::auth::Caller;
 use crate::error::Error;
 use crate::wait_reason::count_able;
 
+/// For how many queues the fairness groups are shown.
+const MOST_SHARES: usize = 20;
+
 #[derive(Template)]
 #[template(path = "queues.html")]
 struct QueuesPage {
     layout: Layout,
     queues: Vec<Shown>,
+    shares: Vec<Shares>,
     can_pause: bool,
     can_resume: bool,
 }
@@ -41,6 +47,59 @@ struct Shown {
     workers: usize,
 }
 
+/// The fairness groups of a queue in which several compete.
+struct Shares {
+    queue: QueueName,
+    rows: Vec<Share>,
+    /// How many groups are not named, in words.
+    others: String,
+}
+
+struct Share {
+    owner: String,
+    key: String,
+    offered: String,
+    backlog: String,
+    percent: u64,
+    jobs: String,
+}
+
+impl Shares {
+    fn new(load: &QueueLoad) -> Shares {
+        let row = |group: &FairnessGroup| Share {
+            owner: group.owner.clone().unwrap_or_default(),
+            key: group.key.clone().unwrap_or_default(),
+            offered: number(group.offered),
+            backlog: number(group.behind),
+            percent: (group.share(load.groups.offered) * 100.0).round() as u64,
+            jobs: jobs_of(load, group),
+        };
+        Shares {
+            queue: load.name.clone(),
+            rows: load.groups.largest.iter().map(row).collect(),
+            others: others(&load.groups),
+        }
+    }
+}
+
+/// Says how many groups of a queue are not named.
+fn others(groups: &FairnessGroups) -> String {
+    match groups.count.saturating_sub(groups.largest.len()) {
+        0 => String::new(),
+        more => count(more as u64, "smaller group"),
+    }
+}
+
+/// Returns the list of the waiting jobs of a group.
+fn jobs_of(load: &QueueLoad, group: &FairnessGroup) -> String {
+    let mut search = format!("status:waiting priority:{}", load.name.priority);
+    for (key, value) in [("by", &group.owner), ("key", &group.key)] {
+        search.extend(value.iter().map(|value| format!(" {}", written(key, value))));
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", &search).finish();
+    format!("/jobs?{query}")
+}
+
 /// Lists the queues.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -51,7 +110,10 @@ pub(super) async fn list(
     let mut layout = Layout::new(&app, caller, Section::Queues, "Queues", "/queues").await?;
     layout.notice = notice;
     let workers = app.store.live_workers().await?;
-    let queues = app.store.queue_loads().await?.into_iter().map(|load| Shown {
+    let loads = app.store.queue_loads().await?;
+    let contended = loads.iter().filter(|load| load.groups.count > 1);
+    let shares = contended.take(MOST_SHARES).map(Shares::new).collect();
+    let queues = loads.into_iter().map(|load| Shown {
         offered: number(load.offered),
         backlog: number(load.behind),
         parked: number(load.parked),
@@ -63,7 +125,7 @@ pub(super) async fn list(
     let queues = queues.collect();
     let can_pause = layout.may("/queues/{class}/pause");
     let can_resume = layout.may("/queues/{class}/resume");
-    Ok(html(StatusCode::OK, &QueuesPage { layout, queues, can_pause, can_resume }))
+    Ok(html(StatusCode::OK, &QueuesPage { layout, queues, shares, can_pause, can_resume }))
 }
 
 /// Pauses a class.

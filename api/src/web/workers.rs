@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::job::{Timestamp, WorkerId};
 use store::{Worker, WorkerCommand, WorkerStatus};
 
 use super::capacity::status_word;
+use super::form;
 use super::format::Moment;
 use super::heat_map::{HeatRow, heat_map};
 use super::jobs::Row;
@@ -43,6 +44,7 @@ struct WorkerPage {
     layout: Layout,
     worker: Shown,
     actions: String,
+    capacity: String,
     rows: Vec<Row>,
     more: usize,
 }
@@ -55,6 +57,7 @@ struct Shown {
     is_live: bool,
     can_drain: bool,
     can_resume: bool,
+    can_change: bool,
     lease: Moment,
     started: Moment,
     version: String,
@@ -73,6 +76,7 @@ impl Shown {
             is_live: worker.is_live(),
             can_drain: is(WorkerStatus::Running) && layout.may("/workers/{id}/drain"),
             can_resume: is(WorkerStatus::Draining) && layout.may("/workers/{id}/resume"),
+            can_change: worker.is_live() && layout.may("/workers/{id}/capacity"),
             lease: Moment::new(worker.heartbeat_expiration, now),
             started: Moment::new(worker.started_at, now),
             version: worker.version.clone(),
@@ -118,6 +122,7 @@ pub(super) async fn show(
     let page = WorkerPage {
         worker: Shown::new(&worker, &layout),
         actions: worker.actions.join(", "),
+        capacity: worker.capacity_map.to_string(),
         rows: jobs.into_iter().map(|job| Row::new(job, None, layout.now)).collect(),
         more: worker.jobs.len() - shown,
         layout,
@@ -141,4 +146,18 @@ pub(super) async fn resume(
 ) -> Result<Response, Refusal> {
     commands::worker::send(&app, &id, &WorkerCommand::Resume).await?;
     Ok(notice::show_at(&format!("/workers/{id}"), "resume-worker"))
+}
+
+/// Changes the types of a worker's capacity that the form names; 0 removes a type.
+pub(super) async fn change_capacity(
+    State(app): State<Arc<App>>,
+    Name(id): Name<WorkerId>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let form = form::read(request, &["capacity"]).await?;
+    let text = form.text("capacity").map(str::trim).filter(|text| !text.is_empty());
+    let changes = text.ok_or_else(|| Error::invalid("capacity", "it is required"))?.parse();
+    let changes = changes.map_err(|error| Error::invalid("capacity", error))?;
+    commands::worker::change_capacity(&app, &id, &changes).await?;
+    Ok(notice::show_at(&format!("/workers/{id}"), "capacity"))
 }

@@ -41,6 +41,11 @@ async fn a_queue_counts_its_jobs_by_state() {
         let expected = json!({
             "class": "default=1", "action": null, "priority": "normal", "offered": 64 + 64 + 1,
             "backlog": 5 + 2, "parked": 2, "running": 2, "workers": 2, "paused": false,
+            "groupCount": 3, "groups": [
+                {"owner": null, "fairnessKey": "a: b", "offered": 64, "backlog": 5, "share": 0.496},
+                {"owner": null, "fairnessKey": "c", "offered": 64, "backlog": 2, "share": 0.496},
+                {"owner": null, "fairnessKey": null, "offered": 1, "backlog": 0, "share": 0.007},
+            ],
         });
         assert_eq!(normal, expected);
         let low = queue(env, "scan=1", "low").await;
@@ -66,6 +71,10 @@ async fn many_fairness_groups_and_running_jobs_are_counted_completely() {
         // Each call claims what is offered, and the next jobs of their owner are offered.
         let queue = eventually(claim, |queue| queue["running"] == 1_100).await;
         assert_eq!(queue["backlog"], 7);
+        assert_eq!(queue["groupCount"], 100);
+        let groups = queue["groups"].as_array().unwrap();
+        assert_eq!(groups.len(), 8, "only the largest are named");
+        assert_eq!((&groups[0]["fairnessKey"], &groups[0]["offered"]), (&json!("5"), &json!(64)));
         assert_eq!(queue["offered"], 100 + 63);
     })
     .await;

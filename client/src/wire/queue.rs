@@ -33,4 +33,25 @@ pub struct Queue {
     /// True while none of its jobs is started.
     #[serde(default)]
     pub paused: bool,
+    /// The fairness groups with the most jobs.
+    #[serde(default)]
+    pub groups: Vec<FairnessGroup>,
+    /// How many fairness groups have jobs in the queue.
+    #[serde(default, rename = "groupCount")]
+    pub group_count: u64,
+}
+
+/// The jobs of one submitter in a queue that have the same fairness key, or none.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FairnessGroup {
+    /// Who submitted them, if that is known.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Their fairness key.
+    #[serde(default)]
+    pub fairness_key: Option<String>,
+    /// The part of the offered jobs of the queue that is theirs, from 0 to 1.
+    #[serde(default)]
+    pub share: f64,
 }

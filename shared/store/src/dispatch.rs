@@ -4,6 +4,7 @@
 mod clamp;
 mod due;
 mod failures;
+mod fairness_groups;
 mod hints;
 mod outbox;
 mod places;
@@ -12,6 +13,7 @@ mod redispatch;
 mod retire;
 
 pub use due::DueMoves;
+pub use fairness_groups::{FairnessGroup, FairnessGroups};
 pub use hints::{Hint, Hints};
 pub use outbox::{Outbox, OutboxEntry, ReadyJob};
 pub use places::{PlaceKind, WaitingPlace, WaitingPlaces};

@@ -56,8 +56,8 @@ pub use bulk::{
 pub use config::StoreConfig;
 pub use cron::{Cron, CronSet, DueCron, DueCrons, FireAnswer, SetCron, Skip};
 pub use dispatch::{
-    DueMoves, Hint, Hints, Outbox, OutboxEntry, PlaceKind, QueueLoad, ReadyJob, ReadyQueue,
-    Redispatch, Redispatched, WaitingPlace, WaitingPlaces,
+    DueMoves, FairnessGroup, FairnessGroups, Hint, Hints, Outbox, OutboxEntry, PlaceKind,
+    QueueLoad, ReadyJob, ReadyQueue, Redispatch, Redispatched, WaitingPlace, WaitingPlaces,
 };
 pub use dump::Dumped;
 pub use error::{ErrorClass, InvalidRelation, RelationProblem, StoreError};

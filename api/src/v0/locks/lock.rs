@@ -1,10 +1,11 @@
 //! The JSON of locks: the object that is returned, and the body that sets the permits of one.
 
 use domain::job::{ActionName, FencingToken, JobId, Priority, Status, Timestamp, WorkerId};
-use domain::lock::{LockName, MAX_PERMITS};
+use domain::lock::LockName;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use crate::commands;
 use crate::error::Error;
 use crate::v0::wire::schemas;
 
@@ -114,12 +115,8 @@ impl SetLock {
     pub(in crate::v0) fn validate(self) -> Result<(LockName, Option<u32>), Error> {
         let required = |field: &str| Error::invalid(field, "it is required");
         let name = self.name.ok_or_else(|| required("name"))?;
-        let Some(permits) = self.permits.ok_or_else(|| required("permits"))? else {
-            return Ok((name, None));
-        };
-        let valid = u32::try_from(permits).ok().filter(|all| (1..=MAX_PERMITS).contains(all));
-        let why = format!("it must be a whole number from 1 to {MAX_PERMITS}, or null");
-        Ok((name, Some(valid.ok_or_else(|| Error::invalid("permits", why))?)))
+        let permits = self.permits.ok_or_else(|| required("permits"))?;
+        Ok((name, commands::lock::permits(permits)?))
     }
 }
 

@@ -43,6 +43,9 @@ const PARAMETERS: [(&str, &str); 11] = [
     ("until", "until"),
 ];
 
+/// The statuses of a job that runs.
+const RUNNING: [&str; 2] = ["running", "cancel_request"];
+
 impl SearchForm {
     /// Reads the query of a URL. Ignores unknown parameters, which the filter refuses.
     pub(super) fn new(raw: Option<&str>) -> SearchForm {
@@ -108,13 +111,27 @@ impl SearchForm {
 
     /// Returns the URL of the list with one more term, which replaces that of its key.
     pub(super) fn with(&self, term: &str) -> String {
+        self.url_of(&self.text_with(term), None)
+    }
+
+    fn text_with(&self, term: &str) -> String {
         let search = self.search.clone().unwrap_or_default();
         let term = term.parse::<Search>().ok().and_then(|term| term.terms().first().cloned());
         let search = match term {
             Some(term) => search.with(term),
             None => search,
         };
-        self.url_of(&search.to_string(), None)
+        search.to_string()
+    }
+
+    /// Adds that the jobs run. If other statuses are selected, the search stays one that is refused.
+    fn add_running(&mut self) {
+        let selected = RUNNING.into_iter().filter(|status| self.has_status(status));
+        let selected: Vec<&str> = selected.collect();
+        match selected.is_empty() {
+            true => self.add(&format!("status:{}", RUNNING.join(","))),
+            false => self.text = self.text_with(&format!("status:{}", selected.join(","))),
+        }
     }
 
     /// Returns the URL of the list without its status.
@@ -133,7 +150,7 @@ impl SearchForm {
         let mut form = self.clone();
         match self.running.as_str() {
             "" | "any" => {}
-            "true" => form.add("status:running,cancel_request"),
+            "true" => form.add_running(),
             // The page says that an operation cannot exclude jobs.
             _ => form.add("-status:running,cancel_request"),
         }
@@ -187,16 +204,21 @@ mod tests {
 
     #[test]
     fn every_condition_of_the_list_is_a_term_and_reaches_the_page_that_changes_all() {
-        let given = "status=error&action=a&worker=w&parent=p&label=team:net&cron=c&scheduledBy=me&\
-                     fairnessKey=k&fingerprint=4f0c1c39d2c0a7be&since=1h&until=5m&running=true";
-        let form = SearchForm::new(Some(given));
-        let terms = "status:error action:a worker:w parent:p label:team:net cron:c by:me key:k \
-                     fingerprint:4f0c1c39d2c0a7be since:1h until:5m";
-        assert_eq!(form.text, terms);
+        let parent = "5b1c9c1e-3c0e-4d7e-9d53-0a1f2f4e6b7a";
+        let given = format!(
+            "status=waiting,running&action=a&worker=0123456789ab&parent={parent}&label=team:net&cron=c&\
+             scheduledBy=me&fairnessKey=k&fingerprint=4f0c1c39d2c0a7be&since=1h&until=5m&running=true"
+        );
+        let form = SearchForm::new(Some(&given));
+        let terms = format!(
+            "action:a worker:0123456789ab parent:{parent} label:team:net cron:c by:me key:k \
+             fingerprint:4f0c1c39d2c0a7be since:1h until:5m"
+        );
+        assert_eq!(form.text, format!("status:waiting,running {terms}"));
         let url = form.bulk_url();
         let query = url.strip_prefix("/bulk-editor?").unwrap();
         let (_, q) = form_urlencoded::parse(query.as_bytes()).next().unwrap();
-        assert_eq!(q, format!("{terms} status:running,cancel_request"));
+        assert_eq!(q, format!("{terms} status:running"));
     }
 
     #[test]

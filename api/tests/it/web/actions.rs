@@ -3,6 +3,7 @@
 use domain::access_tokens::Role;
 use domain::job::Status;
 use serde_json::json;
+use store::HeartbeatReply;
 
 use super::Visitor;
 use crate::env::{send, with_env};
@@ -98,6 +99,68 @@ async fn each_role_sees_the_forms_that_it_may_send() {
         let refused = vera.submit(&format!("/jobs/{id}/cancel"), "").await;
         assert_eq!(refused.status, 403);
         assert!(refused.text.contains("token vera has role viewer; operator is required"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn permits_and_capacity_are_changed_without_javascript() {
+    with_env(async |env| {
+        let worker = env.worker("default=16,scan=2", &["noop"]).await;
+        env.post("/locks", &json!({"name": "a/b", "permits": 2})).await;
+        let visitor = Visitor::new(env);
+        let page = visitor.open("/locks/a%2Fb").await.text;
+        assert!(page.contains(r#"action="/locks/a%2Fb/permits""#), "{page}");
+        let set = visitor.submit("/locks/a%2Fb/permits", "permits=5").await;
+        let next = "/locks/a%2Fb?did=permits";
+        assert_eq!((set.status, set.header("location")), (303, Some(next)));
+        assert_eq!(env.get("/locks/a%2Fb").await.json()["permits"], 5);
+        for invalid in ["0", "-1", "many", "1000001", "99999999999999999999"] {
+            let body = format!("permits={invalid}");
+            let refused = visitor.submit("/locks/a%2Fb/permits", &body).await;
+            assert_eq!(refused.status, 400, "{invalid}");
+            assert!(refused.text.contains("permits: it must be a whole number"), "{invalid}");
+        }
+        assert_eq!(visitor.submit("/locks/a%2Fb/permits", "permits=").await.status, 303);
+        assert_eq!(env.get("/locks/a%2Fb").await.status, 404, "it has no setting any more");
+
+        let path = format!("/workers/{worker}/capacity");
+        let page = visitor.open(&format!("/workers/{worker}")).await.text;
+        assert!(page.contains(r#"name="capacity" value="default=16,scan=2""#), "{page}");
+        assert_eq!(visitor.submit(&path, "capacity=scan%3D4").await.status, 303);
+        let reply = env.heartbeat(&worker, "default=16,scan=2", &["noop"]).await;
+        let HeartbeatReply::Renewed(renewed) = &reply else { panic!("{reply:?}") };
+        assert_eq!(renewed.wanted, Some("default=16,scan=4".parse().unwrap()));
+        for (body, message) in
+            [("", "capacity: it is required"), ("capacity=scan", "capacity: "), ("x=1", "x")]
+        {
+            let refused = visitor.submit(&path, body).await;
+            assert_eq!(refused.status, 400, "{body}");
+            assert!(refused.text.contains(message), "{}", refused.text);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_queues_show_the_share_of_each_fairness_group_where_several_compete() {
+    with_env(async |env| {
+        let of = |key: &str, class: u8, count| {
+            let job = json!({"action": "noop", "fairnessKey": key, "capacityMap": {"a": class}});
+            vec![job; count]
+        };
+        let jobs = [of("t<7>", 1, 90), of("t8", 1, 16), of("alone", 2, 5)].concat();
+        assert_eq!(env.post("/jobs/batch", &json!({"jobs": jobs})).await.status, 202);
+        let page = Visitor::new(env).open("/queues").await.text;
+        for text in [
+            "<code>t&lt;7&gt;</code>",
+            "80 %",
+            "20 %",
+            "href=\"/jobs?q=status%3Awaiting+priority%3Anormal+key%3At8\"",
+        ] {
+            assert!(page.contains(text), "{text}: {page}");
+        }
+        assert!(!page.contains("alone"), "a single group has the whole queue");
     })
     .await;
 }

@@ -1,115 +1,16 @@
-//! The page in a real browser: Chromium, driven through chromedriver. Pictures of the pages stay in
-//! `target/web-pages`, for people to look at.
+//! The page in a real browser: Chromium, driven through chromedriver. With `PICTURES=1`, pictures of
+//! the pages stay in `target/web-pages`, for people to look at.
 
 mod accessibility;
 mod driver;
+mod fleet;
 mod keyboard;
 
-use domain::job::{JobId, WorkerId};
 use serde_json::json;
 
-use crate::env::{TestEnv, eventually, with_env};
+use crate::env::{eventually, with_env};
 use driver::Browser;
-
-/// Fills the fleet with jobs in many states. Returns the name and the path of each page.
-pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
-    env.announce_scheduler().await;
-    let worker = env.worker("default=16,scan=2", &["noop", "scan", "backup"]).await;
-    for n in 0..6 {
-        let job = json!({"action": "scan", "parameters": {"host": format!("sw{n}")}});
-        let id = env.submit(&job).await;
-        let token = env.claim(&worker, id).await;
-        env.log(id, token, 0, &["connecting to 192.0.2.7", "12 ports open"]).await;
-        env.finish(id, token, Some(json!({"ports": 12 * n, "host": format!("sw{n}")}))).await;
-    }
-    let failed = env.submit(&json!({"action": "backup", "retries": 2})).await;
-    let token = env.claim(&worker, failed).await;
-    env.log(failed, token, 0, &["rsync: connection refused", "giving up"]).await;
-    env.fail(failed, token).await;
-    let holder = json!({"action": "scan", "locks": ["device-sw1"], "comment": "before the move",
-        "parameters": {"host": "sw1", "ports": [22, 80, 443]}, "ticketRef": "NET-4711"});
-    let holder = env.submit(&holder).await;
-    let token = env.claim(&worker, holder).await;
-    let lines: Vec<String> = (1..=40).map(|n| format!("port {n}: closed")).collect();
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    env.log(holder, token, 0, &lines).await;
-    env.store.progress(holder, token, &json!({"done": 40, "of": 443})).await.unwrap();
-    let waits = env.submit(&json!({"action": "scan", "locks": ["device-sw1"]})).await;
-    env.park(&worker, waits).await;
-    env.submit(&json!({"action": "train", "capacityMap": {"gpu": 4}})).await;
-    env.submit(&json!({"action": "noop", "dependsOn": [holder]})).await;
-    env.worker("default=4,scan=1,gpu=2", &["noop"]).await;
-    env.count_a_busy_hour().await;
-    let cron = json!({"name": "nightly", "action": "backup", "schedule": "0 0 1 * * *"});
-    env.post("/crons", &cron).await;
-    let nested = json!({"name": "sweep", "action": "scan", "schedule": "0 0 1 * * *",
-        "timeZone": "Europe/Berlin"});
-    env.post("/crons", &nested).await;
-    let subscription = json!({"name": "ops", "url": "http://192.0.2.7/", "events": ["job"]});
-    env.post("/subscriptions", &subscription).await;
-    let pages = [
-        ("overview", "/".to_owned()),
-        ("jobs", "/jobs".to_owned()),
-        ("jobs-search", "/jobs?q=action:scan+-status:error+param.host:sw1".to_owned()),
-        ("jobs-invalid", "/jobs?status=finished".to_owned()),
-        ("job-running", format!("/jobs/{holder}")),
-        ("job-waiting", format!("/jobs/{waits}")),
-        ("job-failed", format!("/jobs/{failed}")),
-        ("job-edit", format!("/jobs/{waits}/edit")),
-        ("job-graph", format!("/jobs/{}", pipeline(env, &worker).await)),
-        ("waiting", "/waiting".to_owned()),
-        ("failures", "/failures".to_owned()),
-        ("overview-24h", "/?range=24h".to_owned()),
-        ("workers", "/workers".to_owned()),
-        ("worker", format!("/workers/{worker}")),
-        ("queues", "/queues".to_owned()),
-        ("crons", "/crons".to_owned()),
-        ("cron", "/crons/nightly".to_owned()),
-        ("cron-editor", "/cron-editor?schedule=0+30+2+*+*+MON-FRI".to_owned()),
-        ("locks", "/locks".to_owned()),
-        ("lock", "/locks/device-sw1".to_owned()),
-        ("subscriptions", "/subscriptions".to_owned()),
-        ("subscription", "/subscriptions/ops".to_owned()),
-        ("settings", "/settings".to_owned()),
-        ("audit", "/audit".to_owned()),
-        ("find", "/find?q=s".to_owned()),
-    ];
-    pages.into()
-}
-
-/// Adds a job that several others come before and after, with a retry, and returns it.
-async fn pipeline(env: &TestEnv, worker: &WorkerId) -> JobId {
-    let mut before = Vec::new();
-    for _ in 0..3 {
-        before.push(env.submit(&json!({"action": "scan"})).await);
-    }
-    let job = json!({"action": "noop", "dependsOn": before, "retries": 1});
-    let job = env.submit(&job).await;
-    for action in ["scan", "backup"] {
-        env.submit(&json!({"action": action, "dependsOn": [job]})).await;
-    }
-    for (id, ms) in before.into_iter().zip([61_000, 3_000, 9_000]) {
-        let token = env.claim(worker, id).await;
-        let past = env.store.now().await.unwrap().ms() - ms;
-        env.redis("HSET", &format!("job:{id}"), &["startedAt", &past.to_string()]).await;
-        env.finish(id, token, None).await;
-    }
-    let token = env.claim(worker, job).await;
-    let past = |ms: i64| async move { (env.store.now().await.unwrap().ms() - ms).to_string() };
-    let times = [
-        ("createdAt", 70_000),
-        ("scheduledAt", 60_000),
-        ("unblockedAt", 20_000),
-        ("parkedAt", 18_000),
-        ("grantedAt", 9_000),
-        ("startedAt", 8_000),
-    ];
-    for (field, ms) in times {
-        env.redis("HSET", &format!("job:{job}"), &[field, &past(ms).await]).await;
-    }
-    env.fail(job, token).await;
-    job
-}
+use fleet::fill;
 
 #[tokio::test]
 async fn every_page_fits_and_keeps_to_the_policy() {
@@ -129,6 +30,9 @@ async fn every_page_fits_and_keeps_to_the_policy() {
                 let wide = "document.documentElement.scrollWidth > innerWidth";
                 assert_eq!(browser.value(wide).await, false, "{path} is too wide: {look}");
                 browser.picture(&format!("{name}-{look}")).await;
+                if look == "light" {
+                    browser.small_picture(&format!("{name}-small")).await;
+                }
             }
         }
         let messages = browser.messages().await;

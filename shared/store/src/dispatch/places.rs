@@ -73,6 +73,7 @@ impl Store {
             vec![WaitingPlace { kind: PlaceKind::Due, count: due, first: ids(&first) }];
         places.extend(self.places_of_queues().await?);
         let groups = self.fairness_groups(MOST_GROUPS).await?;
+        let groups: Vec<String> = groups.into_keys().collect();
         places.extend(self.places_of_backlogs(&groups).await?);
         let elsewhere: u64 = places.iter().map(|place| place.count).sum();
         let elsewhere = elsewhere + parked.into_iter().sum::<u64>();

@@ -1,8 +1,9 @@
 //! Queues, and the jobs in each: offered, in a backlog, parked and running. They are counted in
 //! small steps, so that Redis is never held up; the counts are not of one moment.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
+use super::fairness_groups::FairnessGroups;
 use crate::error::StoreError;
 use crate::store::Store;
 use domain::job::{Status, Timestamp};
@@ -18,6 +19,8 @@ pub struct QueueLoad {
     pub offered: u64,
     /// How many jobs could run and are in the backlog of their fairness group.
     pub behind: u64,
+    /// Its fairness groups.
+    pub groups: FairnessGroups,
     /// How many jobs wait for a lock.
     pub parked: u64,
     /// How many jobs run.
@@ -111,14 +114,16 @@ impl Store {
             pipe.hget(self.keys.parked(), name.to_string());
         }
         let values: Vec<redis::Value> = pipe.query_async(&mut self.connection.clone()).await?;
-        let (behind, running) = (self.backlogs().await?, self.running_by_queue().await?);
+        let (mut groups, running) = (self.groups_by_queue().await?, self.running_by_queue().await?);
         let mut loads = Vec::with_capacity(names.len());
         for (name, four) in names.into_iter().zip(values.chunks(4)) {
             let oldest: Vec<(String, f64)> = value(&four[1])?;
             let parked: Option<u64> = value(&four[3])?;
+            let groups = groups.remove(&name).unwrap_or_default();
             loads.push(QueueLoad {
                 offered: value(&four[0])?,
-                behind: behind.get(&name).copied().unwrap_or(0),
+                behind: groups.behind,
+                groups,
                 parked: parked.unwrap_or(0),
                 running: running.get(&name).copied().unwrap_or(0),
                 oldest: oldest.first().map(|(_, at)| Timestamp::from_ms(*at as i64)),
@@ -127,65 +132,6 @@ impl Store {
             });
         }
         Ok(loads)
-    }
-
-    /// How many jobs of each queue are in backlogs: the sums over its fairness groups. A group with
-    /// a backlog has jobs offered, or waits for its turn.
-    async fn backlogs(&self) -> Result<Counts, StoreError> {
-        let mut connection = self.connection.clone();
-        let groups = self.fairness_groups(usize::MAX).await?;
-        let mut counts = Counts::new();
-        for some in groups.chunks(STEP as usize) {
-            let mut pipe = redis::pipe();
-            for group in some {
-                pipe.zcard(self.keys.backlog(group));
-            }
-            let behind: Vec<u64> = pipe.query_async(&mut connection).await?;
-            for (group, behind) in some.iter().zip(behind) {
-                // The name of a queue has no colon.
-                let queue = group.split(':').next().and_then(|queue| queue.parse().ok());
-                if let Some(queue) = queue {
-                    *counts.entry(queue).or_default() += behind;
-                }
-            }
-        }
-        Ok(counts)
-    }
-
-    /// The fairness groups that may have a backlog; a few more than `most` of them at most.
-    pub(super) async fn fairness_groups(&self, most: usize) -> Result<Vec<String>, StoreError> {
-        let offered = self.scan_names(&self.keys.offered(), "HSCAN", most).await?;
-        let mut groups: BTreeSet<String> = offered.into_iter().collect();
-        for owner in self.scan_names(&self.keys.offered_keyed(), "HSCAN", most).await? {
-            if groups.len() >= most {
-                break;
-            }
-            let keys = self.scan_names(&self.keys.turns(&owner), "ZSCAN", most).await?;
-            groups.extend(keys.into_iter().map(|key| format!("{owner}:{key}")));
-        }
-        Ok(groups.into_iter().collect())
-    }
-
-    /// The fields of a hash or the members of a sorted set, read in small steps until there are at
-    /// least `most`.
-    async fn scan_names(
-        &self,
-        key: &str,
-        scan: &str,
-        most: usize,
-    ) -> Result<Vec<String>, StoreError> {
-        let (mut cursor, mut fields) = (0_u64, Vec::new());
-        loop {
-            let mut command = redis::cmd(scan);
-            command.arg(key).arg(cursor).arg("COUNT").arg(STEP);
-            let (next, found): (u64, Vec<(String, String)>) =
-                command.query_async(&mut self.connection.clone()).await?;
-            fields.extend(found.into_iter().map(|(field, _)| field));
-            if next == 0 || fields.len() >= most {
-                return Ok(fields);
-            }
-            cursor = next;
-        }
     }
 
     /// How many jobs of each queue run, including those that were asked to stop.

@@ -4,7 +4,7 @@ use domain::access_tokens::Role;
 use serde_json::{Value, json};
 
 use super::driver::Browser;
-use super::fill;
+use super::fleet::fill;
 use crate::env::{eventually, with_env};
 use crate::token_files::with_tokens;
 

@@ -76,8 +76,22 @@ impl Browser {
 
     /// Keeps a picture of the whole page.
     pub(super) async fn picture(&self, name: &str) {
-        let whole = json!({"captureBeyondViewport": true});
-        let picture = self.devtools("Page.captureScreenshot", whole).await;
+        self.capture(name, json!({"captureBeyondViewport": true})).await;
+    }
+
+    /// Keeps a smaller picture of the top of the page, for the documentation.
+    pub(super) async fn small_picture(&self, name: &str) {
+        let height = self.value("Math.min(document.documentElement.offsetHeight, 900)").await;
+        let clip = json!({"x": 0, "y": 0, "width": 1265, "height": height, "scale": 0.75});
+        self.capture(name, json!({"captureBeyondViewport": true, "clip": clip})).await;
+    }
+
+    /// Does nothing unless pictures are wanted, because they take longer than all that is tested.
+    async fn capture(&self, name: &str, options: Value) {
+        if std::env::var_os("PICTURES").is_none() {
+            return;
+        }
+        let picture = self.devtools("Page.captureScreenshot", options).await;
         let bytes = STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/web-pages");
         std::fs::create_dir_all(&folder).unwrap();
