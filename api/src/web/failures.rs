@@ -36,6 +36,8 @@ const PERIODS: [(&str, &str); 4] = [
 struct FailuresPage {
     layout: Layout,
     periods: [(&'static str, &'static str, bool); 4],
+    /// The period in the commands for a terminal.
+    since: &'static str,
     summary: String,
     groups: Vec<Shown>,
     more: usize,
@@ -73,6 +75,7 @@ pub(super) async fn list(
         groups => format!("{} in {}.", count(failures, "failure"), count(groups, "group")),
     };
     let page = FailuresPage {
+        since: PERIODS.iter().map(|(name, _)| *name).find(|name| *name == chosen).unwrap_or("1h"),
         periods: PERIODS.map(|(name, words)| (name, words, name == chosen)),
         summary,
         groups: recent.groups.iter().take(MOST_GROUPS).map(|one| shown(one, &recent)).collect(),

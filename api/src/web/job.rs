@@ -77,7 +77,8 @@ pub(super) async fn show(
     let live = format!("/jobs/{id}{}", filter.query());
     let mut layout = Layout::new(&app, caller, Section::Jobs, title, live).await?;
     layout.notice = notice;
-    let reason = wait_reason(&app.store, &job).await?.map(|reason| linked(&reason.message));
+    let reason = wait_reason(&app.store, &job).await?;
+    let reason = reason.map(|reason| linked(&reason.message, layout.now));
     let start = expected_start(&app.store, &job).await?;
     let steps = timeline(&app.store, &job).await?;
     let relations = relations::read(&app.store, &job).await?;

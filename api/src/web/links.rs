@@ -1,32 +1,34 @@
-//! Texts in which the jobs that they name are links.
+//! Texts in which the jobs that they name are links, and times are relative.
 
-use domain::job::JobId;
+use domain::job::{JobId, Timestamp};
+
+use super::format::Moment;
 
 const ID_CHARACTERS: usize = 36;
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Segment {
-    /// The text.
-    pub(super) text: String,
-    /// The job that it names.
-    pub(super) job: Option<JobId>,
+pub(super) enum Segment {
+    /// Plain text.
+    Text(String),
+    /// A job, with its name in the text.
+    Job(String, JobId),
+    /// A time.
+    Time(Moment),
 }
 
 /// Splits a text with parts like `job 7 (a261713a-9514-43f9-a7e5-50e7a9fa1d48)`, which become links
-/// with the text `job 7`.
-pub(super) fn linked(text: &str) -> Vec<Segment> {
-    let plain = |text: &str| Segment { text: text.to_owned(), job: None };
+/// with the text `job 7`, and like `at 2026-11-20T16:30:00Z`, which becomes `in 5 h`.
+pub(super) fn linked(text: &str, now: Timestamp) -> Vec<Segment> {
     let mut segments = Vec::new();
     let mut rest = text;
     while let Some((before, job, after)) = next_job(rest) {
         let name = before.rfind("job ").unwrap_or(before.len());
-        segments.push(plain(&before[..name]));
-        segments.push(Segment { text: before[name..].to_owned(), job: Some(job) });
+        add_times(&before[..name], now, &mut segments);
+        segments.push(Segment::Job(before[name..].to_owned(), job));
         rest = after;
     }
-    segments.push(plain(rest));
-    segments.retain(|segment| !segment.text.is_empty());
+    add_times(rest, now, &mut segments);
     segments
 }
 
@@ -40,6 +42,33 @@ fn next_job(text: &str) -> Option<(&str, JobId, &str)> {
     })
 }
 
+/// Adds a text without jobs.
+fn add_times(text: &str, now: Timestamp, segments: &mut Vec<Segment>) {
+    let mut rest = text;
+    while let Some((before, at, after)) = next_time(rest) {
+        add_text(before, segments);
+        segments.push(Segment::Time(Moment::new(at, now)));
+        rest = after;
+    }
+    add_text(rest, segments);
+}
+
+fn add_text(text: &str, segments: &mut Vec<Segment>) {
+    if !text.is_empty() {
+        segments.push(Segment::Text(text.to_owned()));
+    }
+}
+
+/// Finds the first time after `at `; returns the text before, the time and the text after.
+fn next_time(text: &str) -> Option<(&str, Timestamp, &str)> {
+    const AT: &str = "at ";
+    text.match_indices(AT).map(|(start, _)| start).find_map(|start| {
+        let word = &text[start + AT.len()..];
+        let end = word.find('Z')? + 1;
+        Some((&text[..start], word[..end].parse().ok()?, &word[end..]))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,11 +76,13 @@ mod tests {
     const ID: &str = "a261713a-9514-43f9-a7e5-50e7a9fa1d48";
 
     fn check(text: &str, expected: &str) {
-        let show = |segment: Segment| match segment.job {
-            Some(_) => format!("[{}]", segment.text),
-            None => segment.text,
+        let show = |segment: Segment| match segment {
+            Segment::Job(name, _) => format!("[{name}]"),
+            Segment::Time(moment) => format!("<{}>", moment.relative),
+            Segment::Text(text) => text,
         };
-        assert_eq!(linked(text).into_iter().map(show).collect::<String>(), expected);
+        let now = "2026-11-20T16:30:00Z".parse().unwrap();
+        assert_eq!(linked(text, now).into_iter().map(show).collect::<String>(), expected);
     }
 
     #[test]
@@ -64,5 +95,15 @@ mod tests {
         );
         check("a (b) (c", "a (b) (c");
         check(&format!("({ID}"), &format!("({ID}"));
+    }
+
+    #[test]
+    fn a_time_in_a_text_is_relative() {
+        check("due at 2026-11-20T18:30:00.250Z", "due <in 2 h>");
+        check(
+            "at 2026-11-20T16:29:30Z; it expires at 2026-11-20T17:30:00Z",
+            "<30 s ago>; it expires <in 1 h>",
+        );
+        check("at Z, at 2026, at é Z at", "at Z, at 2026, at é Z at");
     }
 }

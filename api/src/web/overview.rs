@@ -70,8 +70,8 @@ pub(super) async fn show(
     let rows = jobs.into_iter().zip(reasons).map(|(job, reason)| Row::new(job, reason, now));
     let page = OverviewPage {
         urgency: state.urgency.as_str(),
-        verdict: linked(&state.text),
-        because: state.because.iter().map(|text| linked(text)).collect(),
+        verdict: linked(&state.text, now),
+        because: state.because.iter().map(|text| linked(text, now)).collect(),
         ruled_out: state.ruled_out,
         workers: workers_line(&counts, &workers),
         tiles: counts.iter().filter_map(|(status, count)| tile(*status, *count)).collect(),

@@ -85,7 +85,7 @@ impl Shown {
             oldest: Moment::new(group.oldest, layout.now),
             sample: group.sample,
             sample_number: group.sample_number,
-            message: linked(&group.message),
+            message: linked(&group.message, layout.now),
         }
     }
 }

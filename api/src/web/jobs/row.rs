@@ -40,7 +40,7 @@ impl Row {
             action: job.spec.action.to_string(),
             status: job.status,
             marks: marks(&job),
-            detail: detail(&job, reason),
+            detail: detail(&job, reason, now),
             due: Moment::new(job.scheduled_at, now),
             ran: run_time(&job, now),
             worker: job.worker.map(String::from),
@@ -72,9 +72,9 @@ fn marks(job: &Job) -> String {
     marks.join(" · ")
 }
 
-fn detail(job: &Job, reason: Option<Reason>) -> Vec<Segment> {
+fn detail(job: &Job, reason: Option<Reason>, now: Timestamp) -> Vec<Segment> {
     if let Some(reason) = reason {
-        return linked(&reason.message);
+        return linked(&reason.message, now);
     }
     let text = match job.status {
         Status::Running | Status::CancelRequest => {
@@ -95,5 +95,5 @@ fn detail(job: &Job, reason: Option<Reason>) -> Vec<Segment> {
         },
     };
     let text = cut(&text, SHOWN_CHARACTERS);
-    if text.is_empty() { Vec::new() } else { vec![Segment { text, job: None }] }
+    if text.is_empty() { Vec::new() } else { vec![Segment::Text(text)] }
 }
