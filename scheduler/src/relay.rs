@@ -84,8 +84,9 @@ impl Relay {
         let mut offers = group_by_queue(&self.pending);
         let now = Instant::now();
         offers.retain(|(queue, _)| !self.rejections.is_paused(queue, now));
-        let failed = self.publish(publisher, &offers).await?;
-        let retry = self.record_outcomes(&offers, &failed);
+        let (failed, untried) = self.publish(publisher, &offers).await?;
+        offers.retain(|(queue, _)| !untried.contains(queue));
+        let mut retry = self.record_outcomes(&offers, &failed);
         for (queue, error) in failed.iter().filter(|(queue, _)| !retry.contains(*queue)) {
             if is_not_accepted(error) {
                 repair(publisher.broker(), queue).await;
@@ -97,28 +98,40 @@ impl Relay {
         let existing = offers.iter().map(|(queue, _)| queue).filter(|queue| exists(queue));
         self.announce_queues(existing.cloned().collect()).await?;
         offers.retain(|(queue, _)| !failed.contains_key(queue));
+        retry.extend(untried);
         self.remove_entries(&retry).await?;
         let jobs = offers.iter().map(|(_, offer)| offer.jobs.len()).sum::<usize>();
         self.resources.metrics.offers.inc_by(offers.len() as u64);
         self.resources.metrics.offered_jobs.inc_by(jobs as u64);
         anyhow::ensure!(publisher.broker().is_connected(), "the connection to rabbitmq is gone");
+        anyhow::ensure!(publisher.is_usable(), "rabbitmq did not confirm offers in time");
         Ok(())
     }
 
-    /// Publishes offers. A queue that was paused has less time to confirm, because it delays all
-    /// others.
+    /// Publishes offers. Returns the queues that failed, and those that were not tried because one
+    /// before them confirmed nothing, which can hold up every later offer of the connection. So
+    /// those that failed before come last, one at a time. A queue that was paused has less time to
+    /// confirm.
     async fn publish(
         &self,
         publisher: &mut Publisher,
         offers: &[(QueueName, Offer)],
-    ) -> anyhow::Result<BTreeMap<QueueName, BrokerError>> {
-        let was_paused = |(queue, _): &(QueueName, Offer)| self.rejections.was_paused(queue);
-        let (paused, others): (Vec<_>, Vec<_>) = offers.iter().cloned().partition(was_paused);
+    ) -> Result<(BTreeMap<QueueName, BrokerError>, BTreeSet<QueueName>), BrokerError> {
+        let is_suspect = |(queue, _): &(QueueName, Offer)| self.rejections.is_suspect(queue);
+        let (suspects, others): (Vec<_>, Vec<_>) = offers.iter().cloned().partition(is_suspect);
         let mut failed = publisher.publish(&others, CALL_LIMIT).await?;
-        if !paused.is_empty() {
-            failed.extend(publisher.publish(&paused, LIMIT_AFTER_PAUSE).await?);
+        let mut untried = BTreeSet::new();
+        for offers in suspects.chunk_by(|(one, _), (next, _)| one == next) {
+            let queue = &offers[0].0;
+            if publisher.is_usable() {
+                let was_paused = self.rejections.was_paused(queue);
+                let limit = if was_paused { LIMIT_AFTER_PAUSE } else { CALL_LIMIT };
+                failed.extend(publisher.publish(offers, limit).await?);
+            } else {
+                untried.insert(queue.clone());
+            }
         }
-        Ok(failed)
+        Ok((failed, untried))
     }
 
     async fn read_entries(&mut self) -> anyhow::Result<()> {

@@ -49,6 +49,11 @@ impl Rejections {
         self.0.remove(queue);
     }
 
+    /// Returns true if the queue rejected its last offer.
+    pub(super) fn is_suspect(&self, queue: &QueueName) -> bool {
+        self.0.contains_key(queue)
+    }
+
     /// Returns true if the queue was paused and has accepted nothing since.
     pub(super) fn was_paused(&self, queue: &QueueName) -> bool {
         self.0.get(queue).is_some_and(|rejected| rejected.in_a_row > 1)
@@ -70,6 +75,7 @@ mod tests {
         let mut rejections = Rejections::default();
         let decisions: Vec<Decision> = (0..10)
             .map(|before| {
+                assert_eq!(rejections.is_suspect(&queue), before >= 1);
                 assert_eq!(rejections.was_paused(&queue), before >= 2);
                 rejections.rejected(&queue, now)
             })

@@ -26,13 +26,20 @@ const PUBLISH: BasicPublishOptions = BasicPublishOptions {
 pub struct Publisher {
     broker: Broker,
     channel: Channel,
+    is_usable: bool,
 }
 
 impl Publisher {
     /// Takes over a connection to publish on.
     pub async fn new(broker: Broker) -> Result<Publisher, BrokerError> {
         let channel = open(&broker).await?;
-        Ok(Publisher { broker, channel })
+        Ok(Publisher { broker, channel, is_usable: true })
+    }
+
+    /// Returns false if offers must be published on a new connection.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.is_usable && self.broker.is_connected()
     }
 
     /// The connection.
@@ -45,7 +52,8 @@ impl Publisher {
     /// that did not accept all of their offers, each with an error.
     ///
     /// After an error, the state of every offer is unknown. Publish all of them again on a new
-    /// connection; a duplicate offer is harmless.
+    /// connection; a duplicate offer is harmless. One queue that confirms nothing can hold up the
+    /// others: see [`Publisher::is_usable`].
     pub async fn publish(
         &mut self,
         offers: &[(QueueName, Offer)],
@@ -54,37 +62,57 @@ impl Publisher {
         let queues: BTreeSet<QueueName> = offers.iter().map(|(queue, _)| queue.clone()).collect();
         let mut failed = self.broker.declare(&queues).await;
         let mut confirms = Vec::with_capacity(offers.len());
+        let mut is_late = false;
         for (queue, offer) in offers.iter().filter(|(queue, _)| !failed.contains_key(queue)) {
-            confirms.push((queue, self.send(queue, offer).await?));
+            let sent = if is_late { None } else { self.send(queue, offer).await? };
+            is_late |= sent.is_none();
+            confirms.push((queue, sent));
         }
-        let mut reopen = false;
+        let mut is_refused = false;
         // One deadline for all, so that the delays of several queues without a leader do not add up.
         let deadline = Instant::now() + limit;
         for (queue, confirm) in confirms {
-            let confirmation = self.confirmation(confirm, deadline, limit).await?;
+            let confirmation = match confirm {
+                Some(confirm) => self.confirmation(confirm, deadline, limit).await?,
+                None => None,
+            };
             let error = match &confirmation {
                 Some(Confirmation::Ack(None)) => continue,
                 Some(_) => BrokerError::NotAccepted(queue.clone()),
                 None => BrokerError::NotConfirmed { queue: queue.clone(), limit },
             };
-            reopen |= matches!(confirmation, None | Some(Confirmation::Nack(_)));
+            is_late |= confirmation.is_none();
+            is_refused |= matches!(confirmation, Some(Confirmation::Nack(_)));
             self.broker.forget(queue);
             failed.insert(queue.clone(), error);
         }
-        if reopen {
-            // A channel of RabbitMQ 3.10 that has once refused an offer because a quorum queue was
-            // full refuses all later ones.
-            close_channel(&self.channel).await;
-            self.channel = open(&self.broker).await?;
-        }
+        // RabbitMQ may have stopped reading from a connection on which it confirms nothing.
+        self.is_usable = !is_late && (!is_refused || self.reopen().await);
         Ok(failed)
     }
 
+    /// Opens a new channel: one of RabbitMQ 3.10 that has once refused an offer because a quorum
+    /// queue was full refuses all later ones. Returns false if there is none.
+    async fn reopen(&mut self) -> bool {
+        close_channel(&self.channel).await;
+        match open(&self.broker).await {
+            Ok(channel) => {
+                self.channel = channel;
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot open a channel");
+                false
+            }
+        }
+    }
+
+    /// Sends an offer. Returns `None` if RabbitMQ does not read it in time.
     async fn send(
         &self,
         queue: &QueueName,
         offer: &Offer,
-    ) -> Result<PublisherConfirm, BrokerError> {
+    ) -> Result<Option<PublisherConfirm>, BrokerError> {
         // The default exchange, whose name is empty, routes by the name of the queue.
         let (exchange, routing_key) = ("".into(), self.broker.full_name(queue).into());
         let properties = BasicProperties::default()
@@ -92,7 +120,11 @@ impl Publisher {
             .with_content_type("application/json".into());
         let body = offer.encode();
         let sent = self.channel.basic_publish(exchange, routing_key, PUBLISH, &body, properties);
-        limited("publish an offer", sent).await
+        match limited("publish an offer", sent).await {
+            Ok(confirm) => Ok(Some(confirm)),
+            Err(error) if error.is_timeout() && self.broker.is_connected() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits for a confirmation. Returns `None` at the deadline if the connection is still there.

@@ -1,5 +1,7 @@
 //! Publishing to queues and consuming from them.
 
+use std::time::Duration;
+
 use broker::{Offer, Publisher};
 use domain::job::{JobId, Timestamp};
 use domain::queue::QueueName;
@@ -120,6 +122,30 @@ async fn publishing_to_a_deleted_queue_fails_once_and_then_creates_the_queue() {
             .is_empty()
     );
     publisher.broker().delete(&queue).await.unwrap();
+    env.close().await;
+}
+
+#[tokio::test]
+async fn the_outcome_of_other_queues_is_known_when_one_confirms_nothing() {
+    const LIMIT: Duration = Duration::from_secs(2);
+    let env = TestEnv::new().await;
+    let (hangs, answers) = (queue("scan=6"), queue("scan=7"));
+    let mut publisher = Publisher::new(env.broker().await).await.unwrap();
+    publisher.publish(&[(hangs.clone(), offer())], broker::CALL_LIMIT).await.unwrap();
+    call_sys(&env, "suspend", &hangs).await;
+    // So many that RabbitMQ stops reading from the connection.
+    let mut offers = vec![(answers.clone(), offer())];
+    offers.resize_with(5_000, || (hangs.clone(), offer()));
+    let failed = publisher.publish(&offers, LIMIT).await.unwrap();
+    assert_eq!(failed.keys().collect::<Vec<_>>(), [&hangs]);
+    assert!(!publisher.is_usable());
+    let mut publisher = Publisher::new(env.broker().await).await.unwrap();
+    assert!(publisher.publish(&[(answers.clone(), offer())], LIMIT).await.unwrap().is_empty());
+    assert!(publisher.is_usable());
+    call_sys(&env, "resume", &hangs).await;
+    for queue in [&hangs, &answers] {
+        publisher.broker().delete(queue).await.unwrap();
+    }
     env.close().await;
 }
 
