@@ -113,7 +113,7 @@ pub(in crate::v0) async fn list(
         action: load.name.action,
         priority: load.name.priority,
         offered: load.offered,
-        backlog: load.behind,
+        backlog: load.groups.behind,
         parked: load.parked,
         running: load.running,
         oldest: load.oldest,

@@ -89,7 +89,7 @@ pub(in crate::v0) async fn show(
         free: workers.into_iter().map(|worker| worker.free).collect(),
         ready: ready
             .iter()
-            .map(|load| (load.name.class.need(), load.offered + load.behind))
+            .map(|load| (load.name.class.need(), load.offered + load.groups.behind))
             .collect(),
         mean_run,
         start_within,

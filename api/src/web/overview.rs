@@ -113,7 +113,8 @@ fn tile(status: Status, count: u64) -> Option<Tile> {
 
 /// Returns the queues with the most waiting jobs.
 fn busiest(mut queues: Vec<QueueLoad>) -> Vec<QueueLoad> {
-    queues.sort_by_key(|queue| std::cmp::Reverse(queue.offered + queue.behind + queue.parked));
+    queues
+        .sort_by_key(|queue| std::cmp::Reverse(queue.offered + queue.groups.behind + queue.parked));
     queues.truncate(QUEUES);
     queues
 }

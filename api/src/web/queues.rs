@@ -115,7 +115,7 @@ pub(super) async fn list(
     let shares = contended.take(MOST_SHARES).map(Shares::new).collect();
     let queues = loads.into_iter().map(|load| Shown {
         offered: number(load.offered),
-        backlog: number(load.behind),
+        backlog: number(load.groups.behind),
         parked: number(load.parked),
         running: number(load.running),
         oldest: load.oldest.map(|at| Moment::new(at, layout.now)),

@@ -24,7 +24,7 @@ async fn the_status_counts_jobs_and_warns_of_what_is_missing() {
         let first = eventually(async || status(env).await, |status| kinds(status) == ["api"]).await;
         let api = &first["services"][0];
         assert_eq!((&first["version"], &api["version"]), (&json!(VERSION), &json!(VERSION)));
-        // The one is the service's clock, the other that of Redis.
+        // They come from different clocks: the service's and that of Redis.
         for moment in ["startedAt", "lastSeen"] {
             assert!(api[moment].as_str().unwrap().parse::<Timestamp>().is_ok(), "{api}");
         }

@@ -124,7 +124,8 @@ impl SearchForm {
         search.to_string()
     }
 
-    /// Adds that the jobs run. If other statuses are selected, the search stays one that is refused.
+    /// Adds that the jobs run. If only other statuses are selected, there are two terms of the
+    /// status then, which bulk operations refuse.
     fn add_running(&mut self) {
         let selected = RUNNING.into_iter().filter(|status| self.has_status(status));
         let selected: Vec<&str> = selected.collect();

@@ -133,7 +133,7 @@ async fn the_outcome_of_other_queues_is_known_when_one_confirms_nothing() {
     let mut publisher = Publisher::new(env.broker().await).await.unwrap();
     publisher.publish(&[(hangs.clone(), offer())], broker::CALL_LIMIT).await.unwrap();
     call_sys(&env, "suspend", &hangs).await;
-    // So many that RabbitMQ stops reading from the connection.
+    // Enough for RabbitMQ to stop reading from the connection.
     let mut offers = vec![(answers.clone(), offer())];
     offers.resize_with(5_000, || (hangs.clone(), offer()));
     let failed = publisher.publish(&offers, LIMIT).await.unwrap();

@@ -108,7 +108,8 @@ impl Store {
 }
 
 impl FairnessGroup {
-    /// The part that this group has of the offered jobs of its queue, in thousandths.
+    /// The part of the `offered` jobs of its queue that belongs to this group: from 0 to 1, with three
+    /// decimals, rounded down.
     pub fn share(&self, offered: u64) -> f64 {
         (self.offered * 1000).checked_div(offered).unwrap_or(0) as f64 / 1000.0
     }

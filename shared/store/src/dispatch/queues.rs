@@ -17,9 +17,7 @@ pub struct QueueLoad {
     pub name: QueueName,
     /// How many jobs are in the outbox or offered.
     pub offered: u64,
-    /// How many jobs could run and are in the backlog of their fairness group.
-    pub behind: u64,
-    /// Its fairness groups.
+    /// Its fairness groups, with the jobs that could run and are in their backlogs.
     pub groups: FairnessGroups,
     /// How many jobs wait for a lock.
     pub parked: u64,
@@ -119,11 +117,9 @@ impl Store {
         for (name, four) in names.into_iter().zip(values.chunks(4)) {
             let oldest: Vec<(String, f64)> = value(&four[1])?;
             let parked: Option<u64> = value(&four[3])?;
-            let groups = groups.remove(&name).unwrap_or_default();
             loads.push(QueueLoad {
                 offered: value(&four[0])?,
-                behind: groups.behind,
-                groups,
+                groups: groups.remove(&name).unwrap_or_default(),
                 parked: parked.unwrap_or(0),
                 running: running.get(&name).copied().unwrap_or(0),
                 oldest: oldest.first().map(|(_, at)| Timestamp::from_ms(*at as i64)),

@@ -85,7 +85,7 @@ async fn an_owner_with_a_key_for_each_job_has_no_more_than_a_window_of_jobs_ahea
     let turn = WaitPosition::Backlog { ahead: 0, turns: Some(999 - KEYED_WINDOW as u64) };
     assert_eq!(position(&env, many[999].id).await, turn);
     let loads = env.store().queue_loads().await.unwrap();
-    assert_eq!(loads[0].behind, 1_000 - KEYED_WINDOW as u64);
+    assert_eq!(loads[0].groups.behind, 1_000 - KEYED_WINDOW as u64);
     for job in &many {
         claimed(&env, &worker, job.id).await;
     }

@@ -107,7 +107,7 @@ async fn put_back(env: &TestEnv, id: JobId, times: &[(&str, i64)]) {
     }
 }
 
-/// Makes it look as if a running job has started so long ago.
+/// Makes a running job look as if it had started `ms` milliseconds ago.
 async fn ran_for(env: &TestEnv, id: JobId, ms: i64) {
     let times = [("createdAt", ms + 60), ("scheduledAt", ms + 60), ("startedAt", ms)];
     put_back(env, id, &times).await;
