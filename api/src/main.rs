@@ -16,9 +16,8 @@ struct Arguments {
     config: api::Config,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    exit_code("capstan-api", run(Arguments::parse().config).await)
+fn main() -> ExitCode {
+    exit_code("capstan-api", service::runtime::run(run(Arguments::parse().config)))
 }
 
 async fn run(config: api::Config) -> anyhow::Result<()> {

@@ -16,9 +16,8 @@ struct Cli {
     config: scheduler::Config,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    exit_code("capstan-scheduler", run(Cli::parse().config).await)
+fn main() -> ExitCode {
+    exit_code("capstan-scheduler", service::runtime::run(run(Cli::parse().config)))
 }
 
 async fn run(config: scheduler::Config) -> anyhow::Result<()> {

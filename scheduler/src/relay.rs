@@ -14,7 +14,7 @@ use store::{BrokerLink, Outbox, OutboxEntry};
 
 use crate::resources::Resources;
 use crate::runner::{Pass, Task};
-use offers::group_by_queue;
+use offers::{JobCounts, group_by_queue};
 use rejections::{Decision, Rejections};
 
 /// The most entries that one pass takes, of up to 64 jobs each: enough to fill large offers, few
@@ -44,6 +44,7 @@ pub(crate) struct Relay {
     last_removal: Instant,
     rejections: Rejections,
     last_take_over: Instant,
+    counts: JobCounts,
     /// Queues that the store knows to be declared on this connection.
     announced: BTreeSet<QueueName>,
 }
@@ -60,6 +61,7 @@ impl Relay {
             last_removal: Instant::now(),
             rejections: Rejections::default(),
             last_take_over: Instant::now(),
+            counts: JobCounts::new(Instant::now()),
             announced: BTreeSet::new(),
         })
     }
@@ -81,8 +83,11 @@ impl Relay {
     /// pending for the next publisher.
     async fn once(&mut self, publisher: &mut Publisher) -> anyhow::Result<()> {
         self.read_entries().await?;
-        let mut offers = group_by_queue(&self.pending);
         let now = Instant::now();
+        if self.counts.is_over(now) {
+            self.counts.begin(now, self.resources.store.live_worker_count().await?);
+        }
+        let mut offers = group_by_queue(&self.pending, &mut self.counts);
         offers.retain(|(queue, _)| !self.rejections.is_paused(queue, now));
         let (failed, untried) = self.publish(publisher, &offers).await?;
         offers.retain(|(queue, _)| !untried.contains(queue));

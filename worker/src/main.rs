@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use service::exit::exit_code;
 use worker::{Config, Worker};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let worker = Worker::new(Config::from_arguments()).owns_process();
-    exit_code("capstan-worker", worker.run().await)
+    exit_code("capstan-worker", service::runtime::run(worker.run()))
 }

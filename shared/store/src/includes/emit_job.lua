@@ -10,5 +10,6 @@ local function emit_job(id, number, action, status, worker, token, class, since)
     line = line .. ' ' .. action .. ' ' .. status .. ' ' .. worker .. ' ' .. class
   end
   event_lines[#event_lines + 1] = line
-  last_job_event = { id, number, token, since, action, status, worker, class }
+  before[1], before[2], before[3], before[4] = id, number, token, since
+  before[5], before[6], before[7], before[8] = action, status, worker, class
 end

@@ -4,15 +4,21 @@
 
 -- The fields of the record that belong to one run. A follow-up inherits all others, also those
 -- that only a later build knows.
-local of_one_run = {}
-for _, name in ipairs(words_in('status number createdAt lastUpdated startedAt finishedAt ' ..
-    'workerID token retryFromID followUpID retriesLeft crashes result exception progress ' ..
-    'cancelBy cancelReason expiresAt awaitedLocks holds actionQueue blockers when ' ..
-    'awaitsChildren unblockedAt parkedAt grantedAt ranUntil cancelAt deleting logLines logBytes logCut loggedAt')) do
-  of_one_run[name] = true
+local of_one_run
+
+local function read_fields_of_one_run()
+  of_one_run = {}
+  for _, name in ipairs(words_in('status number createdAt lastUpdated startedAt finishedAt ' ..
+      'workerID token retryFromID followUpID retriesLeft crashes result exception progress ' ..
+      'cancelBy cancelReason expiresAt awaitedLocks holds actionQueue blockers when ' ..
+      'awaitsChildren unblockedAt parkedAt grantedAt ranUntil cancelAt deleting logLines ' ..
+      'logBytes logCut loggedAt')) do
+    of_one_run[name] = true
+  end
 end
 
 local function follow_up(id, job, new_id, changes, now)
+  if not of_one_run then read_fields_of_one_run() end
   local record, fields = call('HGETALL', key_job(id)), {}
   for i = 1, #record, 2 do
     if not of_one_run[record[i]] then fields[record[i]] = record[i + 1] end

@@ -5,8 +5,12 @@
 local known_members = {}
 
 local function member_of(id, job)
-  known_members[id] = known_members[id] or string.format('%016.0f:%s', job.number, id)
-  return known_members[id]
+  local member = known_members[id]
+  if not member then
+    member = string.sub('0000000000000000', #job.number + 1) .. job.number .. ':' .. id
+    known_members[id] = member
+  end
+  return member
 end
 local function number_of(member) return string.match(member, '^0*(%d+):') end
 local function id_of(member) return string.sub(member, 18) end

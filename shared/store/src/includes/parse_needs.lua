@@ -2,7 +2,8 @@
 
 local function parse_needs(list)
   local needs = {}
-  for name, need in string.gmatch(list or '', '(%S+)=(%d+)') do
+  if not list then return needs end
+  for name, need in string.gmatch(list, '(%S+)=(%d+)') do
     needs[#needs + 1] = { name = name, need = tonumber(need) }
   end
   return needs

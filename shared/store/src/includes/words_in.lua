@@ -2,6 +2,7 @@
 
 local function words_in(list)
   local words = {}
-  for word in string.gmatch(list or '', '%S+') do words[#words + 1] = word end
+  if not list then return words end
+  for word in string.gmatch(list, '%S+') do words[#words + 1] = word end
   return words
 end

@@ -98,6 +98,13 @@ impl Store {
         Ok(workers)
     }
 
+    /// How many workers have a lease.
+    pub async fn live_worker_count(&self) -> Result<usize, StoreError> {
+        let mut command = redis::cmd("ZCARD");
+        command.arg(self.keys.leases());
+        Ok(command.query_async(&mut self.connection.clone()).await?)
+    }
+
     /// The workers whose lease ended in the last 10 minutes, the last one first, at most 20.
     pub async fn dead_workers(&self) -> Result<Vec<Worker>, StoreError> {
         let now = self.now().await?.ms();
