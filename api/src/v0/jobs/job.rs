@@ -165,12 +165,15 @@ pub(in crate::v0) struct Job {
     cancel_reason: Option<String>,
 }
 
-/// A job with the reason why it waits and the state of its children.
+/// A job with its checkpoint, the reason why it waits and the state of its children.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::v0) struct JobDetails {
     #[serde(flatten)]
     job: Job,
+    /// The state from which the next attempt continues, as the action saved it. `null` if there is
+    /// none. The checkpoint belongs to the latest attempt.
+    checkpoint: Option<Value>,
     /// The state of its children. `null` if it has never had any.
     children: Option<Children>,
     /// The reason why it waits. `null` if it does not wait.
@@ -238,16 +241,18 @@ impl From<job::Job> for Job {
 }
 
 impl JobDetails {
-    /// Creates the details of a job: its number of unfinished children, if it has had any, and the
-    /// reason why it waits.
+    /// Creates the details of a job: its checkpoint, its number of unfinished children, if it has
+    /// had any, and the reason why it waits.
     pub(in crate::v0) fn new(
         job: job::Job,
+        checkpoint: Option<Value>,
         open_children: Option<u64>,
         reason: Option<Reason>,
     ) -> JobDetails {
         let failed = job.failed_children;
         let children = open_children.map(|open| Children { open, failed });
-        JobDetails { job: job.into(), children, waiting_for: reason.map(WaitingFor::from) }
+        let waiting_for = reason.map(WaitingFor::from);
+        JobDetails { job: job.into(), checkpoint, children, waiting_for }
     }
 }
 

@@ -81,6 +81,8 @@ pub struct Job {
     pub exception: Option<Exception>,
     /// The progress that the action reported last.
     pub progress: Option<Value>,
+    /// Whether it has a checkpoint, from which the next run continues. It is read separately.
+    pub has_checkpoint: bool,
     /// The first job that depends on it.
     pub next: Option<JobId>,
     /// The job under which its children are filed: the first of the jobs that it retries, or
@@ -155,6 +157,7 @@ impl Job {
             result: None,
             exception: None,
             progress: None,
+            has_checkpoint: false,
             next: None,
             child_group: None,
             awaits_dependencies: false,

@@ -1,6 +1,6 @@
 -- follow_up: the job that carries one on, written in the step that ends the earlier one, which it
 -- names.
--- include: create_job, words_in, job_keys, relation_keys, cron_job_keys, digits
+-- include: create_job, words_in, job_keys, relation_keys, cron_job_keys, checkpoint_keys, digits
 
 -- The fields of the record that belong to one run. A follow-up inherits all others, also those
 -- that only a later build knows.
@@ -16,6 +16,14 @@ local function follow_up(id, job, new_id, changes, now)
   local record, fields = call('HGETALL', key_job(id)), {}
   for i = 1, #record, 2 do
     if not of_one_run[record[i]] then fields[record[i]] = record[i + 1] end
+  end
+  -- Only the newest record of a chain has the checkpoint. A retry of a job that succeeded starts
+  -- from the beginning.
+  if fields.checkpointed and job.status ~= 'done' and call('EXISTS', key_checkpoint(id)) == 1 then
+    call('RENAME', key_checkpoint(id), key_checkpoint(new_id))
+    call('HDEL', key_job(id), 'checkpointed')
+  else
+    fields.checkpointed = nil
   end
   local spec = fields.spec
   fields.spec, fields.priority, fields.retryFromID = nil, job.priority, id

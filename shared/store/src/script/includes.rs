@@ -17,6 +17,7 @@ includes! {
     changes_after
     check_relations
     check_request
+    checkpoint_keys
     children_failed
     claimed_up_to
     clock

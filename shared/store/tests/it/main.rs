@@ -8,6 +8,7 @@ mod bulk;
 mod calls;
 mod cancel;
 mod chains;
+mod checkpoints;
 mod claim;
 mod crons;
 mod events;

@@ -57,6 +57,7 @@ impl Record {
             ("result", self.result.clone()),
             ("exception", self.exception.clone()),
             ("progress", self.progress.clone()),
+            ("checkpointed", self.checkpoint.as_ref().map(|_| "1".to_owned())),
             ("cancelBy", word(&self.cancel_by)),
             ("cancelReason", word(&self.cancel_reason)),
             ("owner", word(&self.owner)),
@@ -289,6 +290,9 @@ impl Keys {
             if let Some(expires) = job.expires_at.filter(|_| !job.awaits_children) {
                 self.sorted("expiring".into(), id, expires);
             }
+        }
+        if let Some(checkpoint) = &job.checkpoint {
+            self.text(format!("checkpoint:{id}"), checkpoint);
         }
         let lines = job.log.iter().flatten().map(|(at, line)| {
             let fields = [

@@ -138,6 +138,7 @@ impl Model {
             result: None,
             exception: None,
             progress: None,
+            checkpoint: None,
             cancel_by: String::new(),
             cancel_reason: String::new(),
             passed: Passed::default(),

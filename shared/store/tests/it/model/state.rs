@@ -141,6 +141,7 @@ pub(super) struct Record {
     pub(super) result: Option<String>,
     pub(super) exception: Option<String>,
     pub(super) progress: Option<String>,
+    pub(super) checkpoint: Option<String>,
     pub(super) cancel_by: String,
     pub(super) cancel_reason: String,
     pub(super) passed: Passed,
