@@ -164,6 +164,12 @@ pub(super) fn unique(rng: &mut ChaCha8Rng) -> Vec<Value> {
     vec![with(job("succeed", rng.random_range(100..1_500)), &json!({"uniqueKey": key}))]
 }
 
+pub(super) fn debounced(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let key = format!("debounced {}", rng.random_range(0..UNIQUE_KEYS));
+    let debounce = json!({"uniqueKey": key, "debounce": "600ms", "debounceMax": "3s"});
+    vec![with(job("succeed", rng.random_range(20..400)), &debounce)]
+}
+
 /// Jobs with unique comments, by which duplicates are found.
 pub(super) fn marked(rng: &mut ChaCha8Rng) -> Vec<Value> {
     let count = if rng.random_bool(0.7) { 1 } else { rng.random_range(2..130) };

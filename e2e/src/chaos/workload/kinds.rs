@@ -151,6 +151,7 @@ pub(super) const KINDS: &[JobKind] = &[
         .with_exception("ExitCode")
         .then(RETRY),
     kind("unique key", 6, jobs::unique, SUCCESS).with_mode(SubmitMode::ToBothApis),
+    kind("debounced", 6, jobs::debounced, SUCCESS).with_mode(SubmitMode::ToBothApis),
     kind("idempotency key", 6, jobs::marked, SUCCESS).with_mode(SubmitMode::WithIdempotencyKey),
     kind("fails with its worker", 5, jobs::fails_with_its_worker, WORKER_LOST),
     kind("strict lease", 5, jobs::strict_lease, SUCCESS),

@@ -83,6 +83,8 @@ pub struct Job {
     pub progress: Option<Value>,
     /// Whether it has a checkpoint, from which the next run continues. It is read separately.
     pub has_checkpoint: bool,
+    /// The number of debounced submissions that have replaced what was submitted first.
+    pub replaced: u32,
     /// The first job that depends on it.
     pub next: Option<JobId>,
     /// The job under which its children are filed: the first of the jobs that it retries, or
@@ -158,6 +160,7 @@ impl Job {
             exception: None,
             progress: None,
             has_checkpoint: false,
+            replaced: 0,
             next: None,
             child_group: None,
             awaits_dependencies: false,

@@ -8,7 +8,7 @@ local of_one_run = {}
 for _, name in ipairs(words_in('status number createdAt lastUpdated startedAt finishedAt ' ..
     'workerID token retryFromID followUpID retriesLeft crashes result exception progress ' ..
     'cancelBy cancelReason expiresAt awaitedLocks holds actionQueue blockers when ' ..
-    'awaitsChildren unblockedAt parkedAt grantedAt ranUntil cancelAt deleting logLines logBytes logCut loggedAt')) do
+    'replaced replacedBy awaitsChildren unblockedAt parkedAt grantedAt ranUntil cancelAt deleting logLines logBytes logCut loggedAt')) do
   of_one_run[name] = true
 end
 

@@ -85,6 +85,7 @@ includes! {
     read_job
     relation_keys
     remove_job
+    replace_job
     retention
     root
     route

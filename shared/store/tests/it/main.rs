@@ -11,6 +11,7 @@ mod chains;
 mod checkpoints;
 mod claim;
 mod crons;
+mod debounce;
 mod events;
 mod fairness;
 mod finish;

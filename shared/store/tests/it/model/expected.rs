@@ -50,6 +50,8 @@ impl Record {
             ("attempt", Some(self.attempt).filter(|attempt| *attempt > 1).and_then(count)),
             ("crashes", count(self.crashes)),
             ("uniqueKey", self.unique_key.clone()),
+            ("replaced", self.replaced.map(|count| count.to_string())),
+            ("replacedBy", self.replaced_by.map(|id| id.to_string())),
             ("expiresAt", self.expires_at.and_then(number)),
             ("onWorkerLost", self.fails_with_its_worker.then(|| "fail".to_owned())),
             ("backoffBase", self.backoff_base_ms.and_then(number)),
