@@ -5,7 +5,7 @@ A device is a file, targets/<hostname>.conf. Parameters, with their defaults:
   dry_run           compare only (true)
   auto_push         start a live run after a dry run that changes no more than max_change_score (false)
   max_change_score  in per cent (50)
-A live run needs the lock `devices`."""
+A live run needs the lock `devices`. A run continues after the devices that an earlier run of the job has finished."""
 import difflib
 import json
 import os
@@ -69,13 +69,17 @@ def main():
     if not dry_run and "devices" not in HELD:
         sys.exit('a live run needs the lock: submit it with "locks": ["devices"]')
     (ROOT / "targets").mkdir(exist_ok=True)
-    results, scores, finished = {}, [0], []
+    resume = os.environ.get("JOB_RESUME")
+    state = json.loads(pathlib.Path(resume).read_text()) if resume else {"results": {}, "scores": [0]}
+    results, scores = state["results"], state["scores"]
     for hostname in hostnames:
+        if hostname in results and not results[hostname]["failed"]:
+            continue
         results[hostname], score = sync(hostname, devices[hostname], dry_run)
         print(f"{hostname}: {'failed' if results[hostname]['failed'] else f'change score {score}'}", flush=True)
         scores.append(score)
-        finished.append(hostname)
-        send("JOB_PROGRESS", {"percent": 100 * len(finished) / len(hostnames), "finished": finished})
+        send("JOB_CHECKPOINT", state)
+        send("JOB_PROGRESS", {"percent": 100 * len(results) / len(hostnames), "finished": list(results)})
     failed = any(result["failed"] for result in results.values())
     if dry_run and parameters.get("auto_push") and not failed and max(scores) <= parameters.get("max_change_score", 50):
         live = {"hostnames": hostnames, "dry_run": False}

@@ -16,6 +16,17 @@ def progress(done, total, message):
     _send("JOB_PROGRESS", percent=100 * done / max(total, 1), message=message)
 
 
+def checkpoint(**state):
+    """Saves the state from which the next run of this job continues, whatever ends this one."""
+    _send("JOB_CHECKPOINT", **state)
+
+
+def resume():
+    """Returns the state that an earlier run saved last, or None."""
+    path = os.environ.get("JOB_RESUME")
+    return json.loads(pathlib.Path(path).read_text()) if path else None
+
+
 def spawn(action, key, **parameters):
     """Creates a child. A repeated run does not create a second child with the same key."""
     _send("JOB_CHILDREN", action=action, key=key, parameters=parameters)

@@ -1,7 +1,9 @@
 //! What an action is given when it runs.
 
+pub(crate) mod checkpoint;
 pub(crate) mod child;
 pub(crate) mod child_jobs;
+pub(crate) mod last_report;
 pub(crate) mod log_writer;
 pub(crate) mod progress;
 pub(crate) mod retrying_store;
@@ -11,8 +13,11 @@ use std::time::Duration;
 
 use domain::job::{ClaimedJob, FencingToken, JobId};
 use domain::lock::Locks;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use store::LogSource;
 
+use checkpoint::{CheckpointError, Checkpoints};
 use child::Child;
 use child_jobs::{ChildJobs, SpawnError};
 use log_writer::JobLog;
@@ -27,6 +32,8 @@ pub struct Context {
     pub log: JobLog,
     /// The job's progress.
     pub progress: ProgressReporter,
+    /// The checkpoint of the run before, and those of this run.
+    pub checkpoints: Checkpoints,
     /// The job's child jobs.
     pub children: ChildJobs,
     /// How long the action may take to stop after a stop request.
@@ -70,6 +77,18 @@ impl Context {
     /// Reports progress. Never waits; of several reports within a second only the last is written.
     pub fn progress(&self, progress: Progress) -> Result<(), ProgressError> {
         self.progress.report(progress)
+    }
+
+    /// Saves a state from which the next run of the job continues, whatever ends this run. Never
+    /// waits; of several states within a second only the last is written.
+    pub fn checkpoint(&self, state: &impl Serialize) -> Result<(), CheckpointError> {
+        self.checkpoints.save(state)
+    }
+
+    /// Returns the state that an earlier run of the job saved last. `None` means that the run starts
+    /// from the beginning.
+    pub fn resume<State: DeserializeOwned>(&self) -> Result<Option<State>, CheckpointError> {
+        self.checkpoints.resume()
     }
 
     /// Returns why the job must stop, or `None`. Check it between two steps of a long computation.

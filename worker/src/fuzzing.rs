@@ -4,21 +4,37 @@ use std::collections::HashMap;
 
 use domain::fuzzing::{Check, accepted, assert_json_round_trip};
 use domain::job::{ActionName, JobId, JobSpec, NewJob};
+use serde_json::Value;
 use store::AllDefaults;
 
 use crate::actions::{ChildRequest, parse_file};
+use crate::context::checkpoint::{CHECKPOINT_BYTES, Checkpoint};
 use crate::context::child::{Child, InvalidChild, ParentJob};
 use crate::context::progress::{self, PROGRESS_BYTES, Progress};
 
 /// The checks by name.
-pub const CHECKS: [Check; 3] =
-    [("actions_file", actions_file), ("child", child), ("progress", progress)];
+pub const CHECKS: [Check; 4] = [
+    ("actions_file", actions_file),
+    ("checkpoint", checkpoint),
+    ("child", child),
+    ("progress", progress),
+];
 
 /// Parses an actions file; every name in it is a valid action name.
 pub fn actions_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(actions) = parse_file(text) else { return };
     assert!(actions.keys().all(|name| name.as_str().parse::<ActionName>().as_ref() == Ok(name)));
+}
+
+/// Parses a checkpoint; its text is kept, within its bounds, and can be read again.
+pub fn checkpoint(bytes: &[u8]) {
+    let Some(checkpoint) = accepted(Checkpoint::parse(bytes)) else { return };
+    let json = checkpoint.json();
+    assert_eq!(json.as_bytes(), bytes);
+    assert!(json.len() <= CHECKPOINT_BYTES);
+    assert!(serde_json::from_str::<Value>(json).is_ok());
+    assert_eq!(Checkpoint::parse(json.as_bytes()), Ok(checkpoint.clone()));
 }
 
 /// Parses a request for a child; the same request has the same id.

@@ -16,7 +16,7 @@
 //! worker               builds the actions, starts the engine, serves health and metrics
 //! actions  │  engine   what jobs do  │  which jobs run here, and when; neither imports the other
 //! action               the `Action` trait, and the registry of a worker's actions
-//! context              what a run is given: its job, log, progress, child jobs and stop signal
+//! context              what a run is given: its job, log, progress, checkpoints, child jobs, stop signal
 //! config, job_user, networks, metrics
 //! ```
 
@@ -36,6 +36,7 @@ pub use action::{Action, ActionResult};
 pub use actions::LoadError;
 pub use config::{Config, Shutdown};
 pub use context::Context;
+pub use context::checkpoint::{CheckpointError, Checkpoints};
 pub use context::child::{Child, InvalidChild};
 pub use context::child_jobs::{ChildJobs, SpawnError};
 pub use context::log_writer::JobLog;

@@ -33,7 +33,11 @@ pub(super) async fn accepted(
     submitted: Vec<(NewJob, Result<Submitted, Error>)>,
 ) -> Vec<Result<Accepted, Error>> {
     let existing = |answer: &Result<Submitted, Error>| match answer {
-        Ok(Submitted { outcome: Submission::Known | Submission::Taken, id, .. }) => Some(*id),
+        Ok(Submitted {
+            outcome: Submission::Known | Submission::Taken | Submission::Replaced,
+            id,
+            ..
+        }) => Some(*id),
         Ok(Submitted { outcome: Submission::Created | Submission::Spent, .. }) | Err(_) => None,
     };
     let ids: Vec<JobId> = submitted.iter().filter_map(|(_, answer)| existing(answer)).collect();
@@ -60,7 +64,7 @@ fn answer_one(
         Submission::Known => {
             (existing()?.unwrap_or_else(|| record(job, submitted)), Acceptance::Created)
         }
-        Submission::Taken => {
+        Submission::Taken | Submission::Replaced => {
             let removed = Error::Unavailable("the job with this unique key has just been removed");
             (existing()?.ok_or(removed)?, Acceptance::UniqueKeyTaken)
         }

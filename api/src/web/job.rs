@@ -59,6 +59,7 @@ struct JobPage {
     parameters: Option<String>,
     result: Option<String>,
     progress: Option<String>,
+    checkpoint: Option<String>,
     detail: Option<String>,
     log: LogPart,
 }
@@ -84,6 +85,7 @@ pub(super) async fn show(
     let relations = relations::read(&app.store, &job).await?;
     let children = relations::children(&app.store, &job).await?;
     let graph = Graph::read(&app.store, &job, layout.now).await?;
+    let checkpoint = app.store.checkpoint_of(&job).await?;
     let log = LogPart::read(&app.store, id, filter).await?;
     let parameters = shown_parameters(&job.spec.action, job.spec.parameters.clone());
     let page = JobPage {
@@ -99,6 +101,7 @@ pub(super) async fn show(
         parameters: parameters.map(pretty_object),
         result: job.result.as_ref().map(pretty),
         progress: job.progress.as_ref().map(pretty),
+        checkpoint: checkpoint.as_ref().map(pretty),
         detail: job.exception.as_ref().and_then(|exception| exception.detail.as_ref()).map(pretty),
         log,
         layout,

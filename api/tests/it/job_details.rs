@@ -31,6 +31,26 @@ async fn a_job_is_shown_while_it_waits_runs_and_is_done() {
 }
 
 #[tokio::test]
+async fn the_checkpoint_of_a_job_is_shown_with_the_latest_attempt_and_not_in_lists() {
+    with_env(async |env| {
+        let worker = env.worker("default=16", &["noop"]).await;
+        let id = env.submit(&json!({"action": "noop", "retries": 1})).await;
+        let token = env.claim(&worker, id).await;
+        assert_eq!(env.show(id).await.get("checkpoint"), Some(&Value::Null));
+        env.store.save_checkpoint(id, token, r#"{"after": "sw1"}"#).await.unwrap();
+        assert_eq!(env.show(id).await["checkpoint"], json!({"after": "sw1"}));
+        let list = env.get("/jobs").await.json();
+        assert_eq!(list["jobs"][0].get("checkpoint"), None);
+        env.fail(id, token).await;
+        let failed = env.show(id).await;
+        assert_eq!(failed["checkpoint"], Value::Null);
+        let follow_up = failed["followUpID"].as_str().unwrap().parse().unwrap();
+        assert_eq!(env.show(follow_up).await["checkpoint"], json!({"after": "sw1"}));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_path_names_a_job_by_its_id_or_its_number() {
     with_env(async |env| {
         let first = env.submit(&json!({"action": "noop"})).await;

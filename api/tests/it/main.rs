@@ -10,6 +10,7 @@ mod bulk;
 mod bulk_cancel;
 mod crons;
 mod cross_site;
+mod debounce;
 mod deliveries;
 mod dependencies;
 mod docs_page;

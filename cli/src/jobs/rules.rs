@@ -17,6 +17,15 @@ pub(super) struct Rules {
     #[arg(long, value_name = "KEY")]
     unique_key: Option<String>,
 
+    /// Run the job after this time; until then, a submission with the same --unique-key replaces it,
+    /// and the time begins again. For example 5s
+    #[arg(long, value_name = "DURATION", requires = "unique_key", conflicts_with = "scheduled_at")]
+    debounce: Option<GoDuration>,
+
+    /// Longest time from the first of these submissions until the job runs [default: no limit]
+    #[arg(long, value_name = "DURATION", requires = "debounce")]
+    debounce_max: Option<GoDuration>,
+
     /// Make the command safe to repeat: with the same key, no second job is created within a day
     #[arg(long, value_name = "KEY")]
     #[serde(skip)]

@@ -19,7 +19,7 @@ pub(crate) struct ShowArguments {
 }
 
 /// The fields of a job that people look for first, in their order.
-pub(super) const FIRST_FIELDS: [&str; 20] = [
+pub(super) const FIRST_FIELDS: [&str; 21] = [
     "id",
     "number",
     "action",
@@ -32,6 +32,7 @@ pub(super) const FIRST_FIELDS: [&str; 20] = [
     "holds",
     "exception",
     "result",
+    "checkpoint",
     "parameters",
     "labels",
     "capacityMap",

@@ -107,7 +107,11 @@ pub(super) async fn run(api: &ApiClient, arguments: &SubmitArguments) -> Command
     let (document, is_new) = api.submit(&body, key).await?;
     let id = id_of(&document)?;
     if !is_new {
-        note("no job was created: this unfinished one has the same unique key");
+        let replaced = document["replaced"].as_u64().filter(|_| body.contains_key("debounce"));
+        match replaced {
+            Some(count @ 1..) => note(format!("no job was created; replaced so far: {count}")),
+            _ => note("no job was created: this unfinished one has the same unique key"),
+        }
     }
     let is_document = arguments.output.is_document();
     if !is_document || !arguments.wait {
@@ -205,7 +209,10 @@ mod tests {
 
     #[test]
     fn invalid_arguments_are_rejected_before_anything_is_sent() {
-        let lines: [&[&str]; 18] = [
+        let lines: [&[&str]; 21] = [
+            &["sleep", "--debounce", "5s"],
+            &["sleep", "--unique-key", "a", "--debounce-max", "5s"],
+            &["sleep", "--unique-key", "a", "--debounce", "5"],
             &[],
             &["a b"],
             &["sleep", "-p", "x"],
@@ -228,6 +235,17 @@ mod tests {
         for words in lines {
             assert_eq!(parsed(words).unwrap_err().exit_code(), 2, "{words:?}");
         }
+    }
+
+    #[test]
+    fn a_debounced_job_is_sent_with_its_times() {
+        let line = "sleep --unique-key a --debounce 5s --debounce-max 1m";
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let body = json!(parsed(&words).unwrap().body().unwrap());
+        let expected = json!({
+            "action": "sleep", "uniqueKey": "a", "debounce": "5s", "debounceMax": "1m",
+        });
+        assert_eq!(body, expected);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod action_sets;
 mod cancellation;
 mod capacity;
+mod checkpoints;
 mod clock;
 mod dependencies;
 mod final_state;
@@ -33,6 +34,8 @@ pub(crate) struct CheckResult {
     /// The times from a cancellation to the end of the run while no fault was active, sorted.
     pub(crate) cancel_latencies_ms: Vec<i64>,
     pub(crate) order: Order,
+    /// How many runs continued from a checkpoint.
+    pub(crate) resumed: usize,
     pub(crate) chains: usize,
     pub(crate) follow_ups: usize,
 }
@@ -50,6 +53,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
     timing::check(observations, &mut violations);
     locks::check(observations, &mut violations);
     final_state::check(observations, &mut violations);
+    let resumed = checkpoints::check(observations, &mut violations);
     let (mut order, mut cancel_latencies_ms) = (Order::default(), Vec::new());
     if history.clock_was_set() {
         clock::check(observations, history, &mut violations);
@@ -69,6 +73,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
         recoveries: runs::recoveries(observations, history),
         cancel_latencies_ms,
         order,
+        resumed,
         chains,
         follow_ups: observations.jobs.len() - chains,
     }
@@ -90,6 +95,7 @@ fn check_after_lost_writes(observations: &Observations, history: &History) -> Ch
         recoveries: runs::recoveries(observations, history),
         cancel_latencies_ms: Vec::new(),
         order: Order::default(),
+        resumed: 0,
         chains,
         follow_ups: observations.jobs.len() - chains,
     }

@@ -22,6 +22,9 @@ use crate::actions::ActionSet;
 /// The number of lines that a run which is not cut off prints to the log of its job.
 pub(crate) const LOG_LINES: u64 = 2;
 
+/// The pause between two checkpoints.
+const CHECKPOINT_PERIOD: Duration = Duration::from_millis(150);
+
 /// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Behaviour {
@@ -35,6 +38,10 @@ enum Behaviour {
     IgnoreSigterm,
     /// It kills the worker that runs it.
     KillWorker,
+    /// It saves checkpoints, and succeeds.
+    SaveCheckpoints,
+    /// It saves checkpoints, fails in the first attempt and succeeds in a later one.
+    SaveCheckpointsAndFailOnce,
 }
 
 /// The arguments and the environment of a run.
@@ -58,6 +65,18 @@ pub(crate) struct Arguments {
     /// The number of the attempt
     #[arg(long, env = "JOB_ATTEMPT")]
     attempt: u32,
+    /// The pipe for checkpoints
+    #[arg(long, env = "JOB_CHECKPOINT")]
+    checkpoint: PathBuf,
+    /// The file with the last checkpoint
+    #[arg(long, env = "JOB_RESUME")]
+    resume: Option<PathBuf>,
+}
+
+impl Behaviour {
+    fn saves_checkpoints(self) -> bool {
+        matches!(self, Behaviour::SaveCheckpoints | Behaviour::SaveCheckpointsAndFailOnce)
+    }
 }
 
 /// The TOML file that declares these actions.
@@ -87,9 +106,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     record(&arguments, "start", &worker.to_string())?;
     writeln!(std::io::stdout(), "attempt {} starts", arguments.attempt)?;
     let until = tokio::time::Instant::now() + Duration::from_millis(arguments.ms);
+    let mut step = resumed(&arguments)?;
     loop {
+        step += 1;
+        save_checkpoint(&arguments, step)?;
+        let next = tokio::time::Instant::now() + CHECKPOINT_PERIOD;
         tokio::select! {
             () = tokio::time::sleep_until(until) => break,
+            () = tokio::time::sleep_until(next), if arguments.behaviour.saves_checkpoints() => {}
             _ = sigterm.recv() => {
                 if arguments.behaviour != Behaviour::IgnoreSigterm {
                     record(&arguments, "end", STOPPED)?;
@@ -104,13 +128,34 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         std::future::pending::<()>().await;
     }
     let succeeds = match arguments.behaviour {
-        Behaviour::Succeed | Behaviour::IgnoreSigterm | Behaviour::KillWorker => true,
+        Behaviour::Succeed
+        | Behaviour::IgnoreSigterm
+        | Behaviour::KillWorker
+        | Behaviour::SaveCheckpoints => true,
         Behaviour::Fail => false,
-        Behaviour::FailOnce => arguments.attempt > 1,
+        Behaviour::FailOnce | Behaviour::SaveCheckpointsAndFailOnce => arguments.attempt > 1,
     };
     writeln!(std::io::stdout(), "attempt {} ends", arguments.attempt)?;
     record(&arguments, "end", if succeeds { SUCCEEDED } else { FAILED })?;
     Ok(if succeeds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Returns the step that the last checkpoint names, and records it.
+fn resumed(arguments: &Arguments) -> anyhow::Result<u64> {
+    let Some(path) = &arguments.resume else { return Ok(0) };
+    let step: u64 = std::fs::read_to_string(path)?.parse()?;
+    record(arguments, "resume", &step.to_string())?;
+    Ok(step)
+}
+
+/// Saves a checkpoint that names this step, and then records it.
+fn save_checkpoint(arguments: &Arguments, step: u64) -> anyhow::Result<()> {
+    if !arguments.behaviour.saves_checkpoints() {
+        return Ok(());
+    }
+    let mut pipe = OpenOptions::new().write(true).open(&arguments.checkpoint)?;
+    pipe.write_all(format!("{step}\n").as_bytes())?;
+    record(arguments, "save", &step.to_string())
 }
 
 /// How a run ended, as the run log spells it.
@@ -144,6 +189,10 @@ pub(crate) struct RecordedRun {
     pub(crate) start_us: i64,
     /// When and how it ended; `None` if it was killed.
     pub(crate) end: Option<(i64, String)>,
+    /// The step that the checkpoint names from which it continued.
+    pub(crate) resumed: Option<u64>,
+    /// The last step that it saved.
+    pub(crate) saved: Option<u64>,
 }
 
 /// Reads the run log. The runs are in the order of their starts; two starts with the same token are
@@ -162,12 +211,19 @@ pub(crate) fn read_runs(path: &Path) -> anyhow::Result<Vec<RecordedRun>> {
             "start" => {
                 open.insert((id, token), runs.len());
                 let (token, worker_pid) = (FencingToken(token), value.parse()?);
-                runs.push(RecordedRun { id, token, worker_pid, start_us: at, end: None });
+                let (end, resumed, saved) = (None, None, None);
+                let start_us = at;
+                runs.push(RecordedRun { id, token, worker_pid, start_us, end, resumed, saved });
             }
             "kill" => {}
             _ => {
                 let run = open.get(&(id, token)).and_then(|index| runs.get_mut(*index));
-                run.context("a run ended without a start")?.end = Some((at, value.to_owned()));
+                let run = run.context("a run has no start")?;
+                match event {
+                    "resume" => run.resumed = Some(value.parse()?),
+                    "save" => run.saved = Some(value.parse()?),
+                    _ => run.end = Some((at, value.to_owned())),
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ mod capacity;
 mod cli;
 mod clock_steps;
 mod crons;
+mod debounce;
 mod dependencies;
 mod docs;
 mod example_network;

@@ -3,6 +3,7 @@
 mod batch;
 mod cancel;
 mod change;
+mod checkpoint;
 mod claim;
 mod delete;
 mod expire_waiting;

@@ -84,6 +84,7 @@ of_one! {
     batch "batch" &str,
     bulk_operation "bulk" Uuid,
     chain "chain" JobId,
+    checkpoint "checkpoint" JobId,
     child_jobs "jobs:parent" JobId,
     children "children" JobId,
     cron "cron" &CronName,
@@ -162,6 +163,7 @@ mod tests {
         let keys = Keys::new("ns");
         let lua = concat!(
             include_str!("includes/bulk_keys.lua"),
+            include_str!("includes/checkpoint_keys.lua"),
             include_str!("includes/cron_keys.lua"),
             include_str!("includes/job_keys.lua"),
             include_str!("includes/lock_keys.lua"),
@@ -181,6 +183,7 @@ mod tests {
         let pairs = [
             ("key_job(id)", keys.job(id)),
             ("key_log(id)", keys.log(id)),
+            ("key_checkpoint(id)", keys.checkpoint(id)),
             ("key_used_id(id)", keys.used_id(id)),
             ("key_bulk(operation)", keys.bulk_operation(Uuid::from_u128(7))),
             ("key_unique(key)", keys.unique("k")),

@@ -2,12 +2,10 @@
 //! Another worker scans the layer, nothing is left of the killed worker's processes and
 //! directories, and its supervisor restarts it.
 
-use std::time::Duration;
-
 use client::ClientError;
 use client::wire::Job;
 use domain::job::{JobId, Status};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::fleet::Fleet;
 use crate::job_table::{Column, job_table};
@@ -18,15 +16,13 @@ use crate::workers::{self, PINNED};
 const TITLE: &str = "A worker is killed in the middle of a scan; another worker scans the layer";
 /// How long the scan of a layer takes: long enough for the worker to die before its end.
 const SCAN_SECONDS: u32 = 6;
-/// After this time the killing job expires instead of killing a worker of a later run.
-const KILLER_EXPIRY: Duration = Duration::from_secs(90);
 
 /// Runs the section.
 pub(crate) async fn run(fleet: &Fleet, images: &Images) -> Result<Section, ClientError> {
     let mut section = Section::new(TITLE);
     let before = workers::live(fleet).await?;
     // It waits until a worker offers the capacity that it needs.
-    let killer = fleet.submit(&killer()).await?;
+    let killer = fleet.submit(&workers::killer()).await?;
     let parent = fleet.submit(&scan(BASE, SCAN_SECONDS)).await?;
     let running = async || {
         let children = fleet.children(parent.id).await?;
@@ -57,13 +53,6 @@ pub(crate) async fn run(fleet: &Fleet, images: &Images) -> Result<Section, Clien
     ];
     section.table = job_table(finished.iter().chain(&children), &columns);
     Ok(section)
-}
-
-fn killer() -> Value {
-    json!({
-        "action": "kill_worker", "capacityMap": {PINNED: 1}, "onWorkerLost": "fail",
-        "expiresAt": (chrono::Utc::now() + KILLER_EXPIRY).to_rfc3339(),
-    })
 }
 
 /// Runs a job on every worker in turn that reports what is left of the given jobs. Returns how many

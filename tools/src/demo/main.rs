@@ -11,6 +11,7 @@ mod job_table;
 mod killed;
 mod layers;
 mod registry;
+mod resumed;
 mod retried;
 mod section;
 mod three_jobs;
@@ -33,7 +34,7 @@ use workers::Readiness;
 /// Run the demo: a container registry's jobs, with checks of every result
 ///
 /// Images are pushed, scanned layer by layer, migrated and collected; a scan is cancelled, one is
-/// retried, a worker is killed, crons fire. The fleet must have two workers that offer
+/// retried, workers are killed, crons fire. The fleet must have two workers that offer
 /// scan=1,scanCheck=1 and know the actions of examples/registry and examples/demo, as the fleet of
 /// `./dev up` does. If no worker knows these actions, the demo says so and exits with 0.
 #[derive(Debug, Parser)]
@@ -113,6 +114,7 @@ async fn run_sections(fleet: &Fleet, totals: &mut Totals) -> Result<Readiness, C
     totals.add(cancelled::run(fleet, &images).await?)?;
     totals.add(retried::run(fleet, &images).await?)?;
     totals.add(killed::run(fleet, &images).await?)?;
+    totals.add(resumed::run(fleet).await?)?;
     totals.add(crons::run(fleet, &baseline).await?)?;
     Ok(readiness)
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use client::ClientError;
 use client::wire::{Units, Worker};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fleet::{Fleet, POLL_INTERVAL};
 
@@ -16,6 +16,9 @@ const ACTIONS: [&str; 2] = ["push", "kill_worker"];
 
 /// The capacity type that only one worker offers at a time, to run a job on that worker.
 pub(crate) const PINNED: &str = "chosen";
+
+/// After this time the killing job expires instead of killing a worker of a later run.
+const KILLER_EXPIRY: Duration = Duration::from_secs(90);
 
 /// Whether the demo can run.
 pub(crate) enum Readiness {
@@ -105,6 +108,14 @@ pub(crate) async fn with_one_scanner<T>(
     command(fleet, &others, "resume").await?;
     wait_for_status(fleet, &others, "running").await?;
     result
+}
+
+/// A job that kills the worker that offers the capacity that it needs.
+pub(crate) fn killer() -> Value {
+    json!({
+        "action": "kill_worker", "capacityMap": {PINNED: 1}, "onWorkerLost": "fail",
+        "expiresAt": (chrono::Utc::now() + KILLER_EXPIRY).to_rfc3339(),
+    })
 }
 
 /// Replaces the capacity that a worker offers.

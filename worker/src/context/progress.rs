@@ -1,19 +1,15 @@
-//! The progress of a running job on its way to the store. It is written at most once a second,
-//! however often the job reports, and the last report is written when the job ends.
+//! The progress of a running job on its way to the store.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::job::{FencingToken, JobId};
 use serde::{Deserialize, Serialize};
-use store::AppendAnswer;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::last_report::write_reports;
 use super::retrying_store::RetryingStore;
 
-/// The pause between two writes.
-const PERIOD: Duration = Duration::from_secs(1);
 /// The largest progress, as JSON. Every progress event carries all of it.
 pub(crate) const PROGRESS_BYTES: usize = 8 * 1024;
 
@@ -133,28 +129,14 @@ pub(crate) fn channel() -> (ProgressReporter, watch::Receiver<Progress>) {
 }
 
 impl ProgressWriter {
-    /// Writes progress until the run is `over`, then the last report. A [`ProgressReporter`] that
-    /// outlives the run does not keep the writer alive.
-    pub(crate) async fn run(mut self, over: &CancellationToken) {
-        loop {
-            tokio::select! {
-                biased;
-                changed = self.reported.changed() => if changed.is_err() { return },
-                () = over.cancelled() => return,
-            }
-            let progress = serde_json::json!(*self.reported.borrow_and_update());
-            let write = || self.store.store.progress(self.id, self.token, &progress);
-            match self.store.until_answered(write).await {
-                Some(Ok(AppendAnswer::Recorded)) => {}
-                Some(Ok(AppendAnswer::Cut | AppendAnswer::Stale)) | None => return,
-                Some(Err(error)) => {
-                    tracing::error!(job.id = %self.id, %error, "progress cannot be written");
-                    return;
-                }
-            }
-            // The end of the run ends the pause, so that the last report is written at once.
-            over.run_until_cancelled(tokio::time::sleep(PERIOD)).await;
-        }
+    /// Writes progress until the run is `over`, then the last report.
+    pub(crate) async fn run(self, over: &CancellationToken) {
+        let (store, id, token) = (&self.store.store, self.id, self.token);
+        let write = |progress: Progress| async move {
+            store.progress(id, token, &serde_json::json!(progress)).await
+        };
+        let failed = |error| tracing::error!(job.id = %id, %error, "progress cannot be written");
+        write_reports(self.reported, &self.store, over, write, failed).await;
     }
 }
 

@@ -15,6 +15,7 @@ use super::session::Session;
 use super::store_batcher::StoreBatcher;
 use crate::action::{Action, ActionResult, RESULT_BYTES};
 use crate::context::Context;
+use crate::context::checkpoint::{checkpoints_and_writer, read_last_checkpoint};
 use crate::context::child_jobs::ChildJobs;
 use crate::context::log_writer::log_and_writer;
 use crate::context::progress::reporter_and_writer;
@@ -125,7 +126,7 @@ async fn record_resurrection(session: &Session, mut finish: Finish) -> Option<Fi
     None
 }
 
-/// Runs the action of a job with its log, progress and deadline.
+/// Runs the action of a job with its log, progress, checkpoints and deadline.
 async fn perform(session: &Session, job: ClaimedJob, stop: StopSignal) -> Outcome {
     let (id, token) = (job.id, job.token);
     // The claim may be void before the action has started: its answer took longer than the lease.
@@ -140,9 +141,21 @@ async fn perform(session: &Session, job: ClaimedJob, stop: StopSignal) -> Outcom
     let stop_timeout = job.spec.stop_timeout.duration().unwrap_or(STOP_TIMEOUT);
     let (log, log_writer) = log_and_writer(session.store.clone(), id, token);
     let (progress, progress_writer) = reporter_and_writer(session.store.clone(), id, token);
+    let mut stopping = stop.clone();
+    let last = tokio::select! {
+        last = read_last_checkpoint(&session.store, &job, &log) => last,
+        () = stop_requested(&mut stopping) => {
+            let not_started = Exception::new("Stopped", "the action was not started");
+            return outcome_of(Err(not_started), *stop.borrow(), deadline);
+        }
+    };
+    let (checkpoints, checkpoint_writer) =
+        checkpoints_and_writer(last, session.store.clone(), id, token);
     let children = ChildJobs::new(session.store.clone(), &job, &stop);
     let awaited = children.clone();
-    let context = Context { job, log, progress, children, stop_timeout, stop: stop.clone() };
+    let stopped = stop.clone();
+    let context =
+        Context { job, log, progress, checkpoints, children, stop_timeout, stop: stopped };
     let over = CancellationToken::new();
     let running = async {
         let pass_deadline = || session.running.stop(id, StopReason::Deadline);
@@ -152,9 +165,13 @@ async fn perform(session: &Session, job: ClaimedJob, stop: StopSignal) -> Outcom
         // The reason as of now: writing the log may take long, and requests may arrive meanwhile.
         (result, *stop.borrow())
     };
-    // Both writers return once the action has returned and everything is written.
-    let ((result, reason), (), ()) =
-        tokio::join!(running, log_writer.run(&over), progress_writer.run(&over));
+    // The writers return once the action has returned and everything is written.
+    let ((result, reason), (), (), ()) = tokio::join!(
+        running,
+        log_writer.run(&over),
+        progress_writer.run(&over),
+        checkpoint_writer.run(&over),
+    );
     let mut outcome = outcome_of(result.and_then(limit_size), reason, deadline);
     if let Outcome::Done(result) = &mut outcome
         && awaited.is_awaited()

@@ -29,8 +29,8 @@ async fn a_command_gets_its_parameters_without_a_shell_and_no_other_variables() 
     let parameters = json!({"text": text, "colour": "$HOME"});
     let job = env.succeed("everything", &parameters).await;
     let log = env.log(job.id).await;
-    let names_of_jobs = "HOME JOB_ACTION JOB_ATTEMPT JOB_CHILDREN JOB_ID JOB_LOCKS JOB_NUMBER \
-        JOB_PROGRESS JOB_RESULT JOB_TOKEN";
+    let names_of_jobs = "HOME JOB_ACTION JOB_ATTEMPT JOB_CHECKPOINT JOB_CHILDREN JOB_ID JOB_LOCKS \
+        JOB_NUMBER JOB_PROGRESS JOB_RESULT JOB_TOKEN";
     let expected = [
         "a 'b' \"c\" $(id) `id` \\ ; * \u{1f600}".to_owned(),
         format!("-rf|{parameters}|"),

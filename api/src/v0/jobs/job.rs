@@ -37,7 +37,7 @@ use parts::{Children, Exception, Firing, WaitingFor};
     "locks": {"devices": 1}, "holds": {"devices": 1}, "dependsOn": [], "when": "done",
     "parent": null, "next": null, "fairnessKey": null, "result": null, "exception": null,
     "progress": null, "followUpID": null, "fencingToken": 12,
-    "uniqueKey": null, "expiresAt": null, "backoff": {"base": "2s", "max": "1m"},
+    "uniqueKey": null, "debounce": "", "debounceMax": "", "replaced": 0, "expiresAt": null, "backoff": {"base": "2s", "max": "1m"},
     "onWorkerLost": "retry", "strictLease": false, "cancelBy": null, "cancelReason": null,
 }))]
 pub(in crate::v0) struct Job {
@@ -127,6 +127,15 @@ pub(in crate::v0) struct Job {
     fencing_token: Option<FencingToken>,
     /// Until the job has finished, no other job with this key is created.
     unique_key: Option<String>,
+    /// The time after each submission with its `uniqueKey` at which the job is due. Empty means
+    /// none.
+    #[schema(value_type = schemas::Duration)]
+    debounce: GoDuration,
+    /// The longest time after the first of these submissions. Empty means none.
+    #[schema(value_type = schemas::Duration)]
+    debounce_max: GoDuration,
+    /// The number of debounced submissions that have replaced what was submitted first.
+    replaced: u32,
     /// If the job has not started by this time, it ends as `error`.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
@@ -165,12 +174,15 @@ pub(in crate::v0) struct Job {
     cancel_reason: Option<String>,
 }
 
-/// A job with the reason why it waits and the state of its children.
+/// A job with its checkpoint, the reason why it waits and the state of its children.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::v0) struct JobDetails {
     #[serde(flatten)]
     job: Job,
+    /// The state from which the next attempt continues, as the action saved it. `null` if there is
+    /// none. The checkpoint belongs to the latest attempt.
+    checkpoint: Option<Value>,
     /// The state of its children. `null` if it has never had any.
     children: Option<Children>,
     /// The reason why it waits. `null` if it does not wait.
@@ -220,6 +232,9 @@ impl From<job::Job> for Job {
             follow_up_id: job.follow_up,
             fencing_token: job.token,
             unique_key: job.spec.unique_key,
+            debounce: job.spec.debounce,
+            debounce_max: job.spec.debounce_max,
+            replaced: job.replaced,
             expires_at: job.spec.expires_at,
             backoff: job.spec.backoff.map(|job::Backoff { base, max }| Backoff { base, max }),
             on_worker_lost: job.spec.on_worker_lost,
@@ -238,16 +253,18 @@ impl From<job::Job> for Job {
 }
 
 impl JobDetails {
-    /// Creates the details of a job: its number of unfinished children, if it has had any, and the
-    /// reason why it waits.
+    /// Creates the details of a job: its checkpoint, its number of unfinished children, if it has
+    /// had any, and the reason why it waits.
     pub(in crate::v0) fn new(
         job: job::Job,
+        checkpoint: Option<Value>,
         open_children: Option<u64>,
         reason: Option<Reason>,
     ) -> JobDetails {
         let failed = job.failed_children;
         let children = open_children.map(|open| Children { open, failed });
-        JobDetails { job: job.into(), children, waiting_for: reason.map(WaitingFor::from) }
+        let waiting_for = reason.map(WaitingFor::from);
+        JobDetails { job: job.into(), checkpoint, children, waiting_for }
     }
 }
 

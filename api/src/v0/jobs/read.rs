@@ -120,6 +120,7 @@ pub(in crate::v0) async fn show(
 ) -> Result<Json<JobDetails>, Refusal> {
     let job = app.store.job(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
     let reason = wait_reason(&app.store, &job).await?;
+    let checkpoint = app.store.checkpoint_of(&job).await?;
     let open = app.store.open_children(&job).await?;
-    Ok(Json(JobDetails::new(job, open, reason)))
+    Ok(Json(JobDetails::new(job, checkpoint, open, reason)))
 }

@@ -1,6 +1,7 @@
 //! The bodies of job submissions, and their validation into drafts. Every invalid field is refused
 //! here, before anything is written.
 
+mod debounce;
 mod references;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::v0::wire::body::Object;
 use crate::v0::wire::fields;
 use crate::v0::wire::schemas;
 
+use debounce::check_debounce;
 use references::References;
 
 /// The maximum number of jobs in a batch.
@@ -36,7 +38,8 @@ pub(in crate::v0) const MAX_JOBS: usize = 10_000;
     "action": "sleep", "parameters": {"seconds": 60, "hostname": "sw1"}, "retries": 2,
     "capacityMap": {"scan": 1},
     "deadline": "15m", "stopTimeout": "30s", "scheduledAt": "", "priority": "normal",
-    "uniqueKey": "nightly scan", "expiresAt": "2100-01-01T00:00:00Z",
+    "uniqueKey": "nightly scan", "debounce": "", "debounceMax": "",
+    "expiresAt": "2100-01-01T00:00:00Z",
     "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "retry", "strictLease": false,
     "locks": {"device-{{hostname}}": 1}, "fairnessKey": "tenant-7", "when": "done",
     "dependsOn": [], "parent": null,
@@ -71,6 +74,14 @@ pub(in crate::v0) struct JobSubmission {
     /// returns the existing job, with status 200.
     #[schema(min_length = 1, max_length = 255)]
     unique_key: Option<String>,
+    /// The job is due after this time. Until then, a submission with the same `uniqueKey`, action
+    /// and token replaces what was submitted, and the time begins again. Requires `uniqueKey`.
+    #[schema(value_type = Option<schemas::Duration>)]
+    debounce: Option<GoDuration>,
+    /// The longest time from the first of these submissions until the job is due. Requires
+    /// `debounce`, and is not less. Empty means no limit.
+    #[schema(value_type = Option<schemas::Duration>)]
+    debounce_max: Option<GoDuration>,
     /// If the job has not started by this time, it ends as `error`. RFC 3339, in the future and
     /// after `scheduledAt`.
     #[schema(value_type = Option<schemas::OptionalTime>)]
@@ -171,6 +182,8 @@ impl JobSubmission {
             priority: self.priority.unwrap_or_default(),
             retries: 0,
             unique_key: key("uniqueKey", self.unique_key, UNIQUE_KEY_CHARACTERS)?,
+            debounce: self.debounce.unwrap_or_default(),
+            debounce_max: self.debounce_max.unwrap_or_default(),
             expires_at: fields::time("expiresAt", self.expires_at)?,
             backoff: at_field("backoff.base", backoff)?,
             on_worker_lost: self.on_worker_lost.unwrap_or_default(),
@@ -190,6 +203,7 @@ impl JobSubmission {
         if spec.expires_at.is_some_and(|expires| scheduled_at.is_some_and(|at| expires <= at)) {
             return Err(Error::invalid("expiresAt", "it must be after scheduledAt"));
         }
+        check_debounce(&spec, scheduled_at)?;
         let request_hash = None;
         Ok(Draft { spec, retries, scheduled_at, id, late_locks, reserve_id, request_hash })
     }

@@ -159,6 +159,8 @@ async fn draft(app: &App, caller: &Caller, job: Job, form: &Query) -> Result<Dra
     spec.scheduled_by = Some(caller.name().to_owned());
     spec.retries = 0;
     (spec.cron, spec.parent, spec.expires_at) = (None, None, None);
+    // The form has the time at which it is due.
+    (spec.debounce, spec.debounce_max) = Default::default();
     spec.depends_on.clear();
     Ok(Draft {
         spec,

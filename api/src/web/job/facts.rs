@@ -111,6 +111,9 @@ fn rules(job: &Job) -> Vec<Fact> {
         lost,
         spec.strict_lease.then(|| text("Lease", "strict".to_owned())),
         spec.unique_key.clone().map(|key| code("Unique key", key)),
+        duration("Debounce", &spec.debounce),
+        duration("Debounce, at most", &spec.debounce_max),
+        (job.replaced > 0).then(|| text("Replaced", job.replaced.to_string())),
         spec.fairness_key.clone().map(|key| code("Fairness key", key)),
     ];
     all.into_iter().flatten().collect()

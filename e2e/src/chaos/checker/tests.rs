@@ -1,6 +1,7 @@
 //! The checks find each violation that they exist for, and accept what is allowed.
 
 mod action_sets;
+mod checkpoints;
 mod lost_writes;
 mod order;
 mod outcomes;
@@ -39,7 +40,9 @@ fn job(number: u64, status: Status) -> Job {
 fn run(job: &Job, start: i64, end: i64) -> RecordedRun {
     let end = Some((end * 1_000_000, SUCCEEDED.to_owned()));
     let token = job.token.unwrap();
-    RecordedRun { id: job.id, token, worker_pid: PID, start_us: start * 1_000_000, end }
+    let start_us = start * 1_000_000;
+    let (resumed, saved) = (None, None);
+    RecordedRun { id: job.id, token, worker_pid: PID, start_us, end, resumed, saved }
 }
 
 fn observations() -> Observations {

@@ -74,6 +74,15 @@ pub(super) fn fails_once(rng: &mut ChaCha8Rng) -> Vec<Value> {
     vec![with(job("fail-once", rng.random_range(20..200)), &json!({"retries": 3}))]
 }
 
+pub(super) fn checkpoints(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![job("save-checkpoints", rng.random_range(500..8_000))]
+}
+
+pub(super) fn checkpoints_and_fails_once(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let job = job("save-checkpoints-and-fail-once", rng.random_range(100..4_000));
+    vec![with(job, &json!({"retries": 3}))]
+}
+
 pub(super) fn fails(rng: &mut ChaCha8Rng) -> Vec<Value> {
     vec![with(job("fail", 20), &json!({"retries": rng.random_range(0..3)}))]
 }
@@ -153,6 +162,12 @@ pub(super) fn in_order(rng: &mut ChaCha8Rng) -> Vec<Value> {
 pub(super) fn unique(rng: &mut ChaCha8Rng) -> Vec<Value> {
     let key = format!("key {}", rng.random_range(0..UNIQUE_KEYS));
     vec![with(job("succeed", rng.random_range(100..1_500)), &json!({"uniqueKey": key}))]
+}
+
+pub(super) fn debounced(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let key = format!("debounced {}", rng.random_range(0..UNIQUE_KEYS));
+    let debounce = json!({"uniqueKey": key, "debounce": "600ms", "debounceMax": "3s"});
+    vec![with(job("succeed", rng.random_range(20..400)), &debounce)]
 }
 
 /// Jobs with unique comments, by which duplicates are found.

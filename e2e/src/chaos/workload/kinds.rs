@@ -151,6 +151,7 @@ pub(super) const KINDS: &[JobKind] = &[
         .with_exception("ExitCode")
         .then(RETRY),
     kind("unique key", 6, jobs::unique, SUCCESS).with_mode(SubmitMode::ToBothApis),
+    kind("debounced", 6, jobs::debounced, SUCCESS).with_mode(SubmitMode::ToBothApis),
     kind("idempotency key", 6, jobs::marked, SUCCESS).with_mode(SubmitMode::WithIdempotencyKey),
     kind("fails with its worker", 5, jobs::fails_with_its_worker, WORKER_LOST),
     kind("strict lease", 5, jobs::strict_lease, SUCCESS),
@@ -164,6 +165,8 @@ pub(super) const KINDS: &[JobKind] = &[
     kind("fan in", 2, related_jobs::fan_in, EITHER).with_exception("DependencyFailed"),
     kind("after a failure", 2, related_jobs::after_a_failure, EITHER),
     kind("children", 2, related_jobs::children, SUCCESS),
+    kind("checkpoints", 6, jobs::checkpoints, SUCCESS).then(READ),
+    kind("checkpoints, fails once", 5, jobs::checkpoints_and_fails_once, SUCCESS),
     kind("large fairness group", 1, related_jobs::large_fairness_group, SUCCESS),
     kind(KILLS_ITS_WORKER, 0, jobs::kills_its_worker, &[Status::WorkerDead]),
     kind(OF_A_CRON, 0, jobs::plain, SUCCESS),

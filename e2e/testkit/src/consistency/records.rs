@@ -1,4 +1,5 @@
-//! Records of jobs and crons, and what is derived from them: indexes, unique keys, follow-ups, logs.
+//! Records of jobs and crons, and what is derived from them: indexes, unique keys, follow-ups, logs,
+//! checkpoints.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,7 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let mut wrong = indexes(world, jobs);
     wrong.extend(unique_keys(world, jobs));
     wrong.extend(follow_ups_and_logs(world, jobs));
+    wrong.extend(checkpoints(world, jobs));
     wrong
 }
 
@@ -99,6 +101,26 @@ fn follow_ups_and_logs(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     }
     for (id, _) in jobs.iter().filter(|(_, job)| !job.contains_key("spec")) {
         wrong.push(format!("{id} has no spec"));
+    }
+    wrong
+}
+
+/// Compares records with their checkpoints.
+fn checkpoints(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
+    let found: BTreeSet<&str> =
+        world.keys().filter_map(|key| key.strip_prefix("checkpoint:")).collect();
+    let expected = jobs.iter().filter(|(_, job)| job.contains_key("checkpointed"));
+    let expected: BTreeSet<&str> = expected.map(|(id, _)| *id).collect();
+    let mut wrong = Vec::new();
+    for id in expected.symmetric_difference(&found) {
+        let what = if found.contains(id) { "a checkpoint that" } else { "no checkpoint, which" };
+        wrong.push(format!("{id} has {what} its record does not say"));
+    }
+    for id in expected {
+        let job = jobs[id];
+        if job.contains_key("followUpID") && job["status"] != "done" {
+            wrong.push(format!("{id} has a checkpoint, which its follow-up should have"));
+        }
     }
     wrong
 }

@@ -81,6 +81,10 @@ pub struct Job {
     pub exception: Option<Exception>,
     /// The progress that the action reported last.
     pub progress: Option<Value>,
+    /// Whether it has a checkpoint, from which the next run continues. It is read separately.
+    pub has_checkpoint: bool,
+    /// The number of debounced submissions that have replaced what was submitted first.
+    pub replaced: u32,
     /// The first job that depends on it.
     pub next: Option<JobId>,
     /// The job under which its children are filed: the first of the jobs that it retries, or
@@ -155,6 +159,8 @@ impl Job {
             result: None,
             exception: None,
             progress: None,
+            has_checkpoint: false,
+            replaced: 0,
             next: None,
             child_group: None,
             awaits_dependencies: false,

@@ -38,6 +38,12 @@ pub struct JobSpec {
     /// No other job with this key is accepted until this one has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_key: Option<String>,
+    /// The job is due after this time, and put off again by each submission with its unique key.
+    #[serde(default, skip_serializing_if = "GoDuration::is_none")]
+    pub debounce: GoDuration,
+    /// The longest time, from the first of these submissions, that it is put off.
+    #[serde(default, skip_serializing_if = "GoDuration::is_none")]
+    pub debounce_max: GoDuration,
     /// The job ends in `error` if it has not started by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -108,6 +114,8 @@ impl JobSpec {
             priority: Priority::default(),
             retries: 0,
             unique_key: None,
+            debounce: GoDuration::default(),
+            debounce_max: GoDuration::default(),
             expires_at: None,
             backoff: None,
             on_worker_lost: OnWorkerLost::default(),

@@ -1,27 +1,32 @@
 -- follow_up: the job that carries one on, written in the step that ends the earlier one, which it
 -- names.
--- include: create_job, words_in, job_keys, relation_keys, cron_job_keys, digits
+-- include: create_job, words_in, job_keys, relation_keys, cron_job_keys, checkpoint_keys, digits
 
 -- The fields of the record that belong to one run. A follow-up inherits all others, also those
 -- that only a later build knows.
-local of_one_run
-
-local function read_fields_of_one_run()
-  of_one_run = {}
-  for _, name in ipairs(words_in('status number createdAt lastUpdated startedAt finishedAt ' ..
-      'workerID token retryFromID followUpID retriesLeft crashes result exception progress ' ..
-      'cancelBy cancelReason expiresAt awaitedLocks holds actionQueue blockers when ' ..
-      'awaitsChildren unblockedAt parkedAt grantedAt ranUntil cancelAt deleting logLines ' ..
-      'logBytes logCut loggedAt')) do
-    of_one_run[name] = true
-  end
-end
+local of_one_run = {}
 
 local function follow_up(id, job, new_id, changes, now)
-  if not of_one_run then read_fields_of_one_run() end
+  if not of_one_run.status then
+    for _, name in ipairs(words_in('status number createdAt lastUpdated startedAt finishedAt ' ..
+        'workerID token retryFromID followUpID retriesLeft crashes result exception progress ' ..
+        'cancelBy cancelReason expiresAt awaitedLocks holds actionQueue blockers when ' ..
+        'replaced replacedBy awaitsChildren unblockedAt parkedAt grantedAt ranUntil cancelAt ' ..
+        'deleting logLines logBytes logCut loggedAt')) do
+      of_one_run[name] = true
+    end
+  end
   local record, fields = call('HGETALL', key_job(id)), {}
   for i = 1, #record, 2 do
     if not of_one_run[record[i]] then fields[record[i]] = record[i + 1] end
+  end
+  -- Only the newest record of a chain has the checkpoint. A retry of a job that succeeded starts
+  -- from the beginning.
+  if fields.checkpointed and job.status ~= 'done' and call('EXISTS', key_checkpoint(id)) == 1 then
+    call('RENAME', key_checkpoint(id), key_checkpoint(new_id))
+    call('HDEL', key_job(id), 'checkpointed')
+  else
+    fields.checkpointed = nil
   end
   local spec = fields.spec
   fields.spec, fields.priority, fields.retryFromID = nil, job.priority, id

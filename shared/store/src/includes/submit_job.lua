@@ -1,7 +1,8 @@
 -- submit_job: creates one job of a submission, unless its id is known or its unique key is taken.
 -- Returns its answer, as submit.lua lists them. With `again` nothing is created: an earlier call
 -- did. `most` is how many jobs the script may still create.
--- include: stands_for, join_parent, depend_on, create_job, check_request, job_keys, digits
+-- include: stands_for, join_parent, depend_on, create_job, replace_job, check_request, job_keys
+-- include: digits
 -- include: retention
 
 local function answer_about(word, id)
@@ -26,7 +27,8 @@ local function submit_job(job, again, batch, most, now)
   local used = job.reserveID and not again and call('GET', key_used_id(id))
   if used or again then return used and answer_about('taken', used) or { 'spent', id } end
   local holder = fields.uniqueKey and call('GET', key_unique(fields.uniqueKey))
-  local taken = holder and answer_about('taken', holder)
+  local replaced = holder and job.debounceMs and replace_job(holder, job, now)
+  local taken = holder and answer_about(replaced and 'replaced' or 'taken', holder)
   -- A repeated submission with this id gets the same answer.
   if taken then stands_for[id] = holder end
   if job.reserveID or taken and batch ~= '' then
@@ -35,6 +37,9 @@ local function submit_job(job, again, batch, most, now)
   if job.requestHash then keep_request(id, job.requestHash) end
   if taken then return taken end
 
+  if job.debounceMs then
+    fields.scheduledAt, fields.replaced = digits(now + job.debounceMs), 0
+  end
   fields.scheduledAt = fields.scheduledAt or digits(now)
   fields.number = next_number(most)
   if job.parentID then join_parent(id, fields, job.parentID) end

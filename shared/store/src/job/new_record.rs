@@ -26,6 +26,10 @@ pub(crate) struct NewRecord {
     depends_on: Vec<String>,
     #[serde(rename = "parentID", skip_serializing_if = "Option::is_none")]
     parent_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debounce_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debounce_max_ms: Option<u64>,
 }
 
 impl NewRecord {
@@ -54,6 +58,8 @@ impl NewRecord {
             request_hash: None,
             depends_on: spec.depends_on.iter().map(ToString::to_string).collect(),
             parent_id: spec.parent.map(|parent| parent.to_string()),
+            debounce_ms: None,
+            debounce_max_ms: None,
         }
     }
 
@@ -61,7 +67,10 @@ impl NewRecord {
     pub(crate) fn of(job: &NewJob) -> NewRecord {
         let record = NewRecord::new(job.id, &job.spec, Some(&job.class), job.scheduled_at);
         let request_hash = job.request_hash.map(|hash| hash.to_string());
-        NewRecord { reserve_id: job.reserve_id, request_hash, ..record }
+        let ms = |span: &GoDuration| span.duration().map(|span| span.as_millis() as u64);
+        let (debounce_ms, debounce_max_ms) = (ms(&job.spec.debounce), ms(&job.spec.debounce_max));
+        let reserve_id = job.reserve_id;
+        NewRecord { reserve_id, request_hash, debounce_ms, debounce_max_ms, ..record }
     }
 
     /// The record as one argument of a script.

@@ -44,6 +44,8 @@ pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
         result: fields.json("result")?,
         exception: fields.json("exception")?,
         progress: fields.json("progress")?,
+        has_checkpoint: fields.text("checkpointed").is_some(),
+        replaced: fields.optional("replaced")?.unwrap_or(0),
         next: fields.optional("next")?,
         child_group: fields.optional("childGroup")?,
         awaits_dependencies: fields.text("blockers").is_some(),

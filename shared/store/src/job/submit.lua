@@ -9,11 +9,14 @@
 -- ARGV[3…] jobs     JSON    one each: id, fields (of its record), spec (as JSON in a string),
 --                           reserveID (its id is not used again within a day, even when its record
 --                           is gone), requestHash (of the request from whose idempotency key the id
---                           is derived), dependsOn (ids), parentID
+--                           is derived), dependsOn (ids), parentID, debounceMs (it is due after so
+--                           long; until then, another one with its unique key replaces it and puts
+--                           it off again), debounceMaxMs (counted from the first)
 -- Answers  {'submitted', {answer…}…}  in the order of the jobs:
 --            {'created', number, createdAt, scheduledAt, id}
 --            {'known', …}   a job with this id exists
 --            {'taken', …}   another job has the unique key and is not over; it is the one described
+--            {'replaced', …}  the same, and it has become what was submitted
 --            {'spent', id}  the id was used and its record is gone
 --          {'too_many_queues', queue}         nothing is written
 --          {'quota_exceeded', owner, 'jobs' or 'bytes', waiting, most}

@@ -32,6 +32,9 @@ pub enum Submission {
     Known,
     /// Another job has the unique key and is not over; nothing was created.
     Taken,
+    /// Another job has the unique key and waited for its debounced time; it is now what was
+    /// submitted, and due later.
+    Replaced,
     /// The id was used within a day, and its job is removed. Times and number are 0.
     Spent,
 }
@@ -91,6 +94,9 @@ fn submitted(words: &[&str]) -> Option<Submitted> {
         ["created", number, created, due, id] => (Submission::Created, *number, *created, *due, id),
         ["known", number, created, due, id] => (Submission::Known, *number, *created, *due, id),
         ["taken", number, created, due, id] => (Submission::Taken, *number, *created, *due, id),
+        ["replaced", number, created, due, id] => {
+            (Submission::Replaced, *number, *created, *due, id)
+        }
         ["spent", id] => (Submission::Spent, "0", "0", "0", id),
         _ => return None,
     };

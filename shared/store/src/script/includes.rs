@@ -17,6 +17,7 @@ includes! {
     changes_after
     check_relations
     check_request
+    checkpoint_keys
     children_failed
     claimed_up_to
     clock
@@ -84,6 +85,7 @@ includes! {
     read_job
     relation_keys
     remove_job
+    replace_job
     retention
     root
     route

@@ -7,6 +7,7 @@
 //! time that it wrote must be the same.
 
 mod changes;
+mod debounce;
 mod differences;
 mod ends;
 mod expected;

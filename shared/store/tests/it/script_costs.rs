@@ -18,11 +18,12 @@ use crate::chains::chain;
 use monitor::{Costs, Monitor, scripts};
 
 /// The most commands that one call of each script may carry out.
-const BUDGETS: [(&str, u64); 47] = [
+const BUDGETS: [(&str, u64); 48] = [
     ("announce", 5),
     ("begin_bulk", 210),
     ("cancel", 13_000),
     ("change", 500),
+    ("checkpoint", 3),
     ("claim", 10_500),
     ("clamp_retries", 400),
     ("clamp_times", 1_000),
@@ -56,7 +57,7 @@ const BUDGETS: [(&str, u64); 47] = [
     ("redispatch", 650),
     ("remove_entries", 2),
     ("retire_queue", 8),
-    ("retry", 20),
+    ("retry", 25),
     ("run_cron", 20),
     ("save_bulk", 6),
     ("set_action_config", 2_000),

@@ -197,6 +197,10 @@ fn set_job_variables(command: &mut Command, context: &Context, workdir: &Workdir
     command.env("JOB_RESULT", workdir.result_file());
     command.env("JOB_CHILDREN", workdir.children_pipe());
     command.env("JOB_PROGRESS", workdir.progress_pipe());
+    command.env("JOB_CHECKPOINT", workdir.checkpoint_pipe());
+    if context.checkpoints.last().is_some() {
+        command.env("JOB_RESUME", workdir.resume_file());
+    }
 }
 
 impl RunAs {

@@ -1,5 +1,5 @@
-//! What a command writes while it runs, read to its end: output into the log, progress into the
-//! job's record.
+//! What a command writes while it runs, read to its end: output into the log, progress and
+//! checkpoints to the job.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::masked_lines::MaskedLines;
 use super::pipe_lines::PipeLines;
 use super::secrets::SecretFinder;
+use crate::context::checkpoint::{CHECKPOINT_BYTES, Checkpoint, Checkpoints};
 use crate::context::log_writer::{JobLog, LINE_BYTES};
 use crate::context::progress::{Progress, ProgressReporter};
 
@@ -79,6 +80,32 @@ pub(super) async fn copy_progress(
             {
                 log.line(LogSource::Capstan, format!("progress line ignored: {error}")).await;
             }
+        }
+    }
+}
+
+/// Saves the lines of the checkpoint pipe. The first line that is not valid is noted in the log; the
+/// checkpoint before it is kept.
+pub(super) async fn copy_checkpoints(
+    mut pipe: PipeLines,
+    checkpoints: &Checkpoints,
+    log: &JobLog,
+    over: &CancellationToken,
+) {
+    let mut noted = false;
+    while let Some(read) = pipe.next(over).await {
+        let mut refused =
+            read.too_long.then(|| format!("it has more than {CHECKPOINT_BYTES} bytes"));
+        for line in read.lines {
+            match Checkpoint::parse(&line) {
+                Ok(checkpoint) => checkpoints.save_checkpoint(checkpoint),
+                Err(error) => refused = refused.or_else(|| Some(error.to_string())),
+            }
+        }
+        if let Some(why) = refused
+            && !std::mem::replace(&mut noted, true)
+        {
+            log.line(LogSource::Capstan, format!("checkpoint line ignored: {why}")).await;
         }
     }
 }

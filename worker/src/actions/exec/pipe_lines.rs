@@ -39,18 +39,26 @@ impl PipeLines {
         if !self.open {
             return None;
         }
-        let mut bytes = [0; READ_BYTES];
+        self.buffer.reserve(READ_BYTES);
+        let mut part = (&mut self.pipe).take(READ_BYTES as u64);
         let count = tokio::select! {
-            read = self.pipe.read(&mut bytes) => read.unwrap_or(0),
-            // The runtime may not know yet that the pipe is readable, so ask the kernel.
-            () = over.cancelled() => nix::unistd::read(&self.pipe, &mut bytes).unwrap_or(0),
+            read = part.read_buf(&mut self.buffer) => read.unwrap_or(0),
+            () = over.cancelled() => self.read_now(),
         };
-        self.buffer.extend_from_slice(&bytes[..count]);
         self.open = count > 0 || !over.is_cancelled();
         if !self.open && !self.buffer.is_empty() {
             self.buffer.push(b'\n');
         }
         Some(self.take_lines())
+    }
+
+    /// Reads what is in the pipe. The runtime may not know yet that it is readable, so this asks the
+    /// kernel.
+    fn read_now(&mut self) -> usize {
+        let mut bytes = [0; READ_BYTES];
+        let count = nix::unistd::read(&self.pipe, &mut bytes).unwrap_or(0);
+        self.buffer.extend_from_slice(&bytes[..count]);
+        count
     }
 
     fn take_lines(&mut self) -> Lines {

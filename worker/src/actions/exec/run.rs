@@ -1,5 +1,7 @@
 //! One run of a command, from its working directory to its result.
 
+use std::path::PathBuf;
+
 use domain::job::Exception;
 use store::LogSource;
 use tokio::io::AsyncWriteExt;
@@ -11,13 +13,14 @@ use super::cleanup::Cleanup;
 use super::command::CommandTemplate;
 use super::environment::ExecEnvironment;
 use super::exit::{self, cannot_start};
-use super::output::{copy_output, copy_progress};
+use super::output::{copy_checkpoints, copy_output, copy_progress};
 use super::pipe_lines::PipeLines;
 use super::secrets::Secrets;
 use super::supervisor::SupervisedCommand;
 use super::workdir::Workdir;
 use crate::action::ActionResult;
 use crate::context::Context;
+use crate::context::checkpoint::CHECKPOINT_BYTES;
 use crate::context::progress::PROGRESS_BYTES;
 
 /// Runs the command. When this returns, no process and no file of the run is left.
@@ -46,11 +49,15 @@ async fn run_in(
     let secrets = secrets.finder().map_err(|error| {
         cannot_start("prepare the search for secrets", &std::io::Error::other(error))
     })?;
-    let no_pipe = |error| cannot_start("open the pipes", &error);
-    let progress_pipe =
-        PipeLines::open(&workdir.progress_pipe(), 2 * PROGRESS_BYTES).map_err(no_pipe)?;
-    let children_pipe =
-        PipeLines::open(&workdir.children_pipe(), child_requests::LINE_BYTES).map_err(no_pipe)?;
+    let open = |pipe: PathBuf, max_line_bytes| {
+        let opened = PipeLines::open(&pipe, max_line_bytes);
+        opened.map_err(|error| cannot_start("open the pipes", &error))
+    };
+    let progress_pipe = open(workdir.progress_pipe(), 2 * PROGRESS_BYTES)?;
+    let checkpoint_pipe = open(workdir.checkpoint_pipe(), CHECKPOINT_BYTES)?;
+    let children_pipe = open(workdir.children_pipe(), child_requests::LINE_BYTES)?;
+    let resume = context.checkpoints.last().map(|last| workdir.write_resume(last)).transpose();
+    resume.map_err(|error| cannot_start("write the last checkpoint", &error))?;
     workdir
         .give_to(template.owner())
         .map_err(|error| cannot_start("give the working directory to its user", &error))?;
@@ -65,7 +72,7 @@ async fn run_in(
     let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
     let input = running.child.stdin.take().zip(stdin);
     let (log, progress) = (context.log.clone(), context.progress.clone());
-    let children = context.children.clone();
+    let (checkpoints, children) = (context.checkpoints.clone(), context.children.clone());
     let over = CancellationToken::new();
     let write_input = async {
         if let Some((mut pipe, text)) = input {
@@ -78,11 +85,12 @@ async fn run_in(
         over.cancel();
         ended
     };
-    let (ended, stdout_complete, stderr_complete, (), children_created, ()) = tokio::join!(
+    let (ended, stdout_complete, stderr_complete, (), (), children_created, ()) = tokio::join!(
         wait,
         copy_output(stdout, LogSource::Stdout, &log, &secrets, &over),
         copy_output(stderr, LogSource::Stderr, &log, &secrets, &over),
         copy_progress(progress_pipe, &progress, &log, &over),
+        copy_checkpoints(checkpoint_pipe, &checkpoints, &log, &over),
         create_children(children_pipe, &children, &log, &over),
         write_input,
     );

@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ use crate::action::RESULT_BYTES;
 const PREFIX: &str = "capstan-worker-";
 const RESULT: &str = "result.json";
 const PROGRESS: &str = "progress";
+const CHECKPOINT: &str = "checkpoint";
+const RESUME: &str = "resume.json";
 const CHILDREN: &str = "children";
 
 /// The directory of one worker. Dropping it removes it with everything in it.
@@ -72,7 +74,7 @@ impl Workdirs {
     pub(super) fn workdir(&self, id: JobId, token: FencingToken) -> io::Result<Workdir> {
         let workdir = Workdir(self.directory.join(format!("{id}-{token}")));
         DirBuilder::new().mode(0o700).create(&workdir.0)?;
-        for pipe in [workdir.progress_pipe(), workdir.children_pipe()] {
+        for pipe in workdir.pipes() {
             mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR)?;
         }
         Ok(workdir)
@@ -98,8 +100,9 @@ impl Workdir {
     /// in it, so the worker must have opened its ends of the pipes.
     pub(super) fn give_to(&self, owner: Option<(Uid, Gid)>) -> io::Result<()> {
         let Some((user, group)) = owner else { return Ok(()) };
-        for path in [&self.progress_pipe(), &self.children_pipe(), &self.0] {
-            chown(path, Some(user), Some(group))?;
+        let resume = Some(self.resume_file()).filter(|file| file.exists());
+        for path in self.pipes().into_iter().chain(resume).chain([self.0.clone()]) {
+            chown(&path, Some(user), Some(group))?;
         }
         Ok(())
     }
@@ -117,6 +120,27 @@ impl Workdir {
     /// Returns the path of the pipe through which the command requests children.
     pub(super) fn children_pipe(&self) -> PathBuf {
         self.0.join(CHILDREN)
+    }
+
+    /// Returns the path of the pipe through which the command saves checkpoints.
+    pub(super) fn checkpoint_pipe(&self) -> PathBuf {
+        self.0.join(CHECKPOINT)
+    }
+
+    /// Returns the path of the file with the checkpoint from which the command continues.
+    pub(super) fn resume_file(&self) -> PathBuf {
+        self.0.join(RESUME)
+    }
+
+    /// Creates the file with the checkpoint from which the command continues.
+    pub(super) fn write_resume(&self, checkpoint: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new();
+        let mut file = file.write(true).create_new(true).mode(0o600).open(self.resume_file())?;
+        file.write_all(checkpoint.as_bytes())
+    }
+
+    fn pipes(&self) -> [PathBuf; 3] {
+        [self.progress_pipe(), self.checkpoint_pipe(), self.children_pipe()]
     }
 
     /// Reads the result that the command left. Only a regular file of limited size is read, because

@@ -88,6 +88,9 @@ fn a_new_job_has_every_field_and_null_for_absent_values() {
           "followUpID": null,
           "fencingToken": null,
           "uniqueKey": null,
+          "debounce": "",
+          "debounceMax": "",
+          "replaced": 0,
           "expiresAt": null,
           "backoff": null,
           "onWorkerLost": "retry",
@@ -156,6 +159,9 @@ fn a_failed_retry_has_every_field() {
           "followUpID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48",
           "fencingToken": 12,
           "uniqueKey": "u",
+          "debounce": "",
+          "debounceMax": "",
+          "replaced": 0,
           "expiresAt": "2017-03-01T00:00:00Z",
           "backoff": {
             "base": "2s",
@@ -195,14 +201,15 @@ fn empty_maps_are_not_null() {
 }
 
 #[test]
-fn only_job_details_contain_the_wait_reason_and_the_children() {
+fn only_job_details_contain_the_checkpoint_the_wait_reason_and_the_children() {
     let reason = Reason { code: "queue", message: "3 ahead of it".to_owned() };
     let parent = job::Job { failed_children: 2, ..bare() };
-    let json = json!(JobDetails::new(parent, Some(5), Some(reason)));
+    let json = json!(JobDetails::new(parent, Some(json!({"at": 3})), Some(5), Some(reason)));
     assert_eq!(json["waitingFor"], json!({"code": "queue", "message": "3 ahead of it"}));
     assert_eq!(json["children"], json!({"open": 5, "failed": 2}));
-    let json = json!(JobDetails::new(bare(), None, None));
-    for field in ["waitingFor", "children"] {
+    assert_eq!(json["checkpoint"], json!({"at": 3}));
+    let json = json!(JobDetails::new(bare(), None, None, None));
+    for field in ["checkpoint", "waitingFor", "children"] {
         assert_eq!(json.get(field), Some(&Value::Null));
         assert_eq!(json!(Job::from(bare())).get(field), None);
     }

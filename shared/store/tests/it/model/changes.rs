@@ -86,6 +86,17 @@ impl Model {
         AppendAnswer::Recorded
     }
 
+    pub(super) fn save_checkpoint(
+        &mut self,
+        id: JobId,
+        token: FencingToken,
+        checkpoint: &str,
+    ) -> AppendAnswer {
+        let Some(job) = self.running(id, token) else { return AppendAnswer::Stale };
+        job.checkpoint = Some(checkpoint.to_owned()).filter(|checkpoint| checkpoint != "null");
+        AppendAnswer::Recorded
+    }
+
     pub(super) fn command_worker(
         &mut self,
         id: &WorkerId,

@@ -99,6 +99,10 @@ impl Model {
         (job.parent_group, job.child_group, job.next) =
             (old.parent_group, old.child_group, old.next);
         job.failed_children = old.failed_children;
+        // A retry of a job that succeeded starts from the beginning.
+        if old.status != Status::Done {
+            job.checkpoint = self.job_mut(id).checkpoint.take();
+        }
         self.hand_on(id, new);
         self.create(new, job);
         self.job_mut(id).follow_up = Some(new);

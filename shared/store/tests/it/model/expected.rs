@@ -50,6 +50,8 @@ impl Record {
             ("attempt", Some(self.attempt).filter(|attempt| *attempt > 1).and_then(count)),
             ("crashes", count(self.crashes)),
             ("uniqueKey", self.unique_key.clone()),
+            ("replaced", self.replaced.map(|count| count.to_string())),
+            ("replacedBy", self.replaced_by.map(|id| id.to_string())),
             ("expiresAt", self.expires_at.and_then(number)),
             ("onWorkerLost", self.fails_with_its_worker.then(|| "fail".to_owned())),
             ("backoffBase", self.backoff_base_ms.and_then(number)),
@@ -57,6 +59,7 @@ impl Record {
             ("result", self.result.clone()),
             ("exception", self.exception.clone()),
             ("progress", self.progress.clone()),
+            ("checkpointed", self.checkpoint.as_ref().map(|_| "1".to_owned())),
             ("cancelBy", word(&self.cancel_by)),
             ("cancelReason", word(&self.cancel_reason)),
             ("owner", word(&self.owner)),
@@ -289,6 +292,9 @@ impl Keys {
             if let Some(expires) = job.expires_at.filter(|_| !job.awaits_children) {
                 self.sorted("expiring".into(), id, expires);
             }
+        }
+        if let Some(checkpoint) = &job.checkpoint {
+            self.text(format!("checkpoint:{id}"), checkpoint);
         }
         let lines = job.log.iter().flatten().map(|(at, line)| {
             let fields = [

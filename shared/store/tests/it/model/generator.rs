@@ -24,7 +24,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// The kinds of steps, each with its weight.
-const KINDS: [(Kind, usize); 29] = [
+const KINDS: [(Kind, usize); 30] = [
     (Kind::Flood, 1),
     (Kind::Propagate, 4),
     (Kind::Change, 4),
@@ -47,6 +47,7 @@ const KINDS: [(Kind, usize); 29] = [
     (Kind::Redispatch, 5),
     (Kind::Log, 5),
     (Kind::Progress, 3),
+    (Kind::Checkpoint, 5),
     (Kind::Command, 3),
     (Kind::Trim, 3),
     (Kind::Publish, 5),
@@ -80,6 +81,7 @@ enum Kind {
     Redispatch,
     Log,
     Progress,
+    Checkpoint,
     Command,
     Trim,
     Publish,
@@ -168,6 +170,10 @@ impl Generator {
             Kind::Progress => {
                 let (id, token) = self.run(model);
                 Step::Progress(id, token, json!({"percent": self.random.below(100)}))
+            }
+            Kind::Checkpoint => {
+                let (id, token) = self.run(model);
+                Step::Checkpoint(id, token, self.random.one(&["1", "2", r#"{"a":3}"#, "null"]))
             }
             Kind::Command => self.command(model),
             Kind::Trim => Step::Trim(self.settings()),

@@ -131,6 +131,8 @@ impl Model {
             attempt: 1,
             crashes: 0,
             unique_key: spec.unique_key.clone(),
+            replaced: None,
+            replaced_by: None,
             expires_at: spec.expires_at.map(Timestamp::ms),
             fails_with_its_worker: spec.on_worker_lost == OnWorkerLost::Fail,
             backoff_base_ms: backoff(|backoff| &backoff.base),
@@ -138,6 +140,7 @@ impl Model {
             result: None,
             exception: None,
             progress: None,
+            checkpoint: None,
             cancel_by: String::new(),
             cancel_reason: String::new(),
             passed: Passed::default(),
@@ -197,7 +200,8 @@ impl Model {
                 self.used_ids.insert(job.id, holder);
             }
             self.requests.extend(job.request_hash.map(|hash| (job.id, hash)));
-            (Submission::Taken, holder)
+            let replaced = self.replace(holder, job);
+            (if replaced { Submission::Replaced } else { Submission::Taken }, holder)
         } else {
             if job.reserve_id {
                 self.used_ids.insert(job.id, job.id);
@@ -206,6 +210,10 @@ impl Model {
             let mut record =
                 self.new_record(job.spec.action.as_str(), job.class.as_str(), &job.spec);
             record.scheduled_at = job.scheduled_at.map_or(self.now, Timestamp::ms);
+            if let Some(wait) = job.spec.debounce.duration() {
+                record.scheduled_at = self.now + wait.as_millis() as i64;
+                record.replaced = Some(0);
+            }
             record.number = self.numbers.next(most);
             if let Some(parent) = job.spec.parent {
                 self.join_parent(job.id, &mut record, parent);

@@ -134,6 +134,9 @@ pub(super) struct Record {
     pub(super) attempt: u32,
     pub(super) crashes: u32,
     pub(super) unique_key: Option<String>,
+    /// How many submissions have replaced it, if it is debounced, and the last of them.
+    pub(super) replaced: Option<u64>,
+    pub(super) replaced_by: Option<JobId>,
     pub(super) expires_at: Option<i64>,
     pub(super) fails_with_its_worker: bool,
     pub(super) backoff_base_ms: Option<i64>,
@@ -141,6 +144,7 @@ pub(super) struct Record {
     pub(super) result: Option<String>,
     pub(super) exception: Option<String>,
     pub(super) progress: Option<String>,
+    pub(super) checkpoint: Option<String>,
     pub(super) cancel_by: String,
     pub(super) cancel_reason: String,
     pub(super) passed: Passed,

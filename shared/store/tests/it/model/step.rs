@@ -35,6 +35,7 @@ pub(super) enum Step {
     Redispatch(Redispatch),
     Log(JobId, FencingToken, u64, Vec<NewLogLine>),
     Progress(JobId, FencingToken, Value),
+    Checkpoint(JobId, FencingToken, &'static str),
     Command(WorkerId, WorkerCommand),
     Trim(Settings),
     Propagate,
@@ -112,6 +113,7 @@ impl Step {
             | Step::Pause(..)
             | Step::ClearLock(_)
             | Step::Log(..)
+            | Step::Checkpoint(..)
             | Step::Trim(_)
             | Step::Publish
             | Step::Retire(..)
@@ -163,6 +165,9 @@ impl Step {
                 answer(&store.append_log(*id, *token, *first, lines).await?)
             }
             Step::Progress(id, token, value) => answer(&store.progress(*id, *token, value).await?),
+            Step::Checkpoint(id, token, checkpoint) => {
+                answer(&store.save_checkpoint(*id, *token, checkpoint).await?)
+            }
             Step::Command(worker, wanted) => answer(&store.command_worker(worker, wanted).await?),
             Step::Trim(settings) => answer(&store.trim(settings, &mut Sweep::default()).await?),
             Step::Propagate => answer(&store.propagate().await?),
@@ -245,6 +250,9 @@ impl Model {
             Step::Redispatch(which) => answer(&self.redispatch(which)),
             Step::Log(id, token, first, lines) => answer(&self.log(*id, *token, *first, lines)),
             Step::Progress(id, token, value) => answer(&self.progress(*id, *token, value)),
+            Step::Checkpoint(id, token, checkpoint) => {
+                answer(&self.save_checkpoint(*id, *token, checkpoint))
+            }
             Step::Command(worker, wanted) => answer(&self.command_worker(worker, wanted)),
             Step::Trim(settings) => answer(&self.trim(settings, after)),
             Step::Publish => answer(&std::mem::take(&mut self.outbox).len()),

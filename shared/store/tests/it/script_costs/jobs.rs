@@ -112,6 +112,7 @@ pub(super) async fn cancels(url: &str) {
         (0..512).map(|line| NewLogLine::now(LogSource::Stdout, line.to_string())).collect();
     env.store().append_log(ended, run.token, 0, &lines).await.unwrap();
     env.store().progress(ended, run.token, &1.into()).await.unwrap();
+    env.store().save_checkpoint(ended, run.token, "1").await.unwrap();
     finish(&env, &end(ended, run.token, failed())).await;
     env.store().retry(ended, JobId::random()).await.unwrap();
     let change = JobChange { priority: Some(Priority::Low), ..JobChange::default() };

@@ -43,6 +43,13 @@ impl Generator {
         spec.expires_at = self.random.one(&[None, None, None, None, Some(far), Some(past)]);
         if self.random.percent(25) {
             spec.unique_key = Some(self.random.one(&["a", "b", "c:1"]).to_owned());
+            let alone = spec.parent.is_none() && spec.depends_on.is_empty();
+            if alone && job.scheduled_at.is_none() && self.random.percent(60) {
+                let (wait, max) =
+                    self.random.one(&[("1h", ""), ("1h", "1h"), ("2h", "3h"), ("1ms", "2ms")]);
+                (spec.debounce, spec.debounce_max) = (wait.parse().unwrap(), max.parse().unwrap());
+                spec.expires_at = None;
+            }
         }
         if self.random.percent(20) {
             spec.on_worker_lost = OnWorkerLost::Fail;

@@ -1,0 +1,41 @@
+-- replace_job: a debounced submission while the job with its unique key waits for its time: the job
+-- becomes what was submitted, and is due later. False when the job does not wait for such a time any
+-- more, or has another action or owner. `by` is the submission; its record fields are changed.
+-- include: job_keys, members, member_of, count_waiting, emit_job, digits, words_in
+
+-- The fields of a record that not every submission has.
+local optional_fields = words_in('fairnessKey locks onWorkerLost backoffBase backoffMax ' ..
+  'retriesLeft priority')
+
+local function replace_job(id, by, now)
+  local fields, key = by.fields, key_job(id)
+  local held = call('HMGET', key, 'status', 'replaced', 'scheduledAt', 'createdAt', 'number',
+    'action', 'owner', 'replacedBy')
+  local same = held[6] == fields.action and (held[7] or '') == (fields.owner or '')
+  if not held[2] or held[1] ~= 'waiting' or not same then return false end
+  local member = member_of(id, { number = held[5] })
+  if tonumber(held[3]) <= now or not score_of(root .. 'due', member) then return false end
+  -- A repeated call: the answer was lost.
+  if held[8] == by.id then return true end
+
+  local at = now + by.debounceMs
+  if by.debounceMaxMs then at = math.max(now, math.min(at, held[4] + by.debounceMaxMs)) end
+  at = digits(at)
+  local new, old = { 'scheduledAt', at, 'lastUpdated', digits(now), 'spec', by.spec }, {}
+  if fields.priority == 'normal' then fields.priority = nil end
+  for name, value in pairs(fields) do
+    new[#new + 1], new[#new + 2] = name, value
+  end
+  for _, name in ipairs(optional_fields) do
+    if not fields[name] then old[#old + 1] = name end
+  end
+  count_waiting(id, { owner = held[7] }, -1)
+  call('HSET', key, 'replaced', digits(held[2] + 1), 'replacedBy', by.id, unpack(new))
+  if #old > 0 then call('HDEL', key, unpack(old)) end
+  count_waiting(id, { owner = held[7], bytes = #by.spec }, 1)
+  add_member(root .. 'due', at, member)
+  add_member(key_status('waiting'), at, id)
+  add_member(key_action(fields.action), at, id)
+  emit_job(id, held[5], fields.action, 'waiting', '', '')
+  return true
+end
