@@ -33,6 +33,9 @@ pub(crate) enum Error {
     /// The lock has no holder, no waiter and no permits of its own, or the name is not valid.
     #[error("lock {0:?} is not held, waited for or configured")]
     NoSuchLock(String),
+    /// No rate limit has this name, or the text is not a valid name.
+    #[error("there is no rate limit {0:?}")]
+    NoSuchLimit(String),
     /// The text is not a class of jobs in canonical form.
     #[error(
         "{0:?} is not a valid class of jobs: \
@@ -121,6 +124,11 @@ pub(crate) enum Error {
     /// The namespace already has the maximum number of crons.
     #[error("this namespace already has {MAX_CRONS} crons, which is the limit")]
     TooManyCrons,
+    /// The namespace already has the maximum number of rate limits.
+    #[error(
+        "this namespace already has 1000 rate limits, or 100 that end in *, which is the limit"
+    )]
+    TooManyLimits,
     /// The namespace already has the maximum number of configured actions.
     #[error("this namespace already configures {MAX_ACTION_CONFIGS} actions, which is the limit")]
     TooManyActionConfigs,

@@ -23,6 +23,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchWorker(_)
         | Error::NoSuchCron(_)
         | Error::NoSuchLock(_)
+        | Error::NoSuchLimit(_)
         | Error::NoSuchClass(_)
         | Error::NoSuchAction(_)
         | Error::NoSuchActionConfig(_)
@@ -38,6 +39,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         Error::Json(_) | Error::Invalid { .. } => StatusCode::BAD_REQUEST,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::TooManyCrons
+        | Error::TooManyLimits
         | Error::TooManyActionConfigs
         | Error::TooManySubscriptions
         | Error::TooManyBulkOperations

@@ -11,6 +11,7 @@ mod events;
 mod failures;
 pub(crate) mod fuzzing;
 mod jobs;
+mod limits;
 mod locks;
 mod queues;
 mod quotas;
@@ -55,6 +56,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(workers::commands::drain))
         .routes(routes!(workers::commands::resume))
         .routes(routes!(locks::show, locks::clear))
+        .routes(routes!(limits::list))
+        .routes(routes!(limits::show, limits::delete))
         .routes(routes!(queues::list))
         .routes(routes!(queues::delete))
         .routes(routes!(queues::pause_class))
@@ -90,6 +93,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::submit::submit_batch))
         .routes(routes!(jobs::change::change))
         .routes(routes!(locks::list, locks::set))
+        .routes(routes!(limits::set))
         .routes(routes!(crons::list, crons::set))
         .routes(routes!(crons::change::change))
         .routes(routes!(action_configs::set))

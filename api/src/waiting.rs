@@ -65,13 +65,14 @@ pub(crate) struct LongHeld {
 }
 
 /// The codes, first those that will not change without help.
-const URGENCY: [&str; 12] = [
+const URGENCY: [&str; 13] = [
     "outage",
     "capacity",
     "action",
     "draining",
     "paused",
     "lock",
+    "rate",
     "gathering",
     "fairness",
     "queue",
@@ -147,6 +148,10 @@ fn urgency(code: &str) -> usize {
 fn subject(place: &PlaceKind, job: &Job, reason: &Reason) -> String {
     match (reason.code, place) {
         ("lock", PlaceKind::Lock(name)) => name.to_string(),
+        ("rate", PlaceKind::Lock(name)) if name.rate_key().is_some() => {
+            name.rate_key().unwrap_or_default().to_owned()
+        }
+        ("rate", _) => job.spec.locks.rates().next().map_or("", |(key, _)| key).to_owned(),
         ("lock", _) => first_lock(job).map(ToString::to_string).unwrap_or_default(),
         ("paused", _) => reason.message.split(" is paused").next().unwrap_or_default().to_owned(),
         ("capacity" | "draining" | "gathering", _) => need(&job.class),
@@ -161,7 +166,7 @@ fn need(class: &Class) -> String {
 }
 
 fn first_lock(job: &Job) -> Option<&LockName> {
-    job.spec.locks.iter().next().map(|(name, _)| name)
+    job.spec.locks.iter().map(|(name, _)| name).find(|name| name.rate_key().is_none())
 }
 
 /// Returns the locks with the longest wait queues that one job has held for long.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::columns::{Column, columns_help};
-use crate::flags::{OutputFlags, ParameterFlags, body};
+use crate::flags::{LockRequest, OutputFlags, ParameterFlags, body, by_name};
 use crate::record::{plain, print_record};
 use crate::requests::{List, command_each, print_document, print_table};
 
@@ -79,6 +79,12 @@ pub(crate) struct SetArguments {
     /// Time a run has to stop before it is killed
     #[arg(long, value_name = "DURATION")]
     stop_timeout: Option<GoDuration>,
+
+    /// Rate limit under which its jobs start, with the number of starts that a job counts as if more
+    /// than one: mail-{{tenant}}. Repeatable; replaces all
+    #[arg(long = "rate", value_name = "KEY[=N]")]
+    #[serde(serialize_with = "by_name")]
+    rates: Vec<LockRequest>,
 
     #[command(flatten)]
     #[serde(skip)]

@@ -17,6 +17,7 @@ use crate::flags::OutputFlags;
 use crate::health::HealthArguments;
 use crate::init::InitArguments;
 use crate::jobs::JobsCommand;
+use crate::limits::LimitsCommand;
 use crate::locks::LocksCommand;
 use crate::man::ManArguments;
 use crate::program::ProgramArguments;
@@ -95,6 +96,9 @@ pub(crate) enum Command {
     /// List locks and their holders, set permits, clear locks
     #[command(subcommand, after_help = EXIT_CODES)]
     Locks(LocksCommand),
+    /// Limit how many jobs start in a time
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Limits(LimitsCommand),
     /// List and delete queues, pause and resume classes of jobs
     #[command(subcommand, after_help = EXIT_CODES)]
     Queues(QueuesCommand),

@@ -12,7 +12,7 @@ use domain::job::{Backoff, GoDuration};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub(crate) use job_template::JobTemplate;
+pub(crate) use job_template::{JobTemplate, LockRequest, by_name};
 pub(crate) use label::{LabelFlag, as_object};
 pub(crate) use output::OutputFlags;
 pub(crate) use paging::Paging;

@@ -19,6 +19,7 @@ mod flags;
 mod health;
 mod init;
 mod jobs;
+mod limits;
 mod lines;
 mod locks;
 mod man;
@@ -62,6 +63,7 @@ async fn run(arguments: Arguments) -> CommandResult {
         Command::Crons(command) => crons::run(&api()?, command).await,
         Command::Actions(command) => actions::run(&api()?, command).await,
         Command::Workers(arguments) => workers::run(&api()?, arguments).await,
+        Command::Limits(command) => limits::run(&api()?, command).await,
         Command::Locks(command) => locks::run(&api()?, command).await,
         Command::Queues(command) => queues::run(&api()?, command).await,
         Command::Subscriptions(command) => subscriptions::run(&api()?, command).await,

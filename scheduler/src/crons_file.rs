@@ -60,6 +60,8 @@ struct DeclaredCron {
     priority: Priority,
     #[serde(default)]
     locks: LockTemplates,
+    #[serde(default)]
+    rates: LockTemplates,
     paused: Option<bool>,
 }
 
@@ -88,7 +90,9 @@ impl DeclaredCron {
             None => name.as_str().parse().map_err(|error| format!("{name}: {error}"))?,
         };
         let locks = self.locks.render(parameters.as_ref());
-        let locks = locks.map_err(|error| invalid("locks", &error))?;
+        let mut locks = locks.map_err(|error| invalid("locks", &error))?;
+        let rates = self.rates.render_rates(parameters.as_ref());
+        locks.extend(rates.map_err(|error| invalid("rates", &error))?);
         let spec = CronSpec {
             action,
             locks,

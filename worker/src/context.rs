@@ -6,6 +6,7 @@ pub(crate) mod child_jobs;
 pub(crate) mod last_report;
 pub(crate) mod log_writer;
 pub(crate) mod progress;
+pub(crate) mod rate_limits;
 pub(crate) mod retrying_store;
 pub(crate) mod stop;
 
@@ -22,6 +23,7 @@ use child::Child;
 use child_jobs::{ChildJobs, SpawnError};
 use log_writer::JobLog;
 use progress::{Progress, ProgressError, ProgressReporter};
+use rate_limits::{HoldBackError, RateLimits};
 use stop::{StopReason, StopSignal, stop_requested};
 
 /// Everything that one run of an action may use.
@@ -36,6 +38,8 @@ pub struct Context {
     pub checkpoints: Checkpoints,
     /// The job's child jobs.
     pub children: ChildJobs,
+    /// The job's rate limits.
+    pub rate_limits: RateLimits,
     /// How long the action may take to stop after a stop request.
     pub stop_timeout: Duration,
     /// The stop request, if there is one.
@@ -89,6 +93,12 @@ impl Context {
     /// from the beginning.
     pub fn resume<State: DeserializeOwned>(&self) -> Result<Option<State>, CheckpointError> {
         self.checkpoints.resume()
+    }
+
+    /// Lets no job start under a rate limit of this job for some time, because the service that it
+    /// calls asks for it, as HTTP does by `Retry-After`.
+    pub async fn hold_back(&self, rate: &str, time: Duration) -> Result<(), HoldBackError> {
+        self.rate_limits.hold_back(rate, time).await
     }
 
     /// Returns why the job must stop, or `None`. Check it between two steps of a long computation.

@@ -41,6 +41,7 @@ pub use context::child::{Child, InvalidChild};
 pub use context::child_jobs::{ChildJobs, SpawnError};
 pub use context::log_writer::JobLog;
 pub use context::progress::{Progress, ProgressError, ProgressReporter};
+pub use context::rate_limits::{HoldBackError, RateLimits};
 pub use context::stop::{StopReason, StopSignal};
 pub use domain::job::{DependencyCondition, Exception, JobId};
 pub use domain::lock::{LockTemplates, Locks};

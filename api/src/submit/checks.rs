@@ -11,7 +11,7 @@ use store::{InvalidRelation, RelatedJob, RelationProblem, Store, StoreError};
 use crate::error::Error;
 
 /// Returns the permits of the locks of which a job needs more than one. Every lock has at least
-/// one.
+/// one. Those of a rate limit are its burst.
 pub(super) async fn permits<'a>(
     store: &Store,
     jobs: impl IntoIterator<Item = &'a NewJob>,
@@ -19,16 +19,31 @@ pub(super) async fn permits<'a>(
     let locks = jobs.into_iter().flat_map(|job| job.spec.locks.iter());
     let names: HashSet<LockName> =
         locks.filter(|(_, need)| *need > 1).map(|(name, _)| name.clone()).collect();
-    let names: Vec<LockName> = names.into_iter().collect();
-    let permits = store.permits_each(&names).await?;
-    Ok(names.into_iter().zip(permits).collect())
+    let (rates, locks): (Vec<LockName>, Vec<LockName>) =
+        names.into_iter().partition(|name| name.rate_key().is_some());
+    let permits = store.permits_each(&locks).await?;
+    let mut permits: HashMap<LockName, u32> = locks.into_iter().zip(permits).collect();
+    if !rates.is_empty() {
+        let limits = store.rate_limits().await?;
+        permits.extend(rates.into_iter().map(|name| {
+            let limit = name.rate_key().and_then(|key| limits.of_key(key));
+            let burst = limit.map_or(u32::MAX, |(_, limit)| limit.burst);
+            (name, burst)
+        }));
+    }
+    Ok(permits)
 }
 
-/// Refuses a job that needs more permits of a lock than the lock has.
+/// Refuses a job that needs more permits of a lock than the lock has, or counts as more starts than
+/// a rate limit allows at once.
 pub(super) fn require_permits(job: &NewJob, permits: &HashMap<LockName, u32>) -> Result<(), Error> {
     for (name, need) in job.spec.locks.iter() {
         let all = permits.get(name).copied().unwrap_or(1);
         if need > all {
+            if let Some(key) = name.rate_key() {
+                let why = format!("{key} allows {all} at once, but the job counts as {need}");
+                return Err(Error::invalid("rates", why));
+            }
             let s = if all == 1 { "" } else { "s" };
             let why = format!("lock {name} has {all} permit{s}, but the job needs {need}");
             return Err(Error::invalid("locks", why));

@@ -22,6 +22,8 @@ pub(crate) struct Draft {
     pub(crate) id: JobId,
     /// Locks whose names need parameters that only the action may provide.
     pub(crate) late_locks: LockTemplates,
+    /// The rate limits that the client named.
+    pub(crate) rates: LockTemplates,
     /// The id is derived from a key, so it must not be used again within a day.
     pub(crate) reserve_id: bool,
     /// The hash of the request with that key, in the first job of the request.
@@ -64,6 +66,16 @@ impl Draft {
             let locks = late.render(self.spec.parameters.as_ref());
             self.spec.locks = locks.map_err(|error| Error::invalid("locks", error))?;
         }
+        let rates = std::mem::take(&mut self.rates).render_rates(self.spec.parameters.as_ref());
+        self.spec.locks.extend(rates.map_err(|error| Error::invalid("rates", error))?);
+        let rates = defaults.rates_of(&self.spec);
+        let mut locks = rates.map_err(|why| {
+            let why = format!("the rates of the action are not valid: {why}");
+            Error::invalid("parameters", why)
+        })?;
+        // What the job says itself takes precedence.
+        locks.extend(std::mem::take(&mut self.spec.locks));
+        self.spec.locks = locks;
         let limit = defaults.limit_of_key(&self.spec);
         let limit = limit.map_err(|why| {
             let why = format!("the key of the action's maxRunningPer is not valid: {why}");

@@ -20,6 +20,7 @@ pub(super) fn group_sentence(group: &Group) -> String {
         "paused" => format!("{jobs} {wait}: {subject} is paused"),
         "lock" if subject.is_empty() => format!("{jobs} {wait} for locks"),
         "lock" => format!("{jobs} {wait} for {}", lock(subject)),
+        "rate" => format!("{jobs} {wait} for the rate limit of {subject}: {}", group.message),
         "gathering" => format!("{jobs} {wait} for {subject} on one worker: {}", group.message),
         "fairness" => {
             format!("{jobs} {wait} behind other jobs of the same fairness group in queue {subject}")

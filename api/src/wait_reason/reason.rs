@@ -10,13 +10,14 @@ pub(crate) struct Reason {
 }
 
 /// Every code.
-pub(crate) const CODES: [&str; 12] = [
+pub(crate) const CODES: [&str; 13] = [
     "outage",
     "due",
     "dependency",
     "children",
     "paused",
     "lock",
+    "rate",
     "fairness",
     "capacity",
     "action",

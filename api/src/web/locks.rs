@@ -35,6 +35,19 @@ struct LocksPage {
     layout: Layout,
     locks: Vec<Shown>,
     paging: Paging,
+    limits: Vec<ShownLimit>,
+}
+
+/// A rate limit as the page shows it.
+struct ShownLimit {
+    name: String,
+    /// Like `100 per 1m0s, 20 at once`.
+    starts: String,
+    /// How much of the burst is used up; empty for a name with a star.
+    level: String,
+    waiting: String,
+    /// When the next job may start, if not now.
+    next: Option<Moment>,
 }
 
 #[derive(Template)]
@@ -82,6 +95,19 @@ struct Waiter {
     action: String,
     permits: u32,
     since: Option<Moment>,
+}
+
+impl ShownLimit {
+    fn new(store::Limit { name, limit, state }: store::Limit, layout: &Layout) -> ShownLimit {
+        let next = state.map(|state| state.next_at).filter(|at| *at > layout.now);
+        ShownLimit {
+            name: name.to_string(),
+            starts: format!("{} per {}, {} at once", limit.rate, limit.per_text(), limit.burst),
+            level: state.map(|state| number(u64::from(state.used))).unwrap_or_default(),
+            waiting: state.map(|state| number(state.waiting)).unwrap_or_default(),
+            next: next.map(|at| Moment::new(at, layout.now)),
+        }
+    }
 }
 
 impl Shown {
@@ -139,7 +165,9 @@ pub(super) async fn list(
     let (locks, total) = app.store.locks(start, limit).await?;
     let paging = Paging::new("/locks", (start, limit), locks.len(), (total, "lock"));
     let locks = locks.into_iter().map(|lock| Shown::new(lock, &layout)).collect();
-    Ok(html(StatusCode::OK, &LocksPage { layout, locks, paging }))
+    let limits = app.store.limits().await?.into_iter();
+    let limits = limits.map(|limit| ShownLimit::new(limit, &layout)).collect();
+    Ok(html(StatusCode::OK, &LocksPage { layout, locks, paging, limits }))
 }
 
 /// Shows a lock. A lock that just became free is shown too, because the page refreshes itself.

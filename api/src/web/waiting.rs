@@ -122,6 +122,7 @@ fn reason(code: &str) -> &'static str {
         "draining" => "Every worker that fits is draining",
         "paused" => "Paused",
         "lock" => "A lock or a limit",
+        "rate" => "A rate limit",
         "gathering" => "Capacity on one worker",
         "fairness" => "Other jobs of the fairness group",
         "queue" => "A free worker",

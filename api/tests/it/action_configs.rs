@@ -25,7 +25,7 @@ async fn a_configuration_is_set_shown_listed_changed_and_deleted() {
         let expected = json!({
             "id": config["id"], "action": "gc", "parameters": {"a": "1"}, "retries": null,
             "capacityMap": null, "deadline": "", "stopTimeout": "", "maxRunning": null,
-            "maxRunningPer": null,
+            "maxRunningPer": null, "rates": null,
         });
         assert_eq!(config, expected);
         assert_eq!(env.get("/action_configs/gc").await.json(), config);

@@ -33,6 +33,7 @@ mod openapi;
 mod outage;
 mod password_secrecy;
 mod queues;
+mod rate_limits;
 mod redis_proxy;
 mod redis_server;
 mod scaling;

@@ -55,6 +55,7 @@ async fn the_document_has_its_version_and_every_route() {
             DELETE /api/v0/action_configs/{action}
             DELETE /api/v0/crons/{name}
             DELETE /api/v0/jobs/{id}
+            DELETE /api/v0/limits/{name}
             DELETE /api/v0/locks/{name}
             DELETE /api/v0/queues/{class}
             DELETE /api/v0/subscriptions/{name}
@@ -73,6 +74,8 @@ async fn the_document_has_its_version_and_every_route() {
             GET /api/v0/jobs/{id}
             GET /api/v0/jobs/{id}/logs
             GET /api/v0/jobs/{id}/timeline
+            GET /api/v0/limits
+            GET /api/v0/limits/{name}
             GET /api/v0/locks
             GET /api/v0/locks/{name}
             GET /api/v0/meta/settings
@@ -105,6 +108,7 @@ async fn the_document_has_its_version_and_every_route() {
             POST /api/v0/jobs/cancel
             POST /api/v0/jobs/{id}/cancel
             POST /api/v0/jobs/{id}/retry
+            POST /api/v0/limits
             POST /api/v0/locks
             POST /api/v0/meta/settings
             POST /api/v0/queues/{class}/pause
@@ -281,6 +285,8 @@ fn every_field_is_described(document: &Value) {
         "JobUpdate",
         "Lock",
         "SetLock",
+        "Limit",
+        "SetLimit",
         "Queue",
         "Children",
         "ActionConfig",

@@ -28,6 +28,12 @@ pub(crate) struct JobTemplate {
     #[serde(serialize_with = "by_name")]
     locks: Vec<LockRequest>,
 
+    /// Rate limit under which the job starts, with the number of starts that it counts as if more
+    /// than one: mail, mail-{{tenant}}=2. Repeatable
+    #[arg(long = "rate", value_name = "KEY[=N]")]
+    #[serde(serialize_with = "by_name")]
+    rates: Vec<LockRequest>,
+
     /// Number of retries after a failure
     #[arg(long, value_name = "N")]
     retries: Option<u32>,
@@ -45,9 +51,9 @@ pub(crate) struct JobTemplate {
     priority: Option<Priority>,
 }
 
-/// A lock and the number of permits of it. The API checks the name, which may be a pattern.
+/// A lock or a rate limit, and how much of it. The API checks the name, which may be a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct LockRequest {
+pub(crate) struct LockRequest {
     name: String,
     permits: u32,
 }
@@ -58,7 +64,7 @@ impl FromStr for LockRequest {
     fn from_str(text: &str) -> Result<LockRequest, String> {
         let (name, permits) = text.rsplit_once('=').unwrap_or((text, "1"));
         let permits = permits.parse().ok().filter(|permits| *permits > 0);
-        let permits = permits.ok_or("the number of permits must be a positive integer")?;
+        let permits = permits.ok_or("the number after = must be a positive integer")?;
         if name.is_empty() {
             return Err("the name is empty".to_owned());
         }
@@ -66,11 +72,14 @@ impl FromStr for LockRequest {
     }
 }
 
-fn by_name<S: Serializer>(requests: &[LockRequest], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn by_name<S: Serializer>(
+    requests: &[LockRequest],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let mut locks = BTreeMap::new();
     for LockRequest { name, permits } in requests {
         if locks.insert(name, permits).is_some() {
-            return Err(S::Error::custom(format!("lock {name:?} is given twice")));
+            return Err(S::Error::custom(format!("lock or rate {name:?} is given twice")));
         }
     }
     Some(locks).filter(|locks| !locks.is_empty()).serialize(serializer)

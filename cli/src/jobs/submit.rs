@@ -271,7 +271,10 @@ mod tests {
         let twice = refused(&["sleep", "--parameters", r#"{"a":1}"#, "-p", "a=1"]);
         assert_eq!((twice.exit_code(), &*twice.to_string()), (2, "parameter \"a\" is given twice"));
         let twice = refused(&["sleep", "--lock", "a", "--lock", "a=2"]);
-        assert_eq!((twice.exit_code(), &*twice.to_string()), (2, "lock \"a\" is given twice"));
+        assert_eq!(
+            (twice.exit_code(), &*twice.to_string()),
+            (2, "lock or rate \"a\" is given twice")
+        );
         let twice = refused(&["sleep", "--label", "a=b", "--label", "a=b"]);
         assert_eq!((twice.exit_code(), &*twice.to_string()), (2, "label \"a\" is given twice"));
     }

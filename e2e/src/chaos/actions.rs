@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 
 use domain::job::Job;
 
+/// The key of the rate limit, how many jobs may start in a second, and how many at once.
+pub(crate) const PACED: (&str, u32, u32) = ("paced", 2, 2);
+
 /// The action of most jobs.
 pub(crate) const ACTION: &str = "recorded";
 /// The action of jobs that are cancelled by a filter.

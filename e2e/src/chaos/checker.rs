@@ -11,6 +11,7 @@ mod final_state;
 mod locks;
 mod lost_writes;
 mod order;
+mod rates;
 mod retry_chains;
 mod runs;
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
         runs::check_starts(observations, &mut violations);
         capacity::check_runs(observations, &mut violations);
         order = order::check(observations, history, &mut violations);
+        rates::check(observations, &mut violations);
         uniqueness::check(observations, &mut violations);
         cancel_latencies_ms = cancellation::check(observations, history, &mut violations);
         dependencies::check(observations, &mut violations);

@@ -45,6 +45,13 @@ pub const WAIT_REASONS: &[Explanation] = &[
          clear NAME",
     ),
     explain(
+        "rate",
+        "A rate limit allows no further start yet, or the job counts as more starts than it allows at \
+         once.",
+        "Wait until the time in the message, or change the limit: capstan limits set NAME --rate N \
+         --per DURATION",
+    ),
+    explain(
         "fairness",
         "Its fairness group already has the maximum number of jobs on offer, or other groups of its \
          submitter go first.",
@@ -136,6 +143,11 @@ pub const ERRORS: &[Explanation] = &[
         "NO_SUCH_LOCK",
         "The lock is not held, waited for or configured.",
         "List the locks: capstan locks list",
+    ),
+    explain(
+        "NO_SUCH_LIMIT",
+        "There is no rate limit with this name.",
+        "List the rate limits: capstan limits list",
     ),
     explain(
         "NO_SUCH_CLASS",

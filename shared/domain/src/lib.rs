@@ -15,6 +15,7 @@ pub mod failure;
 pub mod fuzzing;
 pub mod host_list;
 pub mod job;
+pub mod limit;
 pub mod lock;
 mod names;
 mod priority;

@@ -28,6 +28,7 @@ mod job;
 mod json;
 mod keys;
 mod left_out;
+mod limit;
 mod lock;
 mod memory;
 mod opening;
@@ -72,6 +73,7 @@ pub use job::{
     Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine, OwnerWaiting,
     RelatedJob, RetryAnswer, StartRate, Submission, Submitted, WaitPosition, submission_steps,
 };
+pub use limit::{Limit, LimitState, SetLimitAnswer};
 pub use lock::{Holder, Lock, Waiter};
 pub use memory::MemoryUse;
 pub use quota::{Quota, QuotaExceeded, UNKNOWN_USER};

@@ -31,7 +31,7 @@ impl Script {
 
 /// How many locals a level declares before the next one begins. A function can capture 60 locals of
 /// those around it, as a test checks, and a level has 200 at most.
-const LEVEL_LOCALS: usize = 40;
+const LEVEL_LOCALS: usize = 50;
 
 /// Joins a script with what it includes, each once and after what it includes itself.
 ///

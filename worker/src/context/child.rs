@@ -45,6 +45,7 @@ pub struct Child {
     on_worker_lost: Option<OnWorkerLost>,
     strict_lease: Option<bool>,
     locks: Option<LockTemplates>,
+    rates: Option<LockTemplates>,
     depends_on: Option<Vec<String>>,
     when: Option<DependencyCondition>,
     fairness_key: Option<String>,
@@ -104,6 +105,12 @@ impl Child {
         Child { locks: Some(locks), ..self }
     }
 
+    /// Sets the rate limits under which the child starts: keys, which may contain parameters.
+    #[must_use]
+    pub fn rates(self, rates: LockTemplates) -> Child {
+        Child { rates: Some(rates), ..self }
+    }
+
     /// Makes the child wait for the child at `index`, counted from 0 among the children of the same
     /// call; that child must come before it.
     #[must_use]
@@ -134,6 +141,9 @@ impl Child {
         let retries = bounded("retries", bounds::retries(self.retries))?;
         let backoff = self.backoff.map(bounds::backoff).transpose();
         let locks = self.locks.unwrap_or_default().render(self.parameters.as_ref());
+        let rates = self.rates.unwrap_or_default().render_rates(self.parameters.as_ref());
+        let mut locks = locks.map_err(|error| invalid("locks", error))?;
+        locks.extend(rates.map_err(|error| invalid("rates", error))?);
         let labels = Labels::new(self.labels.unwrap_or_default());
         let mut spec = JobSpec {
             parameters: self.parameters,
@@ -150,7 +160,7 @@ impl Child {
             comment: text("comment", self.comment, COMMENT_CHARACTERS)?,
             ticket_ref: text("ticketRef", self.ticket_ref, TICKET_CHARACTERS)?,
             labels: labels.map_err(|error| invalid(&error.field(), error))?,
-            locks: locks.map_err(|error| invalid("locks", error))?,
+            locks,
             depends_on: dependencies(self.depends_on.unwrap_or_default(), siblings)?,
             when: self.when.unwrap_or_default(),
             parent: Some(parent.id),
@@ -166,6 +176,9 @@ impl Child {
         defaults.fill(&mut spec, retries);
         let parameters = spec.parameters.take().map(bounds::parameters).transpose();
         spec.parameters = bounded("parameters", parameters)?;
+        let mut all = defaults.rates_of(&spec).map_err(|error| invalid("parameters", error))?;
+        all.extend(std::mem::take(&mut spec.locks));
+        spec.locks = all;
         let class = Class::of(defaults.need(spec.capacity_map.as_ref()));
         let class = class.map_err(|error| invalid("capacityMap", error))?;
         Ok(NewJob { id, class, scheduled_at, reserve_id: true, request_hash: None, spec })

@@ -167,7 +167,8 @@ impl ChildJobs {
         let needs = jobs.iter().enumerate().flat_map(|(index, job)| {
             job.spec.locks.iter().map(move |(name, need)| (first + index, name.clone(), need))
         });
-        let needs: Vec<_> = needs.filter(|(_, _, need)| *need > 1).collect();
+        let needs = needs.filter(|(_, name, need)| *need > 1 && name.rate_key().is_none());
+        let needs: Vec<_> = needs.collect();
         let names: Vec<_> = needs.iter().map(|(_, name, _)| name.clone()).collect();
         let store = &self.0.store.store;
         let permits = self.answered(|| store.permits_each(&names)).await?;

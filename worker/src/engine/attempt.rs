@@ -19,6 +19,7 @@ use crate::context::checkpoint::{checkpoints_and_writer, read_last_checkpoint};
 use crate::context::child_jobs::ChildJobs;
 use crate::context::log_writer::log_and_writer;
 use crate::context::progress::reporter_and_writer;
+use crate::context::rate_limits::RateLimits;
 use crate::context::stop::{StopReason, StopSignal, immediate_stop_requested, stop_requested};
 
 /// The stop timeout of a job that sets none.
@@ -153,9 +154,18 @@ async fn perform(session: &Session, job: ClaimedJob, stop: StopSignal) -> Outcom
         checkpoints_and_writer(last, session.store.clone(), id, token);
     let children = ChildJobs::new(session.store.clone(), &job, &stop);
     let awaited = children.clone();
+    let rate_limits = RateLimits::new(&job.spec.locks, session.store.clone());
     let stopped = stop.clone();
-    let context =
-        Context { job, log, progress, checkpoints, children, stop_timeout, stop: stopped };
+    let context = Context {
+        job,
+        log,
+        progress,
+        checkpoints,
+        children,
+        rate_limits,
+        stop_timeout,
+        stop: stopped,
+    };
     let over = CancellationToken::new();
     let running = async {
         let pass_deadline = || session.running.stop(id, StopReason::Deadline);

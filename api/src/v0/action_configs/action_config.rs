@@ -1,10 +1,12 @@
 //! The JSON of action configurations: default values for the jobs of an action. They take
 //! precedence over the defaults that workers announce, and do not affect existing jobs.
 
+use std::collections::BTreeMap;
+
 use domain::bounds;
 use domain::capacity::{CapacityMap, Class};
 use domain::job::{ActionName, GoDuration};
-use domain::lock::MAX_PERMITS;
+use domain::lock::{LockError, LockTemplates, MAX_PERMITS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{self, ActionDefaults};
@@ -23,7 +25,7 @@ use crate::v0::wire::schemas;
 #[schema(example = json!({
     "action": "gc", "parameters": {"dryRun": "false"}, "retries": 2, "capacityMap": {"scan": 1},
     "deadline": "15m", "stopTimeout": "30s", "maxRunning": 3,
-    "maxRunningPer": {"key": "{{tenant}}", "permits": 1},
+    "maxRunningPer": {"key": "{{tenant}}", "permits": 1}, "rates": {"mail-{{tenant}}": 1},
 }))]
 pub(in crate::v0) struct ActionConfigCreate {
     /// The name of the action.
@@ -51,6 +53,9 @@ pub(in crate::v0) struct ActionConfigCreate {
     /// The maximum number of its jobs with the same key that run at the same time.
     #[schema(value_type = Option<RunningPer>)]
     max_running_per: Option<Object<store::RunningPer>>,
+    /// The rate limits under which its jobs start, in addition to their own: keys, which may contain
+    /// parameters of the job, and the number of starts that a job counts as.
+    rates: Option<BTreeMap<String, i64>>,
 }
 
 /// A limit for the jobs of an action that have the same key.
@@ -73,7 +78,7 @@ pub(super) struct RunningPer {
     "id": "193c061a-c52c-448a-884a-719adc253497", "action": "gc",
     "parameters": {"dryRun": "false"}, "retries": 2, "capacityMap": {"scan": 1},
     "deadline": "15m", "stopTimeout": "30s", "maxRunning": 3,
-    "maxRunningPer": {"key": "{{tenant}}", "permits": 1},
+    "maxRunningPer": {"key": "{{tenant}}", "permits": 1}, "rates": {"mail-{{tenant}}": 1},
 }))]
 pub(in crate::v0) struct ActionConfig {
     /// The id of the configuration. It changes if the configuration is deleted and created again.
@@ -100,6 +105,8 @@ pub(in crate::v0) struct ActionConfig {
     max_running: Option<u32>,
     /// The maximum number of its jobs with the same key that run at the same time.
     max_running_per: Option<RunningPer>,
+    /// The rate limits under which its jobs start.
+    rates: Option<BTreeMap<String, i64>>,
 }
 
 /// A list of action configurations.
@@ -129,6 +136,7 @@ impl ActionConfigCreate {
             stop_timeout: self.stop_timeout.unwrap_or_default(),
             max_running: checked_permits("maxRunning", self.max_running)?,
             max_running_per: self.max_running_per.map(|per| checked_per(per.0)).transpose()?,
+            rates: checked_rates(self.rates)?,
         };
         Ok((action, defaults))
     }
@@ -151,6 +159,17 @@ pub(super) fn checked_per(per: store::RunningPer) -> Result<store::RunningPer, E
     Ok(per)
 }
 
+/// Checks rate limits as far as possible without the parameters of a job.
+pub(super) fn checked_rates(
+    rates: Option<BTreeMap<String, i64>>,
+) -> Result<Option<BTreeMap<String, i64>>, Error> {
+    let Some(rates) = rates else { return Ok(None) };
+    match LockTemplates::Permits(rates.clone()).render_rates(None) {
+        Ok(_) | Err(LockError::Parameter(..)) => Ok(Some(rates)),
+        Err(error) => Err(Error::invalid("rates", error)),
+    }
+}
+
 impl From<store::ActionConfig> for ActionConfig {
     fn from(config: store::ActionConfig) -> ActionConfig {
         let defaults = config.defaults;
@@ -165,6 +184,7 @@ impl From<store::ActionConfig> for ActionConfig {
             stop_timeout: defaults.stop_timeout,
             max_running: defaults.max_running,
             max_running_per: per.map(|per| RunningPer { key: per.key, permits: per.permits }),
+            rates: defaults.rates,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Changes single fields of an action configuration.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,7 +15,7 @@ use store::ActionDefaults;
 use utoipa::ToSchema;
 
 use super::BODY_BYTES;
-use super::action_config::{ActionConfig, RunningPer, checked_per, checked_permits};
+use super::action_config::{ActionConfig, RunningPer, checked_per, checked_permits, checked_rates};
 use crate::app::App;
 use crate::deadline::in_time;
 use crate::error::{Error, at_field};
@@ -54,6 +55,8 @@ pub(in crate::v0) struct ActionConfigChange {
     /// The maximum number of its jobs with the same key that run at the same time.
     #[schema(value_type = Option<RunningPer>)]
     max_running_per: Option<Object<store::RunningPer>>,
+    /// The rate limits under which its jobs start. They replace all; `{}` removes them.
+    rates: Option<BTreeMap<String, i64>>,
 }
 
 /// Changes single fields of the configuration of an action. The others stay unchanged.
@@ -91,7 +94,15 @@ impl ActionConfigChange {
         Class::of(self.capacity_map.as_ref()).map_err(|why| Error::invalid("capacityMap", why))?;
         let max_running = checked_permits("maxRunning", self.max_running)?;
         let per = self.max_running_per.map(|per| checked_per(per.0).map(Object)).transpose()?;
-        Ok(ActionConfigChange { retries, parameters, max_running, max_running_per: per, ..self })
+        let rates = checked_rates(self.rates)?;
+        Ok(ActionConfigChange {
+            retries,
+            parameters,
+            max_running,
+            max_running_per: per,
+            rates,
+            ..self
+        })
     }
 
     fn apply(&self, was: ActionDefaults) -> ActionDefaults {
@@ -104,6 +115,7 @@ impl ActionConfigChange {
             stop_timeout: self.stop_timeout.clone().unwrap_or(was.stop_timeout),
             max_running: self.max_running.or(was.max_running),
             max_running_per: per.or(was.max_running_per),
+            rates: self.rates.clone().or(was.rates),
         }
     }
 }

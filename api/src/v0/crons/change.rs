@@ -74,6 +74,9 @@ pub(in crate::v0) struct CronChange {
     /// name is replaced by the parameter `hostname` when the cron is changed.
     #[schema(value_type = Option<schemas::LockTemplates>)]
     locks: Option<LockTemplates>,
+    /// The rate limits under which its jobs start. They replace all rate limits.
+    #[schema(value_type = Option<schemas::LockTemplates>)]
+    rates: Option<LockTemplates>,
     /// Whether the cron is paused.
     paused: Option<bool>,
 }
@@ -119,10 +122,14 @@ impl CronChange {
 
     fn apply(&self, spec: CronSpec) -> Result<CronSpec, Error> {
         let parameters = self.parameters.clone().or(spec.parameters);
-        let locks = match &self.locks {
+        let mut locks = match &self.locks {
             Some(templates) => fields::locks(Some(templates.clone()), parameters.as_ref())?,
-            None => spec.locks,
+            None => spec.locks.clone().without_rates(),
         };
+        locks.extend(match &self.rates {
+            Some(templates) => fields::rates(Some(templates.clone()), parameters.as_ref())?,
+            None => spec.locks.only_rates(),
+        });
         Ok(CronSpec {
             action: self.action.clone().unwrap_or(spec.action),
             schedule: self.schedule.clone().unwrap_or(spec.schedule),

@@ -1,5 +1,7 @@
 //! The JSON of crons: the body that sets one, and the object that is returned.
 
+use std::collections::BTreeMap;
+
 use domain::bounds;
 use domain::capacity::{CapacityMap, Class};
 use domain::cron::{CronName, CronSpec, Misfire, Overlap, Schedule, TimeZone};
@@ -24,7 +26,7 @@ use crate::v0::wire::schemas;
     "name": "gc", "action": "gc", "schedule": "0 0 1 * * 6", "timeZone": "UTC", "retries": 2,
     "capacityMap": {}, "parameters": {}, "deadline": "15m", "stopTimeout": "30s",
     "misfire": "once", "overlap": "skip", "jitter": "", "priority": "normal", "paused": false,
-    "locks": ["devices"],
+    "locks": ["devices"], "rates": {"mail": 1},
 }))]
 pub(in crate::v0) struct CronCreate {
     /// The name of the cron: 1 to 64 characters of A-Z a-z 0-9 _ . -. Defaults to the action.
@@ -77,6 +79,10 @@ pub(in crate::v0) struct CronCreate {
     /// `hostname` when the cron is set.
     #[schema(value_type = Option<schemas::LockTemplates>)]
     locks: Option<LockTemplates>,
+    /// The rate limits under which its jobs start: an array of keys, or an object of keys and the
+    /// number of starts that a job counts as.
+    #[schema(value_type = Option<schemas::LockTemplates>)]
+    rates: Option<LockTemplates>,
     /// Whether the cron is paused. If absent, an existing cron keeps its state.
     paused: Option<bool>,
 }
@@ -88,7 +94,7 @@ pub(in crate::v0) struct CronCreate {
     "id": "193c061a-c52c-448a-884a-719adc253497", "name": "gc", "action": "gc",
     "schedule": "0 0 1 * * 6", "timeZone": "UTC", "retries": 2, "capacityMap": {},
     "parameters": {}, "deadline": "15m", "stopTimeout": "30s", "priority": "normal",
-    "locks": {"devices": 1}, "nextRun": "2018-04-28T01:00:00Z", "misfire": "once",
+    "locks": {"devices": 1}, "rates": {"mail": 1}, "nextRun": "2018-04-28T01:00:00Z", "misfire": "once",
     "overlap": "skip", "jitter": "", "paused": false, "declared": false,
     "lastRun": "2018-04-21T01:00:00Z",
     "lastJobID": "a261713a-9514-43f9-a7e5-50e7a9fa1d48", "fired": 12, "skipped": 1, "held": 0,
@@ -133,6 +139,8 @@ pub(in crate::v0) struct Cron {
     /// The locks that its jobs hold while they run, with the number of permits of each.
     #[schema(value_type = BTreeMap<String, u32>)]
     locks: Locks,
+    /// The rate limits under which its jobs start.
+    rates: BTreeMap<String, u32>,
     /// The time of the next tick. `null` if the cron is paused or its schedule has no further tick.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_run: Option<Timestamp>,
@@ -213,6 +221,8 @@ impl CronCreate {
         let parameters = self.parameters.map(bounds::parameters).transpose();
         let parameters = at_field("parameters", parameters)?;
         Class::of(self.capacity_map.as_ref()).map_err(|why| Error::invalid("capacityMap", why))?;
+        let mut locks = fields::locks(self.locks, parameters.as_ref())?;
+        locks.extend(fields::rates(self.rates, parameters.as_ref())?);
         let spec = CronSpec {
             action: action.clone(),
             schedule,
@@ -222,7 +232,7 @@ impl CronCreate {
             jitter: self.jitter.unwrap_or_default(),
             retries,
             capacity_map: self.capacity_map,
-            locks: fields::locks(self.locks, parameters.as_ref())?,
+            locks,
             parameters,
             deadline: self.deadline.unwrap_or_default(),
             stop_timeout: self.stop_timeout.unwrap_or_default(),
@@ -248,7 +258,8 @@ impl From<store::Cron> for Cron {
             deadline: cron.spec.deadline,
             stop_timeout: cron.spec.stop_timeout,
             priority: cron.spec.priority,
-            locks: cron.spec.locks,
+            rates: cron.spec.locks.rates().map(|(key, count)| (key.to_owned(), count)).collect(),
+            locks: cron.spec.locks.without_rates(),
             next_run: cron.next_run,
             misfire: cron.spec.misfire,
             overlap: cron.spec.overlap,

@@ -2,6 +2,8 @@
 
 mod parts;
 
+use std::collections::BTreeMap;
+
 use domain::capacity::CapacityMap;
 use domain::cron::CronName;
 use domain::job::{
@@ -34,7 +36,7 @@ use parts::{Children, Exception, Firing, WaitingFor};
     "createdAt": "2026-11-20T16:54:34.717Z", "startedAt": "2026-11-20T16:54:34.719Z",
     "finishedAt": "2026-11-20T16:58:34.727Z", "priority": "normal", "scheduledBy": "unknown",
     "labels": {"team": "network"}, "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0,
-    "locks": {"devices": 1}, "holds": {"devices": 1}, "dependsOn": [], "when": "done",
+    "locks": {"devices": 1}, "rates": {"mail": 1}, "holds": {"devices": 1}, "dependsOn": [], "when": "done",
     "parent": null, "next": null, "fairnessKey": null, "result": null, "exception": null,
     "progress": null, "followUpID": null, "fencingToken": 12,
     "uniqueKey": null, "debounce": "", "debounceMax": "", "replaced": 0, "expiresAt": null, "backoff": {"base": "2s", "max": "1m"},
@@ -150,6 +152,9 @@ pub(in crate::v0) struct Job {
     /// The locks that it needs, with the number of permits of each.
     #[schema(value_type = BTreeMap<String, u32>)]
     locks: Locks,
+    /// The keys of the rate limits under which it starts, with the number of starts that it counts
+    /// as.
+    rates: BTreeMap<String, u32>,
     /// The permits that it holds while it runs, or held when it finished: its locks and the limits
     /// of its action and class.
     #[schema(value_type = BTreeMap<String, u32>)]
@@ -239,7 +244,8 @@ impl From<job::Job> for Job {
             backoff: job.spec.backoff.map(|job::Backoff { base, max }| Backoff { base, max }),
             on_worker_lost: job.spec.on_worker_lost,
             strict_lease: job.spec.strict_lease,
-            locks: job.spec.locks,
+            rates: job.spec.locks.rates().map(|(key, count)| (key.to_owned(), count)).collect(),
+            locks: job.spec.locks.without_rates(),
             holds: job.held_locks,
             depends_on: job.spec.depends_on,
             when: job.spec.when,

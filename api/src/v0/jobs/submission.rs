@@ -41,7 +41,7 @@ pub(in crate::v0) const MAX_JOBS: usize = 10_000;
     "uniqueKey": "nightly scan", "debounce": "", "debounceMax": "",
     "expiresAt": "2100-01-01T00:00:00Z",
     "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "retry", "strictLease": false,
-    "locks": {"device-{{hostname}}": 1}, "fairnessKey": "tenant-7", "when": "done",
+    "locks": {"device-{{hostname}}": 1}, "rates": {"snmp": 1}, "fairnessKey": "tenant-7", "when": "done",
     "dependsOn": [], "parent": null,
     "labels": {"team": "network"}, "comment": "before the release", "ticketRef": "OPS-17",
 }))]
@@ -105,6 +105,11 @@ pub(in crate::v0) struct JobSubmission {
     /// `POST /locks` configures more. At most 16 locks are allowed.
     #[schema(value_type = Option<schemas::LockTemplates>)]
     locks: Option<LockTemplates>,
+    /// The rate limits under which it starts: an array of keys, or an object of keys and the number
+    /// of starts that it counts as. Parameters are replaced as in names of locks. A key that no
+    /// limit of `POST /limits` applies to is not limited. At most 16 keys are allowed.
+    #[schema(value_type = Option<schemas::LockTemplates>)]
+    rates: Option<LockTemplates>,
     /// The ids of jobs that must finish before it starts, at most 1000. In a batch, `#0` is the
     /// first job.
     depends_on: Option<Vec<String>>,
@@ -172,6 +177,7 @@ impl JobSubmission {
         let backoff = self.backoff.map(|backoff| bounds::backoff(backoff.0)).transpose();
         let key = |field, key, max| at_field(field, bounds::key(key, max));
         let text = |field, text, max| at_field(field, bounds::text(text, max));
+        let rates = self.rates.unwrap_or_default();
         let (locks, late_locks) = fields::locks_or_templates(self.locks, parameters.as_ref())?;
         let spec = JobSpec {
             locks,
@@ -205,7 +211,7 @@ impl JobSubmission {
         }
         check_debounce(&spec, scheduled_at)?;
         let request_hash = None;
-        Ok(Draft { spec, retries, scheduled_at, id, late_locks, reserve_id, request_hash })
+        Ok(Draft { spec, retries, scheduled_at, id, late_locks, rates, reserve_id, request_hash })
     }
 }
 

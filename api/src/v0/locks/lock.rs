@@ -116,6 +116,9 @@ impl SetLock {
         let required = |field: &str| Error::invalid(field, "it is required");
         let name = self.name.ok_or_else(|| required("name"))?;
         let permits = self.permits.ok_or_else(|| required("permits"))?;
+        if name.rate_key().is_some() {
+            return Err(Error::invalid("name", "POST /limits sets a rate limit"));
+        }
         Ok((name, commands::lock::permits(permits)?))
     }
 }

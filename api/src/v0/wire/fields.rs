@@ -17,6 +17,15 @@ pub(in crate::v0) fn locks(
     rendered.map_err(|error| Error::invalid("locks", error))
 }
 
+/// Returns the rate limits that clients name, with the parameters replaced.
+pub(in crate::v0) fn rates(
+    templates: Option<LockTemplates>,
+    parameters: Option<&Map<String, Value>>,
+) -> Result<Locks, Error> {
+    let rendered = templates.unwrap_or_default().render_rates(parameters);
+    rendered.map_err(|error| Error::invalid("rates", error))
+}
+
 /// Returns the locks of a job. If a name needs a parameter that is missing, it returns the
 /// templates instead: the action may provide the parameter.
 pub(in crate::v0) fn locks_or_templates(

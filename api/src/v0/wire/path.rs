@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use domain::capacity::Class;
 use domain::cron::CronName;
 use domain::job::{ActionName, JobId, WorkerId};
+use domain::limit::LimitName;
 use domain::lock::LockName;
 use domain::subscription::SubscriptionName;
 use serde_json::json;
@@ -90,6 +91,9 @@ path_parameters! {
     /// The lock that the path names; `/` and `%` are percent-encoded.
     LockPath(LockName) = str::parse, Error::NoSuchLock,
         "name": "The name of the lock. A `/` in it must be sent as `%2F`.", "devices";
+    /// The rate limit that the path names; `/` and `%` are percent-encoded.
+    LimitPath(LimitName) = str::parse, Error::NoSuchLimit,
+        "name": "The name of the rate limit. A `/` in it must be sent as `%2F`.", "mail";
     /// The class of jobs that the path names.
     ClassPath(Class) = class, Error::NoSuchClass,
         "class": "The class of jobs.", "cpu=2+scan=1";

@@ -69,6 +69,7 @@ fn code(error: &Error) -> &'static str {
         Error::NoSuchWorker(_) => "NO_SUCH_WORKER",
         Error::NoSuchCron(_) => "NO_SUCH_CRON",
         Error::NoSuchLock(_) => "NO_SUCH_LOCK",
+        Error::NoSuchLimit(_) => "NO_SUCH_LIMIT",
         Error::NoSuchClass(_) => "NO_SUCH_CLASS",
         Error::NoSuchAction(_) => "NO_SUCH_ACTION",
         Error::NoSuchActionConfig(_) => "NO_SUCH_ACTION_CONFIG",
@@ -85,6 +86,7 @@ fn code(error: &Error) -> &'static str {
         Error::Json(_) => "INVALID_JSON",
         Error::Invalid { .. } | Error::TooLarge { .. } => "INVALID_PARAMETERS",
         Error::TooManyCrons
+        | Error::TooManyLimits
         | Error::TooManyActionConfigs
         | Error::TooManySubscriptions
         | Error::TooManyBulkOperations
@@ -110,6 +112,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         }
         Error::NoSuchCron(name)
         | Error::NoSuchLock(name)
+        | Error::NoSuchLimit(name)
         | Error::NoSuchClass(name)
         | Error::NoSuchAction(name)
         | Error::NoSuchSubscription(name) => {
@@ -179,6 +182,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         | Error::ForgedForm
         | Error::Json(_)
         | Error::TooManyCrons
+        | Error::TooManyLimits
         | Error::TooManyActionConfigs
         | Error::TooManySubscriptions
         | Error::TooManyBulkOperations

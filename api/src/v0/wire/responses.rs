@@ -68,6 +68,8 @@ responses! {
     NoCron: Error::NoSuchCron("gc".to_owned());
     /// The lock does not exist.
     NoLock: Error::NoSuchLock("devices".to_owned());
+    /// The rate limit does not exist.
+    NoLimit: Error::NoSuchLimit("mail".to_owned());
     /// The class is invalid.
     NoClass: Error::NoSuchClass("scan".to_owned());
     /// The action name is invalid.
@@ -77,6 +79,8 @@ responses! {
         Error::TooManyQueues("gpu=4.high".to_owned());
     /// The limit of crons is reached.
     TooManyCrons: Error::TooManyCrons;
+    /// The limit of rate limits is reached.
+    TooManyLimits: Error::TooManyLimits;
     /// The action has no configuration.
     NoActionConfig: Error::NoSuchActionConfig("gc".to_owned());
     /// The limit of configured actions is reached.

@@ -25,6 +25,9 @@ const LOCK_NAME: &str = concat!(
     r"|[A-Za-z0-9_.:/@-]*[A-Za-z0-9_:/@-][A-Za-z0-9_.:/@-]*)$",
 );
 
+/// The key of a rate limit, or its first part and a star.
+const LIMIT_NAME: &str = r"^([A-Za-z0-9_.:/@-]*[A-Za-z0-9_:/@-][A-Za-z0-9_.:/@-]*\*?|\*)$";
+
 /// `whsec_` and the Base64 encoding of 24 to 64 bytes.
 const SECRET: &str = concat!(
     r"^whsec_([A-Za-z0-9+/]{4}){8,20}([A-Za-z0-9+/]{4}|([A-Za-z0-9+/]{4})?[A-Za-z0-9+/][AQgw]==",
@@ -71,6 +74,9 @@ values! {
     /// The name of a lock: 1 to 128 characters of A-Z a-z 0-9 _ . - : / @, not only dots. The
     /// names `action:scan` and `class:cpu=2` are the limits of an action and of a class.
     LockName = text(LOCK_NAME);
+    /// The name of a rate limit: 1 to 128 characters of A-Z a-z 0-9 _ . - : / @, not only dots, which
+    /// may end in a star.
+    LimitName = text(LIMIT_NAME);
     /// Whole units by capacity type, with at most 16 types. The capacity map of a job must not
     /// exceed 150 characters when it is written like `cpu=2+scan=1`.
     Capacity = units();

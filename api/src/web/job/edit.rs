@@ -152,6 +152,7 @@ async fn draft(app: &App, caller: &Caller, job: Job, form: &Query) -> Result<Dra
     let retries = form.number("retries", u32::MAX)?;
     let mut spec = job.spec;
     // The limit of the action is added again, for the new parameters.
+    let rates = spec.locks.rates().map(|(key, count)| (key.to_owned(), count.into())).collect();
     spec.locks = spec.locks.without_reserved();
     spec.parameters = parameters;
     spec.priority = form.value("priority")?.unwrap_or_default();
@@ -168,6 +169,7 @@ async fn draft(app: &App, caller: &Caller, job: Job, form: &Query) -> Result<Dra
         scheduled_at: due(app, form.text("scheduledAt")).await?,
         id: JobId::random(),
         late_locks: LockTemplates::None,
+        rates: LockTemplates::Permits(rates),
         reserve_id: false,
         request_hash: None,
     })

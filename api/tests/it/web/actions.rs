@@ -10,6 +10,23 @@ use crate::env::{send, with_env};
 use crate::token_files::with_tokens;
 
 #[tokio::test]
+async fn the_page_about_locks_lists_rate_limits() {
+    with_env(async |env| {
+        let visitor = Visitor::new(env);
+        assert!(!visitor.open("/locks").await.text.contains("Rate limits"));
+        for (name, rate) in [("mail", 100), ("sms-*", 1)] {
+            let limit = json!({"name": name, "rate": rate, "per": "90s", "burst": 2});
+            assert_eq!(env.post("/limits", &limit).await.status, 202);
+        }
+        let page = visitor.open("/locks").await.text;
+        for text in ["Rate limits", "rate-mail", "100 per 1m30s, 2 at once", "sms-*"] {
+            assert!(page.contains(text), "{text} is not in {page}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn only_the_page_itself_may_send_a_form() {
     with_env(async |env| {
         let visitor = Visitor::new(env);

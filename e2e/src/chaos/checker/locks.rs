@@ -28,7 +28,7 @@ pub(super) fn check(observations: &Observations, violations: &mut Violations) {
     let mut locks: BTreeMap<String, Vec<Holder<'_>>> = BTreeMap::new();
     for job in observations.jobs.values() {
         let Some(run) = runs.get(&job.id) else { continue };
-        for (name, permits) in job.spec.locks.iter() {
+        for (name, permits) in job.spec.locks.clone().without_rates().iter() {
             locks.entry(name.to_string()).or_default().push(Holder { job, run, permits });
         }
     }

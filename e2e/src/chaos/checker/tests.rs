@@ -5,6 +5,7 @@ mod checkpoints;
 mod lost_writes;
 mod order;
 mod outcomes;
+mod rates;
 mod workers;
 
 use std::collections::{BTreeMap, HashMap};

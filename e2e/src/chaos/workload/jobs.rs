@@ -7,7 +7,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 
-use crate::actions::{ACTION, SWEPT_ACTION};
+use crate::actions::{ACTION, PACED, SWEPT_ACTION};
 use crate::fleet::{NEEDS, SERIAL};
 
 /// So few that most submissions find their key in use.
@@ -130,6 +130,12 @@ pub(super) fn batch(rng: &mut ChaCha8Rng) -> Vec<Value> {
 
 pub(super) fn large_batch(rng: &mut ChaCha8Rng) -> Vec<Value> {
     (0..rng.random_range(101..150)).map(|_| json!({"action": "noop"})).collect()
+}
+
+/// More jobs than the rate limit allows at once.
+pub(super) fn paced(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let count = rng.random_range(1..5);
+    (0..count).map(|_| with(job("succeed", 20), &json!({"rates": [PACED.0]}))).collect()
 }
 
 pub(super) fn built_in(rng: &mut ChaCha8Rng) -> Vec<Value> {

@@ -116,6 +116,16 @@ fn check_wait_queues(
         if world.get(&format!("waiters:{name}")) != Some(&Dumped::Sorted(queue.clone())) {
             wrong.push(format!("waiters:{name} is not {queue:?}"));
         }
+        // Those of a rate limit are granted it as time passes, so the ticker must look at it.
+        if name.starts_with("rate:") {
+            let all = permits(world, name);
+            let fits =
+                |member: &String| all.is_none_or(|all| need(jobs[id_of(member)], name) <= all);
+            if !checked.contains(name) && queue.keys().any(fits) {
+                wrong.push(format!("{name} has waiters, and the ticker does not look at it"));
+            }
+            continue;
+        }
         // The waiters of a lock without a limit are released in steps.
         let Some(granted) = granted_to(world, jobs, name, queue) else {
             if !checked.contains(name) {
@@ -148,6 +158,9 @@ fn granted_to(
     queue: &BTreeMap<String, f64>,
 ) -> Option<Vec<String>> {
     let all = permits(world, name)?;
+    if name.starts_with("rate:") {
+        return Some(Vec::new());
+    }
     let mut left = all.saturating_sub(held(world, name));
     let over = held(world, name) > all;
     let mut order: Vec<(&String, &f64)> = queue.iter().collect();
@@ -198,7 +211,21 @@ fn held(world: &World, name: &str) -> u64 {
     counts(world, "permits:held").get(name).copied().unwrap_or(0)
 }
 
+/// The burst of a key of a rate limit, from its own limit or from the longest pattern.
+fn burst(world: &World, key: &str) -> Option<u64> {
+    let Some(Dumped::Hash(limits)) = world.get("limits") else { return None };
+    let matches = |name: &String| {
+        name.strip_suffix('*').map_or(name == key, |prefix| key.starts_with(prefix))
+    };
+    let matching = limits.iter().filter(|(name, _)| matches(name));
+    let (_, text) = matching.max_by_key(|(name, _)| (*name == key, name.len()))?;
+    text.split(' ').nth(1)?.parse().ok()
+}
+
 fn permits(world: &World, name: &str) -> Option<u64> {
+    if let Some(key) = name.strip_prefix("rate:") {
+        return burst(world, key);
+    }
     let limit = name.starts_with("action:") || name.starts_with("class:");
     if limit && members(world, "paused").contains(name) {
         return Some(0);

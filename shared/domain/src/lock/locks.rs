@@ -38,6 +38,31 @@ impl Locks {
         self
     }
 
+    /// Returns the rate limits under which the job starts: their keys, and how many starts it counts
+    /// as.
+    pub fn rates(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.iter().filter_map(|(name, count)| Some((name.rate_key()?, count)))
+    }
+
+    /// Returns the locks without the rate limits.
+    #[must_use]
+    pub fn without_rates(mut self) -> Locks {
+        self.0.retain(|name, _| name.rate_key().is_none());
+        self
+    }
+
+    /// Returns the rate limits.
+    #[must_use]
+    pub fn only_rates(mut self) -> Locks {
+        self.0.retain(|name, _| name.rate_key().is_some());
+        self
+    }
+
+    /// Adds all of these.
+    pub fn extend(&mut self, others: Locks) {
+        self.0.extend(others.0);
+    }
+
     /// Adds a lock, or replaces its number of permits.
     pub fn add(&mut self, name: LockName, permits: u32) {
         self.0.insert(name, permits);

@@ -14,8 +14,10 @@ pub const MAX_LOCKS: usize = 16;
 pub const MAX_PERMITS: u32 = 1_000_000;
 
 pub(super) const MAX_LENGTH: usize = 128;
-/// Prefixes of the locks that Capstan makes itself: the concurrency limits of actions and classes.
-const RESERVED: [&str; 2] = ["action:", "class:"];
+/// Prefixes of the locks that Capstan makes itself: the concurrency limits of actions and classes,
+/// and rate limits.
+const RESERVED: [&str; 3] = ["action:", "class:", RATE];
+const RATE: &str = "rate:";
 
 /// Why a lock is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +26,9 @@ pub enum LockError {
     #[error("lock {0:?} must be 1 to {MAX_LENGTH} characters of A-Z a-z 0-9 _ . - : / @")]
     Name(String),
     /// The name has a reserved prefix.
-    #[error("lock {0:?} must not begin with action: or class:, which are reserved for limits")]
+    #[error(
+        "lock {0:?} must not begin with action:, class: or rate:, which are reserved for limits"
+    )]
     Reserved(String),
     /// The number of permits is out of range.
     #[error("permits of lock {0:?} must be a whole number from 1 to {MAX_PERMITS}")]
@@ -71,7 +75,20 @@ impl LockName {
         LockName(format!("class:{class}"))
     }
 
-    /// Returns true for the limits of actions and classes, which a job may not name.
+    /// The rate limit of a key.
+    pub fn of_rate(key: &str) -> Result<LockName, LockError> {
+        checked(key)?;
+        Ok(LockName(format!("{RATE}{key}")))
+    }
+
+    /// The key, if this is a rate limit.
+    #[must_use]
+    pub fn rate_key(&self) -> Option<&str> {
+        self.0.strip_prefix(RATE)
+    }
+
+    /// Returns true for the limits of actions and classes and for rate limits, which a job may not
+    /// name as locks.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
         RESERVED.iter().any(|prefix| self.0.starts_with(prefix))
@@ -108,7 +125,7 @@ impl TryFrom<String> for LockName {
                 .map_err(|_| LockError::Name(excerpt(&text)));
         }
         let plain = text.strip_prefix("action:").and_then(|rest| rest.strip_suffix(":*"));
-        checked(plain.unwrap_or(&text))?;
+        checked(plain.or_else(|| text.strip_prefix(RATE)).unwrap_or(&text))?;
         Ok(LockName(text))
     }
 }
@@ -145,6 +162,7 @@ mod tests {
             LockName::of_keys(&action),
             LockName::of_key(&action, "tenant-1").unwrap(),
             LockName::of_class(&Class::try_from("cpu=1+scan=2".to_owned()).unwrap()),
+            LockName::of_rate(&"x".repeat(MAX_LENGTH)).unwrap(),
         ];
         for name in names {
             assert!(name.is_reserved());

@@ -23,6 +23,16 @@ pub enum LockTemplates {
 }
 
 impl LockTemplates {
+    /// Returns the rate limits of a job with these parameters. A name is then that of a key, and the
+    /// permits are what the job counts as.
+    pub fn render_rates(self, parameters: Option<&Map<String, Value>>) -> Result<Locks, LockError> {
+        let mut rates = Locks::default();
+        for (key, count) in self.render(parameters)?.iter() {
+            rates.add(LockName::of_rate(key.as_str())?, count);
+        }
+        Ok(rates)
+    }
+
     /// Returns the locks that a job with these parameters takes.
     pub fn render(self, parameters: Option<&Map<String, Value>>) -> Result<Locks, LockError> {
         let templates: Vec<(String, i64)> = match self {
@@ -115,8 +125,8 @@ mod tests {
             device-eosdist1=1 vlan/7:true=1
             ! lock "device-{{list}}" uses parameter "list", which is missing or not a string, number or boolean
             ! lock "device-{{host" has {{ without a closing }}
-            ! lock "action:scan" must not begin with action: or class:, which are reserved for limits
-            ! lock "class:cpu=1" must not begin with action: or class:, which are reserved for limits
+            ! lock "action:scan" must not begin with action:, class: or rate:, which are reserved for limits
+            ! lock "class:cpu=1" must not begin with action:, class: or rate:, which are reserved for limits
             ! lock "two words" must be 1 to 128 characters of A-Z a-z 0-9 _ . - : / @
             ! lock "" must be 1 to 128 characters of A-Z a-z 0-9 _ . - : / @
             ! permits of lock "a" must be a whole number from 1 to 1000000

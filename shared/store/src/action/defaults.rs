@@ -2,7 +2,7 @@
 //! comes before what workers announce. The API applies them to submissions, and a firing to the
 //! jobs of crons.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::error::StoreError;
 use domain::capacity::CapacityMap;
 use domain::job::{ActionName, GoDuration, JobSpec};
-use domain::lock::{self, LockError, LockName};
+use domain::lock::{self, LockError, LockName, LockTemplates, Locks};
 
 /// The defaults of an action's jobs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct ActionDefaults {
     /// How many jobs with the same key run at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_running_per: Option<RunningPer>,
+    /// The rate limits under which jobs start: templates of keys, and what a job counts as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rates: Option<BTreeMap<String, i64>>,
 }
 
 /// A limit for each key that jobs of an action have.
@@ -99,6 +102,7 @@ impl ActionDefaults {
         self.stop_timeout = first(self.stop_timeout, &others.stop_timeout);
         self.max_running = self.max_running.or(others.max_running);
         self.max_running_per = self.max_running_per.or_else(|| others.max_running_per.clone());
+        self.rates = self.rates.or_else(|| others.rates.clone());
         self
     }
 
@@ -117,6 +121,12 @@ impl ActionDefaults {
         let Some(per) = &self.max_running_per else { return Ok(None) };
         let key = lock::render(&per.key, spec.parameters.as_ref())?;
         LockName::of_key(&spec.action, &key).map(Some)
+    }
+
+    /// Returns the rate limits of a job. Its parameters must be filled in.
+    pub fn rates_of(&self, spec: &JobSpec) -> Result<Locks, LockError> {
+        let Some(rates) = self.rates.clone() else { return Ok(Locks::default()) };
+        LockTemplates::Permits(rates).render_rates(spec.parameters.as_ref())
     }
 
     /// Returns the capacity that a job needs, whose own capacity map is `own`.

@@ -63,5 +63,8 @@ fn spec(firing: Firing, cron: &CronSpec, defaults: &ActionDefaults) -> JobSpec {
     if let Ok(Some(limit)) = defaults.limit_of_key(&spec) {
         spec.locks.add(limit, 1);
     }
+    let mut locks = defaults.rates_of(&spec).unwrap_or_default();
+    locks.extend(std::mem::take(&mut spec.locks));
+    spec.locks = locks;
     spec
 }

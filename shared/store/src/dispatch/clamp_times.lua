@@ -7,7 +7,7 @@
 -- ARGV[2]  max    int     how many instants to change at most
 -- Answers  {'clamped', count}  call again while it is not 0
 -- flags: allow-oom
--- include: granted, queue_keys, worker_keys, clock, digits
+-- include: granted, rate_limit, queue_keys, worker_keys, clock, digits
 
 local lease, left, now = tonumber(ARGV[1]), tonumber(ARGV[2]), now_ms()
 local most = left
@@ -27,6 +27,16 @@ for _, worker in ipairs(clamp(root .. 'leases', now + lease)) do
 end
 clamp(root .. 'grants', now + grant_ms)
 clamp(root .. 'batches', now)
+-- Keys of rate limits that have used up more than all their permits.
+local used = call('ZRANGE', root .. 'rates', digits(now), '+inf', 'BYSCORE', 'LIMIT', 0, left)
+for _, key in ipairs(used) do
+  local limit = rate.limit_of(key)
+  local latest = now + (limit and limit.burst * limit.interval or 0)
+  if rate.all_back_at(key) > latest then
+    call('ZADD', root .. 'rates', digits(latest), key)
+    left = left - 1
+  end
+end
 -- In which queues jobs are offered and since when, and until when the claimed ones were offered.
 for _, key in ipairs({ root .. 'routing', root .. 'claimed_up_to' }) do
   local fields = call('HGETALL', key)

@@ -55,5 +55,7 @@ for _, worker in ipairs(departed) do
     workers = workers + 1
   end
 end
+-- Keys of rate limits that have all their permits back.
+call('ZREMRANGEBYSCORE', root .. 'rates', '-inf', digits(now))
 write_changes()
 return { 'trimmed', digits(jobs), digits(workers), swept }

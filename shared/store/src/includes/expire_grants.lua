@@ -3,6 +3,8 @@
 
 local function expire_grants(name, now)
   call('ZREM', root .. 'grants', name)
+  -- What this script has noted about a rate limit is gone too.
+  forget_granted(name)
   for _, id in ipairs(granted(name)) do
     local job = read_job(id)
     local since = offered_at(id, job)

@@ -1,7 +1,7 @@
 -- park_job: the first lock that keeps a job from starting, or nil. The job then joins the wait
 -- queues of all locks that do, and keeps its place in them until it runs.
--- include: granted, permits_of, permits_held, lock_keys, job_keys, wait_queue, withdraw_job
--- include: count_parked, words_in, digits
+-- include: granted, permits_of, permits_held, has_waiters, job_keys, wait_queue, withdraw_job
+-- include: count_parked, note_next_start, words_in, digits
 
 local function park_job(id, job, needs, now)
   local waits, busy = {}, {}
@@ -10,7 +10,7 @@ local function park_job(id, job, needs, now)
     local name = lock.name
     local waiting = waits[name]
     local lacks_permits = lock.need > permits_of(name) - permits_held(name)
-    if not waiting and (lacks_permits or call('EXISTS', key_waiters(name)) == 1) then
+    if not waiting and (lacks_permits or waiters.of(name)) then
       join_wait_queue(id, job, name)
       waiting = 'new'
     end
@@ -21,6 +21,7 @@ local function park_job(id, job, needs, now)
     end
   end
   if #busy == 0 then return nil end
+  for _, name in ipairs(busy) do note_next_start(name) end
 
   if withdraw_from_queue(id, job) or not job.awaitedLocks then count_parked(job, 1) end
   local names = words_in(job.awaitedLocks)

@@ -1,5 +1,7 @@
 -- permits_of: how many permits a lock has. The limits and pauses of an action or a class are locks
--- too: `action:scan`, `class:cpu=2`; `action:scan:*` sets the permits of each key of an action.
+-- too: `action:scan`, `class:cpu=2`; `action:scan:*` sets the permits of each key of an action. So is
+-- a rate limit: `rate:mail`.
+-- include: rate_limit
 
 local known_permits = {}
 
@@ -16,6 +18,8 @@ end
 -- math.huge is no limit.
 local function permits_of(name)
   if known_permits[name] then return known_permits[name] end
+  local key = rate.key_of(name)
+  if key then return rate.limit_of(key) and rate.limit_of(key).burst or math.huge end
   local limit = call('HGET', root .. 'permits', name)
   local action = string.match(name, '^(action:[^:]+):')
   if not limit and action then limit = call('HGET', root .. 'permits', action .. ':*') end

@@ -1,5 +1,5 @@
 -- wait_queue: joins and leaves the wait queue of a lock. `contended` has the locks that have one.
--- include: granted, waiter_of, lock_keys, job_keys, member_of, words_in, digits
+-- include: granted, waiter_of, has_waiters, lock_keys, job_keys, member_of, words_in, digits
 
 -- By priority, then by scheduledAt, then by number. All wait queues have this order, so that no two
 -- jobs block each other.
@@ -7,6 +7,7 @@ local function join_wait_queue(id, job, name)
   local bands = { high = 0, normal = 1, low = 2 }
   call('ZADD', key_waiters(name), digits(bands[job.priority] * 3e14 + job.scheduledAt),
     member_of(id, job))
+  waiters.exist[name] = true
   forget_granted(name)
   forget_waiter(id)
   call('SADD', root .. 'contended', name)
@@ -14,9 +15,10 @@ end
 
 local function leave_wait_queue(id, job, name)
   call('ZREM', key_waiters(name), member_of(id, job))
+  waiters.exist[name] = nil
   forget_granted(name)
   forget_waiter(id)
-  if call('EXISTS', key_waiters(name)) == 0 then call('SREM', root .. 'contended', name) end
+  if not waiters.of(name) then call('SREM', root .. 'contended', name) end
 end
 
 -- Leaves the wait queue of a lock for which the record says that the job waits.

@@ -1,18 +1,22 @@
 -- wake_waiters: offers the waiters that a lock is granted to. No deadlock: only running jobs hold
 -- locks, they wait for none, and all wait queues have the same order. No lost wake-up: every script
 -- that can change who is granted a lock (it is freed or cleared, its permits are set, its first
--- waiter goes or starts) calls wake_waiters, which offers all that are granted.
--- include: granted, permits_of, lock_keys, waiter_of, count_parked, wait_queue, offer, offer_now
--- include: member_of, words_in, digits
+-- waiter goes or starts) calls wake_waiters, which offers all that are granted. The permits of a rate
+-- limit come back with time, so note_next_start says when to look again.
+-- include: granted, permits_of, lock_keys, has_waiters, waiter_of, count_parked, wait_queue, offer, offer_now
+-- include: note_next_start, member_of, words_in, digits
 
 local wake_waiters
--- Waiters are being released: those of another lock without a limit are left to the ticker.
-local is_releasing = false
+-- While waiters are being released: the other locks without a limit that they wait for, which are
+-- left to the ticker.
+local releasing
 
 -- The lock has no limit any more: some waiters go on now, the ticker comes back for the others.
 local function release_waiters(name, now)
-  if not is_releasing then
-    is_releasing = true
+  if releasing then
+    releasing[name] = true
+  else
+    releasing = {}
     for _, member in ipairs(call('ZRANGE', key_waiters(name), 0, most_walked - 1)) do
       local id = id_of(member)
       local waiter = waiter_of(id)
@@ -24,15 +28,16 @@ local function release_waiters(name, now)
       end
       for _, other in ipairs(words_in(job.awaitedLocks)) do wake_waiters(other, now) end
     end
-    is_releasing = false
+    releasing = nil
   end
-  if call('EXISTS', key_waiters(name)) == 1 then
+  if waiters.of(name) then
     call('ZADD', root .. 'grants', digits(now), name)
   end
 end
 
 function wake_waiters(name, now)
-  if call('EXISTS', key_waiters(name)) == 0 then return end
+  if releasing and releasing[name] then return end
+  if not waiters.of(name) then return end
   if permits_of(name) == math.huge then return release_waiters(name, now) end
   for _, id in ipairs(granted(name)) do
     local waiter = waiter_of(id)
@@ -54,4 +59,5 @@ function wake_waiters(name, now)
       waiter.is_noted = true
     end
   end
+  note_next_start(name)
 end

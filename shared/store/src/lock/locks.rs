@@ -58,7 +58,9 @@ impl Store {
         pipe.hkeys(self.keys.permits_held()).hkeys(self.keys.permits());
         pipe.smembers(self.keys.contended()).smembers(self.keys.paused());
         let found: [Vec<String>; 4] = pipe.query_async(&mut self.connection.clone()).await?;
-        let names: BTreeSet<String> = found.into_iter().flatten().collect();
+        let mut names: BTreeSet<String> = found.into_iter().flatten().collect();
+        // Rate limits are listed apart.
+        names.retain(|name| !name.starts_with("rate:"));
         let total = names.len() as u64;
         let mut locks = Vec::new();
         for name in names.into_iter().skip(start).take(limit) {

@@ -47,6 +47,7 @@ includes! {
     free_locks
     granted
     has_backlog
+    has_waiters
     hash_counts
     hold_locks
     job_keys
@@ -62,6 +63,7 @@ includes! {
     needs_of
     next_of
     note_end
+    note_next_start
     offer
     offer_by_action
     offer_next
@@ -82,6 +84,7 @@ includes! {
     publish
     queue_keys
     queue_of
+    rate_limit
     read_job
     relation_keys
     remove_job

@@ -19,6 +19,7 @@ mod format;
 mod history;
 mod idempotency;
 mod leases;
+mod limits;
 mod lists;
 mod locks;
 mod log;

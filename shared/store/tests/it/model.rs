@@ -49,7 +49,7 @@ const HISTORIES: u64 = 50;
 /// The largest number of histories, when a rare transition has not occurred yet. A seed does not
 /// always make the same history: the store may choose (which jobs of a dead worker end first), and
 /// time passes.
-const MOST_HISTORIES: u64 = 2 * HISTORIES;
+const MOST_HISTORIES: u64 = 3 * HISTORIES;
 /// How many transitions may be missing even then: a test of its own covers each.
 const MOST_MISSING: usize = 2;
 /// The number of steps of a history.

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use domain::job::{JobId, NewJob, Outcome, WorkerId};
+use domain::limit::RateLimit;
+use domain::lock::LockName;
 use expect_test::{Expect, expect};
 use testkit::{PrivateRedis, TestEnv, jobs};
 
@@ -253,9 +256,9 @@ async fn a_hundred_jobs_with_a_lock_and_a_dependency_take_so_many_commands_of_re
                   5 xadd
                   1 xrevrange
                   54 zadd
-                claim: 946 commands
+                claim: 846 commands
                   2 evalsha
-                  200 exists
+                  100 exists
                   3 hdel
                   202 hget
                   102 hincrby
@@ -307,4 +310,24 @@ async fn a_hundred_jobs_with_a_lock_and_a_dependency_take_so_many_commands_of_re
             276_000,
         )
         .await;
+}
+
+/// With one rate limit, a job takes at most two commands more.
+#[tokio::test]
+async fn a_rate_limit_takes_at_most_two_commands_more_per_job() {
+    let total =
+        |counted: &Counted| -> u64 { counted.commands.values().flat_map(BTreeMap::values).sum() };
+    let mut counted = Counted::new().await;
+    counted.run(&jobs(100, "noop", "scan=1")).await;
+    let plain = total(&counted);
+    let limit = RateLimit::new(1_000, Duration::from_secs(1), 1_000).unwrap();
+    counted.env.store().set_limit(&"mail".parse().unwrap(), limit).await.unwrap();
+    let mut rated = jobs(100, "noop", "scan=1");
+    for job in &mut rated {
+        job.spec.locks.add(LockName::of_rate("mail").unwrap(), 1);
+    }
+    counted.run(&rated).await;
+    let more = total(&counted) - 2 * plain;
+    assert!((1..=200).contains(&more), "{more} commands more for 100 jobs");
+    counted.env.close().await;
 }

@@ -18,7 +18,7 @@ use crate::chains::chain;
 use monitor::{Costs, Monitor, scripts};
 
 /// The most commands that one call of each script may carry out.
-const BUDGETS: [(&str, u64); 48] = [
+const BUDGETS: [(&str, u64); 50] = [
     ("announce", 5),
     ("begin_bulk", 210),
     ("cancel", 13_000),
@@ -44,6 +44,7 @@ const BUDGETS: [(&str, u64); 48] = [
     ("forget_deliveries", 250),
     ("forget_queue", 2),
     ("heartbeat", 1_700),
+    ("hold_back", 80),
     ("keep_batch", 10_100),
     ("leave", 450),
     ("log", 530),
@@ -62,6 +63,7 @@ const BUDGETS: [(&str, u64); 48] = [
     ("save_bulk", 6),
     ("set_action_config", 2_000),
     ("set_cron", 13),
+    ("set_limit", 1_700),
     ("set_permits", 400),
     ("set_subscription", 11),
     ("stop_bulk", 7),
@@ -83,6 +85,7 @@ async fn no_call_of_a_script_exceeds_its_budget() {
     jobs::dependencies(redis.url()).await;
     jobs::cancels(redis.url()).await;
     locks::contention(redis.url()).await;
+    locks::rates(redis.url()).await;
     services::crons(redis.url()).await;
     services::subscriptions(redis.url()).await;
     services::dispatch(redis.url()).await;

@@ -13,6 +13,7 @@ use super::secrets::SecretFinder;
 use crate::context::checkpoint::{CHECKPOINT_BYTES, Checkpoint, Checkpoints};
 use crate::context::log_writer::{JobLog, LINE_BYTES};
 use crate::context::progress::{Progress, ProgressReporter};
+use crate::context::rate_limits::{RateLimits, RetryAfter};
 
 /// How long output is read after the command and its descendants are gone. A command may have
 /// passed the pipe to a process that is not its descendant.
@@ -64,17 +65,25 @@ async fn drained(over: &CancellationToken, drain_left: Duration) {
     tokio::time::sleep(drain_left).await;
 }
 
-/// Reports the lines of the progress pipe. The first line that is not valid is noted in the log.
+/// Reports the lines of the progress pipe, and holds back the rate limits that they name. The first line that is not valid is noted in the log.
 pub(super) async fn copy_progress(
     mut pipe: PipeLines,
     progress: &ProgressReporter,
+    rate_limits: &RateLimits,
     log: &JobLog,
     over: &CancellationToken,
 ) {
     let mut noted = false;
     while let Some(read) = pipe.next(over).await {
         for line in read.lines {
-            let reported = Progress::parse(&line).and_then(|parsed| progress.report(parsed));
+            let reported = match serde_json::from_slice(&line) {
+                Ok(asked) => hold_back(rate_limits, asked).await,
+                Err(_) => {
+                    let parsed = Progress::parse(&line);
+                    let reported = parsed.and_then(|parsed| progress.report(parsed));
+                    reported.map_err(|error| error.to_string())
+                }
+            };
             if let Err(error) = reported
                 && !std::mem::replace(&mut noted, true)
             {
@@ -82,6 +91,11 @@ pub(super) async fn copy_progress(
             }
         }
     }
+}
+
+async fn hold_back(rate_limits: &RateLimits, asked: RetryAfter) -> Result<(), String> {
+    let time = asked.retry_after.duration().unwrap_or_default();
+    rate_limits.hold_back(&asked.rate, time).await.map_err(|error| error.to_string())
 }
 
 /// Saves the lines of the checkpoint pipe. The first line that is not valid is noted in the log; the

@@ -73,6 +73,7 @@ async fn run_in(
     let input = running.child.stdin.take().zip(stdin);
     let (log, progress) = (context.log.clone(), context.progress.clone());
     let (checkpoints, children) = (context.checkpoints.clone(), context.children.clone());
+    let rate_limits = context.rate_limits.clone();
     let over = CancellationToken::new();
     let write_input = async {
         if let Some((mut pipe, text)) = input {
@@ -89,7 +90,7 @@ async fn run_in(
         wait,
         copy_output(stdout, LogSource::Stdout, &log, &secrets, &over),
         copy_output(stderr, LogSource::Stderr, &log, &secrets, &over),
-        copy_progress(progress_pipe, &progress, &log, &over),
+        copy_progress(progress_pipe, &progress, &rate_limits, &log, &over),
         copy_checkpoints(checkpoint_pipe, &checkpoints, &log, &over),
         create_children(children_pipe, &children, &log, &over),
         write_input,

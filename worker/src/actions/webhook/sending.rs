@@ -14,6 +14,7 @@ use crate::action::ActionResult;
 use crate::actions::exec::{SecretFinder, Secrets};
 use crate::context::Context;
 use crate::context::log_writer::JobLog;
+use crate::context::rate_limits::RateLimits;
 use crate::context::stop::stop_requested;
 
 /// The pause before the second try; it doubles with each try.
@@ -38,9 +39,9 @@ pub(in crate::actions) async fn send(
     message: &WebhookMessage,
     mut context: Context,
 ) -> ActionResult {
-    let log = context.log.clone();
+    let (log, rate_limits) = (context.log.clone(), context.rate_limits.clone());
     tokio::select! {
-        result = send_with_retries(http, message, &log) => result,
+        result = send_with_retries(http, message, &log, &rate_limits) => result,
         () = stop_requested(&mut context.stop) => {
             Err(Exception::new(STOPPED, "the webhook was interrupted"))
         }
@@ -51,6 +52,7 @@ async fn send_with_retries(
     http: &HttpClient,
     message: &WebhookMessage,
     log: &JobLog,
+    rate_limits: &RateLimits,
 ) -> ActionResult {
     let (mut number, mut pause) = (1, FIRST_PAUSE);
     loop {
@@ -59,6 +61,10 @@ async fn send_with_retries(
             Err((exception, None)) => return Err(exception),
             Err((exception, Some(retry_after))) => (exception, retry_after),
         };
+        // All jobs under the same limits leave the receiver alone.
+        if status_of(&exception) == Some(429) && !retry_after.is_zero() {
+            rate_limits.hold_back_all(retry_after).await;
+        }
         if number >= message.tries || retry_after > MAX_PAUSE {
             return Err(exception);
         }

@@ -96,6 +96,7 @@ fn a_new_job_has_every_field_and_null_for_absent_values() {
           "onWorkerLost": "retry",
           "strictLease": false,
           "locks": {},
+          "rates": {},
           "holds": {},
           "dependsOn": [],
           "when": "done",
@@ -173,6 +174,7 @@ fn a_failed_retry_has_every_field() {
             "devices": 1,
             "licences": 2
           },
+          "rates": {},
           "holds": {
             "action:scan": 1,
             "devices": 1,

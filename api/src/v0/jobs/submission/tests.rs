@@ -156,7 +156,7 @@ fn an_invalid_field_is_named() {
             locks: lock "two words" must be 1 to 128 characters of A-Z a-z 0-9 _ . - : / @
             {"action":"a","scheduledBy":"unknown"}
               retries None at None
-            locks: lock "action:a" must not begin with action: or class:, which are reserved for limits
+            locks: lock "action:a" must not begin with action:, class: or rate:, which are reserved for limits
             locks: permits of lock "a" must be a whole number from 1 to 1000000
             locks: it must be a list of names, or an object of names and permits
             locks: it must be a list of names, or an object of names and permits
@@ -184,10 +184,10 @@ fn an_unknown_field_is_refused_with_the_list_of_known_ones() {
             r#"{"action":"a","x`, expected `y":1}"#,
         ],
         &expect![[r#"
-            retrys: unknown field; did you mean retries? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
-            lock: unknown field; did you mean locks? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
-            scheduledBy: unknown field; did you mean scheduledAt? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
-            x`, expected `y: unknown field; expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
+            retrys: unknown field; did you mean retries? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
+            lock: unknown field; did you mean locks? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
+            scheduledBy: unknown field; did you mean scheduledAt? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
+            x`, expected `y: unknown field; expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
         "#]],
     );
 }

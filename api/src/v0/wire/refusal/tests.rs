@@ -16,6 +16,7 @@ fn every_error_has_the_shape_of_the_surface() {
         Error::NoSuchWorker("x".to_owned()),
         Error::NoSuchCron("x".to_owned()),
         Error::NoSuchLock("x".to_owned()),
+        Error::NoSuchLimit("x".to_owned()),
         Error::NoSuchClass("x".to_owned()),
         Error::NoSuchAction("x y".to_owned()),
         Error::NoSuchActionConfig("x".to_owned()),
@@ -43,6 +44,7 @@ fn every_error_has_the_shape_of_the_surface() {
             limit: 100,
         }),
         Error::TooManyCrons,
+        Error::TooManyLimits,
         Error::TooManyActionConfigs,
         Error::TooManySubscriptions,
         Error::TooManyBulkOperations,
@@ -76,6 +78,8 @@ fn every_error_has_the_shape_of_the_surface() {
           there is no cron "x"
         404 NO_SUCH_LOCK {"name":"x"}
           lock "x" is not held, waited for or configured
+        404 NO_SUCH_LIMIT {"name":"x"}
+          there is no rate limit "x"
         404 NO_SUCH_CLASS {"name":"x"}
           "x" is not a valid class of jobs: write it like scan=1 or cpu=2+scan=1, with the types in alphabetical order
         404 NO_SUCH_ACTION {"name":"x y"}
@@ -112,6 +116,8 @@ fn every_error_has_the_shape_of_the_surface() {
           ci has 90 bytes waiting, of 100 that it may have: wait until some have started, cancel some, or have an admin raise the quota
         409 CONFLICT {}
           this namespace already has 200000 crons, which is the limit
+        409 CONFLICT {}
+          this namespace already has 1000 rate limits, or 100 that end in *, which is the limit
         409 CONFLICT {}
           this namespace already configures 1000 actions, which is the limit
         409 CONFLICT {}

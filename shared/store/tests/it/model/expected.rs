@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use domain::job::{JobId, Priority, Timestamp};
+use domain::limit::RateLimit;
 use store::{Dumped, NewLogLine};
 
 use super::relations::Note;
@@ -183,6 +184,17 @@ impl Model {
         for (name, held) in &self.holders {
             let held = held.iter().map(|(id, need)| (id.to_string(), *need));
             keys.counts(&format!("lock:{name}"), held);
+        }
+        if !self.limits.is_empty() {
+            let text = |limit: &RateLimit| {
+                let RateLimit { rate, per, burst } = limit;
+                format!("{} {burst} {rate} {}", limit.interval_ms(), per.as_millis())
+            };
+            let limits = self.limits.iter().map(|(name, limit)| (name.clone(), text(limit)));
+            keys.0.insert("limits".into(), Dumped::Hash(limits.collect()));
+        }
+        for (key, at) in &self.rates {
+            keys.sorted("rates".into(), key, *at);
         }
         for name in &self.paused {
             keys.member("paused".into(), name);

@@ -10,6 +10,7 @@ mod windows;
 use std::time::Duration;
 
 use domain::job::{JobId, Status, WorkerId};
+use domain::limit::{PER, RateLimit};
 use serde_json::json;
 use store::Finish;
 
@@ -24,11 +25,12 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// The kinds of steps, each with its weight.
-const KINDS: [(Kind, usize); 30] = [
+const KINDS: [(Kind, usize); 31] = [
     (Kind::Flood, 1),
     (Kind::Propagate, 4),
     (Kind::Change, 4),
     (Kind::SetPermits, 3),
+    (Kind::SetLimit, 2),
     (Kind::Pause, 3),
     (Kind::ClearLock, 2),
     (Kind::Submit, 18),
@@ -63,6 +65,7 @@ enum Kind {
     Propagate,
     Change,
     SetPermits,
+    SetLimit,
     Pause,
     ClearLock,
     Submit,
@@ -142,6 +145,12 @@ impl Generator {
                 let permits = self.random.one(&[None, None, Some(1), Some(2), Some(3)]);
                 Step::SetPermits(self.lock_name(true), permits)
             }
+            Kind::SetLimit => {
+                let burst = self.random.one(&[None, Some(1), Some(2), Some(3)]);
+                // No permit comes back within the time of the test.
+                let limit = burst.map(|burst| RateLimit::new(1, PER.1, burst).unwrap());
+                Step::SetLimit(self.random.one(&["mail", "api"]).parse().unwrap(), limit)
+            }
             Kind::Pause => self.pause(model),
             Kind::ClearLock => self.clear_lock(model),
             Kind::Claim => self.claim(model),
@@ -163,6 +172,8 @@ impl Generator {
             }
             Kind::Retry => Step::Retry(self.job(model, |job| job.status.is_final()), self.id()),
             Kind::Due => Step::Due,
+            // The times of rate limits lie in the future, and would be changed.
+            Kind::ClampTimes if model.has_rate_times() => Step::Propagate,
             Kind::ClampTimes => Step::ClampTimes,
             Kind::ExpireWaiting => Step::ExpireWaiting,
             Kind::Redispatch => Step::Redispatch(self.redispatch(model)),

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::job::{JobId, Passed, Priority, Status, WorkerId};
+use domain::limit::RateLimit;
 use store::{Dumped, NewLogLine};
 use uuid::Uuid;
 
@@ -49,6 +50,9 @@ pub(super) struct Model {
     pub(super) permits: BTreeMap<String, u64>,
     pub(super) paused: BTreeSet<String>,
     pub(super) holders: BTreeMap<String, BTreeMap<JobId, u64>>,
+    /// The rate limits, and when all permits of each key are back.
+    pub(super) limits: BTreeMap<String, RateLimit>,
+    pub(super) rates: BTreeMap<String, i64>,
     /// Whether waiters of a lock without a limit are being released.
     pub(super) releasing: bool,
     /// When the grants of a lock expire.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use domain::job::{Cancellation, FencingToken, JobId, NewJob, Status, Timestamp, WorkerId};
+use domain::limit::{LimitName, RateLimit};
 use domain::lock::LockName;
 use domain::queue::QueueName;
 use serde_json::Value;
@@ -41,6 +42,7 @@ pub(super) enum Step {
     Propagate,
     Change(JobId, JobChange),
     SetPermits(LockName, Option<u32>),
+    SetLimit(LimitName, Option<RateLimit>),
     Pause(LockName, bool),
     ClearLock(LockName),
     /// A relay publishes all entries of the outbox.
@@ -86,7 +88,9 @@ impl Step {
 
     pub(super) fn repeated(&self) -> Repeated {
         match self {
-            Step::Progress(..) | Step::Command(..) | Step::SetPermits(..) => Repeated::Events,
+            Step::Progress(..) | Step::Command(..) | Step::SetPermits(..) | Step::SetLimit(..) => {
+                Repeated::Events
+            }
             Step::Heartbeat(_)
             | Step::Redispatch(_)
             | Step::Due
@@ -176,6 +180,14 @@ impl Step {
                 other => answer(&Ok::<_, ()>(other?)),
             },
             Step::SetPermits(name, permits) => answer(&store.set_permits(name, *permits).await?),
+            Step::SetLimit(name, Some(limit)) => {
+                store.set_limit(name, *limit).await?;
+                answer(&())
+            }
+            Step::SetLimit(name, None) => {
+                store.delete_limit(name).await?;
+                answer(&())
+            }
             Step::Pause(name, on) => answer(&store.pause(name, *on).await?),
             Step::ClearLock(name) => answer(&store.clear_lock(name).await?),
             Step::Publish => {
@@ -240,6 +252,10 @@ impl Model {
                 Err(queue) => answer(&Err::<(), _>(queue)),
             },
             Step::SetPermits(name, permits) => answer(&self.set_permits(name.as_str(), *permits)),
+            Step::SetLimit(name, limit) => {
+                self.set_limit(name, *limit);
+                answer(&())
+            }
             Step::Pause(name, on) => {
                 self.pause(name.as_str(), *on);
                 answer(&())

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::job::{JobId, Priority, Timestamp};
+use domain::limit::{LimitName, RateLimit};
 
 use super::routing::Kind;
 use super::state::{Model, Record};
@@ -60,6 +61,9 @@ impl Model {
     }
 
     pub(super) fn permits_of(&self, name: &str) -> Option<u64> {
+        if let Some(key) = name.strip_prefix("rate:") {
+            return self.limits.get(key).map(|limit| limit.burst.into());
+        }
         let limit = name.starts_with("action:") || name.starts_with("class:");
         if limit && self.paused.contains(name) {
             return Some(0);
@@ -68,6 +72,11 @@ impl Model {
     }
 
     fn permits_held(&self, name: &str) -> u64 {
+        if let Some(key) = name.strip_prefix("rate:") {
+            let Some(limit) = self.limits.get(key) else { return 0 };
+            let behind = (self.all_back_at(key) - self.now) as f64;
+            return (behind / limit.interval_ms()).ceil() as u64;
+        }
         self.holders.get(name).map_or(0, |holders| holders.values().sum())
     }
 
@@ -104,6 +113,62 @@ impl Model {
         self.granted_in(name, &self.wait_queue(name)).contains(&id)
     }
 
+    /// Whether the clamping of times would change one of a rate limit.
+    pub(super) fn has_rate_times(&self) -> bool {
+        let exceeds = |(key, at): (&String, &i64)| {
+            let limit = self.limits.get(key);
+            let most = limit.map_or(0.0, |limit| f64::from(limit.burst) * limit.interval_ms());
+            *at > self.clock + most as i64
+        };
+        self.rates.iter().any(exceeds) || self.grants.keys().any(|name| name.starts_with("rate:"))
+    }
+
+    /// When all permits of a key of a rate limit are back.
+    fn all_back_at(&self, key: &str) -> i64 {
+        self.rates.get(key).copied().unwrap_or_default().max(self.now)
+    }
+
+    /// Notes when a rate limit has permits for the first waiter that is not granted it yet.
+    fn note_next_start(&mut self, name: &str) {
+        let Some(key) = name.strip_prefix("rate:") else { return };
+        let Some(limit) = self.limits.get(key) else { return };
+        let queue = self.wait_queue(name);
+        let granted = self.granted_in(name, &queue);
+        if granted.len() == MOST_GRANTED {
+            return;
+        }
+        let mut count = 0;
+        for id in queue.iter().take(MOST_WALKED) {
+            let need = self.jobs[id].need(name) as i64;
+            if need <= i64::from(limit.burst) {
+                count += need;
+                if !granted.contains(id) {
+                    let ahead = (count - i64::from(limit.burst)) as f64 * limit.interval_ms();
+                    let at = self.all_back_at(key) + ahead as i64;
+                    let noted = self.grants.entry(name.to_owned()).or_insert(at);
+                    *noted = at.min(*noted);
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) fn set_limit(&mut self, name: &LimitName, limit: Option<RateLimit>) {
+        let (key, lock) = (name.to_string(), format!("rate:{name}"));
+        let was = match limit {
+            Some(limit) => self.limits.insert(key, limit),
+            None => self.limits.remove(&key),
+        };
+        if limit.is_none() && was.is_none() {
+            return;
+        }
+        self.wake_waiters(&lock);
+        self.refill_offers();
+        let value =
+            limit.map(|limit| format!("{} {} {}", limit.burst, limit.rate, limit.per.as_millis()));
+        self.emit_lock(&lock, "rate", value.unwrap_or_default());
+    }
+
     /// Offers the waiters that a lock is granted to.
     pub(super) fn wake_waiters(&mut self, name: &str) {
         let queue = self.wait_queue(name);
@@ -134,6 +199,7 @@ impl Model {
                 }
             }
         }
+        self.note_next_start(name);
     }
 
     fn release_waiters(&mut self, name: &str, queue: Vec<JobId>) {
@@ -196,6 +262,9 @@ impl Model {
             }
         }
         let first = busy.first()?.clone();
+        for name in &busy {
+            self.note_next_start(name);
+        }
         let now = Timestamp::from_ms(self.now);
         self.job_mut(id).passed.parked_at.get_or_insert(now);
         self.leave_queue(id, Position::Parked);
@@ -203,10 +272,19 @@ impl Model {
     }
 
     pub(super) fn hold_locks(&mut self, id: JobId, needs: &[(String, u64)]) {
-        for (name, need) in needs {
+        let (rates, locks): (Vec<_>, Vec<_>) =
+            needs.iter().partition(|(name, _)| name.starts_with("rate:"));
+        for (name, need) in &locks {
             self.holders.entry(name.clone()).or_default().insert(id, *need);
         }
-        let holds: Vec<_> = needs.iter().map(|(name, need)| format!("{name}={need}")).collect();
+        for (name, need) in rates {
+            let key = name.trim_start_matches("rate:");
+            if let Some(limit) = self.limits.get(key) {
+                let at = self.all_back_at(key) + (*need as f64 * limit.interval_ms()) as i64;
+                self.rates.insert(key.to_owned(), at);
+            }
+        }
+        let holds: Vec<_> = locks.iter().map(|(name, need)| format!("{name}={need}")).collect();
         self.job_mut(id).holds = Some(holds.join(" ")).filter(|holds| !holds.is_empty());
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use domain::job::{Cancellation, JobId, NewJob, Outcome};
+use domain::limit::{PER, RateLimit};
 use domain::lock::LockName;
 use store::{ActionDefaults, Dumped, JobChange};
 use testkit::{TestEnv, jobs};
@@ -118,4 +119,36 @@ async fn limits(env: &TestEnv, waiters: &[JobId]) {
         store.due().await.unwrap().next.is_none_or(|next| next > Duration::ZERO)
     })
     .await;
+}
+
+/// Hundreds of jobs wait for sixteen rate limits each, which change.
+pub(super) async fn rates(url: &str) {
+    let env = TestEnv::on(url).await;
+    let worker = worker(&env).await;
+    let store = env.store();
+    let name = |index: usize| format!("k-{index}").parse().unwrap();
+    let limit = |burst| RateLimit::new(1, PER.1, burst).unwrap();
+    for index in 0..LOCKS {
+        store.set_limit(&name(index), limit(1)).await.unwrap();
+    }
+    let keys: Vec<String> = (0..LOCKS).map(|index| format!("rate:k-{index}=1")).collect();
+    let mut some = jobs(300, "noop", "");
+    for job in &mut some {
+        job.spec.locks = keys.join(" ").parse().unwrap();
+        job.spec.fairness_key = Some(job.id.to_string());
+    }
+    submit_all(&env, &some).await;
+    park_all(&env, &worker, &ids(&some)).await;
+    store.set_limit(&name(0), limit(100)).await.unwrap();
+    let key = LockName::of_rate("k-0").unwrap();
+    assert!(store.hold_back(&key, Duration::from_secs(60)).await.unwrap());
+    for index in 0..LOCKS {
+        assert!(store.delete_limit(&name(index)).await.unwrap());
+    }
+    store.set_limit(&"k-*".parse().unwrap(), limit(1)).await.unwrap();
+    assert!(store.delete_limit(&"k-*".parse().unwrap()).await.unwrap());
+    for _ in 0..10 {
+        store.due().await.unwrap();
+    }
+    env.close().await;
 }

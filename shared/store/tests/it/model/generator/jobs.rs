@@ -33,6 +33,10 @@ impl Generator {
                 job.spec.locks.add(name, permits);
             }
         }
+        if self.random.percent(6) {
+            let key = self.random.one(&["mail", "api"]);
+            job.spec.locks.add(LockName::of_rate(key).unwrap(), self.random.one(&[1, 1, 2]));
+        }
         let spec = &mut job.spec;
         if self.random.percent(30) {
             spec.fairness_key = Some(self.random.one(&["flood", "key:0", "other"]).to_owned());

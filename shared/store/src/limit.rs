@@ -1,0 +1,5 @@
+//! Rate limits: what operators have set, and how much of each is used up.
+
+mod limits;
+
+pub use limits::{Limit, LimitState, SetLimitAnswer};

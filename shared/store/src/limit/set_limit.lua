@@ -1,0 +1,49 @@
+-- set_limit: sets a rate limit, or deletes it. It applies at once, also to jobs that wait for it.
+-- One script, so that the jobs that may start now are woken in the step that allows it.
+-- KEYS[1]  root      string  the namespace
+-- ARGV[1]  name      string  the key that is limited, or the first part of its keys and a star
+-- ARGV[2]  interval  float   ms per start; '' deletes the limit
+-- ARGV[3]  burst     int     how many starts may happen at once
+-- ARGV[4]  rate      int     the starts per `per`, as they were given, for people
+-- ARGV[5]  per       int     in ms
+-- Answers  {'set'}
+--          {'deleted'}
+--          {'no_such_limit'}  there is none to delete; nothing is written
+--          {'too_many'}       there are too many limits, or too many with a star; nothing is written
+-- flags: allow-oom
+-- include: rate_limit, granted, wake_waiters, withdraw_offer, write_changes, members, emit, clock
+-- include: digits
+
+local most_limits, most_patterns = 1000, 100
+
+local name, interval, now = ARGV[1], ARGV[2], now_ms()
+local prefix = string.match(name, '^(.*)%*$')
+local exists = call('HEXISTS', root .. 'limits', name) == 1
+if interval == '' then
+  if not exists then return { 'no_such_limit' } end
+  call('HDEL', root .. 'limits', name)
+  if prefix then call('SREM', root .. 'limits:patterns', name) end
+  emit('lock', 'rate:' .. name, 'change', 'rate', 'value', '')
+else
+  if not exists and (call('HLEN', root .. 'limits') >= most_limits
+    or prefix and call('SCARD', root .. 'limits:patterns') >= most_patterns) then
+    return { 'too_many' }
+  end
+  call('HSET', root .. 'limits', name, table.concat(ARGV, ' ', 2, 5))
+  if prefix then call('SADD', root .. 'limits:patterns', name) end
+  emit('lock', 'rate:' .. name, 'change', 'rate', 'value', table.concat(ARGV, ' ', 3, 5))
+end
+rate.known, known_granted = {}, {}
+if prefix then
+  -- The ticker wakes the waiters of its keys.
+  for _, lock in ipairs(call('SMEMBERS', root .. 'contended')) do
+    if string.sub(lock, 1, #prefix + 5) == 'rate:' .. prefix then
+      add_member(root .. 'grants', digits(now), lock)
+    end
+  end
+else
+  wake_waiters('rate:' .. name, now)
+end
+refill_offers(now)
+write_changes()
+return { interval == '' and 'deleted' or 'set' }
