@@ -102,13 +102,13 @@ fn rate_message(
     let after = (ahead as f64 + f64::from(need) - 1.0) * limit.interval_ms();
     let at = Timestamp::from_ms(state.next_at.ms() + after as i64);
     let set_by = if name.as_str() == key { String::new() } else { format!(" (limit {name})") };
-    let RateLimit { rate, per, .. } = limit;
-    let per = per.as_secs_f64();
     let behind = match ahead {
         0 => String::new(),
         ahead => format!("; {ahead} ahead of it in the wait queue"),
     };
-    format!("{key}{set_by} allows {rate} starts in {per} s, and this one at {at}{behind}")
+    let starts = if limit.rate == 1 { "start" } else { "starts" };
+    let (rate, per) = (limit.rate, limit.per_text());
+    format!("{key}{set_by} allows {rate} {starts} per {per}; it may start at {at}{behind}")
 }
 
 fn needed(job: &Job, name: &LockName) -> u32 {

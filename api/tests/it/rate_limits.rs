@@ -39,7 +39,7 @@ async fn a_job_that_is_held_back_says_by_which_limit_and_until_when() {
             let reason = &env.show(id).await["waitingFor"];
             assert_eq!(reason["code"], "rate", "{reason}");
             let message = reason["message"].as_str().unwrap();
-            assert!(message.starts_with("mail allows 1 starts in 3600 s, and this one at "));
+            assert!(message.starts_with("mail allows 1 start per 1h0m0s; it may start at "));
             assert!(message.ends_with(&format!("Z{ahead}")), "{message}");
         }
         let waiting = env.get("/waiting").await.json();

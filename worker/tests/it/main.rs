@@ -12,6 +12,7 @@ mod examples;
 mod functions;
 mod logs;
 mod progress;
+mod rate_limits;
 mod resource_limits;
 mod test_server;
 mod webhook_addresses;

@@ -70,6 +70,7 @@ async fn answer(
         "/later" if before == 0 => {
             (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response()
         }
+        "/busy" => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "3600")]).into_response(),
         "/broken" => StatusCode::BAD_GATEWAY.into_response(),
         "/patient" => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "3600")]).into_response(),
         "/no" => (StatusCode::FORBIDDEN, "you may not").into_response(),
