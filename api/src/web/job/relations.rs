@@ -64,14 +64,17 @@ pub(super) async fn children(store: &Store, job: &Job) -> Result<String, StoreEr
     })
 }
 
-/// Returns the locks that a job needs, and the limits whose permits it holds.
+/// Returns the locks and rate limits that a job needs, and the limits whose permits it holds.
 pub(super) fn locks(job: &Job) -> Vec<HeldLock> {
     let needed = job.spec.locks.iter();
     let is_needed = |name| job.spec.locks.iter().any(|(own, _)| own == name);
     let limits = job.held_locks.iter().filter(|(name, _)| !is_needed(*name));
     let lock = |(name, permits): (&domain::lock::LockName, u32)| HeldLock {
-        name: name.to_string(),
-        url: crate::web::path::lock_url(name),
+        name: name.rate_key().map_or(name.to_string(), |key| format!("rate limit {key}")),
+        url: match name.rate_key() {
+            Some(_) => "/locks".to_owned(),
+            None => crate::web::path::lock_url(name),
+        },
         permits,
         is_held: job.held_locks.iter().any(|(held, _)| held == name),
     };
