@@ -11,8 +11,8 @@ use domain::access_tokens::{Owner, Role};
 use domain::bounds::{BoundError, PARAMETERS_BYTES};
 use domain::job::{JobId, Status, WorkerId};
 use store::{
-    MAX_ACTION_CONFIGS, MAX_BULK_OPERATIONS, MAX_CRONS, MAX_SUBSCRIPTIONS, QuotaExceeded,
-    StoreError,
+    MAX_ACTION_CONFIGS, MAX_BULK_OPERATIONS, MAX_CRONS, MAX_LIMIT_PATTERNS, MAX_LIMITS,
+    MAX_SUBSCRIPTIONS, QuotaExceeded, StoreError,
 };
 
 pub(crate) use field_path::FieldPath;
@@ -126,7 +126,8 @@ pub(crate) enum Error {
     TooManyCrons,
     /// The namespace already has the maximum number of rate limits.
     #[error(
-        "this namespace already has 1000 rate limits, or 100 that end in *, which is the limit"
+        "this namespace already has {MAX_LIMITS} rate limits, or {MAX_LIMIT_PATTERNS} that end in *, \
+         which is the limit"
     )]
     TooManyLimits,
     /// The namespace already has the maximum number of configured actions.

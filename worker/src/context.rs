@@ -96,7 +96,7 @@ impl Context {
     }
 
     /// Lets no job start under a rate limit of this job for some time, because the service that it
-    /// calls asks for it, as HTTP does by `Retry-After`.
+    /// calls has requested a pause, for example by `Retry-After`.
     pub async fn hold_back(&self, rate: &str, time: Duration) -> Result<(), HoldBackError> {
         self.rate_limits.hold_back(rate, time).await
     }

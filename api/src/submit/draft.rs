@@ -68,14 +68,10 @@ impl Draft {
         }
         let rates = std::mem::take(&mut self.rates).render_rates(self.spec.parameters.as_ref());
         self.spec.locks.extend(rates.map_err(|error| Error::invalid("rates", error))?);
-        let rates = defaults.rates_of(&self.spec);
-        let mut locks = rates.map_err(|why| {
+        defaults.fill_rates(&mut self.spec).map_err(|why| {
             let why = format!("the rates of the action are not valid: {why}");
             Error::invalid("parameters", why)
         })?;
-        // What the job says itself takes precedence.
-        locks.extend(std::mem::take(&mut self.spec.locks));
-        self.spec.locks = locks;
         let limit = defaults.limit_of_key(&self.spec);
         let limit = limit.map_err(|why| {
             let why = format!("the key of the action's maxRunningPer is not valid: {why}");

@@ -12,17 +12,17 @@ use store::{OutboxEntry, ReadyJob};
 const OFFERS_PER_QUEUE: usize = 32;
 /// The number of offers per live worker that is enough for a queue that gets many jobs.
 const OFFERS_PER_WORKER: usize = 4;
-/// The rate of offers that larger offers keep a queue below.
+/// The most offers of a queue per second, as far as larger offers can achieve it.
 const OFFERS_PER_SECOND: usize = 500;
 /// The time over which the jobs of a queue are counted.
-pub(super) const COUNT_OVER: Duration = Duration::from_secs(1);
+const COUNT_OVER: Duration = Duration::from_secs(1);
 
-/// How many jobs each queue got lately, which decides how many of them an offer contains.
+/// The number of jobs that each queue recently received, which determines the size of its offers.
 pub(super) struct JobCounts {
     began: Instant,
     current: HashMap<QueueName, usize>,
     previous: HashMap<QueueName, usize>,
-    /// How many workers live.
+    /// The number of live workers.
     live_workers: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Rate limits: how many jobs may start in a time.
+//! Rate limits: how many jobs may start in a given time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ pub const MAX_STARTS: u32 = 1_000_000;
 /// The shortest and the longest time.
 pub const PER: (Duration, Duration) =
     (Duration::from_secs(1), Duration::from_secs(366 * 24 * 60 * 60));
-/// How long a service may ask to be left alone.
+/// The longest pause that a service may request.
 pub const MAX_HOLD_BACK: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a rate limit is not valid.

@@ -8,6 +8,10 @@ pub(crate) const CHANGE_TRIES: u32 = 10;
 pub const MAX_CRONS: u32 = 200_000;
 /// Action configs: every submission reads them all.
 pub const MAX_ACTION_CONFIGS: u32 = 1_000;
+/// Rate limits: listed as a whole.
+pub const MAX_LIMITS: u32 = 1_000;
+/// Rate limits whose name ends in a star: a key without its own limit is compared with all of them.
+pub const MAX_LIMIT_PATTERNS: u32 = 100;
 /// Subscriptions: each event is compared with all of them.
 pub const MAX_SUBSCRIPTIONS: u32 = 100;
 /// Bulk operations, those that have ended included.

@@ -48,7 +48,7 @@ pub use action::{ActionConfig, ActionDefaults, AllDefaults, RunningPer};
 pub use backlogs::Backlogs;
 pub use bounds::{
     AUDIT_AGE, AUDIT_KEPT, AUDIT_REFUSED_KEPT, BULK_KEPT, MAX_ACTION_CONFIGS, MAX_BULK_OPERATIONS,
-    MAX_CRONS, MAX_DELIVERIES, MAX_SUBSCRIPTIONS,
+    MAX_CRONS, MAX_DELIVERIES, MAX_LIMIT_PATTERNS, MAX_LIMITS, MAX_SUBSCRIPTIONS,
 };
 pub use bulk::{
     BulkBegun, BulkCursor, BulkJob, BulkOperation, BulkProgress, BulkSpec, BulkState, BulkStep,

@@ -34,7 +34,7 @@ pub enum CheckpointError {
 pub(crate) struct Checkpoint(Arc<str>);
 
 impl Checkpoint {
-    /// Parses a line of JSON. The text is kept as it is.
+    /// Parses a line of JSON and keeps its text unchanged.
     pub(crate) fn parse(line: &[u8]) -> Result<Checkpoint, CheckpointError> {
         if line.len() > CHECKPOINT_BYTES {
             return Err(CheckpointError::TooLarge(line.len()));

@@ -176,9 +176,7 @@ impl Child {
         defaults.fill(&mut spec, retries);
         let parameters = spec.parameters.take().map(bounds::parameters).transpose();
         spec.parameters = bounded("parameters", parameters)?;
-        let mut all = defaults.rates_of(&spec).map_err(|error| invalid("parameters", error))?;
-        all.extend(std::mem::take(&mut spec.locks));
-        spec.locks = all;
+        defaults.fill_rates(&mut spec).map_err(|error| invalid("parameters", error))?;
         let class = Class::of(defaults.need(spec.capacity_map.as_ref()));
         let class = class.map_err(|error| invalid("capacityMap", error))?;
         Ok(NewJob { id, class, scheduled_at, reserve_id: true, request_hash: None, spec })

@@ -1,4 +1,4 @@
-//! The rate limits of a run: a service that it calls may ask to be left alone.
+//! The rate limits of a run, which it can hold back when the service that it calls requests a pause.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ impl RateLimits {
     }
 
     /// Lets no job start under a rate limit of this job for some time, because the service that it
-    /// calls asks for it.
+    /// calls has requested a pause.
     pub async fn hold_back(&self, rate: &str, time: Duration) -> Result<(), HoldBackError> {
         let key = self.keys.iter().find(|key| key.rate_key() == Some(rate));
         let key = key.ok_or_else(|| HoldBackError::NoRate(rate.chars().take(128).collect()))?;

@@ -128,7 +128,7 @@ async fn record_resurrection(session: &Session, mut finish: Finish) -> Option<Fi
 }
 
 /// Runs the action of a job with its log, progress, checkpoints and deadline.
-async fn perform(session: &Session, job: ClaimedJob, stop: StopSignal) -> Outcome {
+async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Outcome {
     let (id, token) = (job.id, job.token);
     // The claim may be void before the action has started: its answer took longer than the lease.
     if stop.borrow().is_some_and(StopReason::voids_claim) {
@@ -155,6 +155,7 @@ async fn perform(session: &Session, job: ClaimedJob, stop: StopSignal) -> Outcom
     let children = ChildJobs::new(session.store.clone(), &job, &stop);
     let awaited = children.clone();
     let rate_limits = RateLimits::new(&job.spec.locks, session.store.clone());
+    job.spec.locks = job.spec.locks.without_rates();
     let stopped = stop.clone();
     let context = Context {
         job,

@@ -1,4 +1,4 @@
-//! Rate limits that a run holds back, because the service that it calls asks to be left alone.
+//! Rate limits that a run holds back, because the service that it calls requests a pause.
 
 use std::time::Duration;
 

@@ -36,10 +36,12 @@ use parts::{Children, Exception, Firing, WaitingFor};
     "createdAt": "2026-11-20T16:54:34.717Z", "startedAt": "2026-11-20T16:54:34.719Z",
     "finishedAt": "2026-11-20T16:58:34.727Z", "priority": "normal", "scheduledBy": "unknown",
     "labels": {"team": "network"}, "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0,
-    "locks": {"devices": 1}, "rates": {"mail": 1}, "holds": {"devices": 1}, "dependsOn": [], "when": "done",
+    "locks": {"devices": 1}, "rates": {"mail": 1}, "holds": {"devices": 1}, "dependsOn": [],
+    "when": "done",
     "parent": null, "next": null, "fairnessKey": null, "result": null, "exception": null,
     "progress": null, "followUpID": null, "fencingToken": 12,
-    "uniqueKey": null, "debounce": "", "debounceMax": "", "replaced": 0, "expiresAt": null, "backoff": {"base": "2s", "max": "1m"},
+    "uniqueKey": null, "debounce": "", "debounceMax": "", "replaced": 0, "expiresAt": null,
+    "backoff": {"base": "2s", "max": "1m"},
     "onWorkerLost": "retry", "strictLease": false, "cancelBy": null, "cancelReason": null,
 }))]
 pub(in crate::v0) struct Job {

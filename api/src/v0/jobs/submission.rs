@@ -41,7 +41,8 @@ pub(in crate::v0) const MAX_JOBS: usize = 10_000;
     "uniqueKey": "nightly scan", "debounce": "", "debounceMax": "",
     "expiresAt": "2100-01-01T00:00:00Z",
     "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "retry", "strictLease": false,
-    "locks": {"device-{{hostname}}": 1}, "rates": {"snmp": 1}, "fairnessKey": "tenant-7", "when": "done",
+    "locks": {"device-{{hostname}}": 1}, "rates": {"snmp": 1}, "fairnessKey": "tenant-7",
+    "when": "done",
     "dependsOn": [], "parent": null,
     "labels": {"team": "network"}, "comment": "before the release", "ticketRef": "OPS-17",
 }))]

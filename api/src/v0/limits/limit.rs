@@ -15,7 +15,7 @@ use crate::v0::wire::schemas;
 pub(in crate::v0) struct SetLimit {
     /// The key that jobs name in `rates`, or the first part of such keys and a star: `mail-*` limits
     /// every key that begins with `mail-` and has no limit with a longer name. Each key is limited
-    /// by itself.
+    /// separately.
     #[schema(value_type = schemas::LimitName, required, nullable = false)]
     name: Option<String>,
     /// The number of starts.

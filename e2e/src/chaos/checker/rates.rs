@@ -18,10 +18,10 @@ pub(super) fn check(observations: &Observations, violations: &mut Violations) {
         paced.filter_map(|job| Some((job.started_at?.ms(), job.id))).collect();
     starts.sort_unstable();
     let interval_ms = 1_000.0 / f64::from(rate);
-    let mut all_back_at = f64::NEG_INFINITY;
+    let mut restored_at = f64::NEG_INFINITY;
     for (at, id) in starts {
-        all_back_at = all_back_at.max(at as f64) + interval_ms;
-        let early_ms = all_back_at - f64::from(burst) * interval_ms - at as f64;
+        restored_at = restored_at.max(at as f64) + interval_ms;
+        let early_ms = restored_at - f64::from(burst) * interval_ms - at as f64;
         if early_ms > 0.5 {
             violations.add(LIMITED, format!("{id} started {early_ms} ms too early"));
         }

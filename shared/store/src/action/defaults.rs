@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::error::StoreError;
 use domain::capacity::CapacityMap;
 use domain::job::{ActionName, GoDuration, JobSpec};
-use domain::lock::{self, LockError, LockName, LockTemplates, Locks};
+use domain::lock::{self, LockError, LockName, LockTemplates};
 
 /// The defaults of an action's jobs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -123,10 +123,13 @@ impl ActionDefaults {
         LockName::of_key(&spec.action, &key).map(Some)
     }
 
-    /// Returns the rate limits of a job. Its parameters must be filled in.
-    pub fn rates_of(&self, spec: &JobSpec) -> Result<Locks, LockError> {
-        let Some(rates) = self.rates.clone() else { return Ok(Locks::default()) };
-        LockTemplates::Permits(rates).render_rates(spec.parameters.as_ref())
+    /// Adds the rate limits that the job does not name itself. Its parameters must be filled in.
+    pub fn fill_rates(&self, spec: &mut JobSpec) -> Result<(), LockError> {
+        let Some(rates) = self.rates.clone() else { return Ok(()) };
+        let mut locks = LockTemplates::Permits(rates).render_rates(spec.parameters.as_ref())?;
+        locks.extend(std::mem::take(&mut spec.locks));
+        spec.locks = locks;
+        Ok(())
     }
 
     /// Returns the capacity that a job needs, whose own capacity map is `own`.

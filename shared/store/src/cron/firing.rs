@@ -60,11 +60,9 @@ fn spec(firing: Firing, cron: &CronSpec, defaults: &ActionDefaults) -> JobSpec {
     };
     defaults.fill(&mut spec, cron.retries);
     // A key that cannot be made of these parameters limits nothing: no tick is lost because of it.
+    let _ = defaults.fill_rates(&mut spec);
     if let Ok(Some(limit)) = defaults.limit_of_key(&spec) {
         spec.locks.add(limit, 1);
     }
-    let mut locks = defaults.rates_of(&spec).unwrap_or_default();
-    locks.extend(std::mem::take(&mut spec.locks));
-    spec.locks = locks;
     spec
 }

@@ -32,7 +32,7 @@ local used = call('ZRANGE', root .. 'rates', digits(now), '+inf', 'BYSCORE', 'LI
 for _, key in ipairs(used) do
   local limit = rate.limit_of(key)
   local latest = now + (limit and limit.burst * limit.interval or 0)
-  if rate.all_back_at(key) > latest then
+  if rate.restored_at(key) > latest then
     call('ZADD', root .. 'rates', digits(latest), key)
     left = left - 1
   end

@@ -55,7 +55,7 @@ for _, worker in ipairs(departed) do
     workers = workers + 1
   end
 end
--- Keys of rate limits that have all their permits back.
+-- Keys of rate limits whose permits are all restored.
 call('ZREMRANGEBYSCORE', root .. 'rates', '-inf', digits(now))
 write_changes()
 return { 'trimmed', digits(jobs), digits(workers), swept }

@@ -3,7 +3,7 @@
 
 local function expire_grants(name, now)
   call('ZREM', root .. 'grants', name)
-  -- What this script has noted about a rate limit is gone too.
+  -- The next start of a rate limit must be noted again.
   forget_granted(name)
   for _, id in ipairs(granted(name)) do
     local job = read_job(id)

@@ -1,4 +1,4 @@
--- has_waiters: whether jobs wait for a lock, read once per lock. What changes a wait queue resets it.
+-- has_waiters: whether jobs wait for a lock, read once per lock. A change of a wait queue resets it.
 -- include: lock_keys
 
 -- One local, because a function can capture 60 of them.

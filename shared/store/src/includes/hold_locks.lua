@@ -1,5 +1,5 @@
 -- hold_locks: gives a job that starts its locks: all of them, in this one step. A start under a rate
--- limit uses permits, and holds nothing.
+-- limit uses permits and holds none.
 -- include: granted, rate_limit, lock_keys, job_keys
 
 local function hold_locks(id, needs)

@@ -1,5 +1,5 @@
--- note_next_start: notes in `grants` when a rate limit has permits for the first waiter that is not
--- granted it yet. Then the ticker wakes its waiters.
+-- note_next_start: notes in `grants` when a rate limit has permits for its first waiter without a
+-- grant. Then the ticker wakes its waiters.
 -- include: granted, rate_limit, lock_keys, member_of, digits
 
 local function note_next_start(name)
@@ -7,7 +7,7 @@ local function note_next_start(name)
   local limit = key and rate.limit_of(key)
   if not limit then return end
   local found = granted(name)
-  -- When as many are granted it as may be, a claim by one of them wakes the next.
+  -- At the maximum number of grants, a claim by one of their jobs wakes the next waiter.
   if found.next_is_noted or #found == most_granted then return end
   found.next_is_noted = true
   local count = 0
@@ -17,7 +17,7 @@ local function note_next_start(name)
     if need <= limit.burst then
       count = count + need
       if not found[id] then
-        local at = digits(rate.back_at(key, count))
+        local at = digits(rate.available_at(key, count))
         return call('ZADD', root .. 'grants', 'LT', at, name)
       end
     end

@@ -1,10 +1,10 @@
 -- rate_limit: how many starts a rate limit allows now. A limit is a lock `rate:<key>` whose permits
--- come back with time instead of with the end of a job. By GCRA, the generic cell rate algorithm:
--- the sorted set `rates` has, per key, the time at which all its permits are back. Each start moves
--- it by one interval. A key without a time has all permits.
--- The hash `limits` has, per name, `interval burst`: the ms per start, and how many starts may
--- happen at once. A key that has no limit of its own has that of the longest name that ends in a
--- star and matches it; `limits:patterns` has these names.
+-- are restored over time, and not by the end of a job, by GCRA, the generic cell rate algorithm: the
+-- sorted set `rates` has the time at which all permits of a key are restored. Each start moves it by
+-- one interval. A key without a time has all permits.
+-- The hash `limits` has `interval burst` by name: the ms per start, and how many starts may happen at
+-- once. A key without a limit of its own has the limit of the longest matching name that ends in a
+-- star; `limits:patterns` has these names.
 -- include: members, clock
 
 -- One local, because a function can capture 60 of them. `rate.known` is what this script has read, by
@@ -38,25 +38,25 @@ function rate.limit_of(key)
   return rate.known[key]
 end
 
--- When all permits of a key are back.
-function rate.all_back_at(key)
+-- When all permits of a key are restored.
+function rate.restored_at(key)
   return math.max(tonumber(score_of(root .. 'rates', key) or 0), now_ms())
 end
 
 -- How many permits of a limited key are used up.
 function rate.used(key)
-  return math.ceil((rate.all_back_at(key) - now_ms()) / rate.limit_of(key).interval - 1e-6)
+  return math.ceil((rate.restored_at(key) - now_ms()) / rate.limit_of(key).interval - 1e-6)
 end
 
--- When so many permits are there, in whole ms.
-function rate.back_at(key, count)
+-- When this number of permits is available, in whole ms.
+function rate.available_at(key, count)
   local limit = rate.limit_of(key)
-  return math.ceil(rate.all_back_at(key) + (count - limit.burst) * limit.interval - 1e-6)
+  return math.ceil(rate.restored_at(key) + (count - limit.burst) * limit.interval - 1e-6)
 end
 
 function rate.use(key, count)
   local limit = rate.limit_of(key)
   if not limit then return end
-  local at = rate.all_back_at(key) + count * limit.interval
+  local at = rate.restored_at(key) + count * limit.interval
   add_member(root .. 'rates', string.format('%.3f', at), key)
 end

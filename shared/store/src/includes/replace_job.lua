@@ -1,6 +1,6 @@
--- replace_job: a debounced submission while the job with its unique key waits for its time: the job
--- becomes what was submitted, and is due later. False when the job does not wait for such a time any
--- more, or has another action or owner. `by` is the submission; its record fields are changed.
+-- replace_job: replaces a debounced job that is not due yet by a new submission with its unique key,
+-- and makes it due later. False when the job is due or over, or has another action or owner. `by` is
+-- the submission; its record fields are changed.
 -- include: job_keys, members, member_of, count_waiting, emit_job, digits, words_in
 
 -- The fields of a record that not every submission has.

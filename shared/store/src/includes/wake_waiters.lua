@@ -2,9 +2,9 @@
 -- locks, they wait for none, and all wait queues have the same order. No lost wake-up: every script
 -- that can change who is granted a lock (it is freed or cleared, its permits are set, its first
 -- waiter goes or starts) calls wake_waiters, which offers all that are granted. The permits of a rate
--- limit come back with time, so note_next_start says when to look again.
--- include: granted, permits_of, lock_keys, has_waiters, waiter_of, count_parked, wait_queue, offer, offer_now
--- include: note_next_start, member_of, words_in, digits
+-- limit are restored over time, so note_next_start notes when to look again.
+-- include: granted, permits_of, lock_keys, has_waiters, waiter_of, count_parked, wait_queue, offer
+-- include: offer_now, note_next_start, member_of, words_in, digits
 
 local wake_waiters
 -- While waiters are being released: the other locks without a limit that they wait for, which are

@@ -1,4 +1,4 @@
-//! The checkpoint of a job: written by its run, read by the next run and by anyone.
+//! The checkpoint of a job: written by its run, read by the next run and by the API.
 
 use serde_json::Value;
 

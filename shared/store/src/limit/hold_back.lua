@@ -1,6 +1,6 @@
--- hold_back: no job starts under a key of a rate limit for some time, because the service that is
--- called asked for it, as HTTP does by `Retry-After`. Afterwards one start is allowed, then more at
--- the rate of the limit. A later time that was asked for before stays.
+-- hold_back: lets no job start under a key of a rate limit for some time, because the service that
+-- the jobs call has requested it, for example by `Retry-After`. Afterwards one start is allowed, then
+-- more at the rate of the limit. A later time that was requested before is kept.
 -- One script, so that it does not undo the start of a job.
 -- KEYS[1]  root  string  the namespace
 -- ARGV[1]  key   string  the key
@@ -14,7 +14,7 @@ local key = ARGV[1]
 local limit = rate.limit_of(key)
 if not limit then return { 'not_limited' } end
 local at = now_ms() + tonumber(ARGV[2]) + (limit.burst - 1) * limit.interval
-if at > rate.all_back_at(key) then
+if at > rate.restored_at(key) then
   add_member(root .. 'rates', string.format('%.3f', at), key)
   call('ZREM', root .. 'grants', 'rate:' .. key)
   note_next_start('rate:' .. key)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::bounds::{MAX_LIMIT_PATTERNS, MAX_LIMITS};
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
@@ -26,7 +27,7 @@ pub struct Limit {
 /// How much of a limit is used up by one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitState {
-    /// How many starts are used up. More than the burst after a service has asked to be left alone.
+    /// How many starts are used up. It may exceed the burst after the limit was held back.
     pub used: u32,
     /// When a job that counts as one start may start next; in the past if it may now.
     pub next_at: Timestamp,
@@ -53,6 +54,7 @@ impl Store {
         let answer = self.call(&SET_LIMIT, |call| {
             call.arg(name.as_str()).arg(limit.interval_ms().to_string()).arg(limit.burst);
             call.arg(limit.rate).arg(limit.per.as_millis() as u64);
+            call.arg(MAX_LIMITS).arg(MAX_LIMIT_PATTERNS);
         });
         answer.await?.decode(|words| match words {
             ["set"] => Some(SetLimitAnswer::Set),
@@ -64,7 +66,7 @@ impl Store {
     /// Deletes a limit. Returns false if there is none.
     pub async fn delete_limit(&self, name: &LimitName) -> Result<bool, StoreError> {
         let answer = self.call(&SET_LIMIT, |call| {
-            call.arg(name.as_str()).arg("").arg("").arg("").arg("");
+            call.arg(name.as_str()).arg("").arg("").arg("").arg("").arg(0).arg(0);
         });
         answer.await?.decode(|words| match words {
             ["deleted"] => Some(true),
@@ -141,12 +143,12 @@ impl Store {
             scores.arg(key.rate_key().unwrap_or_default());
             counts.zcard(self.keys.waiters(key));
         }
-        let all_back_at: Vec<Option<f64>> =
+        let restored_at: Vec<Option<f64>> =
             scores.query_async(&mut self.connection.clone()).await?;
         let waiting: Vec<u64> = counts.query_async(&mut self.connection.clone()).await?;
         let mut states = Vec::new();
-        for (((_, limit), all_back_at), waiting) in keys.iter().zip(all_back_at).zip(waiting) {
-            let behind = all_back_at.map_or(0.0, |at| (at - now as f64).max(0.0));
+        for (((_, limit), restored_at), waiting) in keys.iter().zip(restored_at).zip(waiting) {
+            let behind = restored_at.map_or(0.0, |at| (at - now as f64).max(0.0));
             let interval = limit.interval_ms();
             let next_in = behind + (1.0 - f64::from(limit.burst)) * interval;
             states.push(LimitState {

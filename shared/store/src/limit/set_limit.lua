@@ -4,8 +4,10 @@
 -- ARGV[1]  name      string  the key that is limited, or the first part of its keys and a star
 -- ARGV[2]  interval  float   ms per start; '' deletes the limit
 -- ARGV[3]  burst     int     how many starts may happen at once
--- ARGV[4]  rate      int     the starts per `per`, as they were given, for people
--- ARGV[5]  per       int     in ms
+-- ARGV[4]  rate      int     the starts per `per`, as given; only shown
+-- ARGV[5]  per       int     in ms; only shown
+-- ARGV[6]  limits    int     how many limits there may be
+-- ARGV[7]  patterns  int     how many of them may end in a star
 -- Answers  {'set'}
 --          {'deleted'}
 --          {'no_such_limit'}  there is none to delete; nothing is written
@@ -13,8 +15,6 @@
 -- flags: allow-oom
 -- include: rate_limit, granted, wake_waiters, withdraw_offer, write_changes, members, emit, clock
 -- include: digits
-
-local most_limits, most_patterns = 1000, 100
 
 local name, interval, now = ARGV[1], ARGV[2], now_ms()
 local prefix = string.match(name, '^(.*)%*$')
@@ -25,8 +25,8 @@ if interval == '' then
   if prefix then call('SREM', root .. 'limits:patterns', name) end
   emit('lock', 'rate:' .. name, 'change', 'rate', 'value', '')
 else
-  if not exists and (call('HLEN', root .. 'limits') >= most_limits
-    or prefix and call('SCARD', root .. 'limits:patterns') >= most_patterns) then
+  if not exists and (call('HLEN', root .. 'limits') >= tonumber(ARGV[6])
+    or prefix and call('SCARD', root .. 'limits:patterns') >= tonumber(ARGV[7])) then
     return { 'too_many' }
   end
   call('HSET', root .. 'limits', name, table.concat(ARGV, ' ', 2, 5))

@@ -59,7 +59,7 @@ impl Store {
         pipe.smembers(self.keys.contended()).smembers(self.keys.paused());
         let found: [Vec<String>; 4] = pipe.query_async(&mut self.connection.clone()).await?;
         let mut names: BTreeSet<String> = found.into_iter().flatten().collect();
-        // Rate limits are listed apart.
+        // Rate limits are listed separately.
         names.retain(|name| !name.starts_with("rate:"));
         let total = names.len() as u64;
         let mut locks = Vec::new();

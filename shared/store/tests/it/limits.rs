@@ -10,7 +10,7 @@ use testkit::{TestEnv, assert_consistent, job};
 
 use crate::calls::{claim, claimed, dump, end, finish, submit, worker};
 
-/// So long that no permit comes back within a test.
+/// No permit is restored within the time of a test.
 const LONG: Duration = Duration::from_secs(1_000);
 
 fn rated(rates: &[(&str, u32)]) -> NewJob {

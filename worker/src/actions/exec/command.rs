@@ -193,7 +193,7 @@ fn set_job_variables(command: &mut Command, context: &Context, workdir: &Workdir
     command.env("JOB_ACTION", job.spec.action.as_str());
     command.env("JOB_ATTEMPT", job.attempt.to_string());
     command.env("JOB_TOKEN", job.token.to_string());
-    command.env("JOB_LOCKS", context.locks().clone().without_rates().to_string());
+    command.env("JOB_LOCKS", context.locks().to_string());
     command.env("JOB_RESULT", workdir.result_file());
     command.env("JOB_CHILDREN", workdir.children_pipe());
     command.env("JOB_PROGRESS", workdir.progress_pipe());

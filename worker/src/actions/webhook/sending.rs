@@ -61,7 +61,7 @@ async fn send_with_retries(
             Err((exception, None)) => return Err(exception),
             Err((exception, Some(retry_after))) => (exception, retry_after),
         };
-        // All jobs under the same limits leave the receiver alone.
+        // No job under the same limits calls the receiver until then.
         if status_of(&exception) == Some(429) && !retry_after.is_zero() {
             rate_limits.hold_back_all(retry_after).await;
         }

@@ -4,7 +4,7 @@ use domain::job::{JobSpec, Timestamp};
 
 use crate::error::Error;
 
-/// Refuses a debounced submission that nothing identifies, or whose time other fields decide.
+/// Refuses `debounce` without a `uniqueKey`, and together with fields that it contradicts.
 pub(super) fn check_debounce(spec: &JobSpec, scheduled_at: Option<Timestamp>) -> Result<(), Error> {
     let refused = |field: &str, why: String| Err(Error::invalid(field, why));
     let Some(wait) = spec.debounce.duration() else {

@@ -46,7 +46,7 @@ fn a_run_continues_from_what_was_saved_before_it() {
 #[test]
 fn a_run_does_not_continue_from_less_than_the_run_before_it() {
     let check = |resumed| violated_by_steps(Status::WorkerDead, (Some(3), Some(7)), resumed);
-    // Nobody has saved the step from which the first run continued.
+    // No run has saved the step from which the first run continued.
     assert_eq!(check(Some(3)), [SAVED]);
     assert_eq!(check(Some(2)), [NEVER_BACK, SAVED]);
     assert_eq!(check(None), [NEVER_BACK, SAVED]);

@@ -147,7 +147,7 @@ impl Generator {
             }
             Kind::SetLimit => {
                 let burst = self.random.one(&[None, Some(1), Some(2), Some(3)]);
-                // No permit comes back within the time of the test.
+                // No permit is restored within the time of the test.
                 let limit = burst.map(|burst| RateLimit::new(1, PER.1, burst).unwrap());
                 Step::SetLimit(self.random.one(&["mail", "api"]).parse().unwrap(), limit)
             }

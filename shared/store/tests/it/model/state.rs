@@ -50,7 +50,7 @@ pub(super) struct Model {
     pub(super) permits: BTreeMap<String, u64>,
     pub(super) paused: BTreeSet<String>,
     pub(super) holders: BTreeMap<String, BTreeMap<JobId, u64>>,
-    /// The rate limits, and when all permits of each key are back.
+    /// The rate limits, and when all permits of each key are restored.
     pub(super) limits: BTreeMap<String, RateLimit>,
     pub(super) rates: BTreeMap<String, i64>,
     /// Whether waiters of a lock without a limit are being released.

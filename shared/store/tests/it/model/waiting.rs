@@ -74,7 +74,7 @@ impl Model {
     fn permits_held(&self, name: &str) -> u64 {
         if let Some(key) = name.strip_prefix("rate:") {
             let Some(limit) = self.limits.get(key) else { return 0 };
-            let behind = (self.all_back_at(key) - self.now) as f64;
+            let behind = (self.restored_at(key) - self.now) as f64;
             return (behind / limit.interval_ms()).ceil() as u64;
         }
         self.holders.get(name).map_or(0, |holders| holders.values().sum())
@@ -123,8 +123,8 @@ impl Model {
         self.rates.iter().any(exceeds) || self.grants.keys().any(|name| name.starts_with("rate:"))
     }
 
-    /// When all permits of a key of a rate limit are back.
-    fn all_back_at(&self, key: &str) -> i64 {
+    /// When all permits of a key of a rate limit are restored.
+    fn restored_at(&self, key: &str) -> i64 {
         self.rates.get(key).copied().unwrap_or_default().max(self.now)
     }
 
@@ -144,7 +144,7 @@ impl Model {
                 count += need;
                 if !granted.contains(id) {
                     let ahead = (count - i64::from(limit.burst)) as f64 * limit.interval_ms();
-                    let at = self.all_back_at(key) + ahead as i64;
+                    let at = self.restored_at(key) + ahead as i64;
                     let noted = self.grants.entry(name.to_owned()).or_insert(at);
                     *noted = at.min(*noted);
                     return;
@@ -280,7 +280,7 @@ impl Model {
         for (name, need) in rates {
             let key = name.trim_start_matches("rate:");
             if let Some(limit) = self.limits.get(key) {
-                let at = self.all_back_at(key) + (*need as f64 * limit.interval_ms()) as i64;
+                let at = self.restored_at(key) + (*need as f64 * limit.interval_ms()) as i64;
                 self.rates.insert(key.to_owned(), at);
             }
         }
