@@ -26,6 +26,7 @@ pub(crate) async fn expected_start(
         WaitPosition::Offered(_) | WaitPosition::Backlog { .. } => store.start_rate(job).await?,
         WaitPosition::Nowhere
         | WaitPosition::Children(_)
+        | WaitPosition::Signal
         | WaitPosition::Dependencies(_)
         | WaitPosition::Due
         | WaitPosition::Paused(_)
@@ -44,7 +45,7 @@ fn estimate(
 ) -> Option<ExpectedStart> {
     let unknown = |why: &str| Some(ExpectedStart { at: None, why: why.to_owned() });
     match position {
-        WaitPosition::Nowhere | WaitPosition::Children(_) => None,
+        WaitPosition::Nowhere | WaitPosition::Children(_) | WaitPosition::Signal => None,
         WaitPosition::Dependencies(_) => unknown("it depends on the end of other jobs"),
         WaitPosition::Paused(_) => unknown("it waits until it is resumed"),
         WaitPosition::Locks(_) => unknown("it depends on how long others hold the lock"),

@@ -6,6 +6,7 @@ mod reason;
 mod relations;
 mod workers;
 
+use domain::access_tokens::Role;
 use domain::job::{Job, Status};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use store::{FleetHealth, Store, StoreError, WaitPosition, Worker};
@@ -64,6 +65,7 @@ async fn reason(store: &Store, fleet: &Fleet, job: &Job) -> Result<Option<Reason
     let reason = match position {
         WaitPosition::Nowhere => return Ok(None),
         WaitPosition::Children(open) => return Ok(Some(relations::children(open))),
+        WaitPosition::Signal => return Ok(Some(signal(job))),
         WaitPosition::Dependencies(on) => relations::dependencies(store, job, on).await?,
         WaitPosition::Due => due(job),
         WaitPosition::Paused(name) => locks::paused(&name),
@@ -84,7 +86,7 @@ async fn reason(store: &Store, fleet: &Fleet, job: &Job) -> Result<Option<Reason
 }
 
 /// Returns a description of the outage that keeps a job waiting, if there is one. A job that is due
-/// later, or waits for a job, a lock or an operator, keeps its own reason.
+/// later, or waits for a job, a signal, a lock or an operator, keeps its own reason.
 async fn outage_of(
     store: &Store,
     fleet: &Fleet,
@@ -94,6 +96,7 @@ async fn outage_of(
     match position {
         WaitPosition::Nowhere
         | WaitPosition::Children(_)
+        | WaitPosition::Signal
         | WaitPosition::Dependencies(_)
         | WaitPosition::Paused(_)
         | WaitPosition::Locks(_) => Ok(None),
@@ -164,6 +167,21 @@ fn due(job: &Job) -> Reason {
         message.push_str(&format!(", after a back-off: it is attempt {}", job.attempt));
     }
     Reason::new("due", message)
+}
+
+/// Returns the reason of a job that waits for a signal.
+fn signal(job: &Job) -> Reason {
+    let Some(awaited) = &job.awaited_signal else {
+        return Reason::new("signal", "it continues in a moment");
+    };
+    let mut message = format!("it waits for the signal {}", awaited.name);
+    if awaited.role == Some(Role::Admin) {
+        message.push_str(" of an admin");
+    }
+    if let Some(until) = awaited.until {
+        message.push_str(&format!(" until {until}"));
+    }
+    Reason::new("signal", message)
 }
 
 fn with_expiry(job: &Job, mut reason: Reason) -> Reason {

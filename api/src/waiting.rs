@@ -65,7 +65,7 @@ pub(crate) struct LongHeld {
 }
 
 /// The codes, first those that will not change without help.
-const URGENCY: [&str; 13] = [
+const URGENCY: [&str; 14] = [
     "outage",
     "capacity",
     "action",
@@ -76,6 +76,7 @@ const URGENCY: [&str; 13] = [
     "gathering",
     "fairness",
     "queue",
+    "signal",
     "children",
     "dependency",
     "due",
@@ -157,6 +158,9 @@ fn subject(place: &PlaceKind, job: &Job, reason: &Reason) -> String {
         ("capacity" | "draining" | "gathering", _) => need(&job.class),
         ("action", _) => job.spec.action.to_string(),
         ("queue" | "fairness", _) => job.queue().to_string(),
+        ("signal", _) => {
+            job.awaited_signal.as_ref().map(|one| one.name.to_string()).unwrap_or_default()
+        }
         _ => String::new(),
     }
 }
@@ -182,7 +186,8 @@ async fn long_held(
         | PlaceKind::Queue(_)
         | PlaceKind::Backlog(_)
         | PlaceKind::Dependencies
-        | PlaceKind::Children => None,
+        | PlaceKind::Children
+        | PlaceKind::Signal => None,
     });
     for (name, waiting) in locks.take(MOST_LOCKS) {
         let lock = store.lock(name).await?;

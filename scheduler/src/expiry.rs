@@ -1,5 +1,5 @@
-//! Ends jobs that were not started before they expired. A task of its own, so that due jobs and
-//! expired ones do not hold up each other.
+//! Ends jobs that were not started before they expired, and waits for signals that were not sent in
+//! time. A task of its own, so that due jobs and expired ones do not hold up each other.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use store::Store;
 use crate::metrics::Metrics;
 use crate::runner::{Pass, Task};
 
-/// Ends expired jobs. Two of them at once end each job once.
+/// Ends expired jobs and waits. Two of them at once end each once.
 pub(crate) struct Expiry {
     store: Store,
     metrics: Metrics,
@@ -25,8 +25,8 @@ impl Task for Expiry {
     const PERIOD: Duration = Duration::from_millis(100);
 
     async fn pass(&mut self) -> anyhow::Result<Pass> {
-        let expired = self.store.expire_waiting().await?;
-        self.metrics.expired_waiting_jobs.inc_by(expired);
-        Ok(if expired > 0 { Pass::again() } else { Pass::default() })
+        let ended = self.store.expire_waiting().await?;
+        self.metrics.expired_waiting_jobs.inc_by(ended.expired);
+        Ok(if ended.expired + ended.timed_out > 0 { Pass::again() } else { Pass::default() })
     }
 }

@@ -10,11 +10,12 @@ pub(crate) struct Reason {
 }
 
 /// Every code.
-pub(crate) const CODES: [&str; 13] = [
+pub(crate) const CODES: [&str; 14] = [
     "outage",
     "due",
     "dependency",
     "children",
+    "signal",
     "paused",
     "lock",
     "rate",

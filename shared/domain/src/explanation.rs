@@ -34,6 +34,11 @@ pub const WAIT_REASONS: &[Explanation] = &[
         "Look at its children: capstan jobs list --parent JOB",
     ),
     explain(
+        "signal",
+        "The job has done its part, and waits for somebody or something to let it continue.",
+        "Send the signal that the message names: capstan jobs signal JOB NAME",
+    ),
+    explain(
         "paused",
         "Its action or its class is paused.",
         "Resume it: capstan actions resume ACTION, or capstan queues resume CLASS",

@@ -8,7 +8,7 @@ mod status;
 
 pub use labels::{LABEL_CHARACTERS, Label, LabelError, Labels, MAX_LABELS};
 pub use outcome::{Exception, Outcome};
-pub use record::{Cancellation, ClaimedJob, Job, NewJob, Passed};
+pub use record::{AwaitedSignal, Cancellation, ClaimedJob, Job, NewJob, Passed};
 pub use spec::{Backoff, DependencyCondition, JobSpec, OnWorkerLost};
 pub use status::{Status, Transition, UnknownStatus};
 

@@ -24,6 +24,7 @@ pub mod scaling;
 pub mod search;
 pub mod series;
 pub mod settings;
+pub mod signal;
 pub mod spans;
 pub mod subscription;
 mod time;

@@ -6,4 +6,4 @@ mod name;
 
 pub use error::NameError;
 pub use ids::{FencingToken, JobId, WorkerId};
-pub use name::{ActionName, CronName, SubscriptionName};
+pub use name::{ActionName, CronName, SignalName, SubscriptionName};

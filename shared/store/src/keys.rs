@@ -100,6 +100,7 @@ of_one! {
     log "log" JobId,
     ready "ready" &QueueName,
     running "running" &WorkerId,
+    signal "signal" JobId,
     status "jobs:status" Status,
     subscription "subscription" &SubscriptionName,
     turns "turns" &str,
@@ -172,6 +173,7 @@ mod tests {
             include_str!("includes/queue_keys.lua"),
             include_str!("includes/relation_keys.lua"),
             include_str!("includes/series_keys.lua"),
+            include_str!("includes/signal_keys.lua"),
             include_str!("includes/subscription_keys.lua"),
             include_str!("includes/worker_keys.lua"),
         );

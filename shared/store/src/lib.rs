@@ -70,8 +70,9 @@ pub use history::{
 };
 pub use job::{
     AppendAnswer, CancelAnswer, ChangeAnswer, ClaimAnswer, ClaimRequest, Claims, DeleteAnswer,
-    Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine, OwnerWaiting,
-    RelatedJob, RetryAnswer, StartRate, Submission, Submitted, WaitPosition, submission_steps,
+    ExpiredWaiting, Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine,
+    NewSignal, OwnerWaiting, RelatedJob, RetryAnswer, SignalAnswer, StartRate, Submission,
+    Submitted, WaitPosition, submission_steps,
 };
 pub use limit::{Limit, LimitState, SetLimitAnswer};
 pub use lock::{Holder, Lock, Waiter};

@@ -1,10 +1,12 @@
 //! Lua scripts, joined with what they include. Knows no script's meaning.
 
 mod includes;
+mod levels;
 
 use std::sync::OnceLock;
 
 use includes::INCLUDES;
+use levels::levels;
 
 /// One script.
 pub(crate) struct Script {
@@ -29,16 +31,7 @@ impl Script {
     }
 }
 
-/// How many locals a level declares before the next one begins. A function can capture 60 locals of
-/// those around it, as a test checks, and a level has 200 at most.
-const LEVEL_LOCALS: usize = 50;
-
 /// Joins a script with what it includes, each once and after what it includes itself.
-///
-/// The includes are nested: a function holds some of them, and the next function. When Lua creates a
-/// closure, it searches, for each local that the closure captures, all captured locals of the
-/// enclosing function. With more than a hundred closures in one function, this took most of the time
-/// of a short call.
 ///
 /// A script that ends or renews work carries `-- flags: allow-oom`: Redis runs it even when it is
 /// full, because it is how space becomes free and how running jobs keep their leases. Scripts that
@@ -50,21 +43,20 @@ fn assemble(source: &str) -> String {
         assembled.push_str(flag);
     }
     assembled.push('\n');
-    let (mut levels, mut locals) = (0, 0);
-    for include in includes_of(source) {
-        let own = count_locals(include);
-        if locals > 0 && locals + own > LEVEL_LOCALS {
+    let mut parts = includes_of(source);
+    parts.push(source);
+    let levels = levels(&parts);
+    for (position, part) in parts.into_iter().enumerate() {
+        if levels.contains(&position) {
             assembled.push_str("return (function()\n");
-            (levels, locals) = (levels + 1, 0);
         }
-        locals += own;
-        assembled.push_str(include);
+        assembled.push_str(part);
     }
-    assembled + source + &"end)()\n".repeat(levels)
+    assembled + &"end)()\n".repeat(levels.len())
 }
 
 /// The sources of what a script includes, in order.
-fn includes_of(source: &str) -> Vec<&'static str> {
+fn includes_of(source: &str) -> Vec<&str> {
     let (mut names, mut sources) = (Vec::new(), Vec::new());
     include("root", &mut names, &mut sources);
     for name in directive(source, "include") {
@@ -84,12 +76,6 @@ fn include(name: &str, names: &mut Vec<String>, sources: &mut Vec<&'static str>)
         include(name, names, sources);
     }
     sources.push(source);
-}
-
-/// How many locals the top level of a source declares.
-fn count_locals(source: &str) -> usize {
-    let lines = source.lines().filter_map(|line| line.strip_prefix("local "));
-    lines.map(|line| line.split('=').next().unwrap_or_default().split(',').count()).sum()
 }
 
 /// The values of the header lines `-- <name>: value, value`.

@@ -1,19 +1,22 @@
 //! Records of jobs and crons, and what is derived from them: indexes, unique keys, follow-ups, logs,
-//! checkpoints.
+//! checkpoints, signals.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::job::Status;
 use store::Dumped;
 
-use super::state::{Jobs, World, is_over, members, runs};
+use super::state::{Fields, Jobs, World, is_over, members, runs};
 
 /// Returns what disagrees.
 pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let mut wrong = indexes(world, jobs);
     wrong.extend(unique_keys(world, jobs));
     wrong.extend(follow_ups_and_logs(world, jobs));
-    wrong.extend(checkpoints(world, jobs));
+    for (prefix, field) in KEYS_OF_CHAINS {
+        wrong.extend(keys_of_chains(world, jobs, prefix, field));
+    }
+    wrong.extend(signals(jobs));
     wrong
 }
 
@@ -46,13 +49,15 @@ fn indexes(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     let crons = world.keys().filter_map(|key| key.strip_prefix("cron:"));
     check("cron_names".into(), crons.collect());
     check("crons".into(), firing_crons(world));
-    let expiring = jobs
-        .iter()
-        .filter(|(_, job)| job.contains_key("expiresAt") && job["status"] == "waiting")
-        // The job was started in time.
-        .filter(|(_, job)| !job.contains_key("awaitsChildren"))
-        .map(|(id, _)| *id);
-    check("expiring".into(), expiring.collect());
+    let expires =
+        |job: &Fields| match (job.contains_key("awaitsChildren"), job.get("awaitedSignal")) {
+            // The job was started in time.
+            (true, _) => false,
+            (false, Some(_)) => job.contains_key("signalUntil"),
+            (false, None) => job.contains_key("expiresAt"),
+        };
+    let expiring = jobs.iter().filter(|(_, job)| job["status"] == "waiting" && expires(job));
+    check("expiring".into(), expiring.map(|(id, _)| *id).collect());
     wrong
 }
 
@@ -105,24 +110,34 @@ fn follow_ups_and_logs(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
     wrong
 }
 
-/// Compares records with their checkpoints.
-fn checkpoints(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
-    let found: BTreeSet<&str> =
-        world.keys().filter_map(|key| key.strip_prefix("checkpoint:")).collect();
-    let expected = jobs.iter().filter(|(_, job)| job.contains_key("checkpointed"));
+/// Keys of which only the newest record of a chain has one, and the field that says so.
+const KEYS_OF_CHAINS: [(&str, &str); 3] =
+    [("checkpoint:", "checkpointed"), ("signal:", "signal"), ("signals:", "signalledAt")];
+
+/// Compares records with such keys.
+fn keys_of_chains(world: &World, jobs: &Jobs<'_>, prefix: &str, field: &str) -> Vec<String> {
+    let found: BTreeSet<&str> = world.keys().filter_map(|key| key.strip_prefix(prefix)).collect();
+    let expected = jobs.iter().filter(|(_, job)| job.contains_key(field));
     let expected: BTreeSet<&str> = expected.map(|(id, _)| *id).collect();
     let mut wrong = Vec::new();
     for id in expected.symmetric_difference(&found) {
-        let what = if found.contains(id) { "a checkpoint that" } else { "no checkpoint, which" };
-        wrong.push(format!("{id} has {what} its record does not say"));
+        let what = if found.contains(id) { "that" } else { "is missing, which" };
+        wrong.push(format!("{prefix}{id} {what} its record does not say"));
     }
     for id in expected {
         let job = jobs[id];
         if job.contains_key("followUpID") && job["status"] != "done" {
-            wrong.push(format!("{id} has a checkpoint, which its follow-up should have"));
+            wrong.push(format!("{prefix}{id} should belong to its follow-up"));
         }
     }
     wrong
+}
+
+/// Checks that a job that waits for a signal knows how it continues, and that no other does.
+fn signals(jobs: &Jobs<'_>) -> Vec<String> {
+    let waits = |job: &Fields| job["status"] == "waiting" && job.contains_key("awaitedSignal");
+    let wrong = jobs.iter().filter(|(_, job)| waits(job) != job.contains_key("continuesAs"));
+    wrong.map(|(id, _)| format!("{id} waits for a signal without a follow-up, or not")).collect()
 }
 
 /// Returns the crons that are not paused and have a next tick or a held firing.

@@ -33,11 +33,12 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
             usize::from(job.contains_key("awaitedLocks") && !ready),
             has("blockers"),
             has("awaitsChildren"),
+            has("awaitedSignal"),
         ];
         if places.iter().sum::<usize>() != 1 {
             wrong.push(format!(
                 "{id} does not wait in exactly one place: {places:?} of \
-                 due, ready, backlog, wait queue, dependencies, children"
+                 due, ready, backlog, wait queue, dependencies, children, signal"
             ));
         }
         // A job for whose queue there is no room is due again later.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::signal::SignalWait;
+
 /// How a run of a job ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -14,6 +16,8 @@ pub enum Outcome {
     Cancel,
     /// The action succeeded, with its result; the job waits for its children before it is done.
     Await(Option<Value>),
+    /// The action succeeded, with its result; the job waits for a signal, which a new run reads.
+    Wait(Option<Value>, SignalWait),
     /// The worker shut down before the run was over.
     Shutdown,
     /// The worker lost its lease, noticed, and stopped the run.

@@ -7,9 +7,10 @@ use uuid::Uuid;
 use super::outcome::Exception;
 use super::spec::JobSpec;
 use super::status::Status;
+use crate::access_tokens::Role;
 use crate::capacity::Class;
 use crate::lock::Locks;
-use crate::names::{FencingToken, JobId, WorkerId};
+use crate::names::{FencingToken, JobId, SignalName, WorkerId};
 use crate::queue::QueueName;
 use crate::time::Timestamp;
 
@@ -94,6 +95,10 @@ pub struct Job {
     pub awaits_dependencies: bool,
     /// It has run and waits for its children.
     pub awaits_children: bool,
+    /// The signal that it waits for, or waited for, after its run.
+    pub awaited_signal: Option<AwaitedSignal>,
+    /// The signal that continued its chain last, whose body it reads. It is read separately.
+    pub signal: Option<SignalName>,
     /// The number of children that did not succeed.
     pub failed_children: u32,
     /// The locks that it holds while it runs, or held when it ended: its own, and the limits of its
@@ -103,6 +108,17 @@ pub struct Job {
     pub cancelled: Option<Cancellation>,
     /// When it passed from one reason to wait to the next, and when it was asked to stop.
     pub passed: Passed,
+}
+
+/// The signal that a job waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwaitedSignal {
+    /// Its name.
+    pub name: SignalName,
+    /// Until when the job waits; `None` is without end.
+    pub until: Option<Timestamp>,
+    /// The least role that may send it; `None` if any that may send signals.
+    pub role: Option<Role>,
 }
 
 /// The times at which a job passed from one state to another within its status. Those that it has
@@ -115,7 +131,7 @@ pub struct Passed {
     pub parked_at: Option<Timestamp>,
     /// When it was last offered after it had waited for a lock. `None` until it starts.
     pub granted_at: Option<Timestamp>,
-    /// When its run ended, if it then waited for its children.
+    /// When its run ended, if it then waited for its children or a signal.
     pub ran_until: Option<Timestamp>,
     /// When its worker was asked to stop the run.
     pub cancel_at: Option<Timestamp>,
@@ -165,6 +181,8 @@ impl Job {
             child_group: None,
             awaits_dependencies: false,
             awaits_children: false,
+            awaited_signal: None,
+            signal: None,
             failed_children: 0,
             held_locks: Locks::default(),
             cancelled: None,

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// No worker has claimed the job: it is due later, in the outbox, offered to workers, waiting
-    /// for a lock, or waiting for other jobs. A job that has run and awaits its children is
-    /// waiting, too.
+    /// for a lock, or waiting for other jobs. A job that has run and awaits its children or a signal
+    /// is waiting, too.
     ///
     /// Entered by submission, which includes retries, follow-ups and the firings of crons, and from
-    /// `Running` when the job awaits its children. Left when a worker claims the job, when it is
-    /// cancelled or deleted, when it expires or a dependency fails, and when the last child ends.
+    /// `Running` when the job awaits its children or a signal. Left when a worker claims the job,
+    /// when it is cancelled or deleted, when it expires or a dependency fails, when the last child
+    /// ends, and when the signal arrives or its time is over.
     Waiting,
     /// A worker runs the job under a lease and a fencing token.
     ///
@@ -29,10 +30,11 @@ pub enum Status {
     /// Entered from `Running` by cancel or delete. Left when the worker reports the outcome, which
     /// may still be success or an error, when it shuts down, and when the lease ends.
     CancelRequest,
-    /// The job succeeded, and so did the children that it waited for.
+    /// The job succeeded, and so did the children that it waited for. If it waited for a signal, a
+    /// follow-up continues it.
     ///
-    /// Entered when the worker reports success, or when the last awaited child ends. Left by
-    /// deletion only.
+    /// Entered when the worker reports success, when the last awaited child ends, and when the
+    /// awaited signal arrives or its time is over. Left by deletion only.
     Done,
     /// The job failed, ran past its deadline, or could not start because it expired or a dependency
     /// failed.
@@ -76,10 +78,12 @@ pub enum Transition {
     Fail,
     /// The worker reports that it stopped the run on request.
     Stopped,
-    /// The worker reports success, and the job awaits its children.
+    /// The worker reports success, and the job awaits its children or a signal.
     Await,
     /// The last awaited child ended, and none failed.
     ChildrenDone,
+    /// The awaited signal arrived, or its time is over.
+    Signal,
     /// The worker shuts down and gives the job up.
     Shutdown,
     /// A client cancels the job.
@@ -120,7 +124,7 @@ impl Status {
             (S::Waiting, T::Claim) => Some(S::Running),
             (S::Waiting, T::Cancel) => Some(S::Cancel),
             (S::Waiting, T::Refuse) => Some(S::Error),
-            (S::Waiting, T::ChildrenDone) => Some(S::Done),
+            (S::Waiting, T::ChildrenDone | T::Signal) => Some(S::Done),
             (S::Running, T::Await) => Some(S::Waiting),
             (S::Running | S::CancelRequest, T::Finish) => Some(S::Done),
             (S::Running | S::CancelRequest, T::Fail) => Some(S::Error),
@@ -141,6 +145,7 @@ impl Status {
                 | T::Stopped
                 | T::Await
                 | T::ChildrenDone
+                | T::Signal
                 | T::Shutdown
                 | T::Cancel
                 | T::Expire
@@ -206,13 +211,14 @@ mod tests {
     use expect_test::expect;
     use std::fmt::Write as _;
 
-    const TRANSITIONS: [Transition; 12] = [
+    const TRANSITIONS: [Transition; 13] = [
         Transition::Claim,
         Transition::Finish,
         Transition::Fail,
         Transition::Stopped,
         Transition::Await,
         Transition::ChildrenDone,
+        Transition::Signal,
         Transition::Shutdown,
         Transition::Cancel,
         Transition::Expire,
@@ -232,7 +238,7 @@ mod tests {
             writeln!(table, "{status}: {}", next.join(" ")).unwrap();
         }
         expect![[r#"
-            waiting: Claim->running ChildrenDone->done Cancel->cancel Refuse->error Delete->deleted
+            waiting: Claim->running ChildrenDone->done Signal->done Cancel->cancel Refuse->error Delete->deleted
             running: Finish->done Fail->error Stopped->cancel Await->waiting Shutdown->worker_shutdown Cancel->cancel_request Expire->worker_dead Delete->cancel_request
             cancel_request: Finish->done Fail->error Stopped->cancel Await->cancel Shutdown->cancel Expire->cancel
             done: Delete->deleted

@@ -13,6 +13,9 @@ pub enum NameError {
     /// Not the name of a cron.
     #[error("{0:?} is not a valid cron name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -")]
     Cron(String),
+    /// Not the name of a signal.
+    #[error("{0:?} is not a valid signal name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -")]
+    Signal(String),
     /// Not the name of a subscription.
     #[error(
         "{0:?} is not a valid subscription name: it must be 1 to 64 characters of A-Z a-z 0-9 _ . -"

@@ -64,6 +64,11 @@ name! {
 }
 
 name! {
+    /// The name of a signal.
+    SignalName, NameError::Signal
+}
+
+name! {
     /// The name of a subscription.
     SubscriptionName, NameError::Subscription
 }

@@ -12,7 +12,7 @@ use domain::queue::QueueName;
 
 /// How many fairness groups, and how many wait queues of locks, are looked at.
 const MOST_GROUPS: usize = 2_000;
-/// How many waiting jobs are looked at to find those that wait for other jobs.
+/// How many waiting jobs are looked at to find those that wait for other jobs or a signal.
 const MOST_WALKED: isize = 5_000;
 /// How many entries one small read asks for.
 const STEP: usize = 500;
@@ -26,7 +26,7 @@ pub struct WaitingPlaces {
     pub total: u64,
     /// The places that have a job.
     pub places: Vec<WaitingPlace>,
-    /// There are places, or jobs that wait for other jobs, that were not looked at.
+    /// There are places, or jobs that wait for other jobs or a signal, that were not looked at.
     pub is_cut: bool,
 }
 
@@ -56,6 +56,8 @@ pub enum PlaceKind {
     Dependencies,
     /// Their children.
     Children,
+    /// A signal.
+    Signal,
 }
 
 impl Store {
@@ -78,8 +80,8 @@ impl Store {
         let elsewhere: u64 = places.iter().map(|place| place.count).sum();
         let elsewhere = elsewhere + parked.into_iter().sum::<u64>();
         places.extend(self.places_of_locks(locks).await?);
-        let (relations, rest) = self.places_of_relations(total.saturating_sub(elsewhere)).await?;
-        places.extend(relations);
+        let (unindexed, rest) = self.unindexed_places(total.saturating_sub(elsewhere)).await?;
+        places.extend(unindexed);
         places.retain(|place| place.count > 0);
         let is_cut = groups.len() >= MOST_GROUPS || contended > MOST_GROUPS || rest > 0;
         Ok(WaitingPlaces { total, places, is_cut })
@@ -145,11 +147,12 @@ impl Store {
         Ok(found)
     }
 
-    /// The jobs that wait for other jobs, which no index has: `open` of all that wait. Returns how
-    /// many of them were not found.
-    async fn places_of_relations(&self, open: u64) -> Result<(Vec<WaitingPlace>, u64), StoreError> {
+    /// The jobs that wait for other jobs or a signal, which no index has: `open` of all that wait.
+    /// Returns how many of them were not found.
+    async fn unindexed_places(&self, open: u64) -> Result<(Vec<WaitingPlace>, u64), StoreError> {
         let new = |kind| WaitingPlace { kind, count: 0, first: Vec::new() };
-        let mut both = [new(PlaceKind::Dependencies), new(PlaceKind::Children)];
+        let kinds = [PlaceKind::Dependencies, PlaceKind::Children, PlaceKind::Signal];
+        let mut places = kinds.map(new);
         let (mut found, mut at) = (0, 0);
         while found < open && at < MOST_WALKED {
             let (mut connection, _turn) = self.walking().await;
@@ -157,7 +160,7 @@ impl Store {
             command.arg(self.keys.status(Status::Waiting)).arg(at).arg(at + STEP as isize - 1);
             let names: Vec<String> = command.query_async(&mut connection).await?;
             if names.is_empty() {
-                return Ok((both.into(), 0));
+                return Ok((places.into(), 0));
             }
             at += names.len() as isize;
             let ids = ids(&names);
@@ -167,16 +170,16 @@ impl Store {
             }
             let mut pipe = redis::pipe();
             for id in &ids {
-                pipe.cmd("HMGET").arg(self.keys.job(*id)).arg(&["blockers", "awaitsChildren"]);
+                pipe.cmd("HMGET").arg(self.keys.job(*id)).arg(&[
+                    "blockers",
+                    "awaitsChildren",
+                    "awaitedSignal",
+                ]);
             }
-            let fields: Vec<(Option<String>, Option<String>)> =
-                pipe.query_async(&mut connection).await?;
+            let fields: Vec<[Option<String>; 3]> = pipe.query_async(&mut connection).await?;
             for (id, fields) in ids.into_iter().zip(fields) {
-                let place = match fields {
-                    (Some(_), _) => &mut both[0],
-                    (None, Some(_)) => &mut both[1],
-                    (None, None) => continue,
-                };
+                let Some(place) = fields.iter().position(Option::is_some) else { continue };
+                let place = &mut places[place];
                 place.count += 1;
                 found += 1;
                 if place.first.len() < MOST_NAMED as usize {
@@ -184,7 +187,7 @@ impl Store {
                 }
             }
         }
-        Ok((both.into(), open.saturating_sub(found)))
+        Ok((places.into(), open.saturating_sub(found)))
     }
 }
 

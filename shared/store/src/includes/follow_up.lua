@@ -1,10 +1,16 @@
 -- follow_up: the job that carries one on, written in the step that ends the earlier one, which it
 -- names.
--- include: create_job, words_in, job_keys, relation_keys, cron_job_keys, checkpoint_keys, digits
+-- include: create_job, words_in, job_keys, relation_keys, cron_job_keys, checkpoint_keys
+-- include: signal_keys, digits
 
 -- The fields of the record that belong to one run. A follow-up inherits all others, also those
 -- that only a later build knows.
 local of_one_run = {}
+
+-- The keys that belong to a chain, by the field that says that there is one.
+local keys_of_chain = {
+  checkpointed = key_checkpoint, signal = key_signal, signalledAt = key_early_signals,
+}
 
 local function follow_up(id, job, new_id, changes, now)
   if not of_one_run.status then
@@ -12,7 +18,8 @@ local function follow_up(id, job, new_id, changes, now)
         'workerID token retryFromID followUpID retriesLeft crashes result exception progress ' ..
         'cancelBy cancelReason expiresAt awaitedLocks holds actionQueue blockers when ' ..
         'replaced replacedBy awaitsChildren unblockedAt parkedAt grantedAt ranUntil cancelAt ' ..
-        'deleting logLines logBytes logCut loggedAt')) do
+        'deleting logLines logBytes logCut loggedAt awaitedSignal signalUntil signalRole ' ..
+        'continuesAs')) do
       of_one_run[name] = true
     end
   end
@@ -20,13 +27,15 @@ local function follow_up(id, job, new_id, changes, now)
   for i = 1, #record, 2 do
     if not of_one_run[record[i]] then fields[record[i]] = record[i + 1] end
   end
-  -- Only the newest record of a chain has the checkpoint. A retry of a job that succeeded starts
-  -- from the beginning.
-  if fields.checkpointed and job.status ~= 'done' and call('EXISTS', key_checkpoint(id)) == 1 then
-    call('RENAME', key_checkpoint(id), key_checkpoint(new_id))
-    call('HDEL', key_job(id), 'checkpointed')
-  else
-    fields.checkpointed = nil
+  -- Only the newest record of a chain has the checkpoint and the signals. A retry of a job that
+  -- succeeded starts from the beginning.
+  for field, key in pairs(keys_of_chain) do
+    if fields[field] and job.status ~= 'done' and call('EXISTS', key(id)) == 1 then
+      call('RENAME', key(id), key(new_id))
+      call('HDEL', key_job(id), field)
+    else
+      fields[field] = nil
+    end
   end
   local spec = fields.spec
   fields.spec, fields.priority, fields.retryFromID = nil, job.priority, id

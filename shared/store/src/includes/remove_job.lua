@@ -1,9 +1,10 @@
--- remove_job: removes a job that is over, with its log, its checkpoint and its entries in all
--- indexes.
--- include: job_keys, checkpoint_keys, relation_keys, members
+-- remove_job: removes a job that is over, with its log, its checkpoint, its signals and its entries
+-- in all indexes.
+-- include: job_keys, checkpoint_keys, signal_keys, relation_keys, members
 
 local function remove_job(id, job)
-  call('UNLINK', key_job(id), key_log(id), key_checkpoint(id))
+  call('UNLINK', key_job(id), key_log(id), key_checkpoint(id), key_signal(id),
+    key_early_signals(id))
   remove_member(root .. 'jobs:number', id)
   remove_member(key_status(job.status), id)
   remove_member(key_action(job.action), id)

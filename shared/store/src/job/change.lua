@@ -7,8 +7,8 @@
 -- ARGV[3]  at        int     scheduledAt in ms, or '' to leave it
 -- ARGV[4]  spec      JSON    the spec with the new priority, or '' to leave it
 -- Answers  {'changed'}
---          {'refused', status}         it does not wait, or only for its children; nothing is
---                                      written
+--          {'refused', status}         it does not wait, or only for its children or a signal;
+--                                      nothing is written
 --          {'too_late', expiresAt}     it would expire before; nothing is written
 --          {'too_many_queues', queue}  nothing is written
 --          {'gone'}                    no such job
@@ -18,7 +18,7 @@
 local id, now = ARGV[1], now_ms()
 local job = read_job(id)
 if not job then return { 'gone' } end
-if job.status ~= 'waiting' or job.awaitsChildren then return { 'refused', job.status } end
+if job.status ~= 'waiting' or job.awaitsChildren or job.awaitedSignal then return { 'refused', job.status } end
 local priority = ARGV[2] ~= '' and ARGV[2] or job.priority
 local at = ARGV[3] ~= '' and ARGV[3] or job.scheduledAt
 if job.expiresAt and tonumber(at) >= tonumber(job.expiresAt) then

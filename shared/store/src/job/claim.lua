@@ -12,9 +12,10 @@
 -- Answers  {'claims', {answer…}…}  per request, an answer for each id that was tried, in order:
 --            {'claimed', token, number, attempt, spec}  as the record has them
 --            {'gone'}             no such job
---            {'refused', status}  not waiting, not due yet, expired, waiting for other jobs, its
---                                 offer was taken back, or of an action that the worker does not
---                                 know; such a job is offered again to those that know it
+--            {'refused', status}  not waiting, not due yet, expired, waiting for other jobs or a
+--                                 signal, its offer was taken back, or of an action that the
+--                                 worker does not know; such a job is offered again to those that
+--                                 know it
 --            {'parked', lock}     this lock is held; the job joins its wait queue. No more are
 --                                 tried after the 64th of a call
 --            {'failed', reason}   the claim of this job failed, as it will again until the record
@@ -70,8 +71,10 @@ local function claim(id, most)
     local expired = job.expiresAt and tonumber(job.expiresAt) <= now
     -- A job that was ready stays ready when the clock is set back.
     local early = tonumber(job.scheduledAt) > now and score_of(root .. 'due', member_of(id, job))
-    if early or job.blockers or job.awaitsChildren then return { 'refused', job.status } end
-    if job.status ~= 'waiting' or expired then return { 'refused', job.status } end
+    local blocked = job.blockers or job.awaitsChildren or job.awaitedSignal
+    if early or blocked or expired or job.status ~= 'waiting' then
+      return { 'refused', job.status }
+    end
     if not knows[job.action] then
       offer_by_action(id, job, now)
       return { 'refused', job.status }

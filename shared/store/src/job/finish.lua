@@ -1,14 +1,14 @@
 -- finish: running | cancel_request -> done | error | cancel | worker_shutdown, with the token of
 -- the claim; worker_dead -> worker_resurrection, when the worker came back and has stopped the job;
--- running -> waiting, when the job waits for its children, which takes no worker.
+-- running -> waiting, when the job waits for its children or a signal, which takes no worker.
 -- One script, so that the end, the freed locks and the follow-up are one step: a retry is neither
 -- lost nor doubled.
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  base    int     first back-off of a retry in ms, unless the job has its own
 -- ARGV[2]  max     int     longest back-off of a retry in ms, unless the job has its own
 -- ARGV[3…] per job: id, token, outcome ('done', 'error', 'cancel', 'shutdown', 'resurrect',
---          'await'), result as JSON or '', exception as JSON or '', id for a follow-up, jitter from
---          0 to 1
+--          'await', 'wait'), result as JSON or '', exception as JSON or '' (with 'wait', what it
+--          waits for: see await_signal), id for a follow-up, jitter from 0 to 1
 -- Answers  per job, in order:
 --            {'finished', status}  recorded as this status
 --            {'already', status}   this claim was ended before; nothing is written
@@ -19,18 +19,20 @@
 --                                  end was written before, and has no follow-up
 -- flags: allow-oom
 -- include: read_job, job_status, move_job, changes_after, follow_up, end_run, note_end, propagate
--- include: children_failed, write_changes, try_step, set_aside, job_keys, relation_keys, clock
+-- include: children_failed, await_signal, write_changes, try_step, set_aside, job_keys, relation_keys, clock
 -- include: digits
 
 local backoff, now = { base = tonumber(ARGV[1]), max = tonumber(ARGV[2]) }, now_ms()
 local leads_to = {
   running = {
     done = 'done', error = 'error', shutdown = 'worker_shutdown', await = 'waiting',
+    wait = 'waiting',
     -- The worker was asked to stop, and Redis has lost the request.
     cancel = 'cancel',
   },
   cancel_request = {
     done = 'done', error = 'error', cancel = 'cancel', shutdown = 'cancel', await = 'cancel',
+    wait = 'cancel',
   },
   worker_dead = { resurrect = 'worker_resurrection' },
 }
@@ -52,6 +54,13 @@ local function finish(id, token, outcome, result, exception, new_id, jitter)
     if value ~= '' then fields[#fields + 1] = name; fields[#fields + 1] = value end
   end
   add('result', result)
+  if outcome == 'wait' then
+    if to == 'waiting' then
+      await_signal(id, job, cjson.decode(exception), new_id, fields, now)
+      return { 'finished', job.status }
+    end
+    exception = ''
+  end
   if to == 'waiting' then
     if job.childGroup and call('EXISTS', key_children(job.childGroup)) == 1 then
       add('awaitsChildren', 1)

@@ -5,6 +5,7 @@ use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
 use domain::job::{FencingToken, JobId, Outcome, Status};
+use domain::signal::SignalWait;
 
 static FINISH: Script = Script::new("finish", include_str!("finish.lua"));
 
@@ -75,7 +76,7 @@ impl Store {
     }
 }
 
-/// The word, the result and the exception of an outcome.
+/// The word, the result, and the exception or what is waited for, of an outcome.
 fn outcome_words(outcome: &Outcome) -> (&'static str, String, String) {
     let json = |result: &Option<serde_json::Value>| {
         result.as_ref().map(ToString::to_string).unwrap_or_default()
@@ -83,6 +84,7 @@ fn outcome_words(outcome: &Outcome) -> (&'static str, String, String) {
     match outcome {
         Outcome::Done(result) => ("done", json(result), String::new()),
         Outcome::Await(result) => ("await", json(result), String::new()),
+        Outcome::Wait(result, wait) => ("wait", json(result), wait_words(wait)),
         Outcome::Error(exception) => {
             ("error", String::new(), serde_json::to_string(exception).unwrap_or_default())
         }
@@ -90,4 +92,19 @@ fn outcome_words(outcome: &Outcome) -> (&'static str, String, String) {
         Outcome::Shutdown => ("shutdown", String::new(), String::new()),
         Outcome::Resurrected => ("resurrect", String::new(), String::new()),
     }
+}
+
+/// What a job waits for, as the script reads it. Every role includes those before it, so the least
+/// of the roles says the same as all of them.
+fn wait_words(wait: &SignalWait) -> String {
+    let timeout = wait.timeout.duration().map(|timeout| timeout.as_millis() as u64);
+    let (signal, role) = (&wait.signal, wait.roles.iter().min());
+    let mut words = serde_json::json!({ "signal": signal });
+    if let Some(timeout) = timeout {
+        words["timeout"] = timeout.into();
+    }
+    if let Some(role) = role {
+        words["role"] = role.as_str().into();
+    }
+    words.to_string()
 }

@@ -7,7 +7,9 @@ use redis::Value;
 use crate::error::StoreError;
 use crate::json::read_json;
 use domain::capacity::Class;
-use domain::job::{Cancellation, FencingToken, Job, JobId, JobSpec, Passed, Status, Timestamp};
+use domain::job::{
+    AwaitedSignal, Cancellation, FencingToken, Job, JobId, JobSpec, Passed, Status, Timestamp,
+};
 
 /// Reads the hash of one job; `None` when it is empty: the job does not exist.
 pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
@@ -50,6 +52,8 @@ pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
         child_group: fields.optional("childGroup")?,
         awaits_dependencies: fields.text("blockers").is_some(),
         awaits_children: fields.text("awaitsChildren").is_some(),
+        awaited_signal: fields.awaited_signal()?,
+        signal: fields.optional("signal")?,
         failed_children: fields.optional("failedChildren")?.unwrap_or(0),
         held_locks: fields.optional("holds")?.unwrap_or_default(),
         cancelled: fields.cancellation(),
@@ -101,6 +105,12 @@ impl<'a> Fields<'a> {
 
     fn time(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.optional(name)?.map(Timestamp::from_ms))
+    }
+
+    fn awaited_signal(&self) -> Result<Option<AwaitedSignal>, StoreError> {
+        let Some(name) = self.optional("awaitedSignal")? else { return Ok(None) };
+        let (until, role) = (self.time("signalUntil")?, self.optional("signalRole")?);
+        Ok(Some(AwaitedSignal { name, until, role }))
     }
 
     fn cancellation(&self) -> Option<Cancellation> {

@@ -18,6 +18,8 @@ pub enum WaitPosition {
     Dependencies(u32),
     /// For its children, of which so many are not over.
     Children(u64),
+    /// For a signal.
+    Signal,
     /// In the wait queues of these locks.
     Locks(Vec<LockName>),
     /// Its action or its class is paused.
@@ -49,7 +51,7 @@ impl Store {
         let group = key.map_or_else(|| owner.clone(), |key| format!("{owner}:{key}"));
         let limits = [LockName::of_action(&job.spec.action), LockName::of_class(&job.class)];
         let mut pipe = redis::pipe();
-        let fields = ["awaitedLocks", "blockers", "awaitsChildren"];
+        let fields = ["awaitedLocks", "blockers", "awaitsChildren", "awaitedSignal"];
         pipe.cmd("HMGET").arg(self.keys.job(job.id)).arg(&fields);
         pipe.cmd("ZSCORE").arg(self.keys.due()).arg(&member);
         pipe.cmd("ZRANK").arg(self.keys.ready(&own)).arg(&member);
@@ -58,20 +60,30 @@ impl Store {
         pipe.cmd("ZRANK").arg(self.keys.turns(&owner)).arg(key.map_or("", String::as_str));
         pipe.zcard(self.keys.children(job.child_group.unwrap_or(job.id)));
         pipe.cmd("SMISMEMBER").arg(self.keys.paused()).arg(&limits.clone().map(String::from));
-        type Fields = (Option<String>, Option<u32>, Option<u32>);
+        type Fields = (Option<String>, Option<u32>, Option<u32>, Option<String>);
         type Count = Option<u64>;
         type Found = (Fields, Option<f64>, Count, Count, Count, Count, u64, [bool; 2]);
         let mut connection = self.connection.clone();
-        let ((locks, blockers, awaits), due, rank, behind, offered, turns, children, paused): Found =
-            pipe.query_async(&mut connection).await?;
+        let (
+            (locks, blockers, children_awaited, signal),
+            due,
+            rank,
+            behind,
+            offered,
+            turns,
+            children,
+            paused,
+        ): Found = pipe.query_async(&mut connection).await?;
         let locks = locks.unwrap_or_default();
         let locks: Vec<LockName> = locks.split(' ').filter_map(|name| name.parse().ok()).collect();
         let paused = limits.into_iter().zip(paused).find(|(_, paused)| *paused);
         if let Some(blockers) = blockers {
             return Ok(WaitPosition::Dependencies(blockers));
         }
-        if awaits.is_some() {
-            return Ok(WaitPosition::Children(children));
+        match (children_awaited, signal) {
+            (Some(_), _) => return Ok(WaitPosition::Children(children)),
+            (None, Some(_)) => return Ok(WaitPosition::Signal),
+            (None, None) => {}
         }
         if due.is_some_and(|at| at <= job.scheduled_at.ms() as f64) {
             return Ok(WaitPosition::Due);

@@ -11,6 +11,7 @@ macro_rules! includes {
 }
 
 includes! {
+    await_signal
     bulk_keys
     bury_job
     change_permits
@@ -89,6 +90,7 @@ includes! {
     relation_keys
     remove_job
     replace_job
+    resume_job
     retention
     root
     route
@@ -96,6 +98,7 @@ includes! {
     send_heartbeat_hint
     series_keys
     set_aside
+    signal_keys
     skip_ticks
     stands_for
     start_run

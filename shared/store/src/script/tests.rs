@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::levels::{declared, identifiers};
 use super::*;
 
 /// What Lua and Redis provide.
@@ -42,39 +43,6 @@ fn name(path: &Path) -> String {
     path.file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The identifiers of a Lua source, without those in comments and strings and after `.` or `:`.
-fn identifiers(source: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for line in source.lines() {
-        let line = line.split("--").next().unwrap_or_default();
-        // Every second part is a string: no string of ours holds a quote.
-        for code in line.split('\'').step_by(2) {
-            let mut before = ' ';
-            for word in code.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_') {
-                let end = word.chars().last().unwrap_or(' ');
-                let text = word.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '_');
-                if text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-                    && !matches!(before, '.' | ':')
-                {
-                    found.push(text.to_owned());
-                }
-                before = if end.is_alphanumeric() || end == '_' { ' ' } else { end };
-            }
-        }
-    }
-    found
-}
-
-/// The names that the top level of a source declares.
-fn declared(source: &str) -> BTreeSet<String> {
-    let lines = source.lines().filter_map(|line| line.strip_prefix("local "));
-    let names = lines.flat_map(|line| match line.strip_prefix("function ") {
-        Some(function) => vec![function.split('(').next().unwrap_or_default()],
-        None => line.split('=').next().unwrap_or_default().split(',').collect(),
-    });
-    names.map(|name| name.trim().to_owned()).collect()
-}
-
 /// The names that a source uses without declaring them anywhere: globals, which Redis refuses.
 fn undeclared(assembled: &str) -> BTreeSet<String> {
     let assembled = assembled.split_once('\n').unwrap_or_default().1;
@@ -105,20 +73,20 @@ fn undeclared(assembled: &str) -> BTreeSet<String> {
         name.unwrap_or_default()
     });
     known.extend(fields);
-    words.into_iter().filter(|word| !known.contains(word.as_str())).collect()
+    words.filter(|word| !known.contains(word)).map(str::to_owned).collect()
 }
 
 #[test]
 fn every_file_includes_what_it_uses_and_uses_what_it_includes() {
-    let exports: BTreeMap<&str, BTreeSet<String>> =
-        INCLUDES.iter().map(|(name, source)| (*name, declared(source))).collect();
+    let exports: BTreeMap<&str, BTreeSet<&str>> =
+        INCLUDES.iter().map(|(name, source)| (*name, declared(source).collect())).collect();
     let scripts = scripts();
     let files = scripts.iter().map(|(name, source)| (name.as_str(), source.as_str()));
     let mut wrong = Vec::new();
     let mut unused: BTreeSet<&str> = exports.keys().copied().collect();
     for (file, source) in files.chain(INCLUDES.iter().copied()) {
-        let words: BTreeSet<String> = identifiers(source).into_iter().collect();
-        let own = declared(source);
+        let words: BTreeSet<&str> = identifiers(source).collect();
+        let own: BTreeSet<&str> = declared(source).collect();
         let included: BTreeSet<&str> = directive(source, "include").into_iter().collect();
         for name in &included {
             unused.remove(name);
@@ -152,7 +120,7 @@ fn every_include_is_listed_and_no_two_export_the_same_name() {
     let listed: BTreeSet<String> = INCLUDES.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(files.collect::<BTreeSet<_>>(), listed);
     let exports = INCLUDES.iter().flat_map(|(_, source)| declared(source));
-    let mut exports: Vec<String> = exports.collect();
+    let mut exports: Vec<&str> = exports.collect();
     exports.sort();
     let twice: Vec<_> = exports.windows(2).filter(|pair| pair[0] == pair[1]).collect();
     assert!(twice.is_empty(), "{twice:?}");
@@ -181,7 +149,7 @@ fn every_script_that_puts_off_writes_carries_them_out() {
             .iter()
             .any(|function| assembled.contains(&format!("local function {function}(")));
         let after = source.rsplit_once("\nwrite_changes()").map_or("", |(_, after)| after);
-        let late = identifiers(after).into_iter().find(|word| buffer.contains(&word.as_str()));
+        let late = identifiers(after).find(|word| buffer.contains(word));
         assert_eq!(late, None, "{name} calls it after write_changes");
         let writes = source.contains("\nwrite_changes()") || source.contains("then_write_changes(");
         let excepted = exceptions.contains(&name.as_str());
@@ -196,10 +164,10 @@ fn no_level_of_a_script_captures_too_many_locals() {
         let assembled = assemble(&source);
         let levels: Vec<&str> = assembled.split("return (function()\n").collect();
         for level in 1..levels.len() {
-            let outer = declared(&levels[..level].concat());
-            let used: BTreeSet<String> =
-                identifiers(&levels[level..].concat()).into_iter().collect();
-            let captured = outer.intersection(&used).count();
+            let (outer, inner) = (levels[..level].concat(), levels[level..].concat());
+            let declared: BTreeSet<&str> = declared(&outer).collect();
+            let used: BTreeSet<&str> = identifiers(&inner).collect();
+            let captured = declared.intersection(&used).count();
             assert!(captured <= 60, "{name} captures {captured} locals in level {level}");
         }
     }

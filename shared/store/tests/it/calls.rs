@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::access_tokens::Role;
 use domain::job::{ClaimedJob, Exception, FencingToken, JobId, NewJob, Outcome, Status, WorkerId};
+use domain::signal::SignalWait;
 use store::{
     ClaimAnswer, ClaimRequest, Claims, Dumped, Finish, FinishAnswer, Heartbeat, HeartbeatReply,
-    LeaseExpiry, OutboxEntry, Store,
+    LeaseExpiry, NewSignal, OutboxEntry, Store,
 };
 use testkit::TestEnv;
 pub(crate) use testkit::redis_cli;
@@ -32,6 +34,22 @@ pub(crate) async fn worker(env: &TestEnv) -> WorkerId {
     let reply = env.store().heartbeat(&heartbeat(&id, Duration::from_secs(60))).await.unwrap();
     assert!(matches!(reply, HeartbeatReply::Renewed(_)));
     id
+}
+
+/// A signal from an operator.
+pub(crate) fn signal(name: &str) -> NewSignal {
+    NewSignal {
+        name: name.parse().unwrap(),
+        role: Role::Operator,
+        by: "ann".to_owned(),
+        body: r#"{"ok": true}"#.to_owned(),
+    }
+}
+
+/// The end of a run whose job waits for a signal, for at most `timeout`.
+pub(crate) fn waits_for(name: &str, timeout: &str) -> Outcome {
+    let (signal, timeout) = (name.parse().unwrap(), timeout.parse().unwrap());
+    Outcome::Wait(None, SignalWait { signal, timeout, roles: Vec::new() })
 }
 
 pub(crate) async fn submit(env: &TestEnv, job: &NewJob) -> JobId {

@@ -295,14 +295,14 @@ async fn a_job_that_expires_before_it_starts_ends_in_error() {
         "it has expired, and is not ended yet"
     );
     assert_eq!(dump(&env).await, before);
-    assert_eq!(env.store().expire_waiting().await.unwrap(), 1);
+    assert_eq!(env.store().expire_waiting().await.unwrap().expired, 1);
     let read = env.store().job(late.id).await.unwrap().unwrap();
     assert_eq!(read.status, Status::Error);
     assert_eq!(read.exception.map(|exception| exception.kind), Some("Expired".to_owned()));
     assert_eq!(status(&env, in_time.id).await, Status::Waiting);
     assert_eq!(status(&env, running.id).await, Status::Running);
     let before = dump(&env).await;
-    assert_eq!(env.store().expire_waiting().await.unwrap(), 0);
+    assert_eq!(env.store().expire_waiting().await.unwrap().expired, 0);
     assert_eq!(dump(&env).await, before);
     assert_consistent(env.store()).await;
     env.close().await;

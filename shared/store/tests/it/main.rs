@@ -36,6 +36,7 @@ mod routing;
 mod script_costs;
 mod series;
 mod services;
+mod signals;
 mod subscriptions;
 mod unreadable;
 mod windows;

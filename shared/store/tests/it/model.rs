@@ -19,6 +19,7 @@ mod random;
 mod relations;
 mod routing;
 mod scheduler;
+mod signals;
 mod state;
 mod step;
 mod step_time;
@@ -127,13 +128,14 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 /// The transitions that no history has made.
 fn missing(occurred: &BTreeSet<String>) -> Vec<String> {
     use domain::job::Transition as E;
-    let transitions: [E; 12] = [
+    let transitions: [E; 13] = [
         E::Claim,
         E::Finish,
         E::Fail,
         E::Stopped,
         E::Await,
         E::ChildrenDone,
+        E::Signal,
         E::Shutdown,
         E::Cancel,
         E::Expire,
@@ -250,7 +252,10 @@ impl History {
             | Position::Parked
             | Position::Nowhere => None,
         });
-        leases.any(|at| soon.contains(&at)) || due.any(|at| soon.contains(&at))
+        let mut expiring = self.model.jobs.values().filter_map(state::Record::expires);
+        leases.any(|at| soon.contains(&at))
+            || expiring.any(|at| soon.contains(&at))
+            || due.any(|at| soon.contains(&at))
     }
 
     /// Lets that happen. It is the store's clock that has to move on, so this cannot wait for

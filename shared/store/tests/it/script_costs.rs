@@ -18,7 +18,7 @@ use crate::chains::chain;
 use monitor::{Costs, Monitor, scripts};
 
 /// The most commands that one call of each script may carry out.
-const BUDGETS: [(&str, u64); 50] = [
+const BUDGETS: [(&str, u64); 51] = [
     ("announce", 5),
     ("begin_bulk", 210),
     ("cancel", 13_000),
@@ -66,6 +66,7 @@ const BUDGETS: [(&str, u64); 50] = [
     ("set_limit", 1_700),
     ("set_permits", 400),
     ("set_subscription", 11),
+    ("signal", 60),
     ("stop_bulk", 7),
     ("submit", 10_800),
     ("trim", 900),

@@ -13,7 +13,7 @@ impl Model {
     /// The error is a queue for which there is no room.
     pub(super) fn change(&mut self, id: JobId, change: JobChange) -> Result<ChangeAnswer, String> {
         let Some(job) = self.jobs.get(&id) else { return Ok(ChangeAnswer::Gone) };
-        if job.status != Status::Waiting || job.awaits_children {
+        if job.status != Status::Waiting || job.awaits() {
             return Ok(ChangeAnswer::Refused(job.status));
         }
         let at = change.scheduled_at.map_or(job.scheduled_at, Timestamp::ms);

@@ -18,7 +18,7 @@ impl Model {
             Outcome::Error(_) => Transition::Fail,
             Outcome::Cancel => Transition::Stopped,
             Outcome::Shutdown => Transition::Shutdown,
-            Outcome::Await(_) => Transition::Await,
+            Outcome::Await(_) | Outcome::Wait(..) => Transition::Await,
             Outcome::Resurrected => Transition::Resurrect,
         };
         let Some(to) = self.next(end.id, event) else {
@@ -41,7 +41,7 @@ impl Model {
         }
         let job = self.job_mut(end.id);
         match &end.outcome {
-            Outcome::Done(result) | Outcome::Await(result) => {
+            Outcome::Done(result) | Outcome::Await(result) | Outcome::Wait(result, _) => {
                 job.result = result.as_ref().map(ToString::to_string);
             }
             Outcome::Error(exception) => {
@@ -50,6 +50,9 @@ impl Model {
             Outcome::Cancel | Outcome::Shutdown | Outcome::Resurrected => {}
         }
         let mut to = to;
+        if let (Status::Waiting, Outcome::Wait(_, wait)) = (to, &end.outcome) {
+            return FinishAnswer::Recorded(self.await_signal(end, wait));
+        }
         if to == Status::Waiting {
             match self.await_children(end.id) {
                 Some(at_once) => to = at_once,
@@ -102,6 +105,7 @@ impl Model {
         // A retry of a job that succeeded starts from the beginning.
         if old.status != Status::Done {
             job.checkpoint = self.job_mut(id).checkpoint.take();
+            job.signals = self.job_mut(id).signals.hand_on();
         }
         self.hand_on(id, new);
         self.create(new, job);
@@ -127,8 +131,9 @@ impl Model {
     /// Ends a waiting job.
     pub(super) fn end_waiting(&mut self, id: JobId, to: Status) {
         let job = self.job_mut(id);
-        if job.blockers > 0 || job.awaits_children {
+        if job.blockers > 0 || job.awaits() {
             (job.blockers, job.awaits_children) = (0, false);
+            job.signals.continues_as = None;
         } else {
             self.withdraw(id);
             self.refill_offers();

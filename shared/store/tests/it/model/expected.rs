@@ -75,6 +75,12 @@ impl Record {
             ("parentGroup", self.parent_group.map(|id| id.to_string())),
             ("childGroup", self.child_group.map(|id| id.to_string())),
             ("awaitsChildren", self.awaits_children.then(|| "1".to_owned())),
+            ("awaitedSignal", self.signals.awaited.clone()),
+            ("signalUntil", self.signals.until.and_then(number)),
+            ("signalRole", self.signals.role.map(|role| role.to_string())),
+            ("continuesAs", self.signals.continues_as.map(|id| id.to_string())),
+            ("signal", self.signals.read.as_ref().map(|(name, _)| name.clone())),
+            ("signalledAt", self.signals.early_at.and_then(number)),
             (
                 "failedChildren",
                 (self.failed_children > 0).then(|| self.failed_children.to_string()),
@@ -301,12 +307,18 @@ impl Keys {
                 self.sorted(format!("waiters:{name}"), &member, job.wait_score());
                 self.member("contended".into(), name);
             }
-            if let Some(expires) = job.expires_at.filter(|_| !job.awaits_children) {
+            if let Some(expires) = job.expires() {
                 self.sorted("expiring".into(), id, expires);
             }
         }
         if let Some(checkpoint) = &job.checkpoint {
             self.text(format!("checkpoint:{id}"), checkpoint);
+        }
+        if let Some((_, signal)) = &job.signals.read {
+            self.text(format!("signal:{id}"), signal);
+        }
+        if !job.signals.early.is_empty() {
+            self.0.insert(format!("signals:{id}"), Dumped::Hash(job.signals.early.clone()));
         }
         let lines = job.log.iter().flatten().map(|(at, line)| {
             let fields = [

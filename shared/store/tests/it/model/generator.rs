@@ -25,7 +25,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// The kinds of steps, each with its weight.
-const KINDS: [(Kind, usize); 31] = [
+const KINDS: [(Kind, usize); 32] = [
     (Kind::Flood, 1),
     (Kind::Propagate, 4),
     (Kind::Change, 4),
@@ -50,6 +50,7 @@ const KINDS: [(Kind, usize); 31] = [
     (Kind::Log, 5),
     (Kind::Progress, 3),
     (Kind::Checkpoint, 5),
+    (Kind::Signal, 6),
     (Kind::Command, 3),
     (Kind::Trim, 3),
     (Kind::Publish, 5),
@@ -85,6 +86,7 @@ enum Kind {
     Log,
     Progress,
     Checkpoint,
+    Signal,
     Command,
     Trim,
     Publish,
@@ -186,6 +188,7 @@ impl Generator {
                 let (id, token) = self.run(model);
                 Step::Checkpoint(id, token, self.random.one(&["1", "2", r#"{"a":3}"#, "null"]))
             }
+            Kind::Signal => self.signal(model),
             Kind::Command => self.command(model),
             Kind::Trim => Step::Trim(self.settings()),
             Kind::Publish => Step::Publish,

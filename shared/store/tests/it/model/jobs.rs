@@ -8,6 +8,7 @@ use domain::job::{
 use store::{ClaimAnswer, ClaimRequest, Claims, Submission, Submitted};
 
 use super::routing::Kind;
+use super::signals::Signals;
 use super::state::{Fields, Model, Record};
 use super::waiting::Position;
 
@@ -141,6 +142,7 @@ impl Model {
             exception: None,
             progress: None,
             checkpoint: None,
+            signals: Signals::default(),
             cancel_by: String::new(),
             cancel_reason: String::new(),
             passed: Passed::default(),
@@ -266,7 +268,7 @@ impl Model {
         let due = job.scheduled_at <= self.now;
         let in_time = job.expires_at.is_none_or(|expires| expires > self.now);
         if !mine {
-            let free = due && in_time && job.blockers == 0 && !job.awaits_children;
+            let free = due && in_time && job.blockers == 0 && !job.awaits();
             if free && job.waits() && !self.workers[worker].knows(&job.action) {
                 self.offer_by_action(id);
                 return ClaimAnswer::Refused(Status::Waiting);

@@ -30,6 +30,9 @@ impl Model {
             let children = job.child_group.and_then(|group| self.children.get(&group));
             return WaitPosition::Children(children.map_or(0, |all| all.len() as u64));
         }
+        if job.signals.awaited.is_some() {
+            return WaitPosition::Signal;
+        }
         if matches!(job.position, Position::Due(at) if at <= job.scheduled_at) {
             return WaitPosition::Due;
         }

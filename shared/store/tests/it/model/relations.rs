@@ -58,7 +58,7 @@ fn popped<Score: Copy + Ord>(set: &mut BTreeMap<JobId, Score>, most: usize) -> V
 impl Model {
     /// The last follow-up of a job, which may be itself: the last job of its chain, or the tombstone
     /// of the one after that.
-    fn last_follow_up(&self, id: JobId) -> JobId {
+    pub(super) fn last_follow_up(&self, id: JobId) -> JobId {
         let is_followed = |job: &&Record| job.carried_on_by().is_some();
         let Some(job) = self.jobs.get(&id).filter(is_followed) else { return id };
         let first = job.chain(id);

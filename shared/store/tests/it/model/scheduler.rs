@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::job::{JobId, Status};
-use store::{Dumped, Redispatch, Redispatched, Settings, Trimmed};
+use store::{Dumped, ExpiredWaiting, Redispatch, Redispatched, Settings, Trimmed};
 
 use super::state::{Model, Record, World};
 use super::waiting::Position;
@@ -48,14 +48,21 @@ impl Model {
         (due.len() + over.len()) as u64
     }
 
-    pub(super) fn expire_waiting(&mut self) -> u64 {
+    pub(super) fn expire_waiting(&mut self) -> ExpiredWaiting {
         let now = self.now;
-        let mut expired =
-            self.waiting(|job| job.expires_at.filter(|at| *at <= now && !job.awaits_children));
+        let mut ended = self.waiting(|job| job.expires().filter(|at| *at <= now));
         // Their index is by id.
-        expired.sort_by_key(|id| (self.jobs[id].expires_at, id.to_string()));
-        expired.iter().for_each(|id| self.refuse(*id));
-        expired.len() as u64
+        ended.sort_by_key(|id| (self.jobs[id].expires(), id.to_string()));
+        let (timed_out, expired): (Vec<JobId>, Vec<JobId>) =
+            ended.iter().partition(|id| self.jobs[id].signals.awaited.is_some());
+        for id in &ended {
+            if timed_out.contains(id) {
+                self.time_out(*id);
+            } else {
+                self.refuse(*id);
+            }
+        }
+        ExpiredWaiting { expired: expired.len() as u64, timed_out: timed_out.len() as u64 }
     }
 
     /// Offers in the outbox are recent, and nothing older is offered again while there are any.

@@ -9,6 +9,7 @@ use store::{Dumped, NewLogLine};
 use uuid::Uuid;
 
 use super::relations::Note;
+use super::signals::Signals;
 use super::waiting::Position;
 
 pub(super) type World = BTreeMap<String, Dumped>;
@@ -149,6 +150,7 @@ pub(super) struct Record {
     pub(super) exception: Option<String>,
     pub(super) progress: Option<String>,
     pub(super) checkpoint: Option<String>,
+    pub(super) signals: Signals,
     pub(super) cancel_by: String,
     pub(super) cancel_reason: String,
     pub(super) passed: Passed,

@@ -9,8 +9,8 @@ use domain::lock::LockName;
 use domain::queue::QueueName;
 use serde_json::Value;
 use store::{
-    ClaimRequest, Dumped, Finish, Heartbeat, HeartbeatReply, JobChange, NewLogLine, Outbox,
-    Redispatch, Settings, Store, StoreError, Sweep, WaitPosition, WorkerCommand,
+    ClaimRequest, Dumped, Finish, Heartbeat, HeartbeatReply, JobChange, NewLogLine, NewSignal,
+    Outbox, Redispatch, Settings, Store, StoreError, Sweep, WaitPosition, WorkerCommand,
 };
 
 use super::state::{Model, World};
@@ -37,6 +37,7 @@ pub(super) enum Step {
     Log(JobId, FencingToken, u64, Vec<NewLogLine>),
     Progress(JobId, FencingToken, Value),
     Checkpoint(JobId, FencingToken, &'static str),
+    Signal(JobId, NewSignal),
     Command(WorkerId, WorkerCommand),
     Trim(Settings),
     Propagate,
@@ -118,6 +119,7 @@ impl Step {
             | Step::ClearLock(_)
             | Step::Log(..)
             | Step::Checkpoint(..)
+            | Step::Signal(..)
             | Step::Trim(_)
             | Step::Publish
             | Step::Retire(..)
@@ -172,6 +174,7 @@ impl Step {
             Step::Checkpoint(id, token, checkpoint) => {
                 answer(&store.save_checkpoint(*id, *token, checkpoint).await?)
             }
+            Step::Signal(id, signal) => answer(&store.signal(*id, signal).await?),
             Step::Command(worker, wanted) => answer(&store.command_worker(worker, wanted).await?),
             Step::Trim(settings) => answer(&store.trim(settings, &mut Sweep::default()).await?),
             Step::Propagate => answer(&store.propagate().await?),
@@ -269,6 +272,7 @@ impl Model {
             Step::Checkpoint(id, token, checkpoint) => {
                 answer(&self.save_checkpoint(*id, *token, checkpoint))
             }
+            Step::Signal(id, signal) => answer(&self.signal(*id, signal)),
             Step::Command(worker, wanted) => answer(&self.command_worker(worker, wanted)),
             Step::Trim(settings) => answer(&self.trim(settings, after)),
             Step::Publish => answer(&std::mem::take(&mut self.outbox).len()),

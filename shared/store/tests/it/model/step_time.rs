@@ -18,7 +18,7 @@ pub(super) fn step_time(before: &World, after: &World) -> Option<i64> {
                     Some(Dumped::Hash(old)) => old,
                     _ => &none,
                 };
-                for field in ["lastUpdated", "unblockedAt", "parkedAt"] {
+                for field in ["lastUpdated", "unblockedAt", "parkedAt", "signalledAt"] {
                     let at = job.get(field).filter(|at| old.get(field) != Some(*at));
                     found.extend(at.map(|at| at.parse::<i64>().unwrap()));
                 }

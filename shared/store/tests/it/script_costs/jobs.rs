@@ -118,9 +118,37 @@ pub(super) async fn cancels(url: &str) {
     let change = JobChange { priority: Some(Priority::Low), ..JobChange::default() };
     env.store().change(submit(&env, &job("noop", "")).await, change).await.unwrap();
     env.store().delete(ended).await.unwrap();
+    signals(&env, &worker).await;
     let lost = jobs(100, "noop", "");
     submit_all(&env, &lost).await;
     claim_all(&env, &worker, &ids(&lost)).await;
     lose(&env, &worker).await;
     env.close().await;
+}
+
+/// A job with a child, a dependent and sixteen signals gets the one for which it waits, and a
+/// hundred waits are over.
+async fn signals(env: &TestEnv, worker: &WorkerId) {
+    let id = submit(env, &job("noop", "")).await;
+    let (mut child, mut dependent) = (job("noop", ""), job("noop", ""));
+    child.spec.parent = Some(id);
+    dependent.spec.depends_on = vec![id];
+    submit_all(env, &[child, dependent]).await;
+    let run = claimed(env, worker, id).await;
+    env.store().save_checkpoint(id, run.token, "1").await.unwrap();
+    for index in 0..16 {
+        env.store().signal(id, &calls::signal(&format!("signal{index}"))).await.unwrap();
+    }
+    finish(env, &end(id, run.token, calls::waits_for("approved", ""))).await;
+    env.store().signal(id, &calls::signal("approved")).await.unwrap();
+
+    let many = jobs(100, "noop", "");
+    submit_all(env, &many).await;
+    let runs = claim_all(env, worker, &ids(&many)).await;
+    finish_all(env, &runs, &calls::waits_for("approved", "1ms")).await;
+    let all_over = async || {
+        env.store().expire_waiting().await.unwrap();
+        env.store().job(runs[99].follow_up).await.unwrap().is_some()
+    };
+    env.eventually("the waits are over", all_over).await;
 }

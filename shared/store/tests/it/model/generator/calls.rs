@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use domain::access_tokens::Role;
 use domain::job::{
     Cancellation, Exception, FencingToken, JobId, Outcome, Priority, Status, Timestamp,
 };
 use domain::lock::LockName;
+use domain::signal::{SignalName, SignalWait};
 use serde_json::json;
 use store::{
-    ClaimRequest, Finish, Heartbeat, JobChange, LogSource, NewLogLine, Redispatch, Settings,
-    WorkerCommand,
+    ClaimRequest, Finish, Heartbeat, JobChange, LogSource, NewLogLine, NewSignal, Redispatch,
+    Settings, WorkerCommand,
 };
 
 use super::super::state::{Model, Record};
@@ -82,6 +84,8 @@ impl Generator {
             Outcome::Cancel,
             Outcome::Await(None),
             Outcome::Resurrected,
+            self.wait(),
+            self.wait(),
         ];
         let (mine, group) = (model.jobs.get(&id), |job: &Record| job.child_group.is_some());
         if mine.is_some_and(group) {
@@ -100,6 +104,33 @@ impl Generator {
         let end = Finish { id, token, outcome, follow_up: self.id(), jitter };
         self.reported.push(end.clone());
         end
+    }
+
+    /// The job waits for a signal.
+    fn wait(&mut self) -> Outcome {
+        let timeout = self.random.one(&["", "1ms", "1h"]);
+        let roles = self.random.one(&[vec![], vec![], vec![Role::Admin]]);
+        let wait =
+            SignalWait { signal: self.signal_name(), timeout: timeout.parse().unwrap(), roles };
+        Outcome::Wait(self.random.one(&[None, Some(json!("asked"))]), wait)
+    }
+
+    fn signal_name(&mut self) -> SignalName {
+        self.random.one(&["approved", "checked"]).parse().unwrap()
+    }
+
+    /// Mostly the signal for which a job waits, or one for a job that may wait for it later.
+    pub(super) fn signal(&mut self, model: &Model) -> Step {
+        let waits = |job: &Record| job.waits() && job.signals.awaited.is_some();
+        let early = self.random.percent(40);
+        let id = self.job(model, |job| if early { !job.status.is_final() } else { waits(job) });
+        let signal = NewSignal {
+            name: self.signal_name(),
+            role: self.random.one(&[Role::Operator, Role::Admin]),
+            by: self.random.one(&["ann", "bob"]).to_owned(),
+            body: self.random.one(&["null", r#"{"ok": true}"#, "\"a b\""]).to_owned(),
+        };
+        Step::Signal(id, signal)
     }
 
     pub(super) fn heartbeat(&mut self, model: &Model) -> Heartbeat {
@@ -176,7 +207,7 @@ impl Generator {
     }
 
     pub(super) fn change(&mut self, model: &Model) -> Step {
-        let id = self.job(model, |job| job.waits() && !job.awaits_children);
+        let id = self.job(model, |job| job.waits() && !job.awaits());
         let priority = self.random.one(&[None, Some(Priority::High), Some(Priority::Low)]);
         let past = Timestamp::from_ms(1_000_000 + self.random.below(1_000) as i64);
         let scheduled_at = self.random.one(&[None, Some(past), Some(Timestamp::from_ms(FAR_MS))]);
