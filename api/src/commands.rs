@@ -6,5 +6,6 @@ pub(crate) mod cron;
 pub(crate) mod deliveries;
 pub(crate) mod job;
 pub(crate) mod lock;
+pub(crate) mod signal;
 pub(crate) mod subscription;
 pub(crate) mod worker;

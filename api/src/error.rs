@@ -9,7 +9,8 @@ use std::fmt;
 
 use domain::access_tokens::{Owner, Role};
 use domain::bounds::{BoundError, PARAMETERS_BYTES};
-use domain::job::{JobId, Status, WorkerId};
+use domain::job::{JobId, Status, Timestamp, WorkerId};
+use domain::signal::{MAX_KEPT_SIGNALS, SignalName};
 use store::{
     MAX_ACTION_CONFIGS, MAX_BULK_OPERATIONS, MAX_CRONS, MAX_LIMIT_PATTERNS, MAX_LIMITS,
     MAX_SUBSCRIPTIONS, QuotaExceeded, StoreError,
@@ -163,11 +164,11 @@ pub(crate) enum Error {
     },
     /// The job has started, so it cannot be changed.
     #[error("job {id} is {status}{suffix}; only a job that has not started can be changed",
-        suffix = if *status == Status::Waiting { " for its children" } else { "" })]
+        suffix = if *status == Status::Waiting { " after its run" } else { "" })]
     AlreadyStarted {
         /// The job.
         id: JobId,
-        /// Its status; `waiting` when it waits for its children.
+        /// Its status; `waiting` when it waits for its children or a signal.
         status: Status,
     },
     /// The job cannot be retried, because it already was.
@@ -186,6 +187,30 @@ pub(crate) enum Error {
         /// The job that has the key.
         holder: JobId,
     },
+    /// The signal was sent before.
+    #[error("the signal {name} of job {id} was sent at {at}, or the time for it was over then")]
+    SignalSent {
+        /// The job.
+        id: JobId,
+        /// The signal.
+        name: SignalName,
+        /// When it was sent, or its time was over.
+        at: Timestamp,
+    },
+    /// The job is over, so it receives no signals.
+    #[error("job {id} is {status}; only a job that has not finished can receive a signal")]
+    JobOver {
+        /// The job.
+        id: JobId,
+        /// Its status.
+        status: Status,
+    },
+    /// As many signals are kept for the job as may be.
+    #[error("{MAX_KEPT_SIGNALS} signals are kept for job {0}, which is the limit")]
+    TooManySignals(JobId),
+    /// The text is not a link to a signal that this fleet has signed.
+    #[error("there is no such link to a signal")]
+    NoSuchSignalLink,
     /// The worker is dead or has shut down, so it takes no commands.
     #[error("worker {0} is dead or has shut down")]
     WorkerGone(WorkerId),

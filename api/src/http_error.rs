@@ -29,6 +29,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchActionConfig(_)
         | Error::NoSuchSubscription(_)
         | Error::NoSuchBulkOperation(_)
+        | Error::NoSuchSignalLink
         | Error::NoSuchRoute(_) => StatusCode::NOT_FOUND,
         Error::NotAuthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::TooManyWrongTokens | Error::QuotaExceeded(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -49,6 +50,9 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::AlreadyStarted { .. }
         | Error::AlreadyRetried { .. }
         | Error::UniqueKeyTaken { .. }
+        | Error::SignalSent { .. }
+        | Error::JobOver { .. }
+        | Error::TooManySignals(_)
         | Error::WorkerGone(_) => StatusCode::CONFLICT,
         Error::OtherRequest(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

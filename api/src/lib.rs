@@ -42,6 +42,7 @@ mod query;
 mod redaction;
 mod server;
 mod settings;
+mod signal_link;
 mod stream_lifetime;
 mod submit;
 mod timeline;

@@ -34,6 +34,7 @@ mod path;
 mod queues;
 mod refusal;
 mod settings;
+mod signal_link;
 mod subscriptions;
 mod waiting;
 mod workers;
@@ -82,6 +83,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/jobs/{id}/cancel", post(job::cancel))
         .route("/jobs/{id}/retry", post(job::retry))
         .route("/jobs/{id}/delete", post(job::delete))
+        .route("/jobs/{id}/signals/{name}", post(job::signal))
+        .route("/signals/{link}", get(signal_link::show).post(signal_link::send))
         .route("/workers/{id}/drain", post(workers::drain))
         .route("/workers/{id}/resume", post(workers::resume))
         .route("/workers/{id}/capacity", post(workers::change_capacity))

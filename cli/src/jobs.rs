@@ -10,6 +10,7 @@ mod relations;
 mod retry;
 mod rules;
 mod show;
+mod signal;
 mod submit;
 mod submit_lines;
 mod wait;
@@ -38,6 +39,12 @@ const RETRY_EXAMPLES: &str = "\
 Examples:
   capstan jobs retry 17 1fcf4c0f
   capstan jobs retry --status error --since 1h";
+
+const SIGNAL_EXAMPLES: &str = "\
+Examples:
+  capstan jobs signal 17 approved
+  capstan jobs signal 17 approved --body '{\"ticket\": \"NET-7\"}'
+  capstan jobs signal 17 approved --link";
 
 const DELETE_EXAMPLES: &str = "\
 Examples:
@@ -71,6 +78,11 @@ pub(crate) enum JobsCommand {
     /// A running job is cancelled first.
     #[command(after_help = DELETE_EXAMPLES)]
     Delete(Selection),
+    /// Send a signal to a job that waits for it, or will
+    ///
+    /// The job continues in a new attempt, whose ID is printed. The first signal of a name wins.
+    #[command(after_help = SIGNAL_EXAMPLES)]
+    Signal(signal::SignalArguments),
     /// Retry finished jobs by number, ID or filter; print the IDs of the new ones
     ///
     /// With filters, jobs that are done are retried only if --status names done, and the number of
@@ -90,6 +102,7 @@ pub(crate) async fn run(api: &ApiClient, command: JobsCommand) -> CommandResult 
         JobsCommand::Wait(arguments) => wait::run(api, &arguments).await,
         JobsCommand::Cancel(arguments) => cancel::run(api, &arguments).await,
         JobsCommand::Delete(arguments) => delete::run(api, &arguments).await,
+        JobsCommand::Signal(arguments) => signal::run(api, &arguments).await,
         JobsCommand::Retry(arguments) => retry::run(api, &arguments).await,
     }
 }

@@ -8,12 +8,14 @@ pub(crate) mod log_writer;
 pub(crate) mod progress;
 pub(crate) mod rate_limits;
 pub(crate) mod retrying_store;
+pub(crate) mod signals;
 pub(crate) mod stop;
 
 use std::time::Duration;
 
-use domain::job::{ClaimedJob, FencingToken, JobId};
+use domain::job::{ClaimedJob, FencingToken, GoDuration, JobId};
 use domain::lock::Locks;
+use domain::signal::{SignalName, SignalWait};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::LogSource;
@@ -24,6 +26,7 @@ use child_jobs::{ChildJobs, SpawnError};
 use log_writer::JobLog;
 use progress::{Progress, ProgressError, ProgressReporter};
 use rate_limits::{HoldBackError, RateLimits};
+use signals::Signals;
 use stop::{StopReason, StopSignal, stop_requested};
 
 /// Everything that one run of an action may use.
@@ -40,6 +43,8 @@ pub struct Context {
     pub children: ChildJobs,
     /// The job's rate limits.
     pub rate_limits: RateLimits,
+    /// The signal that continued the job, and the one for which it waits.
+    pub signals: Signals,
     /// How long the action may take to stop after a stop request.
     pub stop_timeout: Duration,
     /// The stop request, if there is one.
@@ -93,6 +98,18 @@ impl Context {
     /// from the beginning.
     pub fn resume<State: DeserializeOwned>(&self) -> Result<Option<State>, CheckpointError> {
         self.checkpoints.resume()
+    }
+
+    /// Returns the body of the signal that continued the job, or `{"timedOut":true}` if it was not
+    /// sent in time. `None` means that the job has not waited for a signal.
+    pub fn signal<Body: DeserializeOwned>(&self) -> Result<Option<Body>, serde_json::Error> {
+        self.signals.received()
+    }
+
+    /// Makes the job wait for a signal after the action succeeds, for at most `timeout`. The job
+    /// occupies no worker while it waits. A new run continues it, which reads the signal.
+    pub fn wait_for_signal(&self, name: SignalName, timeout: GoDuration) {
+        self.signals.wait_for(SignalWait { signal: name, timeout, roles: Vec::new() });
     }
 
     /// Lets no job start under a rate limit of this job for some time, because the service that it

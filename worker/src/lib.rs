@@ -16,7 +16,7 @@
 //! worker               builds the actions, starts the engine, serves health and metrics
 //! actions  │  engine   what jobs do  │  which jobs run here, and when; neither imports the other
 //! action               the `Action` trait, and the registry of a worker's actions
-//! context              what a run is given: its job, log, progress, checkpoints, child jobs, stop signal
+//! context              what a run is given: its job, log, progress, checkpoints, signals, child jobs
 //! config, job_user, networks, metrics
 //! ```
 
@@ -42,9 +42,11 @@ pub use context::child_jobs::{ChildJobs, SpawnError};
 pub use context::log_writer::JobLog;
 pub use context::progress::{Progress, ProgressError, ProgressReporter};
 pub use context::rate_limits::{HoldBackError, RateLimits};
+pub use context::signals::Signals;
 pub use context::stop::{StopReason, StopSignal};
-pub use domain::job::{DependencyCondition, Exception, JobId};
+pub use domain::job::{DependencyCondition, Exception, GoDuration, JobId};
 pub use domain::lock::{LockTemplates, Locks};
+pub use domain::signal::{SignalName, SignalWait};
 pub use job_user::JobUser;
 pub use networks::AllowedNetworks;
 pub use store::ActionDefaults;

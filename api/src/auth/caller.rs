@@ -22,6 +22,8 @@ pub(crate) struct Caller(Arc<Inner>);
 struct Inner {
     token: Option<Token>,
     subject: OnceLock<String>,
+    /// The name and the role of the maker of the link that the request used.
+    linked: OnceLock<(String, Role)>,
 }
 
 /// A valid token, and the role that the request required.
@@ -40,7 +42,7 @@ impl Caller {
         tokens: Arc<watch::Sender<AccessTokens>>,
     ) -> Caller {
         let token = Some(Token { entry, needed, tokens });
-        Caller(Arc::new(Inner { token, subject: OnceLock::new() }))
+        Caller(Arc::new(Inner { token, ..Inner::default() }))
     }
 
     /// Returns true if the token has been deleted since the request began, or has lost the role
@@ -61,7 +63,8 @@ impl Caller {
 
     /// Returns the name, which jobs show as `scheduledBy`; `unknown` without tokens.
     pub(crate) fn name(&self) -> &str {
-        self.0.token.as_ref().map_or(UNKNOWN_USER, |token| token.entry.owner.as_str())
+        let linked = self.0.linked.get().map_or(UNKNOWN_USER, |(name, _)| name);
+        self.0.token.as_ref().map_or(linked, |token| token.entry.owner.as_str())
     }
 
     /// Returns the owner of the token, if tokens are required.
@@ -71,7 +74,8 @@ impl Caller {
 
     /// Returns the role as the audit shows it; empty without tokens.
     pub(crate) fn role(&self) -> &'static str {
-        self.0.token.as_ref().map_or("", |token| token.entry.role.as_str())
+        let linked = self.0.linked.get().map_or("", |(_, role)| role.as_str());
+        self.0.token.as_ref().map_or(linked, |token| token.entry.role.as_str())
     }
 
     /// Returns true if the caller has the access that a route requires. A button of the web page
@@ -109,6 +113,16 @@ impl Caller {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Returns the role that signals are sent with. Without tokens, everybody may do everything.
+    pub(crate) fn signal_role(&self) -> Role {
+        self.0.token.as_ref().map_or(Role::Admin, |token| token.entry.role)
+    }
+
+    /// Records for the audit that the request used a link that somebody else has made.
+    pub(crate) fn set_linked(&self, by: &str, role: Role) {
+        let _ = self.0.linked.set((by.to_owned(), role));
     }
 
     /// Records for the audit what the request created or changed, if its path does not name it.

@@ -45,7 +45,9 @@ pub(super) async fn guard(
     let template = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let required = required_access(request.method(), template);
     let is_public = required == Access::Public;
-    let is_change = template.is_some() && !is_public && is_change(request.method());
+    // Beside links to signals, only logging in and out changes something without a token.
+    let is_audited = template.is_some_and(|one| !is_public || one.contains("/signals/"));
+    let is_change = is_audited && is_change(request.method());
     let change = is_change.then(|| audited_change(&request, from));
     move_query_token_to_header(&mut request);
     let surface = Surface::of(&request);
@@ -99,11 +101,17 @@ fn audited_change(request: &Request, from: IpAddr) -> AuditedChange {
         role: String::new(),
         from: from.to_string(),
         method: short(request.method().as_str(), METHOD_CHARACTERS),
-        path: short(request.uri().path(), AUDITED_CHARACTERS),
+        path: short(without_signature(request.uri().path()), AUDITED_CHARACTERS),
         query: short(request.uri().query().unwrap_or_default(), AUDITED_CHARACTERS),
         status: 0,
         subject: String::new(),
     }
+}
+
+/// Returns a path without the signature of a link to a signal, which may still be used.
+fn without_signature(path: &str) -> &str {
+    let is_link = path.starts_with("/api/v0/signals/") || path.starts_with("/signals/");
+    path.rsplit_once('~').filter(|_| is_link).map_or(path, |(shown, _)| shown)
 }
 
 /// Returns the refusal, with the accepted authentication schemes if a token is missing.

@@ -26,12 +26,14 @@ pub(crate) struct Wait {
     pub(crate) queue: u64,
     /// For its children, after its run.
     pub(crate) children: u64,
+    /// For a signal, after its run.
+    pub(crate) signal: u64,
 }
 
 impl Wait {
     /// Returns the sum.
     pub(crate) fn total_ms(self) -> u64 {
-        self.due + self.dependency + self.lock + self.queue + self.children
+        self.due + self.dependency + self.lock + self.queue + self.children + self.signal
     }
 }
 
@@ -45,6 +47,7 @@ impl Add for Wait {
             lock: self.lock + other.lock,
             queue: self.queue + other.queue,
             children: self.children + other.children,
+            signal: self.signal + other.signal,
         }
     }
 }
@@ -76,8 +79,11 @@ impl Spans {
         let queue = before_lock + clock.to(started);
         let mut clock = Clock { at: started, until: end };
         let run_ms = clock.to(job.passed.ran_until.unwrap_or(end));
-        let children = clock.to(end);
-        Spans { wait: Wait { due, dependency, lock, queue, children }, run_ms }
+        let (children, signal) = match job.awaited_signal {
+            None => (clock.to(end), 0),
+            Some(_) => (0, clock.to(end)),
+        };
+        Spans { wait: Wait { due, dependency, lock, queue, children, signal }, run_ms }
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Step {
 }
 
 /// What can happen, beside a final status.
-pub(crate) const WHAT: [&str; 9] = [
+pub(crate) const WHAT: [&str; 11] = [
     "submitted",
     "retried",
     "unblocked",
@@ -30,6 +30,8 @@ pub(crate) const WHAT: [&str; 9] = [
     "started",
     "cancel_requested",
     "awaits_children",
+    "awaits_signal",
+    "continued",
 ];
 
 /// Returns the steps of an attempt until `now`. `before` is the attempt that it follows.
@@ -45,7 +47,10 @@ pub(super) fn steps(job: &Job, before: Option<&Job>, now: Timestamp) -> Vec<Step
     let all = [
         match before {
             None => step(Some(job.created_at), "submitted", submitted(job)),
-            Some(before) => step(Some(job.created_at), "retried", why(retried(before))),
+            Some(before) => match continued(before) {
+                Some(by) => step(Some(job.created_at), "continued", by),
+                None => step(Some(job.created_at), "retried", why(retried(before))),
+            },
         },
         step(passed.unblocked_at, "unblocked", why(unblocked(job))),
         step(is_due.then_some(job.scheduled_at), "due", nothing()),
@@ -53,7 +58,10 @@ pub(super) fn steps(job: &Job, before: Option<&Job>, now: Timestamp) -> Vec<Step
         step(passed.granted_at, "granted", nothing()),
         step(job.started_at, "started", (worker(job), token(job))),
         step(passed.cancel_at, "cancel_requested", cancelled(job)),
-        step(passed.ran_until, "awaits_children", nothing()),
+        match &job.awaited_signal {
+            None => step(passed.ran_until, "awaits_children", nothing()),
+            Some(signal) => step(passed.ran_until, "awaits_signal", why(signal.name.to_string())),
+        },
         step(job.finished_at, job.status.as_str(), ended(job)),
     ];
     all.into_iter().flatten().collect()
@@ -64,6 +72,15 @@ fn submitted(job: &Job) -> (String, String) {
     let parent = job.spec.parent.map(|parent| format!("child of job {parent}"));
     let who = job.spec.scheduled_by.clone().unwrap_or_default();
     (who, cron.or(parent).unwrap_or_default())
+}
+
+/// Returns who continued a job that waited for a signal, and how; `None` if it was not continued.
+fn continued(before: &Job) -> Option<(String, String)> {
+    let signal = before.awaited_signal.as_ref().filter(|_| before.status == Status::Done)?;
+    Some(match &signal.sent_by {
+        Some(by) => (by.clone(), format!("sent the signal {}", signal.name)),
+        None => (String::new(), format!("the signal {} was not sent in time", signal.name)),
+    })
 }
 
 fn retried(before: &Job) -> String {

@@ -1,6 +1,6 @@
 use super::*;
 use domain::job::JobId;
-use domain::job::{Cancellation, Exception, JobSpec, NewJob, Status};
+use domain::job::{AwaitedSignal, Cancellation, Exception, JobSpec, NewJob, Status};
 use expect_test::expect;
 
 fn at(seconds: i64) -> Timestamp {
@@ -30,9 +30,10 @@ fn text(jobs: Vec<Job>, now: i64) -> String {
         text.push_str(&format!("{}: {}\n", step.attempt, line.trim_end()));
     }
     let Spans { wait, run_ms } = timeline.spans;
-    let Wait { due, dependency, lock, queue, children } = wait;
+    let Wait { due, dependency, lock, queue, children, signal } = wait;
     let sum = [due, dependency, lock, queue, children, run_ms].map(|ms| ms / 1000);
-    text + &format!("due, dependency, lock, queue, children, run: {sum:?}\n")
+    let signal = if signal > 0 { format!(", signal: {}", signal / 1000) } else { String::new() };
+    text + &format!("due, dependency, lock, queue, children, run: {sum:?}{signal}\n")
 }
 
 #[test]
@@ -89,6 +90,28 @@ fn a_retry_adds_its_back_off_and_its_run() {
         due, dependency, lock, queue, children, run: [10, 0, 0, 3, 10, 7]
     "#]]
     .assert_eq(&text(vec![first, second], 30));
+}
+
+#[test]
+fn a_job_waits_for_a_signal_between_two_attempts() {
+    let awaited = |sent_by: Option<&str>| {
+        let (name, sent_by) = ("approved".parse().unwrap(), sent_by.map(str::to_owned));
+        Some(AwaitedSignal { name, until: None, role: None, sent_by })
+    };
+    let attempt = |attempt: u32, begin: i64| {
+        let mut job = job(attempt.into());
+        job.attempt = attempt;
+        (job.created_at, job.scheduled_at) = (at(begin), at(begin));
+        job.started_at = Some(at(begin + 1));
+        (job.status, job.finished_at) = (Status::Done, Some(at(begin + 10)));
+        job
+    };
+    let (mut first, mut second) = (attempt(1, 0), attempt(2, 10));
+    first.passed.ran_until = Some(at(3));
+    first.awaited_signal = awaited(Some("ann"));
+    second.passed.ran_until = Some(at(12));
+    second.awaited_signal = awaited(None);
+    expect![[]].assert_eq(&text(vec![first, second, attempt(3, 20)], 40));
 }
 
 #[test]

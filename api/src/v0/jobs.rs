@@ -10,6 +10,7 @@ mod log_tail;
 pub(super) mod logs;
 pub(super) mod read;
 pub(super) mod retry;
+pub(super) mod signal;
 pub(super) mod submission;
 pub(super) mod submit;
 pub(super) mod timeline;

@@ -14,10 +14,11 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::job::{Job, JobId};
+use domain::job::{Job, JobId, Timestamp};
+use domain::signal::{Signal, SignalName};
 use serde_json::{Map, Value};
 
-use super::format::pretty;
+use super::format::{Moment, pretty};
 use super::layout::{Layout, Section, html};
 use super::links::{Segment, linked};
 use super::notice;
@@ -38,7 +39,7 @@ use log::{LogFilter, LogPart};
 use relations::{HeldLock, Relation};
 use timeline::{ShownStart, TimelinePart};
 
-pub(super) use actions::{cancel, delete, retry};
+pub(super) use actions::{cancel, delete, retry, signal};
 pub(super) use edit::{change, repeat, show as edit};
 pub(super) use log::download;
 
@@ -60,8 +61,31 @@ struct JobPage {
     result: Option<String>,
     progress: Option<String>,
     checkpoint: Option<String>,
+    signal: Option<ShownSignal>,
     detail: Option<String>,
     log: LogPart,
+}
+
+/// The signal that continued a job.
+struct ShownSignal {
+    name: SignalName,
+    /// Who sent it; empty if it was not sent in time.
+    by: String,
+    moment: Moment,
+    /// The body; empty if it says nothing.
+    body: String,
+}
+
+impl ShownSignal {
+    fn new(signal: Signal, now: Timestamp) -> ShownSignal {
+        let is_empty = signal.timed_out || signal.body.is_null();
+        ShownSignal {
+            name: signal.name,
+            by: signal.by,
+            moment: Moment::new(signal.at, now),
+            body: if is_empty { String::new() } else { pretty(&signal.body) },
+        }
+    }
 }
 
 /// Shows a job.
@@ -86,6 +110,7 @@ pub(super) async fn show(
     let children = relations::children(&app.store, &job).await?;
     let graph = Graph::read(&app.store, &job, layout.now).await?;
     let checkpoint = app.store.checkpoint_of(&job).await?;
+    let signal = app.store.signal_of(&job).await?;
     let log = LogPart::read(&app.store, id, filter).await?;
     let parameters = shown_parameters(&job.spec.action, job.spec.parameters.clone());
     let page = JobPage {
@@ -102,6 +127,7 @@ pub(super) async fn show(
         result: job.result.as_ref().map(pretty),
         progress: job.progress.as_ref().map(pretty),
         checkpoint: checkpoint.as_ref().map(pretty),
+        signal: signal.map(|signal| ShownSignal::new(signal, layout.now)),
         detail: job.exception.as_ref().and_then(|exception| exception.detail.as_ref()).map(pretty),
         log,
         layout,

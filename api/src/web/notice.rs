@@ -9,10 +9,11 @@ use crate::query::Query;
 pub(super) const PARAMETER: &str = "did";
 
 /// What an action did: a word for the URL and a message.
-const ALL: [(&str, &str); 24] = [
+const ALL: [(&str, &str); 25] = [
     ("cancel", "The job is cancelled, or is being stopped by its worker."),
     ("retry", "This job retries the one before."),
     ("change", "The job is changed."),
+    ("signal", "The signal is sent. This job reads it."),
     ("repeat", "This is the new job."),
     (
         "same-key",

@@ -39,6 +39,7 @@ mod redis_server;
 mod scaling;
 mod secret_headers;
 mod series;
+mod signals;
 mod simulated_worker;
 mod socketio;
 mod startup;

@@ -19,7 +19,7 @@ pub(crate) struct ShowArguments {
 }
 
 /// The fields of a job that people look for first, in their order.
-pub(super) const FIRST_FIELDS: [&str; 21] = [
+pub(super) const FIRST_FIELDS: [&str; 22] = [
     "id",
     "number",
     "action",
@@ -33,6 +33,7 @@ pub(super) const FIRST_FIELDS: [&str; 21] = [
     "exception",
     "result",
     "checkpoint",
+    "signal",
     "parameters",
     "labels",
     "capacityMap",

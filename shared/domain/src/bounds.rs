@@ -102,6 +102,11 @@ pub fn parameters(parameters: Map<String, Value>) -> Result<Map<String, Value>, 
     Ok(parameters)
 }
 
+/// Checks the depth of a JSON value.
+pub fn json_depth(value: &Value, levels: usize) -> Result<(), BoundError> {
+    if is_deeper_than(value, levels) { Err(BoundError::TooDeep) } else { Ok(()) }
+}
+
 fn is_deeper_than(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(values) => {

@@ -155,6 +155,11 @@ pub const ERRORS: &[Explanation] = &[
         "List the rate limits: capstan limits list",
     ),
     explain(
+        "NO_SUCH_LINK",
+        "The link to a signal is incomplete, or was not made by this fleet.",
+        "Copy the whole link, or create another: POST /jobs/{id}/signals/{name}/link",
+    ),
+    explain(
         "NO_SUCH_CLASS",
         "The text is not a valid class of jobs.",
         "Write it with its types in alphabetical order, like cpu=2+scan=1: capstan queues list",

@@ -1,6 +1,7 @@
 //! Signals: messages to a job that waits for one of them after its run, such as an approval.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::access_tokens::Role;
@@ -23,26 +24,31 @@ pub struct SignalWait {
     #[serde(default, skip_serializing_if = "GoDuration::is_none")]
     pub timeout: GoDuration,
     /// The roles that may send the signal. If there are none, any that may send signals.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "senders", skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
 }
 
+/// Reads roles that may send signals.
+fn senders<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Role>, D::Error> {
+    let roles = Vec::<Role>::deserialize(deserializer)?;
+    if roles.contains(&Role::Viewer) {
+        return Err(D::Error::custom("a viewer cannot send signals"));
+    }
+    Ok(roles)
+}
+
 /// A signal as it was sent to a job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Signal {
     /// Its name.
     pub name: SignalName,
     /// When it was sent, or when the job stopped waiting for it.
     pub at: Timestamp,
     /// Who sent it; empty after a time-out.
-    #[serde(default)]
     pub by: String,
     /// What was sent.
-    #[serde(default)]
     pub body: Value,
     /// Whether it was not sent in time.
-    #[serde(default)]
     pub timed_out: bool,
 }
 
@@ -64,6 +70,7 @@ mod tests {
             (r#"{"signal":"a","timeout":"soon"}"#, "is not a valid duration"),
             (r#"{"signal":"a","timeout":"9000h"}"#, "up to 8760h"),
             (r#"{"signal":"a","roles":["boss"]}"#, "unknown variant `boss`"),
+            (r#"{"signal":"a","roles":["viewer"]}"#, "a viewer cannot send signals"),
             (r#"{"signal":"a","after":"1h"}"#, "unknown field `after`"),
         ];
         for (text, why) in invalid {

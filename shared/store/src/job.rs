@@ -32,7 +32,7 @@ pub use log::{AppendAnswer, LogLine, LogSource, NewLogLine};
 pub(crate) use new_record::NewRecord;
 pub use related::{JobSummary, RelatedJob};
 pub use retry::RetryAnswer;
-pub use signal::{NewSignal, SignalAnswer};
+pub use signal::{NewSignal, SignalAnswer, SignalTo};
 pub use start_rate::StartRate;
 pub use submit::{Submission, Submitted};
 pub use wait_position::WaitPosition;

@@ -59,6 +59,7 @@ fixed! {
     hints "hints"
     leases "leases"
     limits "limits"
+    link_key "link_key"
     numbers "jobs:number"
     offered "offered"
     offered_keyed "offered:keyed"

@@ -71,8 +71,8 @@ pub use history::{
 pub use job::{
     AppendAnswer, CancelAnswer, ChangeAnswer, ClaimAnswer, ClaimRequest, Claims, DeleteAnswer,
     ExpiredWaiting, Finish, FinishAnswer, JobChange, JobSummary, LogLine, LogSource, NewLogLine,
-    NewSignal, OwnerWaiting, RelatedJob, RetryAnswer, SignalAnswer, StartRate, Submission,
-    Submitted, WaitPosition, submission_steps,
+    NewSignal, OwnerWaiting, RelatedJob, RetryAnswer, SignalAnswer, SignalTo, StartRate,
+    Submission, Submitted, WaitPosition, submission_steps,
 };
 pub use limit::{Limit, LimitState, SetLimitAnswer};
 pub use lock::{Holder, Lock, Waiter};

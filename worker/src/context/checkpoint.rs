@@ -94,24 +94,27 @@ impl Checkpoints {
     }
 }
 
-/// Reads the checkpoint from which a run continues. A first run has none. If the checkpoint cannot be
-/// read, the run starts from the beginning, and its log says so.
-pub(crate) async fn read_last_checkpoint(
+/// What a run continues from: a checkpoint and the body of a signal, as JSON.
+pub(crate) type ResumeState = (Option<String>, Option<String>);
+
+/// Reads what a run continues from. A first run has nothing. If it cannot be read, the run starts from
+/// the beginning, and its log says so.
+pub(crate) async fn read_resume_state(
     store: &RetryingStore,
     job: &ClaimedJob,
     log: &JobLog,
-) -> Option<String> {
+) -> ResumeState {
     if job.attempt == 1 {
-        return None;
+        return (None, None);
     }
-    let read = store.until_answered(|| store.store.checkpoint(job.id)).await?;
-    match read {
-        Ok(last) => last,
-        Err(error) => {
+    match store.until_answered(|| store.store.resume_state(job.id)).await {
+        None => (None, None),
+        Some(Ok(state)) => state,
+        Some(Err(error)) => {
             tracing::error!(job.id = %job.id, %error, "checkpoint cannot be read");
             let line = format!("the run starts from the beginning: {error}");
             log.line(LogSource::Capstan, line).await;
-            None
+            (None, None)
         }
     }
 }

@@ -15,11 +15,12 @@ use super::session::Session;
 use super::store_batcher::StoreBatcher;
 use crate::action::{Action, ActionResult, RESULT_BYTES};
 use crate::context::Context;
-use crate::context::checkpoint::{checkpoints_and_writer, read_last_checkpoint};
+use crate::context::checkpoint::{checkpoints_and_writer, read_resume_state};
 use crate::context::child_jobs::ChildJobs;
 use crate::context::log_writer::log_and_writer;
 use crate::context::progress::reporter_and_writer;
 use crate::context::rate_limits::RateLimits;
+use crate::context::signals::Signals;
 use crate::context::stop::{StopReason, StopSignal, immediate_stop_requested, stop_requested};
 
 /// The stop timeout of a job that sets none.
@@ -143,8 +144,8 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
     let (log, log_writer) = log_and_writer(session.store.clone(), id, token);
     let (progress, progress_writer) = reporter_and_writer(session.store.clone(), id, token);
     let mut stopping = stop.clone();
-    let last = tokio::select! {
-        last = read_last_checkpoint(&session.store, &job, &log) => last,
+    let (last, received) = tokio::select! {
+        state = read_resume_state(&session.store, &job, &log) => state,
         () = stop_requested(&mut stopping) => {
             let not_started = Exception::new("Stopped", "the action was not started");
             return outcome_of(Err(not_started), *stop.borrow(), deadline);
@@ -153,7 +154,8 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
     let (checkpoints, checkpoint_writer) =
         checkpoints_and_writer(last, session.store.clone(), id, token);
     let children = ChildJobs::new(session.store.clone(), &job, &stop);
-    let awaited = children.clone();
+    let signals = Signals::new(received);
+    let awaited = (children.clone(), signals.clone());
     let rate_limits = RateLimits::new(&job.spec.locks, session.store.clone());
     job.spec.locks = job.spec.locks.without_rates();
     let stopped = stop.clone();
@@ -164,6 +166,7 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
         checkpoints,
         children,
         rate_limits,
+        signals,
         stop_timeout,
         stop: stopped,
     };
@@ -183,13 +186,16 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
         progress_writer.run(&over),
         checkpoint_writer.run(&over),
     );
-    let mut outcome = outcome_of(result.and_then(limit_size), reason, deadline);
-    if let Outcome::Done(result) = &mut outcome
-        && awaited.is_awaited()
-    {
-        return Outcome::Await(result.take());
+    let outcome = outcome_of(result.and_then(limit_size), reason, deadline);
+    match (outcome, awaited.0.is_awaited(), awaited.1.awaited()) {
+        (Outcome::Done(_), true, Some(_)) => {
+            let message = "a run can wait for its children or for a signal, not for both";
+            Outcome::Error(Exception::new("BadWait", message))
+        }
+        (Outcome::Done(result), true, None) => Outcome::Await(result),
+        (Outcome::Done(result), false, Some(wait)) => Outcome::Wait(result, wait),
+        (outcome, ..) => outcome,
     }
-    outcome
 }
 
 /// Runs an action. Requests it to stop at its deadline, and drops it when it does not return in

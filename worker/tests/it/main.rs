@@ -14,6 +14,7 @@ mod logs;
 mod progress;
 mod rate_limits;
 mod resource_limits;
+mod signals;
 mod test_server;
 mod webhook_addresses;
 mod webhooks;

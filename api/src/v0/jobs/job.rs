@@ -11,11 +11,13 @@ use domain::job::{
     Priority, Status, Timestamp,
 };
 use domain::lock::Locks;
+use domain::signal::Signal;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::redaction::shown_parameters;
+use crate::v0::jobs::signal::ReceivedSignal;
 use crate::v0::wire::schemas;
 use crate::wait_reason::Reason;
 
@@ -181,7 +183,7 @@ pub(in crate::v0) struct Job {
     cancel_reason: Option<String>,
 }
 
-/// A job with its checkpoint, the reason why it waits and the state of its children.
+/// A job with its checkpoint and signal, the reason why it waits and the state of its children.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::v0) struct JobDetails {
@@ -190,6 +192,8 @@ pub(in crate::v0) struct JobDetails {
     /// The state from which the next attempt continues, as the action saved it. `null` if there is
     /// none. The checkpoint belongs to the latest attempt.
     checkpoint: Option<Value>,
+    /// The signal that continued the job. `null` if there was none. It belongs to the latest attempt.
+    signal: Option<ReceivedSignal>,
     /// The state of its children. `null` if it has never had any.
     children: Option<Children>,
     /// The reason why it waits. `null` if it does not wait.
@@ -261,18 +265,19 @@ impl From<job::Job> for Job {
 }
 
 impl JobDetails {
-    /// Creates the details of a job: its checkpoint, its number of unfinished children, if it has
+    /// Creates the details of a job: its checkpoint and its signal, its number of unfinished children, if it has
     /// had any, and the reason why it waits.
     pub(in crate::v0) fn new(
         job: job::Job,
-        checkpoint: Option<Value>,
+        (checkpoint, signal): (Option<Value>, Option<Signal>),
         open_children: Option<u64>,
         reason: Option<Reason>,
     ) -> JobDetails {
         let failed = job.failed_children;
         let children = open_children.map(|open| Children { open, failed });
         let waiting_for = reason.map(WaitingFor::from);
-        JobDetails { job: job.into(), checkpoint, children, waiting_for }
+        let signal = signal.map(ReceivedSignal::from);
+        JobDetails { job: job.into(), checkpoint, signal, children, waiting_for }
     }
 }
 

@@ -121,6 +121,7 @@ pub(in crate::v0) async fn show(
     let job = app.store.job(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
     let reason = wait_reason(&app.store, &job).await?;
     let checkpoint = app.store.checkpoint_of(&job).await?;
+    let signal = app.store.signal_of(&job).await?;
     let open = app.store.open_children(&job).await?;
-    Ok(Json(JobDetails::new(job, checkpoint, open, reason)))
+    Ok(Json(JobDetails::new(job, (checkpoint, signal), open, reason)))
 }

@@ -51,8 +51,9 @@ struct Step {
     /// `unblocked`: the jobs that it depends on have ended. `due`: its time has come. `parked`: it
     /// began to wait for a lock. `granted`: it was offered to workers again because it was granted
     /// the lock. `started`: a worker has started it. `cancel_requested`: its worker was asked to
-    /// stop it. `awaits_children`: its run has ended, and it began to wait for its children. Any
-    /// other value is the final status of the attempt.
+    /// stop it. `awaits_children`, `awaits_signal`: its run has ended, and it began to wait for its
+    /// children or for a signal. `continued`: the signal was sent, or its time was over, and a
+    /// further attempt was created. Any other value is the final status of the attempt.
     #[schema(value_type = schemas::StepKind)]
     what: &'static str,
     /// Who caused it, for people: a user or a worker. Empty if unknown.
@@ -81,6 +82,8 @@ struct Wait {
     queue: u64,
     /// For its children, after its run.
     children: u64,
+    /// For a signal, after its run.
+    signal: u64,
 }
 
 /// The probable start of a job.
@@ -114,9 +117,9 @@ pub(in crate::v0) async fn show(
     let job = app.store.job(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
     let timeline = timeline::timeline(&app.store, &job).await?;
     let expected = expected_start(&app.store, &job).await?;
-    let timeline::Wait { due, dependency, lock, queue, children } = timeline.spans.wait;
+    let timeline::Wait { due, dependency, lock, queue, children, signal } = timeline.spans.wait;
     Ok(Json(Timeline {
-        wait: Wait { due, dependency, lock, queue, children },
+        wait: Wait { due, dependency, lock, queue, children, signal },
         run_ms: timeline.spans.run_ms,
         attempts: timeline.attempts.len() as u64 + timeline.more,
         more: timeline.more,

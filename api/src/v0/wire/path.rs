@@ -10,6 +10,7 @@ use domain::cron::CronName;
 use domain::job::{ActionName, JobId, WorkerId};
 use domain::limit::LimitName;
 use domain::lock::LockName;
+use domain::signal::SignalName;
 use domain::subscription::SubscriptionName;
 use serde_json::json;
 use utoipa::IntoParams;
@@ -61,16 +62,61 @@ impl FromRequestParts<Arc<App>> for JobPath {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         let text = segment(parts, app).await;
-        if let Ok(id) = text.parse() {
-            return Ok(JobPath(id));
-        }
-        let number = text.parse::<u64>().ok().filter(|number| number.to_string() == text);
-        let job = match number {
-            Some(number) => app.store.job_numbered(number).await?,
-            None => None,
-        };
-        let repeated = || text.chars().take(REPEATED_CHARACTERS).collect();
-        Ok(JobPath(job.ok_or_else(|| Error::NoSuchJob(repeated()))?.id))
+        Ok(JobPath(job_named(app, &text).await?))
+    }
+}
+
+/// Finds the job with this id or number. One that is named by its id may not exist.
+async fn job_named(app: &App, text: &str) -> Result<JobId, Refusal> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let number = text.parse::<u64>().ok().filter(|number| number.to_string() == text);
+    let job = match number {
+        Some(number) => app.store.job_numbered(number).await?,
+        None => None,
+    };
+    let repeated = || text.chars().take(REPEATED_CHARACTERS).collect();
+    Ok(job.ok_or_else(|| Error::NoSuchJob(repeated()))?.id)
+}
+
+/// The job and the signal that the path names.
+pub(in crate::v0) struct SignalPath(pub(in crate::v0) JobId, pub(in crate::v0) SignalName);
+
+impl FromRequestParts<Arc<App>> for SignalPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let path = Path::<(String, String)>::from_request_parts(parts, app).await;
+        let (job, name) = path.map(|Path(names)| names).unwrap_or_default();
+        let name = name.parse().map_err(|error| Error::invalid("name", error))?;
+        Ok(SignalPath(job_named(app, &job).await?, name))
+    }
+}
+
+impl IntoParams for SignalPath {
+    fn into_params(style: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut all = JobPath::into_params(style);
+        all.push(parameter("name", "The name of the signal.", "approved"));
+        all
+    }
+}
+
+/// The link to a signal that the path has.
+pub(in crate::v0) struct SignalLinkPath(pub(in crate::v0) String);
+
+impl FromRequestParts<Arc<App>> for SignalLinkPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        Ok(SignalLinkPath(segment(parts, app).await))
+    }
+}
+
+impl IntoParams for SignalLinkPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let example = "1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b~approved~operator~ci~3b9c…";
+        vec![parameter("link", "The last part of the link.", example)]
     }
 }
 

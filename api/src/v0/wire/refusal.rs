@@ -1,7 +1,7 @@
 //! The one place where an error becomes an answer of this surface: code, message and detail.
 //!
 //! Some codes are additions to the contract: NO_SUCH_ROUTE, NO_SUCH_CLASS, NO_SUCH_ACTION,
-//! NO_SUCH_SUBSCRIPTION, NO_SUCH_BULK_OPERATION, CROSS_SITE, WRONG_HOST, IDEMPOTENCY_MISMATCH and DTR's INTERNAL_ERROR. A
+//! NO_SUCH_SUBSCRIPTION, NO_SUCH_BULK_OPERATION, NO_SUCH_LINK, CROSS_SITE, WRONG_HOST, IDEMPOTENCY_MISMATCH and DTR's INTERNAL_ERROR. A
 //! 413 has the code INVALID_PARAMETERS, with the limit in its detail; a 429 has the code
 //! NOT_AUTHENTICATED, or QUOTA_EXCEEDED.
 
@@ -75,6 +75,7 @@ fn code(error: &Error) -> &'static str {
         Error::NoSuchActionConfig(_) => "NO_SUCH_ACTION_CONFIG",
         Error::NoSuchSubscription(_) => "NO_SUCH_SUBSCRIPTION",
         Error::NoSuchBulkOperation(_) => "NO_SUCH_BULK_OPERATION",
+        Error::NoSuchSignalLink => "NO_SUCH_LINK",
         Error::NoSuchRoute(_) => "NO_SUCH_ROUTE",
         Error::NotAuthenticated(_) | Error::TooManyWrongTokens => "NOT_AUTHENTICATED",
         Error::NotAuthorized { .. } => "NOT_AUTHORIZED",
@@ -96,6 +97,9 @@ fn code(error: &Error) -> &'static str {
         | Error::AlreadyStarted { .. }
         | Error::AlreadyRetried { .. }
         | Error::UniqueKeyTaken { .. }
+        | Error::SignalSent { .. }
+        | Error::JobOver { .. }
+        | Error::TooManySignals(_)
         | Error::WorkerGone(_) => "CONFLICT",
         Error::OtherRequest(_) => "IDEMPOTENCY_MISMATCH",
         Error::Unavailable(_) => "UNAVAILABLE",
@@ -152,7 +156,9 @@ fn detail(error: &Error) -> Map<String, Value> {
             add("id", json!(id));
             add_field(add, at);
         }
-        Error::NotFinished { id, status } | Error::AlreadyStarted { id, status } => {
+        Error::NotFinished { id, status }
+        | Error::AlreadyStarted { id, status }
+        | Error::JobOver { id, status } => {
             add("id", json!(id));
             add("status", json!(status));
         }
@@ -163,6 +169,14 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::UniqueKeyTaken { id, holder } => {
             add("id", json!(id));
             add("holderID", json!(holder));
+        }
+        Error::SignalSent { id, name, at } => {
+            add("id", json!(id));
+            add("name", json!(name));
+            add("at", json!(at));
+        }
+        Error::TooManySignals(id) => {
+            add("id", json!(id));
         }
         Error::WorkerGone(id) => {
             add("id", json!(id));
@@ -180,6 +194,7 @@ fn detail(error: &Error) -> Map<String, Value> {
         | Error::TooManyWrongTokens
         | Error::CrossSite
         | Error::ForgedForm
+        | Error::NoSuchSignalLink
         | Error::Json(_)
         | Error::TooManyCrons
         | Error::TooManyLimits

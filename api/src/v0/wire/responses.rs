@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use domain::access_tokens::{Owner, Role};
 use domain::bounds::PARAMETERS_BYTES;
-use domain::job::{JobId, Status, WorkerId};
+use domain::job::{JobId, Status, Timestamp, WorkerId};
+use domain::signal::SignalName;
 use serde_json::json;
 use store::{Quota, QuotaExceeded};
 use utoipa::openapi::example::ExampleBuilder;
@@ -58,6 +59,16 @@ responses! {
     NoRetry: Error::AlreadyRetried { id: some_job(), follow_up: other_job() },
         Error::NotFinished { id: some_job(), status: Status::Running },
         Error::UniqueKeyTaken { id: some_job(), holder: other_job() };
+    /// The job cannot receive the signal.
+    NoSignal: Error::SignalSent {
+            id: some_job(),
+            name: SignalName::example(),
+            at: Timestamp::from_ms(1_795_107_000_000),
+        },
+        Error::JobOver { id: some_job(), status: Status::Done },
+        Error::TooManySignals(some_job());
+    /// The link was not made by this fleet.
+    NoSignalLink: Error::NoSuchSignalLink;
     /// The request would cancel every job.
     NoFilter: Error::invalid("all", CANCEL_ALL);
     /// The worker no longer takes commands.

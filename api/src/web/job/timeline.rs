@@ -120,6 +120,7 @@ impl Bar {
             ("w-queue", "waited for a worker", wait.queue),
             ("w-run", "ran", spans.run_ms),
             ("w-children", "waited for its children", wait.children),
+            ("w-signal", "waited for a signal", wait.signal),
         ];
         let whole = (wait.total_ms() + spans.run_ms).max(1);
         let mut x = 0;
@@ -171,6 +172,7 @@ fn words(what: &'static str) -> &'static str {
         "started" => "started",
         "cancel_requested" => "was asked to stop",
         "awaits_children" => "began to wait for its children",
+        "awaits_signal" => "began to wait for a signal",
         "worker_dead" => "worker died",
         "worker_shutdown" => "worker stopped",
         "worker_resurrection" => "worker came back",
@@ -185,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_bar_fill_it_and_do_not_overlap() {
-        let wait = Wait { due: 1, dependency: 0, lock: 6_000, queue: 3_000, children: 0 };
+        let wait = Wait { due: 1, dependency: 0, lock: 6_000, queue: 3_000, ..Wait::default() };
         let bar = Bar::new(Spans { wait, run_ms: 1_000 });
         let parts: Vec<_> = bar.parts.iter().map(|part| (part.style, part.x, part.width)).collect();
         let expected =

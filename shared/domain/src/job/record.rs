@@ -119,6 +119,8 @@ pub struct AwaitedSignal {
     pub until: Option<Timestamp>,
     /// The least role that may send it; `None` if any that may send signals.
     pub role: Option<Role>,
+    /// Who sent it; `None` if it was not sent, or not in time.
+    pub sent_by: Option<String>,
 }
 
 /// The times at which a job passed from one state to another within its status. Those that it has

@@ -73,6 +73,14 @@ name! {
     SubscriptionName, NameError::Subscription
 }
 
+impl SignalName {
+    /// The signal in the examples of the documentation.
+    #[must_use]
+    pub fn example() -> SignalName {
+        SignalName("approved".to_owned())
+    }
+}
+
 impl ActionName {
     /// The action that delivers events to subscriptions. Its jobs generate no events for
     /// subscriptions; otherwise each delivery would cause another.

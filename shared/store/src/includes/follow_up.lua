@@ -19,7 +19,7 @@ local function follow_up(id, job, new_id, changes, now)
         'cancelBy cancelReason expiresAt awaitedLocks holds actionQueue blockers when ' ..
         'replaced replacedBy awaitsChildren unblockedAt parkedAt grantedAt ranUntil cancelAt ' ..
         'deleting logLines logBytes logCut loggedAt awaitedSignal signalUntil signalRole ' ..
-        'continuesAs')) do
+        'signalBy continuesAs')) do
       of_one_run[name] = true
     end
   end

@@ -9,5 +9,8 @@ local function resume_job(id, job, signal, now)
   call('SET', key_signal(new_id), signal)
   call('HSET', key_job(new_id), 'signal', job.awaitedSignal)
   drop_early_signal(new_id, job.awaitedSignal)
-  end_waiting(id, job, 'done', { 'followUpID', new_id }, now)
+  local ended = { 'followUpID', new_id }
+  local role, by = string.match(signal, '^%d+ (%a+) (%S+)')
+  if role ~= 'timeout' then ended[3], ended[4] = 'signalBy', by end
+  end_waiting(id, job, 'done', ended, now)
 end

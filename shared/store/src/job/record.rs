@@ -110,7 +110,8 @@ impl<'a> Fields<'a> {
     fn awaited_signal(&self) -> Result<Option<AwaitedSignal>, StoreError> {
         let Some(name) = self.optional("awaitedSignal")? else { return Ok(None) };
         let (until, role) = (self.time("signalUntil")?, self.optional("signalRole")?);
-        Ok(Some(AwaitedSignal { name, until, role }))
+        let sent_by = self.text("signalBy").map(str::to_owned);
+        Ok(Some(AwaitedSignal { name, until, role, sent_by }))
     }
 
     fn cancellation(&self) -> Option<Cancellation> {

@@ -3,12 +3,13 @@
 -- One script, so that the first signal continues the job, once, and none is lost between a run and
 -- its wait.
 -- KEYS[1]  root  string  the namespace
--- ARGV[1]  id    string  the job, or an earlier job of its chain
+-- ARGV[1]  id    string  the job
 -- ARGV[2]  name  string  of the signal
 -- ARGV[3]  role  string  of the sender: 'operator' or 'admin'
 -- ARGV[4]  by    string  who sends it
 -- ARGV[5]  body  JSON    what is sent
 -- ARGV[6]  max   int     how many signals of other names are kept for one job
+-- ARGV[7]  only  string  'only', or '' if the signal may reach a job that continues this one
 -- Answers  {'continued', id}   the job waited for it; `id` is the follow-up
 --          {'kept', id}        until the job `id` waits for it
 --          {'already', ms}     it was sent then, and no run has asked for another since, or the time
@@ -17,11 +18,13 @@
 --          {'full'}            as many signals are kept as may be; nothing is written
 --          {'over', status}    the job is over; nothing is written
 --          {'gone'}            no such job
--- include: last_follow_up, job_status, resume_job, signal_keys, write_changes, job_keys, clock
+-- include: read_job, last_follow_up, job_status, resume_job, signal_keys, write_changes, job_keys, clock
 -- include: digits
 
 local name, role, now = ARGV[2], ARGV[3], now_ms()
-local job, id = last_follow_up(ARGV[1])
+local only = ARGV[7] == 'only'
+local job, id = (only and read_job or last_follow_up)(ARGV[1])
+id = only and ARGV[1] or id
 if not job then return { 'gone' } end
 if is_final(job) then return { 'over', job.status } end
 

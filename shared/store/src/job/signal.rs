@@ -23,6 +23,15 @@ pub struct NewSignal {
     pub body: String,
 }
 
+/// To whom a signal is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalTo {
+    /// A job, or the job that continues it.
+    Chain(JobId),
+    /// This job only.
+    Job(JobId),
+}
+
 /// What became of a signal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignalAnswer {
@@ -43,11 +52,19 @@ pub enum SignalAnswer {
 }
 
 impl Store {
-    /// Sends a signal to a job, or to the job that continues it.
-    pub async fn signal(&self, id: JobId, signal: &NewSignal) -> Result<SignalAnswer, StoreError> {
+    /// Sends a signal.
+    pub async fn signal(
+        &self,
+        to: SignalTo,
+        signal: &NewSignal,
+    ) -> Result<SignalAnswer, StoreError> {
+        let (id, only) = match to {
+            SignalTo::Chain(id) => (id, ""),
+            SignalTo::Job(id) => (id, "only"),
+        };
         let answer = self.call(&SIGNAL, |call| {
             call.arg(id.to_string()).arg(signal.name.as_str()).arg(signal.role.as_str());
-            call.arg(&signal.by).arg(&signal.body).arg(MAX_KEPT_SIGNALS);
+            call.arg(&signal.by).arg(&signal.body).arg(MAX_KEPT_SIGNALS).arg(only);
         });
         answer.await?.decode(|words| match words {
             ["continued", id] => Some(SignalAnswer::Continued(id.parse().ok()?)),
@@ -59,6 +76,22 @@ impl Store {
             ["gone"] => Some(SignalAnswer::Gone),
             _ => None,
         })
+    }
+
+    /// The key that signs links to signals: `new` if there is none.
+    pub async fn link_key_or(&self, new: &str) -> Result<String, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("SET").arg(self.keys.link_key()).arg(new).arg("NX").ignore();
+        pipe.get(self.keys.link_key());
+        let (key,) = pipe.query_async(&mut self.connection.clone()).await?;
+        Ok(key)
+    }
+
+    /// The key that signs links to signals; `None` if there are no links yet.
+    pub async fn link_key(&self) -> Result<Option<String>, StoreError> {
+        let mut command = redis::cmd("GET");
+        command.arg(self.keys.link_key());
+        Ok(command.query_async(&mut self.connection.clone()).await?)
     }
 
     /// The signal that continued the chain of a job whose record was read; nothing is read if there
@@ -90,12 +123,13 @@ impl Store {
 
 fn read(id: JobId, name: &SignalName, text: &str) -> Result<Signal, StoreError> {
     let (at, role, by, body) = parts(id, text)?;
+    let timed_out = role == "timeout";
     Ok(Signal {
         name: name.clone(),
         at,
-        by: by.to_owned(),
+        by: if timed_out { String::new() } else { by.to_owned() },
         body: crate::json::read_json(&record(id), body)?,
-        timed_out: role == "timeout",
+        timed_out,
     })
 }
 

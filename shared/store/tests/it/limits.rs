@@ -96,7 +96,7 @@ async fn as_many_jobs_start_at_once_as_the_burst_and_the_others_wait_in_order() 
 async fn a_waiting_job_is_offered_when_a_permit_is_back() {
     let env = TestEnv::new().await;
     let worker = worker(&env).await;
-    set(&env, "mail", (20, Duration::from_secs(1), 1)).await;
+    set(&env, "mail", (4, Duration::from_secs(1), 1)).await;
     let ids = submit_all(&env, (0..4).map(|_| rated(&[("mail", 1)]))).await;
     assert_eq!(try_all(&env, &worker, &ids).await, "rwww");
     let mut starts = vec![started(&env, ids[0]).await];

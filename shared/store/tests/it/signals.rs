@@ -5,7 +5,7 @@ use domain::access_tokens::Role;
 use domain::job::{Cancellation, Job, JobId, Outcome, Status};
 use domain::signal::{MAX_KEPT_SIGNALS, Signal, SignalWait};
 use serde_json::json;
-use store::{ExpiredWaiting, NewSignal, RetryAnswer, SignalAnswer, WaitPosition};
+use store::{ExpiredWaiting, NewSignal, RetryAnswer, SignalAnswer, SignalTo, WaitPosition};
 use testkit::{TestEnv, assert_consistent, job};
 
 use crate::calls::{claimed, dump, end, failed, finish, lose, signal, submit, waits_for, worker};
@@ -15,7 +15,7 @@ async fn read(env: &TestEnv, id: JobId) -> Job {
 }
 
 async fn send(env: &TestEnv, id: JobId, name: &str) -> SignalAnswer {
-    env.store().signal(id, &signal(name)).await.unwrap()
+    env.store().signal(SignalTo::Chain(id), &signal(name)).await.unwrap()
 }
 
 /// The signal that a job was continued by, as the API reads it. A worker reads the same body.
@@ -170,7 +170,7 @@ async fn a_wait_may_ask_for_an_admin() {
     assert_eq!(send(&env, id, "approved").await, SignalAnswer::Forbidden(Role::Admin));
     assert_eq!(dump(&env).await, before);
     let admin = NewSignal { role: Role::Admin, ..signal("approved") };
-    let answer = env.store().signal(id, &admin).await.unwrap();
+    let answer = env.store().signal(SignalTo::Chain(id), &admin).await.unwrap();
     assert_eq!(answer, SignalAnswer::Continued(next));
     // One that an operator sent before does not count.
     let worker = worker(&env).await;

@@ -201,6 +201,9 @@ fn set_job_variables(command: &mut Command, context: &Context, workdir: &Workdir
     if context.checkpoints.last().is_some() {
         command.env("JOB_RESUME", workdir.resume_file());
     }
+    if context.signals.body().is_some() {
+        command.env("JOB_SIGNAL", workdir.signal_file());
+    }
 }
 
 impl RunAs {

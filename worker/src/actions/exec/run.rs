@@ -56,8 +56,9 @@ async fn run_in(
     let progress_pipe = open(workdir.progress_pipe(), 2 * PROGRESS_BYTES)?;
     let checkpoint_pipe = open(workdir.checkpoint_pipe(), CHECKPOINT_BYTES)?;
     let children_pipe = open(workdir.children_pipe(), child_requests::LINE_BYTES)?;
-    let resume = context.checkpoints.last().map(|last| workdir.write_resume(last)).transpose();
-    resume.map_err(|error| cannot_start("write the last checkpoint", &error))?;
+    workdir
+        .write_resume_state(context.checkpoints.last(), context.signals.body())
+        .map_err(|error| cannot_start("write the last checkpoint", &error))?;
     workdir
         .give_to(template.owner())
         .map_err(|error| cannot_start("give the working directory to its user", &error))?;
@@ -73,7 +74,7 @@ async fn run_in(
     let input = running.child.stdin.take().zip(stdin);
     let (log, progress) = (context.log.clone(), context.progress.clone());
     let (checkpoints, children) = (context.checkpoints.clone(), context.children.clone());
-    let rate_limits = context.rate_limits.clone();
+    let (rate_limits, signals) = (context.rate_limits.clone(), context.signals.clone());
     let over = CancellationToken::new();
     let write_input = async {
         if let Some((mut pipe, text)) = input {
@@ -92,7 +93,7 @@ async fn run_in(
         copy_output(stderr, LogSource::Stderr, &log, &secrets, &over),
         copy_progress(progress_pipe, &progress, &rate_limits, &log, &over),
         copy_checkpoints(checkpoint_pipe, &checkpoints, &log, &over),
-        create_children(children_pipe, &children, &log, &over),
+        create_children(children_pipe, (&children, &signals), &log, &over),
         write_input,
     );
     if !(stdout_complete && stderr_complete) {

@@ -24,6 +24,7 @@ const RESULT: &str = "result.json";
 const PROGRESS: &str = "progress";
 const CHECKPOINT: &str = "checkpoint";
 const RESUME: &str = "resume.json";
+const SIGNAL: &str = "signal.json";
 const CHILDREN: &str = "children";
 
 /// The directory of one worker. Dropping it removes it with everything in it.
@@ -100,8 +101,9 @@ impl Workdir {
     /// in it, so the worker must have opened its ends of the pipes.
     pub(super) fn give_to(&self, owner: Option<(Uid, Gid)>) -> io::Result<()> {
         let Some((user, group)) = owner else { return Ok(()) };
-        let resume = Some(self.resume_file()).filter(|file| file.exists());
-        for path in self.pipes().into_iter().chain(resume).chain([self.0.clone()]) {
+        let files =
+            [self.resume_file(), self.signal_file()].into_iter().filter(|file| file.exists());
+        for path in self.pipes().into_iter().chain(files).chain([self.0.clone()]) {
             chown(&path, Some(user), Some(group))?;
         }
         Ok(())
@@ -132,11 +134,24 @@ impl Workdir {
         self.0.join(RESUME)
     }
 
-    /// Creates the file with the checkpoint from which the command continues.
-    pub(super) fn write_resume(&self, checkpoint: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new();
-        let mut file = file.write(true).create_new(true).mode(0o600).open(self.resume_file())?;
-        file.write_all(checkpoint.as_bytes())
+    /// Returns the path of the file with the signal that continued the job.
+    pub(super) fn signal_file(&self) -> PathBuf {
+        self.0.join(SIGNAL)
+    }
+
+    /// Creates the files with the checkpoint and the signal from which the command continues.
+    pub(super) fn write_resume_state(
+        &self,
+        checkpoint: Option<&str>,
+        signal: Option<&str>,
+    ) -> io::Result<()> {
+        for (path, text) in [(self.resume_file(), checkpoint), (self.signal_file(), signal)] {
+            let Some(text) = text else { continue };
+            let mut file = OpenOptions::new();
+            let mut file = file.write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(text.as_bytes())?;
+        }
+        Ok(())
     }
 
     fn pipes(&self) -> [PathBuf; 3] {

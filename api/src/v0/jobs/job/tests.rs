@@ -206,12 +206,13 @@ fn empty_maps_are_not_null() {
 fn only_job_details_contain_the_checkpoint_the_wait_reason_and_the_children() {
     let reason = Reason { code: "queue", message: "3 ahead of it".to_owned() };
     let parent = job::Job { failed_children: 2, ..bare() };
-    let json = json!(JobDetails::new(parent, Some(json!({"at": 3})), Some(5), Some(reason)));
+    let json =
+        json!(JobDetails::new(parent, (Some(json!({"at": 3})), None), Some(5), Some(reason)));
     assert_eq!(json["waitingFor"], json!({"code": "queue", "message": "3 ahead of it"}));
     assert_eq!(json["children"], json!({"open": 5, "failed": 2}));
     assert_eq!(json["checkpoint"], json!({"at": 3}));
-    let json = json!(JobDetails::new(bare(), None, None, None));
-    for field in ["checkpoint", "waitingFor", "children"] {
+    let json = json!(JobDetails::new(bare(), (None, None), None, None));
+    for field in ["checkpoint", "signal", "waitingFor", "children"] {
         assert_eq!(json.get(field), Some(&Value::Null));
         assert_eq!(json!(Job::from(bare())).get(field), None);
     }

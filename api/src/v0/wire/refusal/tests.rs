@@ -3,7 +3,8 @@
 use super::*;
 use domain::access_tokens::Role;
 use domain::explanation::ERRORS;
-use domain::job::{JobId, Status};
+use domain::job::{JobId, Status, Timestamp};
+use domain::signal::SignalName;
 use expect_test::expect;
 use store::{Quota, QuotaExceeded};
 
@@ -54,6 +55,10 @@ fn every_error_has_the_shape_of_the_surface() {
         Error::AlreadyStarted { id, status: Status::Waiting },
         Error::AlreadyRetried { id, follow_up: id },
         Error::UniqueKeyTaken { id, holder: id },
+        Error::SignalSent { id, name: SignalName::example(), at: Timestamp::from_ms(0) },
+        Error::JobOver { id, status: Status::Done },
+        Error::TooManySignals(id),
+        Error::NoSuchSignalLink,
         Error::WorkerGone("f97ebb52f0f6".parse().unwrap()),
         Error::Unavailable("the store does not answer"),
         Error::Unreadable("cron nightly".to_owned()),

@@ -78,6 +78,7 @@ impl Record {
             ("awaitedSignal", self.signals.awaited.clone()),
             ("signalUntil", self.signals.until.and_then(number)),
             ("signalRole", self.signals.role.map(|role| role.to_string())),
+            ("signalBy", self.signals.sent_by.clone()),
             ("continuesAs", self.signals.continues_as.map(|id| id.to_string())),
             ("signal", self.signals.read.as_ref().map(|(name, _)| name.clone())),
             ("signalledAt", self.signals.early_at.and_then(number)),

@@ -15,6 +15,7 @@ pub(super) struct Signals {
     pub(super) awaited: Option<String>,
     pub(super) until: Option<i64>,
     pub(super) role: Option<Role>,
+    pub(super) sent_by: Option<String>,
     /// The follow-up that the signal leads to.
     pub(super) continues_as: Option<JobId>,
     /// The signal that its runs read: the name and the text.
@@ -96,7 +97,11 @@ impl Model {
         self.follow(id, new, (left, 0), 0);
         let signals = &mut self.job_mut(new).signals;
         signals.take_early(&name);
+        let mut words = text.split(' ').skip(1);
+        let (role, by) = (words.next().unwrap(), words.next().unwrap());
+        let sent_by = Some(by.to_owned()).filter(|_| role != "timeout");
         signals.read = Some((name, text));
+        self.job_mut(id).signals.sent_by = sent_by;
         self.end_waiting(id, to);
     }
 

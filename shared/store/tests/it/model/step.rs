@@ -10,7 +10,7 @@ use domain::queue::QueueName;
 use serde_json::Value;
 use store::{
     ClaimRequest, Dumped, Finish, Heartbeat, HeartbeatReply, JobChange, NewLogLine, NewSignal,
-    Outbox, Redispatch, Settings, Store, StoreError, Sweep, WaitPosition, WorkerCommand,
+    Outbox, Redispatch, Settings, SignalTo, Store, StoreError, Sweep, WaitPosition, WorkerCommand,
 };
 
 use super::state::{Model, World};
@@ -174,7 +174,7 @@ impl Step {
             Step::Checkpoint(id, token, checkpoint) => {
                 answer(&store.save_checkpoint(*id, *token, checkpoint).await?)
             }
-            Step::Signal(id, signal) => answer(&store.signal(*id, signal).await?),
+            Step::Signal(id, signal) => answer(&store.signal(SignalTo::Chain(*id), signal).await?),
             Step::Command(worker, wanted) => answer(&store.command_worker(worker, wanted).await?),
             Step::Trim(settings) => answer(&store.trim(settings, &mut Sweep::default()).await?),
             Step::Propagate => answer(&store.propagate().await?),

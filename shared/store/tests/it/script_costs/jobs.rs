@@ -1,7 +1,7 @@
 //! The costliest calls that change jobs: relations, chains, cancels of thousands.
 
 use domain::job::{Cancellation, JobId, NewJob, Outcome, Priority, WorkerId};
-use store::{JobChange, LogSource, NewLogLine, Settings, Sweep, submission_steps};
+use store::{JobChange, LogSource, NewLogLine, Settings, SignalTo, Sweep, submission_steps};
 use testkit::{TestEnv, job, jobs};
 use uuid::Uuid;
 
@@ -137,10 +137,13 @@ async fn signals(env: &TestEnv, worker: &WorkerId) {
     let run = claimed(env, worker, id).await;
     env.store().save_checkpoint(id, run.token, "1").await.unwrap();
     for index in 0..16 {
-        env.store().signal(id, &calls::signal(&format!("signal{index}"))).await.unwrap();
+        env.store()
+            .signal(SignalTo::Chain(id), &calls::signal(&format!("signal{index}")))
+            .await
+            .unwrap();
     }
     finish(env, &end(id, run.token, calls::waits_for("approved", ""))).await;
-    env.store().signal(id, &calls::signal("approved")).await.unwrap();
+    env.store().signal(SignalTo::Chain(id), &calls::signal("approved")).await.unwrap();
 
     let many = jobs(100, "noop", "");
     submit_all(env, &many).await;
