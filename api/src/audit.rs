@@ -38,7 +38,15 @@ impl AuditLog {
 
     /// Begins the entry of a change that was authorized, or denied because of its role.
     pub(crate) fn begin(&self, change: AuditedChange, caller: Caller) -> PendingEntry {
-        PendingEntry { change: Some(change), caller, audit: self.clone() }
+        PendingEntry { change: Some(change), caller, needs_link: false, audit: self.clone() }
+    }
+
+    /// Begins the entry of a change that needs no token but a link. It is recorded only if the link
+    /// is valid: anybody can send others.
+    pub(crate) fn begin_by_link(&self, change: AuditedChange, caller: Caller) -> PendingEntry {
+        let mut entry = self.begin(change, caller);
+        entry.needs_link = true;
+        entry
     }
 
     fn record(&self, change: AuditedChange) {
@@ -53,6 +61,7 @@ impl AuditLog {
 pub(crate) struct PendingEntry {
     change: Option<AuditedChange>,
     caller: Caller,
+    needs_link: bool,
     audit: AuditLog,
 }
 
@@ -68,6 +77,9 @@ impl PendingEntry {
 
     fn record(&mut self, status: u16) {
         let Some(mut change) = self.change.take() else { return };
+        if self.needs_link && !self.caller.is_linked() {
+            return;
+        }
         self.caller.name().clone_into(&mut change.who);
         self.caller.role().clone_into(&mut change.role);
         self.caller.subject().clone_into(&mut change.subject);

@@ -59,9 +59,9 @@ def sync(hostname, device, dry_run):
     return {"failed": False, "job_tasks": [task, generated, synced]}, score
 
 
-def main():
-    parameters = json.load(sys.stdin)
-    dry_run, devices = parameters.get("dry_run", True), json.loads((ROOT / "devices.json").read_text())
+def sync_all(parameters, dry_run):
+    """Syncs the devices that the parameters name. Returns the result of the job, and whether a device failed."""
+    devices = json.loads((ROOT / "devices.json").read_text())
     hostnames = parameters.get("hostnames", sorted(devices))
     unknown = [name for name in hostnames if name not in devices]
     if unknown:
@@ -80,12 +80,20 @@ def main():
         scores.append(score)
         send("JOB_CHECKPOINT", state)
         send("JOB_PROGRESS", {"percent": 100 * len(results) / len(hostnames), "finished": list(results)})
-    failed = any(result["failed"] for result in results.values())
-    if dry_run and parameters.get("auto_push") and not failed and max(scores) <= parameters.get("max_change_score", 50):
-        live = {"hostnames": hostnames, "dry_run": False}
+    result = {"devices": results, "change_score": max(scores)}
+    pathlib.Path(os.environ["JOB_RESULT"]).write_text(json.dumps(result))
+    return result, any(device["failed"] for device in results.values())
+
+
+def main():
+    parameters = json.load(sys.stdin)
+    dry_run = parameters.get("dry_run", True)
+    result, failed = sync_all(parameters, dry_run)
+    is_small = result["change_score"] <= parameters.get("max_change_score", 50)
+    if dry_run and parameters.get("auto_push") and not failed and is_small:
+        live = {"hostnames": list(result["devices"]), "dry_run": False}
         send("JOB_CHILDREN", {"action": "sync_devices", "key": "live", "parameters": live, "locks": ["devices"]})
-    with open(os.environ["JOB_RESULT"], "w") as result:
-        json.dump({"devices": results, "change_score": max(scores)}, result)
 
 
-main()
+if __name__ == "__main__":
+    main()

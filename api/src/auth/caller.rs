@@ -125,6 +125,11 @@ impl Caller {
         let _ = self.0.linked.set((by.to_owned(), role));
     }
 
+    /// Returns true if the request used a valid link.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.0.linked.get().is_some()
+    }
+
     /// Records for the audit what the request created or changed, if its path does not name it.
     pub(crate) fn set_subject(&self, subject: impl Display) {
         let _ = self.0.subject.set(subject.to_string());

@@ -65,7 +65,8 @@ pub(super) async fn guard(
     };
     request.extensions_mut().insert(caller.clone());
     request.extensions_mut().insert(client);
-    let pending = change.map(|change| guard.audit.begin(change, caller));
+    let begin = if is_public { AuditLog::begin_by_link } else { AuditLog::begin };
+    let pending = change.map(|change| begin(&guard.audit, change, caller));
     let response = next.run(request).await;
     if let Some(pending) = pending {
         pending.complete(response.status());

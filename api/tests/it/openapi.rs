@@ -108,11 +108,14 @@ async fn the_document_has_its_version_and_every_route() {
             POST /api/v0/jobs/cancel
             POST /api/v0/jobs/{id}/cancel
             POST /api/v0/jobs/{id}/retry
+            POST /api/v0/jobs/{id}/signals/{name}
+            POST /api/v0/jobs/{id}/signals/{name}/link
             POST /api/v0/limits
             POST /api/v0/locks
             POST /api/v0/meta/settings
             POST /api/v0/queues/{class}/pause
             POST /api/v0/queues/{class}/resume
+            POST /api/v0/signals/{link}
             POST /api/v0/subscriptions
             POST /api/v0/subscriptions/{name}/pause
             POST /api/v0/subscriptions/{name}/resume
@@ -225,6 +228,9 @@ fn errors_are_described(document: &Value, operation: &Operation) {
         "_configs",
         "/subscriptions",
         "/test",
+        "/signals/{name}",
+        "/signals/{name}/link",
+        "/signals/{link}",
     ];
     let nouns = ["crons", "queues", "actions", "subscriptions"];
     let is_of_noun = nouns.iter().any(|of| operation.path.starts_with(&format!("/api/v0/{of}/")));

@@ -14,6 +14,7 @@ mod order;
 mod rates;
 mod retry_chains;
 mod runs;
+mod signals;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -37,6 +38,8 @@ pub(crate) struct CheckResult {
     pub(crate) order: Order,
     /// How many runs continued from a checkpoint.
     pub(crate) resumed: usize,
+    /// How many jobs were continued by a signal, and how many by the end of its time.
+    pub(crate) signalled: (usize, usize),
     pub(crate) chains: usize,
     pub(crate) follow_ups: usize,
 }
@@ -55,6 +58,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
     locks::check(observations, &mut violations);
     final_state::check(observations, &mut violations);
     let resumed = checkpoints::check(observations, &mut violations);
+    let signalled = signals::check(observations, &mut violations);
     let (mut order, mut cancel_latencies_ms) = (Order::default(), Vec::new());
     if history.clock_was_set() {
         clock::check(observations, history, &mut violations);
@@ -76,6 +80,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
         cancel_latencies_ms,
         order,
         resumed,
+        signalled,
         chains,
         follow_ups: observations.jobs.len() - chains,
     }
@@ -98,6 +103,7 @@ fn check_after_lost_writes(observations: &Observations, history: &History) -> Ch
         cancel_latencies_ms: Vec::new(),
         order: Order::default(),
         resumed: 0,
+        signalled: (0, 0),
         chains,
         follow_ups: observations.jobs.len() - chains,
     }

@@ -22,6 +22,9 @@ use crate::actions::ActionSet;
 /// The number of lines that a run which is not cut off prints to the log of its job.
 pub(crate) const LOG_LINES: u64 = 2;
 
+/// What a run that waits for a signal writes.
+const WAIT: &str = "{\"wait\": {\"signal\": \"go\", \"timeout\": \"3s\"}}\n";
+
 /// The pause between two checkpoints.
 const CHECKPOINT_PERIOD: Duration = Duration::from_millis(150);
 
@@ -42,6 +45,8 @@ enum Behaviour {
     SaveCheckpoints,
     /// It saves checkpoints, fails in the first attempt and succeeds in a later one.
     SaveCheckpointsAndFailOnce,
+    /// It waits for a signal after its run, unless it has received one.
+    WaitForSignal,
 }
 
 /// The arguments and the environment of a run.
@@ -71,6 +76,12 @@ pub(crate) struct Arguments {
     /// The file with the last checkpoint
     #[arg(long, env = "JOB_RESUME")]
     resume: Option<PathBuf>,
+    /// The pipe for what the job waits for
+    #[arg(long, env = "JOB_CHILDREN")]
+    children: PathBuf,
+    /// The file with the signal that continued the job
+    #[arg(long, env = "JOB_SIGNAL")]
+    signal: Option<PathBuf>,
 }
 
 impl Behaviour {
@@ -107,6 +118,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     writeln!(std::io::stdout(), "attempt {} starts", arguments.attempt)?;
     let until = tokio::time::Instant::now() + Duration::from_millis(arguments.ms);
     let mut step = resumed(&arguments)?;
+    if let Some(path) = &arguments.signal {
+        record(&arguments, "signal", &std::fs::read_to_string(path)?)?;
+    }
     loop {
         step += 1;
         save_checkpoint(&arguments, step)?;
@@ -131,10 +145,15 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Behaviour::Succeed
         | Behaviour::IgnoreSigterm
         | Behaviour::KillWorker
-        | Behaviour::SaveCheckpoints => true,
+        | Behaviour::SaveCheckpoints
+        | Behaviour::WaitForSignal => true,
         Behaviour::Fail => false,
         Behaviour::FailOnce | Behaviour::SaveCheckpointsAndFailOnce => arguments.attempt > 1,
     };
+    if arguments.behaviour == Behaviour::WaitForSignal && arguments.signal.is_none() {
+        let mut pipe = OpenOptions::new().write(true).open(&arguments.children)?;
+        pipe.write_all(WAIT.as_bytes())?;
+    }
     writeln!(std::io::stdout(), "attempt {} ends", arguments.attempt)?;
     record(&arguments, "end", if succeeds { SUCCEEDED } else { FAILED })?;
     Ok(if succeeds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -193,6 +212,8 @@ pub(crate) struct RecordedRun {
     pub(crate) resumed: Option<u64>,
     /// The last step that it saved.
     pub(crate) saved: Option<u64>,
+    /// The body of the signal that continued its job.
+    pub(crate) signal: Option<String>,
 }
 
 /// Reads the run log. The runs are in the order of their starts; two starts with the same token are
@@ -211,9 +232,16 @@ pub(crate) fn read_runs(path: &Path) -> anyhow::Result<Vec<RecordedRun>> {
             "start" => {
                 open.insert((id, token), runs.len());
                 let (token, worker_pid) = (FencingToken(token), value.parse()?);
-                let (end, resumed, saved) = (None, None, None);
-                let start_us = at;
-                runs.push(RecordedRun { id, token, worker_pid, start_us, end, resumed, saved });
+                runs.push(RecordedRun {
+                    id,
+                    token,
+                    worker_pid,
+                    start_us: at,
+                    end: None,
+                    resumed: None,
+                    saved: None,
+                    signal: None,
+                });
             }
             "kill" => {}
             _ => {
@@ -222,6 +250,7 @@ pub(crate) fn read_runs(path: &Path) -> anyhow::Result<Vec<RecordedRun>> {
                 match event {
                     "resume" => run.resumed = Some(value.parse()?),
                     "save" => run.saved = Some(value.parse()?),
+                    "signal" => run.signal = Some(value.to_owned()),
                     _ => run.end = Some((at, value.to_owned())),
                 }
             }

@@ -91,6 +91,8 @@ impl Report<'_> {
         }
         row("runs recorded by commands", observations.runs.len().to_string());
         row("runs that continued from a checkpoint", result.resumed.to_string());
+        let (sent, timed_out) = result.signalled;
+        row("jobs continued by a signal", format!("{sent}, {timed_out} more by a time-out"));
         let overlaps = result.overlaps;
         let text = format!("{}, longest {} ms", overlaps.count, overlaps.longest_ms);
         row("overlapping runs after a lost lease", text);

@@ -141,7 +141,7 @@ async fn the_signal_is_there_again_when_the_worker_of_the_run_that_read_it_is_ki
     let actions = r#"[actions.ask]
 argv = ["sh", "-c", '''
 if [ -z "${JOB_SIGNAL:-}" ]; then echo '{"wait": {"signal": "approved"}}' >"$JOB_CHILDREN"; exit; fi
-cat "$JOB_SIGNAL"
+cat "$JOB_SIGNAL"; echo
 [ "$JOB_ATTEMPT" -gt 2 ] || sleep 1000
 ''']
 "#;

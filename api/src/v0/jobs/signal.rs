@@ -94,7 +94,8 @@ pub(in crate::v0) struct Link {
 #[utoipa::path(
     post, path = "/jobs/{id}/signals/{name}", operation_id = "SignalJob", tag = "jobs",
     params(SignalPath),
-    request_body(content = Option<Value>, description = "Any JSON, at most 64 KiB."),
+    request_body(content = Option<Value>, description = "Any JSON, at most 64 KiB.",
+        example = json!({"ticket": "NET-7"})),
     responses(
         (status = 202, body = SignalResult, description = "The job that reads the signal."),
         BadQuery, BadBody, NoJob, NoSignal, TooLarge, WrongType, StoreUnavailable,
@@ -140,7 +141,8 @@ pub(in crate::v0) async fn create_link(
 #[utoipa::path(
     post, path = "/signals/{link}", operation_id = "SignalByLink", tag = "jobs",
     params(SignalLinkPath),
-    request_body(content = Option<Value>, description = "Any JSON, at most 64 KiB."),
+    request_body(content = Option<Value>, description = "Any JSON, at most 64 KiB.",
+        example = json!({"ticket": "NET-7"})),
     responses(
         (status = 202, body = SignalResult, description = "The job that reads the signal."),
         BadQuery, BadBody, NoSignalLink, NoSignal, TooLarge, WrongType, StoreUnavailable,

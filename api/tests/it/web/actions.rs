@@ -1,7 +1,7 @@
 //! Forms: who sees them, who may send them, and what they do.
 
 use domain::access_tokens::Role;
-use domain::job::Status;
+use domain::job::{Outcome, Status};
 use serde_json::json;
 use store::HeartbeatReply;
 
@@ -75,6 +75,38 @@ async fn a_job_is_cancelled_retried_and_deleted_without_javascript() {
         let deleted = visitor.submit(&format!("/jobs/{id}/delete"), "").await;
         assert_eq!(deleted.status, 303);
         assert_eq!(env.store.status(id).await.unwrap(), Some(Status::Deleted));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_a_signal_is_approved_on_its_page() {
+    with_tokens(async |env, tokens| {
+        let [vera, otto, _] = Role::ALL.map(|role| tokens.of(role));
+        let worker = env.worker("default=16", &["noop"]).await;
+        let submitted = env.request_as("POST", "/jobs", otto).json(&json!({"action": "noop"}));
+        let id = crate::env::id_of(&send(submitted).await.json());
+        let token = env.claim(&worker, id).await;
+        let wait = json!({"signal": "approved", "timeout": "1h"});
+        let wait = serde_json::from_value(wait).unwrap();
+        env.end(id, token, Outcome::Wait(None, wait)).await;
+        let page = format!("/jobs/{id}");
+        let form = format!("{page}/signals/approved");
+        let viewer = Visitor::logged_in(env, vera).await;
+        let shown = viewer.open(&page).await.text;
+        assert!(shown.contains("it waits for the signal approved until") && !shown.contains(&form));
+        let operator = Visitor::logged_in(env, otto).await;
+        let shown = operator.open(&page).await.text;
+        assert!(shown.contains(&form) && shown.contains(">Approve</button>"), "{shown}");
+        let refused = operator.submit(&form, "body=%7B").await;
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        let sent = operator.submit(&form, "body=%7B%22ticket%22%3A%22NET-7%22%7D").await;
+        let next = sent.header("location").unwrap();
+        let shown = operator.open(next).await.text;
+        for text in ["The signal is sent", "from otto", "NET-7", "sent the signal approved"] {
+            assert!(shown.contains(text), "{text} is not in {shown}");
+        }
+        assert_eq!(operator.submit(&form, "").await.status, 409);
     })
     .await;
 }

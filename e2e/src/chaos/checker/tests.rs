@@ -6,6 +6,7 @@ mod lost_writes;
 mod order;
 mod outcomes;
 mod rates;
+mod signals;
 mod workers;
 
 use std::collections::{BTreeMap, HashMap};
@@ -42,8 +43,8 @@ fn run(job: &Job, start: i64, end: i64) -> RecordedRun {
     let end = Some((end * 1_000_000, SUCCEEDED.to_owned()));
     let token = job.token.unwrap();
     let start_us = start * 1_000_000;
-    let (resumed, saved) = (None, None);
-    RecordedRun { id: job.id, token, worker_pid: PID, start_us, end, resumed, saved }
+    let (resumed, saved, signal) = (None, None, None);
+    RecordedRun { id: job.id, token, worker_pid: PID, start_us, end, resumed, saved, signal }
 }
 
 fn observations() -> Observations {

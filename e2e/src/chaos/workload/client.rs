@@ -103,6 +103,11 @@ impl ApiClient {
             result.deleted.push(id);
         } else if call.path.ends_with("/retry") {
             result.acknowledged.extend(ids_in(&text).into_iter().map(|id| (id, expectation)));
+        } else if call.path.contains("/signals/") {
+            // An error names the job by its id, a success by its jobID.
+            if text.contains("\"jobID\"") {
+                result.signalled.push((id, call.body));
+            }
         } else if call.path.contains("/cancel") && (text.is_empty() || text.ends_with(NONE_LEFT)) {
             result.cancelled.push((id, now_us()));
         }

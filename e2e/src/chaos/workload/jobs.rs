@@ -83,6 +83,10 @@ pub(super) fn checkpoints_and_fails_once(rng: &mut ChaCha8Rng) -> Vec<Value> {
     vec![with(job, &json!({"retries": 3}))]
 }
 
+pub(super) fn waits_for_signal(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    vec![job("wait-for-signal", rng.random_range(20..1_500))]
+}
+
 pub(super) fn fails(rng: &mut ChaCha8Rng) -> Vec<Value> {
     vec![with(job("fail", 20), &json!({"retries": rng.random_range(0..3)}))]
 }

@@ -114,6 +114,13 @@ const CHANGE: &[LaterCall] = &[
     },
 ];
 
+/// The bodies of the signals, of which only the first may be acknowledged. 409: another one was.
+const SIGNAL: &[LaterCall] = &[
+    signal(0..3_000, r#"{"sent":1}"#),
+    signal(0..1_500, r#"{"sent":2}"#),
+    signal(0..50, r#"{"sent":3}"#),
+];
+
 const SUCCESS: &[Status] = &[Status::Done];
 const FAILURE: &[Status] = &[Status::Error];
 const EITHER: &[Status] = &[Status::Done, Status::Error];
@@ -168,6 +175,8 @@ pub(super) const KINDS: &[JobKind] = &[
     kind("children", 2, related_jobs::children, SUCCESS),
     kind("checkpoints", 6, jobs::checkpoints, SUCCESS).then(READ),
     kind("checkpoints, fails once", 5, jobs::checkpoints_and_fails_once, SUCCESS),
+    kind("waits for a signal", 6, jobs::waits_for_signal, SUCCESS).then(SIGNAL),
+    kind("waits for a signal in vain", 2, jobs::waits_for_signal, SUCCESS),
     kind("large fairness group", 1, related_jobs::large_fairness_group, SUCCESS),
     kind(KILLS_ITS_WORKER, 0, jobs::kills_its_worker, &[Status::WorkerDead]),
     kind(OF_A_CRON, 0, jobs::plain, SUCCESS),
@@ -198,6 +207,16 @@ const fn later(
     statuses: &'static [u16],
 ) -> LaterCall {
     LaterCall { after_ms, method, path, body: "", statuses }
+}
+
+const fn signal(after_ms: Range<u64>, body: &'static str) -> LaterCall {
+    LaterCall {
+        after_ms,
+        method: Method::POST,
+        path: "/jobs/{id}/signals/go",
+        body,
+        statuses: &[202, 409],
+    }
 }
 
 impl JobKind {

@@ -21,6 +21,8 @@ pub(crate) struct Ledger {
     /// When the cancellation of a job was first acknowledged.
     pub(crate) cancelled_us: HashMap<JobId, i64>,
     pub(crate) deleted: HashSet<JobId>,
+    /// The bodies of the signals to each job that were acknowledged.
+    pub(crate) signalled: HashMap<JobId, Vec<&'static str>>,
     /// Calls that were answered 503 or not at all.
     pub(crate) unavailable: u64,
 }
@@ -31,6 +33,7 @@ pub(crate) struct CallResult {
     pub(super) acknowledged: Vec<(JobId, Expectation)>,
     pub(super) cancelled: Vec<(JobId, i64)>,
     pub(super) deleted: Vec<JobId>,
+    pub(super) signalled: Vec<(JobId, &'static str)>,
     /// Calls that were answered 503 or not at all: whether they had an effect is unknown.
     pub(crate) unavailable: u64,
     /// Answers that are not documented.
@@ -39,7 +42,9 @@ pub(crate) struct CallResult {
 
 impl CallResult {
     pub(super) fn merge(&mut self, other: CallResult) {
-        let CallResult { acknowledged, cancelled, deleted, unavailable, unexpected } = other;
+        let CallResult { acknowledged, cancelled, deleted, signalled, unavailable, unexpected } =
+            other;
+        self.signalled.extend(signalled);
         self.acknowledged.extend(acknowledged);
         self.cancelled.extend(cancelled);
         self.deleted.extend(deleted);
@@ -51,7 +56,8 @@ impl CallResult {
 impl Ledger {
     /// Adds what another ledger has.
     pub(crate) fn merge(&mut self, other: Ledger) {
-        let Ledger { jobs, cancelled_us, deleted, unavailable } = other;
+        let Ledger { jobs, cancelled_us, deleted, signalled, unavailable } = other;
+        self.signalled.extend(signalled);
         self.jobs.extend(jobs);
         self.cancelled_us.extend(cancelled_us);
         self.deleted.extend(deleted);
@@ -66,6 +72,9 @@ impl Ledger {
             *first = at_us.min(*first);
         }
         self.deleted.extend(result.deleted);
+        for (id, body) in result.signalled {
+            self.signalled.entry(id).or_default().push(body);
+        }
         self.unavailable += result.unavailable;
         for details in result.unexpected {
             history.add_violation("the API answers as documented", details);

@@ -136,11 +136,19 @@ fn every_error_has_the_shape_of_the_surface() {
         409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"done"}
           job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is done; only a job that has not started can be changed
         409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"waiting"}
-          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is waiting for its children; only a job that has not started can be changed
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is waiting after its run; only a job that has not started can be changed
         409 CONFLICT {"followUpID":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}
           job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b was already retried as job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
         409 CONFLICT {"holderID":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}
           job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b, which has not finished, has the unique key of job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b
+        409 CONFLICT {"at":"1970-01-01T00:00:00Z","id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","name":"approved"}
+          the signal approved of job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b was sent at 1970-01-01T00:00:00Z, or the time for it was over then
+        409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b","status":"done"}
+          job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b is done; only a job that has not finished can receive a signal
+        409 CONFLICT {"id":"1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b"}
+          16 signals are kept for job 1fcf4c0f-ff3b-471a-8839-5dcb631b2f7b, which is the limit
+        404 NO_SUCH_LINK {}
+          there is no such link to a signal
         409 CONFLICT {"id":"f97ebb52f0f6"}
           worker f97ebb52f0f6 is dead or has shut down
         503 UNAVAILABLE {}

@@ -24,6 +24,7 @@ pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
     let failed = fail_some(env, &worker).await;
     let (holder, waits) = hold_a_lock(env, &worker).await;
     let graph = pipeline(env, &worker).await;
+    let approval = wait_for_approval(env, &worker).await;
     submit_as(env, "ci", 1, &json!({"action": "train", "capacityMap": {"gpu": 4}})).await;
     let in_six_hours = Timestamp::from_ms(env.store.now().await.unwrap().ms() + 21_600_000);
     let later = json!({"action": "report", "scheduledAt": in_six_hours});
@@ -40,6 +41,7 @@ pub(super) async fn fill(env: &TestEnv) -> Vec<(&'static str, String)> {
         ("job-running", format!("/jobs/{holder}")),
         ("job-waiting", format!("/jobs/{waits}")),
         ("job-failed", format!("/jobs/{failed}")),
+        ("job-signal", format!("/jobs/{approval}")),
         ("job-edit", format!("/jobs/{waits}/edit")),
         ("job-graph", format!("/jobs/{graph}")),
         ("waiting", "/waiting".to_owned()),
@@ -79,6 +81,16 @@ async fn join(env: &TestEnv, name: &str, map: &str, free: &str) -> WorkerId {
     };
     env.store.heartbeat(&heartbeat).await.unwrap();
     heartbeat.worker
+}
+
+/// Runs a job until it waits for an approval.
+async fn wait_for_approval(env: &TestEnv, worker: &WorkerId) -> JobId {
+    let parameters = json!({"site": "berlin", "version": "4.2"});
+    let id = env.submit(&json!({"action": "push", "parameters": parameters})).await;
+    let token = env.claim(worker, id).await;
+    let wait = serde_json::from_value(json!({"signal": "approved", "timeout": "24h"})).unwrap();
+    env.end(id, token, Outcome::Wait(Some(json!({"changes": 12})), wait)).await;
+    id
 }
 
 /// Submits several jobs of one submitter.
