@@ -111,7 +111,21 @@ fn a_job_waits_for_a_signal_between_two_attempts() {
     first.awaited_signal = awaited(Some("ann"));
     second.passed.ran_until = Some(at(12));
     second.awaited_signal = awaited(None);
-    expect![[]].assert_eq(&text(vec![first, second, attempt(3, 20)], 40));
+    expect![[r#"
+        1: 0 submitted
+        1: 1 started
+        1: 3 awaits_signal  approved
+        1: 10 done
+        2: 10 continued ann sent the signal approved
+        2: 11 started
+        2: 12 awaits_signal  approved
+        2: 20 done
+        3: 20 continued  the signal approved was not sent in time
+        3: 21 started
+        3: 30 done
+        due, dependency, lock, queue, children, run: [0, 0, 0, 3, 0, 12], signal: 15
+    "#]]
+    .assert_eq(&text(vec![first, second, attempt(3, 20)], 40));
 }
 
 #[test]

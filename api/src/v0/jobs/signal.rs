@@ -24,6 +24,11 @@ use crate::v0::wire::responses::{
     BadBody, BadQuery, NoJob, NoSignal, NoSignalLink, StoreUnavailable, TooLarge, WrongType,
 };
 
+/// Any JSON. The next attempt of the job reads it.
+#[derive(ToSchema)]
+#[schema(example = json!({"ticket": "NET-7"}))]
+pub(in crate::v0) struct SignalBody(#[expect(dead_code, reason = "it is only described")] Value);
+
 /// The result of a signal.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -94,8 +99,7 @@ pub(in crate::v0) struct Link {
 #[utoipa::path(
     post, path = "/jobs/{id}/signals/{name}", operation_id = "SignalJob", tag = "jobs",
     params(SignalPath),
-    request_body(content = Option<Value>, description = "Any JSON, at most 64 KiB.",
-        example = json!({"ticket": "NET-7"})),
+    request_body(content = Option<SignalBody>, description = "At most 64 KiB."),
     responses(
         (status = 202, body = SignalResult, description = "The job that reads the signal."),
         BadQuery, BadBody, NoJob, NoSignal, TooLarge, WrongType, StoreUnavailable,
@@ -141,8 +145,7 @@ pub(in crate::v0) async fn create_link(
 #[utoipa::path(
     post, path = "/signals/{link}", operation_id = "SignalByLink", tag = "jobs",
     params(SignalLinkPath),
-    request_body(content = Option<Value>, description = "Any JSON, at most 64 KiB.",
-        example = json!({"ticket": "NET-7"})),
+    request_body(content = Option<SignalBody>, description = "At most 64 KiB."),
     responses(
         (status = 202, body = SignalResult, description = "The job that reads the signal."),
         BadQuery, BadBody, NoSignalLink, NoSignal, TooLarge, WrongType, StoreUnavailable,
