@@ -2,6 +2,7 @@
 //! violations that it finds to one list.
 
 mod action_sets;
+mod batches;
 mod cancellation;
 mod capacity;
 mod checkpoints;
@@ -37,6 +38,8 @@ pub(crate) struct CheckResult {
     pub(crate) order: Order,
     /// How many runs continued from a checkpoint.
     pub(crate) resumed: usize,
+    /// How many batched submissions were looked for.
+    pub(crate) batched: usize,
     pub(crate) chains: usize,
     pub(crate) follow_ups: usize,
 }
@@ -55,7 +58,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
     locks::check(observations, &mut violations);
     final_state::check(observations, &mut violations);
     let resumed = checkpoints::check(observations, &mut violations);
-    let (mut order, mut cancel_latencies_ms) = (Order::default(), Vec::new());
+    let (mut order, mut cancel_latencies_ms, mut batched) = (Order::default(), Vec::new(), 0);
     if history.clock_was_set() {
         clock::check(observations, history, &mut violations);
     } else {
@@ -65,6 +68,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
         order = order::check(observations, history, &mut violations);
         rates::check(observations, &mut violations);
         uniqueness::check(observations, &mut violations);
+        batched = batches::check(observations, &mut violations);
         cancel_latencies_ms = cancellation::check(observations, history, &mut violations);
         dependencies::check(observations, &mut violations);
     }
@@ -76,6 +80,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
         cancel_latencies_ms,
         order,
         resumed,
+        batched,
         chains,
         follow_ups: observations.jobs.len() - chains,
     }
@@ -98,6 +103,7 @@ fn check_after_lost_writes(observations: &Observations, history: &History) -> Ch
         cancel_latencies_ms: Vec::new(),
         order: Order::default(),
         resumed: 0,
+        batched: 0,
         chains,
         follow_ups: observations.jobs.len() - chains,
     }

@@ -91,6 +91,7 @@ impl Report<'_> {
         }
         row("runs recorded by commands", observations.runs.len().to_string());
         row("runs that continued from a checkpoint", result.resumed.to_string());
+        row("batched submissions, each in one list", result.batched.to_string());
         let overlaps = result.overlaps;
         let text = format!("{}, longest {} ms", overlaps.count, overlaps.longest_ms);
         row("overlapping runs after a lost lease", text);

@@ -21,6 +21,8 @@ pub(crate) struct Ledger {
     /// When the cancellation of a job was first acknowledged.
     pub(crate) cancelled_us: HashMap<JobId, i64>,
     pub(crate) deleted: HashSet<JobId>,
+    /// The marks of batched submissions, each with the jobs that answered it.
+    pub(crate) batched: HashSet<(u64, JobId)>,
     /// Calls that were answered 503 or not at all.
     pub(crate) unavailable: u64,
 }
@@ -31,6 +33,7 @@ pub(crate) struct CallResult {
     pub(super) acknowledged: Vec<(JobId, Expectation)>,
     pub(super) cancelled: Vec<(JobId, i64)>,
     pub(super) deleted: Vec<JobId>,
+    pub(super) batched: Vec<(u64, JobId)>,
     /// Calls that were answered 503 or not at all: whether they had an effect is unknown.
     pub(crate) unavailable: u64,
     /// Answers that are not documented.
@@ -39,10 +42,12 @@ pub(crate) struct CallResult {
 
 impl CallResult {
     pub(super) fn merge(&mut self, other: CallResult) {
-        let CallResult { acknowledged, cancelled, deleted, unavailable, unexpected } = other;
+        let CallResult { acknowledged, cancelled, deleted, batched, unavailable, unexpected } =
+            other;
         self.acknowledged.extend(acknowledged);
         self.cancelled.extend(cancelled);
         self.deleted.extend(deleted);
+        self.batched.extend(batched);
         self.unavailable += unavailable;
         self.unexpected.extend(unexpected);
     }
@@ -51,10 +56,11 @@ impl CallResult {
 impl Ledger {
     /// Adds what another ledger has.
     pub(crate) fn merge(&mut self, other: Ledger) {
-        let Ledger { jobs, cancelled_us, deleted, unavailable } = other;
+        let Ledger { jobs, cancelled_us, deleted, batched, unavailable } = other;
         self.jobs.extend(jobs);
         self.cancelled_us.extend(cancelled_us);
         self.deleted.extend(deleted);
+        self.batched.extend(batched);
         self.unavailable += unavailable;
     }
 
@@ -66,6 +72,7 @@ impl Ledger {
             *first = at_us.min(*first);
         }
         self.deleted.extend(result.deleted);
+        self.batched.extend(result.batched);
         self.unavailable += result.unavailable;
         for details in result.unexpected {
             history.add_violation("the API answers as documented", details);
