@@ -11,7 +11,7 @@ use crate::names::{ActionName, JobId};
 use crate::priority::Priority;
 use crate::time::{GoDuration, Timestamp};
 
-/// What was asked for. Written at submission and never changed.
+/// What was asked for. Written at submission, and replaced or added to only by later submissions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobSpec {
