@@ -23,8 +23,8 @@ pub(crate) enum Acceptance {
     Created,
     /// An earlier submission with the same idempotency key created it.
     Repeated,
-    /// It has the unique key of the submission.
-    UniqueKeyTaken,
+    /// It has the unique key of the submission, or the submission has joined it.
+    Existing,
 }
 
 /// Returns the answers to submissions, in order. Jobs that existed before are read as they are now.
@@ -34,7 +34,8 @@ pub(super) async fn accepted(
 ) -> Vec<Result<Accepted, Error>> {
     let existing = |answer: &Result<Submitted, Error>| match answer {
         Ok(Submitted {
-            outcome: Submission::Known | Submission::Taken | Submission::Replaced,
+            outcome:
+                Submission::Known | Submission::Taken | Submission::Replaced | Submission::Joined,
             id,
             ..
         }) => Some(*id),
@@ -64,9 +65,9 @@ fn answer_one(
         Submission::Known => {
             (existing()?.unwrap_or_else(|| record(job, submitted)), Acceptance::Created)
         }
-        Submission::Taken | Submission::Replaced => {
-            let removed = Error::Unavailable("the job with this unique key has just been removed");
-            (existing()?.ok_or(removed)?, Acceptance::UniqueKeyTaken)
+        Submission::Taken | Submission::Replaced | Submission::Joined => {
+            let removed = Error::Unavailable("the job that answers this has just been removed");
+            (existing()?.ok_or(removed)?, Acceptance::Existing)
         }
         Submission::Spent => return Err(spent()),
     };

@@ -53,6 +53,12 @@ impl Draft {
         let parameters = self.spec.parameters.take().map(bounds::parameters).transpose();
         self.spec.parameters = at_field("parameters", parameters)?;
         self.fill_locks(defaults)?;
+        if self.spec.batch_key.is_some() {
+            self.spec.begin_batch();
+            // A retry takes the list as its parameters.
+            let list = self.spec.parameters.take().map(bounds::parameters).transpose();
+            self.spec.parameters = at_field("parameters", list)?;
+        }
         let need = defaults.need(self.spec.capacity_map.as_ref());
         let class = Class::of(need).map_err(|error| Error::invalid("capacityMap", error))?;
         let Draft { spec, scheduled_at, id, reserve_id, request_hash, .. } = self;

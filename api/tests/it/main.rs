@@ -6,6 +6,7 @@ mod action_configs;
 mod api_process;
 mod audit;
 mod authorization;
+mod batching;
 mod bulk;
 mod bulk_cancel;
 mod crons;

@@ -26,6 +26,20 @@ pub(super) struct Rules {
     #[arg(long, value_name = "DURATION", requires = "debounce")]
     debounce_max: Option<GoDuration>,
 
+    /// Run one job for the submissions with this key that differ only in their parameters, with the
+    /// list of these
+    #[arg(long, value_name = "KEY", requires_all = ["batch_size", "batch_wait"],
+        conflicts_with_all = ["unique_key", "scheduled_at", "expires_at", "expires_in"])]
+    batch_key: Option<String>,
+
+    /// Run that job when it has this many submissions, from 2 to 1000
+    #[arg(long, value_name = "NUMBER", requires = "batch_key")]
+    batch_size: Option<u32>,
+
+    /// Run it this long after the first of them at the latest, for example 10s
+    #[arg(long, value_name = "DURATION", requires = "batch_key")]
+    batch_wait: Option<GoDuration>,
+
     /// Make the command safe to repeat: with the same key, no second job is created within a day
     #[arg(long, value_name = "KEY")]
     #[serde(skip)]

@@ -107,11 +107,7 @@ pub(super) async fn run(api: &ApiClient, arguments: &SubmitArguments) -> Command
     let (document, is_new) = api.submit(&body, key).await?;
     let id = id_of(&document)?;
     if !is_new {
-        let replaced = document["replaced"].as_u64().filter(|_| body.contains_key("debounce"));
-        match replaced {
-            Some(count @ 1..) => note(format!("no job was created; replaced so far: {count}")),
-            _ => note("no job was created: this unfinished one has the same unique key"),
-        }
+        note(why_not_new(&body, &document));
     }
     let is_document = arguments.output.is_document();
     if !is_document || !arguments.wait {
@@ -121,6 +117,20 @@ pub(super) async fn run(api: &ApiClient, arguments: &SubmitArguments) -> Command
         return wait(api, id, arguments).await;
     }
     Ok(CommandOutcome::Success)
+}
+
+/// Says why a submission has created no job, and what the existing one has of it.
+fn why_not_new(body: &Map<String, Value>, job: &Value) -> String {
+    let count = |name: &str| job[name].as_u64().unwrap_or(0);
+    match (count("replaced"), count("batched")) {
+        (_, batched) if body.contains_key("batchKey") => {
+            format!("no job was created: this one has {batched} submissions now")
+        }
+        (replaced @ 1.., _) if body.contains_key("debounce") => {
+            format!("no job was created; replaced so far: {replaced}")
+        }
+        _ => "no job was created: this unfinished one has the same unique key".to_owned(),
+    }
 }
 
 async fn wait(api: &ApiClient, id: JobId, arguments: &SubmitArguments) -> CommandResult {
@@ -209,7 +219,11 @@ mod tests {
 
     #[test]
     fn invalid_arguments_are_rejected_before_anything_is_sent() {
-        let lines: [&[&str]; 21] = [
+        let lines: [&[&str]; 25] = [
+            &["sleep", "--batch-key", "a"],
+            &["sleep", "--batch-key", "a", "--batch-size", "5"],
+            &["sleep", "--batch-size", "5", "--batch-wait", "5s"],
+            &["sleep", "--batch-key", "a", "--batch-size", "x", "--batch-wait", "5s"],
             &["sleep", "--debounce", "5s"],
             &["sleep", "--unique-key", "a", "--debounce-max", "5s"],
             &["sleep", "--unique-key", "a", "--debounce", "5"],
@@ -246,6 +260,20 @@ mod tests {
             "action": "sleep", "uniqueKey": "a", "debounce": "5s", "debounceMax": "1m",
         });
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_batched_job_is_sent_with_its_size_and_time() {
+        let line = "sleep --batch-key a --batch-size 5 --batch-wait 10s";
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let body = parsed(&words).unwrap().body().unwrap();
+        let expected = json!({
+            "action": "sleep", "batchKey": "a", "batchSize": 5, "batchWait": "10s",
+        });
+        assert_eq!(json!(body), expected);
+        let why = why_not_new(&body, &json!({"batched": 3, "replaced": 0}));
+        assert_eq!(why, "no job was created: this one has 3 submissions now");
+        assert!(parsed(&[&words[..], &["--unique-key", "b"]].concat()).is_err());
     }
 
     #[test]

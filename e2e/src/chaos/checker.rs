@@ -2,6 +2,7 @@
 //! violations that it finds to one list.
 
 mod action_sets;
+mod batches;
 mod cancellation;
 mod capacity;
 mod checkpoints;
@@ -40,6 +41,8 @@ pub(crate) struct CheckResult {
     pub(crate) resumed: usize,
     /// How many jobs were continued by a signal, and how many by the end of its time.
     pub(crate) signalled: (usize, usize),
+    /// How many batched submissions were looked for.
+    pub(crate) batched: usize,
     pub(crate) chains: usize,
     pub(crate) follow_ups: usize,
 }
@@ -59,7 +62,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
     final_state::check(observations, &mut violations);
     let resumed = checkpoints::check(observations, &mut violations);
     let signalled = signals::check(observations, &mut violations);
-    let (mut order, mut cancel_latencies_ms) = (Order::default(), Vec::new());
+    let (mut order, mut cancel_latencies_ms, mut batched) = (Order::default(), Vec::new(), 0);
     if history.clock_was_set() {
         clock::check(observations, history, &mut violations);
     } else {
@@ -69,6 +72,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
         order = order::check(observations, history, &mut violations);
         rates::check(observations, &mut violations);
         uniqueness::check(observations, &mut violations);
+        batched = batches::check(observations, &mut violations);
         cancel_latencies_ms = cancellation::check(observations, history, &mut violations);
         dependencies::check(observations, &mut violations);
     }
@@ -81,6 +85,7 @@ pub(crate) fn check(observations: &Observations, history: &History) -> CheckResu
         order,
         resumed,
         signalled,
+        batched,
         chains,
         follow_ups: observations.jobs.len() - chains,
     }
@@ -104,6 +109,7 @@ fn check_after_lost_writes(observations: &Observations, history: &History) -> Ch
         order: Order::default(),
         resumed: 0,
         signalled: (0, 0),
+        batched: 0,
         chains,
         follow_ups: observations.jobs.len() - chains,
     }

@@ -93,6 +93,7 @@ impl Report<'_> {
         row("runs that continued from a checkpoint", result.resumed.to_string());
         let (sent, timed_out) = result.signalled;
         row("jobs continued by a signal", format!("{sent}, {timed_out} more by a time-out"));
+        row("batched submissions, each in one list", result.batched.to_string());
         let overlaps = result.overlaps;
         let text = format!("{}, longest {} ms", overlaps.count, overlaps.longest_ms);
         row("overlapping runs after a lost lease", text);

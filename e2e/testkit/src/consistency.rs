@@ -1,5 +1,6 @@
 //! The invariant behind every list and count: records, indexes, leases and locks agree at every moment.
 
+mod batches;
 mod offers;
 mod records;
 mod relations;
@@ -24,6 +25,7 @@ pub async fn assert_consistent(store: &Store) {
 pub fn disagreements(world: &BTreeMap<String, Dumped>) -> Vec<String> {
     let jobs = state::jobs(world);
     let mut wrong = records::disagreements(world, &jobs);
+    wrong.extend(batches::disagreements(world, &jobs));
     wrong.extend(waiting::disagreements(world, &jobs));
     wrong.extend(routing::disagreements(world, &jobs));
     wrong.extend(relations::disagreements(world, &jobs));

@@ -34,7 +34,9 @@ async fn a_debounced_job_runs_once_with_what_was_submitted_last() {
             Submission::Replaced => jobs.last_mut().unwrap().1 = n,
             // It is due, and runs with what was submitted before.
             Submission::Taken => {}
-            other @ (Submission::Known | Submission::Spent) => panic!("{other:?}"),
+            other @ (Submission::Known | Submission::Joined | Submission::Spent) => {
+                panic!("{other:?}")
+            }
         }
     }
     for (new, last) in &jobs {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod batching;
 mod broker_faults;
 mod cancellation;
 mod capacity;

@@ -1,6 +1,7 @@
 //! Limits on what a job may carry, for every way to submit one: HTTP, a running job, the crons
 //! file. The errors do not name the field; the caller adds the name that its interface uses.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -17,6 +18,10 @@ pub const COMMENT_CHARACTERS: usize = 255;
 pub const TICKET_CHARACTERS: usize = 32;
 /// The longest unique key.
 pub const UNIQUE_KEY_CHARACTERS: usize = 255;
+/// The longest batch key.
+pub const BATCH_KEY_CHARACTERS: usize = 255;
+/// How many submissions one job may have.
+pub const BATCH_SIZES: RangeInclusive<u32> = 2..=1000;
 /// The longest name of a fairness group.
 pub const FAIRNESS_KEY_CHARACTERS: usize = 128;
 /// The largest parameters of a job, in bytes of JSON.

@@ -42,7 +42,8 @@ use parts::{Children, Exception, Firing, WaitingFor};
     "when": "done",
     "parent": null, "next": null, "fairnessKey": null, "result": null, "exception": null,
     "progress": null, "followUpID": null, "fencingToken": 12,
-    "uniqueKey": null, "debounce": "", "debounceMax": "", "replaced": 0, "expiresAt": null,
+    "uniqueKey": null, "debounce": "", "debounceMax": "", "replaced": 0,
+    "batchKey": null, "batchSize": 0, "batchWait": "", "batched": 0, "expiresAt": null,
     "backoff": {"base": "2s", "max": "1m"},
     "onWorkerLost": "retry", "strictLease": false, "cancelBy": null, "cancelReason": null,
 }))]
@@ -142,6 +143,15 @@ pub(in crate::v0) struct Job {
     debounce_max: GoDuration,
     /// The number of debounced submissions that have replaced what was submitted first.
     replaced: u32,
+    /// The key of the submissions that are one job, if they differ only in their parameters.
+    batch_key: Option<String>,
+    /// The largest number of these submissions. 0 means that the job has no `batchKey`.
+    batch_size: u32,
+    /// The time after the first of these submissions at which the job is due. Empty means none.
+    #[schema(value_type = schemas::Duration)]
+    batch_wait: GoDuration,
+    /// The number of these submissions, whose parameters are the list `batch`.
+    batched: usize,
     /// If the job has not started by this time, it ends as `error`.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
@@ -217,6 +227,7 @@ impl From<job::Job> for Job {
             status: job.status,
             scheduled_at: job.scheduled_at,
             last_updated: job.last_updated,
+            batched: job.spec.batched(),
             parameters: shown_parameters(&job.spec.action, job.spec.parameters),
             action: job.spec.action,
             retries_left: job.retries_left,
@@ -246,6 +257,9 @@ impl From<job::Job> for Job {
             debounce: job.spec.debounce,
             debounce_max: job.spec.debounce_max,
             replaced: job.replaced,
+            batch_key: job.spec.batch_key,
+            batch_size: job.spec.batch_size,
+            batch_wait: job.spec.batch_wait,
             expires_at: job.spec.expires_at,
             backoff: job.spec.backoff.map(|job::Backoff { base, max }| Backoff { base, max }),
             on_worker_lost: job.spec.on_worker_lost,

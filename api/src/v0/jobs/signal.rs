@@ -8,8 +8,10 @@ use axum::http::StatusCode;
 use domain::job::{JobId, Timestamp};
 use domain::signal::{SIGNAL_BYTES, Signal, SignalName};
 use serde::Serialize;
-use serde_json::Value;
-use utoipa::ToSchema;
+use serde_json::{Value, json};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -24,10 +26,18 @@ use crate::v0::wire::responses::{
     BadBody, BadQuery, NoJob, NoSignal, NoSignalLink, StoreUnavailable, TooLarge, WrongType,
 };
 
-/// Any JSON. The next attempt of the job reads it.
-#[derive(ToSchema)]
-#[schema(example = json!({"ticket": "NET-7"}))]
-pub(in crate::v0) struct SignalBody(#[expect(dead_code, reason = "it is only described")] Value);
+/// The body of a signal: any JSON, which the next attempt of the job reads.
+pub(in crate::v0) struct SignalBody;
+
+impl PartialSchema for SignalBody {
+    fn schema() -> RefOr<Schema> {
+        let any = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+        let any = any.description(Some("Any JSON. The next attempt of the job reads it."));
+        any.example(Some(json!({"ticket": "NET-7"}))).build().into()
+    }
+}
+
+impl ToSchema for SignalBody {}
 
 /// The result of a signal.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,7 +109,7 @@ pub(in crate::v0) struct Link {
 #[utoipa::path(
     post, path = "/jobs/{id}/signals/{name}", operation_id = "SignalJob", tag = "jobs",
     params(SignalPath),
-    request_body(content = Option<SignalBody>, description = "At most 64 KiB."),
+    request_body(content = SignalBody, description = "At most 64 KiB."),
     responses(
         (status = 202, body = SignalResult, description = "The job that reads the signal."),
         BadQuery, BadBody, NoJob, NoSignal, TooLarge, WrongType, StoreUnavailable,
@@ -145,7 +155,7 @@ pub(in crate::v0) async fn create_link(
 #[utoipa::path(
     post, path = "/signals/{link}", operation_id = "SignalByLink", tag = "jobs",
     params(SignalLinkPath),
-    request_body(content = Option<SignalBody>, description = "At most 64 KiB."),
+    request_body(content = SignalBody, description = "At most 64 KiB."),
     responses(
         (status = 202, body = SignalResult, description = "The job that reads the signal."),
         BadQuery, BadBody, NoSignalLink, NoSignal, TooLarge, WrongType, StoreUnavailable,

@@ -1,13 +1,15 @@
 //! The bodies of job submissions, and their validation into drafts. Every invalid field is refused
 //! here, before anything is written.
 
+mod batching;
 mod debounce;
 mod references;
 
 use std::collections::BTreeMap;
 
 use domain::bounds::{
-    self, COMMENT_CHARACTERS, FAIRNESS_KEY_CHARACTERS, TICKET_CHARACTERS, UNIQUE_KEY_CHARACTERS,
+    self, BATCH_KEY_CHARACTERS, COMMENT_CHARACTERS, FAIRNESS_KEY_CHARACTERS, TICKET_CHARACTERS,
+    UNIQUE_KEY_CHARACTERS,
 };
 use domain::capacity::CapacityMap;
 use domain::job::{
@@ -25,6 +27,7 @@ use crate::v0::wire::body::Object;
 use crate::v0::wire::fields;
 use crate::v0::wire::schemas;
 
+use batching::check_batching;
 use debounce::check_debounce;
 use references::References;
 
@@ -39,6 +42,7 @@ pub(in crate::v0) const MAX_JOBS: usize = 10_000;
     "capacityMap": {"scan": 1},
     "deadline": "15m", "stopTimeout": "30s", "scheduledAt": "", "priority": "normal",
     "uniqueKey": "nightly scan", "debounce": "", "debounceMax": "",
+    "batchKey": null, "batchSize": null, "batchWait": "",
     "expiresAt": "2100-01-01T00:00:00Z",
     "backoff": {"base": "2s", "max": "1m"}, "onWorkerLost": "retry", "strictLease": false,
     "locks": {"device-{{hostname}}": 1}, "rates": {"snmp": 1}, "fairnessKey": "tenant-7",
@@ -83,6 +87,16 @@ pub(in crate::v0) struct JobSubmission {
     /// `debounce`, and is not less. Empty means no limit.
     #[schema(value_type = Option<schemas::Duration>)]
     debounce_max: Option<GoDuration>,
+    /// Submissions with this key that differ only in their parameters become one job, whose
+    /// parameters are `{"batch": [...]}`, the list of theirs. Requires `batchSize` and `batchWait`.
+    #[schema(min_length = 1, max_length = 255)]
+    batch_key: Option<String>,
+    /// The largest number of these submissions. When the job has as many, it is due.
+    #[schema(minimum = 2, maximum = 1000)]
+    batch_size: Option<u32>,
+    /// The time after the first of these submissions at which the job is due in any case.
+    #[schema(value_type = Option<schemas::Duration>)]
+    batch_wait: Option<GoDuration>,
     /// If the job has not started by this time, it ends as `error`. RFC 3339, in the future and
     /// after `scheduledAt`.
     #[schema(value_type = Option<schemas::OptionalTime>)]
@@ -191,6 +205,9 @@ impl JobSubmission {
             unique_key: key("uniqueKey", self.unique_key, UNIQUE_KEY_CHARACTERS)?,
             debounce: self.debounce.unwrap_or_default(),
             debounce_max: self.debounce_max.unwrap_or_default(),
+            batch_key: key("batchKey", self.batch_key, BATCH_KEY_CHARACTERS)?,
+            batch_size: self.batch_size.unwrap_or_default(),
+            batch_wait: self.batch_wait.unwrap_or_default(),
             expires_at: fields::time("expiresAt", self.expires_at)?,
             backoff: at_field("backoff.base", backoff)?,
             on_worker_lost: self.on_worker_lost.unwrap_or_default(),
@@ -211,6 +228,7 @@ impl JobSubmission {
             return Err(Error::invalid("expiresAt", "it must be after scheduledAt"));
         }
         check_debounce(&spec, scheduled_at)?;
+        check_batching(&spec, self.batch_size, scheduled_at)?;
         let request_hash = None;
         Ok(Draft { spec, retries, scheduled_at, id, late_locks, rates, reserve_id, request_hash })
     }

@@ -39,7 +39,8 @@ const BATCH_BODY_BYTES: usize = 10 * 1024 * 1024;
         (status = 202, body = Job, description = "The job that was created, now or earlier with \
             the same `Idempotency-Key`."),
         (status = 200, body = Job, description = "The unfinished job that already has the \
-            `uniqueKey`. No job was created."),
+            `uniqueKey`, or the job with the `batchKey` to which the parameters were added. No job \
+            was created."),
         BadBody, Conflicts, OtherRequest, QuotaReached, TooLarge, WrongType, StoreUnavailable,
     ),
 )]
@@ -59,7 +60,7 @@ pub(in crate::v0) async fn submit(
     caller.set_subject(job.id);
     let status = match how {
         Acceptance::Created | Acceptance::Repeated => StatusCode::ACCEPTED,
-        Acceptance::UniqueKeyTaken => StatusCode::OK,
+        Acceptance::Existing => StatusCode::OK,
     };
     Ok((status, Json(job.into())))
 }
@@ -67,7 +68,8 @@ pub(in crate::v0) async fn submit(
 /// Submits a batch of jobs.
 ///
 /// If one job is refused, none is created, and the error contains the `index` of that job. If the
-/// `uniqueKey` of a job is taken, the job that has the key is returned at its index.
+/// `uniqueKey` of a job is taken, or the job joins another one by its `batchKey`, that other job is
+/// returned at its index.
 #[utoipa::path(
     post, path = "/jobs/batch", operation_id = "CreateJobs", tag = "jobs",
     params(("Idempotency-Key" = Option<String>, Header, nullable = false,

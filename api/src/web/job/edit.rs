@@ -162,6 +162,8 @@ async fn draft(app: &App, caller: &Caller, job: Job, form: &Query) -> Result<Dra
     (spec.cron, spec.parent, spec.expires_at) = (None, None, None);
     // The form has the time at which it is due.
     (spec.debounce, spec.debounce_max) = Default::default();
+    // The parameters of a batch are its list already.
+    (spec.batch_key, spec.batch_size, spec.batch_wait) = Default::default();
     spec.depends_on.clear();
     Ok(Draft {
         spec,

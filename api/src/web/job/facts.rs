@@ -114,9 +114,17 @@ fn rules(job: &Job) -> Vec<Fact> {
         duration("Debounce", &spec.debounce),
         duration("Debounce, at most", &spec.debounce_max),
         (job.replaced > 0).then(|| text("Replaced", job.replaced.to_string())),
+        spec.batch_key.clone().map(|key| code("Batch key", key)),
+        spec.batch_key.as_ref().map(|_| text("Batched", batched(job))),
+        duration("Batch, at most after", &spec.batch_wait),
         spec.fairness_key.clone().map(|key| code("Fairness key", key)),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// How many submissions a batch has, of how many it may have.
+fn batched(job: &Job) -> String {
+    format!("{} of {}", job.spec.batched(), job.spec.batch_size)
 }
 
 fn text(name: &'static str, value: String) -> Fact {

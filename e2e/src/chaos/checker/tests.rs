@@ -1,6 +1,7 @@
 //! The checks find each violation that they exist for, and accept what is allowed.
 
 mod action_sets;
+mod batches;
 mod checkpoints;
 mod lost_writes;
 mod order;

@@ -10,7 +10,7 @@ use rand::rngs::ChaCha8Rng;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use super::kinds::{JobKind, LaterCall, SubmitMode};
+use super::kinds::{BATCHED, JobKind, LaterCall, SubmitMode};
 use super::ledger::{CallResult, Expectation};
 use crate::fleet::{Fleet, Role};
 use crate::history::now_us;
@@ -139,7 +139,8 @@ impl ApiClient {
         let mut created: Vec<JobId> = result.acknowledged.iter().map(|(id, _)| *id).collect();
         created.sort();
         created.dedup();
-        if !created.is_empty() && created.len() != submission.jobs.len() {
+        let is_batched = submission.expectation.kind.name == BATCHED;
+        if !created.is_empty() && created.len() != submission.jobs.len() && !is_batched {
             let key = submission.idempotency_key.as_deref().unwrap_or_default();
             let count = submission.jobs.len();
             let details = format!("{count} jobs with the key {key} became the jobs {created:?}");
@@ -159,7 +160,8 @@ impl ApiClient {
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
-        let may_exist = expectation.kind.mode == SubmitMode::ToBothApis;
+        let is_batched = expectation.kind.name == BATCHED;
+        let may_exist = expectation.kind.mode == SubmitMode::ToBothApis || is_batched;
         // During an outage, a submission may arrive after its job has expired.
         let may_expire = jobs.iter().any(|job| !job["expiresAt"].is_null());
         let statuses: &[u16] = match (may_exist, may_expire) {
@@ -175,6 +177,11 @@ impl ApiClient {
         result.acknowledged = ids_in(&text).into_iter().map(|id| (id, *expectation)).collect();
         if result.acknowledged.len() != jobs.len() {
             result.unexpected.push(format!("{} was answered {text}", expectation.kind.name));
+        }
+        if is_batched {
+            let marks = jobs.iter().filter_map(|job| job["parameters"]["mark"].as_u64());
+            let ids = result.acknowledged.iter().map(|(id, _)| *id);
+            result.batched = marks.zip(ids).collect();
         }
         result
     }

@@ -180,6 +180,15 @@ pub(super) fn debounced(rng: &mut ChaCha8Rng) -> Vec<Value> {
     vec![with(job("succeed", rng.random_range(20..400)), &debounce)]
 }
 
+/// Submissions that join one of few batches. Each has a mark, by which it is found.
+pub(super) fn batched(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let count = if rng.random_bool(0.8) { 1 } else { rng.random_range(2..120) };
+    let key = format!("batched {}", rng.random_range(0..2));
+    let batch = json!({"action": "noop", "batchKey": key, "batchSize": 8, "batchWait": "1s"});
+    let marked = |_| with(batch.clone(), &json!({"parameters": {"mark": rng.random::<u64>()}}));
+    (0..count).map(marked).collect()
+}
+
 /// Jobs with unique comments, by which duplicates are found.
 pub(super) fn marked(rng: &mut ChaCha8Rng) -> Vec<Value> {
     let count = if rng.random_bool(0.7) { 1 } else { rng.random_range(2..130) };

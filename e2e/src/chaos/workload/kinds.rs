@@ -72,6 +72,8 @@ pub(crate) const KILLS_ITS_WORKER: &str = "kills its worker";
 pub(super) const PLAIN: &str = "plain";
 /// The kind whose jobs start in the order of their submission.
 pub(super) const IN_ORDER: &str = "in order";
+/// The kind whose submissions are batched.
+pub(super) const BATCHED: &str = "batched";
 /// The kind of the jobs that crons create.
 pub(crate) const OF_A_CRON: &str = "of a cron";
 
@@ -160,6 +162,7 @@ pub(super) const KINDS: &[JobKind] = &[
         .then(RETRY),
     kind("unique key", 6, jobs::unique, SUCCESS).with_mode(SubmitMode::ToBothApis),
     kind("debounced", 6, jobs::debounced, SUCCESS).with_mode(SubmitMode::ToBothApis),
+    kind(BATCHED, 6, jobs::batched, SUCCESS).with_mode(SubmitMode::WithIdempotencyKey),
     kind("idempotency key", 6, jobs::marked, SUCCESS).with_mode(SubmitMode::WithIdempotencyKey),
     kind("fails with its worker", 5, jobs::fails_with_its_worker, WORKER_LOST),
     kind("strict lease", 5, jobs::strict_lease, SUCCESS),

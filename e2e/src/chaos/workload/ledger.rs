@@ -23,6 +23,8 @@ pub(crate) struct Ledger {
     pub(crate) deleted: HashSet<JobId>,
     /// The bodies of the signals to each job that were acknowledged.
     pub(crate) signalled: HashMap<JobId, Vec<&'static str>>,
+    /// The marks of batched submissions, each with the jobs that answered it.
+    pub(crate) batched: HashSet<(u64, JobId)>,
     /// Calls that were answered 503 or not at all.
     pub(crate) unavailable: u64,
 }
@@ -34,6 +36,7 @@ pub(crate) struct CallResult {
     pub(super) cancelled: Vec<(JobId, i64)>,
     pub(super) deleted: Vec<JobId>,
     pub(super) signalled: Vec<(JobId, &'static str)>,
+    pub(super) batched: Vec<(u64, JobId)>,
     /// Calls that were answered 503 or not at all: whether they had an effect is unknown.
     pub(crate) unavailable: u64,
     /// Answers that are not documented.
@@ -42,12 +45,20 @@ pub(crate) struct CallResult {
 
 impl CallResult {
     pub(super) fn merge(&mut self, other: CallResult) {
-        let CallResult { acknowledged, cancelled, deleted, signalled, unavailable, unexpected } =
-            other;
+        let CallResult {
+            acknowledged,
+            cancelled,
+            deleted,
+            signalled,
+            batched,
+            unavailable,
+            unexpected,
+        } = other;
         self.signalled.extend(signalled);
         self.acknowledged.extend(acknowledged);
         self.cancelled.extend(cancelled);
         self.deleted.extend(deleted);
+        self.batched.extend(batched);
         self.unavailable += unavailable;
         self.unexpected.extend(unexpected);
     }
@@ -56,11 +67,12 @@ impl CallResult {
 impl Ledger {
     /// Adds what another ledger has.
     pub(crate) fn merge(&mut self, other: Ledger) {
-        let Ledger { jobs, cancelled_us, deleted, signalled, unavailable } = other;
+        let Ledger { jobs, cancelled_us, deleted, signalled, batched, unavailable } = other;
         self.signalled.extend(signalled);
         self.jobs.extend(jobs);
         self.cancelled_us.extend(cancelled_us);
         self.deleted.extend(deleted);
+        self.batched.extend(batched);
         self.unavailable += unavailable;
     }
 
@@ -75,6 +87,7 @@ impl Ledger {
         for (id, body) in result.signalled {
             self.signalled.entry(id).or_default().push(body);
         }
+        self.batched.extend(result.batched);
         self.unavailable += result.unavailable;
         for details in result.unexpected {
             history.add_violation("the API answers as documented", details);

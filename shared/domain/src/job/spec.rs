@@ -11,7 +11,7 @@ use crate::names::{ActionName, JobId};
 use crate::priority::Priority;
 use crate::time::{GoDuration, Timestamp};
 
-/// What was asked for. Written at submission and never changed.
+/// What was asked for. Written at submission, and replaced or added to only by later submissions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobSpec {
@@ -44,6 +44,15 @@ pub struct JobSpec {
     /// The longest time, from the first of these submissions, that it is put off.
     #[serde(default, skip_serializing_if = "GoDuration::is_none")]
     pub debounce_max: GoDuration,
+    /// Submissions with this key that differ only in their parameters become one job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_key: Option<String>,
+    /// The most submissions of that job, if it has a batch key. When it has as many, it is due.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub batch_size: u32,
+    /// The time after the first of these submissions at which it is due in any case.
+    #[serde(default, skip_serializing_if = "GoDuration::is_none")]
+    pub batch_wait: GoDuration,
     /// The job ends in `error` if it has not started by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -116,6 +125,9 @@ impl JobSpec {
             unique_key: None,
             debounce: GoDuration::default(),
             debounce_max: GoDuration::default(),
+            batch_key: None,
+            batch_size: 0,
+            batch_wait: GoDuration::default(),
             expires_at: None,
             backoff: None,
             on_worker_lost: OnWorkerLost::default(),

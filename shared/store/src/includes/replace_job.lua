@@ -7,14 +7,19 @@
 local optional_fields = words_in('fairnessKey locks onWorkerLost backoffBase backoffMax ' ..
   'retriesLeft priority')
 
+-- What is read of the record that a submission replaces; false when it does not.
+local function replaceable(id, by, now)
+  local held = call('HMGET', key_job(id), 'status', 'replaced', 'scheduledAt', 'createdAt',
+    'number', 'action', 'owner', 'replacedBy')
+  local same = held[6] == by.fields.action and (held[7] or '') == (by.fields.owner or '')
+  local waits = held[2] and held[1] == 'waiting' and tonumber(held[3]) > now
+  return waits and same and score_of(root .. 'due', member_of(id, { number = held[5] }))
+    and held
+end
+
 local function replace_job(id, by, now)
-  local fields, key = by.fields, key_job(id)
-  local held = call('HMGET', key, 'status', 'replaced', 'scheduledAt', 'createdAt', 'number',
-    'action', 'owner', 'replacedBy')
-  local same = held[6] == fields.action and (held[7] or '') == (fields.owner or '')
-  if not held[2] or held[1] ~= 'waiting' or not same then return false end
-  local member = member_of(id, { number = held[5] })
-  if tonumber(held[3]) <= now or not score_of(root .. 'due', member) then return false end
+  local held, fields, key = replaceable(id, by, now), by.fields, key_job(id)
+  if not held then return false end
   -- A repeated call: the answer was lost.
   if held[8] == by.id then return true end
 
@@ -33,7 +38,7 @@ local function replace_job(id, by, now)
   call('HSET', key, 'replaced', digits(held[2] + 1), 'replacedBy', by.id, unpack(new))
   if #old > 0 then call('HDEL', key, unpack(old)) end
   count_waiting(id, { owner = held[7], bytes = #by.spec }, 1)
-  add_member(root .. 'due', at, member)
+  add_member(root .. 'due', at, member_of(id, { number = held[5] }))
   add_member(key_status('waiting'), at, id)
   add_member(key_action(fields.action), at, id)
   emit_job(id, held[5], fields.action, 'waiting', '', '')

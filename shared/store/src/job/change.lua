@@ -6,11 +6,13 @@
 -- ARGV[2]  priority  string  'high', 'normal', 'low', or '' to leave it
 -- ARGV[3]  at        int     scheduledAt in ms, or '' to leave it
 -- ARGV[4]  spec      JSON    the spec with the new priority, or '' to leave it
+-- ARGV[5]  was       JSON    the spec of which that was made
 -- Answers  {'changed'}
 --          {'refused', status}         it does not wait, or only for its children or a signal;
 --                                      nothing is written
 --          {'too_late', expiresAt}     it would expire before; nothing is written
 --          {'too_many_queues', queue}  nothing is written
+--          {'overtaken'}               it has another spec than ARGV[5]; nothing is written
 --          {'gone'}                    no such job
 -- include: read_job, route, withdraw_job, withdraw_offer, schedule_job, emit_job
 -- include: count_waiting, members, write_changes, job_keys, relation_keys, clock, digits
@@ -25,6 +27,7 @@ if job.expiresAt and tonumber(at) >= tonumber(job.expiresAt) then
   return { 'too_late', job.expiresAt }
 end
 if priority == job.priority and at == job.scheduledAt then return { 'changed' } end
+if ARGV[4] ~= '' and call('HGET', key_job(id), 'spec') ~= ARGV[5] then return { 'overtaken' } end
 local kind = { class = job.class, action = job.action, priority = priority, owner = job.owner }
 local excess = open_queues({ kind }, now)
 if excess then return { 'too_many_queues', excess } end

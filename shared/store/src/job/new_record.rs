@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::quota::UNKNOWN_USER;
+use domain::bounds::PARAMETERS_BYTES;
 use domain::capacity::Class;
 use domain::job::{
-    DependencyCondition, GoDuration, JobId, JobSpec, NewJob, OnWorkerLost, Timestamp,
+    DependencyCondition, GoDuration, JobId, JobSpec, LIST_MARGIN_BYTES, NewJob, OnWorkerLost,
+    Timestamp,
 };
 
 /// A new job as scripts take it.
@@ -30,6 +33,21 @@ pub(crate) struct NewRecord {
     debounce_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     debounce_max_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<Batch>,
+}
+
+/// What a submission that can be batched has in common with those that it can join.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Batch {
+    /// The same for all submissions that differ only in their parameters.
+    key: String,
+    size: u32,
+    wait_ms: u64,
+    /// The bytes of its parameters, and how many those of all together may have.
+    bytes: usize,
+    most_bytes: usize,
 }
 
 impl NewRecord {
@@ -60,6 +78,7 @@ impl NewRecord {
             parent_id: spec.parent.map(|parent| parent.to_string()),
             debounce_ms: None,
             debounce_max_ms: None,
+            batch: None,
         }
     }
 
@@ -69,13 +88,30 @@ impl NewRecord {
         let request_hash = job.request_hash.map(|hash| hash.to_string());
         let ms = |span: &GoDuration| span.duration().map(|span| span.as_millis() as u64);
         let (debounce_ms, debounce_max_ms) = (ms(&job.spec.debounce), ms(&job.spec.debounce_max));
-        let reserve_id = job.reserve_id;
-        NewRecord { reserve_id, request_hash, debounce_ms, debounce_max_ms, ..record }
+        let (reserve_id, batch) = (job.reserve_id, Batch::of(job));
+        NewRecord { reserve_id, request_hash, debounce_ms, debounce_max_ms, batch, ..record }
     }
 
     /// The record as one argument of a script.
     pub(crate) fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Batch {
+    fn of(job: &NewJob) -> Option<Batch> {
+        job.spec.batch_key.as_ref()?;
+        let wait = job.spec.batch_wait.duration()?;
+        let list = serde_json::to_string(&job.spec.parameters).unwrap_or_default();
+        let others = spec_json(&JobSpec { parameters: None, ..job.spec.clone() });
+        let key = format!("{} {others}", job.class);
+        Some(Batch {
+            key: Uuid::new_v5(&Uuid::nil(), key.as_bytes()).to_string(),
+            size: job.spec.batch_size,
+            wait_ms: wait.as_millis() as u64,
+            bytes: list.len().saturating_sub(LIST_MARGIN_BYTES),
+            most_bytes: PARAMETERS_BYTES - LIST_MARGIN_BYTES,
+        })
     }
 }
 

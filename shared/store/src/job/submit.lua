@@ -11,12 +11,16 @@
 --                           is gone), requestHash (of the request from whose idempotency key the id
 --                           is derived), dependsOn (ids), parentID, debounceMs (it is due after so
 --                           long; until then, another one with its unique key replaces it and puts
---                           it off again), debounceMaxMs (counted from the first)
+--                           it off again), debounceMaxMs (counted from the first), batch (it waits
+--                           for waitMs, until it has as many submissions as size; key is that of
+--                           the submissions that can join it, bytes those of its parameters, of
+--                           mostBytes that all of them may have)
 -- Answers  {'submitted', {answer…}…}  in the order of the jobs:
 --            {'created', number, createdAt, scheduledAt, id}
 --            {'known', …}   a job with this id exists
 --            {'taken', …}   another job has the unique key and is not over; it is the one described
 --            {'replaced', …}  the same, and it has become what was submitted
+--            {'joined', …}  its parameters were added to this batch
 --            {'spent', id}  the id was used and its record is gone
 --          {'too_many_queues', queue}         nothing is written
 --          {'quota_exceeded', owner, 'jobs' or 'bytes', waiting, most}
@@ -33,7 +37,8 @@
 --          {'other_request', index, id}       its idempotency key was used for another request,
 --                                             which the job with this id answers; nothing is
 --                                             written
--- include: check_relations, check_request, submit_job, submission_quota, write_changes, route
+-- include: check_relations, check_request, submit_job, join_batch, submission_quota, write_changes
+-- include: route
 -- include: clock, digits
 
 local batch, done, now = ARGV[1], tonumber(ARGV[2]), now_ms()
@@ -48,7 +53,7 @@ for i = 3, #ARGV do
   jobs[#jobs + 1], fields[#fields + 1] = job, job.fields
   by_id[job.id] = job
 end
-local exceeded = batch == '' and exceeded_by(jobs)
+local exceeded = batch == '' and exceeded_by(jobs, now)
 if exceeded then return exceeded end
 local excess = batch == '' and open_queues(fields, now)
 if excess then return { 'too_many_queues', excess } end
@@ -58,9 +63,11 @@ local again = batch ~= '' and (call('EXISTS', root .. 'batch:' .. batch) == 0
 local answers = { 'submitted' }
 then_write_changes(function()
   find_known(jobs)
-  for i, job in ipairs(jobs) do
-    answers[i + 1] = submit_job(job, again, batch, #jobs - i + 1, now)
-  end
+  then_write_batches(now, function()
+    for i, job in ipairs(jobs) do
+      answers[i + 1] = submit_job(job, again, batch, #jobs - i + 1, now)
+    end
+  end)
 end)
 if batch ~= '' and not again then call('HSET', root .. 'batches:done', batch, done) end
 return answers

@@ -13,7 +13,7 @@ static SUBMIT: Script = Script::new("submit", include_str!("submit.lua"));
 pub struct Submitted {
     /// What became of the submission.
     pub outcome: Submission,
-    /// The job: the submitted one, or the one that has its unique key.
+    /// The job: the submitted one, the one that has its unique key, or its batch.
     pub id: JobId,
     /// Its number.
     pub number: u64,
@@ -35,6 +35,9 @@ pub enum Submission {
     /// Another job has the unique key and waited for its debounced time; it is now what was
     /// submitted, and due later.
     Replaced,
+    /// It joined a batch: the parameters were added to those of this job, which waits for more or
+    /// is full now.
+    Joined,
     /// The id was used within a day, and its job is removed. Times and number are 0.
     Spent,
 }
@@ -97,6 +100,7 @@ fn submitted(words: &[&str]) -> Option<Submitted> {
         ["replaced", number, created, due, id] => {
             (Submission::Replaced, *number, *created, *due, id)
         }
+        ["joined", number, created, due, id] => (Submission::Joined, *number, *created, *due, id),
         ["spent", id] => (Submission::Spent, "0", "0", "0", id),
         _ => return None,
     };

@@ -53,6 +53,7 @@ includes! {
     hold_locks
     job_keys
     job_status
+    join_batch
     join_parent
     last_event
     last_follow_up

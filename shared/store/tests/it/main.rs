@@ -4,6 +4,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod audit;
+mod batching;
 mod bulk;
 mod calls;
 mod cancel;

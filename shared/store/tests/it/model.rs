@@ -6,6 +6,7 @@
 //! ahead, and what is not lies hours ahead. The time of a step is read from what it wrote; every
 //! time that it wrote must be the same.
 
+mod batching;
 mod changes;
 mod debounce;
 mod differences;

@@ -1,10 +1,11 @@
 //! Quotas: what of one owner may wait, what is refused, and that counts go back to nothing.
 
 use domain::job::{Cancellation, JobId, NewJob, Outcome};
-use store::{Dumped, OwnerWaiting, Quota, QuotaExceeded, SettingsChanges, StoreError};
+use store::{Dumped, OwnerWaiting, Quota, QuotaExceeded, SettingsChanges, StoreError, Submission};
 use testkit::{TestEnv, assert_consistent, jobs};
 use uuid::Uuid;
 
+use crate::batching::batched;
 use crate::calls::{claimed, dump, end, finish, worker};
 
 fn jobs_of(owner: &str, count: usize) -> Vec<NewJob> {
@@ -126,6 +127,64 @@ async fn nothing_is_counted_when_nothing_waits() {
     let ids: Vec<JobId> = batch.iter().map(|job| job.id).collect();
     env.store().cancel(&ids, &Cancellation::default()).await.unwrap();
     assert!(!dump(&env).await.contains_key("waiting"));
+    assert_consistent(env.store()).await;
+    env.close().await;
+}
+
+/// Has room for the jobs and so many bytes more, refuses the next one, and takes it with one byte
+/// more.
+async fn takes_exactly(env: &TestEnv, next: &NewJob, bytes: u64) {
+    let waiting = env.store().waiting_by_owner().await.unwrap()[0].clone();
+    set_quota(env, Some(waiting.jobs), Some(waiting.bytes + bytes - 1)).await;
+    let before = dump(env).await;
+    exceeded(env.store().submit(std::slice::from_ref(next)).await.unwrap_err());
+    assert_eq!(dump(env).await, before);
+    set_quota(env, Some(waiting.jobs), Some(waiting.bytes + bytes)).await;
+    env.store().submit(std::slice::from_ref(next)).await.unwrap();
+    // It is a repeated call now.
+    env.store().submit(std::slice::from_ref(next)).await.unwrap();
+    let after = env.store().waiting_by_owner().await.unwrap()[0].clone();
+    assert_eq!((after.jobs, after.bytes), (waiting.jobs, waiting.bytes + bytes));
+    assert_consistent(env.store()).await;
+}
+
+#[tokio::test]
+async fn a_submission_that_joins_a_batch_counts_by_its_bytes_and_one_that_begins_one_as_a_job() {
+    let env = TestEnv::new().await;
+    let batched = |n: u32| {
+        let mut new = batched(n, 3);
+        new.spec.scheduled_by = Some("anna".to_owned());
+        new
+    };
+    env.store().submit(&[batched(1)]).await.unwrap();
+    takes_exactly(&env, &batched(2), 8).await;
+    // One more fills the batch, and the next one begins another.
+    set_quota(&env, Some(1), Some(0)).await;
+    let before = dump(&env).await;
+    exceeded(env.store().submit(&[batched(3), batched(4)]).await.unwrap_err());
+    assert_eq!(dump(&env).await, before);
+    set_quota(&env, Some(2), None).await;
+    env.store().submit(&[3, 4, 5, 6].map(batched)).await.unwrap();
+    exceeded(env.store().submit(&[batched(7)]).await.unwrap_err());
+    env.close().await;
+}
+
+#[tokio::test]
+async fn a_debounced_submission_counts_by_the_bytes_that_it_has_more() {
+    let env = TestEnv::new().await;
+    let debounced = |characters: usize| {
+        let mut new = jobs_of("anna", 1).remove(0);
+        new.spec.unique_key = Some("one".to_owned());
+        new.spec.debounce = "1h".parse().unwrap();
+        new.spec.comment = Some("x".repeat(characters));
+        new
+    };
+    env.store().submit(&[debounced(100)]).await.unwrap();
+    takes_exactly(&env, &debounced(120), 20).await;
+    // One that is smaller is not refused, whatever waits.
+    set_quota(&env, Some(1), Some(1)).await;
+    let smaller = [debounced(200), debounced(90)];
+    assert_eq!(env.store().submit(&smaller).await.unwrap()[1].outcome, Submission::Replaced);
     assert_consistent(env.store()).await;
     env.close().await;
 }

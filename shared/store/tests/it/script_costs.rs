@@ -85,6 +85,7 @@ async fn no_call_of_a_script_exceeds_its_budget() {
     let monitor = Monitor::start(redis.url()).await;
     jobs::dependencies(redis.url()).await;
     jobs::cancels(redis.url()).await;
+    jobs::batches(redis.url()).await;
     locks::contention(redis.url()).await;
     locks::rates(redis.url()).await;
     services::crons(redis.url()).await;

@@ -43,7 +43,7 @@ fn an_error_in_a_batch_names_the_job() {
         jobs[1].action: it is required
         jobs[1]: invalid type: array, expected an object
         jobs[0].capacityMap.s: invalid type: boolean `true`, expected a whole number
-        jobs[1].retry: unknown field; expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
+        jobs[1].retry: unknown field; expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, batchKey, batchSize, batchWait, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
         jobs[1].dependsOn: "#1" must reference an earlier job of the batch; the first one is #0
         jobs[1].dependsOn: "#2" must reference an earlier job of the batch; the first one is #0
         jobs[1].parent: "#+0" must reference an earlier job of the batch; the first one is #0

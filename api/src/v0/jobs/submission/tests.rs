@@ -184,10 +184,10 @@ fn an_unknown_field_is_refused_with_the_list_of_known_ones() {
             r#"{"action":"a","x`, expected `y":1}"#,
         ],
         &expect![[r#"
-            retrys: unknown field; did you mean retries? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
-            lock: unknown field; did you mean locks? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
-            scheduledBy: unknown field; did you mean scheduledAt? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
-            x`, expected `y: unknown field; expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
+            retrys: unknown field; did you mean retries? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, batchKey, batchSize, batchWait, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
+            lock: unknown field; did you mean locks? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, batchKey, batchSize, batchWait, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
+            scheduledBy: unknown field; did you mean scheduledAt? expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, batchKey, batchSize, batchWait, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
+            x`, expected `y: unknown field; expected one of: action, parameters, retries, capacityMap, deadline, stopTimeout, scheduledAt, priority, uniqueKey, debounce, debounceMax, batchKey, batchSize, batchWait, expiresAt, backoff, onWorkerLost, strictLease, locks, rates, dependsOn, when, parent, fairnessKey, comment, labels, ticketRef
         "#]],
     );
 }

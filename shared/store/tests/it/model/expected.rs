@@ -145,6 +145,10 @@ impl Model {
         for (id, answered) in &self.used_ids {
             keys.text(format!("used_id:{id}"), &answered.to_string());
         }
+        for (key, open) in &self.batches {
+            let state = format!("{} {} {}", open.id, open.list.len(), open.bytes());
+            keys.text(format!("batching:{key}"), &state);
+        }
         for (id, hash) in &self.requests {
             keys.text(format!("request:{id}"), &hash.to_string());
         }

@@ -130,7 +130,9 @@ impl Generator {
         match kind.unwrap().0 {
             Kind::Submit => {
                 let count = 1 + self.random.below(3);
-                let mut jobs: Vec<_> = (0..count).map(|_| self.new_job(model)).collect();
+                let batched = self.random.percent(25);
+                let new = |_| if batched { self.batched_job(model) } else { self.new_job(model) };
+                let mut jobs: Vec<_> = (0..count).map(new).collect();
                 if self.random.percent(10) {
                     jobs.push(jobs[0].clone());
                 }

@@ -175,6 +175,9 @@ impl Model {
         let left = (1..=jobs.len() as u64).rev();
         let submitted = jobs.iter().zip(left).map(|(job, left)| self.submit_one(job, left));
         let submitted = submitted.collect();
+        for id in std::mem::take(&mut self.joined_batches) {
+            self.emit_job(id);
+        }
         self.numbers.begin();
         Ok(submitted)
     }
@@ -191,11 +194,17 @@ impl Model {
 
     fn submit_one(&mut self, job: &NewJob, most: u64) -> Submitted {
         let holder = job.spec.unique_key.as_ref().and_then(|key| self.holder(key));
+        let keeps_id = job.reserve_id || job.spec.batch_key.is_some();
         let (word, id) = if self.jobs.contains_key(&job.id) {
             (Submission::Known, job.id)
-        } else if let Some(answered) = self.used_ids.get(&job.id).filter(|_| job.reserve_id) {
+        } else if let Some(answered) = self.used_ids.get(&job.id).filter(|_| keeps_id) {
             let kept = self.jobs.contains_key(answered);
             if kept { (Submission::Taken, *answered) } else { (Submission::Spent, job.id) }
+        } else if let Some(joined) = self.join_batch(job) {
+            self.stands_for.insert(job.id, joined);
+            self.used_ids.insert(job.id, joined);
+            self.requests.extend(job.request_hash.map(|hash| (job.id, hash)));
+            (Submission::Joined, joined)
         } else if let Some(holder) = holder {
             self.stands_for.insert(job.id, holder);
             if job.reserve_id {
@@ -215,6 +224,10 @@ impl Model {
             if let Some(wait) = job.spec.debounce.duration() {
                 record.scheduled_at = self.now + wait.as_millis() as i64;
                 record.replaced = Some(0);
+            }
+            if let Some(wait) = job.spec.batch_wait.duration() {
+                record.scheduled_at = self.now + wait.as_millis() as i64;
+                self.begin_batch(job);
             }
             record.number = self.numbers.next(most);
             if let Some(parent) = job.spec.parent {

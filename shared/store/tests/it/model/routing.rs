@@ -15,7 +15,7 @@ pub(super) const MAX_SHARED_QUEUES: usize = 256;
 pub(super) const MAX_ACTION_QUEUES: usize = 1_024;
 
 /// Cases that some histories must reach.
-pub(super) const CASES: [&str; 14] = [
+pub(super) const CASES: [&str; 17] = [
     "a job of an action that all know is offered",
     "a job of an action that some know is offered",
     "a job of an action that none knows is offered",
@@ -27,6 +27,9 @@ pub(super) const CASES: [&str; 14] = [
     "a fairness group gets its turn",
     "a submission or a change is refused for lack of room",
     "there is no room for the queue of a job that is offered",
+    "a submission joins a batch",
+    "a batch is full",
+    "a batch has no room for more parameters",
     "a queue retires",
     "a queue does not retire because a job waits in it",
     "a queue is in use again before it is forgotten",

@@ -8,6 +8,7 @@ use domain::limit::RateLimit;
 use store::{Dumped, NewLogLine};
 use uuid::Uuid;
 
+use super::batching::OpenBatch;
 use super::relations::Note;
 use super::signals::Signals;
 use super::waiting::Position;
@@ -32,6 +33,10 @@ pub(super) struct Model {
     pub(super) requests: BTreeMap<JobId, Uuid>,
     /// Jobs of one submission that were not created, and the job that has their unique key.
     pub(super) stands_for: BTreeMap<JobId, JobId>,
+    /// The batches that may be open, by what their submissions have in common.
+    pub(super) batches: BTreeMap<String, OpenBatch>,
+    /// Those that submissions of this step have joined.
+    pub(super) joined_batches: Vec<JobId>,
     /// The queues in use, and since when.
     pub(super) queues: BTreeMap<String, i64>,
     /// Who put a queue in use, when that is known.

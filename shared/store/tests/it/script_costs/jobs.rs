@@ -1,10 +1,13 @@
 //! The costliest calls that change jobs: relations, chains, cancels of thousands.
 
 use domain::job::{Cancellation, JobId, NewJob, Outcome, Priority, WorkerId};
-use store::{JobChange, LogSource, NewLogLine, Settings, SignalTo, Sweep, submission_steps};
+use store::{
+    JobChange, LogSource, NewLogLine, Settings, SettingsChanges, SignalTo, Sweep, submission_steps,
+};
 use testkit::{TestEnv, job, jobs};
 use uuid::Uuid;
 
+use crate::batching::batched;
 use crate::calls::{self, claimed, end, failed, finish, lose, submit, worker};
 
 /// How many jobs depend on one.
@@ -90,6 +93,17 @@ async fn trim(env: &TestEnv) {
     // Nothing is old enough, so all that one call may look at is looked at.
     let settings = Settings { job_history_max_age: "1h".parse().unwrap(), ..settings };
     env.store().trim(&settings, &mut sweep).await.unwrap();
+}
+
+/// As many batched submissions as one call has, of which every second fills a batch, while their
+/// owner has no room for so many jobs.
+pub(super) async fn batches(url: &str) {
+    let env = TestEnv::on(url).await;
+    let quota = SettingsChanges { max_waiting_jobs: Some(50), ..SettingsChanges::default() };
+    env.store().change_settings(&quota).await.unwrap();
+    let batched: Vec<NewJob> = (0..100).map(|n| batched(n, 2)).collect();
+    submit_all(&env, &batched).await;
+    env.close().await;
 }
 
 /// A job with a thousand children is cancelled, and so are a thousand jobs in a backlog.

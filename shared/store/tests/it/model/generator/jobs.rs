@@ -2,6 +2,7 @@
 
 use domain::job::{Backoff, DependencyCondition, JobId, NewJob, OnWorkerLost, Priority, Timestamp};
 use domain::lock::LockName;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::super::state::{Model, Record};
@@ -65,6 +66,24 @@ impl Generator {
             let (base, max) = (base.parse().unwrap(), max.parse().unwrap());
             spec.backoff = Some(Backoff { base, max });
         }
+        job
+    }
+
+    /// A job that others may join: it is one of few kinds.
+    pub(super) fn batched_job(&mut self, model: &Model) -> NewJob {
+        let mut job = testkit::job("noop", "scan=1");
+        let used: Vec<JobId> = model.used_ids.keys().copied().collect();
+        let again = self.random.percent(10) && !used.is_empty();
+        job.id = if again { self.random.one(&used) } else { self.id() };
+        job.reserve_id = self.random.percent(25);
+        let large = "x".repeat(self.random.one(&[0, 0, 0, 30_000]));
+        let n = self.random.below(1_000);
+        let spec = &mut job.spec;
+        spec.parameters = json!({"n": n, "text": large, "none": {}}).as_object().cloned();
+        spec.begin_batch();
+        let (key, size) = self.random.one(&[("a", 2), ("\"parameters\":{\"batch\":[", 5)]);
+        (spec.batch_key, spec.batch_size) = (Some(key.to_owned()), size);
+        spec.batch_wait = self.random.one(&["1h", "1h", "1h", "1ms"]).parse().unwrap();
         job
     }
 
