@@ -48,7 +48,7 @@ async fn a_job_that_has_started_is_not_changed() {
         env.submit(&json!({"action": "noop", "parent": id})).await;
         env.end(id, token, Outcome::Await(None)).await;
         let awaits = env.patch(&path, &change).await.refusal();
-        let waits = format!("job {id} is waiting for its children");
+        let waits = format!("job {id} is waiting after its run");
         assert_eq!(awaits, format!("409 CONFLICT {waits}; {only}"));
         let gone = env.patch(&format!("/jobs/{}", JobId::random()), &change).await;
         assert_eq!(gone.code(), "404 NO_SUCH_JOB");

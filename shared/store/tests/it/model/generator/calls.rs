@@ -107,7 +107,7 @@ impl Generator {
     }
 
     /// The job waits for a signal.
-    fn wait(&mut self) -> Outcome {
+    pub(super) fn wait(&mut self) -> Outcome {
         let timeout = self.random.one(&["", "1ms", "1h"]);
         let roles = self.random.one(&[vec![], vec![], vec![Role::Admin]]);
         let wait =

@@ -1,7 +1,7 @@
 //! Steps that random choice alone would rarely make.
 
 use domain::job::{Exception, FencingToken, JobId, Outcome, Status};
-use store::{ClaimRequest, Finish, Heartbeat};
+use store::{ClaimRequest, Finish, Heartbeat, NewSignal};
 
 use super::super::state::{Model, Record};
 use super::super::step::Step;
@@ -31,6 +31,7 @@ impl Generator {
             .or_else(|| self.rare_grant(model))
             .or_else(|| self.ignorant_claim(model))
             .or_else(|| self.rare_child(model))
+            .or_else(|| self.rare_signal(model))
     }
 
     /// A run ends that was asked to stop or that its worker has lost, or such a job is deleted.
@@ -86,6 +87,20 @@ impl Generator {
         let holders = locks.find_map(|name| model.holders.get(name))?;
         let (id, job) = holders.keys().find_map(|id| Some((*id, model.jobs.get(id)?)))?;
         Some(ended(id, job, Outcome::Done(None)))
+    }
+
+    /// The signal for which a job waits is sent, or a job begins to wait for one.
+    fn rare_signal(&mut self, model: &Model) -> Option<Step> {
+        let awaited = |job: &Record| job.signals.awaited.clone().filter(|_| job.waits());
+        let waiting = model.jobs.iter().find_map(|(id, job)| Some((*id, awaited(job)?)));
+        if let Some((id, name)) = waiting
+            && self.random.percent(25)
+        {
+            let Step::Signal(_, signal) = self.signal(model) else { return None };
+            return Some(Step::Signal(id, NewSignal { name: name.parse().unwrap(), ..signal }));
+        }
+        let (id, job) = first(model, Status::Running)?;
+        self.random.percent(4).then(|| ended(id, job, self.wait()))
     }
 
     /// The last child of a parent that waits for it starts or ends, or a job gets a child.
