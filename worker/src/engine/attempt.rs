@@ -155,6 +155,7 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
     let children = ChildJobs::new(session.store.clone(), &job, &stop);
     let awaited = children.clone();
     let rate_limits = RateLimits::new(&job.spec.locks, session.store.clone());
+    let limits_of_run = rate_limits.clone();
     job.spec.locks = job.spec.locks.without_rates();
     let stopped = stop.clone();
     let context = Context {
@@ -183,13 +184,11 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
         progress_writer.run(&over),
         checkpoint_writer.run(&over),
     );
-    let mut outcome = outcome_of(result.and_then(limit_size), reason, deadline);
-    if let Outcome::Done(result) = &mut outcome
-        && awaited.is_awaited()
-    {
-        return Outcome::Await(result.take());
+    match outcome_of(result.and_then(limit_size), reason, deadline) {
+        Outcome::Done(result) if awaited.is_awaited() => Outcome::Await(result),
+        Outcome::Error(exception) if limits_of_run.is_held_back() => Outcome::HeldBack(exception),
+        outcome => outcome,
     }
-    outcome
 }
 
 /// Runs an action. Requests it to stop at its deadline, and drops it when it does not return in

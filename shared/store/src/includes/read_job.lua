@@ -8,7 +8,7 @@ local function read_job(id, with_spec)
     'priority', 'scheduledAt', 'workerID', 'attempt', 'retriesLeft', 'crashes', 'uniqueKey',
     'expiresAt', 'deleting', 'owner', 'locks', 'holds', 'awaitedLocks', 'next', 'blockers',
     'childGroup', 'parentGroup', 'awaitsChildren', 'followUpID', 'actionQueue', 'firstID',
-    'fairnessKey', 'parkedAt', 'startedAt', with_spec and 'spec' or '-')
+    'fairnessKey', 'parkedAt', 'startedAt', 'heldBack', with_spec and 'spec' or '-')
   if not values[1] then return nil end
   return {
     status = values[1], token = values[2], number = values[3], action = values[4],
@@ -20,6 +20,7 @@ local function read_job(id, with_spec)
     awaitedLocks = values[18], next = values[19], blockers = values[20], childGroup = values[21],
     parentGroup = values[22], awaitsChildren = values[23], followUpID = values[24],
     actionQueue = values[25], firstID = values[26],
-    fairnessKey = values[27], parkedAt = values[28], startedAt = values[29], spec = values[30],
+    fairnessKey = values[27], parkedAt = values[28], startedAt = values[29],
+    heldBack = tonumber(values[30] or 0), spec = values[31],
   }
 end

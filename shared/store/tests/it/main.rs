@@ -16,6 +16,7 @@ mod events;
 mod fairness;
 mod finish;
 mod format;
+mod held_back;
 mod history;
 mod idempotency;
 mod leases;

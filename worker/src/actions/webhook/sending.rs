@@ -62,7 +62,7 @@ async fn send_with_retries(
             Err((exception, Some(retry_after))) => (exception, retry_after),
         };
         // No job under the same limits calls the receiver until then.
-        if status_of(&exception) == Some(429) && !retry_after.is_zero() {
+        if status_of(&exception) == Some(429) {
             rate_limits.hold_back_all(retry_after).await;
         }
         if number >= message.tries || retry_after > MAX_PAUSE {

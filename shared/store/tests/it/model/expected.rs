@@ -50,6 +50,7 @@ impl Record {
             ("retriesLeft", count(self.retries_left)),
             ("attempt", Some(self.attempt).filter(|attempt| *attempt > 1).and_then(count)),
             ("crashes", count(self.crashes)),
+            ("heldBack", count(self.held_back)),
             ("uniqueKey", self.unique_key.clone()),
             ("replaced", self.replaced.map(|count| count.to_string())),
             ("replacedBy", self.replaced_by.map(|id| id.to_string())),

@@ -137,6 +137,7 @@ pub(super) struct Record {
     pub(super) retries_left: u32,
     pub(super) attempt: u32,
     pub(super) crashes: u32,
+    pub(super) held_back: u32,
     pub(super) unique_key: Option<String>,
     /// How many submissions have replaced it, if it is debounced, and the last of them.
     pub(super) replaced: Option<u64>,
