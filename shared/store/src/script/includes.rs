@@ -13,6 +13,7 @@ macro_rules! includes {
 includes! {
     bulk_keys
     bury_job
+    calendar_limit
     change_permits
     changes_after
     check_relations

@@ -5,6 +5,7 @@
 
 mod audit;
 mod bulk;
+mod calendar_limits;
 mod calls;
 mod cancel;
 mod chains;

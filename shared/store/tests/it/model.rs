@@ -16,6 +16,7 @@ mod jobs;
 mod offers;
 mod position;
 mod random;
+mod rates;
 mod relations;
 mod routing;
 mod scheduler;
