@@ -187,7 +187,13 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
     match outcome_of(result.and_then(limit_size), reason, deadline) {
         Outcome::Done(result) if awaited.is_awaited() => Outcome::Await(result),
         Outcome::Error(exception) if limits_of_run.is_held_back() => Outcome::HeldBack(exception),
-        outcome => outcome,
+        outcome @ (Outcome::Done(_)
+        | Outcome::Error(_)
+        | Outcome::HeldBack(_)
+        | Outcome::Cancel
+        | Outcome::Await(_)
+        | Outcome::Shutdown
+        | Outcome::Resurrected) => outcome,
     }
 }
 
