@@ -2,6 +2,7 @@
 //! be outdated a moment later.
 
 mod locks;
+mod rates;
 mod reason;
 mod relations;
 mod workers;

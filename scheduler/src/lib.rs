@@ -24,6 +24,7 @@ mod failed_steps;
 pub mod fuzzing;
 mod history_trimmer;
 mod lease_reaper;
+mod limit_windows;
 mod lost_offers;
 mod metrics;
 mod notifier;

@@ -21,6 +21,7 @@ use crate::expiry::Expiry;
 use crate::failed_steps::FailedSteps;
 use crate::history_trimmer::HistoryTrimmer;
 use crate::lease_reaper::LeaseReaper;
+use crate::limit_windows::LimitWindows;
 use crate::lost_offers::LostOffers;
 use crate::metrics::Metrics;
 use crate::notifier::Notifier;
@@ -84,6 +85,7 @@ fn expect_all(health: &Health) {
     expect_health::<EventCounter>(health);
     expect_health::<LeaseReaper>(health);
     expect_health::<LostOffers>(health);
+    expect_health::<LimitWindows>(health);
     expect_health::<AbandonedBatches>(health);
     expect_health::<HistoryTrimmer>(health);
     expect_health::<QueueRetirement>(health);
@@ -103,6 +105,7 @@ fn start(resources: &Resources, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyh
     let lease = resources.config.lease;
     spawn(tasks, resources, LeaseReaper::new(store.clone(), lease, metrics.clone()));
     spawn(tasks, resources, LostOffers::new(resources.clone()));
+    spawn(tasks, resources, LimitWindows::new(store.clone()));
     spawn(tasks, resources, AbandonedBatches::new(store.clone()));
     spawn(tasks, resources, HistoryTrimmer::new(store.clone(), metrics.clone()));
     spawn(tasks, resources, QueueRetirement::new(resources.clone()));

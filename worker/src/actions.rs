@@ -29,6 +29,7 @@ use webhook::{HttpClient, Webhook};
 pub(crate) use actions_file::parse as parse_file;
 pub(crate) use exec::ChildRequest;
 pub(crate) use function::Function;
+pub(crate) use webhook::requested_pause;
 
 /// Why the actions of a worker could not be loaded.
 #[derive(Debug, thiserror::Error)]

@@ -1,23 +1,27 @@
 //! Properties of the parsers of actions files and of what commands write; see [`domain::fuzzing`].
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use domain::fuzzing::{Check, accepted, assert_json_round_trip};
 use domain::job::{ActionName, JobId, JobSpec, NewJob};
+use reqwest::header::{HeaderValue, RETRY_AFTER};
 use serde_json::Value;
 use store::AllDefaults;
 
-use crate::actions::{ChildRequest, parse_file};
+use crate::actions::{ChildRequest, parse_file, requested_pause};
 use crate::context::checkpoint::{CHECKPOINT_BYTES, Checkpoint};
 use crate::context::child::{Child, InvalidChild, ParentJob};
 use crate::context::progress::{self, PROGRESS_BYTES, Progress};
+use crate::context::rate_limits::RetryAfter;
 
 /// The checks by name.
-pub const CHECKS: [Check; 4] = [
+pub const CHECKS: [Check; 5] = [
     ("actions_file", actions_file),
     ("checkpoint", checkpoint),
     ("child", child),
     ("progress", progress),
+    ("retry_after", retry_after),
 ];
 
 /// Parses an actions file; every name in it is a valid action name.
@@ -67,6 +71,20 @@ pub fn progress(bytes: &[u8]) {
     assert_json_round_trip(&current);
     assert!(current.percent.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
     assert!(serde_json::to_vec(&current).is_ok_and(|json| json.len() <= PROGRESS_BYTES));
+}
+
+/// Parses a request for a pause: a line of progress, and the header of a response.
+pub fn retry_after(bytes: &[u8]) {
+    if let Ok(asked) = serde_json::from_slice::<RetryAfter>(bytes) {
+        let hours = asked.retry_after.duration().map(|time| time.as_secs() / 3_600);
+        assert!(hours.is_none_or(|hours| hours <= 8_760));
+    }
+    let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+    let text = value.to_str().unwrap_or_default().trim().to_owned();
+    let pause = requested_pause(&[(RETRY_AFTER, value)].into_iter().collect());
+    if let Ok(seconds) = text.parse() {
+        assert_eq!(pause, Duration::from_secs(seconds));
+    }
 }
 
 #[cfg(test)]

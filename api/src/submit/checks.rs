@@ -27,7 +27,7 @@ pub(super) async fn permits<'a>(
         let limits = store.rate_limits().await?;
         permits.extend(rates.into_iter().map(|name| {
             let limit = name.rate_key().and_then(|key| limits.of_key(key));
-            let burst = limit.map_or(u32::MAX, |(_, limit)| limit.burst);
+            let burst = limit.map_or(u32::MAX, |(_, limit)| limit.burst());
             (name, burst)
         }));
     }

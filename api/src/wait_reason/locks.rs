@@ -1,11 +1,11 @@
 //! Why a job waits for locks: the holders of a lock, the jobs ahead of it, a pause. The limits of
-//! actions and classes and rate limits are locks too.
+//! actions and classes are locks too.
 
-use domain::job::{Job, Status, Timestamp};
-use domain::limit::{LimitName, RateLimit};
+use domain::job::{Job, Status};
 use domain::lock::LockName;
-use store::{Holder, LimitState, Lock, Store, StoreError};
+use store::{Holder, Lock, Store, StoreError};
 
+use super::rates;
 use super::reason::Reason;
 
 /// How many holders a message names.
@@ -23,16 +23,8 @@ pub(super) async fn queued(
     names: &[LockName],
 ) -> Result<Reason, StoreError> {
     for name in names {
-        if name.rate_key().is_some() {
-            if let Some(reason) = limited(store, job, name).await? {
-                return Ok(reason);
-            }
-            continue;
-        }
-        let lock = store.lock(name).await?;
-        let ahead = store.waiters_ahead(name, job).await?.unwrap_or(0);
-        if let Some(message) = busy(&lock, needed(job, name), ahead) {
-            return Ok(Reason::new("lock", message));
+        if let Some(reason) = busy(store, job, name).await? {
+            return Ok(reason);
         }
     }
     let Some(name) = names.first() else {
@@ -51,64 +43,27 @@ pub(super) async fn unavailable(store: &Store, job: &Job) -> Result<Option<Reaso
     let limits = [LockName::of_action(&job.spec.action), LockName::of_class(&job.class)];
     let own = job.spec.locks.iter().map(|(name, _)| name);
     for name in own.chain(&limits) {
-        if name.rate_key().is_some() {
-            let reason = limited(store, job, name).await?;
-            if reason.is_some() {
-                return Ok(reason);
-            }
-            continue;
-        }
-        let (permits, _) = store.permits(name).await?;
-        if permits.is_none() {
-            continue;
-        }
-        let lock = store.lock(name).await?;
-        let ahead = store.waiters_ahead(name, job).await?.unwrap_or(lock.waiting);
-        if let Some(message) = busy(&lock, needed(job, name), ahead) {
-            return Ok(Some(Reason::new("lock", message)));
+        let reason = busy(store, job, name).await?;
+        if reason.is_some() {
+            return Ok(reason);
         }
     }
     Ok(None)
 }
 
-/// Returns the reason if a rate limit allows no start of the job now.
-async fn limited(store: &Store, job: &Job, name: &LockName) -> Result<Option<Reason>, StoreError> {
-    let limits = store.rate_limits().await?;
-    let found = name.rate_key().and_then(|key| Some((key, limits.of_key(key)?)));
-    let Some((key, (limit_name, limit))) = found else { return Ok(None) };
-    let states = store.limit_states(&[(name.clone(), *limit)]).await?;
-    let Some(state) = states.first() else { return Ok(None) };
-    let ahead = store.waiters_ahead(name, job).await?.unwrap_or(state.waiting);
+/// Returns the reason if a job cannot have a lock or a start under a rate limit now.
+async fn busy(store: &Store, job: &Job, name: &LockName) -> Result<Option<Reason>, StoreError> {
     let need = needed(job, name);
-    if need > limit.burst {
-        let why = format!("it counts as {need} starts, and {key} allows {} at once", limit.burst);
-        return Ok(Some(Reason::new("rate", why)));
+    if let Some(key) = name.rate_key() {
+        return rates::busy(store, job, (name, key), need).await;
     }
-    if ahead == 0 && state.used + need <= limit.burst {
+    let (permits, _) = store.permits(name).await?;
+    if permits.is_none() {
         return Ok(None);
     }
-    Ok(Some(Reason::new("rate", rate_message(key, limit_name, limit, state, (need, ahead)))))
-}
-
-/// Says which limit it is, and when the job may start: after those ahead of it, if each counts as one
-/// start.
-fn rate_message(
-    key: &str,
-    name: &LimitName,
-    limit: &RateLimit,
-    state: &LimitState,
-    (need, ahead): (u32, u64),
-) -> String {
-    let after = (ahead as f64 + f64::from(need) - 1.0) * limit.interval_ms();
-    let at = Timestamp::from_ms(state.next_at.ms() + after as i64);
-    let set_by = if name.as_str() == key { String::new() } else { format!(" (limit {name})") };
-    let behind = match ahead {
-        0 => String::new(),
-        ahead => format!("; {ahead} ahead of it in the wait queue"),
-    };
-    let starts = if limit.rate == 1 { "start" } else { "starts" };
-    let (rate, per) = (limit.rate, limit.per_text());
-    format!("{key}{set_by} allows {rate} {starts} per {per}; it may start at {at}{behind}")
+    let lock = store.lock(name).await?;
+    let ahead = store.waiters_ahead(name, job).await?.unwrap_or(lock.waiting);
+    Ok(busy_lock(&lock, need, ahead).map(|message| Reason::new("lock", message)))
 }
 
 fn needed(job: &Job, name: &LockName) -> u32 {
@@ -117,7 +72,7 @@ fn needed(job: &Job, name: &LockName) -> u32 {
 }
 
 /// Returns why a job cannot get this many permits of a lock; `None` if it can.
-fn busy(lock: &Lock, need: u32, ahead: u64) -> Option<String> {
+fn busy_lock(lock: &Lock, need: u32, ahead: u64) -> Option<String> {
     let permits = lock.permits?;
     let label = label(&lock.name);
     if lock.paused {

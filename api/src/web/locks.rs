@@ -7,6 +7,7 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::job::{ActionName, JobId, Status};
+use domain::limit::RateLimit;
 use domain::lock::LockName;
 use store::Lock;
 
@@ -102,7 +103,10 @@ impl ShownLimit {
         let next = state.map(|state| state.next_at).filter(|at| *at > layout.now);
         ShownLimit {
             name: name.to_string(),
-            starts: format!("{} per {}, {} at once", limit.rate, limit.per_text(), limit.burst),
+            starts: match &limit {
+                RateLimit::Spaced(spaced) => format!("{limit}, {} at once", spaced.burst),
+                RateLimit::Calendar(_) => limit.to_string(),
+            },
             level: state.map(|state| number(u64::from(state.used))).unwrap_or_default(),
             waiting: state.map(|state| number(state.waiting)).unwrap_or_default(),
             next: next.map(|at| Moment::new(at, layout.now)),

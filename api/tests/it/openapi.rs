@@ -193,7 +193,8 @@ async fn every_operation_has_descriptions_examples_and_errors() {
             if spec.get("requestBody").is_some() {
                 let body = &spec["requestBody"]["content"]["application/json"];
                 let schema = resolved(&document, &body["schema"]);
-                assert!(schema.get("example").is_some(), "{name} has no example of its body");
+                let example = schema.get("example").or(schema.get("examples"));
+                assert!(example.is_some(), "{name} has no example of its body");
             }
             errors_are_described(&document, &operation);
         }

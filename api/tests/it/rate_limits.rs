@@ -18,7 +18,7 @@ async fn a_job_that_is_held_back_says_by_which_limit_and_until_when() {
         let limit = set(env, "mail", 1, "1h", 2).await;
         assert_eq!(
             (&limit["rate"], &limit["per"], &limit["burst"], &limit["level"], &limit["waiting"]),
-            (&json!(1), &json!("1h0m0s"), &json!(2), &json!(0), &json!(0))
+            (&json!(1), &json!("1h"), &json!(2), &json!(0), &json!(0))
         );
         let worker = env.worker("default=16", &["noop"]).await;
         let submission = json!({"action": "noop", "parameters": {"to": "mail"},
@@ -39,7 +39,7 @@ async fn a_job_that_is_held_back_says_by_which_limit_and_until_when() {
             let reason = &env.show(id).await["waitingFor"];
             assert_eq!(reason["code"], "rate", "{reason}");
             let message = reason["message"].as_str().unwrap();
-            assert!(message.starts_with("mail allows 1 start per 1h0m0s; it may start at "));
+            assert!(message.starts_with("mail allows 1 start per 1h; it may start at "));
             assert!(message.ends_with(&format!("Z{ahead}")), "{message}");
         }
         let waiting = env.get("/waiting").await.json();
@@ -55,12 +55,40 @@ async fn a_job_that_is_held_back_says_by_which_limit_and_until_when() {
 }
 
 #[tokio::test]
+async fn a_job_beyond_the_quota_of_a_window_says_when_the_next_one_begins() {
+    with_env(async |env| {
+        let stockholm = json!({"name": "geo-*", "quota": 1, "window": "month",
+            "timeZone": "Europe/Stockholm"});
+        let limit = env.post("/limits", &stockholm).await.json();
+        assert_eq!(limit["timeZone"], "Europe/Stockholm");
+        let utc = json!({"name": "geo-1", "quota": 1, "window": "month"});
+        let limit = env.post("/limits", &utc).await.json();
+        let shown = (&limit["quota"], &limit["window"], &limit["timeZone"], &limit["rate"]);
+        assert_eq!(shown, (&json!(1), &json!("month"), &json!("UTC"), &Value::Null));
+        let worker = env.worker("default=16", &["noop"]).await;
+        let submission = json!({"action": "noop", "rates": ["geo-1"]});
+        let first = env.submit(&submission).await;
+        env.claim(&worker, first).await;
+        let second = env.submit(&submission).await;
+        env.park(&worker, second).await;
+        let limit = env.get("/limits/geo-1").await.json();
+        let next = limit["nextAt"].as_str().unwrap();
+        assert!(next.ends_with("-01T00:00:00Z"), "{next}");
+        assert_eq!((&limit["level"], &limit["waiting"]), (&json!(1), &json!(1)));
+        let reason = &env.show(second).await["waitingFor"];
+        let message = format!("geo-1 allows 1 start per month (UTC); it may start at {next}");
+        assert_eq!((&reason["code"], &reason["message"]), (&json!("rate"), &json!(message)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn limits_are_listed_by_name_and_one_with_a_star_has_no_state() {
     with_env(async |env| {
         set(env, "b/1", 10, "1s", 1).await;
         set(env, "a-*", 100, "1m", 5).await;
-        let expected = json!({"name": "a-*", "rate": 100, "per": "1m0s", "burst": 5,
-            "level": null, "nextAt": null, "waiting": null});
+        let expected = json!({"name": "a-*", "rate": 100, "per": "1m", "burst": 5,
+            "quota": null, "window": null, "timeZone": null, "level": null, "nextAt": null, "waiting": null});
         let limits = env.get("/limits").await.json();
         assert_eq!(limits["limits"][0], expected);
         assert_eq!(limits["limits"][1]["name"], "b/1");
@@ -116,6 +144,15 @@ async fn bad_numbers_and_names_are_refused_with_their_field() {
             (json!({"name": "a", "rate": 1, "per": "9999999h"}), "per"),
             (json!({"name": "a", "rate": 1, "per": "1s", "burst": 0}), "burst"),
             (json!({"name": "a", "rate": 1, "per": "1s", "burst": 1_000_001}), "burst"),
+            (json!({"name": "a"}), "rate"),
+            (json!({"name": "a", "quota": 1}), "window"),
+            (json!({"name": "a", "window": "day"}), "quota"),
+            (json!({"name": "a", "timeZone": "UTC"}), "quota"),
+            (json!({"name": "a", "quota": 0, "window": "day"}), "quota"),
+            (json!({"name": "a", "quota": 1, "window": "year"}), "window"),
+            (json!({"name": "a", "quota": 1, "window": "day", "timeZone": "Mars"}), "timeZone"),
+            (json!({"name": "a", "quota": 1, "window": "day", "rate": 1, "per": "1s"}), "rate"),
+            (json!({"name": "a", "quota": 1, "window": "day", "burst": 1}), "burst"),
         ];
         for (body, field) in refused {
             let answer = env.post("/limits", &body).await;

@@ -8,6 +8,9 @@ use domain::job::Job;
 /// The key of the rate limit, how many jobs may start in a second, and how many at once.
 pub(crate) const PACED: (&str, u32, u32) = ("paced", 2, 2);
 
+/// The key of the calendar limit, and how many jobs may start in each minute.
+pub(crate) const COUNTED: (&str, u32) = ("counted", 40);
+
 /// The action of most jobs.
 pub(crate) const ACTION: &str = "recorded";
 /// The action of jobs that are cancelled by a filter.

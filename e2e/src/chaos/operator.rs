@@ -9,7 +9,7 @@ use domain::capacity::CapacityMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::actions::{ACTION, COMMON_ACTION, PACED};
+use crate::actions::{ACTION, COMMON_ACTION, COUNTED, PACED};
 use crate::fleet::{Fleet, FleetProcess, Role};
 use crate::history::History;
 use crate::workload::ApiClient;
@@ -36,13 +36,15 @@ impl<'a> Operator<'a> {
         Ok(Operator { fleet, history, client: ApiClient::new(fleet)? })
     }
 
-    /// Sets the crons, the lock and the rate limit, and keeps enough job history for the checks.
+    /// Sets the crons, the lock and the rate limits, and keeps enough job history for the checks.
     pub(crate) async fn configure(&self) -> anyhow::Result<()> {
         let settings = json!({"jobHistoryToKeep": 500_000, "jobHistoryMaxAge": "24h"});
         self.must(Method::POST, "/meta/settings", &settings, &[202]).await?;
         let permits = json!({"name": LICENCE.0, "permits": LICENCE.1});
         self.must(Method::POST, "/locks", &permits, &[200, 202]).await?;
         let limit = json!({"name": PACED.0, "rate": PACED.1, "per": "1s", "burst": PACED.2});
+        self.must(Method::POST, "/limits", &limit, &[202]).await?;
+        let limit = json!({"name": COUNTED.0, "quota": COUNTED.1, "window": "minute"});
         self.must(Method::POST, "/limits", &limit, &[202]).await?;
         for (name, action) in CRONS {
             let parameters = json!({"behaviour": "succeed", "ms": 20});

@@ -12,6 +12,7 @@ use crate::access_tokens::AccessTokens;
 use crate::capacity::{CapacityMap, Class};
 use crate::cron::{Schedule, TimeZone};
 use crate::failure::mask;
+use crate::limit::LimitName;
 use crate::lock::{LockName, LockTemplates, Locks, MAX_LOCKS, MAX_PERMITS};
 use crate::names::{ActionName, CronName, JobId, WorkerId};
 use crate::search::{MAX_TERMS, Search};
@@ -140,6 +141,11 @@ pub fn names(bytes: &[u8]) {
     }
     if let Some(id) = accepted(text.parse::<JobId>()) {
         assert_eq!(id.to_string().parse(), Ok(id));
+    }
+    if let Some(limit) = accepted(text.parse::<LimitName>()) {
+        let is_same = |lock: LockName| lock.rate_key() == Some(text);
+        assert!(limit.as_str() == text && limit.lock().is_none_or(is_same));
+        assert_json_round_trip(&limit);
     }
     if let Some(worker) = accepted(text.parse::<WorkerId>()) {
         assert_eq!(worker.as_str(), text);

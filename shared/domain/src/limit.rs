@@ -1,13 +1,16 @@
 //! Rate limits: how many jobs may start in a given time.
 
+mod calendar;
+mod name;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+pub use calendar::{CalendarQuota, Window};
+pub use name::LimitName;
 
-use crate::lock::LockName;
+use crate::time::Timestamp;
 
 /// The most starts per time, and at once.
 pub const MAX_STARTS: u32 = 1_000_000;
@@ -29,61 +32,23 @@ pub enum LimitError {
     /// The time is out of range.
     #[error("it must be a duration from 1s to 8784h")]
     Per,
-}
-
-/// What a limit applies to: the key that jobs name, or the first part of such keys and a star.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct LimitName(String);
-
-impl LimitName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The lock for whose permits jobs wait; `None` for a name with a star, which has many.
-    #[must_use]
-    pub fn lock(&self) -> Option<LockName> {
-        LockName::of_rate(&self.0).ok()
-    }
-}
-
-impl TryFrom<String> for LimitName {
-    type Error = LimitError;
-
-    fn try_from(text: String) -> Result<Self, LimitError> {
-        // A star alone limits every key that has no other limit.
-        let key = text.strip_suffix('*').unwrap_or(&text);
-        let is_valid = text == "*" || LockName::of_rate(key).is_ok();
-        if is_valid { Ok(LimitName(text)) } else { Err(LimitError::Name) }
-    }
-}
-
-impl FromStr for LimitName {
-    type Err = LimitError;
-
-    fn from_str(text: &str) -> Result<Self, LimitError> {
-        text.to_owned().try_into()
-    }
-}
-
-impl From<LimitName> for String {
-    fn from(name: LimitName) -> String {
-        name.0
-    }
-}
-
-impl fmt::Display for LimitName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+    /// There is no such window.
+    #[error("it must be minute, hour, day, week or month")]
+    Window,
 }
 
 /// How many jobs may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimit {
+pub enum RateLimit {
+    /// At a rate, evenly spaced.
+    Spaced(SpacedStarts),
+    /// As many in each window of the calendar.
+    Calendar(CalendarQuota),
+}
+
+/// How many jobs may start when the starts are evenly spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpacedStarts {
     /// How many, in the long run.
     pub rate: u32,
     /// In how much time.
@@ -92,34 +57,18 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
-impl RateLimit {
-    /// Returns the limit if it is in the allowed range.
-    pub fn new(
-        rate: i64,
-        per: Duration,
-        burst: i64,
-    ) -> Result<RateLimit, (&'static str, LimitError)> {
-        let starts = |field, starts| {
-            let starts = u32::try_from(starts).ok().filter(|n| (1..=MAX_STARTS).contains(n));
-            starts.ok_or((field, LimitError::Starts))
-        };
-        if per < PER.0 || per > PER.1 {
-            return Err(("per", LimitError::Per));
-        }
-        Ok(RateLimit { rate: starts("rate", rate)?, per, burst: starts("burst", burst)? })
-    }
-
-    /// The time as text, in Go's syntax.
+impl SpacedStarts {
+    /// The time as text, in Go's syntax: `1m`, `1h30m`.
     #[must_use]
     pub fn per_text(&self) -> String {
         let (s, ms) = (self.per.as_secs(), self.per.subsec_millis());
-        let (h, m, s) = (s / 3_600, s / 60 % 60, s % 60);
-        let seconds = if ms == 0 { format!("{s}s") } else { format!("{s}.{ms:03}s") };
-        match (h, m) {
-            (0, 0) => seconds,
-            (0, _) => format!("{m}m{seconds}"),
-            _ => format!("{h}h{m}m{seconds}"),
-        }
+        let part = |count: u64, unit: &str| match count {
+            0 => String::new(),
+            count => format!("{count}{unit}"),
+        };
+        let (h, m) = (part(s / 3_600, "h"), part(s / 60 % 60, "m"));
+        let seconds = if ms == 0 { part(s % 60, "s") } else { format!("{}.{ms:03}s", s % 60) };
+        format!("{h}{m}{seconds}")
     }
 
     /// The time after which one more job may start, in ms.
@@ -127,6 +76,73 @@ impl RateLimit {
     pub fn interval_ms(&self) -> f64 {
         self.per.as_millis() as f64 / f64::from(self.rate)
     }
+}
+
+impl RateLimit {
+    /// Returns the limit to a rate if it is in the allowed range.
+    pub fn new(
+        rate: i64,
+        per: Duration,
+        burst: i64,
+    ) -> Result<RateLimit, (&'static str, LimitError)> {
+        if per < PER.0 || per > PER.1 {
+            return Err(("per", LimitError::Per));
+        }
+        let rate = starts(rate).map_err(|error| ("rate", error))?;
+        let burst = starts(burst).map_err(|error| ("burst", error))?;
+        Ok(RateLimit::Spaced(SpacedStarts { rate, per, burst }))
+    }
+
+    /// The time at which a job may start whose start is the `ahead`-th from now, if the next one is
+    /// allowed at `next` and `used` are used up.
+    #[must_use]
+    pub fn start_after(&self, next: Timestamp, used: u32, ahead: u64) -> Option<Timestamp> {
+        match self {
+            RateLimit::Spaced(spaced) => {
+                let after = ahead.saturating_sub(1) as f64 * spaced.interval_ms();
+                Some(Timestamp::from_ms(next.ms().saturating_add(after as i64)))
+            }
+            RateLimit::Calendar(calendar) => {
+                let left = u64::from(calendar.quota.saturating_sub(used));
+                let windows = ahead.saturating_sub(left).div_ceil(u64::from(calendar.quota));
+                // If nothing is left, a window begins then.
+                match windows.saturating_sub(u64::from(left == 0)).checked_sub(1) {
+                    None => Some(next),
+                    Some(between) => calendar.ends(next).nth(usize::try_from(between).ok()?),
+                }
+            }
+        }
+    }
+
+    /// How many jobs may start at once.
+    #[must_use]
+    pub fn burst(&self) -> u32 {
+        match self {
+            RateLimit::Spaced(spaced) => spaced.burst,
+            RateLimit::Calendar(calendar) => calendar.quota,
+        }
+    }
+}
+
+impl fmt::Display for RateLimit {
+    /// For people: `100 starts per 1m`, `1000 starts per day (Europe/Berlin)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let starts = |count| if count == 1 { "start" } else { "starts" };
+        match self {
+            RateLimit::Spaced(spaced) => {
+                let SpacedStarts { rate, .. } = spaced;
+                write!(f, "{rate} {} per {}", starts(*rate), spaced.per_text())
+            }
+            RateLimit::Calendar(CalendarQuota { quota, window, zone }) => {
+                write!(f, "{quota} {} per {window} ({zone})", starts(*quota))
+            }
+        }
+    }
+}
+
+fn starts(number: i64) -> Result<u32, LimitError> {
+    let number = u32::try_from(number).ok().filter(|n| (1..=MAX_STARTS).contains(n));
+    number.ok_or(LimitError::Starts)
 }
 
 /// All rate limits.
@@ -143,11 +159,8 @@ impl RateLimits {
     /// that matches.
     #[must_use]
     pub fn of_key(&self, key: &str) -> Option<(&LimitName, &RateLimit)> {
-        let matches = |name: &LimitName| {
-            name.0.strip_suffix('*').map_or(name.0 == key, |prefix| key.starts_with(prefix))
-        };
-        let matching = self.0.iter().filter(|(name, _)| matches(name));
-        matching.max_by_key(|(name, _)| (name.0 == key, name.0.len()))
+        let matching = self.0.iter().filter(|(name, _)| name.matches(key));
+        matching.max_by_key(|(name, _)| (name.as_str() == key, name.as_str().len()))
     }
 }
 
@@ -160,6 +173,7 @@ impl FromIterator<(LimitName, RateLimit)> for RateLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cron::TimeZone;
 
     #[test]
     fn a_name_is_a_key_or_its_first_part_and_a_star() {
@@ -179,7 +193,7 @@ mod tests {
         let limit = |burst| RateLimit::new(1, Duration::from_secs(1), burst).unwrap();
         let all: RateLimits =
             names.iter().zip(1..).map(|(name, n)| (name.parse().unwrap(), limit(n))).collect();
-        let found = |key| all.of_key(key).map(|(_, limit)| limit.burst);
+        let found = |key| all.of_key(key).map(|(_, limit)| limit.burst());
         assert_eq!(
             ["mail-eu-1", "mail-eu-2", "mail-us", "mail"].map(found),
             [Some(4), Some(3), Some(2), Some(1)]
@@ -190,7 +204,8 @@ mod tests {
     #[test]
     fn numbers_out_of_range_are_refused() {
         let minute = Duration::from_secs(60);
-        assert_eq!(RateLimit::new(100, minute, 20).unwrap().interval_ms(), 600.0);
+        let RateLimit::Spaced(spaced) = RateLimit::new(100, minute, 20).unwrap() else { panic!() };
+        assert_eq!(spaced.interval_ms(), 600.0);
         let refused = [
             (0, minute, 1, "rate"),
             (-1, minute, 1, "rate"),
@@ -203,5 +218,41 @@ mod tests {
         for (rate, per, burst, field) in refused {
             assert_eq!(RateLimit::new(rate, per, burst).unwrap_err().0, field);
         }
+    }
+
+    #[test]
+    fn a_time_is_shown_in_its_shortest_form() {
+        for (ms, text) in [
+            (60_000, "1m"),
+            (1_000, "1s"),
+            (90_500, "1m30.500s"),
+            (3_600_000, "1h"),
+            (5_400_000, "1h30m"),
+            (86_400_500, "24h0.500s"),
+        ] {
+            let spaced = SpacedStarts { rate: 1, per: Duration::from_millis(ms), burst: 1 };
+            assert_eq!(spaced.per_text(), text);
+        }
+    }
+
+    #[test]
+    fn the_start_of_a_job_is_known_from_the_number_ahead_of_it() {
+        let day = |quota| CalendarQuota::new(quota, Window::Day, TimeZone::default()).unwrap();
+        let day = |quota| RateLimit::Calendar(day(quota));
+        let minute = RateLimit::new(60, Duration::from_secs(60), 1).unwrap();
+        let (noon, midnight) = (Timestamp::from_ms(43_200_000), Timestamp::from_ms(86_400_000));
+        for (limit, next, used, ahead, starts_ms) in [
+            (minute, noon, 0, 1, 43_200_000),
+            (minute, noon, 1, 4, 43_203_000),
+            (day(3), noon, 1, 2, 43_200_000),
+            (day(3), noon, 1, 3, 86_400_000),
+            (day(3), noon, 1, 6, 2 * 86_400_000),
+            (day(3), midnight, 3, 3, 86_400_000),
+            (day(3), midnight, 3, 4, 2 * 86_400_000),
+        ] {
+            let at = limit.start_after(next, used, ahead).unwrap();
+            assert_eq!(at.ms(), starts_ms, "{limit:?} {used} {ahead}");
+        }
+        assert_eq!(day(1).start_after(noon, 1, u64::MAX), None);
     }
 }

@@ -52,6 +52,7 @@ fixed! {
     check "check"
     contended "contended"
     cron_names "cron_names"
+    calendar_used "calendar:used"
     declared "declared"
     due "due"
     events "events"

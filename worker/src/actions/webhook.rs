@@ -30,6 +30,7 @@ use message::{header_name, header_value, parse_url};
 
 pub(super) use client::HttpClient;
 pub(super) use message::{TIMEOUT, WebhookMessage};
+pub(crate) use sending::requested_pause;
 pub(super) use sending::{STOPPED, send, status_of};
 
 const TRIES: u32 = 5;

@@ -1,5 +1,7 @@
 //! The rate limits of a run, which it can hold back when the service that it calls requests a pause.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::job::GoDuration;
@@ -31,6 +33,8 @@ pub enum HoldBackError {
 pub struct RateLimits {
     keys: Vec<LockName>,
     store: RetryingStore,
+    /// Whether the service has refused the run for the time being.
+    is_held_back: Arc<AtomicBool>,
 }
 
 /// A line of the progress pipe: `{"retryAfter": "30s", "rate": "mail"}`.
@@ -44,7 +48,8 @@ pub(crate) struct RetryAfter {
 impl RateLimits {
     pub(crate) fn new(locks: &Locks, store: RetryingStore) -> RateLimits {
         let keys = locks.iter().map(|(name, _)| name).filter(|name| name.rate_key().is_some());
-        RateLimits { keys: keys.cloned().collect(), store }
+        let keys = keys.cloned().collect();
+        RateLimits { keys, store, is_held_back: Arc::default() }
     }
 
     /// Lets no job start under a rate limit of this job for some time, because the service that it
@@ -56,17 +61,27 @@ impl RateLimits {
             return Err(HoldBackError::Time);
         }
         match self.store.until_answered(|| self.store.store.hold_back(key, time)).await {
-            Some(Ok(true)) => Ok(()),
+            Some(Ok(true)) => {
+                self.is_held_back.store(true, Ordering::Relaxed);
+                Ok(())
+            }
             Some(Ok(false)) => Err(HoldBackError::NotLimited(rate.to_owned())),
             Some(Err(_)) | None => Err(HoldBackError::Store),
         }
     }
 
-    /// The same for all rate limits of the job; those that do not apply are left out.
+    /// The same for all rate limits of the job, by a receiver that may not have said for how long.
+    /// Those that do not apply are left out.
     pub(crate) async fn hold_back_all(&self, time: Duration) {
+        self.is_held_back.fetch_or(!self.keys.is_empty(), Ordering::Relaxed);
         for rate in self.keys.iter().filter_map(LockName::rate_key) {
             // The time of a server may be too long.
             let _ = self.hold_back(rate, time.min(MAX_HOLD_BACK)).await;
         }
+    }
+
+    /// Whether the run has held back a rate limit. If it fails, its retry is free.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.is_held_back.load(Ordering::Relaxed)
     }
 }

@@ -157,6 +157,7 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
     let signals = Signals::new(received);
     let awaited = (children.clone(), signals.clone());
     let rate_limits = RateLimits::new(&job.spec.locks, session.store.clone());
+    let limits_of_run = rate_limits.clone();
     job.spec.locks = job.spec.locks.without_rates();
     let stopped = stop.clone();
     let context = Context {
@@ -186,15 +187,24 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
         progress_writer.run(&over),
         checkpoint_writer.run(&over),
     );
-    let outcome = outcome_of(result.and_then(limit_size), reason, deadline);
-    match (outcome, awaited.0.is_awaited(), awaited.1.awaited()) {
-        (Outcome::Done(_), true, Some(_)) => {
-            let message = "a run can wait for its children or for a signal, not for both";
-            Outcome::Error(Exception::new("BadWait", message))
-        }
-        (Outcome::Done(result), true, None) => Outcome::Await(result),
-        (Outcome::Done(result), false, Some(wait)) => Outcome::Wait(result, wait),
-        (outcome, ..) => outcome,
+    match outcome_of(result.and_then(limit_size), reason, deadline) {
+        Outcome::Done(result) => match (awaited.0.is_awaited(), awaited.1.awaited()) {
+            (true, Some(_)) => {
+                let message = "a run can wait for its children or for a signal, not for both";
+                Outcome::Error(Exception::new("BadWait", message))
+            }
+            (true, None) => Outcome::Await(result),
+            (false, Some(wait)) => Outcome::Wait(result, wait),
+            (false, None) => Outcome::Done(result),
+        },
+        Outcome::Error(exception) if limits_of_run.is_held_back() => Outcome::HeldBack(exception),
+        outcome @ (Outcome::Error(_)
+        | Outcome::HeldBack(_)
+        | Outcome::Cancel
+        | Outcome::Await(_)
+        | Outcome::Wait(..)
+        | Outcome::Shutdown
+        | Outcome::Resurrected) => outcome,
     }
 }
 

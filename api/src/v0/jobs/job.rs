@@ -37,7 +37,7 @@ use parts::{Children, Exception, Firing, WaitingFor};
     "parameters": null, "deadline": "", "stopTimeout": "5s", "number": 7,
     "createdAt": "2026-11-20T16:54:34.717Z", "startedAt": "2026-11-20T16:54:34.719Z",
     "finishedAt": "2026-11-20T16:58:34.727Z", "priority": "normal", "scheduledBy": "unknown",
-    "labels": {"team": "network"}, "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0,
+    "labels": {"team": "network"}, "comment": null, "ticketRef": null, "cron": null, "firing": null, "attempt": 1, "crashes": 0, "heldBack": 0,
     "locks": {"devices": 1}, "rates": {"mail": 1}, "holds": {"devices": 1}, "dependsOn": [],
     "when": "done",
     "parent": null, "next": null, "fairnessKey": null, "result": null, "exception": null,
@@ -119,6 +119,9 @@ pub(in crate::v0) struct Job {
     attempt: u32,
     /// The number of consecutive attempts whose worker died before this one.
     crashes: u32,
+    /// The number of earlier attempts that held back a rate limit and failed, without using up a
+    /// retry.
+    held_back: u32,
     /// The result of the action.
     result: Option<Value>,
     /// The error with which the job ended.
@@ -248,6 +251,7 @@ impl From<job::Job> for Job {
             firing: job.spec.cron.map(Firing::from),
             attempt: job.attempt,
             crashes: job.crashes,
+            held_back: job.held_back,
             result: job.result,
             exception: job.exception.map(Exception::from),
             progress: job.progress,

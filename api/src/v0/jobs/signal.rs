@@ -33,7 +33,7 @@ impl PartialSchema for SignalBody {
     fn schema() -> RefOr<Schema> {
         let any = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
         let any = any.description(Some("Any JSON. The next attempt of the job reads it."));
-        any.example(Some(json!({"ticket": "NET-7"}))).build().into()
+        any.examples([json!({"ticket": "NET-7"})]).build().into()
     }
 }
 

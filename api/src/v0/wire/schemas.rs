@@ -91,6 +91,8 @@ values! {
     CronSchedule = formatted("cron").max_length(Some(255));
     /// The IANA name of a time zone, like `Europe/Berlin`. An empty string means UTC.
     TimeZone = text("^[A-Za-z0-9_+/-]*$");
+    /// A window of the calendar, in which a limited number of jobs may start.
+    CalendarWindow = words(domain::limit::Window::ALL.map(domain::limit::Window::as_str));
     /// The locks that a job holds while it runs: an array of names, for one permit each, or an
     /// object of names and permits. At most 16 locks are allowed. In a name, `{{hostname}}` is
     /// replaced by the parameter `hostname`.

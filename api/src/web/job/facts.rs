@@ -61,9 +61,10 @@ fn run(job: &Job) -> Vec<Fact> {
         value: Value::Link(id.to_string(), format!("/workers/{id}")),
     });
     let crashes = (job.crashes > 0).then(|| text("Lost workers", job.crashes.to_string()));
+    let held_back = (job.held_back > 0).then(|| text("Held back", job.held_back.to_string()));
     let token = job.token.map(|token| code("Fencing token", token.0.to_string()));
     let mut facts = vec![text("Attempt", attempt)];
-    facts.extend([crashes, worker, token].into_iter().flatten());
+    facts.extend([crashes, held_back, worker, token].into_iter().flatten());
     facts
 }
 

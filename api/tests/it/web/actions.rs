@@ -19,7 +19,7 @@ async fn the_page_about_locks_lists_rate_limits() {
             assert_eq!(env.post("/limits", &limit).await.status, 202);
         }
         let page = visitor.open("/locks").await.text;
-        for text in ["Rate limits", "rate-mail", "100 per 1m30s, 2 at once", "sms-*"] {
+        for text in ["Rate limits", "rate-mail", "100 starts per 1m30s, 2 at once", "sms-*"] {
             assert!(page.contains(text), "{text} is not in {page}");
         }
     })

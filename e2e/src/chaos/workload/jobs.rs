@@ -7,7 +7,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 
-use crate::actions::{ACTION, PACED, SWEPT_ACTION};
+use crate::actions::{ACTION, COUNTED, PACED, SWEPT_ACTION};
 use crate::fleet::{NEEDS, SERIAL};
 
 /// So few that most submissions find their key in use.
@@ -140,6 +140,12 @@ pub(super) fn large_batch(rng: &mut ChaCha8Rng) -> Vec<Value> {
 pub(super) fn paced(rng: &mut ChaCha8Rng) -> Vec<Value> {
     let count = rng.random_range(1..5);
     (0..count).map(|_| with(job("succeed", 20), &json!({"rates": [PACED.0]}))).collect()
+}
+
+/// Jobs of which only a number may start in each minute.
+pub(super) fn counted(rng: &mut ChaCha8Rng) -> Vec<Value> {
+    let count = rng.random_range(1..8);
+    (0..count).map(|_| with(job("succeed", 20), &json!({"rates": [COUNTED.0]}))).collect()
 }
 
 pub(super) fn built_in(rng: &mut ChaCha8Rng) -> Vec<Value> {

@@ -146,6 +146,7 @@ pub(super) const KINDS: &[JobKind] = &[
     kind("batch", 3, jobs::batch, SUCCESS),
     kind(IN_ORDER, 8, jobs::in_order, SUCCESS).with_one_action(),
     kind("under a rate limit", 2, jobs::paced, SUCCESS),
+    kind("under a calendar limit", 2, jobs::counted, SUCCESS),
     kind("large batch", 1, jobs::large_batch, SUCCESS),
     kind("built-in action", 9, jobs::built_in, SUCCESS),
     kind("cancelled before it is due", 4, jobs::due_later, CANCELLED).then(CANCEL),

@@ -58,18 +58,18 @@ impl TimeZone {
     }
 
     /// The local time at a moment.
-    pub(super) fn local(self, at: DateTime<Utc>) -> NaiveDateTime {
+    pub(crate) fn local(self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.0).naive_local()
     }
 
     /// The moments at which the local clock shows a time: none in a gap, two in an overlap, the
     /// earlier first.
-    pub(super) fn moments(self, local: NaiveDateTime) -> MappedLocalTime<DateTime<Utc>> {
+    pub(crate) fn moments(self, local: NaiveDateTime) -> MappedLocalTime<DateTime<Utc>> {
         self.0.from_local_datetime(&local).map(|at| at.to_utc())
     }
 
     /// The first moment after the gap that contains a local time, and the local time then.
-    pub(super) fn end_of_gap(self, local: NaiveDateTime) -> Option<(DateTime<Utc>, NaiveDateTime)> {
+    pub(crate) fn end_of_gap(self, local: NaiveDateTime) -> Option<(DateTime<Utc>, NaiveDateTime)> {
         let end = GapInfo::new(&local, &self.0)?.end?;
         Some((end.to_utc(), end.naive_local()))
     }

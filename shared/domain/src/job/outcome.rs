@@ -12,6 +12,8 @@ pub enum Outcome {
     Done(Option<Value>),
     /// The action failed.
     Error(Exception),
+    /// The action failed after it held back a rate limit.
+    HeldBack(Exception),
     /// The worker stopped the run because it was cancelled.
     Cancel,
     /// The action succeeded, with its result; the job waits for its children before it is done.

@@ -62,6 +62,8 @@ pub struct Job {
     pub attempt: u32,
     /// The number of lost workers in a row that led to this record.
     pub crashes: u32,
+    /// The number of earlier runs that held back a rate limit and failed, without using up a retry.
+    pub held_back: u32,
     /// The worker that claimed it.
     pub worker: Option<WorkerId>,
     /// The number of its claim.
@@ -167,6 +169,7 @@ impl Job {
             retries_left: job.spec.retries,
             attempt: 1,
             crashes: 0,
+            held_back: 0,
             worker: None,
             token: None,
             scheduled_at,

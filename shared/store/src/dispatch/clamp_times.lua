@@ -7,7 +7,7 @@
 -- ARGV[2]  max    int     how many instants to change at most
 -- Answers  {'clamped', count}  call again while it is not 0
 -- flags: allow-oom
--- include: granted, rate_limit, queue_keys, worker_keys, clock, digits
+-- include: granted, rate_limit, calendar_limit, members, queue_keys, worker_keys, clock, digits
 
 local lease, left, now = tonumber(ARGV[1]), tonumber(ARGV[2]), now_ms()
 local most = left
@@ -31,12 +31,26 @@ clamp(root .. 'batches', now)
 local used = call('ZRANGE', root .. 'rates', digits(now), '+inf', 'BYSCORE', 'LIMIT', 0, left)
 for _, key in ipairs(used) do
   local limit = rate.limit_of(key)
-  local latest = now + (limit and limit.burst * limit.interval or 0)
+  local latest = now + (limit and limit.interval and limit.burst * limit.interval or 0)
   if rate.restored_at(key) > latest then
     call('ZADD', root .. 'rates', digits(latest), key)
     left = left - 1
   end
 end
+-- Keys of calendar limits whose starts count for longer than the window.
+for _, key in ipairs(call('ZRANGE', root .. 'calendar:ends', digits(now), '+inf', 'BYSCORE',
+  'LIMIT', 0, left)) do
+  local limit = rate.limit_of(key)
+  if limit and limit.window then
+    local state, latest = calendar.state_of(key, limit), calendar.window_end(limit, now)
+    if math.max(state.ends, state.held) > latest then
+      state.ends, state.held = math.min(state.ends, latest), math.min(state.held, latest)
+      calendar.write(key, state)
+      left = left - 1
+    end
+  end
+end
+write_members()
 -- In which queues jobs are offered and since when, and until when the claimed ones were offered.
 for _, key in ipairs({ root .. 'routing', root .. 'claimed_up_to' }) do
   local fields = call('HGETALL', key)

@@ -57,5 +57,11 @@ for _, worker in ipairs(departed) do
 end
 -- Keys of rate limits whose permits are all restored.
 call('ZREMRANGEBYSCORE', root .. 'rates', '-inf', digits(now))
+-- Keys of calendar limits whose window has ended.
+local over = call('ZRANGE', root .. 'calendar:ends', '-inf', digits(now), 'BYSCORE', 'LIMIT', 0, 5000)
+if #over > 0 then
+  call('HDEL', root .. 'calendar:used', unpack(over))
+  call('ZREM', root .. 'calendar:ends', unpack(over))
+end
 write_changes()
 return { 'trimmed', digits(jobs), digits(workers), swept }

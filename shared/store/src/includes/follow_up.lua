@@ -41,6 +41,7 @@ local function follow_up(id, job, new_id, changes, now)
   fields.spec, fields.priority, fields.retryFromID = nil, job.priority, id
   fields.attempt, fields.scheduledAt = job.attempt + 1, digits(now + changes.delay_ms)
   if changes.retriesLeft > 0 then fields.retriesLeft = changes.retriesLeft end
+  if changes.heldBack then fields.heldBack = changes.heldBack end
   if changes.crashes > 0 then fields.crashes = changes.crashes end
   if fields.cron and call('SREM', key_cron_jobs(fields.cron), id) == 1 then
     call('SADD', key_cron_jobs(fields.cron), new_id)

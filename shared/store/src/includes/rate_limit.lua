@@ -2,10 +2,11 @@
 -- are restored over time, and not by the end of a job, by GCRA, the generic cell rate algorithm: the
 -- sorted set `rates` has the time at which all permits of a key are restored. Each start moves it by
 -- one interval. A key without a time has all permits.
--- The hash `limits` has `interval burst` by name: the ms per start, and how many starts may happen at
--- once. A key without a limit of its own has the limit of the longest matching name that ends in a
--- star; `limits:patterns` has these names.
--- include: members, clock
+-- The hash `limits` has `interval burst …` by name: the ms per start, and how many starts may happen
+-- at once. Or it has `calendar quota window zone ends…`, a limit that calendar_limit.lua carries out.
+-- A key without a limit of its own has the limit of the longest matching name that ends in a star;
+-- `limits:patterns` has these names.
+-- include: calendar_limit, members, clock
 
 -- One local, because a function can capture 60 of them. `rate.known` is what this script has read, by
 -- key; false when the key is not limited.
@@ -27,13 +28,15 @@ function rate.text_of_pattern(key)
   return longest and call('HGET', root .. 'limits', longest)
 end
 
--- The interval and the burst of a key; false when it is not limited.
+-- The limit of a key; false when it is not limited. Only a calendar limit has a window.
 function rate.limit_of(key)
   if rate.known[key] == nil then
     local text = call('HGET', root .. 'limits', key) or rate.text_of_pattern(key)
-    local interval, burst = string.match(text or '', '^(%S+) (%S+)')
-    rate.known[key] = interval
-      and { interval = tonumber(interval), burst = tonumber(burst) } or false
+    local kind, burst, rest = string.match(text or '', '^(%S+) (%S+) (.*)$')
+    rate.known[key] = kind and { interval = tonumber(kind), burst = tonumber(burst) } or false
+    if kind == 'calendar' then
+      rate.known[key].window, rate.known[key].ends = string.match(rest, '^(%S+ %S+) (.*)$')
+    end
   end
   return rate.known[key]
 end
@@ -45,18 +48,33 @@ end
 
 -- How many permits of a limited key are used up.
 function rate.used(key)
-  return math.ceil((rate.restored_at(key) - now_ms()) / rate.limit_of(key).interval - 1e-6)
+  local limit = rate.limit_of(key)
+  if limit.window then return calendar.used(key, limit) end
+  return math.ceil((rate.restored_at(key) - now_ms()) / limit.interval - 1e-6)
 end
 
 -- When this number of permits is available, in whole ms.
 function rate.available_at(key, count)
   local limit = rate.limit_of(key)
+  if limit.window then return calendar.available_at(key, limit, count) end
   return math.ceil(rate.restored_at(key) + (count - limit.burst) * limit.interval - 1e-6)
 end
 
 function rate.use(key, count)
   local limit = rate.limit_of(key)
   if not limit then return end
+  if limit.window then return calendar.use(key, limit, count) end
   local at = rate.restored_at(key) + count * limit.interval
   add_member(root .. 'rates', string.format('%.3f', at), key)
+end
+
+-- Allows no start for some ms, then one, and more at the rate of the limit. Returns false if a later
+-- time was requested before.
+function rate.hold_back(key, ms)
+  local limit = rate.limit_of(key)
+  if limit.window then return calendar.hold_back(key, limit, now_ms() + ms) end
+  local at = now_ms() + ms + (limit.burst - 1) * limit.interval
+  if at <= rate.restored_at(key) then return false end
+  add_member(root .. 'rates', string.format('%.3f', at), key)
+  return true
 end

@@ -8,7 +8,7 @@ local function read_job(id, with_spec)
     'priority', 'scheduledAt', 'workerID', 'attempt', 'retriesLeft', 'crashes', 'uniqueKey',
     'expiresAt', 'deleting', 'owner', 'locks', 'holds', 'awaitedLocks', 'next', 'blockers',
     'childGroup', 'parentGroup', 'awaitsChildren', 'followUpID', 'actionQueue', 'firstID',
-    'fairnessKey', 'parkedAt', 'startedAt', 'awaitedSignal', with_spec and 'spec' or '-')
+    'fairnessKey', 'parkedAt', 'startedAt', 'heldBack', 'awaitedSignal', with_spec and 'spec' or '-')
   if not values[1] then return nil end
   return {
     status = values[1], token = values[2], number = values[3], action = values[4],
@@ -21,6 +21,6 @@ local function read_job(id, with_spec)
     parentGroup = values[22], awaitsChildren = values[23], followUpID = values[24],
     actionQueue = values[25], firstID = values[26],
     fairnessKey = values[27], parkedAt = values[28], startedAt = values[29],
-    awaitedSignal = values[30], spec = values[31],
+    heldBack = tonumber(values[30] or 0), awaitedSignal = values[31], spec = values[32],
   }
 end

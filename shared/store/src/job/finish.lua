@@ -6,9 +6,10 @@
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  base    int     first back-off of a retry in ms, unless the job has its own
 -- ARGV[2]  max     int     longest back-off of a retry in ms, unless the job has its own
--- ARGV[3…] per job: id, token, outcome ('done', 'error', 'cancel', 'shutdown', 'resurrect',
---          'await', 'wait'), result as JSON or '', exception as JSON or '' (with 'wait', what it
---          waits for: see await_signal), id for a follow-up, jitter from 0 to 1
+-- ARGV[3…] per job: id, token, outcome ('done', 'error', 'held_back', which is an error after the run
+--          held back a rate limit, 'cancel', 'shutdown', 'resurrect', 'await', 'wait'), result as
+--          JSON or '', exception as JSON or '' (with 'wait', what it waits for: see await_signal),
+--          id for a follow-up, jitter from 0 to 1
 -- Answers  per job, in order:
 --            {'finished', status}  recorded as this status
 --            {'already', status}   this claim was ended before; nothing is written
@@ -25,14 +26,14 @@
 local backoff, now = { base = tonumber(ARGV[1]), max = tonumber(ARGV[2]) }, now_ms()
 local leads_to = {
   running = {
-    done = 'done', error = 'error', shutdown = 'worker_shutdown', await = 'waiting',
-    wait = 'waiting',
+    done = 'done', error = 'error', held_back = 'error', shutdown = 'worker_shutdown',
+    await = 'waiting', wait = 'waiting',
     -- The worker was asked to stop, and Redis has lost the request.
     cancel = 'cancel',
   },
   cancel_request = {
-    done = 'done', error = 'error', cancel = 'cancel', shutdown = 'cancel', await = 'cancel',
-    wait = 'cancel',
+    done = 'done', error = 'error', held_back = 'error', cancel = 'cancel', shutdown = 'cancel',
+    await = 'cancel', wait = 'cancel',
   },
   worker_dead = { resurrect = 'worker_resurrection' },
 }
@@ -75,7 +76,8 @@ local function finish(id, token, outcome, result, exception, new_id, jitter)
     exception = failed and children_failed(failed) or ''
   end
   add('exception', exception)
-  local changes = outcome ~= 'await' and changes_after(id, to, job, backoff, jitter)
+  local run = { to = to, outcome = outcome, jitter = jitter }
+  local changes = outcome ~= 'await' and changes_after(id, job, run, backoff)
   if changes then
     add('followUpID', new_id)
     follow_up(id, job, new_id, changes, now)

@@ -81,13 +81,13 @@ fn outcome_words(outcome: &Outcome) -> (&'static str, String, String) {
     let json = |result: &Option<serde_json::Value>| {
         result.as_ref().map(ToString::to_string).unwrap_or_default()
     };
+    let failure = |exception| serde_json::to_string(exception).unwrap_or_default();
     match outcome {
         Outcome::Done(result) => ("done", json(result), String::new()),
         Outcome::Await(result) => ("await", json(result), String::new()),
         Outcome::Wait(result, wait) => ("wait", json(result), wait_words(wait)),
-        Outcome::Error(exception) => {
-            ("error", String::new(), serde_json::to_string(exception).unwrap_or_default())
-        }
+        Outcome::Error(exception) => ("error", String::new(), failure(exception)),
+        Outcome::HeldBack(exception) => ("held_back", String::new(), failure(exception)),
         Outcome::Cancel => ("cancel", String::new(), String::new()),
         Outcome::Shutdown => ("shutdown", String::new(), String::new()),
         Outcome::Resurrected => ("resurrect", String::new(), String::new()),

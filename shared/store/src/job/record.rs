@@ -36,6 +36,7 @@ pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
         retries_left: fields.optional("retriesLeft")?.unwrap_or(0),
         attempt: fields.optional("attempt")?.unwrap_or(1),
         crashes: fields.optional("crashes")?.unwrap_or(0),
+        held_back: fields.optional("heldBack")?.unwrap_or(0),
         worker: fields.optional("workerID")?,
         token: fields.optional("token")?.map(FencingToken),
         scheduled_at: fields.time("scheduledAt")?.unwrap_or(Timestamp::from_ms(0)),

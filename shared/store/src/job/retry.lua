@@ -27,7 +27,7 @@ if exceeded then return exceeded end
 
 call('HSET', key_job(id), 'followUpID', new_id)
 follow_up(id, job, new_id, { retriesLeft = spec.retries or 0, crashes = 0, delay_ms = 0 }, now_ms())
--- A retry by hand starts without the failures of earlier children.
-call('HDEL', key_job(new_id), 'failedChildren')
+-- A retry by hand starts without what went wrong earlier.
+call('HDEL', key_job(new_id), 'failedChildren', 'heldBack')
 write_changes()
 return { 'created' }

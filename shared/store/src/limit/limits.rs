@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use super::text::{limit_text, read_limit, renewed_text, shown_text};
 use crate::bounds::{MAX_LIMIT_PATTERNS, MAX_LIMITS};
 use crate::error::StoreError;
 use crate::script::Script;
 use crate::store::Store;
 use domain::job::Timestamp;
-use domain::limit::{LimitName, RateLimit, RateLimits};
+use domain::limit::{CalendarQuota, LimitName, RateLimit, RateLimits, SpacedStarts};
 use domain::lock::LockName;
 
 static SET_LIMIT: Script = Script::new("set_limit", include_str!("set_limit.lua"));
+static RENEW_WINDOWS: Script = Script::new("renew_windows", include_str!("renew_windows.lua"));
 static HOLD_BACK: Script = Script::new("hold_back", include_str!("hold_back.lua"));
 
 /// A rate limit and its state.
@@ -51,9 +53,9 @@ impl Store {
         name: &LimitName,
         limit: RateLimit,
     ) -> Result<SetLimitAnswer, StoreError> {
+        let text = limit_text(&limit, self.now().await?);
         let answer = self.call(&SET_LIMIT, |call| {
-            call.arg(name.as_str()).arg(limit.interval_ms().to_string()).arg(limit.burst);
-            call.arg(limit.rate).arg(limit.per.as_millis() as u64);
+            call.arg(name.as_str()).arg(&text).arg(shown_text(&limit));
             call.arg(MAX_LIMITS).arg(MAX_LIMIT_PATTERNS);
         });
         answer.await?.decode(|words| match words {
@@ -66,13 +68,34 @@ impl Store {
     /// Deletes a limit. Returns false if there is none.
     pub async fn delete_limit(&self, name: &LimitName) -> Result<bool, StoreError> {
         let answer = self.call(&SET_LIMIT, |call| {
-            call.arg(name.as_str()).arg("").arg("").arg("").arg("").arg(0).arg(0);
+            call.arg(name.as_str()).arg("").arg("").arg(0).arg(0);
         });
         answer.await?.decode(|words| match words {
             ["deleted"] => Some(true),
             ["no_such_limit"] => Some(false),
             _ => None,
         })
+    }
+
+    /// Gives each calendar limit the ends of its next windows, if it has not enough of them. Returns
+    /// how many limits were changed.
+    pub async fn renew_windows(&self) -> Result<u64, StoreError> {
+        let (now, mut renewed) = (self.now().await?, 0);
+        for (name, known) in self.kept_limits().await? {
+            let Some((_, limit)) = self.left_out.readable(read_limit(&name, &known)) else {
+                continue;
+            };
+            let Some(text) = renewed_text(&limit, &known, now) else { continue };
+            let answer = self.call(&RENEW_WINDOWS, |call| {
+                call.arg(&name).arg(&known).arg(&text);
+            });
+            renewed += answer.await?.decode(|words| match words {
+                ["renewed"] => Some(1),
+                ["changed"] => Some(0),
+                _ => None,
+            })?;
+        }
+        Ok(renewed)
     }
 
     /// Lets no job start under a key for some time. Returns false if the key has no limit.
@@ -89,11 +112,15 @@ impl Store {
 
     /// All limits.
     pub async fn rate_limits(&self) -> Result<RateLimits, StoreError> {
-        let mut command = redis::cmd("HGETALL");
-        command.arg(self.keys.limits());
-        let kept: Vec<(String, String)> = command.query_async(&mut self.connection.clone()).await?;
+        let kept = self.kept_limits().await?;
         let read = kept.iter().map(|(name, text)| read_limit(name, text));
         Ok(read.filter_map(|limit| self.left_out.readable(limit)).collect())
+    }
+
+    async fn kept_limits(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut command = redis::cmd("HGETALL");
+        command.arg(self.keys.limits());
+        Ok(command.query_async(&mut self.connection.clone()).await?)
     }
 
     /// All limits and their states, by name.
@@ -135,39 +162,67 @@ impl Store {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let now = self.now().await?.ms();
+        let now = self.now().await?;
         let mut scores = redis::cmd("ZMSCORE");
         scores.arg(self.keys.rates());
+        let mut used = redis::cmd("HMGET");
+        used.arg(self.keys.calendar_used());
         let mut counts = redis::pipe();
         for (key, _) in keys {
             scores.arg(key.rate_key().unwrap_or_default());
+            used.arg(key.rate_key().unwrap_or_default());
             counts.zcard(self.keys.waiters(key));
         }
         let restored_at: Vec<Option<f64>> =
             scores.query_async(&mut self.connection.clone()).await?;
+        let used: Vec<Option<String>> = used.query_async(&mut self.connection.clone()).await?;
         let waiting: Vec<u64> = counts.query_async(&mut self.connection.clone()).await?;
         let mut states = Vec::new();
-        for (((_, limit), restored_at), waiting) in keys.iter().zip(restored_at).zip(waiting) {
-            let behind = restored_at.map_or(0.0, |at| (at - now as f64).max(0.0));
-            let interval = limit.interval_ms();
-            let next_in = behind + (1.0 - f64::from(limit.burst)) * interval;
-            states.push(LimitState {
-                used: (behind / interval - 1e-6).ceil().max(0.0) as u32,
-                next_at: Timestamp::from_ms(now + next_in.ceil().max(0.0) as i64),
-                waiting,
-            });
+        for (index, (_, limit)) in keys.iter().enumerate() {
+            let (used, next_at) = match limit {
+                RateLimit::Spaced(spaced) => {
+                    spaced_state(spaced, restored_at.get(index).copied().flatten(), now)
+                }
+                RateLimit::Calendar(calendar) => {
+                    calendar_state(calendar, used.get(index).and_then(Option::as_deref), now)
+                }
+            };
+            let waiting = waiting.get(index).copied().unwrap_or_default();
+            states.push(LimitState { used, next_at, waiting });
         }
         Ok(states)
     }
 }
 
-/// Reads a limit as `set_limit.lua` keeps it: `interval burst rate per`.
-fn read_limit(name: &str, text: &str) -> Result<(LimitName, RateLimit), StoreError> {
-    let wrong = |why: &str| StoreError::unreadable(format!("rate limit {name}"), why.to_owned());
-    let words: Vec<i64> = text.split(' ').skip(1).filter_map(|word| word.parse().ok()).collect();
-    let [burst, rate, per] = words[..] else { return Err(wrong("it has no three whole numbers")) };
-    let per = Duration::from_millis(u64::try_from(per).unwrap_or_default());
-    let limit = RateLimit::new(rate, per, burst)
-        .map_err(|(field, error)| wrong(&format!("{field}: {error}")))?;
-    Ok((name.parse().map_err(|_| wrong("its name is not valid"))?, limit))
+/// How many starts are used up, and when the next one is allowed.
+fn spaced_state(
+    limit: &SpacedStarts,
+    restored_at: Option<f64>,
+    now: Timestamp,
+) -> (u32, Timestamp) {
+    let behind = restored_at.map_or(0.0, |at| (at - now.ms() as f64).max(0.0));
+    let interval = limit.interval_ms();
+    let next_in = behind + (1.0 - f64::from(limit.burst)) * interval;
+    let used = (behind / interval - 1e-6).ceil().max(0.0) as u32;
+    (used, Timestamp::from_ms(now.ms() + next_in.ceil().max(0.0) as i64))
+}
+
+/// The same as in `calendar_limit.lua`, which keeps `used ends held window`.
+fn calendar_state(limit: &CalendarQuota, kept: Option<&str>, now: Timestamp) -> (u32, Timestamp) {
+    let mut words = kept.unwrap_or_default().splitn(4, ' ');
+    let mut number = || words.next().and_then(|word| word.parse::<i64>().ok()).unwrap_or(0);
+    let [used, ends, held] = [number(), number(), number()];
+    let is_counted = words.next().is_some_and(|word| word == limit.window_text());
+    let used_at = |at: i64| if is_counted && ends > at { used } else { 0 };
+    let next = held.max(now.ms());
+    let next_at = if used_at(next) < i64::from(limit.quota) {
+        next
+    } else {
+        let end_of_window = limit.ends(Timestamp::from_ms(next)).next().unwrap_or(now);
+        ends.max(end_of_window.ms())
+    };
+    // During a pause all starts are used up.
+    let least = if held > now.ms() { i64::from(limit.quota) } else { 0 };
+    let used = used_at(now.ms()).max(least);
+    (u32::try_from(used).unwrap_or(u32::MAX), Timestamp::from_ms(next_at))
 }

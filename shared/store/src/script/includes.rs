@@ -14,6 +14,7 @@ includes! {
     await_signal
     bulk_keys
     bury_job
+    calendar_limit
     change_permits
     changes_after
     check_relations

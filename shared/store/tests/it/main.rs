@@ -6,6 +6,7 @@
 mod audit;
 mod batching;
 mod bulk;
+mod calendar_limits;
 mod calls;
 mod cancel;
 mod chains;
@@ -17,6 +18,7 @@ mod events;
 mod fairness;
 mod finish;
 mod format;
+mod held_back;
 mod history;
 mod idempotency;
 mod leases;

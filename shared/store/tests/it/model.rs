@@ -17,6 +17,7 @@ mod jobs;
 mod offers;
 mod position;
 mod random;
+mod rates;
 mod relations;
 mod routing;
 mod scheduler;

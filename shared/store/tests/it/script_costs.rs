@@ -18,7 +18,7 @@ use crate::chains::chain;
 use monitor::{Costs, Monitor, scripts};
 
 /// The most commands that one call of each script may carry out.
-const BUDGETS: [(&str, u64); 51] = [
+const BUDGETS: [(&str, u64); 52] = [
     ("announce", 5),
     ("begin_bulk", 210),
     ("cancel", 13_000),
@@ -57,6 +57,7 @@ const BUDGETS: [(&str, u64); 51] = [
     ("record_attempt", 5),
     ("redispatch", 650),
     ("remove_entries", 2),
+    ("renew_windows", 2),
     ("retire_queue", 8),
     ("retry", 25),
     ("run_cron", 20),

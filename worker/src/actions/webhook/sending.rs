@@ -62,7 +62,7 @@ async fn send_with_retries(
             Err((exception, Some(retry_after))) => (exception, retry_after),
         };
         // No job under the same limits calls the receiver until then.
-        if status_of(&exception) == Some(429) && !retry_after.is_zero() {
+        if status_of(&exception) == Some(429) {
             rate_limits.hold_back_all(retry_after).await;
         }
         if number >= message.tries || retry_after > MAX_PAUSE {
@@ -104,7 +104,7 @@ async fn send_once(
     let mut exception = Exception::new("HttpStatus", format!("the receiver answered {status}"));
     exception.detail = Some(json!({"status": status.as_u16()}));
     let retryable = status.as_u16() == 429 || status.is_server_error();
-    Err((exception, retryable.then(|| retry_after(&headers))))
+    Err((exception, retryable.then(|| requested_pause(&headers))))
 }
 
 /// Returns the values of the headers that are sent; a receiver may repeat them in its response.
@@ -149,7 +149,7 @@ async fn log_response(mut response: Response, secrets: &SecretFinder, log: &JobL
 }
 
 /// Returns the pause that the receiver asks for, given in seconds or as a date.
-fn retry_after(headers: &HeaderMap) -> Duration {
+pub(crate) fn requested_pause(headers: &HeaderMap) -> Duration {
     let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let date = || {
         let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
@@ -165,8 +165,9 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        let after =
-            |text: &str| retry_after(&[(RETRY_AFTER, text.parse().unwrap())].into_iter().collect());
+        let after = |text: &str| {
+            requested_pause(&[(RETRY_AFTER, text.parse().unwrap())].into_iter().collect())
+        };
         assert_eq!(after("7"), Duration::from_secs(7));
         assert_eq!(after("soon"), Duration::ZERO);
         assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT"), Duration::ZERO);

@@ -82,6 +82,7 @@ fn a_new_job_has_every_field_and_null_for_absent_values() {
           "firing": null,
           "attempt": 1,
           "crashes": 0,
+          "heldBack": 0,
           "result": null,
           "exception": null,
           "progress": null,
@@ -152,6 +153,7 @@ fn a_failed_retry_has_every_field() {
           "firing": null,
           "attempt": 2,
           "crashes": 1,
+          "heldBack": 0,
           "result": 5,
           "exception": {
             "type": "ExitCode",

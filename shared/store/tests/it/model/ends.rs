@@ -15,7 +15,7 @@ impl Model {
         let (status, wanted) = (job.status, job.status != Status::CancelRequest);
         let event = match end.outcome {
             Outcome::Done(_) => Transition::Finish,
-            Outcome::Error(_) => Transition::Fail,
+            Outcome::Error(_) | Outcome::HeldBack(_) => Transition::Fail,
             Outcome::Cancel => Transition::Stopped,
             Outcome::Shutdown => Transition::Shutdown,
             Outcome::Await(_) | Outcome::Wait(..) => Transition::Await,
@@ -44,7 +44,7 @@ impl Model {
             Outcome::Done(result) | Outcome::Await(result) | Outcome::Wait(result, _) => {
                 job.result = result.as_ref().map(ToString::to_string);
             }
-            Outcome::Error(exception) => {
+            Outcome::Error(exception) | Outcome::HeldBack(exception) => {
                 job.exception = Some(serde_json::to_string(exception).unwrap());
             }
             Outcome::Cancel | Outcome::Shutdown | Outcome::Resurrected => {}
@@ -68,14 +68,17 @@ impl Model {
     fn carry_on(&mut self, end: &Finish, to: Status) {
         let job = &self.jobs[&end.id];
         let (left, crashes) = (job.retries_left, job.crashes);
+        let free = matches!(end.outcome, Outcome::HeldBack(_)) && job.held_back < 20;
         if to == Status::WorkerShutdown && !job.fails_with_its_worker {
             self.follow(end.id, end.follow_up, (left, crashes), 0);
-        } else if to == Status::Error && left > 0 {
+        } else if to == Status::Error && (free || left > 0) {
             let base = job.backoff_base_ms.unwrap_or(1_000) as f64;
             let longest = job.backoff_max_ms.unwrap_or(300_000) as f64;
-            let doubled = base * 2_f64.powi((job.retries - left).min(30) as i32);
+            let doubled = base * 2_f64.powi((job.retries - left + job.held_back).min(30) as i32);
             let delay = (doubled.min(longest) * (0.5 + end.jitter / 2.0)).floor();
-            self.follow(end.id, end.follow_up, (left - 1, 0), delay as i64);
+            let left = if free { left } else { left - 1 };
+            self.follow(end.id, end.follow_up, (left, 0), delay as i64);
+            self.job_mut(end.follow_up).held_back += u32::from(free);
         }
     }
 
@@ -97,6 +100,7 @@ impl Model {
         (job.retry_from, job.attempt) = (Some(id), old.attempt + 1);
         job.first = old.first.or(Some(id));
         (job.retries_left, job.crashes) = (left, crashes);
+        job.held_back = old.held_back;
         // The first run was started in time.
         job.expires_at = None;
         (job.parent_group, job.child_group, job.next) =
@@ -225,7 +229,8 @@ impl Model {
         }
         let retries = job.retries;
         self.follow(id, new, (retries, 0), 0);
-        self.job_mut(new).failed_children = 0;
+        let job = self.job_mut(new);
+        (job.failed_children, job.held_back) = (0, 0);
         RetryAnswer::Created
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use domain::job::{JobId, Priority, Timestamp};
-use domain::limit::RateLimit;
+use domain::limit::{RateLimit, SpacedStarts};
 use store::{Dumped, NewLogLine};
 
 use super::relations::Note;
@@ -50,6 +50,7 @@ impl Record {
             ("retriesLeft", count(self.retries_left)),
             ("attempt", Some(self.attempt).filter(|attempt| *attempt > 1).and_then(count)),
             ("crashes", count(self.crashes)),
+            ("heldBack", count(self.held_back)),
             ("uniqueKey", self.unique_key.clone()),
             ("replaced", self.replaced.map(|count| count.to_string())),
             ("replacedBy", self.replaced_by.map(|id| id.to_string())),
@@ -197,15 +198,35 @@ impl Model {
             keys.counts(&format!("lock:{name}"), held);
         }
         if !self.limits.is_empty() {
-            let text = |limit: &RateLimit| {
-                let RateLimit { rate, per, burst } = limit;
-                format!("{} {burst} {rate} {}", limit.interval_ms(), per.as_millis())
+            let text = |limit: &RateLimit| match limit {
+                RateLimit::Spaced(spaced) => {
+                    let SpacedStarts { rate, per, burst } = spaced;
+                    format!("{} {burst} {rate} {}", spaced.interval_ms(), per.as_millis())
+                }
+                RateLimit::Calendar(calendar) => {
+                    let now = Timestamp::from_ms(self.clock);
+                    let ends: Vec<String> =
+                        calendar.ends(now).take(48).map(|at| at.ms().to_string()).collect();
+                    let windows = calendar.window_text();
+                    format!("calendar {} {windows} {}", calendar.quota, ends.join(" "))
+                }
             };
             let limits = self.limits.iter().map(|(name, limit)| (name.clone(), text(limit)));
             keys.0.insert("limits".into(), Dumped::Hash(limits.collect()));
         }
         for (key, at) in &self.rates {
             keys.sorted("rates".into(), key, *at);
+        }
+        let used: BTreeMap<String, String> = self
+            .calendar_used
+            .iter()
+            .map(|(key, (used, ends, windows))| (key.clone(), format!("{used} {ends} 0 {windows}")))
+            .collect();
+        if !used.is_empty() {
+            keys.0.insert("calendar:used".into(), Dumped::Hash(used));
+        }
+        for (key, (_, ends, _)) in &self.calendar_used {
+            keys.sorted("calendar:ends".into(), key, *ends);
         }
         for name in &self.paused {
             keys.member("paused".into(), name);

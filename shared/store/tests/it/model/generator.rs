@@ -9,8 +9,9 @@ mod windows;
 
 use std::time::Duration;
 
+use domain::cron::TimeZone;
 use domain::job::{JobId, Status, WorkerId};
-use domain::limit::{PER, RateLimit};
+use domain::limit::{CalendarQuota, PER, RateLimit, Window};
 use serde_json::json;
 use store::Finish;
 
@@ -152,7 +153,13 @@ impl Generator {
             Kind::SetLimit => {
                 let burst = self.random.one(&[None, Some(1), Some(2), Some(3)]);
                 // No permit is restored within the time of the test.
-                let limit = burst.map(|burst| RateLimit::new(1, PER.1, burst).unwrap());
+                let spaced = |burst| RateLimit::new(1, PER.1, burst).unwrap();
+                let calendar = |quota| {
+                    let month = CalendarQuota::new(quota, Window::Month, TimeZone::default());
+                    RateLimit::Calendar(month.unwrap())
+                };
+                let limit =
+                    burst.map(|n| if self.random.percent(50) { spaced(n) } else { calendar(n) });
                 Step::SetLimit(self.random.one(&["mail", "api"]).parse().unwrap(), limit)
             }
             Kind::Pause => self.pause(model),

@@ -131,6 +131,7 @@ impl Model {
             retries_left: spec.retries,
             attempt: 1,
             crashes: 0,
+            held_back: 0,
             unique_key: spec.unique_key.clone(),
             replaced: None,
             replaced_by: None,

@@ -59,6 +59,9 @@ pub(super) struct Model {
     /// The rate limits, and when all permits of each key are restored.
     pub(super) limits: BTreeMap<String, RateLimit>,
     pub(super) rates: BTreeMap<String, i64>,
+    /// How many jobs have started under each key of a calendar limit, until when they count, and in
+    /// which windows.
+    pub(super) calendar_used: BTreeMap<String, (u64, i64, String)>,
     /// Whether waiters of a lock without a limit are being released.
     pub(super) releasing: bool,
     /// When the grants of a lock expire.
@@ -143,6 +146,7 @@ pub(super) struct Record {
     pub(super) retries_left: u32,
     pub(super) attempt: u32,
     pub(super) crashes: u32,
+    pub(super) held_back: u32,
     pub(super) unique_key: Option<String>,
     /// How many submissions have replaced it, if it is debounced, and the last of them.
     pub(super) replaced: Option<u64>,

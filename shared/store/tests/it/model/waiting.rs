@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 
 use domain::job::{JobId, Priority, Timestamp};
-use domain::limit::{LimitName, RateLimit};
 
 use super::routing::Kind;
 use super::state::{Model, Record};
 
-const MOST_GRANTED: usize = 16;
-const MOST_WALKED: usize = 64;
+pub(super) const MOST_GRANTED: usize = 16;
+pub(super) const MOST_WALKED: usize = 64;
 const GRANT_MS: i64 = 2_000;
 
 /// Where a job waits.
@@ -44,7 +43,7 @@ impl Record {
         band * 300_000_000_000_000 + self.scheduled_at
     }
 
-    fn need(&self, name: &str) -> u64 {
+    pub(super) fn need(&self, name: &str) -> u64 {
         self.locks.iter().find(|(own, _)| own == name).map_or(1, |(_, need)| *need)
     }
 }
@@ -62,7 +61,7 @@ impl Model {
 
     pub(super) fn permits_of(&self, name: &str) -> Option<u64> {
         if let Some(key) = name.strip_prefix("rate:") {
-            return self.limits.get(key).map(|limit| limit.burst.into());
+            return self.limits.get(key).map(|limit| limit.burst().into());
         }
         let limit = name.starts_with("action:") || name.starts_with("class:");
         if limit && self.paused.contains(name) {
@@ -73,9 +72,7 @@ impl Model {
 
     fn permits_held(&self, name: &str) -> u64 {
         if let Some(key) = name.strip_prefix("rate:") {
-            let Some(limit) = self.limits.get(key) else { return 0 };
-            let behind = (self.restored_at(key) - self.now) as f64;
-            return (behind / limit.interval_ms()).ceil() as u64;
+            return self.used_up(key);
         }
         self.holders.get(name).map_or(0, |holders| holders.values().sum())
     }
@@ -93,7 +90,7 @@ impl Model {
         queue.into_iter().map(|(_, _, id)| id).collect()
     }
 
-    fn granted_in(&self, name: &str, queue: &[JobId]) -> Vec<JobId> {
+    pub(super) fn granted_in(&self, name: &str, queue: &[JobId]) -> Vec<JobId> {
         let all = self.permits_of(name).unwrap_or(u64::MAX);
         let (held, mut taken, mut found) = (self.permits_held(name), 0, Vec::new());
         for id in queue.iter().take(MOST_WALKED) {
@@ -111,62 +108,6 @@ impl Model {
 
     fn is_granted(&self, name: &str, id: JobId) -> bool {
         self.granted_in(name, &self.wait_queue(name)).contains(&id)
-    }
-
-    /// Whether the clamping of times would change one of a rate limit.
-    pub(super) fn has_rate_times(&self) -> bool {
-        let exceeds = |(key, at): (&String, &i64)| {
-            let limit = self.limits.get(key);
-            let most = limit.map_or(0.0, |limit| f64::from(limit.burst) * limit.interval_ms());
-            *at > self.clock + most as i64
-        };
-        self.rates.iter().any(exceeds) || self.grants.keys().any(|name| name.starts_with("rate:"))
-    }
-
-    /// When all permits of a key of a rate limit are restored.
-    fn restored_at(&self, key: &str) -> i64 {
-        self.rates.get(key).copied().unwrap_or_default().max(self.now)
-    }
-
-    /// Notes when a rate limit has permits for the first waiter that is not granted it yet.
-    fn note_next_start(&mut self, name: &str) {
-        let Some(key) = name.strip_prefix("rate:") else { return };
-        let Some(limit) = self.limits.get(key) else { return };
-        let queue = self.wait_queue(name);
-        let granted = self.granted_in(name, &queue);
-        if granted.len() == MOST_GRANTED {
-            return;
-        }
-        let mut count = 0;
-        for id in queue.iter().take(MOST_WALKED) {
-            let need = self.jobs[id].need(name) as i64;
-            if need <= i64::from(limit.burst) {
-                count += need;
-                if !granted.contains(id) {
-                    let ahead = (count - i64::from(limit.burst)) as f64 * limit.interval_ms();
-                    let at = self.restored_at(key) + ahead as i64;
-                    let noted = self.grants.entry(name.to_owned()).or_insert(at);
-                    *noted = at.min(*noted);
-                    return;
-                }
-            }
-        }
-    }
-
-    pub(super) fn set_limit(&mut self, name: &LimitName, limit: Option<RateLimit>) {
-        let (key, lock) = (name.to_string(), format!("rate:{name}"));
-        let was = match limit {
-            Some(limit) => self.limits.insert(key, limit),
-            None => self.limits.remove(&key),
-        };
-        if limit.is_none() && was.is_none() {
-            return;
-        }
-        self.wake_waiters(&lock);
-        self.refill_offers();
-        let value =
-            limit.map(|limit| format!("{} {} {}", limit.burst, limit.rate, limit.per.as_millis()));
-        self.emit_lock(&lock, "rate", value.unwrap_or_default());
     }
 
     /// Offers the waiters that a lock is granted to.
@@ -279,10 +220,7 @@ impl Model {
         }
         for (name, need) in rates {
             let key = name.trim_start_matches("rate:");
-            if let Some(limit) = self.limits.get(key) {
-                let at = self.restored_at(key) + (*need as f64 * limit.interval_ms()) as i64;
-                self.rates.insert(key.to_owned(), at);
-            }
+            self.use_rate(key, *need);
         }
         let holds: Vec<_> = locks.iter().map(|(name, need)| format!("{name}={need}")).collect();
         self.job_mut(id).holds = Some(holds.join(" ")).filter(|holds| !holds.is_empty());
@@ -299,7 +237,7 @@ impl Model {
         }
     }
 
-    fn emit_lock(&mut self, name: &str, change: &str, value: String) {
+    pub(super) fn emit_lock(&mut self, name: &str, change: &str, value: String) {
         let event = [("lock", name.to_owned()), ("change", change.to_owned()), ("value", value)];
         self.events.push(super::jobs::fields(event));
     }

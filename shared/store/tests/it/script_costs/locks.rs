@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use domain::cron::TimeZone;
 use domain::job::{Cancellation, JobId, NewJob, Outcome};
-use domain::limit::{PER, RateLimit};
+use domain::limit::{CalendarQuota, PER, RateLimit, Window};
 use domain::lock::LockName;
 use store::{ActionDefaults, Dumped, JobChange};
 use testkit::{TestEnv, jobs};
@@ -128,8 +129,11 @@ pub(super) async fn rates(url: &str) {
     let store = env.store();
     let name = |index: usize| format!("k-{index}").parse().unwrap();
     let limit = |burst| RateLimit::new(1, PER.1, burst).unwrap();
+    let day = |quota| CalendarQuota::new(quota, Window::Day, TimeZone::default()).unwrap();
+    let day = |quota| RateLimit::Calendar(day(quota));
     for index in 0..LOCKS {
-        store.set_limit(&name(index), limit(1)).await.unwrap();
+        let one = if index % 2 == 0 { limit(1) } else { day(1) };
+        store.set_limit(&name(index), one).await.unwrap();
     }
     let keys: Vec<String> = (0..LOCKS).map(|index| format!("rate:k-{index}=1")).collect();
     let mut some = jobs(300, "noop", "");
@@ -140,8 +144,14 @@ pub(super) async fn rates(url: &str) {
     submit_all(&env, &some).await;
     park_all(&env, &worker, &ids(&some)).await;
     store.set_limit(&name(0), limit(100)).await.unwrap();
-    let key = LockName::of_rate("k-0").unwrap();
-    assert!(store.hold_back(&key, Duration::from_secs(60)).await.unwrap());
+    store.set_limit(&name(1), day(100)).await.unwrap();
+    for key in ["k-0", "k-1"] {
+        let key = LockName::of_rate(key).unwrap();
+        assert!(store.hold_back(&key, Duration::from_secs(60)).await.unwrap());
+    }
+    let field = [name(2).to_string(), "calendar 1 day UTC 1 2".to_owned()];
+    env.redis("hset", "limits", &field.each_ref().map(String::as_str)).await;
+    assert_eq!(store.renew_windows().await.unwrap(), 1);
     for index in 0..LOCKS {
         assert!(store.delete_limit(&name(index)).await.unwrap());
     }

@@ -80,6 +80,7 @@ impl Generator {
             Outcome::Done(Some(json!({"answer": 42}))),
             failed.clone(),
             failed,
+            Outcome::HeldBack(Exception::new("Test", "try again later")),
             Outcome::Shutdown,
             Outcome::Cancel,
             Outcome::Await(None),
