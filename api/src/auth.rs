@@ -4,12 +4,14 @@
 
 mod caller;
 mod client_address;
+mod request_limit;
 pub(crate) mod roles;
 mod sessions;
 mod throttle;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -28,6 +30,7 @@ pub(crate) use sessions::MAX_AGE as SESSION_AGE;
 
 use crate::error::{Error, WRONG_TOKEN};
 use crate::settings::Exposure;
+use request_limit::RequestLimit;
 use sessions::Sessions;
 use throttle::{FailureThrottle, Verdict};
 
@@ -39,6 +42,7 @@ pub(crate) struct Authenticator {
     /// `None` if requests need no token.
     tokens: Option<Arc<watch::Sender<AccessTokens>>>,
     throttle: FailureThrottle,
+    requests: RequestLimit,
     sessions: Sessions,
 }
 
@@ -63,6 +67,7 @@ impl Authenticator {
         Ok(Authenticator {
             tokens: tokens.map(|tokens| Arc::new(watch::Sender::new(tokens))),
             throttle: FailureThrottle::default(),
+            requests: RequestLimit::new(exposure.token_rate.clone()),
             sessions: Sessions::default(),
         })
     }
@@ -119,7 +124,10 @@ impl Authenticator {
             None => {
                 let token = credentials(headers)
                     .map_err(|why| denied(Error::NotAuthenticated(why), None))?;
-                self.find(&token, tokens, from).await.map_err(|error| denied(error, None))?
+                let found = self.find(&token, tokens, from).await;
+                let entry = found.map_err(|error| denied(error, None))?;
+                self.count(&entry).map_err(|error| denied(error, None))?;
+                entry
             }
         };
         let (owner, role) = (entry.owner.clone(), entry.role);
@@ -159,6 +167,16 @@ impl Authenticator {
     /// Ends a session.
     pub(crate) fn log_out(&self, session: &str) {
         self.sessions.end(session);
+    }
+
+    /// Counts a request of a token.
+    fn count(&self, entry: &AccessTokenEntry) -> Result<(), Error> {
+        let counted = self.requests.count(&entry.owner, Instant::now());
+        counted.map_err(|(rate, wait)| Error::TooManyRequests {
+            owner: entry.owner.clone(),
+            rate: rate.to_string(),
+            wait_s: wait.as_secs() + 1,
+        })
     }
 
     /// Returns the entry of a token. Answers to wrong tokens are delayed.

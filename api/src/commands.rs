@@ -5,6 +5,7 @@ pub(crate) mod bulk;
 pub(crate) mod cron;
 pub(crate) mod deliveries;
 pub(crate) mod job;
+pub(crate) mod limit;
 pub(crate) mod lock;
 pub(crate) mod signal;
 pub(crate) mod subscription;

@@ -61,6 +61,16 @@ pub(crate) enum Error {
     /// The address has sent too many wrong tokens.
     #[error("too many wrong tokens from this address; try again in a second")]
     TooManyWrongTokens,
+    /// The token has sent too many requests.
+    #[error("token {owner} has sent more requests than {rate}; try again in {wait_s} s")]
+    TooManyRequests {
+        /// The owner of the token.
+        owner: Owner,
+        /// The rate of requests that is allowed.
+        rate: String,
+        /// After how many seconds the next request is accepted.
+        wait_s: u64,
+    },
     /// The role of the token is too low for the request.
     #[error("token {owner} has role {role}; {needed} is required")]
     NotAuthorized {

@@ -32,7 +32,9 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         | Error::NoSuchSignalLink
         | Error::NoSuchRoute(_) => StatusCode::NOT_FOUND,
         Error::NotAuthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::TooManyWrongTokens | Error::QuotaExceeded(_) => StatusCode::TOO_MANY_REQUESTS,
+        Error::TooManyWrongTokens | Error::TooManyRequests { .. } | Error::QuotaExceeded(_) => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Error::NotAuthorized { .. } | Error::CrossSite | Error::ForgedForm => StatusCode::FORBIDDEN,
         Error::WrongHost(_) => StatusCode::MISDIRECTED_REQUEST,
         Error::NotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,

@@ -55,4 +55,4 @@ mod web;
 mod words;
 
 pub use server::{RunError, run, run_on};
-pub use settings::{Config, Exposure, Hosts, Networks, Origins};
+pub use settings::{Config, Exposure, Hosts, Networks, Origins, RequestRate};

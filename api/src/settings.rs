@@ -2,6 +2,7 @@
 
 mod exposure;
 mod lists;
+mod request_rate;
 
 use std::net::SocketAddr;
 
@@ -10,6 +11,7 @@ use service::settings::{StoreSettings, TelemetrySettings};
 
 pub use exposure::Exposure;
 pub use lists::{Hosts, Networks, Origins};
+pub use request_rate::RequestRate;
 
 /// The settings of the API.
 #[derive(Debug, Clone, Args)]

@@ -32,6 +32,7 @@ mod pages;
 mod paging;
 mod path;
 mod queues;
+mod rate_limits;
 mod refusal;
 mod settings;
 mod signal_link;
@@ -97,6 +98,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/crons/{name}/resume", post(crons::resume))
         .route("/locks/{name}/clear", post(locks::clear))
         .route("/locks/{name}/permits", post(locks::set_permits))
+        .route("/limits", post(rate_limits::set))
+        .route("/limits/{name}/delete", post(rate_limits::delete))
         .route("/subscriptions/{name}/pause", post(subscriptions::pause))
         .route("/subscriptions/{name}/resume", post(subscriptions::resume))
         .route("/subscriptions/{name}/test", post(subscriptions::test))

@@ -60,14 +60,16 @@ fn expected(start: &ExpectedStart) -> String {
 
 /// Where the time went, without what took none.
 fn spans(timeline: &Timeline) -> String {
-    let Wait { due, dependency, lock, queue, children } = timeline.wait;
+    let Wait { due, dependency, lock, rate, queue, children, signal } = timeline.wait;
     let all = [
         ("due", due),
         ("dependency", dependency),
         ("lock", lock),
+        ("rate", rate),
         ("queue", queue),
         ("run", timeline.run_ms),
         ("children", children),
+        ("signal", signal),
     ];
     let some = all.into_iter().filter(|(_, ms)| *ms > 0);
     let texts: Vec<String> = some.map(|(name, ms)| format!("{name} {}", span(ms as i64))).collect();

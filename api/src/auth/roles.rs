@@ -51,6 +51,8 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("GET",    "/locks/{}",                        VIEWER),
     ("POST",   "/locks/{}/clear",                  OPERATOR),
     ("POST",   "/locks/{}/permits",                ADMIN),
+    ("POST",   "/limits",                          ADMIN),
+    ("POST",   "/limits/{}/delete",                ADMIN),
     ("GET",    "/jobs/{}/edit",                    OPERATOR),
     ("POST",   "/jobs/{}/change",                  OPERATOR),
     ("POST",   "/jobs/{}/repeat",                  OPERATOR),

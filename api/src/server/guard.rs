@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -125,7 +125,14 @@ fn denied(request: &Request, error: Error) -> Response {
     if needs_token && surface == Surface::Web {
         return web::ask_for_token(request);
     }
+    let wait_s = match error {
+        Error::TooManyRequests { wait_s, .. } => Some(wait_s),
+        _ => None,
+    };
     let mut response = surface.refuse(error);
+    if let Some(wait_s) = wait_s {
+        response.headers_mut().insert(RETRY_AFTER, wait_s.into());
+    }
     if needs_token {
         response.headers_mut().append(WWW_AUTHENTICATE, BEARER);
         let mode = request.headers().get("sec-fetch-mode");

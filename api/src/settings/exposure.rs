@@ -6,6 +6,7 @@ use clap::{ArgAction, Args};
 use service::settings::parse_path;
 
 use super::lists::{Hosts, Networks, Origins};
+use super::request_rate::RequestRate;
 
 const MAX_CONNECTIONS: usize = 4096;
 const MAX_CONNECTIONS_PER_ADDRESS: usize = 1024;
@@ -17,6 +18,11 @@ pub struct Exposure {
     /// client has full access, which is allowed on a loopback address only
     #[arg(long, env = "CAPSTAN_TOKENS", value_name = "FILE", value_parser = parse_path)]
     pub tokens: Option<PathBuf>,
+
+    /// How many requests each token may send in a time, like 600/1m; further ones are answered 429.
+    /// Each API counts on its own. By default, there is no limit
+    #[arg(long, env = "CAPSTAN_TOKEN_RATE", value_name = "RATE", default_value = "")]
+    pub token_rate: RequestRate,
 
     /// Give every client full access without a token, on any address
     #[arg(
@@ -79,6 +85,7 @@ impl Default for Exposure {
     fn default() -> Exposure {
         Exposure {
             tokens: None,
+            token_rate: RequestRate::default(),
             open: false,
             web: true,
             tls_cert: None,
@@ -177,6 +184,7 @@ mod tests {
         }
         assert!(exposure(&["--cors-origins", "*"]).is_err());
         assert!(exposure(&["--hosts", "*"]).is_err());
+        assert!(exposure(&["--token-rate", "600"]).is_err());
         assert!(exposure(&["--trusted-proxies", "everybody"]).is_err());
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Wait {
     pub(crate) dependency: u64,
     /// For locks, and for limits and pauses, which are locks.
     pub(crate) lock: u64,
+    /// For rate limits.
+    pub(crate) rate: u64,
     /// For a worker, and for other jobs of its fairness group.
     pub(crate) queue: u64,
     /// For its children, after its run.
@@ -33,7 +35,13 @@ pub(crate) struct Wait {
 impl Wait {
     /// Returns the sum.
     pub(crate) fn total_ms(self) -> u64 {
-        self.due + self.dependency + self.lock + self.queue + self.children + self.signal
+        self.due
+            + self.dependency
+            + self.lock
+            + self.rate
+            + self.queue
+            + self.children
+            + self.signal
     }
 }
 
@@ -45,6 +53,7 @@ impl Add for Wait {
             due: self.due + other.due,
             dependency: self.dependency + other.dependency,
             lock: self.lock + other.lock,
+            rate: self.rate + other.rate,
             queue: self.queue + other.queue,
             children: self.children + other.children,
             signal: self.signal + other.signal,
@@ -71,11 +80,13 @@ impl Spans {
         };
         let due = clock.to(job.scheduled_at);
         let before_lock = job.passed.parked_at.map_or(0, |at| clock.to(at));
-        let lock = match (job.passed.parked_at, job.passed.granted_at) {
+        let parked = match (job.passed.parked_at, job.passed.granted_at) {
             (None, _) => 0,
             (Some(_), Some(at)) => clock.to(at),
             (Some(_), None) => clock.to(started),
         };
+        let is_rate = job.parked_for.as_ref().is_some_and(|name| name.rate_key().is_some());
+        let (lock, rate) = if is_rate { (0, parked) } else { (parked, 0) };
         let queue = before_lock + clock.to(started);
         let mut clock = Clock { at: started, until: end };
         let run_ms = clock.to(job.passed.ran_until.unwrap_or(end));
@@ -83,7 +94,7 @@ impl Spans {
             None => (clock.to(end), 0),
             Some(_) => (0, clock.to(end)),
         };
-        Spans { wait: Wait { due, dependency, lock, queue, children, signal }, run_ms }
+        Spans { wait: Wait { due, dependency, lock, rate, queue, children, signal }, run_ms }
     }
 }
 

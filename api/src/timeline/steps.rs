@@ -1,6 +1,7 @@
 //! The steps of an attempt: what happened when, who caused it and why. Pure.
 
 use domain::job::{Job, JobId, Status, Timestamp};
+use domain::lock::LockName;
 
 /// A step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +108,9 @@ fn unblocked(job: &Job) -> String {
 }
 
 fn locks(job: &Job) -> String {
+    if let Some(key) = job.parked_for.as_ref().and_then(LockName::rate_key) {
+        return format!("for the rate limit {key}");
+    }
     let names: Vec<String> =
         job.spec.locks.iter().take(5).map(|(name, _)| name.to_string()).collect();
     match names.is_empty() {

@@ -30,10 +30,11 @@ fn text(jobs: Vec<Job>, now: i64) -> String {
         text.push_str(&format!("{}: {}\n", step.attempt, line.trim_end()));
     }
     let Spans { wait, run_ms } = timeline.spans;
-    let Wait { due, dependency, lock, queue, children, signal } = wait;
+    let Wait { due, dependency, lock, rate, queue, children, signal } = wait;
     let sum = [due, dependency, lock, queue, children, run_ms].map(|ms| ms / 1000);
+    let rate = if rate > 0 { format!(", rate: {}", rate / 1000) } else { String::new() };
     let signal = if signal > 0 { format!(", signal: {}", signal / 1000) } else { String::new() };
-    text + &format!("due, dependency, lock, queue, children, run: {sum:?}{signal}\n")
+    text + &format!("due, dependency, lock, queue, children, run: {sum:?}{rate}{signal}\n")
 }
 
 #[test]
@@ -90,6 +91,16 @@ fn a_retry_adds_its_back_off_and_its_run() {
         due, dependency, lock, queue, children, run: [10, 0, 0, 3, 10, 7]
     "#]]
     .assert_eq(&text(vec![first, second], 30));
+}
+
+#[test]
+fn a_wait_for_a_rate_limit_is_no_wait_for_a_lock() {
+    let mut one = job(1);
+    one.spec.locks = "rate:mail".parse().unwrap();
+    one.passed.parked_at = Some(at(1));
+    one.parked_for = Some("rate:mail".parse().unwrap());
+    one.passed.granted_at = Some(at(9));
+    expect![[r#""#]].assert_eq(&text(vec![one], 10));
 }
 
 #[test]

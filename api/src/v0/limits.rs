@@ -8,9 +8,9 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use domain::limit::LimitName;
-use store::SetLimitAnswer;
 
 use crate::app::App;
+use crate::commands::{self, limit::LimitFields};
 use crate::deadline::in_time;
 use crate::error::Error;
 use crate::v0::wire::body;
@@ -55,12 +55,10 @@ pub(in crate::v0) async fn set(
     request: Request,
 ) -> Result<(StatusCode, Json<Limit>), Refusal> {
     let request: SetLimit = body::read(request, BODY_BYTES).await?;
-    let (name, limit) = request.validate()?;
+    let (name, limit) = LimitFields::from(request).validate()?;
     let setting = async {
-        match app.store.set_limit(&name, limit).await? {
-            SetLimitAnswer::Set => existing(&app, &name).await,
-            SetLimitAnswer::TooMany => Err(Error::TooManyLimits),
-        }
+        commands::limit::set(&app, &name, limit).await?;
+        existing(&app, &name).await
     };
     Ok((StatusCode::ACCEPTED, Json(in_time(setting).await?)))
 }
@@ -96,10 +94,8 @@ pub(in crate::v0) async fn delete(
     LimitPath(name): LimitPath,
     _: NoQuery,
 ) -> Result<StatusCode, Refusal> {
-    if app.store.delete_limit(&name).await? {
-        return Ok(StatusCode::NO_CONTENT);
-    }
-    Err(Error::NoSuchLimit(name.to_string()).into())
+    commands::limit::delete(&app, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn existing(app: &App, name: &LimitName) -> Result<Limit, Error> {

@@ -7,7 +7,6 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::job::{ActionName, JobId, Status};
-use domain::limit::RateLimit;
 use domain::lock::LockName;
 use store::Lock;
 
@@ -17,6 +16,7 @@ use super::layout::{Layout, Section, html};
 use super::notice;
 use super::paging::Paging;
 use super::path::{Name, lock_url};
+use super::rate_limits::ShownLimit;
 use super::refusal::Refusal;
 use crate::app::App;
 use crate::auth::Caller;
@@ -37,18 +37,7 @@ struct LocksPage {
     locks: Vec<Shown>,
     paging: Paging,
     limits: Vec<ShownLimit>,
-}
-
-/// A rate limit as the page shows it.
-struct ShownLimit {
-    name: String,
-    /// Like `100 per 1m0s, 20 at once`.
-    starts: String,
-    /// How much of the burst is used up; empty for a name with a star.
-    level: String,
-    waiting: String,
-    /// When the next job may start, if not now.
-    next: Option<Moment>,
+    can_limit: bool,
 }
 
 #[derive(Template)]
@@ -96,22 +85,6 @@ struct Waiter {
     action: String,
     permits: u32,
     since: Option<Moment>,
-}
-
-impl ShownLimit {
-    fn new(store::Limit { name, limit, state }: store::Limit, layout: &Layout) -> ShownLimit {
-        let next = state.map(|state| state.next_at).filter(|at| *at > layout.now);
-        ShownLimit {
-            name: name.to_string(),
-            starts: match &limit {
-                RateLimit::Spaced(spaced) => format!("{limit}, {} at once", spaced.burst),
-                RateLimit::Calendar(_) => limit.to_string(),
-            },
-            level: state.map(|state| number(u64::from(state.used))).unwrap_or_default(),
-            waiting: state.map(|state| number(state.waiting)).unwrap_or_default(),
-            next: next.map(|at| Moment::new(at, layout.now)),
-        }
-    }
 }
 
 impl Shown {
@@ -162,16 +135,19 @@ pub(super) async fn list(
     caller: Caller,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Refusal> {
-    let query = Query::read(raw.as_deref(), &["start", "limit"])?;
+    let query = Query::read(raw.as_deref(), &["start", "limit", notice::PARAMETER])?;
+    let notice = notice::named(&query)?;
     let (start, limit) = query.page(LIMIT, LIMIT)?;
     let live = format!("/locks?start={start}&limit={limit}");
-    let layout = Layout::new(&app, caller, Section::Locks, "Locks", live).await?;
+    let mut layout = Layout::new(&app, caller, Section::Locks, "Locks", live).await?;
+    layout.notice = notice;
     let (locks, total) = app.store.locks(start, limit).await?;
     let paging = Paging::new("/locks", (start, limit), locks.len(), (total, "lock"));
     let locks = locks.into_iter().map(|lock| Shown::new(lock, &layout)).collect();
     let limits = app.store.limits().await?.into_iter();
     let limits = limits.map(|limit| ShownLimit::new(limit, &layout)).collect();
-    Ok(html(StatusCode::OK, &LocksPage { layout, locks, paging, limits }))
+    let can_limit = layout.may("/limits");
+    Ok(html(StatusCode::OK, &LocksPage { layout, locks, paging, limits, can_limit }))
 }
 
 /// Shows a lock. A lock that just became free is shown too, because the page refreshes itself.

@@ -9,7 +9,7 @@ use crate::query::Query;
 pub(super) const PARAMETER: &str = "did";
 
 /// What an action did: a word for the URL and a message.
-const ALL: [(&str, &str); 25] = [
+const ALL: [(&str, &str); 27] = [
     ("cancel", "The job is cancelled, or is being stopped by its worker."),
     ("retry", "This job retries the one before."),
     ("change", "The job is changed."),
@@ -44,6 +44,8 @@ const ALL: [(&str, &str); 25] = [
     ("test", "This job sends the test message."),
     ("clear", "The lock is cleared and granted to the next jobs in its wait queue."),
     ("permits", "The number of permits is set."),
+    ("set-limit", "The rate limit is set. It applies at once."),
+    ("delete-limit", "The rate limit is deleted. Jobs that waited for it are ready."),
 ];
 
 /// Returns the message that the URL of a page names, which has no other parameters.

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use domain::capacity::Class;
 use domain::cron::CronName;
 use domain::job::{ActionName, JobId, WorkerId};
+use domain::limit::LimitName;
 use domain::lock::LockName;
 use domain::subscription::SubscriptionName;
 use uuid::Uuid;
@@ -65,6 +66,7 @@ named! {
     WorkerId => parsed, Error::NoSuchWorker;
     CronName => parsed, Error::NoSuchCron;
     LockName => parsed, Error::NoSuchLock;
+    LimitName => parsed, Error::NoSuchLimit;
     ActionName => parsed, Error::NoSuchAction;
     Uuid => parsed, Error::NoSuchBulkOperation;
     SubscriptionName => parsed, Error::NoSuchSubscription;

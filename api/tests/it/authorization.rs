@@ -1,13 +1,14 @@
 //! Requests without a token, with a wrong token and with tokens of each role, and changes of the
 //! tokens file.
 
+use api::Exposure;
 use domain::access_tokens::{AccessToken, Role};
 use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::api_process::output_of;
-use crate::env::{TestEnv, eventually, send};
+use crate::env::{TestEnv, eventually, redis_url, send, with_env_exposed};
 use crate::token_files::{Directory, Tokens, with_tokens};
 
 /// Returns the method, the path and the required role of every route in the OpenAPI document.
@@ -210,6 +211,27 @@ async fn a_socket_io_client_needs_a_token() {
             401,
             "only Socket.IO accepts a token in the query"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_that_has_sent_too_many_requests_is_told_when_to_continue() {
+    let tokens = Tokens::new();
+    let exposure = Exposure { token_rate: "3/1h".parse().unwrap(), ..tokens.exposure() };
+    with_env_exposed(&redis_url(), exposure, async |env| {
+        let [vera, otto, _] = Role::ALL.map(|role| tokens.of(role));
+        for _ in 0..3 {
+            assert_eq!(env.send_as("GET", "/jobs", vera).await.status, 200);
+        }
+        let refused = env.send_as("GET", "/jobs", vera).await;
+        assert_eq!(refused.code(), "429 TOO_MANY_REQUESTS");
+        let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((1_100..=1_201).contains(&seconds), "a third of an hour, not {seconds} s");
+        assert_eq!(refused.detail()["retryAfter"], json!(seconds));
+        let v1 = send(env.client.get(format!("{}/api/v1.0/jobs", env.url)).bearer_auth(vera)).await;
+        assert_eq!((v1.status, v1.header("retry-after").is_some()), (429, true));
+        assert_eq!(env.send_as("GET", "/jobs", otto).await.status, 200, "others are not limited");
     })
     .await;
 }

@@ -132,9 +132,15 @@ pub struct Wait {
     /// For locks.
     #[serde(default)]
     pub lock: u64,
+    /// For rate limits.
+    #[serde(default)]
+    pub rate: u64,
     /// For a worker.
     #[serde(default)]
     pub queue: u64,
+    /// For a signal.
+    #[serde(default)]
+    pub signal: u64,
     /// For its children.
     #[serde(default)]
     pub children: u64,

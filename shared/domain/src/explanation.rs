@@ -155,6 +155,11 @@ pub const ERRORS: &[Explanation] = &[
         "List the rate limits: capstan limits list",
     ),
     explain(
+        "TOO_MANY_REQUESTS",
+        "The token has sent more requests than CAPSTAN_TOKEN_RATE allows.",
+        "Send requests again after the time in Retry-After, or submit jobs in batches.",
+    ),
+    explain(
         "NO_SUCH_LINK",
         "The link to a signal is incomplete, or was not made by this fleet.",
         "Copy the whole link, or create another: POST /jobs/{id}/signals/{name}/link",

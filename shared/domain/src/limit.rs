@@ -1,6 +1,7 @@
 //! Rate limits: how many jobs may start in a given time.
 
 mod calendar;
+mod error;
 mod name;
 
 use std::collections::BTreeMap;
@@ -8,34 +9,20 @@ use std::fmt;
 use std::time::Duration;
 
 pub use calendar::{CalendarQuota, Window};
+pub use error::{LimitError, MAX_STARTS};
 pub use name::LimitName;
 
 use crate::time::Timestamp;
+use error::starts;
 
-/// The most starts per time, and at once.
-pub const MAX_STARTS: u32 = 1_000_000;
 /// The shortest and the longest time.
 pub const PER: (Duration, Duration) =
     (Duration::from_secs(1), Duration::from_secs(366 * 24 * 60 * 60));
 /// The longest pause that a service may request.
 pub const MAX_HOLD_BACK: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Why a rate limit is not valid.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LimitError {
-    /// The name has characters that are not allowed, or too many.
-    #[error("it must be 1 to 128 characters of A-Z a-z 0-9 _ . - : / @, and may end in *")]
-    Name,
-    /// The number of starts is out of range.
-    #[error("it must be a whole number from 1 to {MAX_STARTS}")]
-    Starts,
-    /// The time is out of range.
-    #[error("it must be a duration from 1s to 8784h")]
-    Per,
-    /// There is no such window.
-    #[error("it must be minute, hour, day, week or month")]
-    Window,
-}
+/// How many windows ahead the start of a job is looked for.
+const MOST_WINDOWS: u64 = 1_000;
 
 /// How many jobs may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +95,11 @@ impl RateLimit {
                 // If nothing is left, a window begins then.
                 match windows.saturating_sub(u64::from(left == 0)).checked_sub(1) {
                     None => Some(next),
-                    Some(between) => calendar.ends(next).nth(usize::try_from(between).ok()?),
+                    Some(between) if between < MOST_WINDOWS => {
+                        calendar.ends(next).nth(usize::try_from(between).ok()?)
+                    }
+                    // So far ahead, it is not worth the search.
+                    Some(_) => None,
                 }
             }
         }
@@ -138,11 +129,6 @@ impl fmt::Display for RateLimit {
             }
         }
     }
-}
-
-fn starts(number: i64) -> Result<u32, LimitError> {
-    let number = u32::try_from(number).ok().filter(|n| (1..=MAX_STARTS).contains(n));
-    number.ok_or(LimitError::Starts)
 }
 
 /// All rate limits.
@@ -253,6 +239,7 @@ mod tests {
             let at = limit.start_after(next, used, ahead).unwrap();
             assert_eq!(at.ms(), starts_ms, "{limit:?} {used} {ahead}");
         }
+        assert!(day(1).start_after(noon, 1, MOST_WINDOWS).is_some());
         assert_eq!(day(1).start_after(noon, 1, u64::MAX), None);
     }
 }

@@ -78,6 +78,8 @@ struct Wait {
     dependency: u64,
     /// For locks, limits and pauses.
     lock: u64,
+    /// For rate limits.
+    rate: u64,
     /// For a worker, and for other jobs of its fairness group.
     queue: u64,
     /// For its children, after its run.
@@ -117,9 +119,10 @@ pub(in crate::v0) async fn show(
     let job = app.store.job(id).await?.ok_or_else(|| Error::NoSuchJob(id.to_string()))?;
     let timeline = timeline::timeline(&app.store, &job).await?;
     let expected = expected_start(&app.store, &job).await?;
-    let timeline::Wait { due, dependency, lock, queue, children, signal } = timeline.spans.wait;
+    let timeline::Wait { due, dependency, lock, rate, queue, children, signal } =
+        timeline.spans.wait;
     Ok(Json(Timeline {
-        wait: Wait { due, dependency, lock, queue, children, signal },
+        wait: Wait { due, dependency, lock, rate, queue, children, signal },
         run_ms: timeline.spans.run_ms,
         attempts: timeline.attempts.len() as u64 + timeline.more,
         more: timeline.more,

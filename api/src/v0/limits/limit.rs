@@ -2,11 +2,11 @@
 
 use domain::cron::TimeZone;
 use domain::job::{GoDuration, Timestamp};
-use domain::limit::{CalendarQuota, LimitName, RateLimit, Window};
+use domain::limit::{LimitName, RateLimit};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::error::Error;
+use crate::commands::limit::LimitFields;
 use crate::v0::wire::schemas;
 
 /// How many jobs may start in a time: either `rate`, `per` and `burst`, or `quota`, `window` and
@@ -87,58 +87,11 @@ pub(in crate::v0) struct LimitList {
     pub(in crate::v0) limits: Vec<Limit>,
 }
 
-impl SetLimit {
-    /// Validates every field.
-    pub(in crate::v0) fn validate(self) -> Result<(LimitName, RateLimit), Error> {
-        let name = self.name.as_deref().ok_or_else(|| required("name"))?;
-        let name = name.parse().map_err(|error| Error::invalid("name", error))?;
-        let (spaced, calendar) = (self.spaced(), self.calendar());
-        match (spaced, calendar) {
-            (Some(field), Some(_)) => {
-                let why = "it cannot be combined with quota, window or timeZone";
-                Err(Error::invalid(field, why))
-            }
-            (None, Some(_)) => Ok((name, self.calendar_limit()?)),
-            (Some(_), None) => Ok((name, self.spaced_limit()?)),
-            (None, None) => Err(Error::invalid("rate", "it is required, or a quota")),
-        }
+impl From<SetLimit> for LimitFields {
+    fn from(set: SetLimit) -> LimitFields {
+        let SetLimit { name, rate, per, burst, quota, window, time_zone } = set;
+        LimitFields { name, rate, per, burst, quota, window, time_zone }
     }
-
-    /// The first field that is given of a limit to a rate.
-    fn spaced(&self) -> Option<&'static str> {
-        let rate = self.rate.map(|_| "rate");
-        let per = self.per.as_ref().and_then(GoDuration::duration).map(|_| "per");
-        rate.or(per).or(self.burst.map(|_| "burst"))
-    }
-
-    /// The first field that is given of a limit by the calendar.
-    fn calendar(&self) -> Option<&'static str> {
-        let quota = self.quota.map(|_| "quota");
-        let window = self.window.as_ref().map(|_| "window");
-        quota.or(window).or(self.time_zone.as_ref().map(|_| "timeZone"))
-    }
-
-    fn spaced_limit(&self) -> Result<RateLimit, Error> {
-        let rate = self.rate.ok_or_else(|| required("rate"))?;
-        let per = self.per.as_ref().and_then(GoDuration::duration);
-        let per = per.ok_or_else(|| required("per"))?;
-        let limit = RateLimit::new(rate, per, self.burst.unwrap_or(1));
-        limit.map_err(|(field, error)| Error::invalid(field, error))
-    }
-
-    fn calendar_limit(&self) -> Result<RateLimit, Error> {
-        let quota = self.quota.ok_or_else(|| required("quota"))?;
-        let window: &str = self.window.as_ref().ok_or_else(|| required("window"))?;
-        let window: Window = window.parse().map_err(|error| Error::invalid("window", error))?;
-        let zone = self.time_zone.as_deref().unwrap_or_default();
-        let zone = zone.parse().map_err(|error| Error::invalid("timeZone", error))?;
-        let calendar = CalendarQuota::new(quota, window, zone);
-        Ok(RateLimit::Calendar(calendar.map_err(|error| Error::invalid("quota", error))?))
-    }
-}
-
-fn required(field: &str) -> Error {
-    Error::invalid(field, "it is required")
 }
 
 impl From<store::Limit> for Limit {

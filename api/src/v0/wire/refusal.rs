@@ -3,7 +3,7 @@
 //! Some codes are additions to the contract: NO_SUCH_ROUTE, NO_SUCH_CLASS, NO_SUCH_ACTION,
 //! NO_SUCH_SUBSCRIPTION, NO_SUCH_BULK_OPERATION, NO_SUCH_LINK, CROSS_SITE, WRONG_HOST, IDEMPOTENCY_MISMATCH and DTR's INTERNAL_ERROR. A
 //! 413 has the code INVALID_PARAMETERS, with the limit in its detail; a 429 has the code
-//! NOT_AUTHENTICATED, or QUOTA_EXCEEDED.
+//! NOT_AUTHENTICATED, TOO_MANY_REQUESTS or QUOTA_EXCEEDED.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -78,6 +78,7 @@ fn code(error: &Error) -> &'static str {
         Error::NoSuchSignalLink => "NO_SUCH_LINK",
         Error::NoSuchRoute(_) => "NO_SUCH_ROUTE",
         Error::NotAuthenticated(_) | Error::TooManyWrongTokens => "NOT_AUTHENTICATED",
+        Error::TooManyRequests { .. } => "TOO_MANY_REQUESTS",
         Error::NotAuthorized { .. } => "NOT_AUTHORIZED",
         Error::CrossSite | Error::ForgedForm => "CROSS_SITE",
         Error::WrongHost(_) => "WRONG_HOST",
@@ -184,6 +185,11 @@ fn detail(error: &Error) -> Map<String, Value> {
         Error::OtherRequest(id) => {
             add("id", json!(id));
             add("field", json!("Idempotency-Key"));
+        }
+        Error::TooManyRequests { owner, rate, wait_s } => {
+            add("name", json!(owner.as_str()));
+            add("rate", json!(rate));
+            add("retryAfter", json!(wait_s));
         }
         Error::NotAuthorized { owner, role, needed } => {
             add("name", json!(owner.as_str()));

@@ -32,7 +32,8 @@ macro_rules! responses {
 
 responses! {
     /// The token is missing or unknown.
-    NoToken: WRONG_TOKEN, Error::TooManyWrongTokens;
+    NoToken: WRONG_TOKEN, Error::TooManyWrongTokens,
+        Error::TooManyRequests { owner: Owner::example(), rate: "600/1m".to_owned(), wait_s: 3 };
     /// The role of the token is too low, or a page of another site sent the request.
     WrongRole: Error::NotAuthorized {
         owner: Owner::example(), role: Role::Viewer, needed: Role::Admin,
@@ -166,8 +167,8 @@ fn meaning(status: u16) -> &'static str {
         415 => "The content type is not `application/json`.",
         422 => "The idempotency key was used with another body.",
         429 => {
-            "The submitter has as many jobs waiting as it may have, or too many wrong tokens were \
-                sent from this address."
+            "The submitter has as many jobs waiting as it may have, the token has sent too many \
+                requests, or too many wrong tokens were sent from this address."
         }
         503 => "The store does not answer. Retry the request.",
         _ => "An internal error occurred.",

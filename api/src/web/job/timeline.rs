@@ -117,6 +117,7 @@ impl Bar {
             ("w-due", "waited for its time", wait.due),
             ("w-dependency", "waited for other jobs", wait.dependency),
             ("w-lock", "waited for locks", wait.lock),
+            ("w-rate", "waited for rate limits", wait.rate),
             ("w-queue", "waited for a worker", wait.queue),
             ("w-run", "ran", spans.run_ms),
             ("w-children", "waited for its children", wait.children),

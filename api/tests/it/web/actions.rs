@@ -27,6 +27,47 @@ async fn the_page_about_locks_lists_rate_limits() {
 }
 
 #[tokio::test]
+async fn an_admin_sets_and_deletes_rate_limits_on_the_page_about_locks() {
+    with_tokens(async |env, tokens| {
+        let otto = Visitor::logged_in(env, tokens.of(Role::Operator)).await;
+        assert!(!otto.open("/locks").await.text.contains("action=\"/limits\""));
+        assert_eq!(otto.submit("/limits", "name=a&rate=1&per=1s").await.status, 403);
+        let anna = Visitor::logged_in(env, tokens.of(Role::Admin)).await;
+        let set = anna.submit("/limits", "name=mail%2Feu&rate=100&per=1m&burst=").await;
+        assert_eq!(set.header("location"), Some("/locks?did=set-limit"), "{}", set.text);
+        let quota = "name=geo&quota=1000&window=day&timeZone=Europe%2FStockholm";
+        assert_eq!(anna.submit("/limits", quota).await.status, 303);
+        let page = anna.open("/locks?did=set-limit").await.text;
+        let texts = [
+            "The rate limit is set",
+            "mail/eu",
+            "100 starts per 1m, 1 at once",
+            "1000 starts per day (Europe/Stockholm)",
+        ];
+        for text in texts {
+            assert!(page.contains(text), "{text} is not in {page}");
+        }
+        let invalid = [
+            ("rate=1&per=1s", "name: "),
+            ("name=a&rate=x&per=1s", "rate: "),
+            ("name=a&rate=1&per=soon", "per: "),
+            ("name=a&rate=1&per=1s&quota=2", "rate: it cannot be combined"),
+            ("name=a&quota=1&window=day&timeZone=Mars", "timeZone: "),
+        ];
+        for (form, why) in invalid {
+            let refused = anna.submit("/limits", form).await;
+            assert_eq!(refused.status, 400, "{form}");
+            assert!(refused.text.contains(why), "{form}: {}", refused.text);
+        }
+        let deleted = anna.submit("/limits/mail%2Feu/delete", "").await;
+        assert_eq!(deleted.header("location"), Some("/locks?did=delete-limit"));
+        assert_eq!(anna.submit("/limits/mail%2Feu/delete", "").await.status, 404);
+        assert!(!anna.open("/locks").await.text.contains("mail/eu"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn only_the_page_itself_may_send_a_form() {
     with_env(async |env| {
         let visitor = Visitor::new(env);

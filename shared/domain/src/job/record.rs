@@ -9,7 +9,7 @@ use super::spec::JobSpec;
 use super::status::Status;
 use crate::access_tokens::Role;
 use crate::capacity::Class;
-use crate::lock::Locks;
+use crate::lock::{LockName, Locks};
 use crate::names::{FencingToken, JobId, SignalName, WorkerId};
 use crate::queue::QueueName;
 use crate::time::Timestamp;
@@ -103,6 +103,9 @@ pub struct Job {
     pub signal: Option<SignalName>,
     /// The number of children that did not succeed.
     pub failed_children: u32,
+    /// The lock or the rate limit for which it first waited. `None` if it did not, or if an earlier
+    /// build has not written it.
+    pub parked_for: Option<LockName>,
     /// The locks that it holds while it runs, or held when it ended: its own, and the limits of its
     /// action and class.
     pub held_locks: Locks,
@@ -189,6 +192,7 @@ impl Job {
             awaited_signal: None,
             signal: None,
             failed_children: 0,
+            parked_for: None,
             held_locks: Locks::default(),
             cancelled: None,
             passed: Passed::default(),

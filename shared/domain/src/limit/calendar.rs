@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, Timelike, Utc};
 
-use super::{LimitError, starts};
+use super::error::{LimitError, starts};
 use crate::cron::TimeZone;
 use crate::time::Timestamp;
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::LimitError;
+use super::error::LimitError;
 use crate::lock::LockName;
 
 /// What a limit applies to: the key that jobs name, or the first part of such keys and a star.

@@ -28,7 +28,8 @@ local function park_job(id, job, needs, now)
   for _, name in ipairs(busy) do
     if not waits[name] then names[#names + 1] = name end
   end
-  job.parkedAt = job.parkedAt or digits(now)
-  call('HSET', key_job(id), 'awaitedLocks', table.concat(names, ' '), 'parkedAt', job.parkedAt)
+  local first = job.parkedAt and {} or { 'parkedAt', digits(now), 'parkedFor', busy[1] }
+  job.parkedAt = job.parkedAt or first[2]
+  call('HSET', key_job(id), 'awaitedLocks', table.concat(names, ' '), unpack(first))
   return busy[1]
 end

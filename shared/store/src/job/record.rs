@@ -56,6 +56,7 @@ pub(super) fn job(id: JobId, hash: &Value) -> Result<Option<Job>, StoreError> {
         awaited_signal: fields.awaited_signal()?,
         signal: fields.optional("signal")?,
         failed_children: fields.optional("failedChildren")?.unwrap_or(0),
+        parked_for: fields.optional("parkedFor")?,
         held_locks: fields.optional("holds")?.unwrap_or_default(),
         cancelled: fields.cancellation(),
         passed: Passed {

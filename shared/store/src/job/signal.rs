@@ -111,9 +111,10 @@ impl Store {
         &self,
         id: JobId,
     ) -> Result<(Option<String>, Option<String>), StoreError> {
-        let mut command = redis::cmd("MGET");
-        command.arg(self.keys.checkpoint(id)).arg(self.keys.signal(id));
-        let found = command.query_async(&mut self.connection.clone()).await;
+        // MGET would take a key of another type for one that is missing.
+        let mut pipe = redis::pipe();
+        pipe.get(self.keys.checkpoint(id)).get(self.keys.signal(id));
+        let found = pipe.query_async(&mut self.connection.clone()).await;
         let (checkpoint, signal): (Option<String>, Option<String>) =
             found.map_err(|error| StoreError::of_record(record(id), error))?;
         let body = signal.map(|text| Ok::<_, StoreError>(parts(id, &text)?.3.to_owned()));

@@ -56,7 +56,7 @@ const MOST_HISTORIES: u64 = 3 * HISTORIES;
 /// How many transitions may be missing even then: a test of its own covers each.
 const MOST_MISSING: usize = 2;
 /// The number of steps of a history.
-const STEPS: usize = 80;
+const STEPS: usize = 120;
 /// How many histories run concurrently.
 const CONCURRENCY: usize = 4;
 /// Whatever is to be over soon is over after this.

@@ -1,7 +1,7 @@
 //! The answers to all errors, as one table.
 
 use super::*;
-use domain::access_tokens::Role;
+use domain::access_tokens::{Owner, Role};
 use domain::explanation::ERRORS;
 use domain::job::{JobId, Status, Timestamp};
 use domain::signal::SignalName;
@@ -25,6 +25,7 @@ fn every_error_has_the_shape_of_the_surface() {
         Error::NoSuchBulkOperation("x".to_owned()),
         Error::NotAuthenticated("there is no such token"),
         Error::TooManyWrongTokens,
+        Error::TooManyRequests { owner: Owner::example(), rate: "600/1m".to_owned(), wait_s: 3 },
         Error::NotAuthorized {
             owner: "ci".parse().unwrap(),
             role: Role::Viewer,

@@ -89,6 +89,7 @@ impl Record {
             ),
             ("unblockedAt", time(self.passed.unblocked_at)),
             ("parkedAt", time(self.passed.parked_at)),
+            ("parkedFor", self.parked_for.clone()),
             ("grantedAt", time(self.passed.granted_at)),
             ("ranUntil", time(self.passed.ran_until)),
             ("cancelAt", time(self.passed.cancel_at)),

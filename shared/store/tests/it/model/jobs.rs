@@ -147,6 +147,7 @@ impl Model {
             cancel_by: String::new(),
             cancel_reason: String::new(),
             passed: Passed::default(),
+            parked_for: None,
             deleting: false,
             log: None,
         }

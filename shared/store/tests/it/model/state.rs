@@ -163,6 +163,7 @@ pub(super) struct Record {
     pub(super) cancel_by: String,
     pub(super) cancel_reason: String,
     pub(super) passed: Passed,
+    pub(super) parked_for: Option<String>,
     pub(super) deleting: bool,
     /// The lines with their times. `None` until the first call to log, which may have had no lines.
     pub(super) log: Option<Vec<(i64, NewLogLine)>>,

@@ -207,7 +207,10 @@ impl Model {
             self.note_next_start(name);
         }
         let now = Timestamp::from_ms(self.now);
-        self.job_mut(id).passed.parked_at.get_or_insert(now);
+        let job = self.job_mut(id);
+        if job.passed.parked_at.is_none() {
+            (job.passed.parked_at, job.parked_for) = (Some(now), Some(first.clone()));
+        }
         self.leave_queue(id, Position::Parked);
         Some(first)
     }

@@ -86,7 +86,6 @@ impl Generator {
             Outcome::Await(None),
             Outcome::Resurrected,
             self.wait(),
-            self.wait(),
         ];
         let (mine, group) = (model.jobs.get(&id), |job: &Record| job.child_group.is_some());
         if mine.is_some_and(group) {

@@ -94,13 +94,13 @@ impl Generator {
         let awaited = |job: &Record| job.signals.awaited.clone().filter(|_| job.waits());
         let waiting = model.jobs.iter().find_map(|(id, job)| Some((*id, awaited(job)?)));
         if let Some((id, name)) = waiting
-            && self.random.percent(25)
+            && self.random.percent(15)
         {
             let Step::Signal(_, signal) = self.signal(model) else { return None };
             return Some(Step::Signal(id, NewSignal { name: name.parse().unwrap(), ..signal }));
         }
         let (id, job) = first(model, Status::Running)?;
-        self.random.percent(4).then(|| ended(id, job, self.wait()))
+        self.random.percent(2).then(|| ended(id, job, self.wait()))
     }
 
     /// The last child of a parent that waits for it starts or ends, or a job gets a child.
