@@ -100,7 +100,13 @@ fn a_wait_for_a_rate_limit_is_no_wait_for_a_lock() {
     one.passed.parked_at = Some(at(1));
     one.parked_for = Some("rate:mail".parse().unwrap());
     one.passed.granted_at = Some(at(9));
-    expect![[r#""#]].assert_eq(&text(vec![one], 10));
+    expect![[r#"
+        1: 0 submitted
+        1: 1 parked  for the rate limit mail
+        1: 9 granted
+        due, dependency, lock, queue, children, run: [0, 0, 0, 2, 0, 0], rate: 8
+    "#]]
+    .assert_eq(&text(vec![one], 10));
 }
 
 #[test]

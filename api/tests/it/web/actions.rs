@@ -13,7 +13,7 @@ use crate::token_files::with_tokens;
 async fn the_page_about_locks_lists_rate_limits() {
     with_env(async |env| {
         let visitor = Visitor::new(env);
-        assert!(!visitor.open("/locks").await.text.contains("Rate limits"));
+        assert!(visitor.open("/locks").await.text.contains("action=\"/limits\""));
         for (name, rate) in [("mail", 100), ("sms-*", 1)] {
             let limit = json!({"name": name, "rate": rate, "per": "90s", "burst": 2});
             assert_eq!(env.post("/limits", &limit).await.status, 202);

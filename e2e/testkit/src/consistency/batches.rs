@@ -29,10 +29,10 @@ pub(super) fn disagreements(world: &World, jobs: &Jobs<'_>) -> Vec<String> {
         if !open.insert(id) {
             wrong.push(format!("batch {id} is open twice"));
         }
-        // A job that is removed or deleted is not joined.
-        let Some(job) = jobs.get(id) else { continue };
-        let found = batch(job).map(|(batched, bytes, _)| format!("{id} {batched} {bytes}"));
-        if found.as_ref() != Some(state) {
+        // A job that is removed or deleted is not joined, and neither is another one that has its id.
+        let Some((batched, bytes, _)) = jobs.get(id).and_then(|job| batch(job)) else { continue };
+        let found = format!("{id} {batched} {bytes}");
+        if found != *state {
             wrong.push(format!("{key} is {state:?}, and the job has {found:?}"));
         }
     }

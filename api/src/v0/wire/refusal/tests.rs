@@ -100,6 +100,8 @@ fn every_error_has_the_shape_of_the_surface() {
           there is no such token
         429 NOT_AUTHENTICATED {}
           too many wrong tokens from this address; try again in a second
+        429 TOO_MANY_REQUESTS {"name":"ci","rate":"600/1m","retryAfter":3}
+          token ci has sent more requests than 600/1m; try again in 3 s
         403 NOT_AUTHORIZED {"name":"ci","needed":"admin","role":"viewer"}
           token ci has role viewer; admin is required
         404 NO_SUCH_ROUTE {"route":"/x"}
