@@ -1,10 +1,11 @@
 //! The jobs of `examples/network`: a dry run, then a live run that is its child and takes over its
-//! lock.
+//! lock, or that continues it after an approval.
 
+use domain::access_tokens::Role;
 use domain::job::{Job, JobId, Status};
 use e2e::StartServices;
 use serde_json::{Value, json};
-use store::JobFilter;
+use store::{JobFilter, NewSignal, SignalAnswer, SignalTo};
 use testkit::{ActionsFile, TestEnv, job, with_parameters};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/network");
@@ -73,6 +74,48 @@ async fn a_dry_run_with_a_low_change_score_is_followed_by_a_live_run() {
     assert_eq!(late["devices"]["eosdist1"]["failed"], true);
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "changed by hand\n");
     assert!(config.contains("10.100.2.101/32"));
+    for service in [worker, scheduler] {
+        service.stop().await;
+    }
+    env.close().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Submits a roll-out, waits until it asks for approval, and answers.
+async fn roll_out(env: &TestEnv, answer: &Value) -> Job {
+    let mut new = with_parameters(job("roll_out", ""), &json!({}));
+    new.spec.locks = "devices=1".parse().unwrap();
+    env.store().submit(std::slice::from_ref(&new)).await.unwrap();
+    let asks = async || {
+        let job = env.store().job(new.id).await.unwrap().unwrap();
+        job.status == Status::Waiting && job.awaited_signal.is_some()
+    };
+    env.eventually("the roll-out asks for approval", asks).await;
+    let lock = env.store().lock(&"devices".parse().unwrap()).await.unwrap();
+    assert!(lock.holders.is_empty(), "it holds no lock while it waits");
+    let signal = NewSignal {
+        name: "approved".parse().unwrap(),
+        role: Role::Operator,
+        by: "ann".to_owned(),
+        body: answer.to_string(),
+    };
+    let sent = env.store().signal(SignalTo::Chain(new.id), &signal).await.unwrap();
+    let SignalAnswer::Continued(next) = sent else { panic!("{sent:?}") };
+    env.finished(next).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roll_out_writes_only_after_its_approval() {
+    let (env, (folder, actions)) = (TestEnv::new().await, network());
+    let scheduler = env.scheduler();
+    let worker = env.worker_with(&["--capacity=cpu=1", &actions.flag()]);
+    let target = folder.join("targets/eosdist1.conf");
+    let rejected = roll_out(&env, &json!({"approved": false, "reason": "freeze"})).await;
+    assert_eq!(rejected.status, Status::Error);
+    assert!(!target.exists());
+    let approved = roll_out(&env, &json!({"ticket": "NET-7"})).await;
+    assert_eq!((approved.status, approved.attempt), (Status::Done, 2));
+    assert!(std::fs::read_to_string(&target).unwrap().contains("10.100.2.101/32"));
     for service in [worker, scheduler] {
         service.stop().await;
     }
