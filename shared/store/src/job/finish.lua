@@ -6,10 +6,10 @@
 -- KEYS[1]  root    string  the namespace
 -- ARGV[1]  base    int     first back-off of a retry in ms, unless the job has its own
 -- ARGV[2]  max     int     longest back-off of a retry in ms, unless the job has its own
--- ARGV[3…] per job: id, token, outcome ('done', 'error', 'held_back', which is an error after the run
---          held back a rate limit, 'cancel', 'shutdown', 'resurrect', 'await', 'wait'), result as
---          JSON or '', exception as JSON or '' (with 'wait', what it waits for: see await_signal),
---          id for a follow-up, jitter from 0 to 1
+-- ARGV[3…] per job: id, token, outcome ('done', 'error', 'held_back', which is an error after the
+--          run held back a rate limit, 'cancel', 'shutdown', 'resurrect', 'await', 'wait'), result
+--          as JSON or '', exception as JSON or '' (with 'wait', what it waits for: see
+--          await_signal), id for a follow-up, jitter from 0 to 1
 -- Answers  per job, in order:
 --            {'finished', status}  recorded as this status
 --            {'already', status}   this claim was ended before; nothing is written
@@ -20,8 +20,8 @@
 --                                  end was written before, and has no follow-up
 -- flags: allow-oom
 -- include: read_job, job_status, move_job, changes_after, follow_up, end_run, note_end, propagate
--- include: children_failed, await_signal, write_changes, try_step, set_aside, job_keys, relation_keys, clock
--- include: digits
+-- include: children_failed, await_signal, write_changes, try_step, set_aside, job_keys
+-- include: relation_keys, clock, digits
 
 local backoff, now = { base = tonumber(ARGV[1]), max = tonumber(ARGV[2]) }, now_ms()
 local leads_to = {
