@@ -266,6 +266,11 @@ impl Error {
         Error::Invalid { at: FieldPath::new(field), reason: reason.to_string() }
     }
 
+    /// Returns after how many seconds the same request is accepted, if that is known.
+    pub(crate) fn retry_after_s(&self) -> Option<u64> {
+        if let Error::TooManyRequests { wait_s, .. } = self { Some(*wait_s) } else { None }
+    }
+
     /// Returns the same error, reported for a field of the object `name`.
     pub(crate) fn below(mut self, name: &str) -> Error {
         if let Error::Invalid { at, .. } = &mut self

@@ -49,7 +49,7 @@ pub(crate) async fn send(
     let (by, role) = (caller.name().to_owned(), caller.signal_role());
     let signal = NewSignal { name, role, by, body };
     let answer = app.store.signal(SignalTo::Chain(id), &signal).await?;
-    sent(id, &signal, caller, answer)
+    sent(id, &signal, caller, &answer)
 }
 
 /// Returns a link that sends a signal to the last job of a chain, once.
@@ -89,16 +89,16 @@ pub(crate) async fn send_by_link(
     caller.set_linked(&by, role);
     let signal = NewSignal { name, role, by, body };
     let answer = app.store.signal(SignalTo::Job(job), &signal).await?;
-    sent(job, &signal, caller, answer)
+    sent(job, &signal, caller, &answer)
 }
 
 fn sent(
     id: JobId,
     signal: &NewSignal,
     caller: &Caller,
-    answer: SignalAnswer,
+    answer: &SignalAnswer,
 ) -> Result<Sent, Error> {
-    match answer {
+    match *answer {
         SignalAnswer::Continued(next) => {
             caller.set_subject(next);
             Ok(Sent::Continued(next))

@@ -125,10 +125,7 @@ fn denied(request: &Request, error: Error) -> Response {
     if needs_token && surface == Surface::Web {
         return web::ask_for_token(request);
     }
-    let wait_s = match error {
-        Error::TooManyRequests { wait_s, .. } => Some(wait_s),
-        _ => None,
-    };
+    let wait_s = error.retry_after_s();
     let mut response = surface.refuse(error);
     if let Some(wait_s) = wait_s {
         response.headers_mut().insert(RETRY_AFTER, wait_s.into());

@@ -67,6 +67,6 @@ pub(super) async fn send(
 }
 
 fn page(job: Job, link: SignalLink, text: String, outcome: Outcome) -> Response {
-    let layout = Layout::bare(&format!("Job #{}", job.number));
+    let layout = Layout::bare(format!("Job #{}", job.number));
     html(StatusCode::OK, &SignalPage { layout, job, link, text, outcome })
 }

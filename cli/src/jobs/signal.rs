@@ -52,7 +52,7 @@ pub(super) async fn run(api: &ApiClient, arguments: &SignalArguments) -> Command
     let body = arguments.body.clone().unwrap_or_default();
     let sent: Sent = api.post(&path, &body).await?;
     if sent.kept {
-        print(&format!("{} does not wait for it yet; it is kept", sent.job_id))?;
+        print(format!("{} does not wait for it yet; it is kept", sent.job_id))?;
     } else {
         print(&sent.job_id)?;
     }

@@ -9,7 +9,7 @@ use domain::job::Job;
 pub(crate) const PACED: (&str, u32, u32) = ("paced", 2, 2);
 
 /// The key of the calendar limit, and how many jobs may start in each minute.
-pub(crate) const COUNTED: (&str, u32) = ("counted", 40);
+pub(crate) const COUNTED: (&str, u32) = ("counted", 60);
 
 /// The action of most jobs.
 pub(crate) const ACTION: &str = "recorded";

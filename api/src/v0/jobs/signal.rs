@@ -123,8 +123,7 @@ pub(in crate::v0) async fn signal(
     request: Request,
 ) -> Result<(StatusCode, Json<SignalResult>), Refusal> {
     let body = body_of(request).await?;
-    let sending = async { Ok(send(&app, &caller, (path.0, path.1), body).await?) };
-    let sent: Sent = in_time::<_, Error>(sending).await?;
+    let sent = in_time(send(&app, &caller, (path.0, path.1), body)).await?;
     Ok((StatusCode::ACCEPTED, Json(sent.into())))
 }
 
@@ -168,9 +167,9 @@ pub(in crate::v0) async fn signal_by_link(
     _: NoQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<SignalResult>), Refusal> {
-    let link = read_link(&app, &text).await?;
+    let link = in_time(read_link(&app, &text)).await?;
     let body = body_of(request).await?;
-    let sent = send_by_link(&app, &caller, link, body).await?;
+    let sent = in_time(send_by_link(&app, &caller, link, body)).await?;
     Ok((StatusCode::ACCEPTED, Json(sent.into())))
 }
 

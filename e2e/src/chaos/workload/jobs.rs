@@ -144,7 +144,7 @@ pub(super) fn paced(rng: &mut ChaCha8Rng) -> Vec<Value> {
 
 /// Jobs of which only a number may start in each minute.
 pub(super) fn counted(rng: &mut ChaCha8Rng) -> Vec<Value> {
-    let count = rng.random_range(1..8);
+    let count = rng.random_range(1..6);
     (0..count).map(|_| with(job("succeed", 20), &json!({"rates": [COUNTED.0]}))).collect()
 }
 
