@@ -256,6 +256,8 @@ async fn the_sync_of_the_network_continues_after_its_worker_was_killed() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/network");
     let copied = std::process::Command::new("cp").arg("-r").args([&source, &network]).status();
     assert!(copied.unwrap().success());
+    // What a run of the example has left.
+    let _ = std::fs::remove_dir_all(network.join("targets"));
     // The third device blocks the run, because its template is a pipe.
     let (template, kept) = (network.join("templates/dist.conf"), network.join("dist.conf"));
     std::fs::rename(&template, &kept).unwrap();
