@@ -42,7 +42,7 @@ impl AuditLog {
     }
 
     /// Begins the entry of a change that needs no token but a link. It is recorded only if the link
-    /// is valid: anybody can send others.
+    /// is valid, so that requests with invalid links cannot fill the audit.
     pub(crate) fn begin_by_link(&self, change: AuditedChange, caller: Caller) -> PendingEntry {
         let mut entry = self.begin(change, caller);
         entry.needs_link = true;

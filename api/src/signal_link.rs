@@ -1,6 +1,8 @@
-//! Links to signals: whoever has one may send the signal of one run of one job, once, without a
-//! token. A link names its maker and is signed with a key of the namespace.
+//! Links that send signals without a token. A link is valid for one signal to one attempt of a job,
+//! can be used once, names the token that created it, and is signed with a key of the namespace.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::access_tokens::{Owner, Role};
 use domain::job::JobId;
 use domain::signal::SignalName;
@@ -18,9 +20,9 @@ pub(crate) struct SignalLink {
     pub(crate) job: JobId,
     /// The signal.
     pub(crate) name: SignalName,
-    /// The role of the maker.
+    /// The role of the token that created it.
     pub(crate) role: Role,
-    /// The name of the maker.
+    /// The name of that token.
     pub(crate) by: String,
 }
 
@@ -30,14 +32,14 @@ impl SignalLink {
         let SignalLink { job, name, role, by } = self;
         let text = format!("{job}{SEPARATOR}{name}{SEPARATOR}{role}{SEPARATOR}{by}");
         let signature = mac(key, &text)?.finalize().into_bytes();
-        let signature: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(format!("{text}{SEPARATOR}{signature}"))
+        Some(format!("{text}{SEPARATOR}{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
     }
 
     /// Reads a link; `None` if the key has not signed it.
     pub(crate) fn verify(text: &str, key: &[u8]) -> Option<SignalLink> {
         let (signed, signature) = text.rsplit_once(SEPARATOR)?;
-        mac(key, signed)?.verify_slice(&bytes(signature)?).ok()?;
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
+        mac(key, signed)?.verify_slice(&signature).ok()?;
         let mut parts = signed.split(SEPARATOR);
         let link = SignalLink {
             job: parts.next()?.parse().ok()?,
@@ -54,16 +56,6 @@ fn mac(key: &[u8], text: &str) -> Option<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     mac.update(text.as_bytes());
     Some(mac)
-}
-
-/// Reads hexadecimal digits, two per byte.
-fn bytes(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| {
-        let digits = std::str::from_utf8(pair).ok()?;
-        u8::from_str_radix(digits, 16).ok().filter(|_| pair.len() == 2)
-    };
-    pairs.map(byte).collect()
 }
 
 #[cfg(test)]

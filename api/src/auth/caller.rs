@@ -22,7 +22,7 @@ pub(crate) struct Caller(Arc<Inner>);
 struct Inner {
     token: Option<Token>,
     subject: OnceLock<String>,
-    /// The name and the role of the maker of the link that the request used.
+    /// The name and the role of the token that created the link that the request used.
     linked: OnceLock<(String, Role)>,
 }
 
@@ -115,12 +115,12 @@ impl Caller {
         }
     }
 
-    /// Returns the role that signals are sent with. Without tokens, everybody may do everything.
+    /// Returns the role with which signals are sent. Without tokens, every caller is an admin.
     pub(crate) fn signal_role(&self) -> Role {
         self.0.token.as_ref().map_or(Role::Admin, |token| token.entry.role)
     }
 
-    /// Records for the audit that the request used a link that somebody else has made.
+    /// Records for the audit that the request used a link, and which token created it.
     pub(crate) fn set_linked(&self, by: &str, role: Role) {
         let _ = self.0.linked.set((by.to_owned(), role));
     }

@@ -1,7 +1,7 @@
 //! Signals to jobs, and links that send them.
 
 use domain::access_tokens::random_password;
-use domain::bounds::{BoundError, PARAMETERS_DEPTH, json_depth};
+use domain::bounds::json_depth;
 use domain::job::JobId;
 use domain::signal::{SIGNAL_BYTES, SignalName};
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub(crate) enum Sent {
     Kept(JobId),
 }
 
-/// Checks the body of a signal, and returns it as it was sent. An empty body is `null`.
+/// Checks the body of a signal and returns its text. An empty body is `null`.
 pub(crate) fn read_body(bytes: &[u8]) -> Result<String, Error> {
     let text = std::str::from_utf8(bytes).map_err(|error| Error::Json(error.to_string()))?.trim();
     if text.is_empty() {
@@ -33,8 +33,7 @@ pub(crate) fn read_body(bytes: &[u8]) -> Result<String, Error> {
     }
     let value: Value =
         serde_json::from_str(text).map_err(|error| Error::Json(error.to_string()))?;
-    json_depth(&value, PARAMETERS_DEPTH)
-        .map_err(|error: BoundError| Error::invalid("body", error))?;
+    json_depth(&value).map_err(|error| Error::invalid("body", error))?;
     Ok(text.to_owned())
 }
 
@@ -78,7 +77,7 @@ pub(crate) async fn read_link(app: &App, text: &str) -> Result<SignalLink, Error
     link.ok_or(Error::NoSuchSignalLink)
 }
 
-/// Sends the signal of a link, in the name of its maker.
+/// Sends the signal of a link, in the name of the token that created it.
 pub(crate) async fn send_by_link(
     app: &App,
     caller: &Caller,

@@ -45,7 +45,7 @@ pub(super) async fn guard(
     let template = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let required = required_access(request.method(), template);
     let is_public = required == Access::Public;
-    // Beside links to signals, only logging in and out changes something without a token.
+    // Of the public routes, only links to signals are audited.
     let is_audited = template.is_some_and(|one| !is_public || one.contains("/signals/"));
     let is_change = is_audited && is_change(request.method());
     let change = is_change.then(|| audited_change(&request, from));

@@ -24,12 +24,12 @@ struct SignalPage {
     job: Job,
     link: SignalLink,
     text: String,
-    outcome: Outcome,
+    state: LinkState,
 }
 
 /// What the page says.
 #[derive(PartialEq, Eq)]
-enum Outcome {
+enum LinkState {
     /// The signal can be sent.
     Open,
     /// The signal was sent just now.
@@ -46,8 +46,8 @@ pub(super) async fn show(
     let link = read_link(&app, &text).await?;
     let missing = || Error::NoSuchJob(link.job.to_string());
     let job = app.store.job(link.job).await?.ok_or_else(missing)?;
-    let outcome = if job.status.is_final() { Outcome::Closed } else { Outcome::Open };
-    Ok(page(job, link, text, outcome))
+    let state = if job.status.is_final() { LinkState::Closed } else { LinkState::Open };
+    Ok(page(job, link, text, state))
 }
 
 /// Sends the signal.
@@ -63,10 +63,10 @@ pub(super) async fn send(
     send_by_link(&app, &caller, link.clone(), body).await?;
     let missing = || Error::NoSuchJob(link.job.to_string());
     let job = app.store.job(link.job).await?.ok_or_else(missing)?;
-    Ok(page(job, link, text, Outcome::Sent))
+    Ok(page(job, link, text, LinkState::Sent))
 }
 
-fn page(job: Job, link: SignalLink, text: String, outcome: Outcome) -> Response {
+fn page(job: Job, link: SignalLink, text: String, state: LinkState) -> Response {
     let layout = Layout::bare(format!("Job #{}", job.number));
-    html(StatusCode::OK, &SignalPage { layout, job, link, text, outcome })
+    html(StatusCode::OK, &SignalPage { layout, job, link, text, state })
 }

@@ -1,11 +1,11 @@
 //! Signals: sent to a job by its path or by a link, and shown with the job.
 
 use domain::access_tokens::Role;
-use domain::job::{JobId, Outcome};
+use domain::job::{JobId, Outcome, WorkerId};
 use domain::signal::SignalWait;
 use serde_json::{Value, json};
 
-use crate::env::{Answer, TestEnv, eventually, send, with_env};
+use crate::env::{Answer, TestEnv, eventually, id_of, send, with_env};
 use crate::token_files::with_tokens;
 
 /// Runs a job until it waits for a signal.
@@ -16,10 +16,16 @@ async fn waiting(env: &TestEnv, wait: &Value) -> JobId {
     id
 }
 
-async fn run_until_wait(env: &TestEnv, id: JobId, worker: &domain::job::WorkerId, wait: &Value) {
+async fn run_until_wait(env: &TestEnv, id: JobId, worker: &WorkerId, wait: &Value) {
     let token = env.claim(worker, id).await;
     let wait: SignalWait = serde_json::from_value(wait.clone()).unwrap();
     env.end(id, token, Outcome::Wait(None, wait)).await;
+}
+
+/// Submits a job with a token.
+async fn submit_as(env: &TestEnv, token: &str) -> JobId {
+    let request = env.request_as("POST", "/jobs", token).json(&json!({"action": "noop"}));
+    id_of(&send(request).await.json())
 }
 
 async fn signal(env: &TestEnv, id: JobId, name: &str, body: &Value) -> Answer {
@@ -130,9 +136,7 @@ async fn a_wait_may_ask_for_an_admin() {
     with_tokens(async |env, tokens| {
         let [vera, otto, anna] = Role::ALL.map(|role| tokens.of(role));
         let worker = env.worker("default=16", &["noop"]).await;
-        let body = json!({"action": "noop"});
-        let submitted = send(env.request_as("POST", "/jobs", otto).json(&body)).await;
-        let id = crate::env::id_of(&submitted.json());
+        let id = submit_as(env, otto).await;
         run_until_wait(env, id, &worker, &json!({"signal": "go", "roles": ["admin"]})).await;
         let path = format!("/jobs/{id}/signals/go");
         for token in [vera, otto] {
@@ -152,9 +156,7 @@ async fn a_link_sends_the_signal_once_without_a_token_in_the_name_of_its_maker()
     with_tokens(async |env, tokens| {
         let [vera, otto, anna] = Role::ALL.map(|role| tokens.of(role));
         let worker = env.worker("default=16", &["noop"]).await;
-        let body = json!({"action": "noop"});
-        let submitted = send(env.request_as("POST", "/jobs", otto).json(&body)).await;
-        let id = crate::env::id_of(&submitted.json());
+        let id = submit_as(env, otto).await;
         let path = format!("/jobs/{id}/signals/approved/link");
         assert_eq!(env.send_as("POST", &path, vera).await.code(), "403 NOT_AUTHORIZED");
         let link = env.send_as("POST", &path, otto).await;

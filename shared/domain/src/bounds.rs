@@ -108,8 +108,8 @@ pub fn parameters(parameters: Map<String, Value>) -> Result<Map<String, Value>, 
 }
 
 /// Checks the depth of a JSON value.
-pub fn json_depth(value: &Value, levels: usize) -> Result<(), BoundError> {
-    if is_deeper_than(value, levels) { Err(BoundError::TooDeep) } else { Ok(()) }
+pub fn json_depth(value: &Value) -> Result<(), BoundError> {
+    if is_deeper_than(value, PARAMETERS_DEPTH) { Err(BoundError::TooDeep) } else { Ok(()) }
 }
 
 fn is_deeper_than(value: &Value, levels: usize) -> bool {

@@ -35,7 +35,7 @@ pub const WAIT_REASONS: &[Explanation] = &[
     ),
     explain(
         "signal",
-        "The job has done its part, and waits for somebody or something to let it continue.",
+        "The job has finished its run and waits for a signal, such as an approval, before it continues.",
         "Send the signal that the message names: capstan jobs signal JOB NAME",
     ),
     explain(

@@ -155,7 +155,7 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
         checkpoints_and_writer(last, session.store.clone(), id, token);
     let children = ChildJobs::new(session.store.clone(), &job, &stop);
     let signals = Signals::new(received);
-    let awaited = (children.clone(), signals.clone());
+    let (children_of_run, signals_of_run) = (children.clone(), signals.clone());
     let rate_limits = RateLimits::new(&job.spec.locks, session.store.clone());
     let limits_of_run = rate_limits.clone();
     job.spec.locks = job.spec.locks.without_rates();
@@ -188,7 +188,7 @@ async fn perform(session: &Session, mut job: ClaimedJob, stop: StopSignal) -> Ou
         checkpoint_writer.run(&over),
     );
     match outcome_of(result.and_then(limit_size), reason, deadline) {
-        Outcome::Done(result) => match (awaited.0.is_awaited(), awaited.1.awaited()) {
+        Outcome::Done(result) => match (children_of_run.is_awaited(), signals_of_run.awaited()) {
             (true, Some(_)) => {
                 let message = "a run can wait for its children or for a signal, not for both";
                 Outcome::Error(Exception::new("BadWait", message))

@@ -25,6 +25,11 @@ impl LimitName {
     pub fn lock(&self) -> Option<LockName> {
         LockName::of_rate(&self.0).ok()
     }
+
+    /// Returns true if the limit applies to a key.
+    pub(super) fn matches(&self, key: &str) -> bool {
+        self.0.strip_suffix('*').map_or(self.0 == key, |prefix| key.starts_with(prefix))
+    }
 }
 
 impl TryFrom<String> for LimitName {
@@ -55,12 +60,5 @@ impl From<LimitName> for String {
 impl fmt::Display for LimitName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl LimitName {
-    /// Whether the limit applies to a key.
-    pub(super) fn matches(&self, key: &str) -> bool {
-        self.0.strip_suffix('*').map_or(self.0 == key, |prefix| key.starts_with(prefix))
     }
 }

@@ -6,8 +6,8 @@
 local default_quotas = { 1000000, 1073741824 }
 local quotas = nil
 
--- The answer that refuses so many more jobs and bytes of an owner; nil when there is room. What is
--- not more is not refused.
+-- The answer that refuses a number of further jobs and bytes of an owner; nil when there is room. An
+-- amount of zero is never refused.
 local function exceeded_quota(owner, jobs, bytes)
   quotas = quotas or call('HMGET', root .. 'settings', 'maxWaitingJobs', 'maxWaitingBytes')
   local waiting = read_waiting(owner)

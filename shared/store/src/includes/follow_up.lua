@@ -18,8 +18,8 @@ local function follow_up(id, job, new_id, changes, now)
         'workerID token retryFromID followUpID retriesLeft crashes result exception progress ' ..
         'cancelBy cancelReason expiresAt awaitedLocks holds actionQueue blockers when ' ..
         'replaced replacedBy awaitsChildren unblockedAt parkedAt grantedAt ranUntil cancelAt ' ..
-        'parkedFor deleting logLines logBytes logCut loggedAt awaitedSignal signalUntil signalRole ' ..
-        'signalBy continuesAs')) do
+        'parkedFor deleting logLines logBytes logCut loggedAt awaitedSignal signalUntil ' ..
+        'signalRole signalBy continuesAs')) do
       of_one_run[name] = true
     end
   end

@@ -91,8 +91,8 @@ local function begin_batch(id, job)
     spec = job.spec, last = end_of_list(job.spec, batch.bytes) }
 end
 
--- Carries out submissions, and writes what has joined batches that are still open, once for each.
--- When one fails, that of those before it is still written.
+-- Makes submissions, then writes what has joined each open batch. When a submission fails, what the
+-- earlier ones have added is still written.
 local function then_write_batches(now, submit_all)
   local done, why = pcall(submit_all)
   for _, open in ipairs(joined_batches) do

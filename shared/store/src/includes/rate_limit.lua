@@ -3,7 +3,7 @@
 -- sorted set `rates` has the time at which all permits of a key are restored. Each start moves it by
 -- one interval. A key without a time has all permits.
 -- The hash `limits` has `interval burst …` by name: the ms per start, and how many starts may happen
--- at once. Or it has `calendar quota window zone ends…`, a limit that calendar_limit.lua carries out.
+-- at once. A calendar limit, see calendar_limit.lua, has `calendar quota window zone ends…` instead.
 -- A key without a limit of its own has the limit of the longest matching name that ends in a star;
 -- `limits:patterns` has these names.
 -- include: calendar_limit, members, clock

@@ -8,7 +8,8 @@ local function read_job(id, with_spec)
     'priority', 'scheduledAt', 'workerID', 'attempt', 'retriesLeft', 'crashes', 'uniqueKey',
     'expiresAt', 'deleting', 'owner', 'locks', 'holds', 'awaitedLocks', 'next', 'blockers',
     'childGroup', 'parentGroup', 'awaitsChildren', 'followUpID', 'actionQueue', 'firstID',
-    'fairnessKey', 'parkedAt', 'startedAt', 'heldBack', 'awaitedSignal', with_spec and 'spec' or '-')
+    'fairnessKey', 'parkedAt', 'startedAt', 'heldBack', 'awaitedSignal',
+    with_spec and 'spec' or '-')
   if not values[1] then return nil end
   return {
     status = values[1], token = values[2], number = values[3], action = values[4],

@@ -13,5 +13,5 @@ local function drop_early_signal(id, name)
   if call('EXISTS', key_early_signals(id)) == 0 then call('HDEL', key_job(id), 'signalledAt') end
 end
 
--- Whether a signal that was sent by somebody with this role is one for which the job waits.
+-- Whether the role of a sender is sufficient for a wait that requires at least the role `least`.
 local function may_signal(role, least) return role == 'admin' or least ~= 'admin' end

@@ -6,7 +6,7 @@
 -- ARGV[2]  priority  string  'high', 'normal', 'low', or '' to leave it
 -- ARGV[3]  at        int     scheduledAt in ms, or '' to leave it
 -- ARGV[4]  spec      JSON    the spec with the new priority, or '' to leave it
--- ARGV[5]  was       JSON    the spec of which that was made
+-- ARGV[5]  was       JSON    the spec from which that was made
 -- Answers  {'changed'}
 --          {'refused', status}         it does not wait, or only for its children or a signal;
 --                                      nothing is written
@@ -20,7 +20,9 @@
 local id, now = ARGV[1], now_ms()
 local job = read_job(id)
 if not job then return { 'gone' } end
-if job.status ~= 'waiting' or job.awaitsChildren or job.awaitedSignal then return { 'refused', job.status } end
+if job.status ~= 'waiting' or job.awaitsChildren or job.awaitedSignal then
+  return { 'refused', job.status }
+end
 local priority = ARGV[2] ~= '' and ARGV[2] or job.priority
 local at = ARGV[3] ~= '' and ARGV[3] or job.scheduledAt
 if job.expiresAt and tonumber(at) >= tonumber(job.expiresAt) then

@@ -75,8 +75,8 @@ impl Store {
         })
     }
 
-    /// The spec of a job, and the same with another priority. All else stays as it is, also what
-    /// only a later build knows.
+    /// The spec of a job, and the same with another priority. Fields that only a later build knows
+    /// are kept.
     async fn spec_with(
         &self,
         id: JobId,

@@ -22,9 +22,12 @@
 -- include: digits
 
 local name, role, now = ARGV[2], ARGV[3], now_ms()
-local only = ARGV[7] == 'only'
-local job, id = (only and read_job or last_follow_up)(ARGV[1])
-id = only and ARGV[1] or id
+local job, id
+if ARGV[7] == 'only' then
+  job, id = read_job(ARGV[1]), ARGV[1]
+else
+  job, id = last_follow_up(ARGV[1])
+end
 if not job then return { 'gone' } end
 if is_final(job) then return { 'over', job.status } end
 

@@ -23,7 +23,7 @@ pub struct NewSignal {
     pub body: String,
 }
 
-/// To whom a signal is sent.
+/// The jobs that a signal may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalTo {
     /// A job, or the job that continues it.
@@ -41,7 +41,7 @@ pub enum SignalAnswer {
     Kept(JobId),
     /// It was sent at this time, or the time for it was over then.
     Already(Timestamp),
-    /// The job waits for a signal from somebody with this role.
+    /// The wait requires a sender with this role.
     Forbidden(Role),
     /// As many signals are kept for the job as may be.
     Full,

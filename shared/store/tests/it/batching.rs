@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::calls::{claimed, dump, end, finish, offers, submit, worker};
 
-/// A submission with a parameter that joins a batch of at most so many, which waits for an hour.
+/// A submission with a parameter, to a batch of at most `size` jobs that waits for an hour.
 pub(crate) fn batched(n: impl Into<Value>, size: u32) -> NewJob {
     let mut new = job("noop", "scan=1");
     new.spec.parameters = json!({"n": n.into()}).as_object().cloned();

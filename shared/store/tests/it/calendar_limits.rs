@@ -26,7 +26,7 @@ impl Limited {
         self.env.store().set_limit(&name.parse().unwrap(), limit).await.unwrap();
     }
 
-    /// Sets a limit of these starts, whose windows end in so many ms.
+    /// Sets a limit of these starts, whose windows end in `ends_in_ms` from now.
     async fn set_ends(&self, quota: u32, ends_in_ms: &[i64]) {
         let now = self.now().await;
         let ends: Vec<String> = ends_in_ms.iter().map(|ms| (now + ms).to_string()).collect();
